@@ -58,7 +58,7 @@ class _ReviewCommand(Generic[P, R]):
     def __set_name__(self, owner: type, method: str) -> None:
         self._method = f"{owner.__name__}.{method}"
 
-    def __get__(self, review: "DatasetReview | None", owner: type | None = None) -> "Callable[P, R]":
+    def __get__(self, review: "DatasetReview | None", owner: type | None = None) -> Callable[P, R]:
         if review is None:
             return method_of(self._name, self._method)
         return partial(getattr(segdata, self._name), review.dataset)

@@ -35,7 +35,7 @@ _EXAMPLES = 3  # images to look at first
 
 @dataclass(frozen=True, slots=True)
 class BiasTally:
-    """What one annotator did with one category in one cluster of images: n rows."""
+    """Deviations of an annotator by category and cluster of images: n rows."""
 
     # cluster, annotator, category, kind: (n,); `kind` counts `BIAS_KINDS`
     cluster: Ints
@@ -408,7 +408,7 @@ def _outlines_and_areas(comparison: AnnotatorPairs) -> tuple[tuple[Floats, Float
 
 
 def _pixel_size(comparison: AnnotatorPairs) -> float:
-    """What a pixel measures in the unit of offsets."""
+    """The size of a pixel in the unit of offsets."""
     size = np.sqrt(comparison.cases["spacing_x"] * comparison.cases["spacing_y"])
     return float(np.mean(size[np.isfinite(size)])) if np.isfinite(size).any() else 1.0
 

@@ -126,7 +126,7 @@ class AnnotatorSegments:
 
 @dataclass(frozen=True)
 class AnnotatorPair:
-    """What two annotators drew on the cases that both annotated: images, or volumes with all their slices."""
+    """The segments of two annotators on the cases that both annotated: images, or volumes with all their slices."""
 
     batch: Batch  # holds the images, annotations and segments
     annotators: tuple[int, int]  # the two, as positions in the panel's list, ascending

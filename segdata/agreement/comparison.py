@@ -155,7 +155,7 @@ def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
 
 
 def _compare_remote(images: "Portion", remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
-    """What `_compare_images` says, in a worker."""
+    """`_compare_images` in a worker."""
     if isinstance(remote.reader, PanelReader):
         panel, loaded = remote.reader.panel, remote.load_part(images)
     else:

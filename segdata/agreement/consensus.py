@@ -104,7 +104,7 @@ class ReachedConsensus:
 def reach_consensus(
     images: PanelBatch, method: ConsensusMethod, *, overlap: Overlap = "allow", void: int | None = None
 ) -> ReachedConsensus:
-    """What annotators agree on; their order changes nothing.
+    """The consensus of annotators; their order changes nothing.
 
     The instances of `method` are things of volumes or images, and all else is decided pixel by pixel. With `overlap`
     ``forbid`` no two segments share pixels. `void` is the category (position) of pixels that get no other; None: they

@@ -45,7 +45,7 @@ from segdata.store.revision_writer import write_canonical
 
 @dataclass(frozen=True, slots=True)
 class CopiedAnnotations:
-    """Whose annotations are one annotator's work, and what every two annotators have alike."""
+    """Annotations that count as one annotator's work, and the identical segments of every pair."""
 
     # image_id -> annotator -> who speaks for them; who is not named speaks for themselves
     speaker: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -213,7 +213,7 @@ class LeaveOneOutPanel(Panel):
 
     @property
     def consensus_name(self) -> str:
-        """What the consensus is called."""
+        """The name of the consensus."""
         return f"all but {self.whom}"
 
     def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
@@ -333,7 +333,7 @@ class UndecidedPixels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What annotators agree on, written as a dataset.
+    """The consensus of annotators, written as a dataset.
 
     `images`, `segments`: of the new dataset. `drawn`: segments by all annotators. `rejected`: things that too few of
     them drew, which are left out; `disputed`: things without a consensus, whose pixels are undecided. `alone`: images

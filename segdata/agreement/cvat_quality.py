@@ -58,7 +58,7 @@ class CvatJobQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CvatReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says; `frames` None: they are not listed; `is_listed`: it is one of a list of reports."""
+    """The figures of a report; `frames` None: they are not listed; `is_listed`: it is one of a list of reports."""
 
     file: str
     job: str | None

@@ -340,7 +340,7 @@ class _FirstSegments:
 
 
 def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[DisagreementRows]:
-    """Of what is not counted: regions of which an annotator says something else for the larger part.
+    """Disagreements on regions that are not counted: an annotator labels the larger part differently.
 
     A region is what more than half of the others give one category in a case; `share` of it is missed or called
     otherwise. Extra is what one gives a category, and more than half of the others give none.
@@ -492,7 +492,7 @@ def propose_corrections(
 def _of_thing(
     finding: Finding, own: Annotation, others: Sequence[Annotation], category: int, names: dict[int, str]
 ) -> Correction | None:
-    """What accepting a finding about one thing changes."""
+    """The correction that a finding about one thing proposes; None: none is clear."""
     if finding.code == "SEG402":
         return Correction(action="delete", category=None, size=own.size)
     if finding.code == "SEG401":
@@ -518,7 +518,7 @@ def _of_thing(
 
 
 def _of_region(finding: Finding, own: Annotation, others: Sequence[Annotation], category: int) -> Correction | None:
-    """What accepting a finding about a region changes: where more than half of the others agree."""
+    """The correction that a finding about a region proposes: where more than half of the others agree."""
     size = own.size
     mine, all_mine = _pixels(own, category), _pixels(own, None)
     if finding.code == "SEG402":

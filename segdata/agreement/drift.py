@@ -165,7 +165,7 @@ def _day(text: str | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _DriftFamily:
-    """What an annotator did, of one kind, in C clusters of known days: n rows, each of a cluster and a category."""
+    """Deviations of an annotator of one kind in C clusters of known days: n rows, each of a cluster and a category."""
 
     annotator: int
     kind: BiasKind
@@ -179,7 +179,7 @@ class _DriftFamily:
 
     @property
     def codes(self) -> list[int | None]:
-        """What is tested: all categories (None), and each where there are several."""
+        """The tests: of all categories together (None), and of each where there are several."""
         own = np.unique(self.category).tolist()
         return [None, *own] if len(own) > 1 else own
 
@@ -212,7 +212,7 @@ class _DriftFamily:
     def result(
         self, code: int | None, comparison: AnnotatorPairs, resampling: Resampling, p: float, stands: bool
     ) -> AnnotatorDrift:
-        """The same for reports."""
+        """The drift for reports."""
         trend = self.trend(code, self.controls[0])
         days = self.day[trend.clusters]
         low, high = (float(days.min()), float(days.max())) if len(days) else (np.nan, np.nan)
@@ -311,7 +311,7 @@ class _Trend:
         return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
 
 
-def _p_values(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasKind, int | None], float]:
+def _p_values(families: Sequence[_DriftFamily], seed: int) -> dict[tuple[BiasKind, int | None], float]:
     """The p-values of an annotator's kinds and categories that are tested, against all others."""
     trends = {
         (family.kind, code): family.trend(code, family.controls[0]) for family in families for code in family.codes
@@ -328,7 +328,7 @@ def _p_values(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasK
     return dict(zip(tested, p.tolist(), strict=True))
 
 
-def _adjusted_p_values(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
+def _adjusted_p_values(day: Floats, trends: Sequence[_Trend], seed: int, n_draws: int) -> Floats:
     """(k,) the share of permutations of the days in which any trend is as likely as each of k, up or down."""
     clusters, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
     parts = np.split(place, np.cumsum([len(trend.cluster) for trend in trends])[:-1])
@@ -391,8 +391,8 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             yield _DriftFamily(i, kind, days[:, i], cluster[mine], category[mine], value, weight, controls)
 
 
-def _weigh_outlines(families: "Sequence[_DriftFamily]", countable: Flags) -> list[_DriftFamily]:
-    """The same with weights of offsets of what is not counted one by one, which have the lengths of outlines.
+def _weigh_outlines(families: Sequence[_DriftFamily], countable: Flags) -> list[_DriftFamily]:
+    """The families with weights for offsets of uncounted categories, whose weights are lengths of outlines so far.
 
     An offset varies from image to image, since hands do, and the more the shorter the outline is: by a + b / length.
     Both are fitted to the offsets of all annotators by least squares; weights are the inverse.
@@ -448,7 +448,7 @@ def _date(day: float) -> str:
     return str(np.datetime64(round(day), "D")) if np.isfinite(day) else ""
 
 
-def _period_labels(day: Floats) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
+def _period_labels(day: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:
     """(C,) the month of each cluster; its week or day where the campaign has fewer than three of these."""
     dates = [None if not np.isfinite(value) else np.datetime64(round(value), "D").item() for value in day.tolist()]
     labels = np.zeros(0, str)
@@ -477,7 +477,7 @@ _COLUMNS = {
 
 
 def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) -> Table:
-    """The same as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all.
+    """The drifts as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all.
 
     `outline`: how much of a change the change of the annotator's offset in the same category explains.
     """

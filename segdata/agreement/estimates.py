@@ -319,7 +319,7 @@ def _widen_for_rare(
     width: int,
     resampling: Resampling,
 ) -> dict[str, Score]:
-    """The same with what resamples do not see of categories in few clusters (of `sums`).
+    """The scores with intervals widened for categories in few clusters (of `sums`), which resamples do not see.
 
     A category in one image has one value in all resamples that have it. So a category of fewer clusters than an
     interval takes (`least_clusters`) is taken to vary from cluster to cluster as the other categories do on average,

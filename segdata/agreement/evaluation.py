@@ -44,7 +44,7 @@ class RecognitionCounts(NamedTuple):
 def count_recognised(
     matches: Columns, group: Ints, n_groups: int, n_categories: int, *, threshold: float = 0.5
 ) -> RecognitionCounts:
-    """What the table `matches` says, summed over the rows of each group: a case, a cluster, a pair of annotators.
+    """Sums of the table `matches` over the rows of each group: a case, a cluster, a pair of annotators.
 
     `group` (n,) is that of each row. A pair counts if it has one category and an IoU above `threshold`, which should
     not be less than the one it was matched with; else each of both segments is one that the other does not have.

@@ -98,7 +98,7 @@ def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple
 
 def misses_bar(
     metric: str, value: Floats | float, bar: Floats | float
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """(...) whether values do not reach the bar: the large ones where less is better; NaN is not."""
     return np.asarray(np.greater(value, bar) if is_less_better(metric) else np.less(value, bar))
 
@@ -115,7 +115,7 @@ def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
 
 
 def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | None, resampling: Resampling) -> Table:
-    """What every annotator reaches against the reference wherever there is a bar, reached or not.
+    """The score of every annotator against the reference wherever there is a bar, reached or not.
 
     Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
     boundary in any image that the other has it in, is infinite; what neither drew has no row. Nothing without a
@@ -148,7 +148,7 @@ def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -
 
 
 def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
-    """What the pairs of annotations `rows` (n,) reach, each by itself, at the bar of all or of a category.
+    """The score of each pair of annotations `rows` (n,) at the bar of all categories or of one.
 
     Columns: category (position, or `ALL_CATEGORIES`), metric, value, bar: of the bar that is missed by most, or reached
     by least; share: of the bar that is reached, under 1 where it is missed. Where neither drew

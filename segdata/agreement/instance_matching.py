@@ -388,7 +388,7 @@ def match_table(
 
 
 def _centre_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> tuple[InstanceOverlaps, Ints]:
-    """With the pairs at the same place, of segments without a match in those `taken`; added where they do not meet."""
+    """Add pairs of unmatched segments (not in `taken`) at the same place, also of segments that share no pixel."""
     sides, n_a = (pair.a, pair.b), len(pair.a)
     open_ = [overlaps.open_a & ~overlaps.spared_a, overlaps.open_b & ~overlaps.spared_b]
     open_[0][overlaps.a[taken]] = open_[1][overlaps.b[taken]] = False

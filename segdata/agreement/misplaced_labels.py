@@ -181,5 +181,5 @@ def _flip_runs(start: Ints, end: Ints, line: NumberLine, x: bool, y: bool, z: bo
     return moved[order], (moved + length)[order]
 
 
-def _zeros(like: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.int32]]":
+def _zeros(like: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
     return np.zeros(len(like), np.int32)

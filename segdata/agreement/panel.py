@@ -45,7 +45,7 @@ class JointTaxonomy:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
 
-    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
+    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> NDArray[np.bool_]:
         """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
         return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
@@ -122,7 +122,7 @@ def _names_all(profile: Profile) -> bool:
 
 def _differences(
     profiles: Sequence[Profile], codes: Sequence[Mapping[int, str]], names: Mapping[str, Category]
-) -> "list[Defect]":
+) -> list[Defect]:
     """Categories that a dataset lacks, and those that it calls otherwise or takes for something else."""
     defects = []
     for profile, mine in zip(profiles, codes, strict=True):
@@ -165,7 +165,7 @@ class PanelMember:
 
     @property
     def display_name(self) -> str:
-        """What to call an annotator who has no name in it."""
+        """The name of an annotator who has none in the dataset."""
         return self.name or self.unnamed or "/".join(self._path.parts[-self.depth :]) or "unnamed"
 
     @property
@@ -254,7 +254,7 @@ def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
 
 
 def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[Defect]:
-    """What could not be paired, one defect a dataset."""
+    """The images that could not be paired, one defect per dataset."""
     if len(members) == 1:
         return []
     alone: dict[int, list[str]] = {}
@@ -348,7 +348,7 @@ class Panel:
             self, members=members, image=_NONE, member=_NONE, row=_NONE, image_ids=(), defects=(), case=_NONE
         )
 
-        def cut(rows: Ints) -> "list[tuple[int, Any, Ints]]":  # Any: what the member's reader needs
+        def cut(rows: Ints) -> list[tuple[int, Any, Ints]]:  # Any: what the member's reader needs
             return [(k, known[k].cut(own), place) for k, own, place in self._places(rows)]
 
         return Detached(PanelReader(bare, tuple(piece.reader for piece in known)), cut)
@@ -413,7 +413,7 @@ class PanelReader:
     panel: Panel
     readers: tuple[PortionReader, ...]
 
-    def load(self, portion: "list[tuple[int, Any, Ints]]") -> Any:  # Any: no batch alone
+    def load(self, portion: list[tuple[int, Any, Ints]]) -> Any:  # Any: no batch alone
         """The images of a portion."""
         return self.panel._join(portion, [self.readers[k].load(own) for k, own, _ in portion])
 

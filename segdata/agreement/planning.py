@@ -39,7 +39,7 @@ class SampleSize(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ClustersNeeded:
-    """What an interval of a value takes."""
+    """The sample size that an interval takes."""
 
     sd: float  # how much the value varies by cluster: its standard error times the root of the number of clusters
     half_width: float  # half of the interval that there is now; NaN where there is none
@@ -143,7 +143,7 @@ def plan_sample_sizes(
     *,
     population: int | None = None,
 ) -> tuple[SampleSize, ...]:
-    """What intervals of plus and minus `half_width` take, of images like these.
+    """The sample sizes for intervals of plus and minus `half_width`, of images like these.
 
     A category also takes as many images as have 30 of its segments. `population`: how many images there are in all,
     where it is their agreement that the interval is to hold. Raises SegdataError where the width is none.

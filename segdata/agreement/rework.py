@@ -17,7 +17,7 @@ _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "
 
 
 class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was corrected in one annotator's work (null: all annotators'), of one category (null: of all).
+    """Corrections of one annotator's work (null: all annotators'), of one category (null: of all).
 
     `images`: annotations that have something of the category, before or after. `segments`: before the review. Of these
     `deleted` have no counterpart afterwards (none with an IoU above 0.5), `recategorised` have one of another category,
@@ -41,7 +41,7 @@ class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a review changed in `images` annotations, in so many clusters; `unreviewed` have no counterpart.
+    """Changes of a review in `images` annotations, in so many clusters; `unreviewed` have no counterpart.
 
     `rows`: all annotators together first, then by annotator; of each all categories together first. `tolerance`: a
     boundary moved by less was not corrected.
@@ -65,7 +65,7 @@ def measure_rework(
     resampling: Resampling = DEFAULT_RESAMPLING,
     tolerance: Tolerance | None = None,
 ) -> ReworkSummary:
-    """What a review changed.
+    """The changes of a review.
 
     Takes a panel in which the names of annotators whose work was corrected end with `CORRECTED`. An annotation's
     counterpart is the corrected one of the same annotator on the same case, or else the only corrected one there is: a

@@ -118,7 +118,7 @@ def score_trend(
 
 @dataclass(frozen=True, slots=True)
 class _Residuals:
-    """What is left of an annotator's scores when images are left out of account, by cluster of images."""
+    """The scores of an annotator, adjusted for the images, by cluster of images."""
 
     beyond: Floats  # (n,) of each score; NaN where nothing is comparable
     # x, y: (n_clusters,) month, and what is left, less their means over images of the sort; none where there are no two
@@ -370,7 +370,7 @@ def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int)
 
 
 def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
-    """What the taxonomy says: of boundaries first where it is about these."""
+    """The guideline for a cause; for boundaries, the boundary rule first."""
     entry = taxonomy.by_name().get(category)
     return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
 

@@ -338,7 +338,7 @@ def summarise_agreement(
 
 
 def _overlapping_categories(comparison: AnnotatorPairs) -> OverlappingCategories | None:
-    """None where nothing overlaps."""
+    """The overlapping categories; None where nothing overlaps."""
     pairs, hidden = comparison.pairs, comparison.hidden
     counted = np.zeros(len(pairs), np.int64)
     np.add.at(counted, column_of(comparison.cells, "pair"), column_of(comparison.cells, "pixels"))
@@ -375,7 +375,7 @@ def _reference_agreement(amounts: PairAmounts, gold: int, resampling: Resampling
 
 
 def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, resampling: Resampling) -> dict[str, Score]:
-    """What one annotator misses of the reference's, and has beyond it: segments, or pixels."""
+    """The shares of segments, or pixels, that an annotator misses of the reference's and has beyond it."""
     unit, n = amounts.units(rows)
     sums = amounts.sums.group(unit, n).weigh(np.eye(n))
     is_first = bool(amounts.a[rows[0]] == gold)
@@ -399,7 +399,7 @@ def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, resampling: R
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> tuple[CategoryAgreement, ...]:
-    """Those that somebody drew."""
+    """The categories that somebody drew."""
     if len(rows) == 0:
         return ()
     unit, n = amounts.units(rows)

@@ -208,7 +208,7 @@ def _distance_columns(a: BoundaryDistances, b: BoundaryDistances) -> Columns:
 def _shape_units(
     pair: AnnotatorPair, shapes: ComparedShapes, tolerance: Tolerance, spacing: Floats | None
 ) -> tuple[Floats, Floats, Floats]:
-    """What a pixel of each shape measures (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
+    """The size of a pixel of each shape (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
 
     All in mm where the spacing is known; the tolerance a hair more for rounding. Matches have an infinite reach.
     """

@@ -59,7 +59,7 @@ class PixelVotes:
 
 
 def collect_votes(images: PanelBatch) -> PixelVotes:
-    """What all annotators said of every pixel of some images, in one sweep.
+    """The votes of all annotators on every pixel of some images, in one sweep.
 
     Where several segments of an annotator claim a pixel, a void one has it, else the one drawn last. Who was not asked
     for the category that another gives a pixel has no vote on it.
@@ -131,7 +131,7 @@ def _tables_of_cases(
 
 
 def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> SweepRuns:
-    """What one annotator drew, no pixel twice; `owner` is the category's position + 1."""
+    """The runs of one annotator, no pixel twice; `owner` is the category's position + 1."""
     image = np.arange(len(annotation))
     segments = collect_segments(images, annotation, line, image, np.zeros(len(image), bool))
     side = flatten_segments(segments)
@@ -205,7 +205,7 @@ _ROUNDING = 1e-6  # scores that differ by less are equal
 
 
 class PixelDecision(NamedTuple):
-    """What became of P patterns of votes."""
+    """The results of P patterns of votes."""
 
     category: Ints  # (P,) a position in the list of categories, -1 for unlabelled, or `UNDECIDED`
     support: Floats  # (P,) how sure it is, in [0, 1]; where undecided, of the best candidate; NaN where nobody voted

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
-from segdata.agreement.consensus_dataset import Consensus, UndecidedAs, UndecidedPixels
-from segdata.agreement.summary import Agreement
+from segdata.agreement.consensus_dataset import (
+    Consensus,
+    ConsensusTaxonomy,
+    ConsensusWriter,
+    UndecidedAs,
+    UndecidedPixels,
+    check_image_names,
+    consensus_taxonomy,
+    find_copied_annotations,
+)
+from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
+from segdata.agreement.summary import Agreement, summarise_agreement, unclear_categories
 from segdata.api.panel import (
     ComparedPanel,
     PairOptions,
@@ -28,11 +38,11 @@ from segdata.api.panel import (
 from segdata.api.read import ReadOptions, no_progress
 from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
-from segdata.core.config import Config, did_you_mean
+from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
-from segdata.core.finding import MISSING_IMAGE, Finding
-from segdata.core.rule_runner import reader_errors
+from segdata.core.finding import MISSING_IMAGE, Defect, Finding
+from segdata.core.rule_runner import reader_errors, run_rules, select_rules
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
@@ -43,14 +53,12 @@ from segdata.store.output import StagedOutput
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segdata.agreement.consensus_dataset import ConsensusTaxonomy, ConsensusWriter
     from segdata.agreement.copying import IdenticalWork
     from segdata.agreement.cvat_quality import CvatReport
     from segdata.agreement.drift import AnnotatorDrift
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import Panel, PanelMember
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
-    from segdata.core.config import Gold
     from segdata.core.rule import Rule, Tables
 
 
@@ -59,7 +67,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
     @property
     def run(self) -> "AgreementRun":
-        """What the scores were computed from."""
+        """The data that the scores were computed from."""
         run: AgreementRun = self._context["run"]
         return run
 
@@ -190,8 +198,6 @@ def agree(
     from segdata.agreement.copying import unchanged_shares
     from segdata.agreement.cvat_quality import compare_cvat_reports
     from segdata.agreement.planning import plan_sample_sizes as planned
-    from segdata.agreement.summary import summarise_agreement
-    from segdata.core.rule_runner import run_rules, select_rules
 
     members = _open_annotators(join_panels(data, others, name), read_options(options))
     config, section = members[0].dataset.config, panel_gold_section(members)
@@ -252,8 +258,6 @@ def _read_cvat_reports(
 
 def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
-    from segdata.core.rule_runner import select_rules
-
     if select:
         return []
     reading = [rule for rule in select_rules(config, "SEG0", ignore) if not rule.needs and not rule.whole]
@@ -307,7 +311,7 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 @dataclass(frozen=True)
 class _AssessedPanel:
-    """What follows from the comparison of annotators, and the tables with it.
+    """The assessment of annotators, and the tables that it belongs to.
 
     Attributes
     ----------
@@ -328,7 +332,7 @@ class _AssessedPanel:
 def _assess(
     compared: ComparedPanel,
     reference: int | None,
-    section: "Gold | None",
+    section: Gold | None,
     resampled: "Resampling",
     models: Collection[int],
 ) -> _AssessedPanel:
@@ -341,9 +345,7 @@ def _assess(
     from segdata.agreement.misplaced_labels import MISPLACED_CODE, find_misplaced
     from segdata.agreement.panel import never_judged
     from segdata.agreement.repeatability import repeat_agreement
-    from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
-    from segdata.core.finding import Defect
 
     tables = compared.tables
     annotator_pairs, identical = find_copies(
@@ -462,13 +464,6 @@ def consensus(
     method. Raises SegdataError as `agreement` does.
     """
     from segdata.agreement.consensus import ConsensusMethod
-    from segdata.agreement.consensus_dataset import (
-        ConsensusWriter,
-        check_image_names,
-        consensus_taxonomy,
-        find_copied_annotations,
-    )
-    from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
 
     check_choice("undecided", undecided, ("void", "list"))
     members = open_members(join_panels(data, others, name), read_options(options, PairOptions))
@@ -513,7 +508,7 @@ def consensus(
     )
 
 
-def _undecided_pixels(stream: "ConsensusWriter", taxonomy: "ConsensusTaxonomy") -> UndecidedPixels:
+def _undecided_pixels(stream: ConsensusWriter, taxonomy: ConsensusTaxonomy) -> UndecidedPixels:
     """How much has no consensus, and what it became."""
     return UndecidedPixels(
         regions=stream.n["regions"],
@@ -524,7 +519,7 @@ def _undecided_pixels(stream: "ConsensusWriter", taxonomy: "ConsensusTaxonomy") 
     )
 
 
-def _write_undecided_regions(stream: "ConsensusWriter", folder: Path) -> None:
+def _write_undecided_regions(stream: ConsensusWriter, folder: Path) -> None:
     """The regions without a consensus, as ``undecided.csv`` and ``undecided.json`` beside the tables."""
     from segdata.report.quality import undecided_csv, undecided_json
 

@@ -213,7 +213,7 @@ def _check_annotator(name: str, known: set[str]) -> None:
 
 
 def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:
-    """What a model says of the pixels of a dataset: a folder that `flag` wrote, or files of any format.
+    """The predictions of a model for a dataset: a folder that `flag` wrote, or files of any format.
 
     Raises SegdataError where they cannot be read, or have nothing in common with the labels.
     """
@@ -277,7 +277,7 @@ def _portions(chunks: list[Ints]) -> Iterator[Ints]:
 
 
 def _dataset_origin(files: str) -> str:
-    """What a dataset is made of, the same from wherever it is called."""
+    """The identity of a dataset, the same from every working directory."""
     return files if "://" in files else str(Path(files).absolute())
 
 

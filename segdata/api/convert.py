@@ -1,7 +1,7 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,8 +34,6 @@ from segdata.store.output import ImageCopies, StagedOutput, check_free, move_bes
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     import pandas as pd
     from distributed import Client
 
@@ -110,7 +108,7 @@ class ConversionStream:
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 
     def check(self, on_loss: Literal["warn", "error", "allow"]) -> tuple[Loss, ...]:
-        """What was lost; raises where nothing was there to write, or something was lost that must not be."""
+        """The losses; raises if there was nothing to write, or if a loss is not allowed."""
         if self.n_images == 0:
             first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
             raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
@@ -124,7 +122,7 @@ OnLoss = Literal["warn", "error", "allow"]
 
 
 class Conversion(ConversionOutcome):
-    """What a conversion did."""
+    """The result of a conversion."""
 
     __slots__ = ()
 
@@ -243,7 +241,7 @@ def _verify(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is converted, and how; see `convert`."""
+    """The source and options of a conversion; see `convert`."""
 
     dataset: OpenDataset
     left_out: Callable[[LossCounter], None]  # counts the images whose names the format cannot hold

@@ -25,12 +25,11 @@ from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
-from segdata.noise.confident_labels import add_void_category, keep_confident, mark_drafted
+from segdata.noise.confident_labels import ConfidentLabels, add_void_category, keep_confident, mark_drafted
 from segdata.noise.drafting import Colours, RegionMap, SegmentImage, check_options, scale_image, segmentation_method
-from segdata.noise.segments import VOID
+from segdata.noise.segments import VOID, GivenLabels
 
 if TYPE_CHECKING:
-    from segdata.noise.confident_labels import ConfidentLabels
     from segdata.noise.networks.plan import Settings, StageProgress
 
 
@@ -47,7 +46,7 @@ class DraftedImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DraftResult:
-    """What was drafted.
+    """The result of `draft`.
 
     Attributes
     ----------
@@ -348,9 +347,7 @@ def draft_by_model(
     In panoptic data things are drawn one by one, and stuff around them. Raises SegdataError where every image is
     annotated, or none, or no file of the others is known.
     """
-    from segdata.noise.confident_labels import ConfidentLabels
     from segdata.noise.networks.out_of_fold import out_of_fold
-    from segdata.noise.segments import GivenLabels
 
     dataset = read(data, **opening)
     has_labels, others = _annotated_images(dataset), unannotated_images(dataset)
@@ -380,7 +377,7 @@ def draft_by_model(
     return DraftResult(written, "model", {"precision": precision}, sum(image.is_empty for image in drafted), remarks)
 
 
-def _annotated_images(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _annotated_images(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(n_images,) whether somebody annotated an image, in the order of the dataset's batches."""
     pieces = [np.bincount(batch.annotation_image, minlength=batch.images.num_rows) > 0 for batch in dataset]
     return np.concatenate([np.empty(0, bool), *pieces])
@@ -391,9 +388,9 @@ def _model_attributes(precision: float) -> list[tuple[str, str]]:
 
 
 def _predicted_image(
-    judged: "ConfidentLabels", void: int, details: Mapping[str, object], drafted: list[DraftedImage], entry: ImageEntry
+    judged: ConfidentLabels, void: int, details: Mapping[str, object], drafted: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """What the networks are sure of on one image."""
+    """The segments that the networks are sure of on one image."""
     segments = judged.draft_segments(entry.record)
     drafted.append(DraftedImage(bool((segments.category == VOID).all())))
     category = np.append(judged.predictions.categories, void)[
@@ -408,8 +405,8 @@ def _predicted_image(
     return [ImageAnnotation(size, ids, category, segments.runs, columns=columns, annotation=details)]
 
 
-def _model_remarks(judged: "ConfidentLabels", taxonomy: Taxonomy) -> Iterator[str]:
-    """From which confidence on each category was drawn."""
+def _model_remarks(judged: ConfidentLabels, taxonomy: Taxonomy) -> Iterator[str]:
+    """The least confidence at which each category was drawn."""
     for id_, bar in zip(judged.predictions.categories, judged.bars[1:].tolist(), strict=True):
         name = taxonomy.name_of(id_)
         yield (

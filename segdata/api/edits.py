@@ -60,7 +60,7 @@ PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 @dataclass(frozen=True)
 class SplitResult(Result):
-    """What `split` did.
+    """The result of `split`.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ def _write_lists(assignment: SplitAssignment, folder: Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class SampleResult(Result):
-    """What `draw_sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
+    """The result of `draw_sample`: the images drawn, and the dataset that has them; None where none was asked for."""
 
     draw: ImageSample
     written: Conversion | None
@@ -251,7 +251,7 @@ def draw_sample(
 
 @dataclass(frozen=True, slots=True)
 class FilterResult:
-    """What `filter` did.
+    """The result of `filter`.
 
     Attributes
     ----------
@@ -332,7 +332,7 @@ def _as_list(given: str | Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What `merge` did.
+    """The result of `merge`.
 
     Attributes
     ----------

@@ -228,11 +228,11 @@ def _count_delivered(annotator_pairs: AnnotatorPairs, annotated: Ints, n_images:
 
 
 class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
-    """What each annotator did: how much, how well, how fast, the trend by month, and the worst examples."""
+    """The work of each annotator: how much, how well, how fast, the trend by month, and the worst examples."""
 
     @property
     def run(self) -> "ScorecardRun":
-        """What the scorecard was made of."""
+        """The data of the scorecard."""
         run: ScorecardRun = self._context["run"]
         return run
 
@@ -324,7 +324,7 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
 
 @dataclass(frozen=True, slots=True)
 class ScorecardRun:
-    """What a scorecard was made of: all annotators' work as one dataset, and what they have in common."""
+    """The data of a scorecard: all annotators' work as one dataset, and what they have in common."""
 
     dataset: Dataset
     annotator_pairs: "AnnotatorPairs"

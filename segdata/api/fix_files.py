@@ -31,7 +31,7 @@ _SETTINGS = ("segdata.yaml", "taxonomy.yaml")
 
 @dataclass(frozen=True)
 class FixedFiles:
-    """What `fix_files` did.
+    """The result of `fix_files`.
 
     Attributes
     ----------

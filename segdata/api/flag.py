@@ -14,7 +14,7 @@ from segdata.api.result import Result, promote
 from segdata.api.validate import findings_page, split_decided
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, import_extra
-from segdata.core.finding import Defect, Finding
+from segdata.core.finding import Decision, Defect, Finding
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import decision_log_path
 from segdata.core.rule_runner import run_rules, select_rules
@@ -25,9 +25,17 @@ from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
-from segdata.noise.error_types import Corruptions
-from segdata.noise.evaluation import EvaluatedRanking
-from segdata.noise.flag_result import FlagResult, SampledReview
+from segdata.noise.error_types import CODES, Corruptions
+from segdata.noise.evaluation import DetectionQuality, EvaluatedRanking, Interval, detection_qualities
+from segdata.noise.flag_result import (
+    FlagResult,
+    SampledReview,
+    candidate_table,
+    common_causes,
+    image_table,
+    misalignment_notes,
+    ranked_images,
+)
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
 from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, file_predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
@@ -40,9 +48,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from segdata.core.cluster import Cluster
-    from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
-    from segdata.noise.evaluation import DetectionQuality
     from segdata.noise.image_cluster import ImageCluster
     from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
     from segdata.noise.pipeline import FlagOutcome
@@ -131,7 +137,7 @@ class FlagInput:
         )
         return JudgedLabels(case, str(predictions.folder), predictions.plan, predictions.notes, predictions.defects)
 
-    def use_predictions(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
+    def use_predictions(self, predictions: str | Path | OpenDataset | Predictor) -> JudgedLabels:
         """By predictions that are there already."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
@@ -309,7 +315,7 @@ def flag(
     data: Data,
     *,
     settings: "Settings | None" = None,
-    predictions: "str | Path | OpenDataset | Predictor | None" = None,
+    predictions: str | Path | OpenDataset | Predictor | None = None,
     work_dir: str | Path | None = None,
     budget: str | None = None,
     truth: str | Path | OpenDataset | None = None,
@@ -343,7 +349,6 @@ def flag(
     the model cannot predict reliably. Raises SegdataError where PyTorch is missing or predictions do not fit.
     """
     from segdata.noise.budget import Budget
-    from segdata.noise.evaluation import detection_qualities
     from segdata.noise.networks.plan import configured_settings
     from segdata.noise.pipeline import find_label_errors
 
@@ -401,7 +406,7 @@ def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None
 
 @dataclass(frozen=True)
 class _FlagRun:
-    """What is told of the labels, once they were looked at."""
+    """The report on the labels, once they were judged."""
 
     dataset: Dataset
     tables: "Tables"
@@ -434,8 +439,6 @@ class _FlagRun:
 
     def _decided_findings(self, codes: set[str]) -> list[Finding]:
         """The suspected labels that reviewers have decided, and that are not looked at again."""
-        from segdata.noise.error_types import CODES
-
         ours = codes & set(CODES.values())
         return [
             decision.finding
@@ -463,17 +466,9 @@ class _FlagRun:
         findings = tuple(place.get(row, -1) for row in choice.sample.rows.tolist())
         return SampledReview(images=None, findings=findings, stratum=stratum, size=size, labels=choice.n_labels)
 
-    def result(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
+    def result(self, validation: Validation, quality: Sequence[DetectionQuality]) -> FlagResult:
         """Everything together."""
         from segdata.noise.budget import expected_errors
-        from segdata.noise.evaluation import Interval
-        from segdata.noise.flag_result import (
-            candidate_table,
-            common_causes,
-            image_table,
-            misalignment_notes,
-            ranked_images,
-        )
 
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
@@ -508,8 +503,8 @@ def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | It
     return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
 
 
-def _read_decisions(dataset: Dataset) -> "list[Decision]":
-    """What reviewers have decided of the labels as they are."""
+def _read_decisions(dataset: Dataset) -> list[Decision]:
+    """The decisions of reviewers on the labels as they are."""
     from segdata.api.decisions import current_decisions
     from segdata.review import decision_log
 

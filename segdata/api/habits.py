@@ -33,7 +33,7 @@ _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
 
 class Annotated(msgspec.Struct, frozen=True):
-    """What could have a finding: the annotations of a dataset, and how many categories its taxonomy has.
+    """Where findings are possible: the annotations of a dataset, and how many categories its taxonomy has.
 
     Attributes
     ----------

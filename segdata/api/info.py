@@ -24,7 +24,7 @@ from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
 from segdata.measure.region_properties import object_table as region_table
-from segdata.measure.summary import Summary, summarise
+from segdata.measure.summary import Summary, channel_statistics, count_accepted, summarise
 from segdata.report.console import Console
 from segdata.report.reference_pages import rule_group_text, rule_text
 
@@ -158,8 +158,6 @@ def info(
     tables = dataset_tables(dataset, families, jobs)
     summary = summarise(dataset.profile.files, tables, digest, group_by or dataset.profile.by)
     if channels:
-        from segdata.measure.summary import channel_statistics
-
         statistics, unread = channel_statistics(tables.images, jobs)
         summary = replace(summary, channels=statistics, unread=unread)
     if shapes:
@@ -173,8 +171,6 @@ def info(
 
 def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
     """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
-    from segdata.measure.summary import count_accepted
-
     with image_limits():
         accepted = count_accepted(dataset.batches(jobs))
     if not accepted.segments:

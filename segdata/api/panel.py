@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.config import Config, did_you_mean
+from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.dataset import OpenDataset, Recipe, recipe_of
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from segdata.agreement.panel import Panel, PanelMember
     from segdata.agreement.surface_distances import Tolerance
     from segdata.core.annotator_pairs import AnnotatorPairs
-    from segdata.core.config import Gold
     from segdata.core.rule import Tables
 
 
@@ -137,7 +136,7 @@ def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_m
         return build_panel(members, pair_by=pair_by, renamed=renamed)
 
 
-def compare_panel(members: "Sequence[PanelMember]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
+def compare_panel(members: "Sequence[PanelMember]", section: Gold | None, options: PanelOptions) -> ComparedPanel:
     """The panel of some datasets, compared; `section` of segdata.yaml has tolerances where the options have none."""
     from segdata.agreement.comparison import compare_panel
     from segdata.agreement.gold_standard import boundary_tolerance
@@ -206,7 +205,7 @@ def check_reference_named(gold: str | None, members: "Sequence[PanelMember]") ->
         reference_index(gold, [*dict.fromkeys(filter(None, names))])
 
 
-def panel_gold_section(members: "Iterable[PanelMember]") -> "Gold | None":
+def panel_gold_section(members: "Iterable[PanelMember]") -> Gold | None:
     """The section `gold` of the first dataset that has one."""
     from segdata.agreement.gold_standard import gold_section
 

@@ -321,7 +321,7 @@ def _absolute(path: T) -> T | Path:
 def _open_source(
     chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
 ) -> Source:
-    """What the format's reader opens, all splits as one, with what the request adds to its images."""
+    """The source that the format's reader opens, all splits as one, with what the request adds to its images."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
     if layout.parts:

@@ -12,16 +12,16 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.review import review_progress
 from segdata.api.validate import dataset_tables, validate
-from segdata.campaign.projection import annotation_costs
-from segdata.campaign.readiness import PilotResult, assess_readiness
+from segdata.campaign.projection import CampaignPlan, annotation_costs, project_campaign
+from segdata.campaign.readiness import PilotAgreement, PilotResult, assess_readiness, measure_pilot_agreement
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.rule import rules
+from segdata.core.rule import Tables, rules
 from segdata.core.rule_settings import configured_options
 from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
-from segdata.report.dataset_report import DatasetReport
+from segdata.report.dataset_report import DatasetReport, dataset_report_html, dataset_report_json
 from segdata.report.flag import FlagReport, LabelErrors, label_errors
 from segdata.review import decision_log
 
@@ -29,34 +29,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segdata.agreement.summary import Agreement
-    from segdata.campaign.readiness import PilotAgreement
     from segdata.core.config import Config
-    from segdata.core.rule import Tables
     from segdata.report.agreement.wording import Conclusion
 
 
 class ReportResult(Result, DatasetReport):
-    """What is known of a dataset's quality: rules, balance, agreement, noise, review and costs."""
+    """The quality of a dataset: rules, balance, agreement, noise, review and costs."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the rules found, worst first."""
+        """The findings of the rules, worst first."""
         return self.validation.findings
 
     def to_json(self) -> str:
         """The report as JSON, as ``segdata report --format json`` prints it."""
-        from segdata.report.dataset_report import dataset_report_json
-
         return dataset_report_json(self)
 
     def to_html(self) -> str:
         """The report as one HTML file."""
-        from segdata.report.dataset_report import dataset_report_html
-
         return dataset_report_html(self, [shell_word(self.validation.dataset)])
 
     def table(self) -> "pd.DataFrame":
-        """What the rules found as a pandas table, one row each."""
+        """The findings as a pandas table, one row each."""
         return self.validation.table()
 
 
@@ -188,7 +182,6 @@ def pilot(
     are right in 19 of 20 campaigns, and the reasons not to begin yet; `ready` is true if nothing blocks.
     """
     from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
-    from segdata.campaign.projection import CampaignPlan, project_campaign
 
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
@@ -203,11 +196,10 @@ def pilot(
     return promote(PilotOutcome, result)
 
 
-def _pilot_agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotAgreement | None":
+def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreement | None:
     """How well annotators agree, where an image has several."""
     from segdata.agreement.comparison import compare_panel
     from segdata.agreement.panel import PanelMember, build_panel
-    from segdata.campaign.readiness import measure_pilot_agreement
 
     image = tables.annotations["image"]
     if len(set(image.tolist())) == len(image):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """What a command returns.
+    """The result of a command.
 
     `table` returns the rows as a pandas table; `to_json` returns what ``--format json`` prints, byte for byte;
     `to_html` returns the HTML report, where the command has one; `findings` are there where the result consists of

@@ -86,7 +86,7 @@ class PulledDecisions(Result, PullResult, frozen=True, dict=True):
 
 
 class AppliedDecisions(Result, ApplyResult, kw_only=True):
-    """What became of the decisions: carried out, in conflict, disputed, or left for a person to draw."""
+    """The outcome of decisions: carried out, in conflict, disputed, or left for a person to draw."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review apply --format json`` prints it."""
@@ -114,7 +114,7 @@ class ProgressResult(Result, ReviewProgress):
 
 
 class ImportedTask(Result, ImportResult, kw_only=True):
-    """What was taken back from an annotation tool: segments redrawn, added and deleted, and conflicts."""
+    """The import from an annotation tool: segments redrawn, added and deleted, and conflicts."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review import --format json`` prints it."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FixResult(Result):
-    """What `fix` changed.
+    """The result of `fix`.
 
     Attributes
     ----------

@@ -134,7 +134,7 @@ class TaxonomyDiffResult(Result, TaxonomyDifference):
 
 
 class TaxonomyCheck(msgspec.Struct, frozen=True):
-    """What is wrong with a taxonomy, and what annotators may confuse in it.
+    """The problems of a taxonomy, and the categories that annotators may confuse.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ def taxonomy_guideline(taxonomy: str | Path | Taxonomy, *, html: bool = False, f
 
 
 def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDiffResult:
-    """What differs between two taxonomies, or their files, and where the labels of each old category belong."""
+    """Compare two taxonomies, or their files: the differences, and where the labels of each old category belong."""
     before, after = (
         source if isinstance(source, Taxonomy) else load_taxonomy(taxonomy_file(Path(source))) for source in (old, new)
     )

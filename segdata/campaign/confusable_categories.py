@@ -146,7 +146,7 @@ def confusable_pairs(
 
 
 def _most_doubtful_first(pair: ConfusablePair) -> tuple[float, float, bool, float, str, str]:
-    """What is doubtful comes first."""
+    """Doubtful pairs first."""
     mistaken = 0.0 if math.isnan(pair.mistaken) else pair.mistaken
     return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
 

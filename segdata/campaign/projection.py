@@ -52,14 +52,14 @@ class ProjectedRates:
     low: Floats
     high: Floats
 
-    def project(self, row: int, times: float = 1.0) -> "ProjectedRange":
+    def project(self, row: int, times: float = 1.0) -> ProjectedRange:
         """One of the k, times a number of images."""
         return ProjectedRange(*(float(end[row]) * times for end in (self.value, self.low, self.high)))
 
 
 @dataclass(frozen=True, slots=True)
 class SampleUnits:
-    """What was sampled."""
+    """The sampled units."""
 
     of: Ints  # (n_images,) the unit that each image belongs to, counted from 0
     images: Floats  # (m,) how many images each unit has
@@ -222,7 +222,7 @@ _DEFAULT_IMAGES = 1000  # images that totals are for where nobody says how many 
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """What is known of the campaign."""
+    """The facts known about the campaign."""
 
     # how many images it will have, the pilot's among them; None: not known, and totals are for 1000 images
     campaign: int | None = None
@@ -250,7 +250,7 @@ _IN_PILOT = {"n_images": "pilot_images", "n_segments": "pilot_instances", "pixel
 
 
 class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_PILOT, "segments": "instances"}):
-    """What the pilot has of a category, and what the campaign will have.
+    """A category in the pilot, and its projection for the campaign.
 
     Counts of images, instances and pixels are first those of the pilot; crowds are no instances, but their pixels
     and images count. `share` is of the images, `pixel_share` of the pixels; `images` and `instances` are totals.
@@ -272,7 +272,7 @@ class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_P
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a campaign will hold."""
+    """The projected content of a campaign."""
 
     # n_images, n_units: annotated images of the pilot, and how many of them are independent (sequences and groups count
     # once)
@@ -351,7 +351,7 @@ class _CategoryCounts:
         void = np.isin(self.ids, tables.profile.taxonomy.void_ids)
         self.every = self.segments[:, ~void].sum(axis=1, keepdims=True)
 
-    def categories(self, sample: SampleUnits, size: float, plan: CampaignPlan) -> "list[CategoryOutlook]":
+    def categories(self, sample: SampleUnits, size: float, plan: CampaignPlan) -> list[CategoryOutlook]:
         """The outlook of each category but void, in the order of the taxonomy."""
         taxonomy = self._tables.profile.taxonomy
         share, pixels = (
@@ -469,14 +469,14 @@ class Costs:
         return self.review / self.n_errors if self.n_errors else float("nan")
 
     def amount(self, hours: float) -> float | None:
-        """What so many hours cost; None where the rate is not known."""
+        """The cost of hours of work; None where the rate is not known."""
         return None if self.rate is None else hours * self.rate
 
 
 def annotation_costs(
     tables: Tables, decisions: Sequence[Decision], cost: Cost | None = None, n_errors: int = 0
 ) -> Costs:
-    """What the annotations of a dataset and the review of it took.
+    """The time and cost of the annotations of a dataset and their review.
 
     Time that an annotation says (`seconds`) goes before what `cost` says of an image or a segment. Models cost nothing.
     The first annotation of an image is its annotation, every further one by a person is quality assurance.

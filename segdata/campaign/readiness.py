@@ -223,7 +223,7 @@ class ReadinessReason(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PilotResult:
-    """What a pilot says of the campaign that is to follow."""
+    """The outlook of a pilot for its campaign."""
 
     dataset: str  # the pilot, as the user named it
     plan: CampaignPlan  # what was said of the campaign

@@ -48,7 +48,6 @@ def command(folder: Path, scenes: int) -> None:
 
 
 def _run_demo(folder: Path, scenes: int) -> None:
-
     prepare_folder(folder)
     _print_heading(f"1. Sample data: {count_noun(scenes, 'street scene')} with labels, and others with known defects")
     make(folder / "data", images=scenes, only=("clean", "defects"))

@@ -33,12 +33,11 @@ from segdata.cli.output import (
     protect_inputs,
 )
 from segdata.cli.process import FOUND, print_plan, say, stage_bars
-from segdata.core.config import Architecture, Loss
+from segdata.core.config import Architecture, Loss, Training
 from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
-    from segdata.core.config import Training
     from segdata.core.dataset import OpenDataset
     from segdata.noise.flag_result import FlagResult
     from segdata.noise.networks.plan import Settings
@@ -54,7 +53,7 @@ class TrainingOptions:
     given: dict[str, Any]  # Any: each has its own type
     words: tuple[str, ...]
 
-    def settings(self, jobs: int, configured: "Training | None" = None) -> "Settings":
+    def settings(self, jobs: int, configured: Training | None = None) -> "Settings":
         """The settings of the training: `configured` in segdata.yaml, and the options instead.
 
         Raises SegdataError for invalid values.

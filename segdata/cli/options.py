@@ -189,7 +189,7 @@ class DataOptions(msgspec.Struct, frozen=True):
             yield {"jobs": self.jobs, "progress": advance}
 
     def inputs(self, *data: Path) -> list[object]:
-        """What is read: DATA, and the files and folders that the options name."""
+        """The inputs: DATA, and the files and folders that the options name."""
         return [*data, *(self.given[name] for name in ("taxonomy", "images", "config") if name in self.given)]
 
     def command_words(self, data: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.cli.options import DataOptions
-from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, say
+from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, progress_bar, say
 from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
 from segdata.core.paths import as_url
@@ -177,7 +177,6 @@ def draw_findings_page(
 ) -> str:
     """The report as one HTML file with pictures of the worst findings; `statements` are about the whole dataset."""
     from segdata.api.validate import findings_page
-    from segdata.cli.process import progress_bar
 
     bar = partial(progress_bar, "draw")
     return findings_page(dataset, result, context, pictures=most, statements=statements, jobs=jobs, progress=bar)
@@ -185,7 +184,6 @@ def draw_findings_page(
 
 def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> None:
     """Draw the images with findings into a folder, and print how many."""
-    from segdata.cli.process import progress_bar
     from segdata.formats.shared.images import image_limits
     from segdata.report.pictures.overlays import MOST, draw_findings
 

@@ -195,14 +195,14 @@ def command(
     return FOUND if result.fails(fail_on) else 0
 
 
-def _emit_report(text: str, result: "Validation", output: Path | None) -> None:
+def _emit_report(text: str, result: Validation, output: Path | None) -> None:
     """Print the report, or write it and say where it is."""
     emit(text, output)
     if output is not None:
         say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
 
 
-def _write_baseline(result: "Validation", path: Path) -> None:
+def _write_baseline(result: Validation, path: Path) -> None:
     """Write the findings as the baseline of later runs, and say so."""
     from segdata.report.findings import baseline_json
 

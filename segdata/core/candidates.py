@@ -80,7 +80,7 @@ class Candidate(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """What is proposed, in words."""
+        """The proposal in words."""
         if self.correction.action == "redraw" and not self.whole:
             return (
                 f"redraw {self.correction.category} without it"
@@ -166,7 +166,7 @@ _WORDS: dict[Action, str] = {
 
 
 def describe_correction(correction: Correction) -> str:
-    """What a correction would do, in words.
+    """A correction in words.
 
     >>> describe_correction(Correction(action="split", category="car", size=(9, 9), counts=("a", "b")))
     'split it into 2 pieces'
@@ -176,7 +176,7 @@ def describe_correction(correction: Correction) -> str:
 
 
 def describe_shift(right: float, down: float) -> str:
-    """So many whole pixels to the right and down, in words; empty where both round to 0.
+    """A shift by whole pixels to the right and down, in words; empty where both round to 0.
 
     >>> describe_shift(5, -3.4)
     '5 px to the right and 3 px up'

@@ -158,9 +158,9 @@ def _key(name: str) -> str:
 def connect(cluster: "Client | str | Cluster") -> Iterator[Cluster]:
     """Connect to a Dask cluster: a `distributed.Client`, or the address of a scheduler, ``tcp://10.0.0.5:8786``.
 
-    A client that the caller opened stays open when the block ends. Tasks are given up when nobody holds their futures.
-    Raises ClusterError where
-    nothing answers there, there is no worker, or a worker has no segdata, or another version of it.
+    A client that the caller opened stays open when the block ends. Tasks are cancelled when
+    nothing holds their futures. Raises ClusterError if no scheduler answers, there is no worker, or a worker has no
+    segdata or another version of it.
     """
     if isinstance(cluster, Cluster):
         yield cluster
@@ -173,7 +173,7 @@ def connect(cluster: "Client | str | Cluster") -> Iterator[Cluster]:
         yield connected
     finally:
         if own:
-            with suppress(Exception):  # as above
+            with suppress(Exception):  # the work is done: a lost connection is no error now
                 client.close(timeout=5)
 
 
@@ -282,9 +282,9 @@ class RemoteDataset:
 
     @staticmethod
     def cut(data: OpenDataset) -> "tuple[RemoteDataset, Callable[[Ints], Portion]]":
-        """That of an opened dataset, and what makes portions of it, rows of images, for its workers.
+        """That of an opened dataset, and a function that makes portions, rows of images, for its workers.
 
-        Where the format allows it, a worker reads only the parts of files that a portion is in. Raises as `of`.
+        If the format allows it, a worker reads only the parts of files that a portion is in. Raises as `from_dataset`.
         """
         remote = RemoteDataset.from_dataset(data)
         # Paths that are relative here name something else in a worker: those of its own opening are absolute.
@@ -307,7 +307,7 @@ class RemoteDataset:
         return batch
 
     def load_part(self, portion: "Portion") -> Any:  # Any: what the reader gives, a batch or more
-        """What the reader loads of a portion that was cut, in a worker."""
+        """The content of a portion that was cut, in a worker."""
         assert self.reader is not None
         self._prepare_process()
         self._check_sample_file()
@@ -423,7 +423,7 @@ def _strip_folder(folder: str, cell: Any) -> Any:  # Any: a path, channels with 
 
 
 def _first_uri(data: OpenDataset) -> str | None:
-    """Where the first image file is that is there, of the first images."""
+    """The URI of the first image file among the first images."""
     chunks = data.chunks()
     uris = data.source.load(chunks[0][:_LOOKED_AT]).images["uri"].to_pylist() if chunks else []
     return next(filter(None, uris), None)

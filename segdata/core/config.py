@@ -5,17 +5,13 @@ import difflib
 import fnmatch
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from segdata.core import yaml_files
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Severity
-
-if TYPE_CHECKING:
-    from segdata.core.finding import Defect, Finding
-
+from segdata.core.finding import Defect, Finding, Severity
 
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]  # an empty one was never meant
 
@@ -27,7 +23,7 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     category: NonEmptyText | None = None
     annotator: NonEmptyText | None = None
 
-    def holds(self, finding: "Finding | Defect") -> bool:
+    def holds(self, finding: Finding | Defect) -> bool:
         """Whether a finding, or a defect, lies within the scope."""
         return (
             (self.image is None or fnmatch.fnmatchcase(finding.image or "", self.image))
@@ -98,7 +94,7 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What work on one category must reach against the gold standard; None: as for all categories.
+    """The bar of one category against the gold standard; None: as for all categories.
 
     `bar`: the least value of the metric; of those of which less is better, such as `hd95`, the largest. `tolerance_px`,
     `tolerance_mm`: how far apart boundaries of this category may be and still be one, the latter where the spacing of
@@ -160,7 +156,7 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What work costs: `rate` in `currency` an hour.
+    """The cost of work: `rate` in `currency` an hour.
 
     The minutes hold for annotations without a recorded duration. `seconds_per_decision` is a reviewer's; without it,
     segdata takes the times of the decisions.

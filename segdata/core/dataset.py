@@ -61,7 +61,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 def recipe_of(data: "OpenDataset") -> "Callable[[], OpenDataset]":
-    """What opens a dataset's source in another process.
+    """A function that opens a dataset's source in another process.
 
     Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
     """
@@ -197,7 +197,7 @@ class OpenDataset:
         images: bool = True,
         masks: bool = False,
         ignore: int = 255,
-        transform: "Callable[[dict[str, Any]], Any] | None" = None,  # Any: tensors, and what the user makes of them
+        transform: Callable[[dict[str, Any]], Any] | None = None,  # Any: tensors, and what the user makes of them
     ) -> "TrainingData":
         """The images with their labels as a `torch.utils.data.Dataset`; each item is a dict.
 

@@ -111,7 +111,7 @@ class Finding:
 
 
 class RowFinding(msgspec.Struct, frozen=True):
-    """What a rule yields: a message, and the rows of the tables that it is about.
+    """The finding that a rule yields: a message, and the rows of the tables that it is about.
 
     The rule runner turns it into a `Finding`: image, annotator, source ids and category follow from the rows. There
     may be very many, and a structure of msgspec is made in a tenth of the time that a dataclass takes.

@@ -15,7 +15,7 @@ import msgspec
 
 from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
-from segdata.core.finding import Count
+from segdata.core.finding import Count, Defect
 from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
@@ -23,7 +23,6 @@ from segdata.core.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.core.finding import Defect
     from segdata.core.runs import Ints
 
 
@@ -160,7 +159,7 @@ _Answer = TypeVar("_Answer")
 
 
 class FileProbe:
-    """What a file or folder looks like, without reading all of it.
+    """A look at a file or folder, without reading all of it.
 
     Folders are listed breadth first. Of the files of one folder with the same suffix the first few by name are kept:
     so a hundred thousand images hide no `data.yaml`.
@@ -175,7 +174,7 @@ class FileProbe:
         self._heads: dict[str, bytes] = {}
         self._answers: dict[Callable[[Path], Any], Any] = {}
 
-    def once(self, question: "Callable[[Path], _Answer]") -> "_Answer":
+    def once(self, question: Callable[[Path], _Answer]) -> _Answer:
         """What a function says of the root: several formats may ask, it is called once."""
         if question not in self._answers:
             self._answers[question] = question(self.root)
@@ -244,7 +243,7 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What the user wants a reader to open.
+    """The request to a reader: what to open, and how.
 
     Attributes
     ----------

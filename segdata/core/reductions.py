@@ -29,7 +29,7 @@ _BUCKET_BITS = 48  # of the 64 of a number: its sign, its exponent and 4 bits mo
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What one part adds to a reduction.
+    """The contribution of one part to a reduction.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def nbytes(self) -> int:
-        """What travels."""
+        """The bytes that travel."""
         return sum(column.nbytes for column in self.columns.values())
 
 

@@ -111,7 +111,7 @@ class _Resamples(msgspec.Struct, frozen=True):
         return np.asarray(self.rng.multinomial(size, np.full(self.n, 1 / self.n), some))
 
 
-def _weights(n: int, seed: int, n_draws: int) -> "_Resamples | Counts":
+def _weights(n: int, seed: int, n_draws: int) -> _Resamples | Counts:
     """The resamples of a seed; small ones are cached."""
     small = n * n_draws <= _MOST_CACHED and n <= np.iinfo(np.uint16).max
     return _counts(n, seed, n_draws) if small else _Resamples(n, np.random.default_rng(seed), n_draws)
@@ -123,7 +123,7 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
     return _Resamples(n, np.random.default_rng(seed), n_draws)[:].astype(np.uint16)
 
 
-def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: "_Resamples | Counts") -> Floats:
+def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: _Resamples | Counts) -> Floats:
     """(n_draws, ...) the values of a statistic of resamples, computed in portions."""
     some = max(1, _AT_ONCE // max(n, width))
     portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
@@ -288,7 +288,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         spread: Floats = np.sqrt(np.maximum(variance, 0))
         return centred, weight, spread
 
-    def _permute(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> "list[Floats]":
+    def _permute(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> list[Floats]:
         """The largest statistics of n ways to hand the values out anew within their strata."""
         member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
         scale = np.where(spread > 0, spread, np.inf)

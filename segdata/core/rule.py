@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.finding import RowFinding, Severity
+from segdata.core.finding import Defect, RowFinding, Severity
 from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.candidates import Candidates
-    from segdata.core.finding import Defect
     from segdata.core.reductions import Turn
     from segdata.core.table import Table
 
@@ -74,7 +73,7 @@ class Tables:
         return self.measured[name]
 
     @staticmethod
-    def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
+    def of(profile: Profile, tables: "Mapping[str, Table]", defects: Iterable[Defect]) -> "Tables":
         """All tables by name, and the defects of readers."""
         measured = dict(tables)
         images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
@@ -195,8 +194,8 @@ def rule(
     when: Callable[[Profile], bool] | None = None,
     habit: Habit | None = None,
     opt_in: bool = False,
-    per_image: "bool | Callable[[Profile], bool]" = False,
-    by_part: "bool | Callable[[Profile], bool]" = False,
+    per_image: bool | Callable[[Profile], bool] = False,
+    by_part: bool | Callable[[Profile], bool] = False,
     per_sequence: bool = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options.
@@ -268,7 +267,7 @@ def _import_rules(package: ModuleType, command: Command | None) -> None:
 
 
 def rule_hint(word: str, installed: Sequence[Rule]) -> str:
-    """What to do about a word that is no rule: the nearest name, or the command that lists all."""
+    """A hint about a word that is no rule: the nearest name, or the command that lists all."""
     near = "" if word.upper().startswith("SEG") else did_you_mean(word, [rule.name for rule in installed])
     return near or "; `segdata rules` lists all rules"
 

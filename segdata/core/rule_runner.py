@@ -83,7 +83,7 @@ def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
 
 
 class RuleResults(msgspec.Struct, frozen=True):
-    """What the rules find, worst first; `suppressed` counts the further findings that the configuration accepts."""
+    """The findings of the rules, worst first; `suppressed` counts further ones that the configuration accepts."""
 
     findings: tuple[Finding, ...]
     suppressed: int = 0
@@ -115,7 +115,7 @@ def find_by_rule(
 
 
 class PartFindings(msgspec.Struct, frozen=True):
-    """What a rule found in a part of a dataset, and what it asks the other parts for; see `Outcome`."""
+    """The findings of a rule in a part of a dataset, and its request to the other parts; see `Outcome`."""
 
     findings: list[Finding]
     request: Request | None = None

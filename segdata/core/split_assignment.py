@@ -21,7 +21,7 @@ _GAIN = 1e-9  # what a change must gain, so that rounding ends
 
 @dataclass(frozen=True, slots=True)
 class UnitAmounts:
-    """What each of n units holds of each of k quantities, as a share of all that there is: sparse rows.
+    """The share of each of k quantities in each of n units, as sparse rows.
 
     Attributes
     ----------

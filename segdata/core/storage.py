@@ -106,7 +106,7 @@ def original_url(path: str, among: Sequence[Mirror] | None = None) -> str:
     return path
 
 
-def open_mirrored(path: Path) -> "IO[bytes] | Path":
+def open_mirrored(path: Path) -> IO[bytes] | Path:
     """What to read a file of a mirror from: itself, or where it is left, a file that is fetched piece by piece."""
     url = original_url(str(path))
     return path if url == str(path) or path.exists() else open_piecewise(url)

@@ -21,7 +21,7 @@ ANNOTATION_COLUMNS = ("annotator", "source", "stage", "month")
 _MIX = ("camera", "size", "split")  # images that agree in these are of one sort
 
 
-def annotation_strata(tables: "Tables", column: str) -> StratumNames:
+def annotation_strata(tables: Tables, column: str) -> StratumNames:
     """(n_annotations,) the stratum of each annotation, as text; None where nothing is known.
 
     `column` is one of `IMAGE_COLUMNS` and `ANNOTATION_COLUMNS`, or a key of the images' metadata. `folder` is the
@@ -36,14 +36,14 @@ def annotation_strata(tables: "Tables", column: str) -> StratumNames:
     return strata
 
 
-def annotation_strata_if_any(tables: "Tables", column: str) -> StratumNames:
+def annotation_strata_if_any(tables: Tables, column: str) -> StratumNames:
     """As `annotation_strata`, but None throughout where nothing is known."""
     if column in ANNOTATION_COLUMNS:
         return _annotation_values(tables.annotations, column)
     return image_strata(tables, column)[tables.annotations["image"]]
 
 
-def image_strata(tables: "Tables", column: str) -> StratumNames:
+def image_strata(tables: Tables, column: str) -> StratumNames:
     """(n_images,) as `annotation_strata`, of all images; None throughout for a column of the annotations."""
     images = tables.images
     if column == "split":
@@ -58,7 +58,7 @@ def image_strata(tables: "Tables", column: str) -> StratumNames:
     return _texts([_metadata_value(metadata, column) for metadata in images["metadata"].tolist()])
 
 
-def image_splits(tables: "Tables") -> StratumNames:
+def image_splits(tables: Tables) -> StratumNames:
     """(n_images,) the split of each image: the declared one, or else that of its folder."""
     folders = _folders(tables)
     split_of = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
@@ -68,7 +68,7 @@ def image_splits(tables: "Tables") -> StratumNames:
     return _texts(splits)
 
 
-def _folders(tables: "Tables") -> list[str]:
+def _folders(tables: Tables) -> list[str]:
     """(n_images,) the folder of each image."""
     names = tables.images.texts("image_id")
     if not pc.any(pc.match_substring(names, "/")).as_py():
@@ -76,7 +76,7 @@ def _folders(tables: "Tables") -> list[str]:
     return [name.rpartition("/")[0] for name in names.to_pylist()]
 
 
-def _annotation_values(annotations: "Table", column: str) -> StratumNames:
+def _annotation_values(annotations: Table, column: str) -> StratumNames:
     if column == "month":
         return _texts([None if created is None else created[:7] for created in annotations["created"].tolist()])
     return _texts(annotations[column].tolist())
@@ -88,7 +88,7 @@ def _metadata_value(metadata: list[tuple[str, str | None]] | None, key: str) -> 
     return None if value in (None, "null") else str(value).strip('"')
 
 
-def _known_columns(tables: "Tables") -> list[str]:
+def _known_columns(tables: Tables) -> list[str]:
     """The columns and keys that have a value somewhere."""
     columns = [name for name in IMAGE_COLUMNS if any(value is not None for value in image_strata(tables, name))]
     columns += [

@@ -80,7 +80,7 @@ class Table:
 
     __slots__ = ("_columns", "_missing", "_n")
 
-    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | LazyColumn]") -> None:
+    def __init__(self, columns: Mapping[str, Column | pa.ChunkedArray | LazyColumn]) -> None:
         self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow, taken or not
         self._missing: dict[str, Flags] = {}  # of columns of objects that were Arrow's
         lengths = {len(column) for column in self._columns.values()}

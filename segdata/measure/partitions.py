@@ -72,7 +72,7 @@ def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
 
 @dataclass(frozen=True, slots=True)
 class MeasuringJob:
-    """What all tasks of one measuring need.
+    """The job that all tasks of one measurement share.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class MeasuringJob:
 
 @dataclass(frozen=True, slots=True)
 class PartitionSummary:
-    """What comes back of a partition: the rows of its tables, what its rules found by code, its readers' defects."""
+    """The result of a partition: the rows of its tables, what its rules found by code, its readers' defects."""
 
     n_rows: dict[str, int]
     findings: FoundInPart
@@ -109,7 +109,7 @@ def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTab
 
 
 def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> PartitionSummary:
-    """What comes back of one partition; here the rules run as far as they need no other."""
+    """The result of one partition; here the rules run as far as they need no other."""
     return PartitionSummary(
         {name: table.num_rows for name, table in measured.tables.items()},
         find_in_partition(measured, answers={}, job=job, codes=job.codes),

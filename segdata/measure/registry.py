@@ -134,7 +134,7 @@ class BatchView:
 
     @cached_property
     def walk(self) -> SegmentWalk:
-        """What one pass over the batch's runs shows of every segment alone."""
+        """The measures of every segment alone, from one pass over the batch's runs."""
         return walk_segments(self.batch)
 
 

@@ -30,7 +30,7 @@ MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
 class FrameSequence(msgspec.Struct, frozen=True):
-    """What one annotator drew on the frames of one sequence, in the order of the frames.
+    """The annotations of one annotator on the frames of one sequence, in the order of the frames.
 
     Frames that the annotator did not work on are left out; of those with one number all but the first are.
 

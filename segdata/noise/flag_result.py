@@ -16,13 +16,11 @@ from segdata.noise.budget import ErrorEstimate
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import PlanChoice, TrainingPlan
-from segdata.noise.ranking import CategoryTrust
+from segdata.noise.ranking import CategoryTrust, RankedCandidates
 from segdata.noise.selection import LabelCheck, Selection, candidate_boxes, candidate_ids, likely_types
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from segdata.noise.ranking import RankedCandidates
 
 
 _IMAGES_NAMED = 5  # images in a note

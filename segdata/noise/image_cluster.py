@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class ImageWork(Protocol[R]):
-    """What workers do; it can be pickled."""
+    """The work of workers; it can be pickled."""
 
     def __call__(self, maps: LabelMaps, images: Ints, /) -> list[R]:
         """A result for each image: `maps` has their labels, `images` are their rows in the dataset."""
@@ -40,7 +40,7 @@ def check_shared(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _ImageJob:
-    """What all tasks of a run need."""
+    """The data that all tasks of a run share."""
 
     data: RemoteDataset
     taxonomy: Taxonomy

@@ -38,7 +38,7 @@ _LOW_PRECISION = 0.5  # precision of a doubtful rule
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What is known about a dataset; None: not examined.
+    """The quality of a dataset; None: not examined.
 
     Attributes
     ----------

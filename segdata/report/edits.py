@@ -75,7 +75,7 @@ class ConversionOutcome:
 
 
 def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
-    """What a target in this format cannot hold."""
+    """The losses of a target in this format."""
     if not losses:
         return "lost: nothing\n"
     return "\n".join(_loss_lines(losses, f"lost, since {format} cannot hold it", console)) + "\n"
@@ -134,7 +134,7 @@ def command_with_images(target: Path, images: Path, console: Console) -> list[st
 
 
 def refusal_text(target: str, losses: Sequence[Loss], console: Console) -> str:
-    """What would be lost, if the user allows no loss."""
+    """The losses that would occur, if the user allows none."""
     lines = [console.paint(f"{target}: not written", "error"), *_loss_lines(losses, "would be lost", console), ""]
     remedy = console.wrap("choose another format with --to, or accept the losses with --on-loss warn")
     return "\n".join([*lines, *remedy]) + "\n"

@@ -20,7 +20,7 @@ _MOST = 10  # conflicts, disputes and other tasks listed
 
 
 def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, console: Console) -> str:
-    """What became of the decisions, and what is left to do."""
+    """The outcome of decisions, and the work that is left."""
     applied = f"{count_noun(len(result.done), 'decision')} in {count_noun(result.images, 'image')}"
     pixels = sum(item.pixels for item in result.done)
     if result.revision is not None:
@@ -51,14 +51,14 @@ def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, conso
 
 
 def pulled_text(results: Iterable[PullResult]) -> str:
-    """What was added to the log, a line for each source."""
+    """The decisions added to the log, a line for each source."""
     return "".join(
         f"{result.origin}: {count_noun(result.n_decisions, 'decision')}, {result.n_new:,} new\n" for result in results
     )
 
 
 def imported_text(result: ImportResult, dry_run: bool, console: Console) -> str:
-    """What was imported from a task."""
+    """The import from a task."""
     names = ("redrawn", "added", "deleted")
     did = ", ".join(f"{n:,} {name}" for name in names if (n := getattr(result, name))) or "nothing"
     where = f"of {count_noun(result.images, 'image')}" if result.images else ""
@@ -250,7 +250,7 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def applied_json(result: ApplyResult) -> str:
-    """What became of the decisions, as JSON."""
+    """The outcome of decisions as JSON."""
     return _text(result)
 
 
@@ -269,19 +269,19 @@ def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | 
 
 
 def pulled_json(results: Iterable[PullResult], dataset: str) -> str:
-    """What was added to the log, as JSON."""
+    """The decisions added to the log as JSON."""
     return _text(PulledReport(dataset=dataset, sources=tuple(results)))
 
 
 def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:
-    """What was written for a tool, as JSON."""
+    """The task written for a tool as JSON."""
     return _text(
         ExportedReport(dataset=dataset, target=target, tool=tool, images=images, segments=segments, notes=notes)
     )
 
 
 def imported_json(result: ImportResult) -> str:
-    """What was imported from a task, as JSON."""
+    """The import from a task as JSON."""
     return _text(result)
 
 

@@ -290,7 +290,7 @@ def fixed_dataset(data: OpenDataset, images: Iterable[FixedImage]) -> OpenDatase
 
 
 def change_log(images: Iterable[FixedImage]) -> list[dict[str, Any]]:  # Any: JSON
-    """What was fixed, an entry for each finding."""
+    """The log of fixes, an entry for each finding."""
     return [asdict(fixed.finding) | {"changed_pixels": fixed.pixels} for image in images for fixed in image.mended]
 
 

@@ -271,7 +271,7 @@ def _apply_maps(
 def _remarks(
     names: Sequence[NewNames], moved: Sequence[dict[str, str]], labels: Sequence[str], apart: bool
 ) -> list[str]:
-    """What has another name now."""
+    """The names that changed."""
     remarks = []
     for new_names, sequences, label in zip(names, moved, labels, strict=True):
         for old, new in [] if apart else sorted(new_names.images.items()):
@@ -287,7 +287,7 @@ def _remarks(
 
 
 def _map_losses(mapped: Sequence[tuple[OpenDataset, Remap | None]], labels: Sequence[str]) -> list[str]:
-    """What taxonomy maps dropped and joined."""
+    """The categories that taxonomy maps dropped and joined."""
     lines = []
     for (_, remap), label in zip(mapped, labels, strict=True):
         losses = LossCounter()

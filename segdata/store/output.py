@@ -159,7 +159,7 @@ class ImageCopies:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was not copied, a line for each reason."""
+        """The files that were not copied, a line for each reason."""
         lines = []
         for reason, names in self.left.items():
             names = list(dict.fromkeys(names))

@@ -294,7 +294,7 @@ class ConditionFilter:
         self._select_rows(Batch.empty())  # so that what cannot be compared is said before anything is written
 
     def __call__(self, batch: Batch) -> Batch:
-        """What is left of a batch."""
+        """The batch without what was dropped."""
         if batch.images.num_rows == 0:
             return batch
         images, annotations, segments = self._select_rows(batch)
@@ -489,7 +489,7 @@ class ImageSample:
     strata: tuple[tuple[str, int, int], ...] = ()
 
     def __repr__(self) -> str:
-        return f"Draw({len(self.images):,} of {self.of:,} images; {len(self.short)} categories are short)"
+        return f"ImageSample({len(self.images):,} of {self.of:,} images; {len(self.short)} categories are short)"
 
     @property
     def short(self) -> tuple[str, ...]:

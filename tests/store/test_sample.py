@@ -129,4 +129,4 @@ def test_a_draw_counts_what_it_has_and_what_there_is(seed: int) -> None:
     quota = [size * number // n for size in sizes]
     rest = sorted(range(len(strata)), key=lambda k: -(sizes[k] * number % n))[: number - sum(quota)]
     assert found.strata == tuple((name, sizes[k], quota[k] + (k in rest)) for k, name in enumerate(strata))
-    assert repr(found) == f"Draw({number} of {n} images; {len(found.short)} categories are short)"
+    assert repr(found) == f"ImageSample({number} of {n} images; {len(found.short)} categories are short)"

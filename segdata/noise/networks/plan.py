@@ -282,7 +282,7 @@ _FEW_IMAGES = 60  # images, below which more folds leave each network more of th
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What the plan depends on."""
+    """The facts that the plan depends on."""
 
     n_images: int  # images that are trained on
     n_units: int  # groups of them that are not separated
@@ -309,7 +309,7 @@ class PlanChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What training and prediction do. `str` explains each choice in words; units as in `Settings`."""
+    """The plan of training and prediction. `str` explains each choice in words; units as in `Settings`."""
 
     folds: int
     members: int

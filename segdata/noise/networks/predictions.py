@@ -122,7 +122,7 @@ def encode_prediction(
 
 @dataclass(frozen=True, slots=True)
 class StoredPrediction:
-    """What is in a file."""
+    """The content of a file."""
 
     _image: _StoredImage
 
@@ -255,7 +255,7 @@ class PredictedInstances:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for each image by networks that were not trained on it."""
+    """The predictions for each image by networks that were not trained on it."""
 
     folder: Path  # where the files are
     image_ids: tuple[str, ...]  # (n_images,) in the order of the dataset

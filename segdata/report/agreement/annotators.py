@@ -38,7 +38,7 @@ BIAS_KINDS = ("missed", "extra", "confused", "offset")
 
 @dataclass(frozen=True, slots=True)
 class ReportedBias:
-    """What an annotator does with a category.
+    """The bias of an annotator in a category.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class ReportedBias:
 
     @property
     def score(self) -> str:
-        """What to show its value as."""
+        """The score that its value is shown as."""
         return "boundary_offset" if self.kind == "offset" else self.kind
 
     @property
@@ -141,7 +141,7 @@ def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
 
 
 def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Who is below the bar, who does not agree with their own work, who deviates; or why nobody is told."""
+    """Conclusions on annotators below the bar, inconsistent or biased; or why none is named."""
     for code, topic in (("SEG407", "below the bar of the gold standard"), ("SEG409", "no agreement with own work")):
         for annotator in dict.fromkeys(
             finding.annotator for finding in findings_of_code(result.findings, code) if finding.annotator

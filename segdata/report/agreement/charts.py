@@ -43,7 +43,7 @@ class ChartRow:
 
 
 def confusion_chart(confusion: Confusion) -> Markup:
-    """What the other annotator (columns) calls what one calls a category (rows), in % of the row."""
+    """The confusion of categories: one annotator's in rows, the other's in columns, in % of the row."""
     names = [shorten(name, _NAME) for name in confusion.names]
     left, top = 30 + _text_width(names), 34 + 0.72 * _text_width(names)
     width = left + _CELL * len(names) + 0.5 * _text_width(names)
@@ -116,7 +116,7 @@ def offsets_chart(rows: Sequence[ChartRow], end: float, unit: str) -> Markup:
 
 
 def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
-    """What annotators miss, add or call otherwise: an axis for each, a dot, its interval, and a tick for the others."""
+    """The shares that annotators miss, add or confuse: for each an axis, a dot, its interval, a tick for the others."""
     left, top = 24 + _label_width(rows), 40
     bottom = top + _ROW * len(rows)
     parts: list[Markup] = []

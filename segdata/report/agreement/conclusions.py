@@ -49,7 +49,7 @@ _LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a m
 
 
 def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Whose annotations are empty where those of all others are not; slices of volumes may well be."""
+    """Annotators with empty annotations where no other has one; slices of volumes, often empty, are left out."""
     comparison, annotations = tables.annotator_pairs, tables.annotations
     if comparison is None:
         return
@@ -79,7 +79,7 @@ _MAX_CONTRASTS = 4
 
 
 def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
-    """What the contrasts that were asked for come to."""
+    """The results of the contrasts that were asked for."""
     lead = result.leading  # by which it is told; the table has the others
     contrasts = [better_first(contrast) for contrast in result.contrasts if contrast.score == lead]
     if not contrasts:
@@ -187,7 +187,7 @@ _FEW = 8  # clusters, below which annotators are not tested
 
 
 def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
-    """What there is to know and to do, in the order in which to read it.
+    """The conclusions, in the order in which to read them.
 
     First what makes the figures wrong (misplaced, broken, unequal or skipped files), then how much annotators agree,
     then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against

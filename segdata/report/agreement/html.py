@@ -232,7 +232,7 @@ def image_histograms(images: ImageAgreement, annotators: Sequence[str], gold: in
     return rows
 
 
-def _histogram(name: str, color: str, values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Histogram:
+def _histogram(name: str, color: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Histogram:
     count = np.histogram(values, _BINS, (0, 1))[0]
     step = 100 / _BINS
     bars = tuple(
@@ -294,7 +294,7 @@ class BiasCell:
 
 @dataclass(frozen=True, slots=True)
 class BiasTableRow:
-    """What an annotator does with a category: what is missed, extra, confused; None: undefined."""
+    """The shares of a category that an annotator misses, adds and confuses; None: undefined."""
 
     annotator: str
     color: str
@@ -304,7 +304,7 @@ class BiasTableRow:
 
 @dataclass(frozen=True, slots=True)
 class AgreementPictures:
-    """What is drawn: the worst images, and as `data:` URIs findings and annotators' own worst examples."""
+    """The pictures: the worst images, and as `data:` URIs findings and annotators' own worst examples."""
 
     worst: Sequence[WorstImagePictures]
     findings: Mapping[Finding, str]
@@ -415,7 +415,7 @@ def render_agreement(
 
 
 def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit: str) -> dict[str, object]:
-    """What the template draws, by the names that it has there."""
+    """The charts of the template, by their names in it."""
     annotators, biases, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
     offsets, rows, gold = forest_plot(biases, annotators, _OFFSETS), _bias_rows(biases, result), gold_row(tables)
     return {
@@ -433,7 +433,7 @@ def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit:
 
 
 def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
-    """How it went, in a word for the style, and in a line; nothing where nobody asked whether it passes."""
+    """The result as the name of a style and a line; without --fail-on, the count of findings."""
     if not result.findings:
         return "good", "no findings"
     n = count_noun(len(result.findings), "finding")
@@ -451,7 +451,7 @@ def _finding_filter(conclusion: Conclusion) -> tuple[str, str] | None:
 
 
 def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTableRow]:
-    """What annotators miss, add and call otherwise: what stands first, then what is large."""
+    """The shares that annotators miss, add and confuse: significant ones first, then large ones."""
     cells: dict[tuple[str, str], dict[str, ReportedBias]] = {}
     for bias in biases:
         if bias.kind != "offset":

@@ -68,7 +68,7 @@ def compared_scores(result: Agreement) -> PooledScoresWithAccuracy:
 
 
 def compared_categories(result: Agreement) -> tuple[CategoryAgreement, ...]:
-    """The same by category."""
+    """The scores by category, over the pairs of `compared_scores`."""
     return result.categories if result.reference is None else result.reference.categories
 
 
@@ -79,7 +79,7 @@ def compared_causes(result: Agreement) -> list[DisagreementCauses]:
 
 
 def reference_table(result: Agreement) -> ReportTable | None:
-    """What each annotator reaches against the reference, the one who agrees least first."""
+    """The scores of each annotator against the reference, the least agreement first."""
     if result.reference is None:
         return None
     name, lead = result.reference.name, result.leading
@@ -187,7 +187,7 @@ def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
 
 
 def causes_in_words(result: Agreement, tables: Tables) -> str:
-    """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
+    """The causes over all things, in words; empty if nothing is disputed or no category is counted one by one."""
     comparison = tables.annotator_pairs
     if comparison is None:
         return ""
@@ -322,7 +322,7 @@ def _contrast_cells(contrast: PairContrast, gold: str | None) -> Iterator[str]:
 
 
 def unchanged_table(result: Agreement) -> ReportTable | None:
-    """How much of everybody's work is a model's."""
+    """The share of each annotator's segments that are a model's."""
     if not result.unchanged:
         return None
     rows = [
@@ -343,7 +343,7 @@ def unchanged_table(result: Agreement) -> ReportTable | None:
 
 
 def months_table(result: Agreement) -> ReportTable | None:
-    """What each annotator does, month by month."""
+    """The biases of each annotator by month."""
     heads, rows = drift_rows(result)
     if not rows:
         return None
@@ -356,7 +356,7 @@ def months_table(result: Agreement) -> ReportTable | None:
 
 
 def identical_table(result: Agreement) -> ReportTable | None:
-    """What annotators have alike, pair by pair; nothing where hardly anything is."""
+    """Identical segments by pair; None where there are hardly any."""
     rows = tuple(identical_rows(result))
     if not rows:
         return None

@@ -41,7 +41,7 @@ _PAIRS, _CATEGORIES, _BIASES, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 def agreement_text(
     result: Agreement, tables: Tables, typed: Sequence[str], console: Console, fail_on: FailOn = "error"
 ) -> str:
-    """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
+    """The report, in lines of at most `console.width` columns; `typed`: what comes after `segdata`, word by word."""
     comparison = tables.annotator_pairs
     assert comparison is not None
     lines = [console.paint("segdata agreement", "bold"), ""]

@@ -94,7 +94,7 @@ def _notes(batch: Batch, scene: Scene) -> list[str]:
     return notes + ([scene.ground.note] if scene.ground.note else [])
 
 
-def _legend_entries(category_id: "np.ndarray[tuple[int], np.dtype[np.int64]]", profile: Profile) -> "list[LegendEntry]":
+def _legend_entries(category_id: np.ndarray[tuple[int], np.dtype[np.int64]], profile: Profile) -> "list[LegendEntry]":
     colors = category_colors(profile.taxonomy)
     counted = Counter(category_id.tolist()).most_common()
     return [

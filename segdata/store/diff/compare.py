@@ -217,7 +217,7 @@ _GAINED: frozenset[DifferenceKind] = frozenset({"rings-added"})
 
 @dataclass(frozen=True, slots=True)
 class ConversionProof:
-    """What reading a conversion back has shown.
+    """The result of reading a conversion back.
 
     Attributes
     ----------

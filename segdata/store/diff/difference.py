@@ -80,7 +80,7 @@ KIND_SUMMARIES: dict[DifferenceKind, str] = {
 
 
 def kind_unit(kind: DifferenceKind) -> str:
-    """What differences of a kind are counted in.
+    """The unit in which differences of a kind are counted.
 
     >>> kind_unit("image-size"), kind_unit("category-pixels"), kind_unit("category-missing"), kind_unit("category")
     ('image', 'annotation', 'category', 'segment')
@@ -137,7 +137,7 @@ class DatasetSide(msgspec.Struct, rename={"files": "dataset", "n_images": "image
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What A and B do not have in common.
+    """The differences between A and B.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class Difference:
     n_images : pairs of images
     n_kept : segments of A that have the same image, category and pixels in B
     n_same : those of which B says everything else too that A says; their ids and polygon vertices apart
-    counts : by kind, in the order of `KINDS`; kinds that do not occur are left out
+    counts : by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
     changes : the first of each kind that makes them differ, by kind and then by image
     moves : pixels by their category in A and in B, most first; None: no category
     strict : ids and polygon vertices count as differences too
