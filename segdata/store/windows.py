@@ -199,9 +199,10 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
     kept |= empty & (in_window == first[batch.segment_image[segment]])
     rows = np.flatnonzero(kept)
     # Pieces in the order of windows, and in each of their annotations: the place of (window, annotation) among those.
+    n_annotations = batch.annotations.num_rows
     rank = np.searchsorted(
-        window * (batch.annotations.num_rows + 1) + annotation,
-        in_window[rows] * (batch.annotations.num_rows + 1) + batch.segment_annotation[segment[rows]],
+        window * n_annotations + annotation,
+        in_window[rows] * n_annotations + batch.segment_annotation[segment[rows]],
     )
     order = np.argsort(rank, kind="stable")
     rows, rank = rows[order], rank[order]

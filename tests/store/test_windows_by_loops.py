@@ -21,9 +21,11 @@ from segdata.store.windows import (
     cut_windows,
     fixed_window,
     link_by_overlap,
+    read_tile,
     stitch,
     stitch_dataset,
     tile_windows,
+    window_name,
     window_prefixes,
     windows_around_segments,
 )
@@ -316,3 +318,36 @@ def test_an_image_that_is_named_as_a_window_of_another(names: list[str], refused
         return
     with pytest.raises(SegdataError, match=r"is named as a window of 'a.png'; rename it, or leave one out \(--list\)"):
         cut_dataset(data, tile_windows(1, 1, 0), crop=False)
+
+
+@pytest.mark.parametrize(
+    ("image_id", "size", "expected"),
+    [
+        ("a/b.tif", None, "p_x00012_y00345.tif"), ("a/b.TIFF", (7, 65), "p_x00012_y00345_w00007_h00065.tif"),
+        ("a/b.jpg", (7, 123456), "p_x00012_y00345_w00007_h123456.png"), ("a.tif/b", None, "p_x00012_y00345.png"),
+    ],
+)  # fmt: skip
+def test_names_of_windows(image_id: str, size: tuple[int, int] | None, expected: str) -> None:
+    assert window_name(image_id, {image_id: "p"}, 12, 345, size) == expected
+
+
+def test_a_window_says_what_its_image_said() -> None:
+    """The last entry of the metadata counts; one that is damaged, or none, says nothing."""
+    tile = Tile("a.png", 3, 4, 50, 60, "/a", "h", "s", 7, "g")
+    assert read_tile([("tile", "{}"), ("k", "v"), tile.entry(), ("z", "")]) == tile
+    assert read_tile([tile.entry(), ("tile", "{")]) is None
+    assert read_tile([("k", "v")]) is None
+    assert read_tile(None) is None
+    batch = batch_of([(2, 3)], [], ["a.png"])
+    row = {"uri": "/a", "sha256": "h", "sequence": "s", "frame": 7, "metadata": [("k", "v")]}
+    for group in (None, "g"):
+        images = batch.images
+        for name, value in {**row, "group": group}.items():
+            images = replace_column(images, name, [value])
+        cut = cut_windows(replace(batch, images=images), fixed_window(1, 0, 2, 2)(batch), {"a.png": "a"})
+        (found,) = cut.images.to_pylist()
+        assert {name: found[name] for name in row} == {
+            "uri": "/a", "sha256": None, "sequence": None, "frame": None, "metadata": [
+                ("k", "v"), Tile("a.png", 1, 0, 3, 2, "/a", "h", "s", 7, group).entry()],
+        }  # fmt: skip
+        assert (found["group"], found["width"], found["height"]) == (group or "s", 2, 2)
