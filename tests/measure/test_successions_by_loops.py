@@ -31,7 +31,7 @@ from tests.memory import Memory
 
 KINDS: dict[str, SequenceKind] = {"v": "video", "w": "volume", "u": "video"}
 FILMS = replace(PROFILE, sequences=tuple(ImageSequence(name, kind) for name, kind in KINDS.items()))
-SEEDS = range(30)
+SEEDS = range(15)
 
 
 def random_source(rng: np.random.Generator, n: int = 14, size: int = 4) -> Memory:
