@@ -30,6 +30,7 @@ from segdata.dataset import no_progress as no_progress
 from segdata.formats.dataset_folders import (
     PLAIN_FORMATS,
     SplitLayout,
+    describe_unread_documents,
     detect_layout,
     list_datasets_inside,
     list_unread_datasets,
@@ -192,6 +193,9 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
         names = " and ".join(f"{path.name}/" for path in seen)
         message = f"labels of another format in {names} are not read; give {seen[0].name} as DATA to read them"
         opened = AlteredSource(opened, keep_batch, (Defect("SEG011", message),))
+    foreign = describe_unread_documents(root) if profile.format in (*PLAIN_FORMATS, "layers") else None
+    if foreign is not None:
+        opened = AlteredSource(opened, keep_batch, (Defect("SEG011", f"beside the masks lies {foreign}"),))
     if profile.format == "canonical" or profile.format in PLAIN_FORMATS or not ids:
         return opened
     place = ids[0]
@@ -413,6 +417,8 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
         inside = [] if named else list_datasets_inside(root)
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
+        elif not named and (foreign := describe_unread_documents(root)) is not None:
+            error.args = (f"{root}: it looks like {foreign}; its image files alone: {error}", *error.args[1:])
         with suppress(SegdataError):
             looks_like = detect_layout(root).format if named else None
         if looks_like is None or looks_like == find_format(str(named)).name:

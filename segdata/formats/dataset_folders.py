@@ -30,6 +30,9 @@ _EXPORT = "segdata cannot read it: export COCO from that tool"
 _SLIDES = "segdata cannot read it: open the slides in QuPath, and export GeoJSON"
 _ROIS = "segdata cannot read it: open the images in QuPath, import the regions, and export GeoJSON"
 _ARRAYS = "segdata reads no arrays: save the labels as PNG or TIFF files"
+_MASKLETS = "segdata cannot read it: save the masklets of each frame as a mask, or as COCO"
+_RENDERED = "segdata cannot read it: give the folder of its masks as DATA"
+_ON_MAPS = "segdata cannot read it: burn the features into masks, as gdal_rasterize does"
 _BOXES = "boxes only, and segdata reads segments"
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
 _FOREIGN = (
@@ -44,6 +47,9 @@ _FOREIGN = (
         _EXPORT,
     ),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
+    ("masklets of SA-V", r"\.json$", rb'"masklet"\s*:', _MASKLETS),
+    ("captures of Unity Perception", r"\.json$", rb'"(captures|annotation_definitions)"\s*:\s*\[', _RENDERED),
+    ("GeoJSON in map coordinates", r"\.(geo)?json$", rb'"FeatureCollection"', _ON_MAPS),
     ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
     ("MATLAB files of version 4, or damaged ones", r"\.mat$", None, "segdata reads those that -v7 saves"),
     ("regions of ImageJ", r"\.roi$", None, _ROIS),
@@ -58,6 +64,7 @@ _FOREIGN = (
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
     ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
+_EXPORTS = (_EXPORT, _SLIDES, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
 _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # that hold the labels of many images
 
@@ -94,7 +101,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {list_names(inside, _MOST_NAMED)}; give one as DATA"
-        elif foreign and any(why in foreign for why in (_EXPORT, _ARRAYS, _SLIDES, _ROIS)):
+        elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"
@@ -116,10 +123,21 @@ def _names(root: Path) -> Iterator[str]:
         yield from (Path(folder, name).relative_to(root).as_posix() for name in sorted(names))
 
 
-def _foreign(root: Path, names: list[str]) -> str | None:
-    """The unreadable format that files look like, and why it cannot be read; None if there is none."""
+def describe_unread_documents(root: Path) -> str | None:
+    """The unreadable format of documents that hold the labels of images, and why; None if no such lies in a folder."""
+    names = [name for name in islice(_names(root), _MOST_FILES) if name.lower().endswith((*_DOCUMENTS, ".xml"))]
+    return _foreign(root, names, _EXPORTS) if root.is_dir() else None
+
+
+def _foreign(root: Path, names: list[str], reasons: Sequence[str] = ()) -> str | None:
+    """The unreadable format that files look like, and why it cannot be read; None if there is none.
+
+    `reasons`: only formats that cannot be read for one of these.
+    """
     heads: dict[str, bytes] = {}
     for title, path, text, why in _FOREIGN:
+        if reasons and why not in reasons:
+            continue
         matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
         if text is None and matching:
             return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"

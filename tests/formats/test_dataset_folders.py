@@ -38,6 +38,9 @@ def said(root: Path) -> str:
         ("export.ndjson", '{"data_row": {"id": "c"}, "projects": {}}\n', "an export of Labelbox"),
         ("a.json", '{"metadata": {}, "instances": [{"type": "polygon", "className": "car"}]}', "SuperAnnotate JSON"),
         ("a.json", '[{"label_hash": "x", "data_units": {}}]', "an export of Encord"),
+        ("a.json", '{"video_id": "v", "masklet": [[]]}', "masklets of SA-V (segdata cannot read it: save"),
+        ("a.json", '{"version": "0.0.1", "captures": [{}]}', "captures of Unity Perception"),
+        ("a.geojson", '{"type": "FeatureCollection", "features": []}', "GeoJSON in map coordinates"),
         ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
         (
@@ -59,6 +62,21 @@ def test_known_formats_that_are_not_read_are_named(tmp_path: Path, name: str, te
     assert (f"looks like {title}" in said(tmp_path)) == (title is not None)
     if title is not None and path.parent == tmp_path:
         assert f"looks like {title}" in said(path)
+
+
+def test_documents_beside_masks_that_are_not_read_are_named(tmp_path: Path) -> None:
+    """As a project of SuperAnnotate, whose pictures of labels are image files beside its JSON."""
+    rng = np.random.default_rng(0)
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3)).astype(np.uint8)).save(tmp_path / name)
+        Image.fromarray(np.eye(20, 30, dtype=np.uint8)).save(tmp_path / f"{name[0]}.png")
+        (tmp_path / f"{name}.json").write_text('{"instances": [{"type": "polygon", "className": "car"}]}')
+    told = [each.message for each in segdata.read(tmp_path).validate().findings if each.code == "SEG011"]
+    assert told == ["beside the masks lies SuperAnnotate JSON (segdata cannot read it: export COCO from that tool)"]
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3)).astype(np.uint8)).save(tmp_path / name)
+    with pytest.raises(SegdataError, match="it looks like SuperAnnotate JSON"):
+        segdata.read(tmp_path)
 
 
 def test_other_files_are_counted(tmp_path: Path) -> None:

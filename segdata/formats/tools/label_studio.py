@@ -42,7 +42,8 @@ FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = {"prefix": "goes before the path of each image: /data/local-files/?d= for storage of local files"}
 TASKS_HEAD = rb"\A\s*(\[\s*)?\{"
 _DATA = rb'"data"\s*:\s*\{'
-_MIN = rb'"annotation_id"\s*:'
+_MIN = rb'"annotation_id"\s*:'  # with what says who drew, and when
+_OF_TASKS = rb'"(annotator|lead_time|created_at|updated_at)"\s*:'
 _SPEAKS = (
     rb'"(completed_by|was_cancelled|from_name|total_annotations|model_version|cancelled_annotations)"\s*:'
     rb'|"(annotations|predictions|completions)"\s*:\s*\[|"(brush|polygon|rectangle|ellipse|keypoint)labels"'
@@ -57,7 +58,8 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def is_tasks(head: bytes) -> bool:
     """Whether a file that begins so holds tasks."""
-    return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
+    is_minimal = re.search(_MIN, head) and re.search(_OF_TASKS, head)
+    return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or is_minimal)
 
 
 read = ImportedOnCall("segdata.formats.tools.label_studio_reader:open_tasks")

@@ -9,6 +9,7 @@ examples/instance_segmentation/labelme2voc.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -31,6 +32,7 @@ from segdata.formats.shared.mask_files import (
     Legend,
     MaskFile,
     ValueRuns,
+    decode_mask,
     pack_color,
     unpack_color,
     voc_color,
@@ -40,6 +42,7 @@ from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_pr
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
 MOST_OBJECTS = 254  # classes of a dataset, and objects of an image
 VOC = load_preset("voc")
+_TRIED = 8  # masks that are decoded to see whether they have void
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
@@ -331,26 +334,46 @@ class ClassMap:
         return self.by_index.read(runs.value)
 
 
-def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems: Sequence[str]) -> ClassMap:
+def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks: Sequence[Path]) -> ClassMap:
     """The class map of the dataset in a folder.
 
     Parameters
     ----------
     taxonomy : the user's taxonomy: names of a label map are looked up in it; without a label map its ids are the values
     kind : of the classes that a label map names
-    stems : names of masks, which tell whether this is VOC itself
+    masks : those of the classes, whose names tell whether this is VOC itself
     """
     label_map = load_label_map(folder)
     if label_map is not None:
         return _map_by_label_map(label_map, taxonomy, kind)
     if taxonomy is not None:
         return _map_by_ids(taxonomy, True)
-    official = any(_is_official_name(stem) for stem in stems)
+    if any(_is_official_name(path.stem) for path in masks):
+        return _map_by_ids(VOC, True)
+    named, reading = VOC, "read as VOC's (1 aeroplane, 2 bicycle …); if they are others"
+    if not _have_void(masks[:: max(1, len(masks) // _TRIED)][:_TRIED]):
+        # VOC draws a border of void around every object: without it, these are classes of somebody else.
+        named = msgspec.structs.replace(VOC, categories=tuple(map(_numbered, VOC.categories)))
+        reading = "numbered (category_1, category_2 …); to name them"
     message = (
-        "no file names the classes, so their values are read as VOC's (1 aeroplane, 2 bicycle …); if they are others, "
-        "write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
+        f"no file names the classes, so their values are {reading}, write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
     )
-    return replace(_map_by_ids(VOC, official), provisional=None if official else message)
+    return replace(_map_by_ids(named, False), provisional=message)
+
+
+def _numbered(category: Category) -> Category:
+    is_void = category.kind == "void"
+    return category if is_void else msgspec.structs.replace(category, name=f"category_{category.id}", aliases=())
+
+
+def _have_void(masks: Sequence[Path]) -> bool:
+    """Whether any of the masks has a pixel of VOC's void."""
+    for path in masks:
+        with suppress(OSError):
+            mask = decode_mask(path)
+            if bool((mask.values == (pack_color(voc_color(VOID)) if mask.coloured else VOID)).any()):
+                return True
+    return False
 
 
 def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:

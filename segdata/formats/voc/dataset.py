@@ -434,8 +434,8 @@ def open_voc(request: ReadRequest) -> PerImageSource:
     classes = _class_folder(request)
     folder = _voc_folder(request.root, classes)
     entries, defects, has_objects, places = _list_images(request.root, folder, classes, images_folder(request))
-    stems = [entry.files[0].stem for entry in entries if entry.files]
-    mapping = class_map(folder, request.taxonomy, "thing" if has_objects else "stuff", stems)
+    masks = [entry.files[0] for entry in entries if entry.files]
+    mapping = class_map(folder, request.taxonomy, "thing" if has_objects else "stuff", masks)
     kinds = {category.kind for category in mapping.taxonomy.categories}
     task: Task = ("panoptic" if "stuff" in kinds else "instance") if has_objects else "semantic"
     profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=places)

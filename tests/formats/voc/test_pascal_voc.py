@@ -371,3 +371,17 @@ def test_masks_of_another_meaning_in_voc_s_folders(
     assert detect(tmp_path) == format
     (tmp_path / "labelmap.txt").write_text("background:0,0,0::\ngrain:128,0,0::\n")
     assert detect(tmp_path) == "pascal-voc"
+
+
+@pytest.mark.parametrize(("with_void", "name"), [(True, "aeroplane"), (False, "category_1")])
+def test_classes_are_voc_s_where_void_is_drawn(tmp_path: Path, with_void: bool, name: str) -> None:
+    """Leaves of rice, value 1 of masks without void, were aeroplanes."""
+    pixels = np.zeros((20, 30), np.uint8)
+    pixels[4:12, 5:25] = 255 if with_void else 0
+    pixels[6:10, 8:20] = 1
+    for folder in ("SegmentationClass", "JPEGImages"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "leaf.png")
+    data = segdata.read(tmp_path)
+    assert set(data.segments["category"]) - {"void"} == {name}
+    assert [each.code for each in data.validate().findings if each.code == "SEG219"] == ["SEG219"]
