@@ -47,6 +47,7 @@ from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weig
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import MIN_PROPOSAL_IOU
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
+from segdata.noise.tints import Tints, tint_evidence
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,
@@ -85,6 +86,9 @@ class ImageFeatures:
     fit: ImageFit  # how well the model knows what is labelled
     seen: SeenParts  # what the model predicts
     look: Floats | None = None  # what the image looks like, see `describe_appearance`; None: there is no image
+    # of annotated candidates, and of regions: how much more their colours are those of something else, see
+    # `tint_evidence`; None: there is no image
+    tint: tuple[Floats, Floats] | None = None
 
 
 def image_features(
@@ -135,6 +139,18 @@ def image_features(
         fit=image_fit(given, prediction),
         seen=describe_seen_parts(prediction, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
+        tint=None if picture is None else _tints(candidates, given, picture),
+    )
+
+
+def _tints(candidates: ImageCandidates, given: SegmentSet, picture: ChannelArray) -> tuple[Floats, Floats]:
+    """How much more the colours of annotated candidates, and of regions, are those of something else."""
+    tints, drawn = Tints.from_pixels(picture), given.categories()
+    annotated, regions = candidates.annotated, candidates.regions
+    anything = np.full(len(annotated), -1)
+    return (
+        tint_evidence(tints, annotated.pixels(), annotated.category, anything, drawn),
+        tint_evidence(tints, regions.pixels(), candidates.label, regions.category, drawn),
     )
 
 
@@ -204,6 +220,8 @@ class RankedCandidates:
     thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
     bare: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of those that may lack a label, see `SeenParts`
     small: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of candidates of a few pixels
+    # of candidates whose colours are rather those of their label than of what the model sees
+    fitting: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def base_odds(self) -> float:
@@ -342,9 +360,20 @@ def rank_candidates(
         thin=n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])),
         bare=n_annotated + np.flatnonzero(np.concatenate([item.seen.place for item in looks]) >= 0),
         small=_small_rows(candidates),
+        fitting=_fitting_rows(looks),
         prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
     return replace(ranked, probability=logistic(ranked.reported_odds))
+
+
+def _fitting_rows(looks: Sequence[ImageFeatures]) -> Ints:
+    """The rows of candidates whose colours are rather those of their label; none in images that cannot be read."""
+    sorts = [
+        np.zeros(len(getattr(item.candidates, sort)), bool) if item.tint is None else item.tint[at] <= 0
+        for at, sort in enumerate(("annotated", "regions"))
+        for item in looks
+    ]
+    return np.flatnonzero(np.concatenate([np.empty(0, bool), *sorts]))
 
 
 # Pixels of the longer side, up to which what may be a crumb is not worth a look. Of 10 such findings on DRIVE, nerve

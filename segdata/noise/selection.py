@@ -285,6 +285,17 @@ def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flag
     return beside
 
 
+def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
+    """(c,) which `rows` are stuff that is said to be something else, though its colours are those of its label.
+
+    What may lack a label is none of them, nor is any label of an image that is misaligned or almost without labels.
+    """
+    is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
+    missing = (types[rows] == TYPES.index("missing")) | np.isin(rows, ranked.bare) | ranked.left_out[rows]
+    astray = (ranked.move != 0).any(axis=1)[ranked.image[rows]]
+    return np.asarray(np.isin(rows, ranked.fitting) & ~is_thing & ~missing & ~astray)
+
+
 def select_candidates(
     ranked: RankedCandidates,
     trust: list[CategoryTrust],
@@ -310,6 +321,7 @@ def select_candidates(
     if budget is None:
         crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
         above = above[~crumb]
+        above = above[~_fits_its_label(ranked, above, types, things)]
         above = above[~_beside_another(ranked, above, things)]
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
         cause = group_causes(ranked, above, types)

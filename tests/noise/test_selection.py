@@ -215,6 +215,24 @@ def test_crumbs_are_not_listed_but_small_things_with_a_label_are() -> None:
     assert listed([False, False]) == {39}
 
 
+def test_stuff_whose_colours_are_those_of_its_label_is_not_listed() -> None:
+    """Two parts of stuff, a region with another label, and one of another image without."""
+    types: list[ErrorType] = ["boundary", "extra"] * 49 + ["category", "missing"]
+    drawn = many([0] * 99 + [1], [*range(98), -1, -1], types, [0.9] * 100, set())
+    drawn = replace(drawn, category=np.append(np.ones(99, np.int64), 0), seen=np.append(np.full(98, -1), [2, 1]))
+    ranked = replace(drawn, fitting=np.array([0, 98, 99]), prior=0.01)
+    trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None) for n in "ab"]
+
+    def listed(of: RankedCandidates, *things: bool) -> set[int]:
+        threshold, decided = np.full(3, 0.5), np.arange(2, 98)
+        return set(select_candidates(of, trust, threshold, np.array([False, *things]), None, 0, decided).rows.tolist())
+
+    assert listed(ranked, False, False) == {1, 99}  # what lacks a label may have the colours of the ground
+    assert listed(replace(ranked, fitting=np.array([1])), False, False) == {0, 98, 99}
+    assert listed(ranked, True, False) == {0, 1, 98, 99}  # things
+    assert listed(replace(ranked, move=np.array([[3, 0], [0, 0]])), False, False) >= {0}  # of a misaligned image
+
+
 def test_regions_of_stuff_that_touch_are_one_finding() -> None:
     """A plant of which the model sees one half as weed and one as crop, the leaf of another one, and a stone in it."""
     seen = np.zeros((40, 40), np.int64)
