@@ -133,13 +133,13 @@ def is_unsafe_path(name: str) -> bool:
     >>> is_unsafe_path("../secret.png"), is_unsafe_path("a/b.png")
     (True, False)
     """
-    if not _SUSPECT.search(name):
+    if not SUSPECT.search(name):
         return False
     path = PurePosixPath(name.replace("\\", "/"))
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
 
 
-_SUSPECT = re.compile(r"\0|\.\.|^[/\\]|^.:")  # names that may be unsafe
+SUSPECT = re.compile(r"\x00|\.\.|^[/\\]|^.:")  # names that may be unsafe; Arrow knows the pattern, too
 
 
 def is_file(path: Path) -> bool:

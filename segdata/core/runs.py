@@ -105,9 +105,7 @@ class Runs:
 
 def expand_ranges(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
-    rows: Ints = np.repeat(first - (np.cumsum(count) - count), count)
-    rows += np.arange(len(rows))
-    return rows
+    return kernels.expand_ranges(*(np.ascontiguousarray(column, np.int64) for column in (first, count)))
 
 
 def bounding_boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:

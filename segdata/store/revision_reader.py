@@ -16,7 +16,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import Detached
-from segdata.core.paths import absolute_channels, absolute_uri, as_url, is_unsafe_path
+from segdata.core.paths import SUSPECT, absolute_channels, absolute_uri, as_url, is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints, expand_ranges
 from segdata.core.schema import (
@@ -253,10 +253,11 @@ class CanonicalSource:
 
     def _safe(self, images: pa.Table, name: str) -> tuple[pa.Table, Ints]:
         """The images whose id is a name below the images root, and their rows: writers make files of these names."""
-        safe = np.array(
-            [bool(stored_name) and not is_unsafe_path(stored_name) for stored_name in images["image_id"].to_pylist()],
-            bool,
-        )
+        suspect = pc.fill_null(pc.match_substring_regex(images["image_id"], f"^$|{SUSPECT.pattern}"), True)
+        safe = ~suspect.to_numpy()
+        for row in np.flatnonzero(~safe).tolist():
+            stored_name = images["image_id"][row].as_py()
+            safe[row] = bool(stored_name) and not is_unsafe_path(stored_name)
         for row in np.flatnonzero(~safe).tolist():
             image_id = images["image_id"][row].as_py()
             message = f"row {row}: image_id {image_id!r} is no path below the images root; left out"

@@ -81,6 +81,7 @@ def test_plain_kernels_can_be_asked_for() -> None:
         ("tally", "iiq"),
         ("cut", "qqqq"),
         ("even_steps", "qqiqq"),
+        ("expand_ranges", "qq"),
         ("lift", "qiqq"),
     ],
 )

@@ -53,6 +53,20 @@ def test_sums_are_exact(kernels: ModuleType, dtype: type, rows: list[tuple[int, 
     assert kernels.sums(group.astype(dtype), values, 4).tolist() == expected
 
 
+@given(st.lists(st.tuples(st.integers(-(2**62), 2**62), st.integers(0, 5))))
+def test_ranges_become_their_rows(kernels: ModuleType, ranges: list[tuple[int, int]]) -> None:
+    first, count = np.array(ranges, np.int64).reshape(-1, 2).T.copy()
+    rows = kernels.expand_ranges(first, count)
+    assert rows.dtype == np.int64
+    assert rows.tolist() == [row for begin, n in ranges for row in range(begin, begin + n)]
+
+
+@pytest.mark.parametrize("count", [[1, -1, 2], [1, 2], [1, 2, 3, 4]])
+def test_ranges_that_do_not_fit_are_refused(kernels: ModuleType, count: list[int]) -> None:
+    with pytest.raises(ValueError, match="3 ranges come with"):
+        kernels.expand_ranges(np.zeros(3, np.int64), np.array(count))
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e9, 1e9))))
 def test_medians_are_those_of_each_group(kernels: ModuleType, rows: list[tuple[int, float]]) -> None:
     group = np.array([one for one, _ in rows], np.int64)

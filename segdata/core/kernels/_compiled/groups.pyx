@@ -7,6 +7,8 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from segdata.core.kernels.checks import check_offsets
 
+cdef int64_t MOST_ROWS = 1 << 60  # more than any memory holds
+
 ctypedef fused Number:
     int32_t
     int64_t
@@ -107,6 +109,28 @@ cdef extents_of(
     if strange:
         raise ValueError(f"group {group[i]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
     return tuple(result)
+
+
+def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
+    """All rows of ranges: see the plain twin."""
+    cdef Py_ssize_t n = count.shape[0], i, place = 0
+    cdef int64_t total = 0, k
+    cdef bint strange = first.shape[0] != n
+    if not strange:
+        with nogil:
+            for i in range(n):
+                strange = strange or count[i] < 0 or count[i] > MOST_ROWS - total
+                total += 0 if strange else count[i]
+    if strange:
+        raise ValueError(f"{first.shape[0]} ranges come with {n} counts, or one is negative or too large")
+    rows = np.empty(total, np.int64)
+    cdef int64_t[::1] row = rows
+    with nogil:
+        for i in range(n):
+            for k in range(count[i]):
+                row[place + k] = first[i] + k
+            place += count[i]
+    return rows
 
 
 def dense(const int64_t[::1] numbers, int64_t low, int64_t high):

@@ -2,7 +2,7 @@
 """Coordinates of polygons: straight from the bytes of the JSON, what is wrong with them, how long rings are."""
 
 import numpy as np
-from libc.math cimport fma, hypot
+from libc.math cimport fma, sqrt
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
@@ -54,7 +54,7 @@ def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t
 def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] segment):
     """The length of the rings of each segment: see the plain twin."""
     cdef Py_ssize_t n = segment.shape[0] - 1, i, j, k, last
-    cdef double length
+    cdef double length, dx, dy
     check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
     check_offsets(np.asarray(segment), n, ring.shape[0] - 1)
     lengths = np.empty(n, np.float64)
@@ -65,9 +65,11 @@ def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::
             for j in range(segment[i], segment[i + 1]):
                 last = ring[j] + (ring[j + 1] - ring[j]) // 2 * 2 - 2  # of its last point; before `ring[j]`: none
                 for k in range(ring[j], last, 2):
-                    length += hypot(xy[k + 2] - xy[k], xy[k + 3] - xy[k + 1])
+                    dx, dy = xy[k + 2] - xy[k], xy[k + 3] - xy[k + 1]
+                    length += sqrt(dx * dx + dy * dy)  # hypot takes four times as long
                 if last >= ring[j]:
-                    length += hypot(xy[ring[j]] - xy[last], xy[ring[j] + 1] - xy[last + 1])
+                    dx, dy = xy[ring[j]] - xy[last], xy[ring[j] + 1] - xy[last + 1]
+                    length += sqrt(dx * dx + dy * dy)
             around[i] = length
     return lengths
 

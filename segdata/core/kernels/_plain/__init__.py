@@ -13,6 +13,7 @@ from segdata.core.kernels._plain.counts import (
 )
 from segdata.core.kernels._plain.groups import (
     dense,
+    expand_ranges,
     extents,
     medians,
     nearest,
@@ -66,9 +67,9 @@ from segdata.core.kernels._plain.walk import even_steps, walk
 __all__ = [
     "bands", "borders", "bounds", "bridges", "columns", "contacts", "cover", "cover_frames", "crop_runs", "crossings",
     "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps", "draw_opencv", "draw_pillow",
-    "encode_counts", "even_steps", "extents", "flawed_rings", "flood", "follow", "guard_pages", "join_counts",
-    "join_spans", "label_runs", "lift", "lower", "medians", "nearest", "order_by", "outline_distances", "overlaps",
-    "overlaps_within", "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring", "release_pages",
-    "repeated_keys", "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips", "strips_within",
-    "sums", "sweep_order", "tally", "triangulate", "unpack_alpha", "walk",
+    "encode_counts", "even_steps", "expand_ranges", "extents", "flawed_rings", "flood", "follow", "guard_pages",
+    "join_counts", "join_spans", "label_runs", "lift", "lower", "medians", "nearest", "order_by", "outline_distances",
+    "overlaps", "overlaps_within", "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring",
+    "release_pages", "repeated_keys", "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips",
+    "strips_within", "sums", "sweep_order", "tally", "triangulate", "unpack_alpha", "walk",
 ]  # fmt: skip

@@ -38,6 +38,19 @@ def sums(group: Int32 | Int64, values: Int64, n_groups: int) -> Int64:
     return total
 
 
+def expand_ranges(first: Int64, count: Int64) -> Int64:
+    """The rows ``first[i], first[i] + 1, …``, `count[i]` of them, of every range i (n,), one after the other.
+
+    >>> expand_ranges(np.array([3, 8]), np.array([2, 1])).tolist()
+    [3, 4, 8]
+    """
+    if len(first) != len(count) or (count < 0).any():
+        raise ValueError(f"{len(first)} ranges come with {len(count)} counts, or one is negative or too large")
+    rows: Int64 = np.repeat(first - (np.cumsum(count) - count), count)
+    rows += np.arange(len(rows))
+    return rows
+
+
 def extents(
     group: Int32 | Int64, x: Int64, top: Int64, bottom: Int64, n_groups: int
 ) -> tuple[Int64, Int64, Int64, Int64, Int64]:

@@ -224,7 +224,7 @@ def ring_lengths(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArra
     point, ring_of_point = expand(np.zeros_like(size), size)
     following = np.where(point == size[ring_of_point] - 1, 0, point + 1)
     number, next_number = (ring[ring_of_point] + 2 * rows for rows in (point, following))
-    edge = np.hypot(xy[next_number] - xy[number], xy[next_number + 1] - xy[number + 1])
+    edge = np.sqrt((xy[next_number] - xy[number]) ** 2 + (xy[next_number + 1] - xy[number + 1]) ** 2)
     owner = np.searchsorted(segment, ring_of_point, side="right") - 1
     within = (owner >= 0) & (ring_of_point < segment[-1])
     return np.bincount(owner[within], edge[within], len(segment) - 1).astype(np.float64, copy=False)
