@@ -288,12 +288,14 @@ def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flag
 def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are stuff that is said to be something else, though its colours are those of its label.
 
-    What may lack a label is none of them, nor is any label of an image that is misaligned or almost without labels.
+    What may lack a label is none of them, nor is any label of an image that is misaligned or almost without labels, nor
+    what is merged, split or moved: that has the colours of its label.
     """
     is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
-    missing = (types[rows] == TYPES.index("missing")) | np.isin(rows, ranked.bare) | ranked.left_out[rows]
+    something_else = np.isin(types[rows], [TYPES.index(name) for name in ("extra", "category", "boundary")])
+    missing = np.isin(rows, ranked.bare) | ranked.left_out[rows]
     astray = (ranked.move != 0).any(axis=1)[ranked.image[rows]]
-    return np.asarray(np.isin(rows, ranked.fitting) & ~is_thing & ~missing & ~astray)
+    return np.asarray(np.isin(rows, ranked.fitting) & something_else & ~is_thing & ~missing & ~astray)
 
 
 def select_candidates(

@@ -230,7 +230,20 @@ def test_stuff_whose_colours_are_those_of_its_label_is_not_listed() -> None:
     assert listed(ranked, False, False) == {1, 99}  # what lacks a label may have the colours of the ground
     assert listed(replace(ranked, fitting=np.array([1])), False, False) == {0, 98, 99}
     assert listed(ranked, True, False) == {0, 1, 98, 99}  # things
+    assert listed(replace(ranked, bare=np.array([98])), False, False) == {1, 98, 99}
     assert listed(replace(ranked, move=np.array([[3, 0], [0, 0]])), False, False) >= {0}  # of a misaligned image
+
+
+def test_stuff_that_is_cut_merged_or_moved_is_listed_whatever_its_colours_are() -> None:
+    """Merged parts have the colours of their label: three of four on the nerve tissue that experts corrected."""
+    wanted: list[ErrorType] = ["merge", "split", "shift", "extra"]
+    lesson = replace(
+        suspicion(1, 1, False, "extra").held_out, mistake=np.array([0, 1]), mistake_type=("merge", "split")
+    )
+    drawn = many([0, 1, 2, 3] + [4] * 96, [*range(100)], wanted + ["extra"] * 96, [0.9] * 4 + [0.1] * 96, set())
+    ranked = replace(drawn, fitting=np.arange(4), prior=0.01, held_out=lesson, held_category=np.ones(2, np.int64))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    assert set(select_candidates(ranked, trust, np.full(2, 0.5), np.zeros(2, bool), None, 0).rows.tolist()) == {0, 1, 2}
 
 
 def test_regions_of_stuff_that_touch_are_one_finding() -> None:
