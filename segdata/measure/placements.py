@@ -45,6 +45,7 @@ class OutlinePlanes(msgspec.Struct):
     near: Plane  # (2 * reach + 1, 2 * reach + 1) the score of the outlines where they are, in the middle, and around
     blank: float = 0.0  # share of the outlines where the picture has no shade within two pixels
     bare: float = 0.0  # share of the picture's shades within two pixels of the outlines; 0 if it has shades everywhere
+    padded: float = 0.0  # share of the padding around the picture that has a label; 0 if there is none
     _changed: dict[int, float] | None = None
 
     @classmethod

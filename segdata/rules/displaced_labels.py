@@ -35,12 +35,14 @@ def displaced_labels(
     min_share: float = 0.8,
     min_blank: float = 0.4,
     min_bare: float = 0.99,
+    min_padded: float = 0.5,
 ) -> Findings:
     """Labels lie beside the edges of their pictures, and on them when they are moved, scaled, turned or exchanged.
 
     Example:
         the labels of 40 of 40 images lie on the edges of their pictures only when they are mirrored left to right
         48% of the outlines lie where the picture is blank
+        the padding around the picture, all of one shade, is labelled to 97%
 
     The rule compares the outlines of all labels of an image with the edges of its picture, both reduced to 256 pixels.
     The score is the number of standard deviations by which the outlines lie better on edges than at random places.
@@ -53,7 +55,9 @@ def displaced_labels(
     get one finding for this part. If more than 120 images have labels, a random 120 are compared.
 
     You also get a finding for an image if many of its outlines lie where the picture is blank, all of one shade, or if
-    the picture shows nothing but the outlines, as its mask would. Both must be rare in the dataset. Labels on the edges
+    the picture shows nothing but the outlines, as its mask would, or if padding that is all of one shade (bars, corners
+    of a turned picture) is labelled as a category that is neither void nor called background. These must be rare in
+    the dataset. Labels on the edges
     of another picture that reach far beyond their own may be those of the picture that it is a tile of.
 
     In a NIfTI volume the middle slice with labels is compared, in at most 40 volumes. Labels that lie better after the
@@ -69,7 +73,8 @@ def displaced_labels(
     the labels as they are. `min_images`: of a group; fewer are judged one by one. `min_group_score`,
     `min_group_ratio`: the same for the median of a group, `min_shift_ratio` if it is shifted. `min_share`: the least
     share of the group that a change places better. `min_blank`: the least share of the outlines that lie where the
-    picture is blank. `min_bare`: the least share of the picture's shades that lie at the outlines.
+    picture is blank. `min_bare`: the least share of the picture's shades that lie at the outlines. `min_padded`: the
+    least share of the padding that is labelled.
     Defaults: the limits were chosen on GBM40, CamVid, lemons, nerves and magnetic tiles. Their labels score 54, 23, 18,
     62 and 6 (medians; the defects of tiles have soft borders), and 8.6 at most after the best change of an image that
     scores below 5. The pictures of 17 other openings of public datasets, not seen before, score 8 to 78 (medians of
@@ -130,7 +135,7 @@ def displaced_labels(
         else:
             message = f"the labels lie on the edges of the picture only when they are {change_words(change, x, y)}"
         yield RowFinding(f"{message}{_scores(score, own)}", annotation=row)
-    yield from _without_shade(single, min_images, min_blank, min_bare)
+    yield from _without_shade(single, min_images, min_blank, min_bare, min_padded)
 
 
 def _beyond_picture(tables: Tables) -> dict[str, Column]:
@@ -146,17 +151,21 @@ def _beyond_picture(tables: Tables) -> dict[str, Column]:
     return {"annotation": many, "overshoot": np.array(overshoot, np.float64)}
 
 
-def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: float) -> Findings:
+def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: float, min_padded: float) -> Findings:
     """Images whose pictures are blank where labels are, or show nothing but these, unlike most of the dataset's."""
     if len(single) < min_images:
         return
     blank, bare = single["blank"], single["bare"]
     masks = (bare >= min_bare) & (np.median(bare) < min_bare / 2)
     empty = ~masks & (blank >= min_blank) & (np.median(blank) < min_blank / 2)
-    for k in np.flatnonzero(masks | empty).tolist():
+    padded = single["padded"]
+    padding = ~masks & ~empty & (padded >= min_padded) & (np.median(padded) < min_padded / 2)
+    for k in np.flatnonzero(masks | empty | padding).tolist():
         message = f"{blank[k]:.0%} of the outlines lie where the picture is blank"
         if masks[k]:
             message = "the picture shows nothing but the outlines of the labels: is it their mask?"
+        elif padding[k]:
+            message = f"the padding around the picture, all of one shade, is labelled to {padded[k]:.0%}"
         yield RowFinding(message, annotation=int(single["annotation"][k]))
 
 

@@ -9,8 +9,10 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, expand_ranges, unique_inverse
 from segdata.core.statistics import binomial_lower_bound, proves_rate
 from segdata.core.strata import CategoryTally, example_segments
+from segdata.rules.shared import image_names
 
 _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
+_LEAST_SINGLE, _SEVERAL, _LEAST_SEVERAL = 3, 4, 20  # images with one category, categories of the others, and these
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
@@ -47,6 +49,9 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     1934, exact and one-sided). You get one finding for each image and missing category, which names the category that
     predicts it best. The rule ignores void.
 
+    You also get one finding, a warning, if three images or more have a single category, and all others at least four:
+    an export that keeps one category of each image leaves no image with two or three. Frames and slices do not count.
+
     Why: a category that was forgotten in some images (a missing class) teaches your model that it is background.
 
     Remedy: look at the image, and draw what is missing. If the category must always be there, you can require it in the
@@ -62,6 +67,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     columns = {"owner": tally.owner, "category": tally.category}
     tables, uses = gather(tables, columns, {"owner": "annotations"})
     owner, (ids, category) = uses["owner"], unique_inverse(uses["category"])
+    yield from _single_categories(tables, owner)
     together = _together(owner, category, len(ids))
     alone = np.diag(together)
     lacking = alone[:, None] - together
@@ -84,6 +90,25 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
         # The usual reason to leave a companion out is that it is hidden, and the guideline may say to draw it then.
         quotes = (quote_guideline(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
         yield RowFinding(message + next(filter(None, quotes), ""), annotation=annotation, category=name, pixels=0)
+
+
+def _single_categories(tables: Tables, owner: Ints) -> Findings:
+    """One finding if some images have a single category, and all others several."""
+    rows, n_categories = np.unique(owner, return_counts=True)
+    is_image = tables.images.missing("sequence")[tables.annotations["image"][rows]]
+    rows, n_categories = rows[is_image], n_categories[is_image]
+    single, several = n_categories == 1, n_categories >= _SEVERAL
+    n_single, n_several = int(single.sum()), int(several.sum())
+    if n_single < _LEAST_SINGLE or n_several < max(_LEAST_SEVERAL, n_single) or n_single + n_several < len(rows):
+        return
+    low, high = int(n_categories[several].min()), int(n_categories[several].max())
+    names = image_names(tables, rows[single])
+    others = f"{low}" if low == high else f"{low} to {high}"
+    yield RowFinding(
+        f"{n_single:,} of {len(rows):,} images have a single category ({names}), all others {others}: was only "
+        "one category of these images kept?",
+        severity="warning",
+    )
 
 
 def _together(owner: Ints, category: Ints, n: int) -> Ints:

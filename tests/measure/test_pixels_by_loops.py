@@ -107,12 +107,17 @@ def test_what_lies_within_two_pixels(seed: int) -> None:
     assert bare == pytest.approx((shaded & wide[0]).sum() / shaded.sum() if plain else 0.0)
 
 
+def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> edges.Plane | None:
+    small = edges._reduced_picture(uri, full, size)
+    return None if small is None else edges._steepness(small)
+
+
 def test_gradients_are_differences_across_and_down(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     shades = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(shades).save(tmp_path / "a.png")
     uri = str(tmp_path / "a.png")
-    found = edges._gradients(uri, (30, 40), (20, 15))
+    found = _gradients(uri, (30, 40), (20, 15))
     small = shades.reshape(15, 2, 20, 2, 3).mean(axis=(1, 3))
     expected = np.zeros((15, 20))
     for y in range(15):
@@ -122,15 +127,15 @@ def test_gradients_are_differences_across_and_down(tmp_path: Path) -> None:
             expected[y, x] = max(math.hypot(a, d) for a, d in zip(across, down, strict=True))
     assert found is not None
     np.testing.assert_allclose(found, expected, atol=2)  # Pillow rounds to whole levels
-    assert edges._gradients(uri, (30, 42), (20, 15)) is None  # other proportions, by 5 %
-    assert edges._gradients(uri, (300, 404), (20, 15)) is not None  # by 1 %
+    assert _gradients(uri, (30, 42), (20, 15)) is None  # other proportions, by 5 %
+    assert _gradients(uri, (300, 404), (20, 15)) is not None  # by 1 %
     Image.new("L", (40, 30), 7).save(tmp_path / "plain.png")
-    assert edges._gradients(str(tmp_path / "plain.png"), (30, 40), (20, 15)) is None
+    assert _gradients(str(tmp_path / "plain.png"), (30, 40), (20, 15)) is None
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    assert edges._gradients(str(tmp_path / "broken.png"), (30, 40), (20, 15)) is None
+    assert _gradients(str(tmp_path / "broken.png"), (30, 40), (20, 15)) is None
     deep = np.arange(1200, dtype=np.float32).reshape(30, 40)
     Image.fromarray(deep).save(tmp_path / "deep.tif")
-    steep = edges._gradients(str(tmp_path / "deep.tif"), (30, 40), (40, 30))
+    steep = _gradients(str(tmp_path / "deep.tif"), (30, 40), (40, 30))
     assert steep is not None
     assert steep[10, 10] == pytest.approx(math.hypot(2, 80))
 

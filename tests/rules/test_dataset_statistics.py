@@ -206,3 +206,26 @@ def test_quiet_on_a_campaign_of_equals() -> None:
     tables = with_tables(tables, segments=tables.segments.beside(**boxes), borders=borders)
     for check in (class_imbalance, split_missing, split_drift, missing_companion, boundary_treatment, count_outlier):
         assert not list(check(tables)), check.__name__
+
+
+@pytest.mark.parametrize(
+    ("single", "others", "flagged"),
+    [
+        (3, [[1, 1, 1, 1]] * 10 + [[1, 2, 1, 4]] * 10, True),
+        (2, [[1, 1, 1, 1]] * 24, False),  # two may be close-ups
+        (3, [[1, 1, 1, 1]] * 19, False),
+        (3, [[1, 1, 1, 1]] * 24 + [[1, 1, 0, 0]], False),  # what lies between makes one likely
+        (25, [[1, 1, 1, 1]] * 24, False),  # one is usual
+    ],
+)
+def test_images_of_which_one_category_was_kept(single: int, others: list[list[int]], flagged: bool) -> None:
+    rows = others + [[int(k % 2 == 0), 3 * (k % 2), 0, 0] for k in range(single)]
+    found = [one for one in missing_companion(counts(rows)) if "single category" in one.message]
+    assert [(one.annotation, one.severity) for one in found] == [(None, "warning")] * flagged
+    if flagged:
+        assert found[0].message.startswith("3 of 23 images have a single category (")
+        assert found[0].message.endswith("all others 4: was only one category of these images kept?")
+    sequence = np.array(["a"] * len(rows), object)
+    tables = counts(rows)
+    in_video = replace(tables, images=tables.images.beside(sequence=sequence))
+    assert not [one for one in missing_companion(in_video) if "single category" in one.message]

@@ -153,6 +153,26 @@ def test_labels_where_the_picture_is_blank(tmp_path: Path) -> None:
     assert re.fullmatch("[3-9][0-9]% of the outlines lie where the picture is blank", finding.message)
 
 
+@pytest.mark.parametrize(("category", "n_padded", "flagged"), [("sky", 2, 2), ("background", 2, 0), ("sky", 6, 0)])
+def test_labels_on_the_padding_of_a_picture(tmp_path: Path, category: str, n_padded: int, flagged: int) -> None:
+    """If all pictures are padded and labelled like that, it is meant."""
+    content = json.loads((make(tmp_path) / "instances.json").read_text())
+    content["categories"].append({"id": 2, "name": category})
+    for number in range(n_padded):
+        with Image.open(tmp_path / f"images/{number}.png") as picture:
+            pixels = np.array(picture)
+        pixels[:14], pixels[-14:] = 0, 0
+        Image.fromarray(pixels).save(tmp_path / f"images/{number}.png")
+        for y in (0, SIDE - 14):
+            ring = [0, y, SIDE, y, SIDE, y + 14, 0, y + 14]
+            annotation = {"id": 100 + len(content["annotations"]), "image_id": number, "category_id": 2, "iscrowd": 0}
+            content["annotations"].append(annotation | {"segmentation": [ring], "bbox": [0, y, SIDE, 14]})
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    findings = found(tmp_path)
+    assert [one.image for one in findings] == [f"{number}.png" for number in range(flagged)]
+    assert all(one.message.endswith("all of one shade, is labelled to 100%") for one in findings)
+
+
 def test_a_picture_that_is_its_mask(tmp_path: Path) -> None:
     """Where all pictures are drawn like that, nothing is said."""
     content = json.loads((make(tmp_path) / "instances.json").read_text())

@@ -506,6 +506,7 @@ def test_labels_that_lie_on_the_edges_of_their_pictures_elsewhere(seed: int) -> 
         "other": np.zeros(24, np.int64),
     }
     single |= {"blank": mostly(rng, 24, [0.0, 0.1], 0.4, 0.39, 0.9), "bare": mostly(rng, 24, [0.0], 0.98, 0.99, 1.0)}
+    single["padded"] = mostly(rng, 24, [0.0, 0.2], 0.5, 0.49, 1.0)
     of_groups = of_groups.beside(of_volumes=np.zeros(len(groups), np.int64))
     found = check("SEG314", with_tables(tables, placements=Table(single), group_placements=of_groups))
     expected: list[tuple[Any, ...]] = []
@@ -533,13 +534,15 @@ def test_labels_that_lie_on_the_edges_of_their_pictures_elsewhere(seed: int) -> 
             )
     for group in range(3):
         rows = range(8 * group, 8 * group + 8)
-        blank, bare = ([single[name][k] for k in rows] for name in ("blank", "bare"))
+        blank, bare, padded = ([single[name][k] for k in rows] for name in ("blank", "bare", "padded"))
         for k in rows:
             if single["bare"][k] >= 0.99 and statistics.median(bare) < 0.99 / 2:
                 expected.append((k, None, "the picture shows nothing but the outlines", None, None))
             elif single["blank"][k] >= 0.4 and statistics.median(blank) < 0.2:
                 words = f"{single['blank'][k]:.0%} of the outlines lie where the picture is blank"
                 expected.append((k, None, words, None, None))
+            elif single["padded"][k] >= 0.5 and statistics.median(padded) < 0.25:
+                expected.append((k, None, "the padding around the picture", None, None))
     assert [(one.annotation, one.annotator) for one in found] == [row[:2] for row in expected]
     for one, (*_, words, score, own) in zip(found, expected, strict=True):
         assert one.message.startswith(words)

@@ -242,10 +242,12 @@ class _CvatLabels:
 
     categories: dict[str, Category] = field(default_factory=dict)  # those that segments may have, in order, without ids
     types: dict[tuple[str, str], str] = field(default_factory=dict)  # (label, attribute) -> input_type
+    listed: set[str] = field(default_factory=set)  # of shapes of any type
 
     def add(self, root: Element) -> None:
         for label in root.iterfind("./meta/*/labels/label"):
             name = label.findtext("name") or ""
+            self.listed.add(name)
             attributes = list(label.iterfind("./attributes/attribute"))
             for attribute in attributes:
                 self.types[name, attribute.findtext("name") or ""] = attribute.findtext("input_type") or "text"
@@ -301,6 +303,16 @@ class _CvatDataset(ListedImages):
         self.others[tag] += 1
         self.other_names.add(label)
 
+    def report_unlisted_labels(self) -> None:
+        """Say which labels of shapes the lists of the tasks lack; files without a list have none to lack."""
+        unlisted = sorted(self.names - self.labels.listed)
+        if self.labels.listed and unlisted:
+            listed = list_names(sorted(self.labels.listed), _NAMED)
+            message = (
+                f"shapes have labels that the list of labels lacks: {list_names(unlisted, _NAMED)}; it has {listed}"
+            )
+            self.defects.append(Defect("SEG004", message, severity="warning"))
+
     def report_others(self) -> None:
         """Leave out the labels of points and lines, which are no categories of segments, and say what is left out."""
         bare = [name for name in self.labels.categories if name in self.other_names - self.names]
@@ -321,6 +333,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     dataset = _CvatDataset.from_request(request)
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
+    dataset.report_unlisted_labels()
     dataset.report_others()
     dataset.report_missing()
     dataset.report_unlisted("CVAT")

@@ -1,11 +1,13 @@
 """Picture edges: whether the outlines of labels lie on the edges of their pictures, or would elsewhere."""
 
+import re
 from collections.abc import Sequence
 from functools import partial, reduce
 
 import numpy as np
 import pyarrow.compute as pc
 
+from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
 from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints
@@ -33,9 +35,12 @@ MOST_PICTURES = 120  # decoded and compared, at random if there are more
 MOST_VOLUMES = 40  # of each one slice is compared, for which the whole file is decompressed
 _LEVELS = 1024
 _LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
+_PADDED_CORNERS, _LEAST_PADDING = 3, 0.01  # corners of one shade, and the least share of the picture that has it
+# Categories for pixels that show nothing: padding may have them.
+_NOTHING = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
 _MOST_EXCHANGED = 60  # labels without a place that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
-_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part")
+_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded"), (*_COLUMNS, "n", "fitting", "is_part")
 
 
 @measure_dataset("placements", tables={"placements": _SINGLE, "group_placements": _OF_GROUPS})
@@ -49,6 +54,7 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     because they lie well. score: `own` after that change. part: its group, if it is of the part that one change makes
     lie better; -1: it is not. blank: the share of the outlines where the picture has no shade within two pixels. bare:
     the share of the picture's shades that lie within two pixels of the outlines; 0 if it has shades nearly everywhere.
+    padded: the share of the padding of one shade around the picture that has a label; 0 if there is none.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
@@ -87,7 +93,11 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     return {
         "placements": [
             _columns(
-                [(one, group, (of_part, plane.blank, plane.bare)) for one, group, of_part, plane in single], _SINGLE
+                [
+                    (one, group, (of_part, plane.blank, plane.bare, plane.padded))
+                    for one, group, of_part, plane in single
+                ],
+                _SINGLE,
             )
         ],
         "group_placements": [_columns([*whole, *parts], _OF_GROUPS)],
@@ -148,12 +158,47 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         size = reduced_size(high, wide)
         outline = reduce_outlines(batch, int(in_batch), (high, wide), size)
         line = np.abs(outline) > 0
-        steep = None if line.sum() < LEAST_OUTLINE else _gradients(uri, (high, wide), size)
-        if steep is not None:
+        small = None if line.sum() < LEAST_OUTLINE else _reduced_picture(uri, (high, wide), size)
+        steep = None if small is None else _steepness(small)
+        if small is not None and steep is not None:
             planes = OutlinePlanes.from_outline(row, outline, _rank(steep), (high, wide))
             planes.blank, planes.bare = _shares_without_shade(line, steep > 0)
+            padding = _padding(small, steep > 0)
+            if padding is not None:
+                planes.padded = _labelled_share(view, batch, int(in_batch), padding, (high, wide))
             result.append(planes)
     return result
+
+
+def _padding(small: Plane, shaded: Flags) -> Flags | None:
+    """The pixels of one shade around a reduced picture, which has it in three corners at least; None: there is none.
+
+    Black corners of a turned picture, and bars beside a narrower one. A white sky has two corners.
+    """
+    layers = small.reshape(*small.shape[:2], -1)
+    corners = [layers[row, column] for row in (0, -1) for column in (0, -1)]
+    empty = ~_widen(shaded)
+    for shade in corners[:2]:
+        if sum(bool((corner == shade).all()) for corner in corners) >= _PADDED_CORNERS:
+            padding: Flags = empty & (layers == shade).all(axis=2)
+            return padding if padding.mean() >= _LEAST_PADDING else None
+    return None
+
+
+def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Flags, full: tuple[int, int]) -> float:
+    """The share of some pixels of a reduced picture that have a label; void and what is called background are none."""
+    names = {category.id: category.name for category in view.profile.taxonomy.categories}
+    nothing = [id_ for id_, name in names.items() if _NOTHING.fullmatch(name)] + list(view.profile.taxonomy.void_ids)
+    counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segments["category_id"].to_numpy(), nothing)
+    kept = counts[batch.runs.owner]
+    start, length = batch.runs.start[kept].astype(np.int64), batch.runs.length[kept].astype(np.int64)
+    steps = np.bincount(start, minlength=full[0] * full[1] + 1) - np.bincount(start + length, minlength=full[0] * full[1] + 1)  # fmt: skip  # noqa: E501
+    labelled = np.cumsum(steps) > 0
+    row, column = (
+        ((places + 0.5) * side / reduced).astype(np.int64)
+        for places, side, reduced in zip(np.nonzero(pixels), full, pixels.shape, strict=True)
+    )
+    return float(labelled[column * full[0] + row].mean())
 
 
 def _shares_without_shade(line: Flags, shaded: Flags) -> tuple[float, float]:
@@ -173,8 +218,8 @@ def _widen(pixels: Flags) -> Flags:
     return wider
 
 
-def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
-    """The gradients of a picture, reduced; None where there is nothing to compare."""
+def _reduced_picture(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
+    """A picture, reduced; None where there is nothing to compare."""
     from PIL import Image
 
     try:
@@ -183,17 +228,15 @@ def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane 
 
             (grey, *_) = read_channels(uri, full, most=1)
             plain = Image.fromarray(np.asarray(grey, np.float32))
-            small = np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
-            return _steepness(small)
+            return np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
         with open_picture(uri) as file:
             if abs(file.width * full[0] / (file.height * full[1]) - 1) > 0.02:
                 return None  # another size is another rule's
             file.draft("RGB", size)
             plain = file.convert("F") if file.mode[0] in "IF" else file.convert("RGB")
-            small = np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
+            return np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
     except Exception:  # an image that cannot be decoded is reported by another rule
         return None
-    return _steepness(small)
 
 
 def _steepness(small: Plane) -> Plane | None:
@@ -241,5 +284,5 @@ def _columns(rows: Sequence[tuple[Placement, int, tuple[float, ...]]], names: tu
         values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, *counts)
         for name, value in zip(names, values, strict=True):
             lists[name].append(value)
-    floats = {"own", "score", "x", "y", "blank", "bare"}
+    floats = {"own", "score", "x", "y", "blank", "bare", "padded"}
     return {name: np.array(column, np.float64 if name in floats else np.int64) for name, column in lists.items()}

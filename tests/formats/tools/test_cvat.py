@@ -333,3 +333,13 @@ def test_images_in_a_folder_of_a_folder(tmp_path: Path) -> None:
         Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / name)
     images = {entry.image_id: entry.image for entry in read(tmp_path).source.entries}
     assert images == {"a.png": tmp_path / "images/raw/a.png", "b.png": None, "c.png": None}
+
+
+def test_labels_that_the_list_lacks_are_named(tmp_path: Path) -> None:
+    inner = image(f'<polygon label="car" {POINTS}/><polygon label="cra" {POINTS}/>')
+    (told,) = [one for one in read(save(tmp_path / "listed", inner)).source.defects if one.code == "SEG004"]
+    assert (told.severity, told.message) == (
+        "warning", "shapes have labels that the list of labels lacks: cra; it has bus, car, nose",
+    )  # fmt: skip
+    without = read(save(tmp_path / "without", inner, meta=""))
+    assert not [one for one in without.source.defects if one.code == "SEG004"]
