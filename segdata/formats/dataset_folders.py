@@ -27,7 +27,6 @@ _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
-_SLIDES = "segdata cannot read it: open the slides in QuPath, and export GeoJSON"
 _ROIS = "segdata cannot read it: open the images in QuPath, import the regions, and export GeoJSON"
 _ARRAYS = "segdata reads no arrays: save the labels as PNG or TIFF files"
 _MASKLETS = "segdata cannot read it: save the masklets of each frame as a mask, or as COCO"
@@ -58,13 +57,12 @@ _FOREIGN = (
     ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
     ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
     ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
-    ("XML of Aperio ImageScope", r"\.xml$", rb"<Vert(ex|ices)\b", _SLIDES),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
     ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
-_EXPORTS = (_EXPORT, _SLIDES, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
+_EXPORTS = (_EXPORT, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
 _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # that hold the labels of many images
 

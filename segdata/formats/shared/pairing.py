@@ -554,7 +554,20 @@ def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -
         partner |= {name: image for name, image in matched.items() if named[name] is None}
         if partner:
             return partner, folder
+    for folder in folders:  # images/a.png and labels/a.xml, at any depth
+        labels_of, images_of = _by_own_name(named), _by_own_name(folder.paths)
+        matched, _ = match_names(labels_of, images_of)
+        if 2 * len(matched) >= min(len(named), len(folder.paths)) > 0:
+            return {labels_of[label]: images_of[image] for label, image in matched.items()}, folder
     return {}, ImageFolder(None)
+
+
+def _by_own_name(paths: Iterable[str]) -> dict[str, str]:
+    """The paths by the names of their files, without those that several have."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        names.setdefault(PurePosixPath(path).name, []).append(path)
+    return {name: several[0] for name, several in names.items() if len(several) == 1}
 
 
 _MOST_BESIDE = 50  # folders beside the document that are looked into

@@ -10,6 +10,8 @@ colour; the names of a derived class are joined as in QuPath (``Tumor: Positive`
 it is an annotation), metadata and measurements become attributes. For cells you choose the outline with the option
 `geometry`: the cell or its nucleus. Points and lines have no area, and objects on other planes than the first are
 outside the image: both are counted and left out. The size is that of the image file; without one, give `size`.
+The XML files of Aperio ImageScope (``<image>.xml``, as of MoNuSeg) are read, too: a layer is a class, by its name or
+that of its attribute, and regions of negative area are holes.
 
 Written: one file for each image, which QuPath imports as annotations. Polygons draw exactly the segment's pixels. Texts
 and numbers in attributes become metadata and measurements. A member ``segdata``, which QuPath ignores, has the name and
@@ -34,12 +36,15 @@ READ_OPTIONS = {
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """GeoJSON whose features have the type of an object, or our own member."""
+    """GeoJSON whose features have the type of an object, or our own member; XML with regions of ImageScope."""
     names = probe.heads(
         r"\.(geo)?json$", rb'"objectType"\s*:\s*"|\A\s*\{\s*"type"\s*:\s*"FeatureCollection"\s*,\s*"segdata"'
     )
     names = [name for name in names if b'"Feature' in probe.head(name)]
-    return FormatMatch(1.0, f"features with objectType in {list_names(names)}") if names else None
+    if names:
+        return FormatMatch(1.0, f"features with objectType in {list_names(names)}")
+    names = probe.heads(r"\.xml$", rb"(?s)<Annotations\b[^>]*>\s*<Annotation\b.*<Regions>")
+    return FormatMatch(1.0, f"regions of ImageScope in {list_names(names)}") if names else None
 
 
 read = ImportedOnCall("segdata.formats.tools.qupath_files:open_qupath")

@@ -29,6 +29,7 @@ from segdata.formats.shared.pairing import find_label_files, images_folder, pair
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import Json, read_json
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools import imagescope
 from segdata.formats.tools.qupath import LOSSES
 from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import (
@@ -69,10 +70,12 @@ def open_qupath(request: ReadRequest) -> ToolSource:
     option = str(request.options.get("geometry", "cell"))
     check_choice("geometry", option, tuple(_GEOMETRIES))
     size = size_option(request, "qupath")
-    suffix = SUFFIX if root.is_file() or find_label_files(root, SUFFIX) else ".json"
+    suffixes = (SUFFIX, ".json", imagescope.SUFFIX)
+    held = (suffix for suffix in suffixes if not root.is_file() and find_label_files(root, suffix))
+    suffix = next(held, imagescope.SUFFIX if root.suffix.lower() == imagescope.SUFFIX else SUFFIX)
     census = _take_census(root, list(find_label_files(root, suffix).values()))
     if not census.has_objects:
-        raise UnreadableError(f"{root}: no GeoJSON file with features of QuPath")
+        raise UnreadableError(f"{root}: no GeoJSON file with features of QuPath, and no XML of ImageScope")
     entries, defects = pair_label_files(root, suffix, images_folder(request), census.image.get)
     entries = [
         ImageEntry(_image_id(entry, census), entry.image, entry.files, size=_size_of(entry, census, size))
@@ -130,6 +133,8 @@ def _size_of(entry: ImageEntry, census: _Census, size: tuple[int, int]) -> tuple
 
 def _load(path: Path, file: str, defects: list[Defect]) -> tuple[list[Any], Json]:  # Any: JSON
     """The features of a file, and our member; raises BrokenLabelsError if it is no GeoJSON of features."""
+    if path.suffix.lower() == imagescope.SUFFIX:
+        return imagescope.read_features(path, file, defects), {}
     document = read_json(path, file, defects)
     if isinstance(document, list):
         return document, {}
