@@ -193,9 +193,7 @@ def _nrrd_header(path: Path, head: bytes) -> TextHeader:
         fields=fields | keys,
         raw=head[:offset] if detached is None else head,
     )
-    if skip != -1:
-        return header
-    return _at_end(header)
+    return _at_end(header) if skip == -1 else header
 
 
 def _directions(fields: dict[str, str], n: int) -> list[tuple[float, ...] | None]:
@@ -227,8 +225,6 @@ def _meta_header(path: Path, head: bytes) -> TextHeader:
     if dtype is None or not _is_true(fields.get("binarydata", "True")):
         raise OSError(f"voxels of {fields['elementtype']}, or voxels in text, cannot be read")
     name = end[1].decode("utf-8", "replace")
-    if name.upper().startswith("LIST") or "%" in name:
-        raise OSError("voxels in several files cannot be read: save the volume as one file")
     local = name.upper() == "LOCAL"
     spacing = [float(text) for text in fields.get("elementspacing", fields.get("elementsize", "")).split()] or [1.0] * n
     matrix = next((fields[key] for key in ("transformmatrix", "rotation", "orientation") if key in fields), "")

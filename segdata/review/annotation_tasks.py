@@ -316,13 +316,17 @@ def take_redrawn(
     `profiles` are those of the dataset and of what came back. A segment that was changed on both sides is a conflict.
     """
     ours, theirs = profiles
-    editor, change, result = AnnotationEditor(now, ours, free_id), LabelChange(), RedrawnAnnotation()
+    editor = AnnotationEditor(now, ours, free_id)
+    imported = _SegmentImport(editor, back, theirs)
+    change, result = imported.change, imported.result
     for segment in sent.segments:
-        _take_segment(segment, editor, back, theirs, change, result)
+        imported.take(segment)
     current_hashes = {_segment_hash(now, ours, row) for row in range(now.batch.n_segments)}
     for row in back.new:
         if _segment_hash(back.annotation, theirs, row) not in current_hashes:  # otherwise it was imported before
-            _add_segment(row, editor, back, theirs, change, result)
+            category = imported.own_category(row)
+            if category is not None:
+                change.added.append((category, _segment_pixels(back.annotation, row), "human"))
     if change != LabelChange():
         editor.write(change)
         result.after = editor.after
@@ -331,61 +335,50 @@ def take_redrawn(
     return result
 
 
-def _take_segment(
-    segment: SentSegment,
-    editor: AnnotationEditor,
-    back: ReturnedAnnotation,
-    theirs: Profile,
-    change: LabelChange,
-    result: RedrawnAnnotation,
-) -> None:
-    rows = rows_with_id(segment.id, editor.before.batch)
-    row = int(rows[0]) if len(rows) == 1 else None
-    current_hash = None if row is None else _segment_hash(editor.before, editor.profile, row)
-    place = back.keys.get(segment.key)
-    returned_hash = None if place is None else _segment_hash(back.annotation, theirs, place)
-    if returned_hash == segment.imprint:
-        result.untouched += 1
-    elif returned_hash == current_hash:
-        return  # already in place
-    elif row is None or current_hash != segment.imprint:
-        result.conflicts.append(f"segment {segment.id} has also changed in the dataset since it was sent")
-    elif place is None:
-        change.deleted.add(row)
-        result.deleted.append(segment.id)
-    else:
-        category = _own_category(place, back, theirs, editor, result)
+@dataclass(slots=True)
+class _SegmentImport:
+    """The import of segments into one annotation; `change` and `result` collect what differs."""
+
+    editor: AnnotationEditor
+    back: ReturnedAnnotation
+    theirs: Profile  # of what came back
+    change: LabelChange = field(default_factory=LabelChange)
+    result: RedrawnAnnotation = field(default_factory=RedrawnAnnotation)
+
+    def take(self, segment: SentSegment) -> None:
+        """Import a segment that was sent, if it was changed or deleted in the tool and not in the dataset."""
+        editor, back, change, result = self.editor, self.back, self.change, self.result
+        rows = rows_with_id(segment.id, editor.before.batch)
+        row = int(rows[0]) if len(rows) == 1 else None
+        current_hash = None if row is None else _segment_hash(editor.before, editor.profile, row)
+        place = back.keys.get(segment.key)
+        returned_hash = None if place is None else _segment_hash(back.annotation, self.theirs, place)
+        if returned_hash == segment.imprint:
+            result.untouched += 1
+        elif returned_hash == current_hash:
+            return  # already in place
+        elif row is None or current_hash != segment.imprint:
+            result.conflicts.append(f"segment {segment.id} has also changed in the dataset since it was sent")
+        elif place is None:
+            change.deleted.add(row)
+            result.deleted.append(segment.id)
+        else:
+            category = self.own_category(place)
+            if category is None:
+                return
+            if category != editor.category(row):
+                change.recalled[row] = category
+            old, new = editor.pixels(row), _segment_pixels(back.annotation, place)
+            change.taken[row], change.given[row] = difference(old, new, editor.size), difference(new, old, editor.size)
+            result.redrawn.append(segment.id)
+
+    def own_category(self, row: int) -> int | None:
+        """The dataset's id of the category of a segment that came back; None, with a conflict, if it has none."""
+        name = self.theirs.name_of(self.back.annotation.batch.segments["category_id"][row].as_py())
+        category = self.editor.profile.taxonomy.by_name().get(name)
         if category is None:
-            return
-        if category != editor.category(row):
-            change.recalled[row] = category
-        old, new = editor.pixels(row), _segment_pixels(back.annotation, place)
-        change.taken[row], change.given[row] = difference(old, new, editor.size), difference(new, old, editor.size)
-        result.redrawn.append(segment.id)
-
-
-def _add_segment(
-    row: int,
-    editor: AnnotationEditor,
-    back: ReturnedAnnotation,
-    theirs: Profile,
-    change: LabelChange,
-    result: RedrawnAnnotation,
-) -> None:
-    category = _own_category(row, back, theirs, editor, result)
-    if category is not None:
-        change.added.append((category, _segment_pixels(back.annotation, row), "human"))
-
-
-def _own_category(
-    row: int, back: ReturnedAnnotation, theirs: Profile, editor: AnnotationEditor, result: RedrawnAnnotation
-) -> int | None:
-    """The dataset's id of the category of a segment that came back; None, with a conflict, if it has none."""
-    name = theirs.name_of(back.annotation.batch.segments["category_id"][row].as_py())
-    own_category = editor.profile.taxonomy.by_name().get(name)
-    if own_category is None:
-        result.conflicts.append(f"the taxonomy has no category {name!r}")
-    return None if own_category is None else own_category.id
+            self.result.conflicts.append(f"the taxonomy has no category {name!r}")
+        return None if category is None else category.id
 
 
 def _segment_hash(annotation: Annotation, profile: Profile, row: int) -> str:
