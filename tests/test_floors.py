@@ -89,30 +89,30 @@ def is_module(name: str) -> bool:
 
 
 @cache
-def imports_of(path: Path) -> list[tuple[str, bool]]:
-    """The modules that a module names in imports, also in its functions, and whether for the type checker alone."""
-    found: list[tuple[str, bool]] = []
+def imports_of(path: Path) -> list[tuple[str, bool, bool]]:
+    """The modules that a module names in imports, whether for the type checker alone, and whether in a function."""
+    found: list[tuple[str, bool, bool]] = []
 
-    def visit(node: ast.AST, is_typing: bool) -> None:
+    def visit(node: ast.AST, is_typing: bool, is_late: bool) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):  # there are no imports in these
                 continue
             typing = is_typing or (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING")
-            found.extend((name, typing) for name in imported_names(child))
-            visit(child, typing)
+            found.extend((name, typing, is_late) for name in imported_names(child))
+            visit(child, typing, is_late or isinstance(child, ast.FunctionDef))
 
-    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    visit(ast.parse(path.read_text(encoding="utf-8")), False, False)
     return found
 
 
 def imported_rooms(path: Path) -> set[str]:
-    names = [name for name, _ in imports_of(path) if name.startswith("segdata.")]
+    names = [name for name, _, _ in imports_of(path) if name.startswith("segdata.")]
     return {name.split(".")[1] for name in names} & set(FLOORS)
 
 
 def imported_modules(path: Path) -> set[str]:
     """Modules of ours that a module imports when it runs, also those that its functions import."""
-    return {name for name, is_typing in imports_of(path) if not is_typing} - {module_name(path)}
+    return {name for name, is_typing, _ in imports_of(path) if not is_typing} - {module_name(path)}
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
@@ -162,6 +162,26 @@ def test_no_two_modules_import_each_other() -> None:
     """
     graph = {module_name(path): imported_modules(path) for path in modules()}
     assert circles(graph) == []
+
+
+def loaded_with(name: str, early: Mapping[str, set[str]]) -> set[str]:
+    """The modules that are loaded when a module is, by those that each imports at once."""
+    loaded, waiting = set[str](), [name]
+    while waiting:
+        loaded.add(current := waiting.pop())
+        waiting += early.get(current, set()) - loaded
+    return loaded - {name}
+
+
+def test_imports_in_functions_delay_something() -> None:
+    early, late = dict[str, set[str]](), dict[str, set[str]]()
+    for path in modules():
+        name = module_name(path)
+        early[name] = {own for own, is_typing, is_late in imports_of(path) if not is_typing and not is_late}
+        early[name] |= {name.rpartition(".")[0]}
+        late[name] = {own for own, is_typing, is_late in imports_of(path) if is_typing or is_late}
+    useless = {name: late[name] & early.keys() & loaded_with(name, early) for name in late}
+    assert {name: imported for name, imported in useless.items() if imported} == {}
 
 
 def test_a_circle_is_found() -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
+from segdata.agreement.annotator_bias import annotator_biases
+from segdata.agreement.comparison import person_name
+from segdata.agreement.consensus import ConsensusMethod
 from segdata.agreement.consensus_dataset import (
     Consensus,
     ConsensusTaxonomy,
@@ -19,6 +22,15 @@ from segdata.agreement.consensus_dataset import (
     find_copied_annotations,
 )
 from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
+from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
+from segdata.agreement.copying import IdenticalWork, copies_table, find_copies, shares_alike_with, unchanged_shares
+from segdata.agreement.cvat_quality import CvatReport, compare_cvat_reports, read_cvat_reports
+from segdata.agreement.drift import AnnotatorDrift, annotator_drifts, drift_table
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.gold_standard import gold_scores, scores_below_bar
+from segdata.agreement.panel import Panel, PanelMember, never_judged
+from segdata.agreement.planning import plan_sample_sizes as planned
+from segdata.agreement.repeatability import repeat_agreement
 from segdata.agreement.summary import Agreement, summarise_agreement, unclear_categories
 from segdata.api.panel import (
     ComparedPanel,
@@ -38,10 +50,12 @@ from segdata.api.panel import (
 from segdata.api.read import ReadOptions, no_progress
 from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
+from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
 from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
 from segdata.core.finding import MISSING_IMAGE, Defect, Finding
+from segdata.core.rule import Rule, Tables
 from segdata.core.rule_runner import reader_errors, run_rules, select_rules
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
@@ -52,14 +66,6 @@ from segdata.store.output import StagedOutput
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from segdata.agreement.copying import IdenticalWork
-    from segdata.agreement.cvat_quality import CvatReport
-    from segdata.agreement.drift import AnnotatorDrift
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.panel import Panel, PanelMember
-    from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
-    from segdata.core.rule import Rule, Tables
 
 
 class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
@@ -194,11 +200,6 @@ def agree(
     Returns scores with intervals, and findings. The same input and seed give the same result. Raises SegdataError
     if there is only one annotator, or no image in common.
     """
-    from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
-    from segdata.agreement.copying import unchanged_shares
-    from segdata.agreement.cvat_quality import compare_cvat_reports
-    from segdata.agreement.planning import plan_sample_sizes as planned
-
     members = _open_annotators(join_panels(data, others, name), read_options(options))
     config, section = members[0].dataset.config, panel_gold_section(members)
     gold = gold or (section.name if section else None)
@@ -236,7 +237,7 @@ def agree(
     return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
 
 
-def _open_annotators(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
+def _open_annotators(data: PanelData, opening: ReadOptions) -> list[PanelMember]:
     """The datasets of annotators, opened; raises SegdataError if there is none."""
     members = open_members(data, opening)
     if not members:
@@ -246,17 +247,15 @@ def _open_annotators(data: PanelData, opening: ReadOptions) -> "list[PanelMember
 
 def _read_cvat_reports(
     files: Iterable[str | Path | tuple[str | None, str | Path]], gold: str | None
-) -> "list[CvatReport]":
+) -> list[CvatReport]:
     """CVAT's quality reports, each with the job that it is about where that is given."""
-    from segdata.agreement.cvat_quality import read_cvat_reports
-
     by_job = [file if isinstance(file, tuple) else (None, file) for file in files]
     if by_job and gold is None:
         raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
     return [report for job, path in by_job for report in read_cvat_reports(Path(path), job)]
 
 
-def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Iterable[str]) -> "list[Rule]":
+def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Iterable[str]) -> list[Rule]:
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
     if select:
         return []
@@ -333,19 +332,12 @@ def _assess(
     compared: ComparedPanel,
     reference: int | None,
     section: Gold | None,
-    resampled: "Resampling",
+    resampled: Resampling,
     models: Collection[int],
 ) -> _AssessedPanel:
     """Judge annotators by the comparison of their work; `models`: positions of annotators that are models."""
-    from segdata.agreement.annotator_bias import annotator_biases
-    from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
     from segdata.agreement.disagreements import find_disagreements
-    from segdata.agreement.drift import annotator_drifts, drift_table
-    from segdata.agreement.gold_standard import gold_scores, scores_below_bar
     from segdata.agreement.misplaced_labels import MISPLACED_CODE, find_misplaced
-    from segdata.agreement.panel import never_judged
-    from segdata.agreement.repeatability import repeat_agreement
-    from segdata.core.annotator_pairs import PanelAssessment
 
     tables = compared.tables
     annotator_pairs, identical = find_copies(
@@ -382,8 +374,6 @@ def _letters(annotators: Sequence[str], gold: str | None) -> dict[str, str]:
     >>> _letters(["anna", "anna (2)", "ben", "truth"], "truth")
     {'anna': 'A', 'anna (2)': 'A (2)', 'ben': 'B'}
     """
-    from segdata.agreement.comparison import person_name
-
     persons = [name for name in dict.fromkeys(map(person_name, annotators)) if name != gold]
     called = {name: _letter(k) for k, name in enumerate(persons)}
     return {
@@ -463,8 +453,6 @@ def consensus(
     Each segment has the share of annotators behind it as its `score`. dataset.yaml records the annotators and the
     method. Raises SegdataError as `agreement` does.
     """
-    from segdata.agreement.consensus import ConsensusMethod
-
     check_choice("undecided", undecided, ("void", "list"))
     members = open_members(join_panels(data, others, name), read_options(options, PairOptions))
     panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))

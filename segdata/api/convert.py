@@ -12,6 +12,7 @@ import numpy as np
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import records_table
 from segdata.core.batch import Batch
+from segdata.core.cluster import Cluster, connect
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
@@ -32,12 +33,11 @@ from segdata.report.edits import ConversionOutcome, DataLocation, certificate_js
 from segdata.store.diff.compare import verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
+from segdata.store.revision_writer import PortionSummary, load_on_cluster, write_canonical_on_cluster
 
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
-
-    from segdata.core.cluster import Cluster
 
 
 _EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading
@@ -339,21 +339,17 @@ class _Plan:
         )
 
 
-def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
-    from segdata.core.cluster import connect  # the extra `dask` has what it needs
-
+def _connect(client: "Client | str") -> AbstractContextManager[Cluster]:
     return connect(client)
 
 
-def _load_on_cluster(cluster: "Cluster", dataset: OpenDataset) -> Iterator[Batch]:
+def _load_on_cluster(cluster: Cluster, dataset: OpenDataset) -> Iterator[Batch]:
     """The batches as workers load them; nothing is sent before the first is asked for."""
-    from segdata.store.revision_writer import load_on_cluster
-
     yield from load_on_cluster(cluster, dataset)
 
 
 def _write_on_cluster(
-    cluster: "Cluster",
+    cluster: Cluster,
     dataset: OpenDataset,
     folder: Path,
     stream: ConversionStream,
@@ -361,7 +357,6 @@ def _write_on_cluster(
     parts_url: str | None,
 ) -> None:
     """Write a canonical dataset whose segments workers write."""
-    from segdata.store.revision_writer import PortionSummary, write_canonical_on_cluster
 
     def count_portion(summary: PortionSummary) -> None:
         stream.count(summary.n_segments, summary.defects, summary.apart)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -27,11 +27,8 @@ from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.noise.confident_labels import ConfidentLabels, add_void_category, keep_confident, mark_drafted
 from segdata.noise.drafting import Colours, RegionMap, SegmentImage, check_options, scale_image, segmentation_method
+from segdata.noise.networks.plan import Settings, StageProgress
 from segdata.noise.segments import VOID, GivenLabels
-
-if TYPE_CHECKING:
-    from segdata.noise.networks.plan import Settings, StageProgress
-
 
 MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
 _LEARNING_IMAGES = 50  # images
@@ -326,10 +323,10 @@ def draft_by_model(
     *,
     precision: float = 0.9,
     work_dir: str | Path | None = None,
-    settings: "Settings | None" = None,
+    settings: Settings | None = None,
     jobs: int = 0,
     progress: Progress = no_progress,
-    trained: "Callable[[StageProgress], None] | None" = None,
+    trained: Callable[[StageProgress], None] | None = None,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
     """Draft labels for the images that nobody annotated, by networks trained on the annotated ones.

@@ -24,6 +24,7 @@ from segdata.core.split_assignment import SplitAssignment, assign_splits, check_
 from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
 from segdata.measure.tables.duplicates import find_lookalikes
+from segdata.report.edits import sample_json, split_json
 from segdata.report.findings import read_baseline
 from segdata.store.merge import merge_datasets
 from segdata.store.output import WindowCrops
@@ -77,8 +78,6 @@ class SplitResult(Result):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata split --format json`` prints it."""
-        from segdata.report.edits import split_json
-
         return split_json(self.assignment, self.n_alike, self.revision, self.lists)
 
     def table(self) -> "pd.DataFrame":
@@ -192,8 +191,6 @@ class SampleResult(Result):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata sample --format json`` prints it."""
-        from segdata.report.edits import sample_json
-
         return sample_json(self.draw, None if self.written is None else self.written.target)
 
     def table(self) -> "pd.DataFrame":

@@ -17,6 +17,7 @@ from segdata.agreement.plugin import check_metric, is_less_better
 from segdata.agreement.rework import CORRECTED, ReworkSummary, measure_rework
 from segdata.agreement.scorecard import Scorecard, build_scorecard
 from segdata.agreement.scores import column_of
+from segdata.agreement.surface_distances import Tolerance
 from segdata.api.panel import (
     ComparedPanel,
     PairOptions,
@@ -39,10 +40,12 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.rule import Tables
 from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset
+from segdata.formats.dataset_folders import detect_layout
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 
@@ -50,9 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segdata.agreement.evaluation import Evaluation
-    from segdata.agreement.surface_distances import Tolerance
     from segdata.api.agreement import AgreementRun
-    from segdata.core.rule import Tables
 
 
 GOLD = "gold standard"  # so that nobody else is called so
@@ -105,8 +106,6 @@ def evaluate(
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
-    from segdata.formats.dataset_folders import detect_layout
-
     if isinstance(data, OpenDataset):
         return read(data)
     options = dict(opening.get("options") or {})

@@ -12,11 +12,14 @@ import numpy as np
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import findings_page, split_decided
+from segdata.core.cluster import Cluster, connect
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, import_extra
 from segdata.core.finding import Decision, Defect, Finding
+from segdata.core.format import detect
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import decision_log_path
+from segdata.core.rule import Rule, Tables, rules
 from segdata.core.rule_runner import run_rules, select_rules
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import Validation
@@ -25,6 +28,7 @@ from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
+from segdata.noise.budget import Budget, expected_errors
 from segdata.noise.error_types import CODES, Corruptions
 from segdata.noise.evaluation import DetectionQuality, EvaluatedRanking, Interval, detection_qualities
 from segdata.noise.flag_result import (
@@ -36,7 +40,10 @@ from segdata.noise.flag_result import (
     misalignment_notes,
     ranked_images,
 )
+from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
+from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan, configured_settings
+from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, file_predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, GivenLabels
@@ -47,10 +54,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
-    from segdata.core.cluster import Cluster
-    from segdata.core.rule import Rule, Tables
-    from segdata.noise.image_cluster import ImageCluster
-    from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
     from segdata.noise.pipeline import FlagOutcome
 
 
@@ -90,8 +93,6 @@ def open_predictor(
 
 
 def _truth_option(labels: Path, predictions: Path) -> dict[str, str] | None:
-    from segdata.core.format import detect
-
     if not (labels.is_file() and labels.suffix == ".json" and predictions.exists()):
         return None
     return {"truth": str(labels)} if detect(predictions) == "coco-results" else None
@@ -115,8 +116,8 @@ class FlagInput:
     def train(
         self,
         work: str | Path | None,
-        planned: "Callable[[TrainingPlan], None]",
-        progress: "Callable[[StageProgress], None]",
+        planned: Callable[[TrainingPlan], None],
+        progress: Callable[[StageProgress], None],
     ) -> JudgedLabels:
         """By networks that are trained on the other images; `work` as of `segdata.api.flag.flag`."""
         import_extra("torch", "torch", "PyTorch")  # first of all, since nothing else here says what is missing
@@ -152,8 +153,6 @@ class FlagInput:
 
     def _reopen(self, path: Path) -> JudgedLabels:
         """Predictions that were made earlier, of the same images."""
-        from segdata.noise.networks.predictions import open_predictions
-
         opened = open_predictions(path)
         if list(opened.image_ids) != list(self.maps.image_ids):
             raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
@@ -296,7 +295,6 @@ class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
 
     def to_html(self, *, pictures: int = 200, jobs: int = 0) -> str:
         """One HTML file with the findings, and with pictures of the worst, `pictures` at most."""
-        from segdata.core.rule import rules
         from segdata.report.findings import ReportContext
         from segdata.report.flag import flag_statements
 
@@ -314,7 +312,7 @@ class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
 def flag(
     data: Data,
     *,
-    settings: "Settings | None" = None,
+    settings: Settings | None = None,
     predictions: str | Path | OpenDataset | Predictor | None = None,
     work_dir: str | Path | None = None,
     budget: str | None = None,
@@ -323,8 +321,8 @@ def flag(
     ignore: str | Iterable[str] = (),
     include_reviewed: bool = False,
     client: "Client | str | None" = None,
-    planned: "Callable[[TrainingPlan], None]" = lambda plan: None,
-    progress: "Callable[[StageProgress], None]" = lambda stage: None,
+    planned: Callable[[TrainingPlan], None] = lambda plan: None,
+    progress: Callable[[StageProgress], None] = lambda stage: None,
     **opening: Unpack[ReadOptions],
 ) -> FlaggedLabels:
     """Rank the labels by how probably they are wrong, and propose a correction for each.
@@ -348,8 +346,6 @@ def flag(
     The dataset needs its image files unless you pass `predictions`. `flag` reports nothing for categories that
     the model cannot predict reliably. Raises SegdataError where PyTorch is missing or predictions do not fit.
     """
-    from segdata.noise.budget import Budget
-    from segdata.noise.networks.plan import configured_settings
     from segdata.noise.pipeline import find_label_errors
 
     spend = None if budget is None else Budget.parse(budget)
@@ -380,13 +376,11 @@ def flag(
     return promote(FlaggedLabels, result, dataset=dataset)
 
 
-def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
-    from segdata.core.cluster import connect  # the extra `dask` has what it needs
-
+def _connect(client: "Client | str") -> AbstractContextManager[Cluster]:
     return connect(client)
 
 
-def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None") -> FlagInput:
+def _flag_input(dataset: Dataset, settings: Settings, cluster: Cluster | None) -> FlagInput:
     """The labels of a dataset, measured and loaded here or by the workers of a cluster."""
     if cluster is None:
         tables = measure_source(
@@ -394,7 +388,6 @@ def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None
         )
         return FlagInput(dataset, tables, dataset.maps(settings.annotator), settings)
     from segdata.measure.partitions import measure_on_cluster  # as above
-    from segdata.noise.image_cluster import ImageCluster
     from segdata.store.revision_writer import load_on_cluster
 
     tables = measure_on_cluster(cluster, dataset, frozenset(), jobs=settings.jobs).tables
@@ -414,7 +407,7 @@ class _FlagRun:
     thought: "FlagOutcome"
     decisions: "Sequence[Decision]"
 
-    def validation(self, chosen: "Sequence[Rule]", jobs: int, include_reviewed: bool) -> Validation:
+    def validation(self, chosen: Sequence[Rule], jobs: int, include_reviewed: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, candidates=self.thought.suspected, defects=self.seen.defects)
         judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
@@ -468,8 +461,6 @@ class _FlagRun:
 
     def result(self, validation: Validation, quality: Sequence[DetectionQuality]) -> FlagResult:
         """Everything together."""
-        from segdata.noise.budget import expected_errors
-
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
@@ -498,7 +489,7 @@ class _FlagRun:
         )
 
 
-def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
+def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> list[Rule]:
     """The rules that pass on which images could not be looked at."""
     return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
 

@@ -11,6 +11,7 @@ from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.dataset import OpenDataset, Recipe, recipe_of
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
+from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from segdata.agreement.panel import Panel, PanelMember
     from segdata.agreement.surface_distances import Tolerance
     from segdata.core.annotator_pairs import AnnotatorPairs
-    from segdata.core.rule import Tables
 
 
 NamedData = tuple[str | None, Data]

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
+from segdata.agreement.panel import PanelMember, build_panel
+from segdata.agreement.summary import Agreement
 from segdata.api.decisions import log_path
 from segdata.api.info import info
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.review import review_progress
 from segdata.api.validate import dataset_tables, validate
+from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
 from segdata.campaign.projection import CampaignPlan, annotation_costs, project_campaign
 from segdata.campaign.readiness import PilotAgreement, PilotResult, assess_readiness, measure_pilot_agreement
+from segdata.core.config import Config
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables, rules
@@ -21,16 +25,13 @@ from segdata.core.rule_settings import configured_options
 from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
+from segdata.report.agreement.wording import Conclusion
 from segdata.report.dataset_report import DatasetReport, dataset_report_html, dataset_report_json
 from segdata.report.flag import FlagReport, LabelErrors, label_errors
 from segdata.review import decision_log
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from segdata.agreement.summary import Agreement
-    from segdata.core.config import Config
-    from segdata.report.agreement.wording import Conclusion
 
 
 class ReportResult(Result, DatasetReport):
@@ -98,7 +99,7 @@ def overview(
     )
 
 
-def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":
+def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> tuple[Agreement | None, tuple[Conclusion, ...]]:
     """How much the annotators of a dataset agree; nothing where it has one only, or they share no image."""
     annotators = {name for batch in dataset for name in batch.annotations["annotator"].to_pylist()}
     if len(annotators) < 2:
@@ -181,8 +182,6 @@ def pilot(
     The images must be a random sample of the campaign's. Returns what the campaign will hold, with ranges that
     are right in 19 of 20 campaigns, and the reasons not to begin yet; `ready` is true if nothing blocks.
     """
-    from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
-
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
     plan = CampaignPlan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
@@ -199,7 +198,6 @@ def pilot(
 def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreement | None:
     """How well annotators agree, where an image has several."""
     from segdata.agreement.comparison import compare_panel
-    from segdata.agreement.panel import PanelMember, build_panel
 
     image = tables.annotations["image"]
     if len(set(image.tolist())) == len(image):
@@ -209,7 +207,7 @@ def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreem
     return None if annotator_pairs is None else measure_pilot_agreement(annotator_pairs)
 
 
-def _wanted_instances(config: "Config") -> int:
+def _wanted_instances(config: Config) -> int:
     """How many segments of a category the rule too-few wants."""
     few = rules()["SEG302"]
     wanted: int = configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])

@@ -38,12 +38,12 @@ from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
+from segdata.report.console import Console
 
 if TYPE_CHECKING:
     from segdata.api.agreement import AgreementResult
     from segdata.api.evaluate import DeliveryQuality
     from segdata.core.dataset import OpenDataset
-    from segdata.report.console import Console
 
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -192,7 +192,7 @@ def _report(
     form: str,
     result: "AgreementResult",
     typed: list[str],
-    paper: "Console",
+    paper: Console,
     fail_on: FailOn,
     jobs: int,
     beside: list[str],

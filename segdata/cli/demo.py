@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,13 +16,10 @@ from segdata.cli.output import emit, make_console
 from segdata.cli.process import MISUSE
 from segdata.core.atomic_files import lock_target
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.safe_text import escape_line, shell_word
 from segdata.report.console import Console, table
 from segdata.sample import MAX_IMAGES, make
-
-if TYPE_CHECKING:
-    from segdata.core.finding import Decision, Finding, Verdict
-
 
 REVIEWER = "anna"
 _SECONDS_EACH = 20  # seconds from one decision to the next
@@ -193,7 +190,7 @@ def _count_seeded(defects: Path, reports: Path) -> None:
     emit(seeded_table(seeded, findings, rules().keys(), make_console()))
 
 
-def decide_by_truth(data: Path, flagged: Path, truth: Path, target: Path) -> "list[Decision]":
+def decide_by_truth(data: Path, flagged: Path, truth: Path, target: Path) -> list[Decision]:
     """Write decisions on all findings of a report, as the HTML report exports them, and return them.
 
     `truth` lists the seeded errors. A finding on one is accepted (or gets the verdict fix, for a label that is shifted
@@ -203,7 +200,6 @@ def decide_by_truth(data: Path, flagged: Path, truth: Path, target: Path) -> "li
 
     from segdata.api.decisions import label_hashes
     from segdata.api.read import read
-    from segdata.core.finding import Decision
     from segdata.report.findings import load_findings
     from segdata.review.decision_log import DecisionExport
 
@@ -227,7 +223,7 @@ def decide_by_truth(data: Path, flagged: Path, truth: Path, target: Path) -> "li
     return decisions
 
 
-def _true_verdict(finding: "Finding", seeded: dict[str, Any] | None) -> "Verdict":  # Any: JSON
+def _true_verdict(finding: Finding, seeded: dict[str, Any] | None) -> Verdict:  # Any: JSON
     if seeded is None or finding.bbox is None:
         return "reject"
     if seeded["code"] == "SEG507":

@@ -11,6 +11,7 @@ from segdata.cli.options import OUT, PATH, WORK_DIR, DataOptions, data_options, 
 from segdata.cli.output import emit
 from segdata.cli.process import FOUND, say, stage_bars
 from segdata.core.errors import count_noun
+from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
     from segdata.api.draft import DraftResult
@@ -144,8 +145,6 @@ def _draft_by_model(
 
 def _report_draft(result: "DraftResult", out: Path) -> int:
     """Print what was drafted; returns the exit code."""
-    from segdata.core.safe_text import shell_word
-
     written = result.written
     emit(f"drafted {count_noun(written.n_segments, 'segment')} on {count_noun(written.n_images, 'image')}: {out}")
     for remark in result.remarks:

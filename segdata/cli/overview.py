@@ -23,11 +23,11 @@ from segdata.cli.options import (
 from segdata.cli.output import emit, make_console, place_name, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Finding
 from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
     from segdata.api.browse import BrowseResult
-    from segdata.core.finding import Finding
 
 
 @click.command(

@@ -35,6 +35,7 @@ from segdata.cli.output import (
 from segdata.cli.process import FOUND, progress_bar, say, say_lines
 from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn, Validation
+from segdata.report.console import Console
 
 if TYPE_CHECKING:
     from segdata.api.validate import ValidationResult
@@ -250,7 +251,6 @@ def _fix_files(
     """Write the files of a dataset again."""
     from segdata.api.fix_files import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
-    from segdata.report.console import Console
     from segdata.report.edits import losses_text
 
     fixed = fix_files(dataset, result.single, target, unsafe=unsafe, jobs=options.jobs)

@@ -284,12 +284,12 @@ _MATRIX, _CONFUSED, _OFFSETS, _BIASES, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 6
 
 @dataclass(frozen=True, slots=True)
 class BiasCell:
-    """A share, what is beside it (interval, what the others do), whether it stands, and is told as a finding."""
+    """A share, its interval and the others' share, whether it is significant, and reported as a finding."""
 
     text: str
     beside: str
     stands: bool
-    is_told: bool
+    is_reported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,11 +497,11 @@ def _share_rows(rows: Sequence[BiasTableRow], biases: Sequence[ReportedBias]) ->
     return result
 
 
-def _bias_cell(bias: ReportedBias, is_told: bool) -> BiasCell:
+def _bias_cell(bias: ReportedBias, is_reported: bool) -> BiasCell:
     others = f"others {format_percent(bias.others)}" if math.isfinite(bias.others) else ""
     ends = format_interval(bias.kind, bias.value)
     text = format_score(bias.kind, bias.value.value)
-    return BiasCell(text, "; ".join(filter(None, [ends, others])), bias.stands, is_told)
+    return BiasCell(text, "; ".join(filter(None, [ends, others])), bias.stands, is_reported)
 
 
 def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
