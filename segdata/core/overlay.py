@@ -170,6 +170,9 @@ def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
     return Runs(start, strip_bottom - strip_top, frame)
 
 
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
+
+
 def first_identical(runs: Runs, frame: Rows | Ints, area: Ints) -> Ints:
     """(n_owners,) the first owner in the same frame with exactly the same pixels; the owner itself where it is first.
 
@@ -180,10 +183,12 @@ def first_identical(runs: Runs, frame: Rows | Ints, area: Ints) -> Ints:
     offset = runs.offsets(n_owners)
     some = np.flatnonzero(np.diff(offset))
     begin, end = offset[some], offset[some + 1]
-    # Identical segments agree in these; few others do, and those are compared run by run.
-    alike = np.stack([frame[some], end - begin, runs.start[begin], runs.start[end - 1], area[some]])
-    order = np.lexsort(alike)
-    same = (alike[:, order[1:]] == alike[:, order[:-1]]).all(axis=0)
+    # Identical segments agree in these, and so in a hash of them; few others do, and those are compared run by run.
+    code = np.zeros(len(some), np.uint64)
+    for alike in (frame[some], end - begin, runs.start[begin], runs.start[end - 1], area[some]):
+        code = (code ^ alike.astype(np.uint64)) * _MULTIPLIER
+    order = np.argsort(code)
+    same = code[order[1:]] == code[order[:-1]]
     candidate = np.zeros(len(some), bool)
     candidate[order[1:][same]] = candidate[order[:-1][same]] = True
     seen: dict[tuple[int, bytes, bytes], int] = {}

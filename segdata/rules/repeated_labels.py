@@ -109,7 +109,12 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
 
 def _shared_by_few(key: Ints, owner: Ints) -> Ints:
     """The rows, ascending, of the keys (n,) that two to `_MOST_IMAGES` owners (n,) have."""
-    order = np.lexsort((owner, key))
+    order = np.argsort(key)
+    again = np.zeros(len(key), bool)  # most keys occur once
+    again[1:] = key[order[1:]] == key[order[:-1]]
+    again[:-1] |= again[1:]
+    order = order[again]
+    order = order[np.lexsort((owner[order], key[order]))]
     key, owner = key[order], owner[order]
     is_new_key = np.diff(key, prepend=key[:1] - 1) != 0
     is_new_owner = is_new_key | (np.diff(owner, prepend=owner[:1]) != 0)
