@@ -8,16 +8,17 @@ With `{annotator}` in the pattern, each annotator's layers of an image are an an
 ``{stem}_{annotator}.png`` with `category: vessel` are compared by `segdata agreement DATA`.
 
 You need no pattern where each image has several binary masks that hardly overlap, and their folders or the ends of
-their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Three
+their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Four
 other layouts need none. Brush labels that Label Studio exports as PNG are called
 ``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
 holds the image of the folder's name, and ``masks/`` that holds a mask of each object. MVTec AD has
-``ground_truth/crack/000_mask.png`` for ``test/crack/000.png``: the folder is the category.
+``ground_truth/crack/000_mask.png`` for ``test/crack/000.png``: the folder is the category. pycococreator has
+``annotations/1000_square_0.png`` for ``1000.jpeg`` in another folder.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 from segdata.core import format
@@ -25,7 +26,7 @@ from segdata.core.config import Layers, load_config
 from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
-from segdata.formats.shared.file_names import has_images, is_image_name
+from segdata.formats.shared.file_names import MASK_FOLDERS, has_images, is_image_name
 
 ALIASES = ("binary-masks", "layer-masks", "binary")
 FAMILY = "masks"  # `--from masks` reads this format, too
@@ -53,6 +54,8 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
 
     >>> implied_layers(["task-1-annotation-2-by-3-tag-Car-0.png", "task-2-annotation-5-by-3-tag-Tree-0.png"]).pattern
     'task-{stem}-annotation-*-by-*-tag-{category}-{instance}.png'
+    >>> implied_layers(["annotations/7_round_sign_0.png", "annotations/7_bus_1.png", "images/7.jpg"]).pattern
+    'annotations/{stem}_{category}_{instance}.png'
     >>> implied_layers(["ground_truth/crack/000_mask.png", "test/crack/000.png", "test/good/000.png"]).pattern
     'ground_truth/{category}/{stem}_mask.png'
     >>> implied_layers(["a/images/a.png", "a/masks/1.png", "a/masks/2.png", "b/images/b.png", "b/masks/7.png"]).pattern
@@ -66,8 +69,9 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
         folder = "" if all(len(path.parts) == 1 for path in files) else "*/"
         pattern = f"{folder}task-{{stem}}-annotation-*-by-*-tag-{{category}}-{{instance}}.png"
         return None if several else Layers(pattern=pattern)
-    if (anomalies := _mvtec_layers(files)) is not None:
-        return anomalies
+    named = _mvtec_layers(files) or _numbered_layers(files)
+    if named is not None:
+        return named
     masks = {path for path in files if path.parent.name == "masks"}
     images = [path for path in files if path not in masks]
     suffixes = {path.suffix for path in masks}
@@ -90,6 +94,23 @@ def _mvtec_layers(files: Iterable[PurePosixPath]) -> Layers | None:
     homes = {home for home, *_ in masks}
     home = "".join(f"{part}/" for part in homes.pop()) if len(homes) == 1 else "*/"
     return Layers(pattern=f"{home}ground_truth/{{category}}/{{stem}}_mask{suffixes.pop()}")
+
+
+def _numbered_layers(files: Iterable[PurePosixPath]) -> Layers | None:
+    """The layers of pycococreator: `annotations/1000_square_0.png` is of `1000.jpeg` in another folder."""
+    masks = [path for path in files if path.parent.name.lower() in MASK_FOLDERS]
+    stems = {path.stem for path in files if path.parent.name.lower() not in MASK_FOLDERS}
+    homes, suffixes = {path.parent for path in masks}, {path.suffix for path in masks}
+    if len(homes) != 1 or len(suffixes) != 1 or not all(_names_object(path.stem, stems) for path in masks):
+        return None
+    return Layers(pattern=f"{homes.pop().as_posix()}/{{stem}}_{{category}}_{{instance}}{suffixes.pop()}")
+
+
+def _names_object(name: str, stems: Container[str]) -> bool:
+    """Whether a name is that of an image, a category and a number; a_mask_1 and a_mask_2 are masks of one kind."""
+    *words, number = name.split("_")
+    starts = ["_".join(words[:end]) in stems for end in range(1, len(words))]
+    return number.isdecimal() and any(starts) and words[-1].lower() not in MASK_FOLDERS
 
 
 def layers_of_contents(root: Path) -> Layers | None:

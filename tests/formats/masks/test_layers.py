@@ -334,6 +334,12 @@ def test_pycococreator(real_data: Path) -> None:
     assert batch.segments["segment_id"].to_pylist() == [0, 0, 3, 1, 2]
     assert [each.name for each in source.profile.taxonomy.categories] == ["circle", "square"]
     assert (source.defects, batch.defects) == ((), ())
+    implied = segdata.read(real_data / "peer_fixtures/pycococreator_shapes")
+    assert (implied.profile.format, len(implied.images), set(implied.segments["category"])) == (
+        "layers",
+        2,
+        {"circle", "square"},
+    )
 
 
 def test_brush_labels_of_label_studio_need_no_pattern(tmp_path: Path) -> None:
