@@ -34,8 +34,8 @@ class SamplingPlan(msgspec.Struct, frozen=True):
     accept: Count
     lot: Count | None = None
 
-    def chance(self, rate: Floats | float) -> Floats:
-        """(...) the chance that a delivery of which these shares are wrong is accepted.
+    def acceptance_probability(self, rate: Floats | float) -> Floats:
+        """(...) the probability that a delivery with these shares of wrong items is accepted.
 
         Of a finite lot a whole number of items is wrong: the nearest to the share.
         """
@@ -76,7 +76,7 @@ def strictest_plan(
     """What may be wrong among so many items, that were inspected for whatever reason, for the lot to be accepted.
 
     As many as keep the consumer's risk, see `plan_sampling`; None where even one without any wrong ones would not. The
-    producer's risk is what `SamplingPlan.chance` says.
+    producer's risk is what `SamplingPlan.acceptance_probability` says.
 
     >>> strictest_plan(100, 0.05), strictest_plan(20, 0.05)
     (SamplingPlan(sample=100, accept=1, lot=None), None)
@@ -88,16 +88,16 @@ def strictest_plan(
 
 
 def operating_curve(plan: SamplingPlan, rates: Floats | None = None) -> Table:
-    """What becomes of deliveries: rate (share wrong), accepted (the chance), outgoing.
+    """The fate of deliveries: rate (share wrong), accepted (the probability), outgoing.
 
     `outgoing` is the share wrong on average after rejected deliveries were mended in full and accepted ones in the
     sample alone. Default rates: 0 to the share at which one delivery in a hundred is accepted, in 50 steps.
     """
     if rates is None:
         fine = np.linspace(0, 1, 10_001)
-        beyond = np.flatnonzero(plan.chance(fine) <= 0.01)
+        beyond = np.flatnonzero(plan.acceptance_probability(fine) <= 0.01)
         rates = np.linspace(0, fine[beyond[0]] if len(beyond) else 1.0, 51)
-    accepted = plan.chance(rates)
+    accepted = plan.acceptance_probability(rates)
     left = 1.0 if plan.lot is None else 1 - plan.sample / plan.lot
     return Table({"rate": rates, "accepted": accepted, "outgoing": rates * accepted * left})
 
@@ -247,7 +247,7 @@ def inspect_delivery(
         ),
         plan=plan,
         needed=needed,
-        producer_risk=float("nan") if plan is None else 1 - float(plan.chance(quality.acceptable)),
+        producer_risk=float("nan") if plan is None else 1 - float(plan.acceptance_probability(quality.acceptable)),
         quality=quality,
         tolerance=tolerance or Tolerance(),
     )

@@ -253,7 +253,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
             mean = np.bincount(self.group, weights=own_values, minlength=self.n_groups) / n
             return GroupComparison(z, total / weight, mean, n)
 
-    def chance(self, values: Floats, rng: "np.random.Generator", n_permutations: int) -> tuple[float, float]:
+    def permutation_test(self, values: Floats, rng: "np.random.Generator", n_permutations: int) -> tuple[float, float]:
         """The p-value of the largest statistic, and the statistic that chance reaches in one of twenty cases.
 
         Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit, counted once a group.

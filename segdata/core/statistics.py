@@ -69,8 +69,8 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
     return np.array([-normal.inv_cdf(chance) if chance > 0 else np.inf for chance in chances])[inverse]
 
 
-def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
-    """(n,) the chance that a value is as far from the median of its group (n,) as this one, and the medians (n,).
+def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
+    """(n,) the probability that a value is as far from the median of its group (n,) as this one, and the medians (n,).
 
     Beyond the median each side is taken for exponential, or heavier: its scale is the larger of those that the quartile
     and the outer decile give, and `least_scale` at least; outliers that are fewer than a tenth do not change it. The
@@ -80,7 +80,7 @@ def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) 
     Source: Hill (1975), Annals of Statistics 3(5), 1163-1174, for tails of logarithms; quantiles make it robust.
 
     >>> values = np.array([0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.1, -0.1, 5.0])
-    >>> chances, medians = tail_chance(values, np.zeros(10, int))
+    >>> chances, medians = tail_probability(values, np.zeros(10, int))
     >>> float(medians[0].round(2)), bool(chances[-1] < 0.005), bool(chances[:-1].min() > 0.1)
     (0.05, True, True)
     """

@@ -197,7 +197,7 @@ def find_noisy_groups(
         compared = blocks.compare(filled)
         z = np.nan_to_num(compared.z)
         worst = int(z.argmax())
-        p, critical = blocks.chance(filled, rng, _PERMUTATIONS)
+        p, critical = blocks.permutation_test(filled, rng, _PERMUTATIONS)
         if z[worst] <= 0 or p > rate or z[worst] < critical:
             break
         groups.append(NoisyGroup(worst, float(compared.difference[worst]), int(compared.n[worst]), p))

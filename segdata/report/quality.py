@@ -151,7 +151,7 @@ def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
 
 
 def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
-    good, bad = (float(plan.chance(rate)) for rate in (quality.acceptable, quality.limit))
+    good, bad = (float(plan.acceptance_probability(rate)) for rate in (quality.acceptable, quality.limit))
     return (
         f"a delivery with {quality.acceptable:.2%} defects is rejected in {1 - good:.1%} of cases, one with "
         f"{quality.limit:.2%} is accepted in {bad:.1%}"

@@ -234,7 +234,7 @@ def _drifts(tables: Tables, drawn: Table, observed: GroupedAnnotations, limits: 
     for place, (feature, blocks, compared) in enumerate(tested):
         # Chance is only asked about what would count: the others stand for p = 1, which Benjamini-Hochberg allows.
         if (limits.beyond(feature, compared) & (np.abs(compared.z) > 2)).any():
-            p[place], critical[place] = blocks.chance(feature.values, rng, n_permutations)
+            p[place], critical[place] = blocks.permutation_test(feature.values, rng, n_permutations)
     is_significant = benjamini_hochberg(p, rate)
     return [
         msgspec.structs.replace(drift, p=float(p[place]))

@@ -12,7 +12,7 @@ from segdata.core.profile import ImageSequence
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints, unique_inverse
-from segdata.core.statistics import benjamini_hochberg, proves_rate, tail_chance
+from segdata.core.statistics import benjamini_hochberg, proves_rate, tail_probability
 from segdata.core.strata import is_example, joint_codes
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import SequenceIndex, is_frame_of
@@ -243,7 +243,7 @@ def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float
         return np.where(is_reversed, 0.0, 1.0)
     if n < min_images or n_other > max(1, max_share * n) or not proves_rate(len(usual), n, _LAW):
         return None
-    chance, _ = tail_chance(distance, np.zeros(n, np.int64), _FINEST)
+    chance, _ = tail_probability(distance, np.zeros(n, np.int64), _FINEST)
     return np.where(is_reversed, chance, 1.0)
 
 

@@ -286,7 +286,7 @@ def _by_annotator(
         comparison = blocks.compare(flag)
         difference = np.abs(np.nan_to_num(comparison.difference)) * (comparison.n >= _LEAST)
         worst = int(difference.argmax())
-        p = blocks.chance(flag, rng, _PERMUTATIONS)[0] if difference[worst] >= min_effect else 1.0
+        p = blocks.permutation_test(flag, rng, _PERMUTATIONS)[0] if difference[worst] >= min_effect else 1.0
         tested.append((int(observed["category"][rows[0]]), worst, comparison, p))
     is_significant = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
     for (id_, worst, comparison, p), good in zip(tested, is_significant.tolist(), strict=True):

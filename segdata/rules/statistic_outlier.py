@@ -11,7 +11,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.core.statistics import benjamini_hochberg, tail_chance
+from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.strata import is_example, joint_codes, number_names, size_class
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import SequenceIndex
@@ -157,7 +157,7 @@ def _judge(
     is_part = ~np.isinf(whole)
     scaled = np.log(np.maximum(amount + floor, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
     least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _LEAST_SCALE)
-    chance, middle = tail_chance(scaled, peers[tested], least)
+    chance, middle = tail_probability(scaled, peers[tested], least)
     apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(max(min_ratio, 1.0)))
     low = np.flatnonzero((chance <= rate) & apart)
     amount, size, whole, scaled, middle = amount[low], size[low], whole[low], scaled[low], middle[low]

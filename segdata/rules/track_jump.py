@@ -7,7 +7,7 @@ from segdata.core.profile import has_videos
 from segdata.core.reductions import stands_beyond_chance
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.core.statistics import group_median, tail_chance
+from segdata.core.statistics import group_median, tail_probability
 from segdata.core.strata import joint_codes
 from segdata.measure.sequences import touches_edge, tracked_segments
 
@@ -167,7 +167,7 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     away, n = np.hypot(*(moved - _usual_steps(moved, step)).T), len(step)
     side = np.sqrt(np.maximum(np.minimum(size[step].prod(axis=1), size[step + 1].prod(axis=1)), 1))
     share = away / side
-    chance, middle = tail_chance(share, sequence[step], _LEAST_SCALE)
+    chance, middle = tail_probability(share, sequence[step], _LEAST_SCALE)
     stands = stands_beyond_chance(tables, np.where(share > middle, chance, 1.0), rate) & (share >= min_move)
     ratio = segments["area"][segment[step]] / segments["area"][segment[step + 1]]
     stands &= (ratio > 0.5) & (ratio < 2)

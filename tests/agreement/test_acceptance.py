@@ -143,7 +143,7 @@ def test_published_plans(
     producer: float, consumer: float, plan: SamplingPlan, risks: tuple[float, float], at_3_percent: float
 ) -> None:
     assert plan_sampling(0.01, 0.05, producer_risk=producer, consumer_risk=consumer) == plan
-    good, bad, between = plan.chance(np.array([0.01, 0.05, 0.03]))
+    good, bad, between = plan.acceptance_probability(np.array([0.01, 0.05, 0.03]))
     assert (1 - good, bad, between) == pytest.approx((*risks, at_3_percent), rel=1e-6)
 
 
@@ -166,8 +166,8 @@ def test_risks_hold_without_end(quality: float, times: float, producer: float, c
     limit = min(1.0, quality * times + 0.02)
     plan = plan_sampling(quality, limit, producer_risk=producer, consumer_risk=consumer)
     better, worse = np.linspace(0, quality, 9), np.linspace(limit, 1, 9)
-    assert (plan.chance(better) >= 1 - producer - 1e-6).all()
-    assert (plan.chance(worse) <= consumer + 1e-9).all()
+    assert (plan.acceptance_probability(better) >= 1 - producer - 1e-6).all()
+    assert (plan.acceptance_probability(worse) <= consumer + 1e-9).all()
 
 
 def test_a_delivery_that_is_inspected_as_a_whole_is_known() -> None:
@@ -212,7 +212,7 @@ def test_simulated_deliveries() -> None:
     for wrong in (8, 24, 40):
         drawn = rng.hypergeometric(wrong, 400 - wrong, plan.sample, 4000)
         accepted = np.mean(drawn <= plan.accept)
-        assert accepted == pytest.approx(float(plan.chance(wrong / 400)), abs=0.032)
+        assert accepted == pytest.approx(float(plan.acceptance_probability(wrong / 400)), abs=0.032)
 
 
 def test_operating_curve() -> None:

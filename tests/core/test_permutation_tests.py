@@ -81,7 +81,7 @@ def test_p_is_the_share_of_permutations_as_extreme() -> None:
     """Two annotators of eight images, one always higher: 2 of 2^8 exchanges are as extreme."""
     values = np.tile([0.0, 1.0], 8)
     blocks = StratifiedGroups.from_strata(np.tile([0, 1], 8), np.repeat(np.arange(8), 2), 2)
-    p, critical = blocks.chance(values, np.random.default_rng(0), 20_000)
+    p, critical = blocks.permutation_test(values, np.random.default_rng(0), 20_000)
     assert p == pytest.approx(2 / 256, abs=0.002)
     assert critical < blocks.compare(values).largest
 
@@ -91,7 +91,7 @@ def test_chance_is_found_in_one_of_twenty(per_stratum: int) -> None:
     rng = np.random.default_rng(3)
     stratum = np.repeat(np.arange(8), per_stratum)
     blocks = StratifiedGroups.from_strata(np.tile([0, 1, 2], 8 * per_stratum // 3), stratum, 3)
-    p = [blocks.chance(rng.exponential(size=len(stratum)), rng, 199)[0] for _ in range(300)]
+    p = [blocks.permutation_test(rng.exponential(size=len(stratum)), rng, 199)[0] for _ in range(300)]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
     assert np.mean(np.array(p) <= 0.5) == pytest.approx(0.5, abs=0.1)
 
@@ -102,7 +102,7 @@ def test_the_normal_limit_says_what_permutations_say() -> None:
     blocks = StratifiedGroups.from_strata(group, stratum, 2)
     values = rng.normal(size=6000) + 0.05 * group
     z = blocks.compare(values).largest
-    p, critical = blocks.chance(values, rng, 10)
+    p, critical = blocks.permutation_test(values, rng, 10)
     exchanged = [blocks.compare(rng.permuted(values.reshape(1500, 4), axis=1).ravel()).largest for _ in range(300)]
     assert np.mean(np.array(exchanged) >= z) <= p + 0.05
     assert np.quantile(exchanged, 0.95) <= critical + 0.3

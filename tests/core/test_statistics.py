@@ -18,7 +18,7 @@ from segdata.core.statistics import (
     outlier_limit,
     proves_rate,
     robust_z,
-    tail_chance,
+    tail_probability,
 )
 
 NUMBERS = st.lists(st.tuples(st.integers(0, 3), st.floats(-100, 100)), min_size=1, max_size=40)
@@ -105,7 +105,7 @@ def test_a_rate_is_proven_if_the_lower_bound_is_no_lower(of: int, rate: float, d
 def test_tails_are_measured_from_the_quantiles_of_each_group(pairs: list[tuple[int, float]], least: float) -> None:
     group, values = np.array(pairs, float).reshape(-1, 2).T
     group = group.astype(np.int64)
-    chances, medians = tail_chance(values, group, least)
+    chances, medians = tail_probability(values, group, least)
     for one in np.unique(group):
         own = values[group == one]
         lower, middle, upper = np.quantile(own, [0.25, 0.5, 0.75])

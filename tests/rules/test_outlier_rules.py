@@ -11,7 +11,7 @@ from segdata.core.config import Config
 from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
-from segdata.core.statistics import benjamini_hochberg, tail_chance
+from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.rules.statistic_outlier import _HAVING, _sums, _usual_overlaps
@@ -158,7 +158,8 @@ def test_few_values_of_any_common_law_are_outliers(law: str) -> None:
         "uniform": lambda: rng.uniform(size=30),
     }
     hits = sum(
-        bool(benjamini_hochberg(tail_chance(draws[law](), np.zeros(30, np.int64))[0], 0.05).any()) for _ in range(400)
+        bool(benjamini_hochberg(tail_probability(draws[law](), np.zeros(30, np.int64))[0], 0.05).any())
+        for _ in range(400)
     )
     assert hits / 400 <= 0.1
 
@@ -166,8 +167,8 @@ def test_few_values_of_any_common_law_are_outliers(law: str) -> None:
 @given(st.lists(st.floats(-5, 5), min_size=6, max_size=40), st.floats(-3, 3), st.floats(0.1, 10))
 def test_the_chance_does_not_depend_on_unit_or_origin(values: list[float], origin: float, unit: float) -> None:
     own, group = np.round(np.array(values), 3), np.zeros(len(values), np.int64)
-    chance, median = tail_chance(own, group, 1e-6)
-    other, other_median = tail_chance(own * unit + origin, group, 1e-6 * unit)
+    chance, median = tail_probability(own, group, 1e-6)
+    other, other_median = tail_probability(own * unit + origin, group, 1e-6 * unit)
     assert np.allclose(chance, other, atol=1e-3)
     assert np.allclose(median * unit + origin, other_median)
     assert ((chance >= 0) & (chance <= 1)).all()

@@ -12,7 +12,7 @@ import pytest
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, find_rule
-from segdata.core.statistics import benjamini_hochberg, tail_chance
+from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.sequences import SequenceIndex
@@ -387,7 +387,7 @@ def test_a_track_that_leaps_for_good_and_goes_on_as_before(seed: int) -> None:
         away = math.hypot(*(own[track, k][axis] - usual[axis] for axis in (0, 1)))
         share.append(away / math.sqrt(min(math.prod(large[j, track][2:]) for j in (k, k + 1))))
     values = np.array(share)
-    chance, middle = tail_chance(values, np.zeros(len(values), np.int64), 0.02)
+    chance, middle = tail_probability(values, np.zeros(len(values), np.int64), 0.02)
     stands = benjamini_hochberg(np.where(values > middle, chance, 1.0), 0.2) & (values >= 0.5)
     expected = []
     for i, (track, k) in enumerate(steps):
