@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import SweepRuns, complement, find_contacts, first_identical, union_by_frame
-from segdata.core.runs import Components, Floats, Ints, find_holes, label_parts, run_columns, segment_shapes
+from segdata.core.runs import Components, Ints, find_holes, label_parts, run_columns, segment_shapes
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 
@@ -75,25 +75,17 @@ def measure_centroids(view: BatchView) -> pa.Table:
     segment (row), center_x, center_y: the mean of the columns and of the rows of its pixels; and, unless only `centres`
     are asked for, spread_x, spread_y: their standard deviations.
     """
-    runs, n = view.batch.runs, view.batch.n_segments
-    x, top = run_columns(runs, view.batch.segment_size[0])
-    middle, pixels = top + (runs.length - 1) / 2, np.maximum(view.walk.area, 1)
-    first = np.searchsorted(runs.owner, np.arange(n + 1))  # runs are sorted by their segments
-    drawn = np.flatnonzero(np.diff(first))
-
-    def mean(values: Floats) -> Floats:
-        """The mean over each segment's pixels of a value (n_runs,) of its runs."""
-        means = np.zeros(n)
-        if len(drawn):
-            means[drawn] = np.add.reduceat(values * runs.length, first[drawn]) / pixels[drawn]
-        return means
-
-    center_x, center_y = mean(x.astype(np.float64)), mean(middle)
+    runs, n, height = view.batch.runs, view.batch.n_segments, view.batch.segment_size[0]
+    pixels = np.maximum(view.walk.area, 1)
+    across, twice_down = kernels.moments(runs.start, runs.length, runs.owner, height)
+    center_x, center_y = across / pixels, twice_down / 2 / pixels
     columns = {"segment": np.arange(n), "center_x": center_x, "center_y": center_y}
     if "centroids" in view.families:
+        x, top = run_columns(runs, height)
         within = (runs.length.astype(np.float64) ** 2 - 1) / 12  # the variance of the rows of one run
-        columns["spread_x"] = np.sqrt(mean((x - center_x[runs.owner]) ** 2))
-        columns["spread_y"] = np.sqrt(mean((middle - center_y[runs.owner]) ** 2 + within))
+        away = (x - center_x[runs.owner]) ** 2, (top + (runs.length - 1) / 2 - center_y[runs.owner]) ** 2 + within
+        for name, square in zip(("spread_x", "spread_y"), away, strict=True):
+            columns[name] = np.sqrt(np.bincount(runs.owner, square * runs.length, n) / pixels)
     return pa.table(columns)
 
 

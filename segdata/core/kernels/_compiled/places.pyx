@@ -78,6 +78,29 @@ def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::
     return xs, tops
 
 
+def moments(
+    const int64_t[::1] start, const int64_t[::1] length, const int32_t[::1] owner, const int64_t[::1] height
+):
+    """Sums of the places of each owner's pixels: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
+    cdef Column at = Column(0, 0, 1)
+    check_shapes(n, owner.shape[0])
+    check_shapes(n, length.shape[0])
+    sums = np.zeros((2, n_owners), np.int64)
+    cdef int64_t[:, ::1] total = sums
+    cdef bint strange = False
+    with nogil:
+        for i in range(n):
+            if not enter_run(&at, start, owner, height, i):
+                strange = True
+                break
+            total[0, owner[i]] += at.x * length[i]
+            total[1, owner[i]] += (2 * (start[i] - at.begin) + length[i] - 1) * length[i]
+    if strange:
+        refuse(owner[i], n_owners)
+    return sums
+
+
 def strip_hashes(
     const int64_t[::1] start,
     const int64_t[::1] length,
