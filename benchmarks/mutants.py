@@ -13,6 +13,7 @@ pass the other ones. A survivor is printed with its line; it is a missing test, 
 import argparse
 import ast
 import builtins
+import functools
 import gc
 import os
 import random
@@ -25,7 +26,6 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -193,9 +193,12 @@ def _record_calls(
     """Run all tests, and write for each how long it took and which functions it called; returns 1 if one fails.
 
     Functions of `paths` get a first statement that says that they are called; a trace of all calls takes three times
-    as long.
+    as long. What functions have cached is forgotten before each test.
     """
     called: set[str] = set()
+    wrappers = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
+    codes = [getattr(each.__wrapped__, "__code__", None) for each in wrappers]
+    caches = [each for each, code in zip(wrappers, codes, strict=True) if code and code.co_filename in paths]
     builtins.__dict__[_CALLED] = called.add
     for path in paths:
         for key, code in _outer_functions(compile(_with_calls(Path(path)), path, "exec", dont_inherit=True)):
@@ -204,6 +207,8 @@ def _record_calls(
     with target.open("w") as file:
         for item, after in zip(session.items, [*session.items[1:], None], strict=True):
             called.clear()
+            for cache in caches:
+                cache.cache_clear()
             began = time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if session.testsfailed:
@@ -275,7 +280,7 @@ def _survives_import(mutant: Mutant, tests: list[Path], scratch: Path) -> bool:
         return int(pytest.main(_options(chosen, scratch)))
 
     rest = [path for path in files if path not in near]
-    return all(not chosen or not _in_fork(partial(run, chosen), None) for chosen in (near, rest))
+    return all(not chosen or not _in_fork(functools.partial(run, chosen), None) for chosen in (near, rest))
 
 
 def _options(tests: list[Path], scratch: Path) -> list[str]:
