@@ -313,7 +313,11 @@ def test_two_large_parts_and_what_hides_the_way_between(seed: int) -> None:
     if heights[0] >= 5 and seed % 2:  # the way begins outside of the part, in its middle
         middle = int(heights[0]) // 2
         grid[middle - 1 : middle + 1, 2:4] = rng.choice([".", "d"])
-    text = "\n".join("".join(row) for row in grid) + "\n\na: car\nb: bus\nc: bus (crowd)\nd: bus\ng: road (stuff)"
+    text = (
+        "...\n.x.\n\n"
+        + "\n".join("".join(row) for row in grid)
+        + "\n\na: car\nb: bus\nc: bus (crowd)\nd: bus\ng: road (stuff)"
+    )
     table = list(measure_source(draw_picture(text), frozenset({"apart"}), jobs=1).apart.lines(
         "first", "second", "first_reach", "second_reach", "hidden"))  # fmt: skip
     label, n = ndimage.label(grid == "a")

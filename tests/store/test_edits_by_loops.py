@@ -12,11 +12,11 @@ from PIL import Image
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect, Finding
-from segdata.core.finding_location import Annotation
+from segdata.core.finding_location import Annotation, FindingLocation
 from segdata.core.format import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, KindCount
-from segdata.store.fixes import _claimed_once, assign_to_nearest, join_annotations
+from segdata.store.fixes import _claimed_once, assign_to_nearest, finding_masks, join_annotations
 from segdata.store.output import ImageCopies, StagedOutput, WindowCrops, _write_picture, check_free
 from segdata.store.remap import Remap, TaxonomyMap, resolve_map
 from segdata.store.selection import (
@@ -30,7 +30,7 @@ from segdata.store.selection import (
     take_rows,
 )
 from segdata.store.windows import Tile
-from segdata.testing.pictures import Mask, draw_picture, masks_of_runs
+from segdata.testing.pictures import Mask, draw_picture, masks_of_runs, runs_of_masks
 from tests.memory import make_batch, profile_of
 
 Rng = np.random.Generator
@@ -374,6 +374,23 @@ def test_what_is_claimed_twice_stays_with_the_smallest(seed: int) -> None:
     found = _claimed_once(batch, pixels)
     assert found.keys() == expected.keys()
     assert all((found[row] == expected[row]).all() for row in expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pixels_of_a_segment_that_findings_name_are_those_of_all(seed: int) -> None:
+    """Of findings that name one segment and have pixels; those of two, or of none, or without pixels, name nothing."""
+    rng = np.random.default_rng(seed)
+    annotation = annotation_of([np.ones((3, 4), bool)] * 3, [1] * 3)
+    expected: dict[int, Mask] = {}
+    locations = []
+    for _ in range(8):
+        rows = rng.permutation(3)[: int(rng.choice([0, 1, 1, 1, 2]))]
+        pixels = rng.random((3, 4)) < rng.choice([0.0, 0.3])
+        locations.append(FindingLocation(rows, runs_of_masks([pixels])))
+        if len(rows) == 1 and pixels.any():
+            expected[int(rows[0])] = expected.get(int(rows[0]), np.zeros((3, 4), bool)) | pixels
+    found = finding_masks(annotation, locations)
+    assert {row: mask.tolist() for row, mask in found.items()} == {row: mask.tolist() for row, mask in expected.items()}
 
 
 def test_annotations_of_an_image_joined_again() -> None:

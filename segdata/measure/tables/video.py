@@ -140,7 +140,7 @@ def _track_keys(window: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
     """
     some = np.flatnonzero((track >= 0) & (window.place >= 0) & (window.batch.runs.areas(len(track)) > 0))
     code = np.unique(track[some], return_inverse=True)[1]
-    n_frames = len(window.frame) + 2  # so that tracks never neighbour each other
+    n_frames = len(window.frame) + 1  # so that tracks never neighbour each other
     key, first, count = np.unique(code * n_frames + window.place[some], return_index=True, return_counts=True)
     return key[count == 1], some[first[count == 1]]
 
