@@ -11,9 +11,13 @@ def geometry_mismatch(tables: Tables) -> Findings:
     Example:
         the labels lie up to 12.5 mm from the image: spacing 1x1x1 mm, there 1x1x5 mm
         qform and sform place the volume 3 mm apart; the sform is used
+        voxels of 0.2x0.2x0.5 mm, where others have 2x2x5 mm: is the header in another unit?
         1,204 voxels are not labels: the first is 0.5 at voxel (12, 40, 7)
 
     Not flagged: differences up to 0.001 mm, and labels that are up to 0.001 off a whole number.
+
+    A volume whose voxels are at least seven times smaller or larger, along all three axes, than the median of six or
+    more is a warning, unless more than a fifth of them are.
 
     Why: programs that follow the header put the labels elsewhere than those that follow the array. One of the two is
     wrong, and no Dice tells a flipped volume from a bad annotator. Labels between whole numbers were interpolated: no

@@ -38,7 +38,7 @@ from segdata.formats.medical.nifti_labels import (
     slices_of_volume,
 )
 from segdata.formats.medical.nifti_scans import LabelFile, Scan, find_scans
-from segdata.formats.medical.volume_files import DecodedFiles
+from segdata.formats.medical.volume_files import DecodedFiles, voxel_spacing
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import (
@@ -248,6 +248,7 @@ def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
         raise SegdataError(f"annotator is {pattern!r}, which is not a regular expression: {error}") from error
 
 
+_LEAST_VOLUMES, _OTHER_UNIT, _MOST_OTHER = 6, 7.0, 0.2  # volumes; times the usual side of voxels; share of the volumes
 LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is which value of which file
 
 
@@ -256,6 +257,7 @@ def volume_source(
 ) -> PerImageSource:
     """The slices of the volumes as images."""
     has_layers = any(len(labelled.labels) > 1 for labelled in opened.volumes)
+    opened.defects += _other_units(opened)
     profile = replace(
         meaning.profile(request),
         overlap=Policy("allow" if has_layers else "forbid"),
@@ -315,6 +317,26 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
             place = labelled.place
             sequences.append(place.apply_to(layer) if place is not None and place.fits(head) else layer)
     return sequences
+
+
+def _other_units(opened: OpenVolumes) -> list[Defect]:
+    """SEG017 for volumes whose voxels are far smaller or larger along all axes than those of nearly all others."""
+    labels = [label for labelled in opened.volumes for label in labelled.labels[:1]]
+    sizes = np.array([voxel_spacing(opened.heads[label.name].affine) for label in labels]).reshape(-1, 3)
+    if len(sizes) < _LEAST_VOLUMES:
+        return []
+    usual = np.median(sizes, axis=0)
+    times = sizes / np.where(usual > 0, usual, np.nan)
+    far = np.flatnonzero((times >= _OTHER_UNIT).all(axis=1) | (times <= 1 / _OTHER_UNIT).all(axis=1))
+    if len(far) > _MOST_OTHER * len(sizes):
+        return []  # pictures of two scales
+    defects = []
+    for k in far.tolist():
+        own, others = ("x".join(f"{side:g}" for side in side_lengths.tolist()) for side_lengths in (sizes[k], usual))
+        message = f"voxels of {own} mm, where others have {others} mm: is the header in another unit?"
+        file = relative_path(opened.root, labels[k].path)
+        defects.append(Defect("SEG017", message, file, severity="warning"))
+    return defects
 
 
 def _layer_metadata(opened: OpenVolumes, meaning: LabelMeanings) -> dict[str, str]:

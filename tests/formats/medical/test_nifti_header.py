@@ -169,3 +169,15 @@ def test_the_bytes_are_those_that_nibabel_reads() -> None:
     image = nibabel.Nifti1Image.from_bytes(nifti_bytes(voxels, sform=PLACED))
     np.testing.assert_array_equal(np.asanyarray(image.dataobj), voxels)
     np.testing.assert_array_equal(image.affine, PLACED)
+
+
+@pytest.mark.parametrize(("sizes", "flagged"), [((0.1, 1, 1.4, 1), ["1.nii.gz"]), ((0.1, 0.1, 0.1, 1), [])])
+def test_voxels_in_another_unit(tmp_path: Path, sizes: tuple[float, ...], flagged: list[str]) -> None:
+    """One of several scans; of pictures of two scales nothing is said, nor where slices alone are thicker."""
+    for k, size in enumerate((1.0, *sizes, 1.0)):
+        affine = np.diag([1.5 * size, 1.5 * size, 3.0 * size, 1])
+        write_nifti(tmp_path / f"{k}.nii.gz", np.ones((2, 2, 2), np.uint8), sform=affine)
+    write_nifti(tmp_path / "9.nii.gz", np.ones((2, 2, 2), np.uint8), sform=np.diag([1.5, 1.5, 60, 1]))
+    told = [one for one in met(read(tmp_path)) if "another unit" in one.message]
+    assert [one.file for one in told] == flagged
+    assert all(one.message.startswith("voxels of 0.15x0.15x0.3 mm, where others have 1.5x1.5x3 mm") for one in told)
