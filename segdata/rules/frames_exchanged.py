@@ -176,7 +176,9 @@ def _reversed_block(
     """
     n = len(distance)
     step = distance[np.arange(n - 1), np.arange(1, n)]
-    usual = float(np.median(step[drawn[1:] & drawn[:-1]])) if (drawn[1:] & drawn[:-1]).any() else 0.0
+    goes_on = drawn[1:] & drawn[:-1]  # the first and last slices with labels are large steps by nature
+    step = np.where(goes_on, step, 0.0)
+    usual = float(np.median(step[goes_on])) if goes_on.any() else 0.0
     least = max(_LARGE * usual, min_move)
     large = step >= least
     best: tuple[int, int, float] | None = None
