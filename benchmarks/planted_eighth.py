@@ -1,8 +1,7 @@
 """An eighth list of defects, committed before any was tried: sides and places, padding, what an export keeps.
 
 As in the seventh list, the docstring of each function is what the owner of the dataset would expect to be told, and
-names the thread where a kind was found. Two more datasets are drawn: scans of four
-organs, and faces seen from the front.
+names the thread where a kind was found. Two more datasets are drawn: scans of four organs, and faces.
 """
 
 import json

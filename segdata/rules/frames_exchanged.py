@@ -182,17 +182,22 @@ def _reversed_block(
     least = max(_LARGE * usual, min_move)
     large = step >= least
     best: tuple[int, int, float] | None = None
-    for first in (np.flatnonzero(large[: n - 4]) + 1).tolist():
+    gains = [np.full(1, np.nan)]
+    for first in range(1, n - 3):
         last = np.arange(first + 2, n - 1)
         before, behind = distance[first - 1, last], distance[first, last + 1]
         gain = _gain(step[first - 1] + step[last], before + behind)
-        stands = large[last] & (gain >= min_turn) & (np.maximum(before, behind) < least)
-        stands &= drawn[first - 1] & drawn[first] & drawn[last] & drawn[last + 1]
-        stands &= (step[None, :] >= _AS_LARGE * np.minimum(step[first - 1], step[last])[:, None]).sum(axis=1) <= _MOST_AS_LARGE  # fmt: skip  # noqa: E501
+        known = drawn[first - 1] & drawn[first] & drawn[last] & drawn[last + 1]
+        gains.append(gain[known])
+        if not large[first - 1]:
+            continue
+        stands = known & large[last] & (gain >= min_turn) & (np.maximum(before, behind) < least)
+        as_large = step[None, :] >= _AS_LARGE * np.minimum(step[first - 1], step[last])[:, None]
+        stands &= as_large.sum(axis=1) <= _MOST_AS_LARGE
         for k in np.flatnonzero(stands).tolist():
             if best is None or gain[k] > best[2]:
                 best = first, int(last[k]), float(gain[k])
-    return best
+    return best if best is not None and np.nanmedian(np.concatenate(gains)) <= _STILL else None
 
 
 def _far_apart(distance: Distances, min_gain: float, min_move: float) -> list[tuple[int, int, float]]:
