@@ -74,11 +74,12 @@ def frames_exchanged(
     index, is_frame = SequenceIndex.from_tables(tables), is_frame_of(tables.profile, tables.images, "video")
     for succession in successions(tables, min_frames):
         sequence = succession.sequence
-        places, gains = succession.exchanges(min_gain, min_pixels)
+        in_video = bool(is_frame[sequence.image[0]])
+        places, gains = succession.exchanges(min_gain, min_pixels, in_video=in_video)
         pairs = [(place, place + 1, gain) for place, gain in zip(places.tolist(), gains.tolist(), strict=True)]
         turn = None
         distance, drawn = _distances(tables, index, succession.number)
-        if not is_frame[sequence.image[0]]:
+        if not in_video:
             block = _reversed_block(distance, drawn, min_turn, min_move)
             if block is not None and not {block[0], block[1] - 1} & set(places.tolist()):  # two alone are exchanged
                 first, last, gain = block

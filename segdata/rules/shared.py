@@ -339,11 +339,12 @@ class Succession(NamedTuple):
     either: Floats
     either_far: Floats
 
-    def exchanges(self, min_gain: float, min_pixels: int) -> tuple[Ints, Floats]:
+    def exchanges(self, min_gain: float, min_pixels: int, *, in_video: bool = False) -> tuple[Ints, Floats]:
         """Places of frames that are exchanged with the next one, and which share of the way the other order saves.
 
         Both must fit better into the other's place than the sequence would go on without them, and share half of their
-        pixels with their neighbours there: what shares less tells nothing about order.
+        pixels with their neighbours there: slices that share less tell nothing about order. In a video (`in_video`),
+        things that move fast share few.
         """
         k = np.arange(1, max(len(self.near) - 2, 1))
         given, turned = self.near[k] + self.near[k + 2], self.far[k] + self.far[k + 1]
@@ -351,7 +352,7 @@ class Succession(NamedTuple):
         pixels = apart[k] + apart[k + 2] - apart_far[k] - apart_far[k + 1]
         gain = (given - turned) / np.maximum(given, 1e-12)
         alone = np.concatenate([self.saved_without()[1], [np.nan]])
-        fits = turned < 2 * _FURTHEST_NEIGHBOUR
+        fits = in_video | (turned < 2 * _FURTHEST_NEIGHBOUR)
         chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
         chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
         return k[chosen], gain[chosen]
