@@ -1,17 +1,18 @@
 """Sequences, their frames and tracks, and the windows in which they are loaded again, against loops over rows."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.profile import ImageSequence, SequenceKind
-from segdata.core.rule import Tables
+from segdata.core.rule import Family, Tables
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.sequences import (
@@ -204,3 +205,34 @@ def test_a_dataset_that_changes_while_it_is_read(lost: str) -> None:
     view = DatasetView(Memory(FILMS, batch), FILMS, named, [np.arange(14)], 1)
     with pytest.raises(SegdataError, match="the dataset changed while it was read; run the command again"):
         view.map_windows([*view.sequences("video"), *view.sequences("volume")], lambda window: window)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_annotators_of_the_same_frames_are_measured_apart(seed: int) -> None:
+    """What is measured of sequences that two annotators drew is what is measured of each alone."""
+    rng = np.random.default_rng(seed)
+    names = ["v"] * 6 + ["w"] * 6
+    images = [
+        {"image_id": f"{k:02}.png", "width": 9, "height": 8, "sequence": name, "frame": k}
+        for k, name in enumerate(names)
+    ]
+    blobs = ndimage.gaussian_filter(rng.normal(size=(2, 2, 12, 8, 9)), (0, 0, 1, 1, 1)) > 0
+    found = []
+    for people in ([None, "ann"], [None], ["ann"]):
+        annotations = [(k, who) for k in range(12) for who in people]
+        segments = [
+            (row, category, blobs[int(who is None), category - 1, image], False)
+            for row, (image, who) in enumerate(annotations) for category in (1, 2)
+        ]  # fmt: skip
+        source = Memory(FILMS, batch_of(images, annotations, segments), 5)
+        families: frozenset[Family] = frozenset({"shapes", "volumes", "frames", "succession"})
+        tables = measure_source(source, families, jobs=1)
+        count: Counter[tuple[Any, ...]] = Counter()
+        for name in ("solids", "cavities", "skips", "turns", "flickers", "succession"):
+            links = {"segment", "thing", "before", "after", "annotation", "of", "part"}
+            table = getattr(tables, name)
+            columns = [column for column in table.names if column not in links]
+            count.update((name, *row) for row in table.lines(*columns))
+        found.append(count)
+    assert found[0] == found[1] + found[2]
+    assert {name for name, *_ in found[0]} >= {"solids", "succession"}

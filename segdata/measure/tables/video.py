@@ -304,7 +304,6 @@ def _subtract_intervals(those: tuple[Ints, Ints], side: SweepRuns) -> tuple[Ints
     order = np.argsort(places, kind="stable")
     places = places[order]
     left = (np.cumsum(inside[order]) > 0) & (np.cumsum(taken[order]) == 0)
-    left[:-1] &= places[1:] > places[:-1]
     chosen = np.flatnonzero(left)
     return places[chosen], places[chosen + 1] if len(chosen) else places[chosen]
 

@@ -189,6 +189,10 @@ def test_images_of_one_side_only() -> None:
     assert counts(found) == {"image-missing": 1}
     assert (found.changes[0].image, found.changes[0].message) == ("b.png", "in A only, with 1 segment")
     assert ((found.a.n_images, found.b.n_images), found.n_images) == ((3, 2), 2)
+    found = compare_datasets(small(SMALL.take_images(np.array([1, 2]))), small())
+    assert counts(found) == {"image-added": 1}
+    assert (found.changes[0].image, found.changes[0].message) == ("a.png", "in B only, with 3 segments")
+    assert ((found.a.n_images, found.b.n_images), found.n_images) == ((2, 3), 2)
 
 
 def test_images_of_another_size_are_not_compared() -> None:

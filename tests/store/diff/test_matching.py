@@ -47,6 +47,15 @@ def test_rows_are_those_of_the_source() -> None:
     assert list(zip(found.a.tolist(), found.b.tolist(), strict=True)) == [(1, -1), (2, 0)]
 
 
+@pytest.mark.parametrize(("only", "rows"), [
+    ({"b.png"}, [(-1, 0)]), ({"a.png"}, [(0, 1)]), ({"c.png"}, [(1, -1)]), ({"a.png", "b.png"}, [(0, 1), (-1, 0)]),
+    (set(), []),
+])  # fmt: skip
+def test_images_that_either_side_has(only: set[str], rows: list[tuple[int, int]]) -> None:
+    found = pair_images(called("a.png", "c.png"), called("b.png", "a.png"), only)
+    assert list(zip(found.a.tolist(), found.b.tolist(), strict=True)) == rows
+
+
 def test_portions_hold_every_pair_once() -> None:
     found = pair_images(called("a.png", "b.png", "c.png"), called("b.png", "c.png"))
     portions = found.portions(2)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from segdata.core.batch import Batch
+from segdata.core.finding import Defect
 from segdata.core.format import LOSS_KINDS, Loss
 from segdata.core.runs import NumberLine
 from segdata.store.diff import compare
 from segdata.store.diff.compare import compare_datasets, first_annotations, verify_conversion
 from segdata.store.diff.matching import DiffPortion, LoadedSide, differing_strips, place_segments
 from segdata.testing.pictures import Mask, masks_of_runs
-from tests.memory import TAXONOMY, dataset, make_batch, profile_of
+from tests.memory import TAXONOMY, Memory, dataset, make_batch, profile_of
 
 PROFILE = profile_of(TAXONOMY)
 NAMES = {1: "road", 2: "car", 3: "tree"}
@@ -192,3 +193,16 @@ def test_the_first_annotation_of_each_image(seed: int) -> None:
         (mask == whole[k]).all() for k, mask in zip(ids, masks_of_runs(found.runs, *found.segment_size), strict=True)
     )
     assert len(replace(found, defects=()).images) == 4
+
+
+def test_defects_of_opening_and_of_loading_but_infos_are_counted() -> None:
+    batch = batch_of([["ann"], []], [WIDE, WIDE], [])
+    severities: list[Any] = [None, "error", "warning", "info"]
+    opened = [Defect(f"SEG00{k}", "", severity=severity) for k, severity in enumerate(severities)]
+    loaded = (Defect("SEG003", "", severity="info"), Defect("SEG002", "", image="0.png", severity="warning"))
+    one = dataset(PROFILE, [replace(batch, defects=loaded)])
+    source = Memory(PROFILE, replace(batch, defects=loaded), defects=opened)
+    object.__setattr__(source, "load", lambda rows: replace(batch.take_images(rows), defects=loaded))
+    found = compare_datasets(replace(one, source=source), dataset(PROFILE, [batch]), jobs=1)
+    assert found.a.defects == {"SEG000": 1, "SEG001": 1, "SEG002": 2}
+    assert found.b.defects == {}
