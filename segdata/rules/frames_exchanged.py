@@ -179,26 +179,22 @@ def _reversed_block(
     step = distance[np.arange(n - 1), np.arange(1, n)]
     goes_on = drawn[1:] & drawn[:-1]  # the first and last slices with labels are large steps by nature
     step = np.where(goes_on, step, 0.0)
-    usual = float(np.median(step[goes_on])) if goes_on.any() else 0.0
-    least = max(_LARGE * usual, min_move)
-    large = step >= least
-    best: tuple[int, int, float] | None = None
-    gains = [np.full(1, np.nan)]
-    for first in range(1, n - 3):
-        last = np.arange(first + 2, n - 1)
-        before, behind = distance[first - 1, last], distance[first, last + 1]
-        gain = _gain(step[first - 1] + step[last], before + behind)
-        known = drawn[first - 1] & drawn[first] & drawn[last] & drawn[last + 1]
-        gains.append(gain[known])
-        if not large[first - 1]:
-            continue
-        stands = known & large[last] & (gain >= min_turn) & (np.maximum(before, behind) < least)
-        as_large = step[None, :] >= _AS_LARGE * np.minimum(step[first - 1], step[last])[:, None]
-        stands &= as_large.sum(axis=1) <= _MOST_AS_LARGE
-        for k in np.flatnonzero(stands).tolist():
-            if best is None or gain[k] > best[2]:
-                best = first, int(last[k]), float(gain[k])
-    return best if best is not None and np.nanmedian(np.concatenate(gains)) <= _STILL else None
+    first, last = np.triu_indices(n, 2)
+    known = (first >= 1) & (last <= n - 2)
+    known[known] = goes_on[first[known] - 1] & goes_on[last[known]]
+    first, last = first[known], last[known]
+    if not len(first):
+        return None
+    before, behind = distance[first - 1, last], distance[first, last + 1]
+    gain = _gain(step[first - 1] + step[last], before + behind)
+    smaller = np.minimum(step[first - 1], step[last])
+    n_as_large = n - 1 - np.searchsorted(np.sort(step), _AS_LARGE * smaller)
+    least = max(_LARGE * float(np.median(step[goes_on])), min_move)
+    stands = (smaller >= least) & (np.maximum(before, behind) < least)
+    stands &= (gain >= min_turn) & (n_as_large <= _MOST_AS_LARGE)
+    best = int(np.where(stands, gain, -1.0).argmax())
+    has_order = np.median(gain) <= _STILL
+    return (int(first[best]), int(last[best]), float(gain[best])) if stands[best] and has_order else None
 
 
 def _far_apart(distance: Distances, min_gain: float, min_move: float) -> list[tuple[int, int, float]]:
