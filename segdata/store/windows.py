@@ -155,8 +155,7 @@ def fixed_window(x: int, y: int, width: int, height: int) -> WindowChooser:
         high, wide = batch.image_size
         across, down = np.minimum(x + width, wide) - x, np.minimum(y + height, high) - y
         image = np.flatnonzero((across > 0) & (down > 0))
-        same = np.ones(len(image), np.int64)
-        return Windows(image, x * same, y * same, across[image], down[image])
+        return Windows(image, np.full(len(image), x), np.full(len(image), y), across[image], down[image])
 
     return choose
 

@@ -79,6 +79,7 @@ def test_decoded_columns_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch
     stored = StoredTables()
     for first in (0, 500):
         stored.append({"rows": pa.table({f"c{k}": np.arange(first, first + 500) * k for k in range(9)})})
+    assert [len(pieces) for pieces in stored._encoded.values()] == [2]
     table = stored.lazy("rows")
 
     def total(k: int) -> int:

@@ -234,6 +234,13 @@ def test_they_are_those_of_all_pixels_at_once(tmp_path: Path, jobs: int) -> None
     np.testing.assert_allclose((found[1].mean[0], found[1].std[0]), (deep.mean(), deep.std()))
 
 
+def test_values_of_floats_are_shares_already(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).random((5, 6), np.float32)
+    (found,), unread = channel_statistics(files(tmp_path, {"a.tif": pixels}), 1)
+    assert (found.dtype, found.top, found.n_pixels, unread) == ("float32", 1.0, 30, 2)
+    np.testing.assert_allclose((found.mean[0], found.std[0]), (pixels.mean(), pixels.std()), rtol=1e-6)
+
+
 COUNTS = arrays(np.int64, st.integers(1, 6), elements=st.integers(0, 10**9))
 
 

@@ -128,3 +128,13 @@ def test_mirrored_volumes_have_the_same_solids(axis: int) -> None:
     one, other = measured(labels), measured(np.flip(labels, axis))
     assert Counter(one.solids.lines("area", "cluster")) == Counter(other.solids.lines("area", "cluster"))
     assert Counter(one.cavities["area"].tolist()) == Counter(other.cavities["area"].tolist())
+
+
+@pytest.mark.parametrize("least", [-0.02, -0.1])
+@pytest.mark.parametrize("seed", range(5))
+def test_caves_that_reach_out_of_a_sponge_are_no_cavities(seed: int, least: float) -> None:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(8, 14, 16)), 1)
+    labels = (noise > least).astype(np.int64)
+    tables = measure_source(sequence_dataset(labels, kind="volume"), frozenset({"shapes", "volumes"}), jobs=1)
+    number, n = ndimage.label(np.pad(labels == 0, 1, constant_values=True), CORNERS)
+    assert sorted(tables.cavities["area"].tolist()) == sorted(int((number == k).sum()) for k in range(2, n + 1))

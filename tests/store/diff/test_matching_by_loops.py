@@ -206,3 +206,13 @@ def test_defects_of_opening_and_of_loading_but_infos_are_counted() -> None:
     found = compare_datasets(replace(one, source=source), dataset(PROFILE, [batch]), jobs=1)
     assert found.a.defects == {"SEG000": 1, "SEG001": 1, "SEG002": 2}
     assert found.b.defects == {}
+
+
+@pytest.mark.parametrize("people", [("ann", None), (None, "ann"), ("ann", "ann")])
+def test_pixels_that_move_are_of_whoever_is_known(people: tuple[str | None, str | None]) -> None:
+    mask = np.ones((HIGH, WIDE), bool)
+    one, other = (batch_of([[who]], [WIDE], [(0, k, mask)]) for k, who in enumerate(people, 1))
+    found = compare_datasets(dataset(PROFILE, [one]), dataset(PROFILE, [other]), jobs=1)
+    kinds = ("category", "category-pixels")
+    told = [(change.kind, change.annotator) for change in found.changes if change.kind in kinds]
+    assert told == [(kind, "ann") for kind in kinds]
