@@ -50,7 +50,8 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
     In a volume parts are those of the whole thing across its slices, and their sizes are in voxels. The raster of a
     polygon falls apart where it is narrower than a pixel; only whole rings of it count. A category mask of many small
     things, such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
-    min_pixels, are at most four times min_pixels large, none is stray. The rule ignores crowds, void, categories that
+    min_pixels, are at most four times min_pixels large, none is stray. Nor is one where at
+    least 20 parts are small and none is larger: a mask of dots, such as the centres of atoms. The rule ignores crowds, void, categories that
     are `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
 
     Why: one stray pixel stretches the bounding box, becomes an instance of its own when you convert the data, and skews
@@ -85,5 +86,8 @@ def _small_by_nature(parts: Table, group: str, small: Flags, min_pixels: int) ->
     larger = (parts["area"] >= min_pixels) & (parts["area"] < 4 * min_pixels)
     n_groups = int(parts[group].max(initial=-1)) + 1
     n_small, n_larger = (np.bincount(parts[group][rows], minlength=n_groups) for rows in (small, larger))
-    natural: Flags = (n_larger >= _MANY) & (n_larger >= 4 * n_small)
+    largest = np.zeros(n_groups, np.int64)
+    np.maximum.at(largest, parts[group], parts["cluster"])
+    are_dots = (n_small >= _MANY) & (largest < min_pixels)
+    natural: Flags = (n_larger >= _MANY) & (n_larger >= 4 * n_small) | are_dots
     return natural[parts[group]]

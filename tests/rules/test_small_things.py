@@ -64,6 +64,14 @@ def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
     assert not run_rules(measure_source(drawing, find_rule(code).needs, jobs=1), [find_rule(code)], Config()).findings
 
 
+def test_dots_are_not_stray_where_no_part_is_larger(judged: Judged) -> None:
+    dots = "a.." * 60
+    empty = "." * len(dots)
+    assert judged("SEG106", f"{dots}\n{empty}\n{dots}") == []
+    (finding,) = judged("SEG106", f"{dots}\n{empty}\n{empty}\n{'a' * 8}{empty[8:]}")
+    assert finding.message.startswith("60 stray parts")
+
+
 @pytest.mark.parametrize(("n_fibres", "n_found"), [(19, 1), (20, 0)])
 def test_the_smallest_of_many_small_parts_is_not_stray(judged: Judged, n_fibres: int, n_found: int) -> None:
     fibres = "aaaa." * n_fibres + "...."

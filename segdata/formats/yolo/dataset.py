@@ -238,7 +238,22 @@ def _list_images(
         folder = images or root
         message = "labels are shares of the image's width and height, so the image files are needed; give --images"
         raise UnreadableError(f"{folder}: none of the images of {len(labels):,} label files is here: {message}")
-    return _pair_files(root, labels, pictures, split_of, missing)
+    return _pair_files(root, _below_common_folder(labels, pictures), pictures, split_of, missing)
+
+
+def _below_common_folder(labels: dict[str, Path], pictures: ImageFolder) -> dict[str, Path]:
+    """The label files by the names of their images, without folders that all are in if none has an image otherwise.
+
+    As of `YOLO_label/labels/train/a.txt` beside `images/train/a.jpg`.
+    """
+    keys = {_key(name, "images") for name in pictures.paths}
+    below = labels
+    while below.keys().isdisjoint(keys):
+        parts = [name.partition("/") for name in below]
+        if len({(folder, slash) for folder, slash, _ in parts}) > 1 or not parts[0][1]:
+            return labels
+        below = {name: path for (_, _, name), path in zip(parts, below.values(), strict=True)}
+    return below
 
 
 def _pair_files(

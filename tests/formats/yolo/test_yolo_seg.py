@@ -157,6 +157,17 @@ def test_splits_are_folders_or_lists(tmp_path: Path) -> None:
     }
 
 
+def test_labels_in_a_folder_of_their_own_have_the_images_beside_it(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"train/a": TRIANGLE, "val/a": TRIANGLE})
+    (folder / "YOLO").mkdir()
+    (folder / "labels").rename(folder / "YOLO/labels")
+    opened = segdata.read(folder, format="yolo-seg")
+    assert opened.images["image_id"].tolist() == ["train/a.png", "val/a.png"]
+    assert (len(opened.segments), codes(opened)) == (2, [])
+    (folder / "YOLO/labels/val/a.txt").rename(folder / "YOLO/labels/val/b.txt")
+    assert codes(segdata.read(folder, format="yolo-seg")) == ["SEG002", "SEG011"]
+
+
 def test_classes_without_data_yaml(tmp_path: Path) -> None:
     folder = dataset(tmp_path, {"a": "1" + TRIANGLE[1:]})
     (folder / "data.yaml").unlink()
