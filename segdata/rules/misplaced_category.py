@@ -21,30 +21,13 @@ from segdata.rules.shared import SEPARATORS, is_lossy
 _LAW = 0.75  # the rate of one order that must be proven; chance gives 0.5
 _REVERSED = 0.5  # of the median distance: less is a deviation, and no reversal
 _FINEST = 0.01  # of the image: distances do not vary less
-_VOLUMES, _NAMED_LAW, _APART = (
-    8,
-    0.6,
-    0.3,
-)  # of left and right: volumes, rate, and least distance of nine in ten, of the median
-_WHOLE_IMAGE = (
-    6,
-    0.9,
-)  # pairs of categories with an order along one axis, and the share of them that a turned image reverses
-_LEFT = {
-    "left",
-    "l",
-    "lt",
-    "lh",
-    "links",
-    "linke",
-    "linker",
-    "gauche",
-    "izquierda",
-    "izquierdo",
-    "sinistra",
-    "sinistro",
-}
-_RIGHT = {"right", "r", "rt", "rh", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra", "destro"}  # fmt: skip  # noqa: E501
+# Of categories of volumes that are called left and right: the fewest volumes, the rate that must be proven, and the
+# least distance of nine in ten volumes, in medians.
+_MIN_VOLUMES, _NAMED_LAW, _APART = 8, 0.6, 0.3
+# A whole image is turned if this share of its pairs with an order, and at least so many, are reversed.
+_MIN_TURNED_PAIRS, _TURNED = 6, 0.9
+_LEFT = frozenset("left l lt lh links linke linker gauche izquierda izquierdo sinistra sinistro".split())
+_RIGHT = frozenset("right r rt rh rechts rechte rechter droite droit derecha derecho destra destro".split())
 # Words for less and more along each axis: of images, of volumes whose axes are known (R, A, S), of others.
 _IMAGE = (("left of", "right of"), ("above", "below"))
 _PLACED = (("to the patient's left of", "to the patient's right of"), ("behind", "in front of"), ("below", "above"))
@@ -204,7 +187,7 @@ def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Ite
         units, unit = unique_inverse(kept["unit"])
         places = np.stack([kept[name] for name in "012"])
         category = kept["category"]
-        least = min(min_images, _VOLUMES) if kind else min_images
+        least = min(min_images, _MIN_VOLUMES) if kind else min_images
         for own in np.unique(category).tolist():
             mine = np.flatnonzero(category == own)
             if len(mine) < least:
@@ -294,11 +277,10 @@ def _finding(
 
 def _turned_axis(rows: Table, laws: list[_Law], unit: int) -> int | None:
     """The axis along which all of an image or volume is reversed, the last of several; None: there is none."""
-    least, share = _WHOLE_IMAGE
     for axis in (2, 1, 0):
         here = [law.distance[rows["unit"][law.row] == unit] < 0 for law in laws if law.axis == axis]
         is_reversed = np.concatenate(here) if here else np.zeros(0, bool)
-        if len(is_reversed) >= least and is_reversed.mean() >= share:
+        if len(is_reversed) >= _MIN_TURNED_PAIRS and is_reversed.mean() >= _TURNED:
             return axis
     return None
 

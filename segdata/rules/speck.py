@@ -50,9 +50,9 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
     In a volume parts are those of the whole thing across its slices, and their sizes are in voxels. The raster of a
     polygon falls apart where it is narrower than a pixel; only whole rings of it count. A category mask of many small
     things, such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
-    min_pixels, are at most four times min_pixels large, none is stray. Nor is one where at
-    least 20 parts are small and none is larger: a mask of dots, such as the centres of atoms. The rule ignores crowds, void, categories that
-    are `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
+    min_pixels, are at most four times min_pixels large, none is stray. Nor is one where at least 20 parts are small and
+    none is larger: a mask of dots, such as the centres of atoms. The rule ignores crowds, void, categories that are
+    `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
 
     Why: one stray pixel stretches the bounding box, becomes an instance of its own when you convert the data, and skews
     boundary metrics.
