@@ -26,8 +26,10 @@ _FINEST = 0.01  # of the image: distances do not vary less
 _MIN_VOLUMES, _NAMED_LAW, _APART = 8, 0.6, 0.3
 # A whole image is turned if this share of its pairs with an order, and at least so many, are reversed.
 _MIN_TURNED_PAIRS, _TURNED = 6, 0.9
-_LEFT = frozenset("left l lt lh links linke linker gauche izquierda izquierdo sinistra sinistro".split())
-_RIGHT = frozenset("right r rt rh rechts rechte rechter droite droit derecha derecho destra destro".split())
+_LEFT = {"left", "l", "lt", "lh", "links", "linke", "linker", "gauche", "izquierda", "izquierdo", "sinistra",
+         "sinistro"}  # fmt: skip
+_RIGHT = {"right", "r", "rt", "rh", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra",
+          "destro"}  # fmt: skip
 # Words for less and more along each axis: of images, of volumes whose axes are known (R, A, S), of others.
 _IMAGE = (("left of", "right of"), ("above", "below"))
 _PLACED = (("to the patient's left of", "to the patient's right of"), ("behind", "in front of"), ("below", "above"))
