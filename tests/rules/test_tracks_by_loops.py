@@ -510,7 +510,7 @@ def test_exchanges_beside_each_other_and_beside_a_turn(seed: int, monkeypatch: p
     ]
     turn = (int(rng.integers(2, 10)), 0.6) if rng.random() < 0.7 else None
     steps = np.array([k for k, _, _ in near], np.int64), np.array([gain for *_, gain in near])
-    succession = SimpleNamespace(number=0, sequence=sequence, exchanges=lambda *limits: steps)
+    succession = SimpleNamespace(number=0, sequence=sequence, exchanges=lambda *limits, in_video: steps)
     monkeypatch.setattr(frames_exchanged, "successions", lambda *given: [succession])
     monkeypatch.setattr(frames_exchanged, "_distances", lambda *given: (None, None))
     monkeypatch.setattr(frames_exchanged, "_in_reverse", lambda *given: turn)
