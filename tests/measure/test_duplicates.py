@@ -1,5 +1,6 @@
 """Difference hashes: the same for a picture saved again, far apart for others; the nearest found as by brute force."""
 
+import math
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from segdata.measure.tables.duplicates import (
     MOST_BITS,
     _nearest_hashes,
     difference_hash,
+    differing_bits,
     find_lookalikes,
     similar_images,
 )
@@ -31,7 +33,7 @@ def bits_between(one: Path, other: Path) -> int:
     a, b = difference_hash(str(one)), difference_hash(str(other))
     assert a is not None
     assert b is not None
-    return int(np.unpackbits(a ^ b).sum())
+    return int(differing_bits(a, b))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -76,7 +78,8 @@ def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
             if len(others) and bits[others].min() <= MOST_BITS:
                 nearest = others[bits[others].argmin()]
                 expected.add((int(nearest), later, int(bits[nearest])))
-    assert _nearest_hashes(looks, part) == sorted(expected)
+    hashes = np.stack([looks, np.full_like(looks, 255)], axis=1)  # nowhere flat
+    assert _nearest_hashes(hashes, part) == sorted(expected)
 
 
 def test_of_very_many_images_only_equal_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +120,7 @@ def test_every_pair_is_found(tmp_path: Path) -> None:
     expected = {
         (a, b)
         for (a, one), (b, other) in combinations(enumerate(looks), 2)
-        if one is not None and other is not None and np.unpackbits(one ^ other).sum() <= MOST_BITS
+        if one is not None and other is not None and differing_bits(one, other) <= MOST_BITS
     }
     assert {(0, 1), (0, 2), (1, 2), (0, 12)} <= expected
     found = find_lookalikes(table_of(uris), jobs=2)
@@ -130,13 +133,41 @@ def test_images_without_files_are_alike_to_none() -> None:
     assert similar_images(table, 1)["image"].tolist() == []
 
 
+@given(st.lists(st.tuples(*[st.integers(0, 1)] * 4), min_size=256, max_size=256))
+def test_bits_count_where_either_picture_has_a_step(bits: list[tuple[int, int, int, int]]) -> None:
+    columns = np.packbits(np.array(bits, np.uint8).T, axis=1)
+    one, other = columns[:2], columns[2:]
+    n_clear = sum(clear | other_clear for _, clear, _, other_clear in bits)
+    n_differing = sum(step != other_step and bool(clear | other_clear) for step, clear, other_step, other_clear in bits)
+    assert differing_bits(one, other) == math.ceil(n_differing * 256 / max(n_clear, 1))
+    assert differing_bits(other, one) == differing_bits(one, other)
+
+
+@pytest.mark.parametrize("shade", [0, 114, 255])
+def test_other_pictures_in_the_same_padding_are_not_alike(tmp_path: Path, shade: int) -> None:
+    """Where a small picture lies in wide padding, most bits of its hash tell nothing, and all of a smaller one."""
+    uris: list[str | None] = []
+    for number in range(8):
+        padded = Image.new("RGB", (600, 600), (shade,) * 3)
+        padded.paste(picture(number // 2, (330, 330)), (135, 135))
+        uris.append(str(tmp_path / f"{number}.{('png', 'jpg')[number % 2]}"))
+        padded.save(uris[-1])
+    assert find_lookalikes(table_of(uris), jobs=1).tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    Image.new("RGB", (600, 600), (shade,) * 3).save(tmp_path / "tiny.png")
+    with Image.open(tmp_path / "tiny.png") as tiny:
+        tiny.paste(picture(0, (120, 120)), (210, 210))
+        tiny.save(tmp_path / "tiny.png")
+    assert difference_hash(str(tmp_path / "tiny.png")) is None
+
+
 @pytest.mark.parametrize("block", [2, 3, 100])
 def test_looks_are_the_same_up_to_sixteen_bits(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     bits = np.zeros((7, BITS), np.uint8)
     for row, n in enumerate((0, 16, 17, 0, 8, 240, 256)):
         bits[row, :n] = 1
+    hashes = np.stack([bits, np.ones_like(bits)], axis=1)  # nowhere flat
     rows = np.array([1, 2, 4, 5, 7, 8, 9])  # the others cannot be decoded
-    monkeypatch.setattr(module, "_difference_hashes", lambda images, jobs: (rows, np.packbits(bits, axis=1)))
+    monkeypatch.setattr(module, "_difference_hashes", lambda images, jobs: (rows, np.packbits(hashes, axis=2)))
     monkeypatch.setattr(module, "_BLOCK", block)
     expected = [(int(rows[a]), int(rows[b])) for a, b in combinations(range(7), 2) if (bits[a] != bits[b]).sum() <= 16]
     assert (1, 2) in expected

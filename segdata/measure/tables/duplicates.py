@@ -30,6 +30,8 @@ BITS = 256
 MOST_BITS = 16  # bits in which two pictures of one thing may differ
 MOST_IMAGES = 20_000  # all are decoded and compared with all, for minutes where there are more
 _SIDE = 16
+_FLAT = 0.005  # of the brightest: a smaller step between neighbours is noise
+_LEAST_STEPS = 48  # of 256: two different pictures agree in 15 of 16 of so many once in 10^10 times
 _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no gradients to compare
 _BLOCK = 2048
 _MOST_REPEATED = 100  # pairs of images with the same labels that are decoded
@@ -51,9 +53,9 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     """Pairs of images that are the same picture: image and of (rows, `of` the earlier one), same and bits.
 
     Each image is listed with the earlier one that it is most like, and with that of another split. `same`: the files
-    hold the same bytes. `bits`: in how many of the 256 bits of their difference hashes they differ, at most
-    `MOST_BITS`. Hashes are only compared where images are in several splits, and there are at most `MOST_IMAGES`,
-    since for that every image must be decoded.
+    hold the same bytes. `bits`: in how many of the 256 bits of their difference hashes they differ (`differing_bits`),
+    at most `MOST_BITS`. Hashes are only compared where images are in several splits, and there are at most
+    `MOST_IMAGES`, since for that every image must be decoded.
     """
     content, (splits, part) = number_names(images.texts("content"))[1], number_names(images.texts("part"))
     has_content = np.flatnonzero(~images.missing("content"))
@@ -67,14 +69,30 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
 
 
 def difference_hash(uri: str) -> Bytes | None:
-    """The difference hash of an image file, (32,) bytes; None where it cannot be decoded, or has no gradients.
+    """The difference hash of an image file, (2, 32) bytes; None where it cannot be decoded, or has few gradients.
 
-    Whether each pixel of the image, reduced to 17 x 16, is darker than the one to its right: 256 bits, which survive a
-    change of brightness, of size and of compression.
-    Source: N. Krawetz (2013), "Kind of Like That", hackerfactor.com (dHash, there of 64 bits).
+    First, whether each pixel of the image, reduced to 17 x 16, is darker than the one to its right: 256 bits, which
+    survive a change of brightness, of size and of compression. Second, whether the two differ at all.
+    Source: N. Krawetz (2013), "Kind of Like That", hackerfactor.com (dHash, there of 64 bits, and without the second).
     """
     small = decode_thumbnail(uri, (_SIDE + 1, _SIDE))
-    return None if small is None else np.packbits(small[:, 1:] > small[:, :-1])
+    if small is None:
+        return None
+    step = small[:, 1:] - small[:, :-1]
+    is_step = np.abs(step) > _FLAT * np.abs(small).max()
+    return np.stack([np.packbits(step > 0), np.packbits(is_step)]) if is_step.sum() >= _LEAST_STEPS else None
+
+
+def differing_bits(one: Bytes, other: Bytes) -> Ints:
+    """(...) in how many of 256 bits difference hashes (..., 2, 32) differ.
+
+    Places where both pictures are flat, as in padding and on a plain background, do not count: there all pictures are
+    alike. The share of the others that differ counts for all 256, rounded up.
+    """
+    either = one[..., 1, :] | other[..., 1, :]
+    differing = (one[..., 0, :] ^ other[..., 0, :]) & either
+    n_either, n_differing = (np.bitwise_count(bits).sum(axis=-1, dtype=np.int64) for bits in (either, differing))
+    return np.asarray(-(-n_differing * BITS // np.maximum(n_either, 1)))
 
 
 def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floats | None:
@@ -116,26 +134,29 @@ def single_image_rows(images: Table) -> list[int]:
 
 
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
-    """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
+    """The rows of images that have a difference hash, and the hashes (n, 2, 32); not of files with several images."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
     digests = map_files(difference_hash, [uris[row] for row in rows], jobs)
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
-    hashes = np.array([digest for _, digest in kept], np.uint8).reshape(-1, BITS // 8)
+    hashes = np.array([digest for _, digest in kept], np.uint8).reshape(-1, 2, BITS // 8)
     return np.array([row for row, _ in kept], np.int64), hashes
 
 
 def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
-    """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split."""
+    """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split.
+
+    The nearest is that of the most equal bits; how many differ is then counted by `differing_bits`.
+    """
     n = len(hashes)
     pairs: set[tuple[int, int, int]] = set()
     for first in range(0, n, _BLOCK):
         later = np.arange(first, min(first + _BLOCK, n))
-        signs = _signs(hashes[later])
+        signs = _signs(hashes[later, 0])
         best = np.full((2, len(later)), MOST_BITS + 1)
         whose = np.zeros((2, len(later)), np.int64)
         for begin in range(0, first + 1, _BLOCK):
             earlier = np.arange(begin, min(begin + _BLOCK, n))
-            bits = ((BITS - signs @ _signs(hashes[earlier]).T) / 2).astype(np.int64)
+            bits = ((BITS - signs @ _signs(hashes[earlier, 0]).T) / 2).astype(np.int64)
             bits[earlier[None, :] >= later[:, None]] = BITS
             for which in range(2):
                 if which:
@@ -145,7 +166,10 @@ def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
                 better = distance < best[which]
                 best[which][better], whose[which][better] = distance[better], earlier[nearest[better]]
         for which, place in zip(*np.nonzero(best <= MOST_BITS), strict=True):
-            pairs.add((int(whose[which, place]), int(later[place]), int(best[which, place])))
+            a, b = int(whose[which, place]), int(later[place])
+            differing = int(differing_bits(hashes[a], hashes[b]))
+            if differing <= MOST_BITS:
+                pairs.add((a, b, differing))
     return sorted(pairs)
 
 
@@ -176,7 +200,7 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
             both = [uris[image[one]] if image[one] in known else None for one in (row, of)]
             hashes = [None if uri is None else difference_hash(uri) for uri in both]
             if hashes[0] is not None and hashes[1] is not None:
-                bits[k] = int(np.unpackbits(hashes[0] ^ hashes[1]).sum())
+                bits[k] = differing_bits(hashes[0], hashes[1])
     return {"repeated_labels": [{"annotation": columns[:, 0], "of": columns[:, 1], "bits": bits}]}
 
 
@@ -250,11 +274,13 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
 def _similar_looks(images: Table, jobs: int) -> Ints:
     """Pairs of images that look the same."""
     hashed, hashes = _difference_hashes(images, jobs)
-    signs = _signs(hashes)
+    signs = _signs(hashes[:, 0])
     pairs = [np.empty((0, 2), np.int64)]
     for begin in range(0, len(hashed), _BLOCK):
         a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
-        pairs.append(np.stack([hashed[a + begin], hashed[b]], axis=1)[a + begin < b])
+        a, b = (a + begin)[a + begin < b], b[a + begin < b]
+        alike = differing_bits(hashes[a], hashes[b]) <= MOST_BITS
+        pairs.append(np.stack([hashed[a[alike]], hashed[b[alike]]], axis=1))
     return np.concatenate(pairs)
 
 
