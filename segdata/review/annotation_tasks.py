@@ -225,7 +225,10 @@ def parse_returned(annotation: Annotation, profile: Profile) -> ReturnedAnnotati
 def _text_attributes(pairs: Sequence[tuple[str, str]] | None) -> Iterator[tuple[str, str]]:
     """The attributes that are texts, or lists that begin with a text."""
     for name, text in pairs or ():
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):  # a number of thousands of digits
+            continue
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, str):
             yield name, first

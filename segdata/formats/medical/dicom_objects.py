@@ -1,6 +1,5 @@
 """DICOM objects, read and written: one for each series of images and annotator, placed on the slices of the images."""
 
-import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from segdata.formats.medical.dicom_images import (
 from segdata.formats.shared.painting import count_losses
 from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.safe_parsers import attribute_value
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names, write_sidecars
 
 
@@ -450,7 +450,7 @@ def _held_attributes(segment: SegmentRow, held: HeldAttributes) -> dict[str, Any
 
 
 def _all_attributes(segment: SegmentRow) -> dict[str, Any]:  # Any: JSON
-    return {key: json.loads(value) for key, value in segment["attributes"] or ()}
+    return {key: attribute_value(value) for key, value in segment["attributes"] or ()}
 
 
 def is_long_string(value: object) -> bool:

@@ -72,6 +72,20 @@ def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSO
         return _mend_surrogates(value, "", [] if halves is None else halves)
 
 
+def attribute_value(text: str) -> Any:  # Any: JSON
+    """The value of an attribute, which is JSON; the text itself where Python reads none.
+
+    That is text that is no JSON, and JSON with numbers of more than 4,300 digits or thousands of lists in lists.
+
+    >>> attribute_value("[1, null]"), attribute_value("frontal"), len(attribute_value("9" * 5000))
+    ([1, None], 'frontal', 5000)
+    """
+    try:
+        return parse_json(text.encode())
+    except (ValueError, RecursionError):
+        return text
+
+
 def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:
     """A defect for each text with a lone surrogate; their JSON pointers continue `place`."""
     message = "a text holds half of a surrogate pair, which is no letter; it is read as a question mark"

@@ -35,7 +35,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import Json, is_xml_text
+from segdata.formats.shared.safe_parsers import Json, attribute_value, is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (
@@ -254,7 +254,7 @@ def _element_texts(
     segment: Json, label: str, source: str | None, specs: _AttributeTypes, *, has_group: bool = False
 ) -> _ElementTexts:
     """A segment's element; `has_group`: its attribute `group_id` is the element's own."""
-    attributes = {key: json.loads(value) for key, value in segment["attributes"] or ()}
+    attributes = {key: attribute_value(value) for key, value in segment["attributes"] or ()}
     if has_group:
         del attributes[GROUP]
     n_said = len(attributes)

@@ -20,7 +20,7 @@ from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
-from segdata.formats.shared.safe_parsers import Json, encode_json, is_xml_text, parse_json
+from segdata.formats.shared.safe_parsers import Json, attribute_value, encode_json, is_xml_text
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.label_studio import LOSSES
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id
@@ -51,7 +51,7 @@ class _ConfigNames:
         results: list[Json] = []
         lost = 0
         for name, text in pairs or ():
-            value = parse_json(text.encode())
+            value = attribute_value(text)
             words = value if isinstance(value, list) and len(value) > 1 else [value]
             if name in (_BRUSH, _POLYGON, "meta"):
                 lost += 1
@@ -123,7 +123,7 @@ def _task_data(image: Json, losses: LossCounter, prefix: str) -> Json:
         # Behind `?d=` a path is escaped.
         "image": prefix + (quote(image["image_id"]) if prefix.endswith("=") else image["image_id"]),
         **{name: value for name, value in columns.items() if value is not None},
-        **{name: parse_json(text.encode()) for name, text in more.items() if name not in _RESERVED_KEYS},
+        **{name: attribute_value(text) for name, text in more.items() if name not in _RESERVED_KEYS},
     }
 
 
@@ -232,7 +232,7 @@ def _region(
     losses.add("secondary-categories", "segments", int(len(kept) != 1 + len(other_labels)), examples=example)
     losses.add("source", "segments", int(segment["source"] in ("human", "consensus")), examples=example)
     pairs = list(segment["attributes"] or ())
-    note = next((parse_json(text.encode()) for name, text in pairs if name == "meta"), None)
+    note = next((attribute_value(text) for name, text in pairs if name == "meta"), None)
     noted = isinstance(note, dict) and not note.keys() & {"iscrowd", "track_id"} and bool(note)
     attribute_results, lost = controls.attribute_results(
         [(name, text) for name, text in pairs if not (name == "meta" and noted)]

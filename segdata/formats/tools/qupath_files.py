@@ -1,6 +1,5 @@
 """Reads and writes QuPath's GeoJSON."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +26,7 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import Json, read_json
+from segdata.formats.shared.safe_parsers import Json, attribute_value, read_json
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools import imagescope
 from segdata.formats.tools.qupath import LOSSES
@@ -321,7 +320,7 @@ def _properties(attributes: Mapping[str, str]) -> tuple[Json, bool]:
     measured: dict[str, float] = {}
     n_lost = 0
     for key, text in attributes.items():
-        value = json.loads(text)
+        value = attribute_value(text)
         if key == _NAME and isinstance(value, str):
             properties[_NAME] = value
         elif key == _KIND and isinstance(value, str) and value in _KINDS - {_ANNOTATION}:

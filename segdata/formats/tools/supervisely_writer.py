@@ -23,7 +23,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import Json, encode_json, parse_json
+from segdata.formats.shared.safe_parsers import Json, attribute_value, encode_json
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask
@@ -53,7 +53,7 @@ class _TagMetas:
         tags: list[Tag] = []
         lost = 0
         for name, text in pairs or ():
-            values = parse_json(text.encode())
+            values = attribute_value(text)
             several = values if isinstance(values, list) and len(values) > 1 else [values]
             if name in reserved or not self._takes(name, several):
                 lost += 1

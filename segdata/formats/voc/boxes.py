@@ -20,7 +20,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Floats, Ints
-from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, attribute_value, is_xml_text, read_xml
 
 _FLAGS = ("truncated", "occluded", "difficult")
 # Attributes that are columns here; CVAT and Datumaro call them so.
@@ -187,7 +187,7 @@ def plain_text(json: str) -> str:
     >>> plain_text('"Frontal"'), plain_text('"0.5"')
     ('Frontal', '"0.5"')
     """
-    value = msgspec.json.decode(json)
+    value = attribute_value(json)
     plain = isinstance(value, str) and is_xml_text(value) and "\r" not in value  # which XML reads as a line feed
     return value if plain and json_text(value) == json else json
 
