@@ -71,6 +71,15 @@ def test_a_mask_that_is_what_the_others_leave(seed: int) -> None:
         assert f"{min(others):.0%} to {max(others):.0%} in {len(others)} other" in one.message
 
 
+@pytest.mark.parametrize(("width", "n_found"), [(10, 1), (9, 0)])
+def test_a_mask_that_does_not_reach_all_sides_is_not_inverted(width: int, n_found: int) -> None:
+    tables = images(10, 10, 10, "task: semantic")
+    rows, area = np.arange(10), np.array([5] * 9 + [89])
+    segments = {"annotation": rows, "image": rows, "area": area, "category_id": np.full(10, CAR)}
+    segments |= {"iscrowd": np.zeros(10, bool), "width": np.full(10, width), "height": np.full(10, 10)}
+    assert len(check("SEG132", replace(tables, segments=Table(segments)))) == n_found
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     rng = np.random.default_rng(seed)

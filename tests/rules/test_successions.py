@@ -169,6 +169,18 @@ def test_slices_in_reverse_within_a_volume(seed: int) -> None:
     assert "the labels of slices 6 to 10 are in reverse" in finding.message
 
 
+@pytest.mark.parametrize(("place", "n_found"), [(2, 2), (3, 1), (4, 2), (5, 1), (6, 2)])
+def test_two_slices_at_an_end_of_a_block_are_exchanged_and_no_block_in_reverse(
+    place: int, n_found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanged = np.array([place]), np.array([0.5])
+    monkeypatch.setattr("segdata.rules.frames_exchanged._reversed_block", lambda *_: (3, 6, 0.9))
+    monkeypatch.setattr("segdata.rules.shared.Succession.exchanges", lambda *_, **__: exchanged)
+    messages = [finding.message for finding in found(organ(), "SEG360", kind="volume")]
+    assert sum("are exchanged" in message for message in messages) == 1
+    assert len(messages) == n_found
+
+
 def test_a_body_that_begins_and_ends_is_in_order() -> None:
     labels = organ(20)
     labels[6:11, 50:66, 60:100] = 3

@@ -18,8 +18,10 @@ from segdata.measure.measure import measure_source
 from segdata.measure.sequences import SequenceIndex
 from segdata.rules import frames_exchanged
 from segdata.rules.brief_track import box_iou
+from segdata.rules.cornered_labels import _extents
 from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse
 from segdata.rules.occlusion_treatment import _match
+from segdata.rules.seam import _dense_extents
 from segdata.rules.track_jump import _usual_steps
 from segdata.testing.pictures import draw_picture
 from tests.rules.campaigns import with_tables
@@ -528,3 +530,29 @@ def test_exchanges_beside_each_other_and_beside_a_turn(seed: int, monkeypatch: p
                          "the step to the first of them is 60% shorter if the last comes first"))  # fmt: skip
     found = check("SEG360", tables)
     assert [(one.annotation, one.message) for one in found] == expected
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_tracks_whose_ids_are_all_so_much_higher(step: int) -> None:
+    boxes: list[Box] = [(2.0 + 14 * k, 10, 8, 8) for k in range(4)]
+    before = {1 + k * step: (box, 0) for k, box in enumerate(boxes)}
+    after = {1 + (k + 1) * step: (box, 0) for k, box in enumerate(boxes[:3])}
+    (finding,) = [one for one in check("SEG361", film([before, after])) if "have the id of another" in one.message]
+    assert finding.message.startswith("3 tracks")
+    assert f"1 is {1 + step}, {1 + step} is {1 + 2 * step}" in finding.message
+
+
+@pytest.mark.parametrize(("width", "height", "n_first"), [(29, 24, 1), (30, 24, 0), (29, 25, 0), (31, 26, 0)])
+def test_what_begins_in_the_corner_is_less_than_half_as_wide_and_high(width: int, height: int, n_first: int) -> None:
+    car = min(film([]).profile.taxonomy.thing_ids)
+    tables = film([{1: ((0, 0, width, height), car), 2: ((2, 0, 4, 4), car)}])
+    columns = _extents(tables)
+    assert (list(columns["things"]), list(columns["first"])) == ([2], [n_first])
+    assert list(columns["pixels"]) == [width * height * n_first]
+
+
+def test_where_dense_labels_begin_and_end_if_not_at_the_frame() -> None:
+    car = min(film([]).profile.taxonomy.thing_ids)
+    low, high = _dense_extents(film([{1: ((0, 20, WIDE, 10), car)}, {1: ((20, 0, 10, HIGH), car)}]))
+    assert low.tolist() == [[-1, 20], [20, -1]]
+    assert high.tolist() == [[-1, 30], [30, -1]]
