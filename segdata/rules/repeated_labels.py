@@ -8,6 +8,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
+from segdata.core.statistics import linked_groups
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex
@@ -65,23 +66,23 @@ def repeated_labels(
     annotations, is_long = tables.annotations, table["perimeter"] == 0
     rows, shapes = table["annotation"][is_long], table.take(~is_long)
     repeated = tables.measured["repeated_labels"]
-    kept = np.isin(repeated["annotation"], rows)
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MOST_BITS)
-    pairs = np.stack([repeated["annotation"], repeated["of"]], axis=1)[kept & ~alike]
-    pairs = pairs[_are_different(tables, pairs)]
-    if len(pairs) > max(1, max_alike * len(rows)):
+    copied = repeated.take(np.isin(repeated["annotation"], rows) & ~alike)
+    copied = copied.take(_are_different(tables, np.stack([copied["annotation"], copied["of"]], axis=1)))
+    if len(copied) > max(1, max_alike * len(rows)):
         return
-    for row, other in pairs.tolist():
-        name = tables.images["image_id"][annotations["image"][other]]
-        yield RowFinding(
-            f"these labels are a copy of those of {name}, to the pixel, and the two pictures differ", annotation=row
-        )
+    for row, other, bits in copied.lines("annotation", "of", "bits"):
+        message = f"these labels are a copy of those of {_image_name(tables, other)}, to the pixel"
+        yield RowFinding(f"{message}, and the two pictures differ" if bits >= 0 else message, annotation=row)
     known = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
     for row, other, n_shared in _shared_segments(tables, shapes, min_segments, min_share):
         if (row, other) not in known:
-            name, n = tables.images["image_id"][annotations["image"][other]], annotations["n_segments"][row]
-            message = f"{n_shared} of {n} segments are copies of those of {name}, and the two pictures differ"
-            yield RowFinding(message, annotation=row)
+            n, name = annotations["n_segments"][row], _image_name(tables, other)
+            yield RowFinding(f"{n_shared} of {n} segments are copies of those of {name}", annotation=row)
+
+
+def _image_name(tables: Tables, annotation: int) -> str:
+    return str(tables.images["image_id"][tables.annotations["image"][annotation]])
 
 
 def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
@@ -145,9 +146,11 @@ def _shared_segments(
     chosen = (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
     chosen &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
     pairs, count = pairs[chosen], count[chosen]
-    copies = {frozenset(pair) for pair in zip(*(tables.alike[name].tolist() for name in ("image", "of")), strict=True)}
     images = annotations["image"][pairs]
-    alike = np.array([frozenset(pair) in copies for pair in images.tolist()], bool)
+    picture = linked_groups(
+        len(tables.images), tables.alike["image"], tables.alike["of"]
+    )  # two copies of one are alike
+    alike = picture[images[:, 0]] == picture[images[:, 1]]
     left_out = alike | _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
     for (row, other), n_shared in zip(pairs[~left_out].tolist(), count[~left_out].tolist(), strict=True):
         yield row, other, n_shared
