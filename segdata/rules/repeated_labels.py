@@ -146,6 +146,8 @@ def _shared_segments(
     chosen = (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
     chosen &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
     pairs, count = pairs[chosen], count[chosen]
+    if len(pairs) == 0:
+        return
     images = annotations["image"][pairs]
     picture = linked_groups(
         len(tables.images), tables.alike["image"], tables.alike["of"]

@@ -163,6 +163,19 @@ def test_cells_within_cells_have_an_end(tmp_path: Path) -> None:
         read_variables(path, 1 << 30)
 
 
+@pytest.mark.parametrize("kind", [1, 2, 4, 6])  # cell, struct, characters, numbers
+def test_an_empty_matrix_of_impossible_sides_is_damage(tmp_path: Path, kind: int) -> None:
+    sides = (0, *(2**31 - 1,) * 4)
+    content = (
+        struct.pack("<4I", 6, 8, kind, 0) + struct.pack("<2I5i4x", 5, 20, *sides) + struct.pack("<2I8s", 1, 1, b"a")
+    )
+    content += struct.pack("<2I", 9 if kind == 6 else 2, 0)
+    path = tmp_path / "a.mat"
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 14, len(content)) + content)
+    with pytest.raises(DamagedMatError, match="of shape"):
+        read_variables(path, 1 << 20)
+
+
 def test_other_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     for content in (b"", b"\x00" * 20, saved(True, a=np.ones((2, 2)))[:60]):
