@@ -310,22 +310,13 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 @dataclass(frozen=True)
 class _AssessedPanel:
-    """The assessment of annotators, and the tables that it belongs to.
+    """The assessment of annotators, and the tables that it belongs to."""
 
-    Attributes
-    ----------
-    annotator_pairs : the comparison, in which copied work is marked
-    identical : what every two persons have alike
-    drift : changes of annotators over time
-    assessment : findings about annotators, categories and regions
-    tables : the panel's, with the assessment; annotators with mirrored work are defects
-    """
-
-    annotator_pairs: "AnnotatorPairs"
-    identical: "tuple[IdenticalWork, ...]"
-    drift: "tuple[AnnotatorDrift, ...]"
-    assessment: "PanelAssessment"
-    tables: "Tables"
+    annotator_pairs: "AnnotatorPairs"  # the comparison, in which copied work is marked
+    identical: "tuple[IdenticalWork, ...]"  # what every two persons have alike
+    drift: "tuple[AnnotatorDrift, ...]"  # changes of annotators over time
+    assessment: "PanelAssessment"  # findings about annotators, categories and regions
+    tables: "Tables"  # the panel's, with the assessment; annotators with mirrored work are defects
 
 
 def _assess(

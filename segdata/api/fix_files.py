@@ -31,26 +31,15 @@ _SETTINGS = ("segdata.yaml", "taxonomy.yaml")
 
 @dataclass(frozen=True)
 class FixedFiles:
-    """The result of `fix_files`.
+    """The result of `fix_files`."""
 
-    Attributes
-    ----------
-    written : the file or folder that is fixed
-    format : its format: the source's, or canonical if that is only read
-    images : in which something was fixed
-    losses : what was written, and lost
-    changes : the file that lists all changes
-    backup : the original of a file that was fixed in place; None if it was written elsewhere
-    has_images : the images were copied, too
-    """
-
-    written: Path
-    format: str
-    images: tuple[FixedImage, ...]
-    losses: Conversion
-    changes: Path
-    backup: Path | None = None
-    has_images: bool = False
+    written: Path  # the file or folder that is fixed
+    format: str  # its format: the source's, or canonical if that is only read
+    images: tuple[FixedImage, ...]  # in which something was fixed
+    losses: Conversion  # what was written, and lost
+    changes: Path  # the file that lists all changes
+    backup: Path | None = None  # the original of a file that was fixed in place; None if it was written elsewhere
+    has_images: bool = False  # the images were copied, too
 
 
 def fix_files(

@@ -33,18 +33,12 @@ _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
 
 class Annotated(msgspec.Struct, frozen=True):
-    """Where findings are possible: the annotations of a dataset, and how many categories its taxonomy has.
+    """Where findings are possible: the annotations of a dataset, and how many categories its taxonomy has."""
 
-    Attributes
-    ----------
-    segments : (image_id, annotator) -> number of segments; the annotator is None if there is only one
-    sequence : image_id -> its sequence, of those that are in one
-    n_categories : of the taxonomy
-    """
-
+    # (image_id, annotator) -> number of segments; the annotator is None if there is only one
     segments: dict[_Unit, int]
-    sequence: dict[str, str]
-    n_categories: int
+    sequence: dict[str, str]  # image_id -> its sequence, of those that are in one
+    n_categories: int  # of the taxonomy
 
     @staticmethod
     def from_tables(tables: Tables) -> "Annotated":

@@ -18,71 +18,63 @@ class AnnotatorPairs:
     positions in `annotators`, a < b. A case is an image, or a volume with all its slices, whose pixels are voxels.
     Pixels that either annotator of a pair labels void are left out everywhere, and so are categories that only one of
     them had to annotate.
-
-    Attributes
-    ----------
-    annotators : their names, as the panel orders them
-    persons : (n_annotators,) who it is: two passes of one person over the same images have one number
-    categories : the panel's
-    task : no category of semantic data is countable, also no thing
-    cases : image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs
-        to: what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
-    pairs : case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how
-        many of these are left out)
-    overlaps : pair, category, area_a, area_b, both: pixels of each category that either has, void left out
-    cells : pair, category_a, category_b, pixels: each pixel counted once for each layer that either draws, under the
-        segment drawn last where several of one annotator and layer claim it
-    patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same;
-        once for each layer, where an annotator draws categories of stuff one above the other
-    votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
-        the segment drawn last where several of one annotator and layer claim them
-    matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
-        iou, ignored: segments that belong together (with an IoU of 0.5 or less, things that only end elsewhere), those
-        that only A or only B has, and (`ignored`) those that count for nothing, since they lie in void or a crowd
-    members : case, cluster (number within the case), annotator, segment (row), category, within: which segments of all
-        annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
-        category are -1 for an annotator of the case who has none of it; `within` is 1 where its place is for the most
-        part in other segments of this annotator, of the same category. Who calls the place void or a crowd has no row
-    groups : pair, side (0: A, 1: B), segment (row), piece (row of the other side's): segments of which the other side
-        made several, a row for each of these
-    causes : pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the
-        category, by why: their segment has no match, one of another category, one that ends elsewhere, or counts for
-        nothing. All of a category's rows together are the pixels on which the two disagree about it
-    surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
-        (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
-        IoU; 0 for matches), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws
-        larger; of all of a category without what is so far from the other's boundary that a part is missing),
-        offset_sd; distances in mm where the spacing of the case is known, else in pixels
-    partitions : pair, category (counted one by one), pixels (that count), and of these, parted into the category's
-        segments and the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of
-        both have), logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a,
-        covered_b (sums of each segment's pixels times its largest IoU with one of the other's)
-    parts : case, annotator, segment (row), digest: of class masks, what hangs together and says something about who
-        drew, and a hash of its pixels (`segdata.agreement.copying`); of other data no rows
-    hidden : case, annotator, pixels, labelled: how many pixels of an annotator's categories lie below another of the
-        same layer, so that they are in no cell and no pattern, and how many pixels the categories have; no row where
-        none are hidden
-    copied : (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
     """
 
-    annotators: tuple[str, ...]
-    persons: tuple[int, ...]
-    categories: tuple[Category, ...]
-    task: Task
+    annotators: tuple[str, ...]  # their names, as the panel orders them
+    persons: tuple[int, ...]  # (n_annotators,) who it is: two passes of one person over the same images have one number
+    categories: tuple[Category, ...]  # the panel's
+    task: Task  # no category of semantic data is countable, also no thing
+    # image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs to:
+    # what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
     cases: Table
+    # case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how many of
+    # these are left out)
     pairs: Table
-    overlaps: Table
+    overlaps: Table  # pair, category, area_a, area_b, both: pixels of each category that either has, void left out
+    # pair, category_a, category_b, pixels: each pixel counted once for each layer that either draws, under the segment
+    # drawn last where several of one annotator and layer claim it
     cells: Table
+    # case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same; once for
+    # each layer, where an annotator draws categories of stuff one above the other
     patterns: Table
+    # pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled); the
+    # segment drawn last where several of one annotator and layer claim them
     votes: Table
+    # pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared, iou,
+    # ignored: segments that belong together (with an IoU of 0.5 or less, things that only end elsewhere), those that
+    # only A or only B has, and (`ignored`) those that count for nothing, since they lie in void or a crowd
     matches: Table
+    # case, cluster (number within the case), annotator, segment (row), category, within: which segments of all
+    # annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
+    # category are -1 for an annotator of the case who has none of it; `within` is 1 where its place is for the most
+    # part in other segments of this annotator, of the same category. Who calls the place void or a crowd has no row
     members: Table
+    # pair, side (0: A, 1: B), segment (row), piece (row of the other side's): segments of which the other side made
+    # several, a row for each of these
     groups: Table
+    # pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the
+    # category, by why: their segment has no match, one of another category, one that ends elsewhere, or counts for
+    # nothing. All of a category's rows together are the pixels on which the two disagree about it
     causes: Table
+    # pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b (how many
+    # of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary IoU; 0 for
+    # matches), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
+    # all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances
+    # in mm where the spacing of the case is known, else in pixels
     surfaces: Table
+    # pair, category (counted one by one), pixels (that count), and of these, parted into the category's segments and
+    # the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of both have),
+    # logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a, covered_b (sums of
+    # each segment's pixels times its largest IoU with one of the other's)
     partitions: Table = field(default_factory=lambda: Table({}))
+    # case, annotator, segment (row), digest: of class masks, what hangs together and says something about who drew, and
+    # a hash of its pixels (`segdata.agreement.copying`); of other data no rows
     parts: Table = field(default_factory=lambda: Table({}))
+    # case, annotator, pixels, labelled: how many pixels of an annotator's categories lie below another of the same
+    # layer, so that they are in no cell and no pattern, and how many pixels the categories have; no row where none are
+    # hidden
     hidden: Table = field(default_factory=lambda: Table({}))
+    # (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
     copied: NDArray[np.bool_] | None = None
 
     @property
@@ -128,33 +120,24 @@ class MisplacedAnnotator:
 
 @dataclass(frozen=True, slots=True)
 class PanelAssessment:
-    """What follows from the tables of a panel, as rows that rules filter.
+    """What follows from the tables of a panel, as rows that rules filter."""
 
-    Attributes
-    ----------
-    disputes : segments that annotators do not agree on; see `segdata.agreement.disagreements`
-    biases : annotator x category x kind, tested against chance; see `segdata.agreement.annotator_bias`
-    unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
-        (that annotator), clusters
-    repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
-        annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood),
-        clusters
-    below : annotator, category (-1: all), metric, value, low, high, bar, clusters, copied: who is under the bar against
-        gold, or (share `copied`) reaches it with segments that are gold's own
-    gold : the position of the reference among the annotators; None: there is none
-    misplaced : whose labels are mirrored, turned, moved or scaled
-    copies : a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images,
-        one_voice, model, stands: what every two annotators have alike; see `segdata.agreement.copying`
-    drifts : annotator, category (-1: all), kind, start, end, change, low, high, p, stands, clusters, first, last,
-        outline: see `segdata.agreement.drift`
-    """
-
-    disputes: Table
-    biases: Table
+    disputes: Table  # segments that annotators do not agree on; see `segdata.agreement.disagreements`
+    biases: Table  # annotator x category x kind, tested against chance; see `segdata.agreement.annotator_bias`
+    # category, value, low, high (agreement of all), best (without the annotator who lowers it most), without (that
+    # annotator), clusters
     unclear: Table
+    # annotator, value, low, high (agreement with their own earlier work), others (agreement of different annotators on
+    # these images), behind, behind_low (by how much it is better; at least, in all likelihood), clusters
     repeats: Table
+    # annotator, category (-1: all), metric, value, low, high, bar, clusters, copied: who is under the bar against gold,
+    # or (share `copied`) reaches it with segments that are gold's own
     below: Table
-    gold: int | None = None
-    misplaced: tuple[MisplacedAnnotator, ...] = ()
+    gold: int | None = None  # the position of the reference among the annotators; None: there is none
+    misplaced: tuple[MisplacedAnnotator, ...] = ()  # whose labels are mirrored, turned, moved or scaled
+    # a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images, one_voice,
+    # model, stands: what every two annotators have alike; see `segdata.agreement.copying`
     copies: Table = field(default_factory=lambda: Table({}))
+    # annotator, category (-1: all), kind, start, end, change, low, high, p, stands, clusters, first, last, outline: see
+    # `segdata.agreement.drift`
     drifts: Table = field(default_factory=lambda: Table({}))

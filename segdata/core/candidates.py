@@ -24,29 +24,24 @@ def excludes_nothing(low: float, high: float) -> bool:
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """Everything in a dataset that may be wrong, with the probability that it is.
+    """Everything in a dataset that may be wrong, with the probability that it is."""
 
-    Attributes
-    ----------
-    suspects : annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra",
-        "category", "boundary", "merge", "split" or "shift"), probability (that the label is wrong), low, high (its
-        95 % interval, as real errors may be rarer or harder to find than injected ones), category, seen
-        (names: as given and as the model sees it; "" for nothing), x, y, width, height, pixels (of what is suspected),
-        flagged (whether it is above the threshold of a category that is to be trusted, and within the budget),
-        whole (not only a part of the segment), believed, believed_seen (the mean probability of `category` and of
-        `seen` over the pixels), right, down (pixels by which the model sees it elsewhere), seam (pixels of the edge
-        that the model sees through it), by_lot (drawn at random, so that all errors can be estimated)
-    corrections : one for each suspect
-    confusions : pairs of categories that labels confuse, the worst first: given, seen (names), n (segments given the
-        one that look like the other), reverse, expected (how many of both were to be given so), images, p
-    doubted : groups of annotations that are doubted more than others of the same sort, the worst first: column (what
-        tells the groups apart: "annotator", "month" …), name, difference (in the mean probability of an error), usual
-        (that mean of all), n (images compared), p
-    """
-
+    # annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra", "category",
+    # "boundary", "merge", "split" or "shift"), probability (that the label is wrong), low, high (its 95 % interval, as
+    # real errors may be rarer or harder to find than injected ones), category, seen (names: as given and as the model
+    # sees it; "" for nothing), x, y, width, height, pixels (of what is suspected), flagged (whether it is above the
+    # threshold of a category that is to be trusted, and within the budget), whole (not only a part of the segment),
+    # believed, believed_seen (the mean probability of `category` and of `seen` over the pixels), right, down (pixels by
+    # which the model sees it elsewhere), seam (pixels of the edge that the model sees through it), by_lot (drawn at
+    # random, so that all errors can be estimated)
     suspects: Table
-    corrections: tuple[Correction, ...]
+    corrections: tuple[Correction, ...]  # one for each suspect
+    # pairs of categories that labels confuse, the worst first: given, seen (names), n (segments given the one that look
+    # like the other), reverse, expected (how many of both were to be given so), images, p
     confusions: Table | None = None
+    # groups of annotations that are doubted more than others of the same sort, the worst first: column (what tells the
+    # groups apart: "annotator", "month" …), name, difference (in the mean probability of an error), usual (that mean of
+    # all), n (images compared), p
     doubted: Table | None = None
 
 

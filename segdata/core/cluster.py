@@ -51,16 +51,10 @@ class ClusterError(SegdataError):
 
 @dataclass
 class Cluster:
-    """A connection to a cluster; see `connect`.
+    """A connection to a cluster; see `connect`."""
 
-    Attributes
-    ----------
-    client : Dask's own client
-    n_tasks : how many tasks were sent so far
-    """
-
-    client: "Client"
-    n_tasks: int = 0
+    client: "Client"  # Dask's own client
+    n_tasks: int = 0  # how many tasks were sent so far
 
     def share(self, value: object) -> "Future":
         """A value that many tasks take: it travels once to each worker, and survives the loss of any.
@@ -243,28 +237,18 @@ def _cluster_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class RemoteDataset:
-    """A dataset as workers open it.
+    """A dataset as workers open it."""
 
-    Attributes
-    ----------
-    open : opens it again
-    fingerprint : of its image ids
-    sample_file : an image file that is there; a worker that lacks it would report missing files that are not
-    folder : the folder that paths of image files are relative to here; None: they are not relative
-    reader : loads portions that were cut; None: the dataset is opened again
-    run : a name that no other run has: a worker opens the data anew for each, since files may have changed
-    version : of segdata
-    max_pixels : of an image that is decoded
-    """
-
-    open: Callable[[], OpenDataset]
-    fingerprint: str
+    open: Callable[[], OpenDataset]  # opens it again
+    fingerprint: str  # of its image ids
+    # an image file that is there; a worker that lacks it would report missing files that are not
     sample_file: str | None
-    folder: str | None
-    reader: PortionReader | None = None
+    folder: str | None  # the folder that paths of image files are relative to here; None: they are not relative
+    reader: PortionReader | None = None  # loads portions that were cut; None: the dataset is opened again
+    # a name that no other run has: a worker opens the data anew for each, since files may have changed
     run: str = field(default_factory=unique_token)
-    version: str = field(default_factory=lambda: segdata.__version__)
-    max_pixels: int = field(default_factory=max_pixels)
+    version: str = field(default_factory=lambda: segdata.__version__)  # of segdata
+    max_pixels: int = field(default_factory=max_pixels)  # of an image that is decoded
 
     @staticmethod
     def from_dataset(data: OpenDataset) -> "RemoteDataset":

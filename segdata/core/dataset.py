@@ -48,16 +48,10 @@ class EmptySource(msgspec.Struct, frozen=True):
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """How a source was opened, so that another process can open it again.
+    """How a source was opened, so that another process can open it again."""
 
-    Attributes
-    ----------
-    source : what was opened; a dataset whose source is another one was altered since
-    open : opens it again; it can be pickled
-    """
-
-    source: Source
-    open: "Callable[[], OpenDataset]"
+    source: Source  # what was opened; a dataset whose source is another one was altered since
+    open: "Callable[[], OpenDataset]"  # opens it again; it can be pickled
 
 
 def recipe_of(data: "OpenDataset") -> "Callable[[], OpenDataset]":
@@ -80,20 +74,13 @@ class OpenDataset:
     Users hold a `segdata.Dataset`, which adds the commands. ``for batch in dataset`` goes through the pixels, in
     portions of many images; ``len(dataset)`` counts images. `images`, `annotations` and `segments` are pandas tables,
     made in one pass when you first ask for one of them; the tables of a `Batch` are pyarrow's.
-
-    Attributes
-    ----------
-    source : what the format's reader opened
-    profile : what is known of the dataset, with what the configuration declares
-    config : segdata.yaml
-    rows : (n_images,) the rows of the source's images that belong to it; None: all
-    recipe : how another process opens the same source; None: it cannot
     """
 
-    source: Source
-    profile: Profile
-    config: Config
-    rows: Ints | None = None
+    source: Source  # what the format's reader opened
+    profile: Profile  # what is known of the dataset, with what the configuration declares
+    config: Config  # segdata.yaml
+    rows: Ints | None = None  # (n_images,) the rows of the source's images that belong to it; None: all
+    # how another process opens the same source; None: it cannot
     recipe: "Recipe | None" = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:

@@ -21,17 +21,11 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ImageRegions:
-    """Connected regions of one image.
+    """Connected regions of one image."""
 
-    Attributes
-    ----------
-    runs : the pixels, of owner 0
-    label : (n_runs,) int64, the region of each run
-    area, perimeter : (n,) int64, pixels and pixel edges of each region
-    """
-
-    runs: Runs
-    label: Ints
+    runs: Runs  # the pixels, of owner 0
+    label: Ints  # (n_runs,) int64, the region of each run
+    # area, perimeter: (n,) int64, pixels and pixel edges of each region
     area: Ints
     perimeter: Ints
 
@@ -147,24 +141,14 @@ _PIXEL = re.compile(r"x=(\d+), y=(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class FindingLocation:
-    """What to point at.
+    """What to point at."""
 
-    Attributes
-    ----------
-    segments : rows of the batch's segments that the finding names
-    runs : the pixels concerned, of owner 0
-    rings : polygon rings (n, 2) in pixels, to be drawn as lines
-    points : (n, 2) places in pixels, to be marked
-    declared : a box that the file declares
-    box : where to look; None where a finding is about the whole image
-    """
-
-    segments: Ints
-    runs: Runs = field(default_factory=Runs.empty)
-    rings: tuple[Points, ...] = ()
-    points: Points = field(default_factory=lambda: np.empty((0, 2)))
-    declared: tuple[float, float, float, float] | None = None
-    box: Box | None = None
+    segments: Ints  # rows of the batch's segments that the finding names
+    runs: Runs = field(default_factory=Runs.empty)  # the pixels concerned, of owner 0
+    rings: tuple[Points, ...] = ()  # polygon rings (n, 2) in pixels, to be drawn as lines
+    points: Points = field(default_factory=lambda: np.empty((0, 2)))  # (n, 2) places in pixels, to be marked
+    declared: tuple[float, float, float, float] | None = None  # a box that the file declares
+    box: Box | None = None  # where to look; None where a finding is about the whole image
 
 
 def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:

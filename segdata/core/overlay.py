@@ -15,30 +15,21 @@ class Overlaps(msgspec.Struct, frozen=True):
 
     ``(i, -1)`` counts the pixels of i that no b covers, ``(-1, j)`` the reverse. Rows with 0 pixels are not listed.
     Several segments may cover a pixel, so areas come from the segments, never from sums over these rows.
-
-    Attributes
-    ----------
-    a, b : (n,) int32, rows of segments, or -1
-    pixels : (n,) int64
     """
 
+    # a, b: (n,) int32, rows of segments, or -1
     a: Rows
     b: Rows
-    pixels: Ints
+    pixels: Ints  # (n,) int64
 
 
 class SweepRuns(msgspec.Struct, frozen=True):
-    """Runs in sweep order: sorted by start on the line.
+    """Runs in sweep order: sorted by start on the line."""
 
-    Attributes
-    ----------
-    start, end : (n,) int64, places on the line, half open
-    owner : (n,) int32, rows of segments
-    """
-
+    # start, end: (n,) int64, places on the line, half open
     start: Ints
     end: Ints
-    owner: Rows
+    owner: Rows  # (n,) int32, rows of segments
 
     @staticmethod
     def from_runs(runs: Runs, line: NumberLine, frame: Rows | Ints) -> "SweepRuns":
@@ -127,18 +118,11 @@ def _uncovered_pixels(side: SweepRuns, by: SweepRuns) -> Ints:
 
 
 class FrameUnion(msgspec.Struct, frozen=True):
-    """The union of all segments of each frame.
+    """The union of all segments of each frame."""
 
-    Attributes
-    ----------
-    runs : the claimed pixels as runs; `runs.owner` is the frame
-    labelled : (n_frames,) int64, pixels that at least one segment claims
-    multiple : (n_frames,) int64, pixels that at least two segments claim
-    """
-
-    runs: Runs
-    labelled: Ints
-    multiple: Ints
+    runs: Runs  # the claimed pixels as runs; `runs.owner` is the frame
+    labelled: Ints  # (n_frames,) int64, pixels that at least one segment claims
+    multiple: Ints  # (n_frames,) int64, pixels that at least two segments claim
 
 
 def union_by_frame(side: SweepRuns, line: NumberLine) -> FrameUnion:

@@ -19,19 +19,13 @@ class Rings(Generic[Number]):
     """Closed rings of many segments. Pixel (x, y) covers [x, x + 1) times [y, y + 1).
 
     Ordered by owner; each outer ring is followed by its holes.
-
-    Attributes
-    ----------
-    xy : (m,) the points of all rings, x and y in turn, in pixels; int64 along pixels, float64 where a person drew
-    ring : (n_rings + 1,) int64, ring j is ``xy[ring[j]:ring[j + 1]]``; its last point is joined to its first
-    owner : (n_rings,) int32, the segment that the ring belongs to
-    outer : (n_rings,) int64, the outer ring that a hole lies in; for an outer ring, itself
     """
 
+    # (m,) the points of all rings, x and y in turn, in pixels; int64 along pixels, float64 where a person drew
     xy: NDArray[Number]
-    ring: Ints
-    owner: Rows
-    outer: Ints
+    ring: Ints  # (n_rings + 1,) int64, ring j is ``xy[ring[j]:ring[j + 1]]``; its last point is joined to its first
+    owner: Rows  # (n_rings,) int32, the segment that the ring belongs to
+    outer: Ints  # (n_rings,) int64, the outer ring that a hole lies in; for an outer ring, itself
 
     def __len__(self) -> int:
         return len(self.owner)

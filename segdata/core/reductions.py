@@ -29,21 +29,14 @@ _BUCKET_BITS = 48  # of the 64 of a number: its sign, its exponent and 4 bits mo
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The contribution of one part to a reduction.
+    """The contribution of one part to a reduction."""
 
-    Attributes
-    ----------
-    columns : (n,) numbers or flags each
-    keys : how many of the columns are keys: rows with the same ones become one, and the other columns are summed.
-        None: all rows are kept, in order, for the leading part alone
-    links : column -> the table of which it is a row
-    least : of the first sum; keys with a smaller one are left out of the answer
-    """
-
-    columns: dict[str, Column]
+    columns: dict[str, Column]  # (n,) numbers or flags each
+    # how many of the columns are keys: rows with the same ones become one, and the other columns are summed. None: all
+    # rows are kept, in order, for the leading part alone
     keys: int | None = None
-    links: Mapping[str, str] = {}
-    least: int = 0
+    links: Mapping[str, str] = {}  # column -> the table of which it is a row
+    least: int = 0  # of the first sum; keys with a smaller one are left out of the answer
 
     @property
     def nbytes(self) -> int:
@@ -52,16 +45,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """That some tables are one part of a dataset.
+    """That some tables are one part of a dataset."""
 
-    Attributes
-    ----------
-    whole : in the leading part, which has no rows of its own: the tables of the whole dataset
-    answers : to what the rule has asked for so far
-    """
-
-    whole: Tables | None = None
-    answers: Sequence[Table] = ()
+    whole: Tables | None = None  # in the leading part, which has no rows of its own: the tables of the whole dataset
+    answers: Sequence[Table] = ()  # to what the rule has asked for so far
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -188,20 +188,13 @@ _MOST_PERMUTED = 5_000  # values beyond which the normal limit is as good as per
 
 
 class GroupComparison(msgspec.Struct, frozen=True):
-    """Groups compared by one value.
+    """Groups compared by one value."""
 
-    Attributes
-    ----------
-    z : (n_groups,) the standardised statistics; NaN for a group that has no value that can be compared
-    difference : (n_groups,) mean of the group's values less that of the others in the same strata; NaN likewise
-    mean : (n_groups,) mean of the group's values; NaN likewise
-    n : (n_groups,) how many of its values were compared
-    """
-
-    z: Floats
+    z: Floats  # (n_groups,) the standardised statistics; NaN for a group that has no value that can be compared
+    # (n_groups,) mean of the group's values less that of the others in the same strata; NaN likewise
     difference: Floats
-    mean: Floats
-    n: Ints
+    mean: Floats  # (n_groups,) mean of the group's values; NaN likewise
+    n: Ints  # (n_groups,) how many of its values were compared
 
     @property
     def largest(self) -> float:
@@ -210,19 +203,13 @@ class GroupComparison(msgspec.Struct, frozen=True):
 
 
 class StratifiedGroups(msgspec.Struct, frozen=True):
-    """n values' groups and strata, in ascending order of strata, each of which has values of two groups or more.
+    """n values' groups and strata, in ascending order of strata, each of which has values of two groups or more."""
 
-    Attributes
-    ----------
-    rows : (n,) which of the caller's values they are
-    group, stratum : (n,) counted from 0
-    n_groups : groups in all
-    """
-
-    rows: Ints
+    rows: Ints  # (n,) which of the caller's values they are
+    # group, stratum: (n,) counted from 0
     group: Ints
     stratum: Ints
-    n_groups: int
+    n_groups: int  # groups in all
 
     @staticmethod
     def from_strata(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
@@ -353,18 +340,11 @@ def cluster_p_value(
 
 
 class MixComparison(msgspec.Struct, frozen=True):
-    """A portion compared with the rest.
+    """A portion compared with the rest."""
 
-    Attributes
-    ----------
-    distance : total variation between their mixes: the share, in [0, 1], that would have to change category
-    by_chance : the mean distance of portions of as many units drawn at random
-    p : the share of those that are as far apart as this one
-    """
-
-    distance: float
-    by_chance: float
-    p: float
+    distance: float  # total variation between their mixes: the share, in [0, 1], that would have to change category
+    by_chance: float  # the mean distance of portions of as many units drawn at random
+    p: float  # the share of those that are as far apart as this one
 
 
 def compare_mixes(

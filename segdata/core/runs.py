@@ -152,17 +152,11 @@ class NumberLine(msgspec.Struct, frozen=True):
     Pixel (x, y) of frame i is at ``base[i] + x * (height[i] + 1) + y``: one spare place follows each column, and one
     spare column each frame. So runs of different columns or frames never touch, and a run that is moved by one row
     or one column stays clear of what it does not neighbour in the picture.
-
-    Attributes
-    ----------
-    base : (n,) int64
-    height : (n,) int64, pixels
-    width : (n,) int64, pixels
     """
 
-    base: Ints
-    height: Ints
-    width: Ints
+    base: Ints  # (n,) int64
+    height: Ints  # (n,) int64, pixels
+    width: Ints  # (n,) int64, pixels
 
     @staticmethod
     def from_sizes(height: Ints, width: Ints) -> "NumberLine":
@@ -205,36 +199,24 @@ def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
 
 
 class Components(msgspec.Struct, frozen=True):
-    """Connected regions, each of one owner, numbered by their first run.
+    """Connected regions, each of one owner, numbered by their first run."""
 
-    Attributes
-    ----------
-    owner : (n,) int32, whose region it is
-    area, x, y, width, height : (n,) int64, pixels
-    perimeter : (n,) int64, pixel edges between the region and everything else, the frame's edge included
-    """
-
-    owner: Rows
+    owner: Rows  # (n,) int32, whose region it is
+    # area, x, y, width, height: (n,) int64, pixels
     area: Ints
     x: Ints
     y: Ints
     width: Ints
     height: Ints
-    perimeter: Ints
+    perimeter: Ints  # (n,) int64, pixel edges between the region and everything else, the frame's edge included
 
 
 class SegmentShapes(msgspec.Struct, frozen=True):
-    """Parts, holes and perimeter of every segment, from one pass over neighbouring columns.
+    """Parts, holes and perimeter of every segment, from one pass over neighbouring columns."""
 
-    Attributes
-    ----------
-    parts : the 4-connected components of all segments
-    perimeter : (n_owners,) int64, pixel edges between the segment and everything else, the frame's edge included
-    n_parts, n_holes : (n_owners,) int64
-    """
-
-    parts: Components
-    perimeter: Ints
+    parts: Components  # the 4-connected components of all segments
+    perimeter: Ints  # (n_owners,) int64, pixel edges between the segment and everything else, the frame's edge included
+    # n_parts, n_holes: (n_owners,) int64
     n_parts: Ints
     n_holes: Ints
 
@@ -279,22 +261,15 @@ def label_parts(runs: Runs, height: Ints, corners: bool = False) -> tuple[Ints, 
 
 
 class HoleStrips(msgspec.Struct, frozen=True):
-    """The pixels of holes, as strips in columns, sorted by (owner, x, top).
+    """The pixels of holes, as strips in columns, sorted by (owner, x, top)."""
 
-    Attributes
-    ----------
-    x, top, bottom : (n,) int64, the column, the first row and that after the last
-    owner : (n,) int32, the segment
-    hole : (n,) int64, numbered from 0 in the order of first strips
-    left : (n,) int64, pixels that have the hole to the left, too
-    """
-
+    # x, top, bottom: (n,) int64, the column, the first row and that after the last
     x: Ints
     top: Ints
     bottom: Ints
-    owner: Rows
-    hole: Ints
-    left: Ints
+    owner: Rows  # (n,) int32, the segment
+    hole: Ints  # (n,) int64, numbered from 0 in the order of first strips
+    left: Ints  # (n,) int64, pixels that have the hole to the left, too
 
 
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:

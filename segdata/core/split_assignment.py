@@ -21,20 +21,12 @@ _GAIN = 1e-9  # what a change must gain, so that rounding ends
 
 @dataclass(frozen=True, slots=True)
 class UnitAmounts:
-    """The share of each of k quantities in each of n units, as sparse rows.
+    """The share of each of k quantities in each of n units, as sparse rows."""
 
-    Attributes
-    ----------
-    first : (n + 1,) the entries of unit i are ``first[i]:first[i + 1]``
-    quantity : (m,) from 0 to k - 1, ascending within a unit
-    share : (m,) > 0; those of a quantity sum to 1
-    n_quantities : k
-    """
-
-    first: Ints
-    quantity: Ints
-    share: Floats
-    n_quantities: int
+    first: Ints  # (n + 1,) the entries of unit i are ``first[i]:first[i + 1]``
+    quantity: Ints  # (m,) from 0 to k - 1, ascending within a unit
+    share: Floats  # (m,) > 0; those of a quantity sum to 1
+    n_quantities: int  # k
 
     @staticmethod
     def from_entries(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
@@ -206,28 +198,16 @@ _TOLERANCE = 1e-6  # to which shares must sum to 1
 
 @dataclass(frozen=True, slots=True)
 class SplitAssignment:
-    """The part that each image is assigned to.
+    """The part that each image is assigned to."""
 
-    Attributes
-    ----------
-    parts : their names
-    wanted : (n_parts,) the share of the images that each was to get
-    part_of : image_id -> the name of its part
-    n_images : (n_parts,) images of each part
-    n_units : groups of images that were not to be separated
-    largest : images of the largest unit
-    categories : the names of those that occur
-    counts : (n_categories, 3, n_parts) images, segments and pixels of each category in each part
-    """
-
-    parts: tuple[str, ...]
-    wanted: Floats
-    part_of: Mapping[str, str]
-    n_images: Ints
-    n_units: int
-    largest: int
-    categories: tuple[str, ...]
-    counts: Ints
+    parts: tuple[str, ...]  # their names
+    wanted: Floats  # (n_parts,) the share of the images that each was to get
+    part_of: Mapping[str, str]  # image_id -> the name of its part
+    n_images: Ints  # (n_parts,) images of each part
+    n_units: int  # groups of images that were not to be separated
+    largest: int  # images of the largest unit
+    categories: tuple[str, ...]  # the names of those that occur
+    counts: Ints  # (n_categories, 3, n_parts) images, segments and pixels of each category in each part
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {n:,}" for name, n in zip(self.parts, self.n_images.tolist(), strict=True))

@@ -37,19 +37,13 @@ def join_url(url: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The copy of a dataset's files on this machine.
+    """The copy of a dataset's files on this machine."""
 
-    Attributes
-    ----------
-    root : what is read: a folder, or the file
-    folder, url : `folder` holds what is below `url`
-    remote : names below `url` that are not copied, but read on demand
-    """
-
-    root: Path
+    root: Path  # what is read: a folder, or the file
+    # folder, url: `folder` holds what is below `url`
     folder: Path
     url: str
-    remote: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()  # names below `url` that are not copied, but read on demand
 
 
 _MIRRORS: list[Mirror] = []

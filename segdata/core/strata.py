@@ -107,16 +107,12 @@ def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
 
 
 class CategoryTally(msgspec.Struct, frozen=True):
-    """One row for each (owner, category) that occurs, in ascending order.
+    """One row for each (owner, category) that occurs, in ascending order."""
 
-    Attributes
-    ----------
-    owner, category : (n,) the owner's number, the category's id
-    segments, pixels, log_area : (n,) how many, the sum of their areas, and the mean of the logarithms of these
-    """
-
+    # owner, category: (n,) the owner's number, the category's id
     owner: Ints
     category: Ints
+    # segments, pixels, log_area: (n,) how many, the sum of their areas, and the mean of the logarithms of these
     segments: Ints
     pixels: Ints
     log_area: NDArray[np.float64]

@@ -233,17 +233,11 @@ class SplitPath(msgspec.Struct, frozen=True):
 
 
 class SplitLayout(msgspec.Struct, frozen=True):
-    """The format of a dataset, and its parts.
+    """The format of a dataset, and its parts."""
 
-    Attributes
-    ----------
-    format : the name of the format
-    parts : by split; empty where the dataset is one file or folder for its reader
-    unread : files and folders beside the parts that look like parts and are none, or that are a second dataset
-    """
-
-    format: str
-    parts: tuple[SplitPath, ...] = ()
+    format: str  # the name of the format
+    parts: tuple[SplitPath, ...] = ()  # by split; empty where the dataset is one file or folder for its reader
+    # files and folders beside the parts that look like parts and are none, or that are a second dataset
     unread: tuple[Path, ...] = ()
 
 

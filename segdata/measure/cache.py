@@ -103,30 +103,18 @@ def _file_stat(path: str) -> FileStat:
 
 
 class CacheEntry(msgspec.Struct, frozen=True):
-    """The measured tables of a dataset, from an earlier run.
+    """The measured tables of a dataset, from an earlier run."""
 
-    Attributes
-    ----------
-    profile : as it was read, without what a configuration declares
-    image_ids : in the order of the source
-    families : what was measured
-    tables : name -> table, decoded when it is first used; `images` has a column `row`, the image's row in the source
-    defects : all defects of the dataset
-    opened : how many of them, from the first, were found while opening
-    listing : the files as they were
-    hashes : file -> hash of its content, of those that hold labels
-    token : names this entry and no other; empty where it was not saved
-    """
-
-    profile: Profile
-    image_ids: tuple[str, ...]
-    families: frozenset[Family]
+    profile: Profile  # as it was read, without what a configuration declares
+    image_ids: tuple[str, ...]  # in the order of the source
+    families: frozenset[Family]  # what was measured
+    # name -> table, decoded when it is first used; `images` has a column `row`, the image's row in the source
     tables: StoredTables
-    defects: tuple[Defect, ...]
-    opened: int
-    listing: FileListing
-    hashes: dict[str, str]
-    token: str = ""
+    defects: tuple[Defect, ...]  # all defects of the dataset
+    opened: int  # how many of them, from the first, were found while opening
+    listing: FileListing  # the files as they were
+    hashes: dict[str, str]  # file -> hash of its content, of those that hold labels
+    token: str = ""  # names this entry and no other; empty where it was not saved
 
 
 class _EntryHead(msgspec.Struct, frozen=True):

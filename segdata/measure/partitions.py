@@ -72,23 +72,15 @@ def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
 
 @dataclass(frozen=True, slots=True)
 class MeasuringJob:
-    """The job that all tasks of one measurement share.
+    """The job that all tasks of one measurement share."""
 
-    Attributes
-    ----------
-    data : opens the dataset in a worker; None: nothing is measured
-    profile, config : of the dataset
-    families : what to measure
-    codes : of the rules that run where an image is measured
-    opened : the defects found while opening
-    """
-
-    data: RemoteDataset | None
+    data: RemoteDataset | None  # opens the dataset in a worker; None: nothing is measured
+    # profile, config: of the dataset
     profile: Profile
     config: Config
-    families: frozenset[Family]
-    codes: tuple[str, ...]
-    opened: tuple[Defect, ...]
+    families: frozenset[Family]  # what to measure
+    codes: tuple[str, ...]  # of the rules that run where an image is measured
+    opened: tuple[Defect, ...]  # the defects found while opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,21 +231,14 @@ def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[
 
 @dataclass
 class RemoteTables:
-    """Tables whose pieces are with workers.
+    """Tables whose pieces are with workers."""
 
-    Attributes
-    ----------
-    cluster, pieces : the partitions, in order
-    n_rows : table -> (n_pieces,) its rows in each
-    empty : the tables without rows, which have the columns and their types
-    fetched : how many bytes of columns have come here so far
-    """
-
+    # cluster, pieces: the partitions, in order
     cluster: Cluster
     pieces: "list[Future]"
-    n_rows: dict[str, Ints]
-    empty: dict[str, pa.Table]
-    fetched: int = 0
+    n_rows: dict[str, Ints]  # table -> (n_pieces,) its rows in each
+    empty: dict[str, pa.Table]  # the tables without rows, which have the columns and their types
+    fetched: int = 0  # how many bytes of columns have come here so far
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _small: dict[str, pa.Table] = field(default_factory=dict, repr=False)
 

@@ -98,16 +98,12 @@ def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Moments of n owners; NaN for those without pixels.
+    """Moments of n owners; NaN for those without pixels."""
 
-    Attributes
-    ----------
-    x, y : (n,) the centroid, in pixels; the centre of the first pixel is at 0
-    xx, yy, xy : (n,) the second central moments over the area, in pixels²
-    """
-
+    # x, y: (n,) the centroid, in pixels; the centre of the first pixel is at 0
     x: Floats
     y: Floats
+    # xx, yy, xy: (n,) the second central moments over the area, in pixels²
     xx: Floats
     yy: Floats
     xy: Floats

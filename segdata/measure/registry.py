@@ -36,48 +36,31 @@ DatasetFunction = Callable[[DatasetView], Mapping[str, Table | list[ColumnArrays
 
 
 class FlatEnds(msgspec.Struct, frozen=True):
-    """The lines between two columns, or two rows, of an image at which a segment begins or ends, or nearly so.
+    """The lines between two columns, or two rows, of an image at which a segment begins or ends, or nearly so."""
 
-    Attributes
-    ----------
-    segment : (n,) rows, ascending; upright lines of a segment first, then by `at`
-    upright : (n,) whether the line is
-    at : (n,) its x or y, in pixels from the image's top left corner
-    step : (n,) by how many pixels the segment is wider right of the line, or below
-    """
-
-    segment: Ints
-    upright: Flags
-    at: Ints
-    step: Ints
+    segment: Ints  # (n,) rows, ascending; upright lines of a segment first, then by `at`
+    upright: Flags  # (n,) whether the line is
+    at: Ints  # (n,) its x or y, in pixels from the image's top left corner
+    step: Ints  # (n,) by how many pixels the segment is wider right of the line, or below
 
 
 class SegmentWalk(msgspec.Struct, frozen=True):
-    """What a pass over its runs shows of every segment; all numbers are 0 for a segment without pixels.
+    """What a pass over its runs shows of every segment; all numbers are 0 for a segment without pixels."""
 
-    Attributes
-    ----------
-    area, x, y, width, height : (n_segments,) pixels, and the bounding box
-    parts, holes : (n_segments,) 4-connected parts, and holes
-    largest : (n_segments,) pixels of the largest part
-    perimeter : (n_segments,) pixel edges between the segment and everything else, the frame's edge included
-    several : the parts of the segments that have several
-    cluster : (n_several,) pixels of the 8-connected region that each of these belongs to
-    ends : flat ends
-    """
-
+    # area, x, y, width, height: (n_segments,) pixels, and the bounding box
     area: Ints
     x: Ints
     y: Ints
     width: Ints
     height: Ints
+    # parts, holes: (n_segments,) 4-connected parts, and holes
     parts: Ints
     holes: Ints
-    largest: Ints
-    perimeter: Ints
-    several: Components
-    cluster: Ints
-    ends: FlatEnds
+    largest: Ints  # (n_segments,) pixels of the largest part
+    perimeter: Ints  # (n_segments,) pixel edges between the segment and everything else, the frame's edge included
+    several: Components  # the parts of the segments that have several
+    cluster: Ints  # (n_several,) pixels of the 8-connected region that each of these belongs to
+    ends: FlatEnds  # flat ends
 
 
 def walk_segments(batch: Batch) -> SegmentWalk:

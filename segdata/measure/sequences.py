@@ -33,18 +33,12 @@ class FrameSequence(msgspec.Struct, frozen=True):
     """The annotations of one annotator on the frames of one sequence, in the order of the frames.
 
     Frames that the annotator did not work on are left out; of those with one number all but the first are.
-
-    Attributes
-    ----------
-    sequence : its name
-    step : the least difference of two numbers among all images of the sequence
-    frame : (n,) int64, the numbers, ascending
-    annotation, image : (n,) int64, rows
     """
 
-    sequence: str
-    step: int
-    frame: Ints
+    sequence: str  # its name
+    step: int  # the least difference of two numbers among all images of the sequence
+    frame: Ints  # (n,) int64, the numbers, ascending
+    # annotation, image: (n,) int64, rows
     annotation: Ints
     image: Ints
 
@@ -116,17 +110,11 @@ def changes_category(tables: Tables, tracked: Table) -> NDArray[np.bool_]:
 
 
 class SequenceIndex(msgspec.Struct, frozen=True):
-    """Where each annotation is in its sequence; see `FrameSequence`.
+    """Where each annotation is in its sequence; see `FrameSequence`."""
 
-    Attributes
-    ----------
-    sequences : those of videos, and after them those of volumes
-    sequence : (n_annotations,) the number of its sequence; -1: none
-    place, frame : (n_annotations,) its position there, and the frame's number
-    """
-
-    sequences: list[FrameSequence]
-    sequence: Ints
+    sequences: list[FrameSequence]  # those of videos, and after them those of volumes
+    sequence: Ints  # (n_annotations,) the number of its sequence; -1: none
+    # place, frame: (n_annotations,) its position there, and the frame's number
     place: Ints
     frame: Ints
 
@@ -187,26 +175,15 @@ def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_])
 
 
 class FrameWindow(msgspec.Struct, frozen=True):
-    """Successive annotations of one sequence.
+    """Successive annotations of one sequence."""
 
-    Attributes
-    ----------
-    batch : their images, with everything that is drawn there
-    frame : (m,) the frames' numbers
-    annotation : (m,) rows of the dataset's annotations
-    step : from one of the sequence's images to the next
-    place : (n_segments,) which of the m frames each segment of the batch is in; -1: another annotator's
-    row : (n_segments,) rows of the dataset's segments
-    own : (m,) the frames that this window is about; the others are their neighbours
-    """
-
-    batch: Batch
-    frame: Ints
-    annotation: Ints
-    step: int
-    place: Ints
-    row: Ints
-    own: Flags
+    batch: Batch  # their images, with everything that is drawn there
+    frame: Ints  # (m,) the frames' numbers
+    annotation: Ints  # (m,) rows of the dataset's annotations
+    step: int  # from one of the sequence's images to the next
+    place: Ints  # (n_segments,) which of the m frames each segment of the batch is in; -1: another annotator's
+    row: Ints  # (n_segments,) rows of the dataset's segments
+    own: Flags  # (m,) the frames that this window is about; the others are their neighbours
 
     @property
     def is_between(self) -> Flags:

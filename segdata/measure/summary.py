@@ -160,16 +160,10 @@ def effective_weights(samples: Ints | Floats, beta: float = EFFECTIVE_BETA) -> F
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSegments:
-    """Segments of people's annotations on images that a model annotated, too.
+    """Segments of people's annotations on images that a model annotated, too."""
 
-    Attributes
-    ----------
-    segments : how many segments these have
-    unchanged : how many of them have the same pixels as one of the model's, in any category
-    """
-
-    segments: int = 0
-    unchanged: int = 0
+    segments: int = 0  # how many segments these have
+    unchanged: int = 0  # how many of them have the same pixels as one of the model's, in any category
 
 
 def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:

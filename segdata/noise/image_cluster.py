@@ -56,18 +56,11 @@ def _run_portion(portion: tuple[Portion, Ints], job: _ImageJob) -> list[Any]:
 
 @dataclass(frozen=True)
 class ImageCluster:
-    """A cluster whose workers judge images of a dataset.
+    """A cluster whose workers judge images of a dataset."""
 
-    Attributes
-    ----------
-    cluster : as `segdata.core.cluster.connect` yields it
-    data : the dataset
-    annotator : whose labels; None: the first of each image
-    """
-
-    cluster: Cluster
-    data: OpenDataset
-    annotator: str | None = None
+    cluster: Cluster  # as `segdata.core.cluster.connect` yields it
+    data: OpenDataset  # the dataset
+    annotator: str | None = None  # whose labels; None: the first of each image
     _remote: RemoteDataset = field(init=False)
     _cut: Callable[[Ints], Portion] = field(init=False)
 

@@ -101,22 +101,14 @@ class ImagePrediction:
 
 
 class Predictor(Protocol):
-    """Predictions for a dataset's images by a model that has not seen their labels.
+    """Predictions for a dataset's images by a model that has not seen their labels."""
 
-    Attributes
-    ----------
-    categories : (K - 1,) the category ids that rows 1, 2, … of probabilities stand for; row 0: unlabelled
-    things : (K,) which of them are countable
-    usable : (n_images,) whether there is a prediction for an image
-    kinds : the kinds of error that it can reveal
-    agnostic : it predicts things without categories: row 1 stands for every category of things
-    """
-
+    # (K - 1,) the category ids that rows 1, 2, … of probabilities stand for; row 0: unlabelled
     categories: tuple[int, ...]
-    things: Flags
-    usable: Flags
-    kinds: tuple[CorruptionKind, ...]
-    agnostic: bool
+    things: Flags  # (K,) which of them are countable
+    usable: Flags  # (n_images,) whether there is a prediction for an image
+    kinds: tuple[CorruptionKind, ...]  # the kinds of error that it can reveal
+    agnostic: bool  # it predicts things without categories: row 1 stands for every category of things
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction for the image at a row of the dataset."""

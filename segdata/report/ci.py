@@ -29,20 +29,12 @@ from segdata.report.reference_pages import page_paragraph
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """The files of a dataset, for reports that name files and lines.
+    """The files of a dataset, for reports that name files and lines."""
 
-    Attributes
-    ----------
-    data : the dataset, as the user named it
-    is_folder : whether `data` is a folder; the files of findings are below it, else beside it
-    here : paths below this folder are relative to it
-    images : image_id -> its file, if known
-    """
-
-    data: Path
-    is_folder: bool
-    here: Path
-    images: Mapping[str, str] = field(default_factory=dict)
+    data: Path  # the dataset, as the user named it
+    is_folder: bool  # whether `data` is a folder; the files of findings are below it, else beside it
+    here: Path  # paths below this folder are relative to it
+    images: Mapping[str, str] = field(default_factory=dict)  # image_id -> its file, if known
 
     def file(self, finding: Finding) -> str:
         """The file of a finding, else the dataset itself."""

@@ -38,29 +38,17 @@ _LOW_PRECISION = 0.5  # precision of a doubtful rule
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The quality of a dataset; None: not examined.
+    """The quality of a dataset; None: not examined."""
 
-    Attributes
-    ----------
-    validation : findings of the rules
-    summary : content of the dataset
-    agreement : agreement of the annotators, with its conclusions in `agreed`
-    flag : report of a run of `segdata flag`
-    progress : progress of the review
-    errors : estimate of all wrong labels, from the review
-    costs : cost of the work
-    notes : what was left out, and why
-    """
-
-    validation: Validation
-    summary: Summary
-    agreement: Agreement | None = None
+    validation: Validation  # findings of the rules
+    summary: Summary  # content of the dataset
+    agreement: Agreement | None = None  # agreement of the annotators, with its conclusions in `agreed`
     agreed: Sequence[Conclusion] = ()
-    flag: FlagReport | None = None
-    progress: ReviewProgress | None = None
-    errors: LabelErrors | None = None
-    costs: Costs | None = None
-    notes: Sequence[str] = field(default=())
+    flag: FlagReport | None = None  # report of a run of `segdata flag`
+    progress: ReviewProgress | None = None  # progress of the review
+    errors: LabelErrors | None = None  # estimate of all wrong labels, from the review
+    costs: Costs | None = None  # cost of the work
+    notes: Sequence[str] = field(default=())  # what was left out, and why
 
 
 class QualityPoint(msgspec.Struct, frozen=True):

@@ -44,33 +44,24 @@ class RasterRuleDifference(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConversionOutcome:
-    """The result of a conversion.
+    """The result of a conversion."""
 
-    Attributes
-    ----------
-    target, format : what was written, and its format
-    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
-    losses : what the target format could not hold, and what could not be read
-    defects : of the source; `validate` turns these into findings
-    verified : how many segments came back with the same image, category and pixels; None: not asked for
-    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
-    proof : whether anything differs that no counted loss explains; None: not asked for
-    certificate : the file that lists the losses; None if dataset.yaml does
-    apart : how far the source's own rule for drawing polygons and COCO's are apart; None if they are the same
-    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
-    """
-
+    # target, format: what was written, and its format
     target: Path
     format: str
+    # n_images, n_segments: how many were read; `losses` tells what of them the target does not have
     n_images: int
     n_segments: int
-    losses: tuple[Loss, ...]
-    defects: tuple[Defect, ...]
+    losses: tuple[Loss, ...]  # what the target format could not hold, and what could not be read
+    defects: tuple[Defect, ...]  # of the source; `validate` turns these into findings
+    # how many segments came back with the same image, category and pixels; None: not asked for
     verified: int | None = None
-    n_errors: int = 0
-    proof: ConversionProof | None = None
-    certificate: Path | None = None
+    n_errors: int = 0  # how many of the defects `validate` calls errors; what they concern may be missing or wrong
+    proof: ConversionProof | None = None  # whether anything differs that no counted loss explains; None: not asked for
+    certificate: Path | None = None  # the file that lists the losses; None if dataset.yaml does
+    # how far the source's own rule for drawing polygons and COCO's are apart; None if they are the same
     apart: RasterRuleDifference | None = None
+    # with `copy_images`, a line for each reason why images were not copied, or not put where programs look
     not_copied: tuple[str, ...] = ()
 
 

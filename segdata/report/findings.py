@@ -28,26 +28,15 @@ FIRST = 3  # findings shown of each rule, unless the user sets a number
 
 
 class ReportContext(msgspec.Struct, frozen=True):
-    """The command behind a report: the dataset, the rules, and the options of the user.
+    """The command behind a report: the dataset, the rules, and the options of the user."""
 
-    Attributes
-    ----------
-    profile : of the dataset
-    rules : the rules that ran
-    typed : DATA and its options as one would type them again, word by word
-    fail_on : the command fails for findings of this severity or worse
-    max_findings : how many findings to list; None: the first few of each rule
-    selection : the options that select rules, as one would type them again
-    command : the command that makes the report
-    """
-
-    profile: Profile
-    rules: Sequence[Rule]
-    typed: Sequence[str]
-    fail_on: FailOn = "error"
-    max_findings: int | None = None
-    selection: Sequence[str] = ()
-    command: str = "validate"
+    profile: Profile  # of the dataset
+    rules: Sequence[Rule]  # the rules that ran
+    typed: Sequence[str]  # DATA and its options as one would type them again, word by word
+    fail_on: FailOn = "error"  # the command fails for findings of this severity or worse
+    max_findings: int | None = None  # how many findings to list; None: the first few of each rule
+    selection: Sequence[str] = ()  # the options that select rules, as one would type them again
+    command: str = "validate"  # the command that makes the report
 
     @property
     def summaries(self) -> dict[str, str]:

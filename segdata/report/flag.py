@@ -260,25 +260,17 @@ _VAGUE = 0.5  # an interval that is wider tells no rate
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
-    """How many labels are wrong in all, by the review.
+    """How many labels are wrong in all, by the review."""
 
-    Attributes
-    ----------
-    every : of all candidates, labels and regions
-    labels : wrong ones among what is annotated
-    regions : regions that are to be labelled, among those in which the model sees something and nothing is annotated
-    apart : whether it is known how many of the candidates are labels; else `of` of both is that of all
-    drawn, decided : how many things the random sample has, and how many of them are decided
-    more : how many more of them are to be decided, for an estimate that says something; 0: it does already
-    """
-
-    every: ErrorEstimate
-    labels: ErrorEstimate
+    every: ErrorEstimate  # of all candidates, labels and regions
+    labels: ErrorEstimate  # wrong ones among what is annotated
+    # regions that are to be labelled, among those in which the model sees something and nothing is annotated
     regions: ErrorEstimate
-    apart: bool
+    apart: bool  # whether it is known how many of the candidates are labels; else `of` of both is that of all
+    # drawn, decided: how many things the random sample has, and how many of them are decided
     drawn: int = 0
     decided: int = 0
-    more: int = 0
+    more: int = 0  # how many more of them are to be decided, for an estimate that says something; 0: it does already
 
     @property
     def is_vague(self) -> bool:

@@ -26,20 +26,12 @@ _RELATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class GuidelineEntry:
-    """A heading of the guideline: a group, or a category with its facts.
+    """A heading of the guideline: a group, or a category with its facts."""
 
-    Attributes
-    ----------
-    name : of the group or category
-    depth : how many groups and categories are above it
-    category : None for a group
-    facts : heading and text of each fact
-    """
-
-    name: str
-    depth: int
-    category: Category | None
-    facts: tuple[tuple[str, str], ...] = ()
+    name: str  # of the group or category
+    depth: int  # how many groups and categories are above it
+    category: Category | None  # None for a group
+    facts: tuple[tuple[str, str], ...] = ()  # heading and text of each fact
 
 
 def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:

@@ -49,23 +49,15 @@ class DecisionConflict:
 
 @dataclass(slots=True)
 class AnnotationResult:
-    """The result of applying decisions to one annotation.
+    """The result of applying decisions to one annotation."""
 
-    Attributes
-    ----------
-    after : the new annotation; None: unchanged
-    done, conflicts : the decisions that were applied, and those that were not, with the reason
-    by_hand : decisions that need drawing by hand
-    already : how many decisions were already in place
-    free_id : the next unused id
-    """
-
-    after: Batch | None
+    after: Batch | None  # the new annotation; None: unchanged
+    # done, conflicts: the decisions that were applied, and those that were not, with the reason
     done: list[AppliedDecision] = field(default_factory=list)
     conflicts: list[DecisionConflict] = field(default_factory=list)
-    by_hand: list[Decision] = field(default_factory=list)
-    already: int = 0
-    free_id: int = 0
+    by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
+    already: int = 0  # how many decisions were already in place
+    free_id: int = 0  # the next unused id
 
 
 def apply_to_annotation(

@@ -34,21 +34,14 @@ FeatureKind = Literal["presence", "count", "size", "void"]
 
 
 class GroupFeature(msgspec.Struct, frozen=True):
-    """One thing that groups may differ in.
+    """One thing that groups may differ in."""
 
-    Attributes
-    ----------
-    kind : presence (share of images with the category), count and size (mean logarithms, where it is present), void
-        (share of the image's pixels)
-    category : the category's id; None: of no single one
-    values : (n_observations,)
-    among : (n_observations,) which of them have a value
-    """
-
+    # presence (share of images with the category), count and size (mean logarithms, where it is present), void (share
+    # of the image's pixels)
     kind: FeatureKind
-    category: int | None
-    values: Floats
-    among: Flags
+    category: int | None  # the category's id; None: of no single one
+    values: Floats  # (n_observations,)
+    among: Flags  # (n_observations,) which of them have a value
 
 
 class GroupedAnnotations(msgspec.Struct, frozen=True):
@@ -57,22 +50,15 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
     Where several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.
     Else the stratum is the sort of image: camera, size and split. If images differ so much in size that most could not
     be compared, those of about the same size (areas within a factor of 4) are of one sort.
-
-    Attributes
-    ----------
-    names : of the groups, sorted
-    group, stratum : (n,) of each observation
-    n_images : (n,) how many annotations it is the mean of
-    of : (n_annotations,) the observation that an annotation belongs to; -1: none
-    is_paired : whether the strata are the same images
     """
 
-    names: list[str]
+    names: list[str]  # of the groups, sorted
+    # group, stratum: (n,) of each observation
     group: Ints
     stratum: Ints
-    n_images: Ints
-    of: Ints
-    is_paired: bool
+    n_images: Ints  # (n,) how many annotations it is the mean of
+    of: Ints  # (n_annotations,) the observation that an annotation belongs to; -1: none
+    is_paired: bool  # whether the strata are the same images
 
     @staticmethod
     def from_column(tables: Tables, column: str) -> "GroupedAnnotations":

@@ -96,27 +96,17 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
 
 
 class _Law(msgspec.Struct, frozen=True):
-    """Two categories of which one lies on the same side of the other in nearly all images or volumes.
+    """Two categories of which one lies on the same side of the other in nearly all images or volumes."""
 
-    Attributes
-    ----------
-    category, other : their ids
-    axis : 0, 1 or 2; across, down, along slices, or the patient's
-    sign : 1: the category usually has the greater place
-    is_named : their names differ by left and right, in volumes
-    row : (n,) the row of the category, for each unit that has both
-    distance : (n,) as shares of the image; positive on the usual side
-    chance : (n,) that a distance is as far from the median as this one; 1 where the order is not reversed
-    """
-
+    # category, other: their ids
     category: int
     other: int
-    axis: int
-    sign: int
-    is_named: bool
-    row: Ints
-    distance: Floats
-    chance: Floats
+    axis: int  # 0, 1 or 2; across, down, along slices, or the patient's
+    sign: int  # 1: the category usually has the greater place
+    is_named: bool  # their names differ by left and right, in volumes
+    row: Ints  # (n,) the row of the category, for each unit that has both
+    distance: Floats  # (n,) as shares of the image; positive on the usual side
+    chance: Floats  # (n,) that a distance is as far from the median as this one; 1 where the order is not reversed
 
 
 def _places(tables: Tables) -> dict[str, Column]:

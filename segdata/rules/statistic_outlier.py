@@ -26,28 +26,18 @@ _BLOCK = 100_000  # numbers that are judged at a time, at least
 
 
 class _Statistic(msgspec.Struct, frozen=True):
-    """A number for each of some annotations.
+    """A number for each of some annotations."""
 
-    Attributes
-    ----------
-    name : in words, for the message
-    annotation : (n,) rows
-    amount : (n,) pixels, segments, parts …; not negative
-    size : (n,) what the amount is divided by before it is compared, 1: nothing
-    whole : (n,) pixels of the image, of which the amount is a part: what is compared are the odds, which vary as much
-        near none as near all; infinite: it is no part
-    category : its id, if it is about one
-    counted : it is compared although most images have none
-    floor : what is added before amounts are compared: pixels that careful drawing leaves at random
-    """
-
-    name: str
-    annotation: Ints
-    amount: Floats
-    size: Floats
+    name: str  # in words, for the message
+    annotation: Ints  # (n,) rows
+    amount: Floats  # (n,) pixels, segments, parts …; not negative
+    size: Floats  # (n,) what the amount is divided by before it is compared, 1: nothing
+    # (n,) pixels of the image, of which the amount is a part: what is compared are the odds, which vary as much near
+    # none as near all; infinite: it is no part
     whole: Floats
-    category: int | None = None
-    counted: bool = False
+    category: int | None = None  # its id, if it is about one
+    counted: bool = False  # it is compared although most images have none
+    # what is added before amounts are compared: pixels that careful drawing leaves at random
     floor: Floats | None = None
 
 

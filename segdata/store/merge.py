@@ -83,24 +83,15 @@ def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class MergePart:
-    """One of the datasets that are joined.
+    """One of the datasets that are joined."""
 
-    Attributes
-    ----------
-    source : the dataset
-    row_of : image_id in the whole -> row of the source
-    image_of : image_id of the source -> in the whole, of those that have another name there
-    annotator_of : annotator (None: unnamed) -> in the whole, of those who have another name there
-    sequence_of : sequence -> in the whole, of those that have another name there
-    split : of images that name none
-    """
-
-    source: Source
-    row_of: dict[str, int]
-    image_of: dict[str, str]
+    source: Source  # the dataset
+    row_of: dict[str, int]  # image_id in the whole -> row of the source
+    image_of: dict[str, str]  # image_id of the source -> in the whole, of those that have another name there
+    # annotator (None: unnamed) -> in the whole, of those who have another name there
     annotator_of: dict[str | None, str]
-    sequence_of: dict[str, str]
-    split: str | None = None
+    sequence_of: dict[str, str]  # sequence -> in the whole, of those that have another name there
+    split: str | None = None  # of images that name none
 
     def load(self, image_ids: Sequence[str]) -> Batch:
         """Those of the images that the dataset has, with their names in the whole."""
@@ -137,22 +128,13 @@ def _renamed_from(metadata: list[tuple[str, str]] | None, name: str) -> list[tup
 
 @dataclass(frozen=True, slots=True)
 class MergedSource:
-    """Several datasets as one.
+    """Several datasets as one."""
 
-    Attributes
-    ----------
-    profile : of the whole
-    parts : the datasets; what an earlier one says of an image goes before
-    image_ids : of all of them, in ascending order
-    defects : what was met while they were opened
-    n_chunks : in how many portions to load it
-    """
-
-    profile: Profile
-    parts: tuple[MergePart, ...]
-    image_ids: Sequence[str]
-    defects: Sequence[Defect]
-    n_chunks: int
+    profile: Profile  # of the whole
+    parts: tuple[MergePart, ...]  # the datasets; what an earlier one says of an image goes before
+    image_ids: Sequence[str]  # of all of them, in ascending order
+    defects: Sequence[Defect]  # what was met while they were opened
+    n_chunks: int  # in how many portions to load it
 
     def chunks(self) -> list[Ints]:
         """Images in portions."""
@@ -299,18 +281,11 @@ def _map_losses(mapped: Sequence[tuple[OpenDataset, Remap | None]], labels: Sequ
 
 @dataclass(frozen=True, slots=True)
 class MergedDataset:
-    """Several datasets as one.
+    """Several datasets as one."""
 
-    Attributes
-    ----------
-    dataset : all of them
-    origin : how it came about, in a few words
-    n_shared : images that several of them have
-    """
-
-    dataset: OpenDataset
-    origin: str
-    n_shared: int
+    dataset: OpenDataset  # all of them
+    origin: str  # how it came about, in a few words
+    n_shared: int  # images that several of them have
     _notes: tuple[str, ...]
     _mapped: Sequence[tuple[OpenDataset, Remap | None]]
     _labels: Sequence[str]

@@ -210,20 +210,12 @@ class CategoryIds(Mapping[int, int]):
 
 
 class MergedTaxonomy(msgspec.Struct, frozen=True):
-    """One taxonomy for several datasets.
+    """One taxonomy for several datasets."""
 
-    Attributes
-    ----------
-    taxonomy : the categories of all
-    ids : what the ids of each dataset become
-    unknown : id -> name of the categories that only the data name
-    remarks : what became of categories, a line each
-    """
-
-    taxonomy: Taxonomy
-    ids: tuple[CategoryIds, ...]
-    unknown: Mapping[int, str]
-    remarks: tuple[str, ...]
+    taxonomy: Taxonomy  # the categories of all
+    ids: tuple[CategoryIds, ...]  # what the ids of each dataset become
+    unknown: Mapping[int, str]  # id -> name of the categories that only the data name
+    remarks: tuple[str, ...]  # what became of categories, a line each
 
 
 def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> MergedTaxonomy:

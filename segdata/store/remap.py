@@ -29,20 +29,14 @@ _DROPPED = int(np.iinfo(np.int64).min)
 
 
 class Remap(msgspec.Struct):
-    """Gives segments the categories that a map says, batch by batch.
+    """Gives segments the categories that a map says, batch by batch."""
 
-    Attributes
-    ----------
-    to : old category id -> new one; None: such segments are dropped
-    old, new : the taxonomies
-    task : in semantic data, and of stuff, segments that get one category are joined in each annotation
-    lost : image_id -> what was dropped and joined there: what, how many, pixels. Loading an image twice counts it once
-    """
-
-    to: Mapping[int, int | None]
+    to: Mapping[int, int | None]  # old category id -> new one; None: such segments are dropped
+    # old, new: the taxonomies
     old: Taxonomy
     new: Taxonomy
-    task: Task
+    task: Task  # in semantic data, and of stuff, segments that get one category are joined in each annotation
+    # image_id -> what was dropped and joined there: what, how many, pixels. Loading an image twice counts it once
     lost: dict[str, list[tuple[str, int, int]]] = {}
 
     def __call__(self, batch: Batch) -> Batch:
@@ -312,15 +306,10 @@ class TaxonomyChange:
 
 @dataclass(frozen=True, slots=True)
 class TaxonomyDifference:
-    """What became of a taxonomy.
+    """What became of a taxonomy."""
 
-    Attributes
-    ----------
-    changes : in the order of `TAXONOMY_CHANGE_KINDS`, then of the categories
-    migration : each old name -> its new name; None: it is gone; several names: a person must choose
-    """
-
-    changes: tuple[TaxonomyChange, ...]
+    changes: tuple[TaxonomyChange, ...]  # in the order of `TAXONOMY_CHANGE_KINDS`, then of the categories
+    # each old name -> its new name; None: it is gone; several names: a person must choose
     migration: Mapping[str, str | tuple[str, ...] | None]
 
     @property

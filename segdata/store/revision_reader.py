@@ -45,19 +45,12 @@ DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, p
 
 
 class RowGroup(msgspec.Struct, frozen=True):
-    """A row group of a file of segments; called, it reads the rows.
+    """A row group of a file of segments; called, it reads the rows."""
 
-    Attributes
-    ----------
-    place : the file, a path or URL
-    number : of the row group
-    size : bytes of a file on a disk
-    metadata : of the file, parsed once for all groups; None in another process, which parses it itself
-    """
-
-    place: str
-    number: int
-    size: int | None = None
+    place: str  # the file, a path or URL
+    number: int  # of the row group
+    size: int | None = None  # bytes of a file on a disk
+    # of the file, parsed once for all groups; None in another process, which parses it itself
     metadata: "FileMetaData | None" = None
 
     def __call__(self) -> pa.Table:
@@ -72,20 +65,14 @@ class RowGroup(msgspec.Struct, frozen=True):
 
 
 class SegmentPart(msgspec.Struct, frozen=True):
-    """Some segments, whole images of them.
+    """Some segments, whole images of them."""
 
-    Attributes
-    ----------
-    file, what : for messages: the file, and which part of it
-    image_ids : of what images
-    n_segments : how many
-    read : gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged
-    """
-
+    # file, what: for messages: the file, and which part of it
     file: str
     what: str
-    image_ids: pa.Array
-    n_segments: int
+    image_ids: pa.Array  # of what images
+    n_segments: int  # how many
+    # gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged
     read: Callable[[], pa.Table]
 
 

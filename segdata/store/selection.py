@@ -53,16 +53,10 @@ _FUNCTIONS = ("matches", "number")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A condition.
+    """A condition."""
 
-    Attributes
-    ----------
-    text : as it was written
-    columns : the names that it uses; of a key, ``attributes["colour"]``, that of the map
-    """
-
-    text: str
-    columns: frozenset[str]
+    text: str  # as it was written
+    columns: frozenset[str]  # the names that it uses; of a key, ``attributes["colour"]``, that of the map
     _tree: ast.expr
 
     @staticmethod
@@ -274,20 +268,14 @@ class ConditionFilter:
     A condition speaks of images, annotations or segments: of the deepest whose columns it uses. An image goes where a
     condition on segments left none of its segments, or one on annotations none of its annotations; an annotation of a
     kept image stays, without segments too, since it says that there is nothing.
-
-    Attributes
-    ----------
-    conditions : all must hold
-    profile : of the dataset
-    flagged : what findings say, for the columns `findings` and `image_findings`
-    keep_images : images stay, whatever they lose
-    dropped : first image_id of each batch -> images, annotations, segments, pixels that were dropped from it
     """
 
-    conditions: tuple[Expression, ...]
-    profile: Profile
+    conditions: tuple[Expression, ...]  # all must hold
+    profile: Profile  # of the dataset
+    # what findings say, for the columns `findings` and `image_findings`
     flagged: FindingTally = field(default_factory=lambda: FindingTally({}, {}))
-    keep_images: bool = False
+    keep_images: bool = False  # images stay, whatever they lose
+    # first image_id of each batch -> images, annotations, segments, pixels that were dropped from it
     dropped: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -468,24 +456,16 @@ Purpose = Literal["gold", "pilot"]
 
 @dataclass(frozen=True, slots=True)
 class ImageSample:
-    """Images that were drawn.
+    """Images that were drawn."""
 
-    Attributes
-    ----------
-    images : their ids, in ascending order
-    of : how many there are
-    wanted : segments of each category that a gold set should have; 0 for a pilot
-    categories : the names of those that occur
-    segments, drawn : (n_categories,) of each category in all images, and in those drawn
-    strata : the strata of the column that was asked for, with their images and how many of these were drawn
-    """
-
-    images: tuple[str, ...]
-    of: int
-    wanted: int
-    categories: tuple[str, ...]
+    images: tuple[str, ...]  # their ids, in ascending order
+    of: int  # how many there are
+    wanted: int  # segments of each category that a gold set should have; 0 for a pilot
+    categories: tuple[str, ...]  # the names of those that occur
+    # segments, drawn: (n_categories,) of each category in all images, and in those drawn
     segments: Ints
     drawn: Ints
+    # the strata of the column that was asked for, with their images and how many of these were drawn
     strata: tuple[tuple[str, int, int], ...] = ()
 
     def __repr__(self) -> str:

@@ -87,21 +87,15 @@ _PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's m
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Rectangles in the images of a batch, in pixels, inside their images; those of an image one after the other.
+    """Rectangles in the images of a batch, in pixels, inside their images; those of an image one after the other."""
 
-    Attributes
-    ----------
-    image : (n,) int64, rows of the batch's images, ascending
-    x, y, width, height : (n,) int64
-    sized : their names tell their sizes, since several may begin at one place
-    """
-
-    image: Ints
+    image: Ints  # (n,) int64, rows of the batch's images, ascending
+    # x, y, width, height: (n,) int64
     x: Ints
     y: Ints
     width: Ints
     height: Ints
-    sized: bool = False
+    sized: bool = False  # their names tell their sizes, since several may begin at one place
 
     def __len__(self) -> int:
         return len(self.image)
@@ -364,16 +358,12 @@ def cut_dataset(dataset: OpenDataset, choose: WindowChooser, crop: bool) -> Open
 
 @dataclass(frozen=True, slots=True)
 class TilePlaces:
-    """Where tiles lie in their images, and which pixels of an image are theirs: each pixel is that of one tile.
+    """Where tiles lie in their images, and which pixels of an image are theirs: each pixel is that of one tile."""
 
-    Attributes
-    ----------
-    x, y : (n,) int64, of the tile in its image
-    left, top, right, bottom : (n,) int64, its own pixels in its image, half open
-    """
-
+    # x, y: (n,) int64, of the tile in its image
     x: Ints
     y: Ints
+    # left, top, right, bottom: (n,) int64, its own pixels in its image, half open
     left: Ints
     top: Ints
     right: Ints
@@ -495,22 +485,14 @@ def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Int
 
 @dataclass(frozen=True, slots=True)
 class StitchedSource:
-    """Tiles as the images that they were cut from.
+    """Tiles as the images that they were cut from."""
 
-    Attributes
-    ----------
-    source : the tiles
-    profile : of the whole
-    tiles : image_id of the whole -> rows of the source with its tiles, and where each lies
-    details : image_id of the whole -> what its row says, beside what a tile's does
-    link : which segments of several tiles are one
-    """
-
-    source: Source
-    profile: Profile
+    source: Source  # the tiles
+    profile: Profile  # of the whole
+    # image_id of the whole -> rows of the source with its tiles, and where each lies
     tiles: Mapping[str, tuple[Ints, TilePlaces]]
-    details: Mapping[str, Tile]
-    link: SegmentLink
+    details: Mapping[str, Tile]  # image_id of the whole -> what its row says, beside what a tile's does
+    link: SegmentLink  # which segments of several tiles are one
 
     @property
     def image_ids(self) -> Sequence[str]:

@@ -28,20 +28,12 @@ _SEGMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of random datasets; a format's tests switch off what they do not concern.
+    """The content of random datasets; a format's tests switch off what they do not concern."""
 
-    Attributes
-    ----------
-    overlaps : segments of an annotation may share pixels
-    several : images may have several annotators
-    extras : columns beside pixels and categories may have values
-    void : categories of kind void occur
-    """
-
-    overlaps: bool = True
-    several: bool = True
-    extras: bool = True
-    void: bool = True
+    overlaps: bool = True  # segments of an annotation may share pixels
+    several: bool = True  # images may have several annotators
+    extras: bool = True  # columns beside pixels and categories may have values
+    void: bool = True  # categories of kind void occur
 
 
 @st.composite

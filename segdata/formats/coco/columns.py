@@ -46,19 +46,12 @@ class FileBytes:
 
     When another program cuts a mapped file, the bytes that are gone become zeros. So what was made of them counts only
     after `check`.
-
-    Attributes
-    ----------
-    path : the file
-    data : read-only
-    mapping : of a mapped file
-    opened : its status at first; None of an excerpt
     """
 
-    path: Path
-    data: memoryview
-    opened: os.stat_result | None
-    mapping: mmap.mmap | None = None
+    path: Path  # the file
+    data: memoryview  # read-only
+    opened: os.stat_result | None  # its status at first; None of an excerpt
+    mapping: mmap.mmap | None = None  # of a mapped file
 
     @staticmethod
     def read(path: Path) -> "FileBytes":
@@ -97,15 +90,10 @@ class FileBytes:
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """The undecoded values of n items under one key.
+    """The undecoded values of n items under one key."""
 
-    Attributes
-    ----------
-    text : the bytes that hold them
-    first, last : (n,) value i is ``text[first[i]:last[i]]``; -1 where an item lacks the key
-    """
-
-    text: Bytes
+    text: Bytes  # the bytes that hold them
+    # first, last: (n,) value i is ``text[first[i]:last[i]]``; -1 where an item lacks the key
     first: Ints
     last: Ints
 
@@ -141,17 +129,12 @@ class RawColumn:
 
 @dataclass(frozen=True, slots=True)
 class ItemBlock:
-    """Some items, as a batch decodes them.
+    """Some items, as a batch decodes them."""
 
-    Attributes
-    ----------
-    ids, category_ids : (n,) numbers, or objects
-    column : gives the undecoded values of a key
-    """
-
+    # ids, category_ids: (n,) numbers, or objects
     ids: Ints | Sequence[Id]
     category_ids: Ints | Sequence[int]
-    column: Callable[[str], RawColumn]
+    column: Callable[[str], RawColumn]  # gives the undecoded values of a key
 
     @staticmethod
     def from_items(items: Sequence[Any]) -> "ItemBlock":  # Any: structs with `id`, `category_id` and raw fields
@@ -170,23 +153,15 @@ class ItemBlock:
 
 @dataclass(frozen=True, slots=True)
 class ScannedList:
-    """The items of a top-level list.
+    """The items of a top-level list."""
 
-    Attributes
-    ----------
-    file : the document
-    text : its bytes, without a byte order mark
-    first, last : (n,) the places of the items
-    values : (n, k) those that were asked for, see `kernels.scan_items`
-    flags : (n,) uint8, likewise
-    """
-
-    file: FileBytes
-    text: Bytes
+    file: FileBytes  # the document
+    text: Bytes  # its bytes, without a byte order mark
+    # first, last: (n,) the places of the items
     first: Ints
     last: Ints
-    values: Ints
-    flags: NDArray[np.uint8]
+    values: Ints  # (n, k) those that were asked for, see `kernels.scan_items`
+    flags: NDArray[np.uint8]  # (n,) uint8, likewise
 
     def __len__(self) -> int:
         return len(self.first)
@@ -233,20 +208,14 @@ _GAP = 1 << 14  # bytes between two items up to which they are read at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListExcerpt:
-    """Some items of a list as ranges of its file, which another process reads.
+    """Some items of a list as ranges of its file, which another process reads."""
 
-    Attributes
-    ----------
-    place, size : the file, a path or URL, and its bytes
-    ranges : (k, 2) the bytes that hold the items
-    checksum : CRC-32 of these bytes
-    first, last, values, flags : as of a `ScannedList`, places in these bytes
-    """
-
+    # place, size: the file, a path or URL, and its bytes
     place: str
     size: int
-    ranges: Ints
-    checksum: int
+    ranges: Ints  # (k, 2) the bytes that hold the items
+    checksum: int  # CRC-32 of these bytes
+    # first, last, values, flags: as of a `ScannedList`, places in these bytes
     first: Ints
     last: Ints
     values: Ints
@@ -264,18 +233,11 @@ class ListExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class ListKeys:
-    """What is read of a list when its document is opened.
+    """What is read of a list when its document is opened."""
 
-    Attributes
-    ----------
-    numbers : keys whose values are whole numbers; their columns come first
-    texts : keys whose values are texts; two columns each, the places between their quotes
-    others : further keys that are known
-    """
-
-    numbers: tuple[str, ...]
-    texts: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    numbers: tuple[str, ...]  # keys whose values are whole numbers; their columns come first
+    texts: tuple[str, ...] = ()  # keys whose values are texts; two columns each, the places between their quotes
+    others: tuple[str, ...] = ()  # further keys that are known
 
     def encode(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """The keys as they are written."""
@@ -287,20 +249,12 @@ class ListKeys:
 
 @dataclass(slots=True)
 class ScannedDocument:
-    """A sound JSON object in UTF-8.
+    """A sound JSON object in UTF-8."""
 
-    Attributes
-    ----------
-    parts : the undecoded values of its keys
-    lists : those of the lists that were asked for and have items
-    is_wide : it has letters beyond ASCII, which are not checked yet
-    repeats : an object in it may have a key twice
-    """
-
-    parts: dict[str, Raw] = field(default_factory=dict)
-    lists: dict[str, ScannedList] = field(default_factory=dict)
-    is_wide: bool = False
-    repeats: bool = False
+    parts: dict[str, Raw] = field(default_factory=dict)  # the undecoded values of its keys
+    lists: dict[str, ScannedList] = field(default_factory=dict)  # those of the lists that were asked for and have items
+    is_wide: bool = False  # it has letters beyond ASCII, which are not checked yet
+    repeats: bool = False  # an object in it may have a key twice
 
 
 def scan_document(file: FileBytes, text: memoryview, keys: Mapping[str, ListKeys]) -> ScannedDocument | None:

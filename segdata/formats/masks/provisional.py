@@ -67,18 +67,12 @@ class MaskValues(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """How often each value occurs in a set of masks.
+    """How often each value occurs in a set of masks."""
 
-    Attributes
-    ----------
-    masks : those that could be read
-    value : (k,) int64 ascending, ids or packed colours
-    pixels, files, leads, runs : (k,) int64, how many pixels, in how many masks, in how many more than half of the
-        pixels, and in how many vertical runs
-    """
-
-    masks: tuple[MaskValues, ...]
-    value: Ints
+    masks: tuple[MaskValues, ...]  # those that could be read
+    value: Ints  # (k,) int64 ascending, ids or packed colours
+    # pixels, files, leads, runs: (k,) int64, how many pixels, in how many masks, in how many more than half of the
+    # pixels, and in how many vertical runs
     pixels: Ints
     files: Ints
     leads: Ints
@@ -167,20 +161,12 @@ def _values_of(path: Path) -> MaskValues | None:
 
 
 class ProvisionalTaxonomy(msgspec.Struct, frozen=True):
-    """What values of masks probably mean, until a person says so.
+    """What values of masks probably mean, until a person says so."""
 
-    Attributes
-    ----------
-    taxonomy : the categories
-    reading : how the values are read, a clause
-    sparse : pixels need not be labelled, as beside the foreground of a binary mask
-    defects : values that one mask alone has, and that may be a mistake
-    """
-
-    taxonomy: Taxonomy
-    reading: str
-    sparse: bool = False
-    defects: tuple[Defect, ...] = ()
+    taxonomy: Taxonomy  # the categories
+    reading: str  # how the values are read, a clause
+    sparse: bool = False  # pixels need not be labelled, as beside the foreground of a binary mask
+    defects: tuple[Defect, ...] = ()  # values that one mask alone has, and that may be a mistake
 
 
 def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:

@@ -60,17 +60,12 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bitmap:
-    """A picture of some pixels.
+    """A picture of some pixels."""
 
-    Attributes
-    ----------
-    x, y : of its top left pixel in the image; it may reach beyond the frame
-    mask : (height, width) bool
-    """
-
+    # x, y: of its top left pixel in the image; it may reach beyond the frame
     x: int
     y: int
-    mask: NDArray[np.bool_]
+    mask: NDArray[np.bool_]  # (height, width) bool
 
 
 Shape = Polygon | Ellipse | Bitmap

@@ -342,14 +342,10 @@ class _GivenImages:
 
     The file of an id lies at that path; if there is none, it is the only one with that name, or the one of several
     whose folders are called alike. Slices of a volume, ``ct.nii.gz/0007``, are found by the name of the volume.
-
-    Attributes
-    ----------
-    folder : that the user names
-    unique : names of files that only one image or volume has; others need a folder of the same name, too
     """
 
-    folder: Path
+    folder: Path  # that the user names
+    # names of files that only one image or volume has; others need a folder of the same name, too
     unique: frozenset[str]
 
     @cached_property

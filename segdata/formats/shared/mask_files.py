@@ -357,23 +357,15 @@ class ValueRuns(msgspec.Struct, frozen=True):
 
 
 class ValueMeanings(msgspec.Struct, frozen=True):
-    """The segments that the k values of a mask stand for, one each.
+    """The segments that the k values of a mask stand for, one each."""
 
-    Attributes
-    ----------
-    kept : (k,) whether a value stands for a segment; else it is background or unknown
-    segment_id, category_id : (k,) int64
-    iscrowd : (k,) bool
-    tracked : (k,) whether the segment's id is that of its track, too; None: there are no tracks
-    defects : values without a meaning
-    """
-
-    kept: Flags
+    kept: Flags  # (k,) whether a value stands for a segment; else it is background or unknown
+    # segment_id, category_id: (k,) int64
     segment_id: Ints
     category_id: Ints
-    iscrowd: Flags
-    tracked: Flags | None = None
-    defects: Sequence[Defect] = ()
+    iscrowd: Flags  # (k,) bool
+    tracked: Flags | None = None  # (k,) whether the segment's id is that of its track, too; None: there are no tracks
+    defects: Sequence[Defect] = ()  # values without a meaning
 
     def annotation(
         self, runs: ValueRuns, file: str, encoding: str | None, places: Sequence[str] | None = None

@@ -20,20 +20,12 @@ _FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one 
 
 
 class SourceRings(msgspec.Struct, frozen=True):
-    """The rings of the segments that have any.
+    """The rings of the segments that have any."""
 
-    Attributes
-    ----------
-    segment : (n,) int64, segment rows, ascending
-    first_ring : (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
-    first_number : (n_rings + 1,) int64, the numbers of a ring; a point is two
-    xy : (m,) float64, x and y in turn, in pixels from the image's top left corner
-    """
-
-    segment: Ints
-    first_ring: Ints
-    first_number: Ints
-    xy: Floats
+    segment: Ints  # (n,) int64, segment rows, ascending
+    first_ring: Ints  # (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
+    first_number: Ints  # (n_rings + 1,) int64, the numbers of a ring; a point is two
+    xy: Floats  # (m,) float64, x and y in turn, in pixels from the image's top left corner
 
     @staticmethod
     def from_column(segments: pa.ChunkedArray) -> "SourceRings":

@@ -140,27 +140,20 @@ def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
 
 
 class _SeamContacts(msgspec.Struct, frozen=True):
-    """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each.
+    """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each."""
 
-    Attributes
-    ----------
-    a, b : (n,) rows
-    edges : (n,) pixel edges
-    x, y : (n,) the middle of the edges, in pixels from the image's top left corner
-    angle : (n,) of the line, in radians from the x axis
-    length, deviation : (n,) see `measure_seams`
-    box : x, y, width and height (n,) in pixels
-    """
-
+    # a, b: (n,) rows
     a: Ints
     b: Ints
-    edges: Floats
+    edges: Floats  # (n,) pixel edges
+    # x, y: (n,) the middle of the edges, in pixels from the image's top left corner
     x: Floats
     y: Floats
-    angle: Floats
+    angle: Floats  # (n,) of the line, in radians from the x axis
+    # length, deviation: (n,) see `measure_seams`
     length: Floats
     deviation: Floats
-    box: tuple[Ints, Ints, Ints, Ints]
+    box: tuple[Ints, Ints, Ints, Ints]  # x, y, width and height (n,) in pixels
 
 
 def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamContacts:
@@ -259,24 +252,19 @@ def measure_dashes(view: BatchView) -> pa.Table:
 
 
 class _Pieces(msgspec.Struct, frozen=True):
-    """The slender pieces of segments: the rectangle that has the piece's middle and moments.
+    """The slender pieces of segments: the rectangle that has the piece's middle and moments."""
 
-    Attributes
-    ----------
-    owner : (n,) ascending
-    x, y : (n,) the middle, in pixels from the image's top left corner
-    dx, dy : (n,) the direction, of length 1; of upright ones up or down
-    length, breadth : (n,) pixels
-    left, top, right, bottom : (n,) the box, half open
-    """
-
-    owner: Ints
+    owner: Ints  # (n,) ascending
+    # x, y: (n,) the middle, in pixels from the image's top left corner
     x: Floats
     y: Floats
+    # dx, dy: (n,) the direction, of length 1; of upright ones up or down
     dx: Floats
     dy: Floats
+    # length, breadth: (n,) pixels
     length: Floats
     breadth: Floats
+    # left, top, right, bottom: (n,) the box, half open
     left: Ints
     top: Ints
     right: Ints

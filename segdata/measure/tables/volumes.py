@@ -55,21 +55,14 @@ class PartNumbers(msgspec.Struct, frozen=True):
 
 
 class SliceLinks(msgspec.Struct, frozen=True):
-    """How parts and holes of successive slices connect, numbered over the whole dataset.
+    """How parts and holes of successive slices connect, numbered over the whole dataset."""
 
-    Attributes
-    ----------
-    faces, touching : pairs of parts of neighbouring slices that share a face, and a corner at least
-    joined : pairs of holes of neighbouring slices that share a corner at least
-    open : holes that reach out of their thing
-    skips : rows of the table `skips`
-    """
-
+    # faces, touching: pairs of parts of neighbouring slices that share a face, and a corner at least
     faces: IndexPairs
     touching: IndexPairs
-    joined: IndexPairs
-    open: Ints
-    skips: ColumnArrays
+    joined: IndexPairs  # pairs of holes of neighbouring slices that share a corner at least
+    open: Ints  # holes that reach out of their thing
+    skips: ColumnArrays  # rows of the table `skips`
 
 
 def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
@@ -89,22 +82,15 @@ def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
 
 
 class _SliceParts(msgspec.Struct, frozen=True):
-    """The parts of the segments of a window.
+    """The parts of the segments of a window."""
 
-    Attributes
-    ----------
-    window : the slices
-    runs : whose owner is the part
-    segment, number, layer : of each part; `number` is that in the dataset
-    clusters : pairs of parts of one segment that corners connect
-    """
-
-    window: FrameWindow
-    runs: Runs
+    window: FrameWindow  # the slices
+    runs: Runs  # whose owner is the part
+    # segment, number, layer: of each part; `number` is that in the dataset
     segment: Ints
     number: Ints
     layer: Ints
-    clusters: IndexPairs
+    clusters: IndexPairs  # pairs of parts of one segment that corners connect
 
     @staticmethod
     def from_window(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":

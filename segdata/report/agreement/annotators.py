@@ -38,26 +38,17 @@ BIAS_KINDS = ("missed", "extra", "confused", "offset")
 
 @dataclass(frozen=True, slots=True)
 class ReportedBias:
-    """The bias of an annotator in a category.
+    """The bias of an annotator in a category."""
 
-    Attributes
-    ----------
-    annotator, category : whose, with what
-    kind : missed, extra, confused: shares; offset: by how much larger
-    value : with its interval
-    others : the value of all others; NaN where unknown, and of offsets 0
-    p : the chance of as much by chance; NaN where not tested
-    stands : whether it is told when all tests are taken together
-    is_joined : most of what is missed, the annotator joins with its neighbours; what is extra lies in others' segments
-    """
-
+    # annotator, category: whose, with what
     annotator: str
     category: str
-    kind: str
-    value: Score
-    others: float
-    p: float
-    stands: bool
+    kind: str  # missed, extra, confused: shares; offset: by how much larger
+    value: Score  # with its interval
+    others: float  # the value of all others; NaN where unknown, and of offsets 0
+    p: float  # the chance of as much by chance; NaN where not tested
+    stands: bool  # whether it is told when all tests are taken together
+    # most of what is missed, the annotator joins with its neighbours; what is extra lies in others' segments
     is_joined: bool = False
 
     @property

@@ -371,29 +371,18 @@ def identical_table(result: Agreement) -> ReportTable | None:
 
 @dataclass(frozen=True, slots=True)
 class WorstImage:
-    """An image, or volume, on which annotators agree little.
+    """An image, or volume, on which annotators agree little."""
 
-    Attributes
-    ----------
-    case : its row
-    name : its image_id, or the name of the volume
-    value : the mean score (IoU or PQ) over its categories and pairs of annotators
-    category : the one that lowers it most, by name
-    low : the mean score of that category
-    a, b : the two who agree least on that category: positions of annotators
-    between : their score
-    n_categories : how many categories the image has
-    """
-
-    case: int
-    name: str
-    value: float
-    category: str
-    low: float
+    case: int  # its row
+    name: str  # its image_id, or the name of the volume
+    value: float  # the mean score (IoU or PQ) over its categories and pairs of annotators
+    category: str  # the one that lowers it most, by name
+    low: float  # the mean score of that category
+    # a, b: the two who agree least on that category: positions of annotators
     a: int
     b: int
-    between: float
-    n_categories: int
+    between: float  # their score
+    n_categories: int  # how many categories the image has
 
 
 @dataclass(frozen=True)

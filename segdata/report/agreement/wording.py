@@ -212,23 +212,14 @@ HEADINGS: dict[Topic, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One thing to know.
+    """One thing to know."""
 
-    Attributes
-    ----------
-    topic : what it is about
-    severity : of the findings behind it; info where it is only a figure
-    head : the conclusion, in a few words
-    details : the numbers
-    act : what to do; empty where nothing is to be done
-    codes, annotator, category : of the findings behind it; none, None: all
-    """
-
-    topic: Topic
-    severity: Severity
-    head: str
-    details: str = ""
-    act: str = ""
+    topic: Topic  # what it is about
+    severity: Severity  # of the findings behind it; info where it is only a figure
+    head: str  # the conclusion, in a few words
+    details: str = ""  # the numbers
+    act: str = ""  # what to do; empty where nothing is to be done
+    # codes, annotator, category: of the findings behind it; none, None: all
     codes: tuple[str, ...] = ()
     annotator: str | None = None
     category: str | None = None

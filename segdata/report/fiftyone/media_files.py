@@ -22,19 +22,13 @@ Map = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class AnnotationMasks:
-    """The segments of one annotation of an image with known size.
+    """The segments of one annotation of an image with known size."""
 
-    Attributes
-    ----------
-    runs : pixels; the owner is the number of the segment within the annotation
-    height, width : image size in pixels
-    n_segments : number of segments
-    """
-
-    runs: Runs
+    runs: Runs  # pixels; the owner is the number of the segment within the annotation
+    # height, width: image size in pixels
     height: int
     width: int
-    n_segments: int
+    n_segments: int  # number of segments
 
     @staticmethod
     def from_batch(batch: Batch) -> "list[AnnotationMasks]":
@@ -202,16 +196,10 @@ def _save(picture: Image.Image, path: Path) -> None:
 
 @dataclass(frozen=True)
 class MediaFiles:
-    """A folder of mask files and of copies of pictures.
+    """A folder of mask files and of copies of pictures."""
 
-    Attributes
-    ----------
-    folder : folder of the files
-    used : files in use; `sweep` removes all others
-    """
-
-    folder: Path
-    used: set[Path] = field(default_factory=set)
+    folder: Path  # folder of the files
+    used: set[Path] = field(default_factory=set)  # files in use; `sweep` removes all others
 
     def mask(self, pixels: Map | Mask) -> str:
         """The file of a mask, written if it does not exist; a boolean mask becomes 0 and 255."""

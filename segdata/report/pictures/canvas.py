@@ -237,20 +237,14 @@ class BackgroundImage:
     """An image's pixels, decoded once and shown in several views; grey where there is no image to show.
 
     Pillow's limit on image sizes is the caller's business, as for readers.
-
-    Attributes
-    ----------
-    image : RGB; None where there is none
-    width, height : of the labels, in pixels, which the image is stretched to
-    note : why there is no image, or why it does not fit; empty where all is well
-    curve : the 256 grey levels that are shown instead; none: as they are
     """
 
-    image: Image.Image | None
+    image: Image.Image | None  # RGB; None where there is none
+    # width, height: of the labels, in pixels, which the image is stretched to
     width: int
     height: int
-    note: str = ""
-    curve: tuple[int, ...] = ()
+    note: str = ""  # why there is no image, or why it does not fit; empty where all is well
+    curve: tuple[int, ...] = ()  # the 256 grey levels that are shown instead; none: as they are
 
     @staticmethod
     def from_uri(uri: str | None, width: int, height: int) -> "BackgroundImage":

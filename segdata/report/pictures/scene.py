@@ -44,20 +44,12 @@ class MarkedFinding:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image, one annotation of it, and what was found there.
+    """An image, one annotation of it, and what was found there."""
 
-    Attributes
-    ----------
-    ground : the image
-    annotation : the segments
-    colors : (n_segments, 3) uint8
-    marks : the findings
-    """
-
-    ground: BackgroundImage
-    annotation: Annotation
-    colors: Pixels
-    marks: Sequence[MarkedFinding] = ()
+    ground: BackgroundImage  # the image
+    annotation: Annotation  # the segments
+    colors: Pixels  # (n_segments, 3) uint8
+    marks: Sequence[MarkedFinding] = ()  # the findings
 
     def render(self, view: View, *, closely: bool = False) -> Image.Image:
         """The view with everything painted on; `closely`: without boxes and numbers, all pixels of findings striped."""

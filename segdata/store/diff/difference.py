@@ -137,32 +137,23 @@ class DatasetSide(msgspec.Struct, rename={"files": "dataset", "n_images": "image
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The differences between A and B.
+    """The differences between A and B."""
 
-    Attributes
-    ----------
-    a, b : what was compared
-    paired_by : ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of
-        both were paired
-    n_images : pairs of images
-    n_kept : segments of A that have the same image, category and pixels in B
-    n_same : those of which B says everything else too that A says; their ids and polygon vertices apart
-    counts : by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
-    changes : the first of each kind that makes them differ, by kind and then by image
-    moves : pixels by their category in A and in B, most first; None: no category
-    strict : ids and polygon vertices count as differences too
-    """
-
+    # a, b: what was compared
     a: DatasetSide
     b: DatasetSide
+    # ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of both were
+    # paired
     paired_by: PairByName
-    n_images: int
-    n_kept: int
-    n_same: int
+    n_images: int  # pairs of images
+    n_kept: int  # segments of A that have the same image, category and pixels in B
+    n_same: int  # those of which B says everything else too that A says; their ids and polygon vertices apart
+    # by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
     counts: dict[DifferenceKind, KindCount]
-    changes: tuple[DatasetChange, ...]
+    changes: tuple[DatasetChange, ...]  # the first of each kind that makes them differ, by kind and then by image
+    # pixels by their category in A and in B, most first; None: no category
     moves: dict[tuple[str | None, str | None], int]
-    strict: bool = False
+    strict: bool = False  # ids and polygon vertices count as differences too
 
     @property
     def same(self) -> bool:
@@ -186,30 +177,20 @@ class Difference:
 
 @dataclass(slots=True)
 class DifferenceCounter:
-    """Differences as they are found.
+    """Differences as they are found."""
 
-    Attributes
-    ----------
-    limit : how many of each kind to keep; None: all
-    ignored : kinds that are not counted
-    counts : by kind
-    changes : by kind, in the order of images
-    moves : pixels by their category in A and in B; None: no category
-    n_images, n_segments : in A and in B
-    n_kept : segments of A that have the same image, category and pixels in B
-    n_same : those of which B says everything else too that A says; their ids and vertices apart
-    defects : in A and in B, what was met while reading, by code
-    """
-
-    limit: int | None
-    ignored: frozenset[DifferenceKind] = frozenset()
-    counts: dict[DifferenceKind, KindCount] = field(default_factory=dict)
-    changes: dict[DifferenceKind, list[DatasetChange]] = field(default_factory=dict)
+    limit: int | None  # how many of each kind to keep; None: all
+    ignored: frozenset[DifferenceKind] = frozenset()  # kinds that are not counted
+    counts: dict[DifferenceKind, KindCount] = field(default_factory=dict)  # by kind
+    changes: dict[DifferenceKind, list[DatasetChange]] = field(default_factory=dict)  # by kind, in the order of images
+    # pixels by their category in A and in B; None: no category
     moves: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    # n_images, n_segments: in A and in B
     n_images: list[int] = field(default_factory=lambda: [0, 0])
     n_segments: list[int] = field(default_factory=lambda: [0, 0])
-    n_kept: int = 0
-    n_same: int = 0
+    n_kept: int = 0  # segments of A that have the same image, category and pixels in B
+    n_same: int = 0  # those of which B says everything else too that A says; their ids and vertices apart
+    # in A and in B, what was met while reading, by code
     defects: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
     def add(

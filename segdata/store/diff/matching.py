@@ -46,17 +46,12 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class ImagePairs:
-    """Pairs of images, in ascending order of what they have in common.
+    """Pairs of images, in ascending order of what they have in common."""
 
-    Attributes
-    ----------
-    a, b : (n,) rows of each source's `image_ids`; -1 where that side lacks the image
-    by : what they have in common
-    """
-
+    # a, b: (n,) rows of each source's `image_ids`; -1 where that side lacks the image
     a: Ints
     b: Ints
-    by: PairByName
+    by: PairByName  # what they have in common
 
     def portions(self, n: int) -> list[tuple[Ints, Ints]]:
         """The pairs in up to `n` portions of about the same size."""
@@ -105,18 +100,11 @@ def _source_rows(dataset: OpenDataset, rows: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class LoadedSide:
-    """One dataset's images of a portion.
+    """One dataset's images of a portion."""
 
-    Attributes
-    ----------
-    batch : what was loaded
-    pair : (n_images,) the pair that each image belongs to
-    name_of : category id -> the name by which both datasets know it
-    """
-
-    batch: Batch
-    pair: Ints
-    name_of: Callable[[int], str]
+    batch: Batch  # what was loaded
+    pair: Ints  # (n_images,) the pair that each image belongs to
+    name_of: Callable[[int], str]  # category id -> the name by which both datasets know it
 
     @cached_property
     def annotation_pair(self) -> Ints:
@@ -159,16 +147,12 @@ class LoadedSide:
 
 @dataclass(frozen=True)
 class DiffPortion:
-    """Some pairs of images.
+    """Some pairs of images."""
 
-    Attributes
-    ----------
-    a, b : what each dataset has of them
-    image_a, image_b : (n,) for each pair the row of the image in each side's batch; -1 where it lacks it
-    """
-
+    # a, b: what each dataset has of them
     a: LoadedSide
     b: LoadedSide
+    # image_a, image_b: (n,) for each pair the row of the image in each side's batch; -1 where it lacks it
     image_a: Ints
     image_b: Ints
 
@@ -212,22 +196,17 @@ class DiffPortion:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationPairs:
-    """Annotations in pairs, and those that stay alone though their image has a partner.
+    """Annotations in pairs, and those that stay alone though their image has a partner."""
 
-    Attributes
-    ----------
-    a, b : (n,) rows of each side's annotations
-    pair : (n,) the pair of images
-    alone_a, alone_b : rows
-    frame_a, frame_b : (n_segments,) of each side: the pair of annotations that a segment belongs to, -1 where it is
-        not compared, since its annotation or image has no partner or one of another size
-    """
-
+    # a, b: (n,) rows of each side's annotations
     a: Ints
     b: Ints
-    pair: Ints
+    pair: Ints  # (n,) the pair of images
+    # alone_a, alone_b: rows
     alone_a: Ints
     alone_b: Ints
+    # frame_a, frame_b: (n_segments,) of each side: the pair of annotations that a segment belongs to, -1 where it is
+    # not compared, since its annotation or image has no partner or one of another size
     frame_a: Ints
     frame_b: Ints
 
@@ -294,20 +273,14 @@ MIN_IOU = 0.5  # IoU: two segments that share less are not the same
 
 @dataclass(frozen=True, slots=True)
 class SegmentMatches:
-    """Segments in pairs, in the order of A's, and those that stay alone.
+    """Segments in pairs, in the order of A's, and those that stay alone."""
 
-    Attributes
-    ----------
-    a, b : (n,) rows of each side's segments
-    shared : (n,) pixels that both have
-    exact : (n,) both have exactly the same pixels, or both none
-    alone_a, alone_b : rows of the segments without partner, of those that were compared
-    """
-
+    # a, b: (n,) rows of each side's segments
     a: Ints
     b: Ints
-    shared: Ints
-    exact: NDArray[np.bool_]
+    shared: Ints  # (n,) pixels that both have
+    exact: NDArray[np.bool_]  # (n,) both have exactly the same pixels, or both none
+    # alone_a, alone_b: rows of the segments without partner, of those that were compared
     alone_a: Ints
     alone_b: Ints
 
@@ -429,17 +402,12 @@ def _greedy(a: Ints, b: Ints) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class DifferingStrips:
-    """Strips of a line that only one side has, in order.
+    """Strips of a line that only one side has, in order."""
 
-    Attributes
-    ----------
-    start, end : (n,) places, half open
-    of_a : (n,) A has it and B has not; else the reverse
-    """
-
+    # start, end: (n,) places, half open
     start: Ints
     end: Ints
-    of_a: NDArray[np.bool_]
+    of_a: NDArray[np.bool_]  # (n,) A has it and B has not; else the reverse
 
 
 def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
@@ -476,19 +444,12 @@ def _runs(start: Ints, end: Ints, line: NumberLine) -> Runs:
 
 @dataclass(frozen=True, slots=True)
 class RecategorisedPixels:
-    """Pixels whose categories differ.
+    """Pixels whose categories differ."""
 
-    Attributes
-    ----------
-    frame : (n,) the pairs of annotations that have such
-    pixels : (n,) how many
-    box : x, y, width and height (n,) around them
-    moves : frame, category in A and category in B (-1: none) with the number of pixels, most first
-    """
-
-    frame: Ints
-    pixels: Ints
-    box: tuple[Ints, Ints, Ints, Ints]
+    frame: Ints  # (n,) the pairs of annotations that have such
+    pixels: Ints  # (n,) how many
+    box: tuple[Ints, Ints, Ints, Ints]  # x, y, width and height (n,) around them
+    # frame, category in A and category in B (-1: none) with the number of pixels, most first
     moves: list[tuple[int, int, int, int]]
 
 
