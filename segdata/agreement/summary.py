@@ -48,7 +48,7 @@ from segdata.agreement.scores import (
 from segdata.agreement.surface_distances import Tolerance
 from segdata.agreement.volumes import VolumeAgreement, volume_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.finding import Finding
+from segdata.core.finding import Finding, sort_findings
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Table
 from segdata.core.validation import FailOn, has_failures
@@ -333,7 +333,7 @@ def summarise_agreement(
         tolerance=tolerance or Tolerance(),
         leading=leading_score(comparison),
         overlap=_overlapping_categories(comparison),
-        findings=tuple(sorted(findings, key=Finding.order)),
+        findings=tuple(sort_findings(findings)),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import Finding
+from segdata.core.finding import Finding, sort_findings
 from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
@@ -76,7 +76,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     """
     groups: dict[tuple[str, str, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []
-    for finding in sorted(findings, key=Finding.order):
+    for finding in sort_findings(findings):
         habit = habits.get(finding.code)
         if habit is None:
             single.append(finding)
@@ -93,7 +93,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
                 gone = set(map(id, folded))
                 rest = [finding for finding in rest if id(finding) not in gone]
         single += rest
-    return FoldedFindings(tuple(sorted([*single, *members], key=Finding.order)), members)
+    return FoldedFindings(tuple(sort_findings([*single, *members])), members)
 
 
 def is_habit(having: int, of: int, least_rate: float = DATASET_RATE) -> bool:

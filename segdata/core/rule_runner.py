@@ -15,7 +15,7 @@ import msgspec
 from segdata.core.config import Config
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Defect, Finding, RowFinding
+from segdata.core.finding import Defect, Finding, RowFinding, sort_findings
 from segdata.core.profile import Profile
 from segdata.core.reductions import Part, Request, combine_requests, run_part
 from segdata.core.rule import Command, Family, Rule, Tables, rules
@@ -218,7 +218,7 @@ def run_rules(
         with_stale = replace(tables, defects=tables.defects + stale)
         kept += filter(None, map(control.apply_severity, stamp.findings(last, last.check(with_stale))))
     named = kept if stamp.several else [_without_annotator(finding) for finding in kept]
-    return RuleResults(tuple(sorted(named, key=Finding.order)), n_suppressed)
+    return RuleResults(tuple(sort_findings(named)), n_suppressed)
 
 
 def _without_annotator(finding: Finding) -> Finding:

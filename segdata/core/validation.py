@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from segdata.core.errors import check_choice, count_noun
-from segdata.core.finding import SEVERITIES, Finding
+from segdata.core.finding import SEVERITIES, Finding, sort_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,7 @@ class Validation:
     def every(self) -> tuple[Finding, ...]:
         """All findings, whether a baseline has them or not, in order."""
         known = self.baseline.known if self.baseline else ()
-        return tuple(sorted(self.findings + known, key=Finding.order))
+        return tuple(sort_findings(self.findings + known))
 
     @property
     def unfolded(self) -> tuple[Finding, ...]:
@@ -201,7 +201,7 @@ class Validation:
 
 def _unfold(findings: Iterable[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
     """The findings, in order, with the single ones in place of those that stand for them."""
-    return tuple(sorted((one for finding in findings for one in members.get(finding, (finding,))), key=Finding.order))
+    return tuple(sort_findings(one for finding in findings for one in members.get(finding, (finding,))))
 
 
 def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
@@ -210,7 +210,7 @@ def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding
     whole = {summary: own for summary, own in members.items() if all(id(finding) in present for finding in own)}
     gone = {id(finding) for own in whole.values() for finding in own}
     rest = [finding for finding in findings if id(finding) not in gone]
-    return tuple(sorted([*rest, *whole], key=Finding.order))
+    return tuple(sort_findings([*rest, *whole]))
 
 
 def _cover_habits(comparison: BaselineComparison) -> BaselineComparison:

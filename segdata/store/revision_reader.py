@@ -32,7 +32,7 @@ from segdata.core.schema import (
     rle_to_runs,
 )
 from segdata.core.storage import names_in, open_mirrored, open_piecewise, original_url
-from segdata.formats.shared.per_image import segments_per_chunk
+from segdata.formats.shared.per_image import number_chunks, segments_per_chunk
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData, ParquetFile
@@ -155,8 +155,8 @@ class CanonicalSource:
         group = np.maximum.accumulate(group)
         ends = np.cumsum([0, *(image_group.part.n_segments for image_group in self._groups)])
         height = pc.fill_null(self._images["height"], 0).to_numpy()
-        per_chunk = segments_per_chunk(int(ends[-1]) + len(rows), height, least=1)
-        portion = (ends[group] + np.searchsorted(group, group)) // per_chunk  # of the first image of the group
+        begin, end = ends[group] + np.searchsorted(group, group), int(ends[-1]) + len(rows)  # of the group
+        portion = number_chunks(begin, end, segments_per_chunk(end, height, least=1))
         return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
 
     def load(self, rows: Ints) -> Batch:

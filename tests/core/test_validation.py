@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.finding import Box, Finding
+from segdata.core.finding import Box, Finding, sort_findings
 from segdata.core.validation import compare_to_baseline
 
 
@@ -33,6 +33,12 @@ findings = st.lists(
     st.builds(speck, st.sampled_from("ab"), st.integers(1, 9), pixels=st.integers(1, 3))
     | st.builds(imbalance, st.floats(100, 900).map(lambda value: round(value, 1)))
 )
+
+
+@given(findings)
+def test_findings_are_sorted_by_their_order(some: list[Finding]) -> None:
+    some = [replace(finding, severity=("error", "warning", "info")[len(finding.message) % 3]) for finding in some]
+    assert sort_findings(some) == sorted(some, key=Finding.order)
 
 
 def test_renumbered_and_moved_in_the_file_is_the_same() -> None:

@@ -60,6 +60,7 @@ _KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
 _NUMBERS = ("id", "image_id", "category_id")
 _COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN - {*_NUMBERS})))
 _UNKNOWN = -1
+_DENSE = 16  # ids whose range is so many times their number are looked up in a table of that range
 _FEW = 20  # fewer annotations are an excerpt, which nobody evaluates
 _TRIED = 4096  # annotations that are looked at for missing keys
 
@@ -259,7 +260,7 @@ def join_annotations(
         annotator=request.annotator,
         items=items,
         positions=order,
-        offset=np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
+        offset=np.r_[0, np.cumsum(np.bincount(image[order], minlength=len(listing.image_ids)))],
     )
 
 
@@ -271,6 +272,11 @@ def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Int
     rows = np.fromiter(row_of.values(), np.int64, len(row_of))
     if len(ids) == 0:
         return np.full(len(image_ids), _UNKNOWN)
+    low, high = int(ids.min()), int(ids.max())
+    if high - low < _DENSE * len(ids):
+        row_by_id = np.full(high - low + 2, _UNKNOWN)  # the last is that of all other ids
+        row_by_id[ids - low] = rows
+        return row_by_id[np.where((image_ids >= low) & (image_ids <= high), image_ids - low, -1)]
     order = np.argsort(ids)
     place = np.minimum(np.searchsorted(ids[order], image_ids), len(ids) - 1)
     return np.where(ids[order][place] == image_ids, rows[order][place], _UNKNOWN)

@@ -661,15 +661,14 @@ def _spelling_remedy(name: str, file: str) -> str:
 
 def _name_in_other_spelling(places: Iterable[Path], by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
     """The first name that a file below one of the places has but for case and the encoding of letters, and its name."""
-    folded: dict[str, dict[str, str]] = {}
     for place in places:
         for folder, names in by_folder.items():
             with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
-                if folder not in folded:
-                    folded[folder] = {fold_name(name): name for name in names}
-                alike = sorted(entry.name for entry in entries if fold_name(entry.name) in folded[folder])
+                files = {fold_name(entry.name): entry.name for entry in entries if is_image_name(entry.name)}
+                alike = {files[fold_name(name)]: name for name in names if fold_name(name) in files} if files else {}
                 if alike:
-                    return folded[folder][fold_name(alike[0])], alike[0]
+                    file = min(alike)
+                    return alike[file], file
     return None
 
 

@@ -394,6 +394,7 @@ class _EntriesReader(msgspec.Struct, frozen=True):
 
 _LEAST_PER_CHUNK, _MOST_PER_CHUNK = 8_192, 32_768  # images and segments
 _CHUNKS = 40  # enough for the threads of most machines
+_MANY_CHUNKS = 8  # from here on the last chunks are smaller
 _ROWS_PER_CHUNK = 1 << 24  # of pixels, over all segments, as if each were as tall as its image
 
 
@@ -418,10 +419,26 @@ def segments_per_chunk(n_segments: int, height: Ints, least: int = _LEAST_PER_CH
 
 
 def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:
-    """The rows of n images in chunks of some `per_chunk` segments; image i has offset[i] to offset[i + 1]."""
+    """The rows of n images in chunks of some `per_chunk` segments; image i has offset[i] to offset[i + 1].
+
+    >>> [len(rows) for rows in chunk_segments(np.zeros(105, np.int64), 10)]
+    [10, 10, 10, 10, 10, 10, 10, 10, 10, 3, 3, 3, 3, 2]
+    """
     rows = np.arange(len(offset) - 1, dtype=np.int64)
-    portion = (offset[:-1] + rows) // per_chunk
+    portion = number_chunks(offset[:-1] + rows, int(offset[-1]) + len(rows), per_chunk)
     return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+
+
+def number_chunks(begin: Ints, end: int, per_chunk: int) -> Ints:
+    """(n,) ascending numbers of the chunks of what begins at these of `end` images and segments.
+
+    The last chunks of many are a quarter as large, so that threads that work on them end at about the same time.
+    """
+    first = (end // per_chunk - 1) * per_chunk  # of the last chunks
+    if first < _MANY_CHUNKS * per_chunk:
+        return begin // per_chunk
+    smaller = -(-(end - first) // round(4 * (end - first) / per_chunk))
+    return np.where(begin < first, begin // per_chunk, first + (begin - first) // smaller)
 
 
 def _segment_table(annotations: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:

@@ -11,7 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
@@ -143,6 +146,16 @@ def test_ids_that_are_texts_are_read_item_by_item(tmp_path: Path) -> None:
     source = opened(tmp_path, annotations=[annotation(id="a"), annotation(id=2)])
     assert not isinstance(source.items, ScannedItems)
     assert source.load(source.chunks()[0]).segments["source_id"].to_pylist() == ["a", None]
+
+
+NUMBERS = st.integers(-5, 60) | st.sampled_from([-(2**62) + 1, 2**62 - 1, 10**6])
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=12, unique=True), st.lists(NUMBERS, max_size=12))
+def test_annotations_find_their_images_by_close_and_by_distant_ids(ids: list[int], wanted: list[int]) -> None:
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    rows = instances_reader._image_rows(np.array(wanted, np.int64), row_of)
+    assert rows.tolist() == [row_of.get(id_, -1) for id_ in wanted]
 
 
 def test_a_mapped_file_that_is_replaced_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
