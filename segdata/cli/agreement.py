@@ -29,6 +29,8 @@ from segdata.cli.options import (
     add_options,
     data_options,
     example,
+    flag,
+    option,
     report_options,
     rule_options,
     split_codes,
@@ -84,23 +86,16 @@ def _most_images(datasets: list[tuple[str | None, "OpenDataset"]]) -> int:
     ),
 )
 @NAMED_DATA
-@click.option("--gold", metavar="NAME", help="Annotator that is the reference for all others.")
+@option("--gold NAME", "Annotator that is the reference for all others.")
 @GROUP_BY
-@click.option(
-    "--plan",
-    metavar="WIDTH",
+@option(
+    "--plan WIDTH",
+    "Plan how many images to label twice for intervals of ± WIDTH, such as 0.02.",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Plan how many images to label twice for intervals of ± WIDTH, such as 0.02.",
 )
-@click.option(
-    "--contrasts", is_flag=True, help="Also test who agrees better with the reference, or which pairs agree better."
-)
-@click.option(
-    "--model",
-    "models",
-    metavar="NAME",
-    multiple=True,
-    help="Name of a model; report how many of its labels annotators kept unchanged.",
+@flag("--contrasts", "Also test who agrees better with the reference, or which pairs agree better.")
+@option(
+    "--model NAME", "Name of a model; report how many of its labels annotators kept unchanged.", "models", multiple=True
 )
 @PAIR
 @TAXONOMY_MAP
@@ -109,14 +104,13 @@ def _most_images(datasets: list[tuple[str | None, "OpenDataset"]]) -> int:
 @CONFIDENCE
 @RESAMPLES
 @SEED
-@click.option(
-    "--cvat-report",
+@option(
+    "--cvat-report [JOB=]FILE",
+    "Quality report of CVAT (JSON), to compare with figures of the same frames; needs --gold.",
     "cvat_reports",
-    metavar="[JOB=]FILE",
     multiple=True,
-    help="Quality report of CVAT (JSON), to compare with figures of the same frames; needs --gold.",
 )
-@click.option("--anonymise", is_flag=True, help="Replace annotator names with A, B, C in the report.")
+@flag("--anonymise", "Replace annotator names with A, B, C in the report.")
 @rule_options
 @report_options("text", "json", "html", "csv")
 @SCHEDULER
@@ -221,29 +215,28 @@ def _report(
 )
 @NAMED_DATA
 @OUT
-@click.option(
+@option(
     "--method",
+    "How to combine annotations; default: auto, which is instances for instance data, else majority.",
     type=click.Choice(("auto", "majority", "staple", "instances")),
     default="auto",
-    help="How to combine annotations; default: auto, which is instances for instance data, else majority.",
 )
-@click.option(
+@option(
     "--undecided",
+    "Make regions without a consensus void, or list them to be settled",
     type=click.Choice(("void", "list")),
     default="void",
-    help="Make regions without a consensus void, or list them to be settled; default: void.",
 )
-@click.option(
-    "--min-support",
-    metavar="SHARE",
+@option(
+    "--min-support SHARE",
+    "A label needs more than this share of the annotators",
     type=click.FloatRange(0.5, 1, max_open=True),
     default=0.5,
-    help="A label needs more than this share of the annotators; default: 0.5.",
 )
-@click.option(
+@option(
     "--leave-one-out/--no-leave-one-out",
+    "Compare each annotator with the consensus of the others; on by default.",
     default=True,
-    help="Compare each annotator with the consensus of the others; on by default.",
 )
 @PAIR
 @TAXONOMY_MAP
@@ -289,7 +282,7 @@ def consensus_command(
     ),
 )
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
-@click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Reference: a dataset with trusted labels.")
+@option("--gold GOLD", "Reference: a dataset with trusted labels.", type=PATH, required=True)
 @PAIR
 @TAXONOMY_MAP
 @CONFIDENCE
@@ -324,31 +317,11 @@ def evaluate_command(
 _SHARE = click.FloatRange(0, 1)
 _RISK = click.FloatRange(0, 1, min_open=True, max_open=True)
 _QUALITY = (
-    click.option("--lot", metavar="N", type=click.IntRange(min=1), help="Number of images in the delivery."),
-    click.option(
-        "--aql", metavar="SHARE", type=_SHARE, default=0.01, help="Acceptable share of defective images; default: 0.01."
-    ),
-    click.option(
-        "--limit",
-        metavar="SHARE",
-        type=_SHARE,
-        default=0.05,
-        help="Unacceptable share of defective images; default: 0.05.",
-    ),
-    click.option(
-        "--producer-risk",
-        metavar="RISK",
-        type=_RISK,
-        default=0.05,
-        help="Risk of rejecting a good delivery; default: 0.05.",
-    ),
-    click.option(
-        "--consumer-risk",
-        metavar="RISK",
-        type=_RISK,
-        default=0.1,
-        help="Risk of accepting a bad delivery; default: 0.1.",
-    ),
+    option("--lot N", "Number of images in the delivery.", type=click.IntRange(min=1)),
+    option("--aql SHARE", "Acceptable share of defective images", type=_SHARE, default=0.01),
+    option("--limit SHARE", "Unacceptable share of defective images", type=_SHARE, default=0.05),
+    option("--producer-risk RISK", "Risk of rejecting a good delivery", type=_RISK, default=0.05),
+    option("--consumer-risk RISK", "Risk of accepting a bad delivery", type=_RISK, default=0.1),
 )
 
 
@@ -399,19 +372,17 @@ def plan(lot: int | None, quality: "DeliveryQuality", report: str, output: Path 
     ),
 )
 @click.argument("delivery", type=PATH)
-@click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Gold standard: a dataset with trusted labels.")
+@option("--gold GOLD", "Gold standard: a dataset with trusted labels.", type=PATH, required=True)
 @quality_options
-@click.option(
-    "--metric", metavar="NAME", help="Metric, such as dice or a plugin's; default: the one in segdata.yaml, else iou."
-)
-@click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="Score that each image must reach.")
+@option("--metric NAME", "Metric, such as dice or a plugin's; default: the one in segdata.yaml, else iou.")
+@option("--bar VALUE", "Score that each image must reach.", type=click.FloatRange(min=0))
 @TOLERANCE
 @TOLERANCE_MM
-@click.option(
+@option(
     "--pair",
+    "Find gold images in the delivery by this; default: by id, or else by equal image files.",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="Find gold images in the delivery by this; default: by id, or else by equal image files.",
 )
 @TAXONOMY_MAP
 @report_options("text", "json")
@@ -455,7 +426,7 @@ def judge(
 )
 @click.argument("before", type=PATH)
 @click.argument("after", type=PATH)
-@click.option("--tolerance", metavar="PX", type=POSITIVE, help="Ignore boundaries that moved by less; default: 2 px.")
+@option("--tolerance PX", "Ignore boundaries that moved by less; default: 2 px.", type=POSITIVE)
 @TOLERANCE_MM
 @PAIR
 @TAXONOMY_MAP
@@ -495,19 +466,10 @@ def rework_command(
     ),
 )
 @NAMED_DATA
-@click.option("--gold", metavar="NAME", help="Reference; default: the one in segdata.yaml, else the other annotators.")
-@click.option(
-    "--before", metavar="DATA", type=PATH, help="The same labels before review, to measure how many passed unchanged."
-)
-@click.option(
-    "--metric",
-    metavar="NAME",
-    default="iou",
-    help="Metric of the scores, such as dice, pq or nsd, or a plugin's; default: iou.",
-)
-@click.option(
-    "--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Worst examples per annotator; default: 3."
-)
+@option("--gold NAME", "Reference; default: the one in segdata.yaml, else the other annotators.")
+@option("--before DATA", "The same labels before review, to measure how many passed unchanged.", type=PATH)
+@option("--metric NAME", "Metric of the scores, such as dice, pq or nsd, or a plugin's", default="iou")
+@option("--worst N", "Worst examples per annotator", type=click.IntRange(min=0), default=3)
 @TOLERANCE
 @TOLERANCE_MM
 @PAIR

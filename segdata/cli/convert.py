@@ -15,6 +15,8 @@ from segdata.cli.options import (
     add_options,
     data_options,
     example,
+    flag,
+    option,
     option_text,
     parse_pairs,
     report_options,
@@ -36,11 +38,11 @@ F = TypeVar("F", bound=Callable[..., object])
 # Where the programs of a format, or of a layout of masks, look for images below the target; the files say nothing else.
 _IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages", "ultralytics": "images", "mmsegmentation": "img_dir"}
 _OF_B = (
-    click.option("--from-b", metavar="FORMAT", type=FORMAT, help="Format of B; default: detected."),
-    click.option("--taxonomy-b", metavar="FILE", type=PATH, help="Taxonomy of B; default: taxonomy.yaml beside B."),
-    click.option("--images-b", metavar="DIR", type=PATH, help="Folder of the image files of B."),
-    click.option("--read-option-b", metavar="NAME=VALUE", multiple=True, help="Option of the format of B."),
-    click.option("--config-b", metavar="FILE", type=PATH, help="Settings of B; default: segdata.yaml beside B."),
+    option("--from-b FORMAT", "Format of B; default: detected.", type=FORMAT),
+    option("--taxonomy-b FILE", "Taxonomy of B; default: taxonomy.yaml beside B.", type=PATH),
+    option("--images-b DIR", "Folder of the image files of B.", type=PATH),
+    option("--read-option-b NAME=VALUE", "Option of the format of B.", multiple=True),
+    option("--config-b FILE", "Settings of B; default: segdata.yaml beside B.", type=PATH),
 )
 
 
@@ -52,46 +54,31 @@ _OF_B = (
 )
 @click.argument("src", type=PATH)
 @click.argument("dst", type=PATH)
-@click.option("--to", metavar="FORMAT", type=FORMAT, default="canonical", help="Format of DST; default: canonical.")
-@click.option(
-    "--roi",
-    metavar="DIR",
+@option("--to FORMAT", "Format of DST", type=FORMAT, default="canonical")
+@option("--roi DIR", "Masks of the regions of interest, named like the images; nothing is labelled outside.", type=PATH)
+@option(
+    "--taxonomy-map MAP",
+    "Rename, merge and drop categories as MAP says; `segdata taxonomy diff` writes one.",
     type=PATH,
-    help="Masks of the regions of interest, named like the images; nothing is labelled outside.",
 )
-@click.option(
-    "--taxonomy-map",
-    metavar="MAP",
-    type=PATH,
-    help="Rename, merge and drop categories as MAP says; `segdata taxonomy diff` writes one.",
+@option("--annotator NAME", "Annotator name for annotations that have none.")
+@option(
+    "--source", "Source of the labels, if SRC does not name it.", type=click.Choice(("human", "model", "consensus"))
 )
-@click.option("--annotator", metavar="NAME", help="Annotator name for annotations that have none.")
-@click.option(
-    "--source",
-    type=click.Choice(("human", "model", "consensus")),
-    help="Source of the labels, if SRC does not name it.",
-)
-@click.option(
-    "--write-option",
+@option(
+    "--write-option NAME=VALUE",
+    "Option of the format of DST; `segdata formats FORMAT` lists them.",
     "write_options",
-    metavar="NAME=VALUE",
     multiple=True,
-    help="Option of the format of DST; `segdata formats FORMAT` lists them.",
 )
-@click.option(
+@option(
     "--on-loss",
+    "If DST cannot hold everything: warn (default), write nothing and exit with 1 (error), or be silent (allow).",
     type=click.Choice(("warn", "error", "allow")),
     default="warn",
-    help="If DST cannot hold everything: warn (default), write nothing and exit with 1 (error), or be silent (allow).",
 )
-@click.option(
-    "--verify", is_flag=True, help="Read DST back and compare it with SRC: only the reported losses may differ."
-)
-@click.option(
-    "--copy-images",
-    is_flag=True,
-    help="Copy the image files too. By default DST refers to the originals; COCO only has their names.",
-)
+@flag("--verify", "Read DST back and compare it with SRC: only the reported losses may differ.")
+@flag("--copy-images", "Copy the image files too. By default DST refers to the originals; COCO only has their names.")
 @SCHEDULER
 @data_options
 def command(
@@ -199,15 +186,10 @@ def _options_of_b(command: F) -> F:
 )
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
-@click.option(
-    "--ignore", metavar="KINDS", multiple=True, help="Kinds of difference to ignore, as the report names them."
-)
-@click.option("--strict", is_flag=True, help="Count different segment ids and polygon vertices as well.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="List at most N differences of each kind; default: 3 as text, 100 as JSON.",
+@option("--ignore KINDS", "Kinds of difference to ignore, as the report names them.", multiple=True)
+@flag("--strict", "Count different segment ids and polygon vertices as well.")
+@option(
+    "--limit N", "List at most N differences of each kind; default: 3 as text, 100 as JSON.", type=click.IntRange(min=0)
 )
 @report_options("text", "json")
 @data_options

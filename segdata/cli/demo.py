@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import FOLDER, example
+from segdata.cli.options import FOLDER, example, option
 from segdata.cli.output import emit, make_console
 from segdata.cli.process import MISUSE
 from segdata.core.atomic_files import lock_target
@@ -29,10 +29,12 @@ _MARKER_FILE = ".segdata-demo"  # the demo empties only folders with this file
 
 @click.command(name="demo", epilog=example("segdata demo", "segdata demo /tmp/street"))
 @click.argument("folder", metavar="[DIR]", type=FOLDER, default="segdata-demo")
-@click.option(
-    "--scenes", metavar="N", type=click.IntRange(1, MAX_IMAGES), default=8,
-    help=f"Number of clean street scenes, at most {MAX_IMAGES}; default: 8.",
-)  # fmt: skip
+@option(
+    "--scenes N",
+    f"Number of clean street scenes, at most {MAX_IMAGES}",
+    type=click.IntRange(1, MAX_IMAGES),
+    default=8,
+)
 def command(folder: Path, scenes: int) -> None:
     """Make sample data in DIR and run the full workflow on it.
 

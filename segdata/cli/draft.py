@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import OUT, PATH, WORK_DIR, DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import OUT, PATH, WORK_DIR, DataOptions, data_options, example, flag, option, parse_pairs
 from segdata.cli.output import emit
 from segdata.cli.process import FOUND, say, stage_bars
 from segdata.core.errors import count_noun
@@ -26,38 +26,28 @@ if TYPE_CHECKING:
 )
 @click.argument("data", metavar="IMAGES", type=PATH)
 @OUT
-@click.option(
-    "--method", metavar="METHOD", help="Method: threshold, watershed, superpixels or kmeans; default: watershed."
-)
-@click.option(
-    "--option",
+@option("--method METHOD", "Method: threshold, watershed, superpixels or kmeans; default: watershed.")
+@option(
+    "--option NAME=VALUE",
+    "Option of the method, such as waist=0.3; an unknown name lists the options.",
     "tuned",
-    metavar="NAME=VALUE",
     multiple=True,
-    help="Option of the method, such as waist=0.3; an unknown name lists the options.",
 )
-@click.option(
-    "--predictions",
-    metavar="FILE",
-    type=PATH,
-    help="Use the results of a model, in any readable format, instead of a method.",
-)
-@click.option(
-    "--confidence",
-    metavar="P",
+@option("--predictions FILE", "Use the results of a model, in any readable format, instead of a method.", type=PATH)
+@option(
+    "--confidence P",
+    "With --predictions: make segments with a lower score void; default: 0.5.",
     type=click.FloatRange(0, 1),
-    help="With --predictions: make segments with a lower score void; default: 0.5.",
 )
-@click.option("--model", is_flag=True, help="Train a model on the annotated images, and draft the others.")
-@click.option(
-    "--precision",
-    metavar="P",
+@flag("--model", "Train a model on the annotated images, and draft the others.")
+@option(
+    "--precision P",
+    "With --model: share of drafted pixels that must be right; the rest becomes void. Default: 0.9.",
     type=click.FloatRange(0, 1, min_open=True),
-    help="With --model: share of drafted pixels that must be right; the rest becomes void. Default: 0.9.",
 )
-@click.option("--quick", is_flag=True, help="With --model: train for a few minutes only.")
+@flag("--quick", "With --model: train for a few minutes only.")
 @WORK_DIR(help="With --model: folder for the networks; an interrupted run resumes from it.")
-@click.option("--category", metavar="NAME", help="Category of the segments; default: the only one, else object.")
+@option("--category NAME", "Category of the segments; default: the only one, else object.")
 @data_options
 def command(
     data: Path,

@@ -19,6 +19,8 @@ from segdata.cli.options import (
     DataOptions,
     data_options,
     example,
+    flag,
+    option,
     report_options,
 )
 from segdata.cli.output import emit, make_console, protect_inputs, report_written
@@ -38,26 +40,18 @@ if TYPE_CHECKING:
     ),
 )
 @DATA
-@click.option(
-    "--parts",
-    metavar="NAME=SHARE,…",
-    default="train=0.7,val=0.15,test=0.15",
-    help="Names of the parts and their shares; default: train=0.7,val=0.15,test=0.15.",
-)
-@click.option(
-    "--group",
-    metavar="COLUMN",
+@option("--parts NAME=SHARE,…", "Names of the parts and their shares", default="train=0.7,val=0.15,test=0.15")
+@option(
+    "--group COLUMN",
+    "Keep images with the same camera, folder, or metadata key together, as groups and sequences always are.",
     multiple=True,
-    help="Keep images with the same camera, folder, or metadata key together, as groups and sequences always are.",
 )
-@click.option("--seed", metavar="N", default=0, help="Random seed; default: 0.")
-@click.option("--keep", is_flag=True, help="Keep images in the part that they have; assign only the others.")
-@click.option("--overwrite", is_flag=True, help="Replace the split that DATA has already.")
-@click.option("--no-near", is_flag=True, help="Skip the search for near-duplicate images, which decodes all images.")
-@click.option(
-    "--lists", metavar="DIR", type=FOLDER, help="Write DIR/train.txt, … for --list instead of a new revision of DATA."
-)
-@click.option("--dry-run", is_flag=True, help="Only show how balanced the split would be.")
+@option("--seed N", "Random seed", default=0)
+@flag("--keep", "Keep images in the part that they have; assign only the others.")
+@flag("--overwrite", "Replace the split that DATA has already.")
+@flag("--no-near", "Skip the search for near-duplicate images, which decodes all images.")
+@option("--lists DIR", "Write DIR/train.txt, … for --list instead of a new revision of DATA.", type=FOLDER)
+@flag("--dry-run", "Only show how balanced the split would be.")
 @report_options("text", "json")
 @data_options
 def split_command(
@@ -118,22 +112,16 @@ def parse_shares(text: str) -> dict[str, float]:
 @DATA
 @OUT
 @click.argument("n", metavar="N", type=click.IntRange(min=1))
-@click.option(
+@option(
     "--for",
+    "gold: cover the categories, rare ones first (default); pilot: at random.",
     "purpose",
     type=click.Choice(("gold", "pilot")),
     default="gold",
-    help="gold: cover the categories, rare ones first (default); pilot: at random.",
 )
-@click.option(
-    "--instances",
-    metavar="M",
-    type=click.IntRange(min=1),
-    default=30,
-    help="Segments of each category in a gold set; default: 30.",
-)
-@click.option("--stratify", metavar="COLUMN", help="Draw each camera, folder, split, … in proportion to its images.")
-@click.option("--seed", metavar="N", default=0, help="Random seed; default: 0.")
+@option("--instances M", "Segments of each category in a gold set", type=click.IntRange(min=1), default=30)
+@option("--stratify COLUMN", "Draw each camera, folder, split, … in proportion to its images.")
+@option("--seed N", "Random seed", default=0)
 @COPY_IMAGES
 @report_options("text", "json")
 @data_options
@@ -185,20 +173,14 @@ Columns of
 )
 @DATA
 @OUT
-@click.option("--category", metavar="NAME", multiple=True, help="Keep segments of this category or its subcategories.")
-@click.option("--annotator", "drawn_by", metavar="NAME", multiple=True, help="Keep annotations of this annotator.")
-@click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at least PX pixels.")
-@click.option("--max-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at most PX pixels.")
-@click.option(
-    "--finding",
-    metavar="CODE",
-    type=RULE,
-    multiple=True,
-    help="Keep images that have this finding in the report of --findings.",
-)
-@click.option("--findings", metavar="JSON", type=PATH, help="Report of segdata validate --format json.")
-@click.option("--where", metavar="EXPR", multiple=True, help="Keep what meets this condition over columns, see above.")
-@click.option("--keep-images", is_flag=True, help="Keep images that lose all their segments.")
+@option("--category NAME", "Keep segments of this category or its subcategories.", multiple=True)
+@option("--annotator NAME", "Keep annotations of this annotator.", "drawn_by", multiple=True)
+@option("--min-area PX", "Keep segments of at least PX pixels.", type=click.IntRange(min=0))
+@option("--max-area PX", "Keep segments of at most PX pixels.", type=click.IntRange(min=0))
+@option("--finding CODE", "Keep images that have this finding in the report of --findings.", type=RULE, multiple=True)
+@option("--findings JSON", "Report of segdata validate --format json.", type=PATH)
+@option("--where EXPR", "Keep what meets this condition over columns, see above.", multiple=True)
+@flag("--keep-images", "Keep images that lose all their segments.")
 @COPY_IMAGES
 @data_options
 def filter_command(
@@ -237,14 +219,13 @@ def filter_command(
 )
 @click.argument("data", nargs=-1, required=True, type=PATH)
 @OUT
-@click.option(
-    "--taxonomy-map",
+@option(
+    "--taxonomy-map DATA=MAP",
+    "Rename the categories of one DATA as MAP says; `segdata taxonomy diff` writes one.",
     "maps",
-    metavar="DATA=MAP",
     multiple=True,
-    help="Rename the categories of one DATA as MAP says; `segdata taxonomy diff` writes one.",
 )
-@click.option("--apart", is_flag=True, help="Keep images of equal names apart, in a folder for each dataset.")
+@flag("--apart", "Keep images of equal names apart, in a folder for each dataset.")
 @COPY_IMAGES
 @data_options
 def merge_command(
@@ -299,17 +280,9 @@ def parse_taxonomy_maps(data: tuple[Path, ...], maps: tuple[str, ...]) -> dict[i
 )
 @DATA
 @OUT
-@click.option(
-    "--rename", metavar="OLD=NEW", multiple=True, help="Rename a category; two with the same new name are merged."
-)
-@click.option("--drop", metavar="NAME", multiple=True, help="Drop the segments of this category.")
-@click.option(
-    "--map",
-    "file",
-    metavar="MAP",
-    type=PATH,
-    help="Rename and drop as this file says; `segdata taxonomy diff` writes one.",
-)
+@option("--rename OLD=NEW", "Rename a category; two with the same new name are merged.", multiple=True)
+@option("--drop NAME", "Drop the segments of this category.", multiple=True)
+@option("--map MAP", "Rename and drop as this file says; `segdata taxonomy diff` writes one.", "file", type=PATH)
 @COPY_IMAGES
 @data_options
 def remap_command(
@@ -380,28 +353,17 @@ def parse_size(text: str) -> tuple[int, int]:
 )
 @DATA
 @OUT
-@click.option("--size", metavar="N", default="512", help="Size of a tile in pixels: N or WIDTHxHEIGHT; default: 512.")
-@click.option(
-    "--overlap",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Pixels that neighbouring tiles share; default: 0.",
-)
+@option("--size N", "Size of a tile in pixels: N or WIDTHxHEIGHT", default="512")
+@option("--overlap N", "Pixels that neighbouring tiles share", type=click.IntRange(min=0), default=0)
 @NO_IMAGES
-@click.option("--back", is_flag=True, help="Reassemble the tiles in DATA.")
-@click.option(
-    "--tiles",
-    metavar="TILES",
-    type=PATH,
-    help="With --back: the output of segdata tile, if DATA has only the tile names.",
-)
-@click.option(
+@flag("--back", "Reassemble the tiles in DATA.")
+@option("--tiles TILES", "With --back: the output of segdata tile, if DATA has only the tile names.", type=PATH)
+@option(
     "--match",
+    "With --back: join segments of several tiles by equal ids (default), or if they share half of their pixels in the "
+    "overlap, for predicted instances.",
     type=click.Choice(("id", "overlap")),
     default="id",
-    help="With --back: join segments of several tiles by equal ids (default), or if they share half of their pixels in "
-    "the overlap, for predicted instances.",
 )
 @data_options
 def tile_command(
@@ -444,16 +406,9 @@ def tile_command(
 )
 @DATA
 @OUT
-@click.option("--box", metavar="X,Y,W,H", help="Window of each image, in pixels.")
-@click.option(
-    "--around",
-    metavar="CATEGORY",
-    multiple=True,
-    help="Cut a window around each segment of CATEGORY; * for all categories.",
-)
-@click.option(
-    "--margin", metavar="N", type=click.IntRange(min=0), default=0, help="Margin around each segment in pixels."
-)
+@option("--box X,Y,W,H", "Window of each image, in pixels.")
+@option("--around CATEGORY", "Cut a window around each segment of CATEGORY; * for all categories.", multiple=True)
+@option("--margin N", "Margin around each segment in pixels.", type=click.IntRange(min=0), default=0)
 @NO_IMAGES
 @data_options
 def crop_command(
@@ -528,10 +483,8 @@ def restore_command(data: Path, revision: str) -> None:
 
 @click.command(name="prune", epilog=example("segdata prune street --keep 3 --dry-run", "segdata prune street --keep 3"))
 @DATA
-@click.option(
-    "--keep", metavar="N", type=click.IntRange(min=1), default=1, help="Keep the last N revisions; default: 1."
-)
-@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+@option("--keep N", "Keep the last N revisions", type=click.IntRange(min=1), default=1)
+@flag("--dry-run", "Only show what would be deleted.")
 def prune_command(data: Path, keep: int, dry_run: bool) -> None:
     """Delete old revisions of a canonical dataset for good.
 

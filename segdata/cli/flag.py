@@ -17,6 +17,7 @@ from segdata.cli.options import (
     add_options,
     data_options,
     example,
+    option,
     option_text,
     report_options,
     rule_options,
@@ -72,65 +73,38 @@ class TrainingOptions:
 
 
 _TRAINING = (
-    click.option("--quick/--no-quick", default=None, help="Get an answer in minutes: two small networks, few steps."),
-    click.option(
-        "--folds",
-        metavar="K",
-        type=click.IntRange(min=2),
-        help="Number of folds; one network judges the images of each.",
-    ),
-    click.option(
-        "--scale", metavar="S", type=float, help="Downscale images by this factor before training, such as 0.5."
-    ),
-    click.option("--members", metavar="N", type=click.IntRange(min=1), help="Networks per fold; default: 1."),
-    click.option(
-        "--architecture",
-        type=click.Choice(get_args(Architecture)),
-        help="Network; default: unet.",
-    ),
-    click.option("--width", metavar="N", type=click.IntRange(min=1), help="Channels of the first level."),
-    click.option("--depth", metavar="N", type=click.IntRange(1, 6), help="Levels of the network."),
-    click.option(
-        "--crop", metavar="PX", type=click.IntRange(min=32), help="Side of training crops, such as 256 or 512."
-    ),
-    click.option("--batch", metavar="N", type=click.IntRange(min=1), help="Crops per step."),
-    click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Steps of training."),
-    click.option("--learning-rate", metavar="R", type=float, help="Highest learning rate."),
-    click.option("--loss", type=click.Choice(get_args(Loss)), help="Loss; default: ce+dice."),
-    click.option("--dice", metavar="W", type=click.FloatRange(min=0), help="Weight of Dice in ce+dice; default: 0.5."),
-    click.option("--smoothing", metavar="SHARE", type=float, help="Label smoothing of ce and focal; default: 0.05."),
-    click.option(
+    option("--quick/--no-quick", "Get an answer in minutes: two small networks, few steps.", default=None),
+    option("--folds K", "Number of folds; one network judges the images of each.", type=click.IntRange(min=2)),
+    option("--scale S", "Downscale images by this factor before training, such as 0.5.", type=float),
+    option("--members N", "Networks per fold; default: 1.", type=click.IntRange(min=1)),
+    option("--architecture", "Network; default: unet.", type=click.Choice(get_args(Architecture))),
+    option("--width N", "Channels of the first level.", type=click.IntRange(min=1)),
+    option("--depth N", "Levels of the network.", type=click.IntRange(1, 6)),
+    option("--crop PX", "Side of training crops, such as 256 or 512.", type=click.IntRange(min=32)),
+    option("--batch N", "Crops per step.", type=click.IntRange(min=1)),
+    option("--steps N", "Steps of training.", type=click.IntRange(min=1)),
+    option("--learning-rate R", "Highest learning rate.", type=float),
+    option("--loss", "Loss; default: ce+dice.", type=click.Choice(get_args(Loss))),
+    option("--dice W", "Weight of Dice in ce+dice; default: 0.5.", type=click.FloatRange(min=0)),
+    option("--smoothing SHARE", "Label smoothing of ce and focal; default: 0.05.", type=float),
+    option(
         "--class-weights/--no-class-weights",
+        "Weigh rare categories more, or all the same; default: more.",
         default=None,
-        help="Weigh rare categories more, or all the same; default: more.",
     ),
-    click.option(
-        "--augment",
-        metavar="LIST",
-        help="Augmentations: usual, none, or a list such as usual,elastic,blur,noise,hue,invert.",
-    ),
-    click.option(
-        "--rotate/--no-rotate",
-        default=None,
-        help="Turn crops by 90 degrees; default: unless images have a top.",
-    ),
-    click.option("--flips", metavar="N", type=click.IntRange(0, 2), help="Mirrored copies that are predicted as well."),
-    click.option("--dropout", metavar="SHARE", type=float, help="Dropout rate, from 0 to below 1; default: 0."),
-    click.option("--weight-decay", metavar="W", type=click.FloatRange(min=0), help="Weight decay; default: 0.01."),
-    click.option(
-        "--group", metavar="COLUMN", multiple=True, help="Keep images with the same value of COLUMN in one fold."
-    ),
-    click.option(
-        "--device", type=click.Choice(("auto", "cuda", "mps", "cpu")), help="Device for training; default: auto."
-    ),
-    click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Random seed; default: 0."),
-    click.option("--model", metavar="M", help="Your own network, as FILE.py:FUNCTION or MODULE:FUNCTION."),
-    click.option("--pretrained/--no-pretrained", default=None, help="Start from an encoder pretrained on ImageNet."),
-    click.option("--weights", metavar="FILE", type=PATH, help="Start from the state dict in FILE."),
-    click.option("--max-memory", metavar="SIZE", help="Memory for images and features, such as 4GiB."),
-    click.option(
-        "--annotator", metavar="NAME", help="Annotator whose labels to judge; default: the first of each image."
-    ),
+    option("--augment LIST", "Augmentations: usual, none, or a list such as usual,elastic,blur,noise,hue,invert."),
+    option("--rotate/--no-rotate", "Turn crops by 90 degrees; default: unless images have a top.", default=None),
+    option("--flips N", "Mirrored copies that are predicted as well.", type=click.IntRange(0, 2)),
+    option("--dropout SHARE", "Dropout rate, from 0 to below 1; default: 0.", type=float),
+    option("--weight-decay W", "Weight decay; default: 0.01.", type=click.FloatRange(min=0)),
+    option("--group COLUMN", "Keep images with the same value of COLUMN in one fold.", multiple=True),
+    option("--device", "Device for training; default: auto.", type=click.Choice(("auto", "cuda", "mps", "cpu"))),
+    option("--seed N", "Random seed; default: 0.", type=click.IntRange(min=0)),
+    option("--model M", "Your own network, as FILE.py:FUNCTION or MODULE:FUNCTION."),
+    option("--pretrained/--no-pretrained", "Start from an encoder pretrained on ImageNet.", default=None),
+    option("--weights FILE", "Start from the state dict in FILE.", type=PATH),
+    option("--max-memory SIZE", "Memory for images and features, such as 4GiB."),
+    option("--annotator NAME", "Annotator whose labels to judge; default: the first of each image."),
 )
 
 
@@ -170,19 +144,13 @@ def _option_words(option: str, value: object) -> list[str]:
 )
 @DATA
 @training_options
-@click.option("--predictions", metavar="P", type=PATH, help="Use the predictions of a model instead of training one.")
+@option("--predictions P", "Use the predictions of a model instead of training one.", type=PATH)
 @WORK_DIR(help="Folder for networks and predictions; an interrupted run resumes from it.")
-@click.option("--budget", metavar="N", help="How much to flag: 200, 5%, 30min or 40images; default: at most 5%.")
-@click.option(
-    "--evaluate",
-    "truth",
-    metavar="TRUTH",
-    type=PATH,
-    help="Evaluate the result against clean labels, or a list of known errors.",
-)
+@option("--budget N", "How much to flag: 200, 5%, 30min or 40images; default: at most 5%.")
+@option("--evaluate TRUTH", "Evaluate the result against clean labels, or a list of known errors.", "truth", type=PATH)
 @rule_options
 @MAX_FINDINGS
-@click.option("--overlays", type=PATH, metavar="DIR", help="Draw the images with findings as PNG files in this folder.")
+@option("--overlays DIR", "Draw the images with findings as PNG files in this folder.", type=PATH)
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 @SCHEDULER
 @data_options

@@ -45,9 +45,25 @@ class RenamedOption(click.Option):
         return " / ".join(f"'{name}'" for name in self.opts if name not in self._earlier)
 
 
-def renamed_option(name: str, earlier: str, **attributes: Any) -> Callable[[F], F]:  # Any: click's own
-    """An option with a hidden earlier name, such as `--by` of `--group-by`."""
-    return click.option(name, cls=RenamedOption, earlier=[earlier], **attributes)
+def option(
+    spec: str, help: str, to: str | None = None, *, earlier: str | None = None, **attributes: Any
+) -> Callable[[F], F]:  # Any: click's own
+    """An option as its help page shows it: its names with what they take, such as ``--output -o FILE``.
+
+    A `help` without a full stop ends with the default. `to` is the parameter that gets the value; `earlier` is a name
+    that still works but is not shown.
+    """
+    words = spec.split()
+    names = [word for word in words if word.startswith("-")]
+    attributes |= {"metavar": words[-1]} if words[-1] not in names else {}
+    attributes |= {"cls": RenamedOption, "earlier": [earlier]} if earlier else {}
+    help = help if help.endswith(".") else f"{help}; default: {attributes['default']}."
+    return click.option(*names, *filter(None, [to]), help=help, **attributes)
+
+
+def flag(spec: str, help: str, to: str | None = None, *, earlier: str | None = None) -> Callable[[F], F]:
+    """An option that is given or not; see `option`."""
+    return option(spec, help, to, earlier=earlier, is_flag=True)
 
 
 class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic in the latest click only
@@ -87,55 +103,32 @@ class RuleNames(click.ParamType):  # type: ignore[type-arg]  # as above
 FORMAT, RULE, RULES = FormatName(), RuleNames(several=False), RuleNames(several=True)
 DATA = click.argument("data", type=PATH)
 OUT = click.argument("out", type=PATH)
-GROUP_BY = renamed_option(
-    "--group-by",
-    "--by",
-    metavar="COLUMN",
-    help="Group results by split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of "
+GROUP_BY = option(
+    "--group-by COLUMN",
+    "Group results by split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of "
     "the images' metadata.",
+    earlier="--by",
 )
-WORK_DIR = functools.partial(renamed_option, "--work-dir", "--work", metavar="DIR", type=PATH)
-PAIR = click.option(
+WORK_DIR = functools.partial(option, "--work-dir DIR", earlier="--work", type=PATH)
+PAIR = option(
     "--pair",
+    "Pair images by id, path without extension (stem), file name, the part of the name that varies, or content.",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="Pair images by id, path without extension (stem), file name, the part of the name that varies, or content.",
 )
-TAXONOMY_MAP = click.option(
-    "--taxonomy-map", metavar="FILE", type=PATH, help="Rename categories as FILE says before comparing them."
+TAXONOMY_MAP = option("--taxonomy-map FILE", "Rename categories as FILE says before comparing them.", type=PATH)
+TOLERANCE = option("--tolerance PX", "Boundaries this close count as equal; default: 2 px.", type=POSITIVE)
+TOLERANCE_MM = option("--tolerance-mm MM", "The tolerance in mm, if the pixel spacing is known.", type=POSITIVE)
+CONFIDENCE = option(
+    "--confidence SHARE", "Confidence of the intervals", type=click.FloatRange(0.5, 0.999), default=0.95
 )
-TOLERANCE = click.option(
-    "--tolerance", metavar="PX", type=POSITIVE, help="Boundaries this close count as equal; default: 2 px."
-)
-TOLERANCE_MM = click.option(
-    "--tolerance-mm", metavar="MM", type=POSITIVE, help="The tolerance in mm, if the pixel spacing is known."
-)
-CONFIDENCE = click.option(
-    "--confidence",
-    metavar="SHARE",
-    type=click.FloatRange(0.5, 0.999),
-    default=0.95,
-    help="Confidence of the intervals; default: 0.95.",
-)
-RESAMPLES = click.option(
-    "--resamples",
-    metavar="N",
-    type=click.IntRange(min=100),
-    default=2000,
-    help="Bootstrap resamples for intervals; default: 2000.",
-)
-SEED = click.option(
-    "--seed", metavar="N", type=click.IntRange(min=0), default=0, help="Random seed of the resamples; default: 0."
-)
-COPY_IMAGES = click.option(
-    "--copy-images", is_flag=True, help="Copy the image files too. By default OUT refers to the originals."
-)
-NO_IMAGES = click.option("--no-images", is_flag=True, help="Write the labels only.")
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would change.")
-MAX_FINDINGS = click.option(
-    "--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first."
-)
-FORCE = click.option("--force", is_flag=True, help="Overwrite existing files.")
+RESAMPLES = option("--resamples N", "Bootstrap resamples for intervals", type=click.IntRange(min=100), default=2000)
+SEED = option("--seed N", "Random seed of the resamples", type=click.IntRange(min=0), default=0)
+COPY_IMAGES = flag("--copy-images", "Copy the image files too. By default OUT refers to the originals.")
+NO_IMAGES = flag("--no-images", "Write the labels only.")
+DRY_RUN = flag("--dry-run", "Only show what would change.")
+MAX_FINDINGS = option("--max-findings N", "List at most N findings, worst first.", type=click.IntRange(min=0))
+FORCE = flag("--force", "Overwrite existing files.")
 
 
 def add_options(options: Sequence[Callable[[F], F]], command: F) -> F:
@@ -198,31 +191,28 @@ class DataOptions(msgspec.Struct, frozen=True):
 
 
 _DATA_OPTIONS = (
-    click.option("--from", "format", metavar="FORMAT", type=FORMAT, help="Format of DATA; default: detected."),
-    click.option("--taxonomy", metavar="FILE", type=PATH, help="Taxonomy; default: taxonomy.yaml beside DATA."),
-    click.option("--images", metavar="DIR", type=PATH, help="Folder of the image files."),
-    click.option(
-        "--list",
+    option("--from FORMAT", "Format of DATA; default: detected.", "format", type=FORMAT),
+    option("--taxonomy FILE", "Taxonomy; default: taxonomy.yaml beside DATA.", type=PATH),
+    option("--images DIR", "Folder of the image files.", type=PATH),
+    option(
+        "--list FILE",
+        "Read only the images that this file names, one per line.",
         "only",
-        metavar="FILE",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="Read only the images that this file names, one per line.",
     ),
-    click.option(
-        "--read-option",
+    option(
+        "--read-option NAME=VALUE",
+        "Option of the format of DATA; `segdata formats FORMAT` lists them.",
         "read_options",
-        metavar="NAME=VALUE",
         multiple=True,
-        help="Option of the format of DATA; `segdata formats FORMAT` lists them.",
     ),
-    click.option("--config", metavar="FILE", type=PATH, help="Settings; default: segdata.yaml beside DATA."),
-    click.option(
-        "--max-pixels",
-        metavar="N",
+    option("--config FILE", "Settings; default: segdata.yaml beside DATA.", type=PATH),
+    option(
+        "--max-pixels N",
+        "Decode images and arrays of up to N pixels; default: 178,956,970.",
         type=click.IntRange(min=1),
-        help="Decode images and arrays of up to N pixels; default: 178,956,970.",
     ),
-    click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core."),
+    option("--jobs N", "Threads; default: one per core.", type=click.IntRange(min=0), default=0),
 )
 
 
@@ -258,9 +248,7 @@ def data_options(command: F) -> F:
     return add_options(_DATA_OPTIONS, wrapper)  # type: ignore[return-value]  # click calls it by keyword
 
 
-SCHEDULER = click.option(
-    "--scheduler", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler, such as tcp://10.0.0.5:8786."
-)
+SCHEDULER = option("--scheduler ADDRESS", "Run on the Dask cluster of this scheduler, such as tcp://10.0.0.5:8786.")
 
 
 def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
@@ -294,35 +282,23 @@ def report_options(*formats: str) -> Callable[[F], F]:
     """`--format` (the first is the default) and `--output`."""
 
     def add(command: F) -> F:
-        command = click.option("--output", "-o", type=FILE, help="Write the report to this file.")(command)
-        return click.option(
-            "--format",
-            "report",
-            type=click.Choice(formats),
-            default=formats[0],
-            help=f"Format of the report; default: {formats[0]}.",
-        )(command)
+        command = option("--output -o", "Write the report to this file.", type=FILE)(command)
+        return option("--format", "Format of the report", "report", type=click.Choice(formats), default=formats[0])(
+            command
+        )
 
     return add
 
 
 _RULE_OPTIONS = (
-    click.option(
-        "--select",
-        metavar="CODES",
-        type=RULES,
-        multiple=True,
-        help="Run only these rules: codes, beginnings of codes, or names.",
-    ),
-    click.option("--ignore", metavar="CODES", type=RULES, multiple=True, help="Skip these rules."),
-    renamed_option(
-        "--include-reviewed", "--no-review", is_flag=True, help="Include findings that reviewers have already decided."
-    ),
-    click.option(
+    option("--select CODES", "Run only these rules: codes, beginnings of codes, or names.", type=RULES, multiple=True),
+    option("--ignore CODES", "Skip these rules.", type=RULES, multiple=True),
+    flag("--include-reviewed", "Include findings that reviewers have already decided.", earlier="--no-review"),
+    option(
         "--fail-on",
+        "Exit with 1 for findings of this severity or worse",
         type=click.Choice(("error", "warning", "info", "never")),
         default="error",
-        help="Exit with 1 for findings of this severity or worse; default: error.",
     ),
 )
 

@@ -17,6 +17,8 @@ from segdata.cli.options import (
     DataOptions,
     data_options,
     example,
+    flag,
+    option,
     report_options,
     split_codes,
 )
@@ -40,18 +42,15 @@ if TYPE_CHECKING:
     ),
 )
 @DATA
-@click.option("--hash", is_flag=True, help="Add the content hash of the labels, to log with a training run.")
-@click.option(
-    "--raster-rules", is_flag=True, help="Add polygons that have other pixels by the raster rules of other tools."
-)
-@click.option("--shapes", is_flag=True, help="Add the size, length and width of segments by category, in px and mm.")
-@click.option("--weights", is_flag=True, help="Add category weights to paste into your training code.")
-@click.option("--channels", is_flag=True, help="Add mean and standard deviation of the channels; decodes all images.")
-@click.option(
-    "--objects",
-    metavar="CSV",
+@flag("--hash", "Add the content hash of the labels, to log with a training run.")
+@flag("--raster-rules", "Add polygons that have other pixels by the raster rules of other tools.")
+@flag("--shapes", "Add the size, length and width of segments by category, in px and mm.")
+@flag("--weights", "Add category weights to paste into your training code.")
+@flag("--channels", "Add mean and standard deviation of the channels; decodes all images.")
+@option(
+    "--objects CSV",
+    "Write position, length, width, diameter and perimeter of each segment (class masks: of each part) to CSV.",
     type=FILE,
-    help="Write position, length, width, diameter and perimeter of each segment (class masks: of each part) to CSV.",
 )
 @GROUP_BY
 @report_options("text", "json", "html", "csv")
@@ -96,13 +95,12 @@ def info_command(
 )
 @DATA
 @click.argument("names", metavar="IMAGE...", nargs=-1, required=True)
-@click.option("--findings", is_flag=True, help="Also draw the findings of the rules on these images.")
-@click.option(
-    "--output",
-    "-o",
+@flag("--findings", "Also draw the findings of the rules on these images.")
+@option(
+    "--output -o",
+    "Folder, or PNG file for a single image; default: segdata-pictures.",
     type=PATH,
     default=Path("segdata-pictures"),
-    help="Folder, or PNG file for a single image; default: segdata-pictures.",
 )
 @data_options
 def show_command(data: Path, names: tuple[str, ...], findings: bool, output: Path, options: DataOptions) -> None:
@@ -144,29 +142,23 @@ def show_command(data: Path, names: tuple[str, ...], findings: bool, output: Pat
     ),
 )
 @DATA
-@click.option(
-    "--findings",
+@option(
+    "--findings FILE",
+    "JSON report of validate, agreement or flag; may be repeated. Default: run validate.",
     "reports",
-    metavar="FILE",
     multiple=True,
     type=FILE,
-    help="JSON report of validate, agreement or flag; may be repeated. Default: run validate.",
 )
-@click.option(
-    "--predictions",
-    metavar="P",
+@option(
+    "--predictions P",
+    "Predictions, as flag takes them, shown as a confidence layer; default: those of the report.",
     type=PATH,
-    help="Predictions, as flag takes them, shown as a confidence layer; default: those of the report.",
 )
-@click.option("--reviewer", metavar="NAME", help="Name of the reviewer in the App; default: your user name.")
-@click.option("--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: segdata- and the name of DATA.")
-@click.option(
-    "--labels-of", metavar="NAME", help="Whose labels DATA has, if it does not say; findings about others are left out."
-)
-@click.option(
-    "--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Port of the App; default: 5151."
-)
-@click.option("--no-launch", is_flag=True, help="Load the dataset without starting the App.")
+@option("--reviewer NAME", "Name of the reviewer in the App; default: your user name.")
+@option("--name NAME", "Name of the dataset in FiftyOne; default: segdata- and the name of DATA.")
+@option("--labels-of NAME", "Whose labels DATA has, if it does not say; findings about others are left out.")
+@option("--port N", "Port of the App", type=click.IntRange(1, 65535), default=5151)
+@flag("--no-launch", "Load the dataset without starting the App.")
 @data_options
 def browse_command(
     data: Path,
@@ -253,13 +245,8 @@ def _report_browsed(browsed: "BrowseResult") -> None:
     ),
 )
 @DATA
-@click.option(
-    "--flagged",
-    metavar="FILE",
-    type=PATH,
-    help="JSON report of `segdata flag`; without it, the report leaves out label noise.",
-)
-@click.option("--no-agreement", is_flag=True, help="Do not compare annotators with each other.")
+@option("--flagged FILE", "JSON report of `segdata flag`; without it, the report leaves out label noise.", type=PATH)
+@flag("--no-agreement", "Do not compare annotators with each other.")
 @report_options("text", "json", "html")
 @data_options
 def report_command(
@@ -306,24 +293,12 @@ _COUNT = click.IntRange(min=1)
     ),
 )
 @DATA
-@click.option("--campaign", metavar="N", type=_COUNT, help="Number of images in the full campaign.")
-@click.option(
-    "--min-instances",
-    metavar="N",
-    type=_COUNT,
-    help="Segments needed of each category; default: as in rule SEG302 (too-few).",
-)
-@click.option(
-    "--minutes-per-image", metavar="M", type=POSITIVE, help="Minutes of work per image; default: from the annotations."
-)
-@click.option(
-    "--minutes-per-segment",
-    metavar="M",
-    type=POSITIVE,
-    help="Minutes of work per segment, if the time depends on segments.",
-)
-@click.option("--rate", metavar="COST", type=POSITIVE, help="Cost of an hour of work.")
-@click.option("--ignore", metavar="KINDS", multiple=True, help="Kinds of reasons to ignore, as the report names them.")
+@option("--campaign N", "Number of images in the full campaign.", type=_COUNT)
+@option("--min-instances N", "Segments needed of each category; default: as in rule SEG302 (too-few).", type=_COUNT)
+@option("--minutes-per-image M", "Minutes of work per image; default: from the annotations.", type=POSITIVE)
+@option("--minutes-per-segment M", "Minutes of work per segment, if the time depends on segments.", type=POSITIVE)
+@option("--rate COST", "Cost of an hour of work.", type=POSITIVE)
+@option("--ignore KINDS", "Kinds of reasons to ignore, as the report names them.", multiple=True)
 @report_options("text", "json")
 @data_options
 def pilot_command(

@@ -4,17 +4,24 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DRY_RUN, FILE, PATH, DataOptions, data_options, example, report_options
+from segdata.cli.options import (
+    DATA,
+    DRY_RUN,
+    FILE,
+    PATH,
+    DataOptions,
+    data_options,
+    example,
+    flag,
+    option,
+    report_options,
+)
 from segdata.cli.output import emit, make_console, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import count_noun
 
-_FINDINGS = click.option(
-    "--findings",
-    type=FILE,
-    metavar="FILE",
-    multiple=True,
-    help="JSON report of validate, agreement or flag; may be repeated.",
+_FINDINGS = option(
+    "--findings FILE", "JSON report of validate, agreement or flag; may be repeated.", type=FILE, multiple=True
 )
 
 
@@ -43,12 +50,10 @@ def command() -> None:
 )
 @DATA
 @click.argument("files", nargs=-1, type=PATH)
-@click.option("--source", type=click.Choice(("fiftyone",)), help="Pull decisions from FiftyOne.")
-@click.option(
-    "--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: the name that `segdata browse` gives it."
-)
-@click.option("--reviewer", metavar="NAME", help="Reviewer of decisions that name none.")
-@click.option("--adjudicate", is_flag=True, help="Mark these decisions as final; they settle disputes.")
+@option("--source", "Pull decisions from FiftyOne.", type=click.Choice(("fiftyone",)))
+@option("--name NAME", "Name of the dataset in FiftyOne; default: the name that `segdata browse` gives it.")
+@option("--reviewer NAME", "Reviewer of decisions that name none.")
+@flag("--adjudicate", "Mark these decisions as final; they settle disputes.")
 @report_options("text", "json")
 @data_options
 def pull(
@@ -164,10 +169,10 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
 )
 @DATA
 @click.argument("target", type=PATH)
-@click.option("--to", type=click.Choice(("cvat", "label-studio")), required=True, help="Annotation tool.")
+@option("--to", "Annotation tool.", type=click.Choice(("cvat", "label-studio")), required=True)
 @_FINDINGS
-@click.option("--prefix", metavar="TEXT", default="", help="Text before the path of each image, for Label Studio.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files too.")
+@option("--prefix TEXT", "Text before the path of each image, for Label Studio.", default="")
+@flag("--copy-images", "Copy the image files too.")
 @report_options("text", "json")
 @data_options
 def export(
@@ -214,7 +219,7 @@ def export(
 )
 @DATA
 @click.argument("file", type=PATH)
-@click.option("--reviewer", metavar="NAME", help="Reviewer who redrew the labels; recorded with the annotations.")
+@option("--reviewer NAME", "Reviewer who redrew the labels; recorded with the annotations.")
 @DRY_RUN
 @report_options("text", "json")
 @data_options

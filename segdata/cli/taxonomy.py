@@ -13,6 +13,8 @@ from segdata.cli.options import (
     DataOptions,
     data_options,
     example,
+    flag,
+    option,
     option_text,
     report_options,
 )
@@ -32,7 +34,7 @@ def taxonomy_command() -> None:
     epilog=example("segdata taxonomy init masks/", "segdata taxonomy init masks/ --output masks/taxonomy.yaml"),
 )
 @DATA
-@click.option("--output", "-o", type=FILE, help="Write the taxonomy to this file; default: stdout.")
+@option("--output -o", "Write the taxonomy to this file; default: stdout.", type=FILE)
 @FORCE
 @data_options
 def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> None:
@@ -57,7 +59,7 @@ def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> 
 
 @taxonomy_command.command(name="check", epilog=example("segdata taxonomy check street/taxonomy.yaml"))
 @click.argument("file", type=PATH)
-@click.option("--quiet", is_flag=True, help="Show errors only, no advice.")
+@flag("--quiet", "Show errors only, no advice.")
 def check(file: Path, quiet: bool) -> int:
     """Check a taxonomy file: errors with their line, rule SEG208, advice.
 
@@ -96,20 +98,8 @@ def check(file: Path, quiet: bool) -> int:
 )
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
-@click.option(
-    "--format",
-    "report",
-    type=click.Choice(("text", "json")),
-    default="text",
-    help="Format of the report; default: text.",
-)
-@click.option(
-    "--output",
-    "-o",
-    metavar="MAP",
-    type=FILE,
-    help="Write the category map to this file, for segdata convert --taxonomy-map.",
-)
+@option("--format", "Format of the report", "report", type=click.Choice(("text", "json")), default="text")
+@option("--output -o MAP", "Write the category map to this file, for segdata convert --taxonomy-map.", type=FILE)
 @FORCE
 def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) -> int:
     """Compare two taxonomies, and map old categories to new ones.
@@ -167,7 +157,7 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
 
 @click.command(name="init", epilog=example("segdata init masks/", "segdata init /read/only/masks --output my_project"))
 @DATA
-@click.option("--output", "-o", type=FOLDER, help="Folder for the two files; default: beside DATA.")
+@option("--output -o", "Folder for the two files; default: beside DATA.", type=FOLDER)
 @FORCE
 @data_options
 def init_command(data: Path, output: Path | None, force: bool, options: DataOptions) -> None:

@@ -17,6 +17,8 @@ from segdata.cli.options import (
     DataOptions,
     data_options,
     example,
+    flag,
+    option,
     option_text,
     report_options,
     rule_options,
@@ -95,37 +97,18 @@ class RuleSelection(msgspec.Struct, frozen=True):
 @DATA
 @rule_options
 @GROUP_BY
-@click.option(
-    "--baseline", type=FILE, metavar="FILE", help="Count only findings that this earlier report does not have."
-)
-@click.option(
-    "--write-baseline", type=FILE, metavar="FILE", help="Write all findings to FILE, as the baseline of later runs."
-)
-@click.option(
-    "--fix",
-    "fix_safe",
-    is_flag=True,
-    help="Apply safe fixes: in a new revision of a canonical dataset, or in the file, with a backup.",
-)
-@click.option(
-    "--fix-to", type=PATH, metavar="DST", help="Write the fixed dataset to DST, in the format of DATA, and keep DATA."
-)
-@click.option("--unsafe-fixes", is_flag=True, help="Apply all fixes, including those that change what annotators drew.")
-@click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change without applying them.")
-@click.option("--no-cache", is_flag=True, help="Measure everything again, and do not cache the result.")
-@click.option("--one-by-one", is_flag=True, help="List findings one by one, also those that are usual in this dataset.")
-@click.option("--statistics", is_flag=True, help="Print one line for each rule with findings.")
+@option("--baseline FILE", "Count only findings that this earlier report does not have.", type=FILE)
+@option("--write-baseline FILE", "Write all findings to FILE, as the baseline of later runs.", type=FILE)
+@flag("--fix", "Apply safe fixes: in a new revision of a canonical dataset, or in the file, with a backup.", "fix_safe")
+@option("--fix-to DST", "Write the fixed dataset to DST, in the format of DATA, and keep DATA.", type=PATH)
+@flag("--unsafe-fixes", "Apply all fixes, including those that change what annotators drew.")
+@flag("--diff", "Show what fixes would change without applying them.", "show_diff")
+@flag("--no-cache", "Measure everything again, and do not cache the result.")
+@flag("--one-by-one", "List findings one by one, also those that are usual in this dataset.")
+@flag("--statistics", "Print one line for each rule with findings.")
 @MAX_FINDINGS
-@click.option(
-    "--overlays", type=FOLDER, metavar="DIR", help="Draw the images with findings as PNG files in this folder."
-)
-@click.option(
-    "--thumbnails",
-    type=click.IntRange(min=0),
-    default=200,
-    metavar="N",
-    help="Show at most N pictures in the HTML report; default: 200.",
-)
+@option("--overlays DIR", "Draw the images with findings as PNG files in this folder.", type=FOLDER)
+@option("--thumbnails N", "Show at most N pictures in the HTML report", type=click.IntRange(min=0), default=200)
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 @SCHEDULER
 @data_options
