@@ -136,22 +136,27 @@ def declare_labels(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any
     if not dataset.has_sample_field(name):
         dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=getattr(fo, CLASSES[kind]))
     people = DECISION_ATTRIBUTES if kind in DECIDABLE else {}
-    for attribute, type_ in {**ATTRIBUTES[kind], **people}.items():
-        path = f"{name}.{LISTS[kind]}.{attribute}"
-        if dataset.get_field(path) is None:
-            _add_field(fo, dataset, path, type_)
+    attributes = {**ATTRIBUTES[kind], **people}.items()
+    _add_fields(fo, dataset, {f"{name}.{LISTS[kind]}.{attribute}": type_ for attribute, type_ in attributes})
 
 
 def declare_images(fo: Any, dataset: Any) -> None:  # Any: FiftyOne has no types
     """Add the fields of images to a dataset."""
-    for name, type_ in IMAGE_FIELDS.items():
-        if not dataset.has_sample_field(name):
-            _add_field(fo, dataset, name, type_)
+    _add_fields(fo, dataset, IMAGE_FIELDS)
 
 
-def _add_field(fo: Any, dataset: Any, path: str, type_: str) -> None:  # Any: FiftyOne has no types
-    of_list = {"subfield": fo.StringField} if type_ == "ListField" else {}
-    dataset.add_sample_field(path, getattr(fo, type_), **of_list)
+def _add_fields(fo: Any, dataset: Any, types: Mapping[str, str]) -> None:  # Any: FiftyOne has no types
+    """Add those of these fields that a dataset lacks, by path.
+
+    Its method for one field reads the whole dataset document again, a third of the time to load 500 images.
+    """
+    missing = {path: type_ for path, type_ in types.items() if dataset.get_field(path) is None}
+    schema = {
+        path: fo.ListField(fo.StringField()) if type_ == "ListField" else getattr(fo, type_)()
+        for path, type_ in missing.items()
+    }
+    if schema:
+        dataset._merge_sample_field_schema(schema)
 
 
 def label_document(fo: Any, kind: str, id_: str, **values: Any) -> dict[str, Any]:  # Any: FiftyOne has no types
