@@ -242,10 +242,14 @@ _MIN_SURER = 30  # parts with a label that look as much like one; how likely wha
 _MAX_PROBABILITY = 0.95  # the model may be sure of something that nobody labels
 
 
-def missing_label_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, reliable: Flags) -> list[Floats]:
+def missing_label_probability(
+    seen: Sequence[SeenParts], fold: Ints, known: Flags, reliable: Flags, left_out: Sequence[Floats]
+) -> list[Floats]:
     """For each image (p,) the probability that the label of each part is missing; 0 of parts that have one.
 
-    Parameters are those of `left_out_probability`.
+    `left_out` is the result of `left_out_probability`, whose parameters the others are. Where an image has no label of
+    a category and it says that they were left out, its parts teach nothing: all that looks like a label lacks one
+    there, so that looks would seem to tell nothing in the other images either.
 
     Learning from positive and unlabelled examples: a logistic regression for each category tells parts with a label
     from those without, in other images. If f is the density of looks with a label, g without, and s the share of the
@@ -262,27 +266,31 @@ def missing_label_probability(seen: Sequence[SeenParts], fold: Ints, known: Flag
         category, with_label, without = (
             np.concatenate([getattr(item, name) for item in seen]) for name in ("category", "confirmed", "alone")
         )
+        is_left_out = np.concatenate(left_out) > 0
         judged = known[image] & reliable[category] & (with_label | without)
         for id_ in np.unique(category[judged]):
             rows = np.flatnonzero(judged & (category == id_))
-            if with_label[rows].sum() >= _MIN_SURER and without[rows].sum() >= _MIN_PARTS:
-                found = _of_category(x[rows], with_label[rows], fold[image[rows]])
+            n_labelled, n_left_out = (np.bincount(image[rows], of[rows]) for of in (with_label, is_left_out))
+            teaches = ((n_labelled > 0) | (n_left_out == 0))[image[rows]]
+            if with_label[rows].sum() >= _MIN_SURER and (without[rows] & teaches).sum() >= _MIN_PARTS:
+                found = _of_category(x[rows], with_label[rows], fold[image[rows]], teaches)
                 probability[rows] = np.where(without[rows], found, 0.0)
     return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])
 
 
-def _of_category(x: Floats, with_label: Flags, fold: Ints) -> Floats:
-    """(p,) the probability that each part without a label lacks one."""
+def _of_category(x: Floats, with_label: Flags, fold: Ints, teaches: Flags) -> Floats:
+    """(p,) the probability that each part without a label lacks one, learnt from those that teach."""
     away = x - np.median(x[with_label], axis=0)
     away = np.column_stack([away, away**2])
     odds, is_labelled = np.zeros(len(x)), with_label.astype(np.int64)
     for number in np.unique(fold):
-        taught, own = fold != number, fold == number
+        taught, own = teaches & (fold != number), fold == number
         n = int(is_labelled[taught].sum())
         if min(n, int(taught.sum()) - n) >= _MIN_PARTS:
             model = fit_logistic(away[taught], is_labelled[taught], _PENALTY)
             odds[own] = model.margin(away[own]) - np.log(n / (taught.sum() - n))
-    odds = fit_calibration(odds, is_labelled).odds(odds) - np.log(with_label.sum() / (~with_label).sum())
-    share = error_rate_bound(odds, with_label)
+    calibration = fit_calibration(odds[teaches], is_labelled[teaches])
+    odds = calibration.odds(odds) - np.log(with_label.sum() / (teaches & ~with_label).sum())
+    share = error_rate_bound(odds[teaches], with_label[teaches])
     odds = np.minimum(odds, np.sort(odds[with_label])[-_MIN_SURER])
     return np.asarray(np.minimum(share * np.exp(odds), _MAX_PROBABILITY))

@@ -330,9 +330,10 @@ def rank_candidates(
     sizes = [len(item.annotated) for item in candidates] + [len(item.regions) for item in candidates]
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
-    share = left_out_probability([item.seen for item in looks], fold, known_images(informed), iou >= MIN_IOU)
+    seen, sees = [item.seen for item in looks], known_images(informed)
+    share = left_out_probability(seen, fold, sees, iou >= MIN_IOU)
     odds, left_out = _add_left_out(scores["odds"] - less, looks, share)
-    lacking = missing_label_probability([item.seen for item in looks], fold, known_images(informed), iou >= VAGUE_IOU)
+    lacking = missing_label_probability(seen, fold, sees, iou >= VAGUE_IOU, share)
     odds = np.maximum(odds, _odds_of_regions(len(odds), looks, lacking, "place"))
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     ranked = RankedCandidates(

@@ -6,7 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from segdata.noise.candidates import find_candidates
-from segdata.noise.left_out import SeenParts, describe_seen_parts, missing_label_probability
+from segdata.noise.left_out import (
+    SeenParts,
+    describe_seen_parts,
+    left_out_probability,
+    missing_label_probability,
+)
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import Flags, SegmentSet, segments_of_map
 
@@ -25,8 +30,9 @@ def seen(rng: np.random.Generator, missing: float, false: int, apart: float) -> 
 
 def judged(pages: list[SeenParts], known: bool = True) -> np.ndarray:
     n = len(pages)
-    found = missing_label_probability(pages, np.arange(n) % 5, np.full(n, known), np.array([True, True]))
-    return np.concatenate(found)
+    fold, every, reliable = np.arange(n) % 5, np.full(n, known), np.array([True, True])
+    left_out = left_out_probability(pages, fold, every, reliable)
+    return np.concatenate([np.empty(0), *missing_label_probability(pages, fold, every, reliable, left_out)])
 
 
 @settings(max_examples=8, deadline=None)
@@ -47,6 +53,16 @@ def test_common_missing_labels_are_counted(seed: int, missing: float) -> None:
 def test_what_looks_otherwise_lacks_no_label(seed: int) -> None:
     rng = np.random.default_rng(seed)
     assert judged([seen(rng, 0.0, 5, 3.0)[0] for _ in range(N_IMAGES)]).sum() < 0.06 * 5 * N_IMAGES
+
+
+@settings(max_examples=8, deadline=None)
+@any_of(st.integers(0, 10_000), st.sampled_from([2, 4, 6]))
+def test_an_image_without_any_label_does_not_blur_the_looks_in_others(seed: int, n_bare: int) -> None:
+    """In some images all labels of a category are left out; in the others what looks otherwise lacks no label."""
+    rng = np.random.default_rng(seed)
+    pages = [seen(rng, 0.0, 3, 3.0)[0] for _ in range(N_IMAGES)] + [seen(rng, 1.0, 3, 3.0)[0] for _ in range(n_bare)]
+    p = judged(pages)
+    assert p[: 13 * N_IMAGES].sum() < 0.3  # of 60
 
 
 def test_few_parts_say_nothing() -> None:
