@@ -346,6 +346,7 @@ def flag(
     The dataset needs its image files unless you pass `predictions`. `flag` reports nothing for categories that
     the model cannot predict reliably. Raises SegdataError where PyTorch is missing or predictions do not fit.
     """
+    from segdata.noise.networks.out_of_fold import similar_pairs
     from segdata.noise.pipeline import find_label_errors
 
     spend = None if budget is None else Budget.parse(budget)
@@ -362,6 +363,7 @@ def flag(
             seen.case,
             spend,
             group=chosen_settings.group,
+            copies=similar_pairs(tables, chosen_settings),
             seed=chosen_settings.seed,
             jobs=chosen_settings.jobs,
             memory=chosen_settings.max_memory,

@@ -54,12 +54,14 @@ class CommonCause(msgspec.Struct, frozen=True, kw_only=True):
     """Findings of one image with one cause, such as all labels of an image that is misaligned: one thing to review.
 
     `findings` are their places among the findings, from 0, the most probable first; `labels`: how many the image has.
+    `copies` are images with the same picture in which some of them are.
     """
 
     image: str
     rule: str
     findings: tuple[Count, ...]
     labels: Count
+    copies: tuple[str, ...] = ()
 
 
 class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,13 +193,16 @@ def common_causes(
     causes = []
     for rows in of_cause.values():
         if len(rows) > 1:
-            image, places = int(ranked.image[rows[0]]), sorted(place[row] for row in rows)
+            places = sorted(place[row] for row in rows)
+            image, *copies = dict.fromkeys(ranked.image[sorted(rows, key=place.__getitem__)].tolist())
+            names = [case.given.maps.image_ids[row] for row in case.images[[image, *copies]].tolist()]
             causes.append(
                 CommonCause(
-                    image=case.given.maps.image_ids[case.images[image]],
+                    image=names[0],
                     rule=findings[places[0]].rule,
                     findings=tuple(places),
                     labels=int(n_labels[image]),
+                    copies=tuple(names[1:]),
                 )
             )
     return tuple(sorted(causes, key=lambda cause: cause.findings))

@@ -15,6 +15,7 @@ from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import group_images
+from segdata.core.statistics import linked_groups
 from segdata.core.table import Table
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.appearance import read_picture
@@ -166,6 +167,7 @@ def find_label_errors(
     budget: Budget | None = None,
     *,
     group: tuple[str, ...] = (),
+    copies: Ints | None = None,
     seed: int = 0,
     jobs: int = 0,
     memory: int | None = None,
@@ -178,19 +180,22 @@ def find_label_errors(
     Each image is loaded once to compute features, and again if one of its candidates is selected; only features stay in
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
     image is judged by what was learnt from others, and from none of its `group`, a column as in
-    `networks.plan.Settings`. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
+    `networks.plan.Settings`, nor from its `copies` (c, 2), pairs of rows of images. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
     order; decided candidates are not selected again. `on` a cluster, workers compute the features; threads of this
     process else.
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, on, progress))
-        units = group_images(case.tables, group)[case.images]
-        ranked = rank_candidates(looks, _image_groups(case, group), units=units, jobs=n_threads(jobs))
+        copies = np.empty((0, 2), np.int64) if copies is None else copies
+        units: Ints = group_images(case.tables, group, copies)[case.images]
+        names = None if len(np.unique(units)) < 2 else [str(number) for number in units.tolist()]
+        ranked = rank_candidates(looks, names, units=units, jobs=n_threads(jobs))
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
-        selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
+        picture = linked_groups(len(case.tables.images), *copies.T)[case.images]
+        selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled, picture)
         recalibration = recalibrate(ranked.reported_odds[settled], is_wrong, base=ranked.base_odds)
         ranked = replace(ranked, probability=recalibration.probability(ranked.reported_odds))
         p = np.clip(threshold, 1e-12, 1 - 1e-12)
@@ -260,12 +265,6 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
     pixels = int((maps.height[case.images] * maps.width[case.images]).max())
     image_bytes = pixels * len(case.names) * np.dtype(np.float32).itemsize * _N_COPIES
     return max(min(n_threads(jobs), memory // max(image_bytes, 1)), 1)
-
-
-def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:
-    """The group of each judged image; None if all are in one."""
-    unit: Ints = group_images(case.tables, columns)[case.images]
-    return None if len(np.unique(unit)) < 2 else [str(number) for number in unit.tolist()]
 
 
 class _StageTimer:

@@ -12,6 +12,7 @@ from segdata.core.finding import Action, Box, Correction, Decision
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.schema import runs_to_rle
+from segdata.core.statistics import linked_groups
 from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
 from segdata.noise.error_types import CODES, TYPES, ErrorType
@@ -250,25 +251,47 @@ class Selection:
 _MIN_COMMON = 5  # candidates with one cause
 
 
-def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
+def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints, picture: Ints | None = None) -> Ints:
     """(c,) the number of the cause of each candidate `rows`, in the order in which causes occur, from 0.
 
-    All labels of an image that is misaligned have one cause. So have, with the same `types` (n,) of error, those that
-    an image almost without labels lacks, five labels or more of one image if they are half of its labels, and as many
-    missing ones as the image has labels. Every other candidate is a cause of its own.
+    All labels of an image that is misaligned have one cause. So have those that an image almost without labels lacks,
+    and five places or more of one image that lack a label, whatever the type: the image is labelled in part. So have,
+    with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. Images
+    with the same number in `picture` (i,) are copies, and what is found at one place of several of them has one cause.
+    Every other candidate is a cause of its own.
     """
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
     image, is_label = ranked.image[rows], ranked.row[rows] >= 0
     is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
-    type_ = np.where(is_astray, TYPES.index("shift"), types[rows])
     is_left_out = ranked.left_out[rows]
-    key = 3 * (image * len(TYPES) + type_) + np.where(is_left_out, 2, is_label)
+    lacks = ~is_label & ((ranked.category[rows] == UNLABELLED) | np.isin(rows, ranked.bare))
+    type_ = np.where(is_astray, TYPES.index("shift"), np.where(lacks, TYPES.index("missing"), types[rows]))
+    key = 4 * (image * len(TYPES) + type_) + np.where(is_left_out, 3, np.where(lacks, 2, is_label))
     _, group, count = np.unique(key, return_inverse=True, return_counts=True)
-    needed = np.maximum(np.where(is_label, n_labels[image] / 2, n_labels[image]), _MIN_COMMON)
+    needed = np.where(lacks, _MIN_COMMON, np.maximum(n_labels[image] / 2, _MIN_COMMON))
     needed[is_astray | is_left_out] = 2
     number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
+    if picture is not None:
+        a, b = _found_in_copies(ranked, rows, 2 * type_ + is_label, picture)
+        number = linked_groups(len(count) + len(rows), number[a], number[b])[number]
     _, first, cause = np.unique(number, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[cause].astype(np.int64)
+
+
+def _found_in_copies(ranked: RankedCandidates, rows: Ints, kind: Ints, picture: Ints) -> tuple[Ints, Ints]:
+    """Pairs of places in `rows` (c,), of one kind (c,), whose boxes are alike in two copies of one picture."""
+    image = ranked.image[rows]
+    pairs = [np.empty((0, 2), np.int64)]
+    repeated = np.flatnonzero(np.bincount(picture) > 1)
+    places = np.flatnonzero(np.isin(picture[image], repeated))
+    boxes = candidate_boxes(ranked)[rows[places]] if len(places) else np.empty((0, 4), np.int64)
+    for place, box in enumerate(boxes.tolist()):
+        at, others = places[place], places[:place]
+        same = (picture[image[others]] == picture[image[at]]) & (image[others] != image[at]) & (kind[others] == kind[at])
+        alike = others[same][_iou(boxes[:place][same], tuple(box)) >= _MIN_BOX_IOU]
+        pairs.append(np.column_stack([alike, np.full(len(alike), at)]))
+    a, b = np.concatenate(pairs).T
+    return a, b
 
 
 def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
@@ -306,6 +329,7 @@ def select_candidates(
     budget: Budget | None,
     seed: int,
     settled: Ints | None = None,
+    picture: Ints | None = None,
 ) -> Selection:
     """The candidates to review; none in categories whose ranking is not reliable.
 
@@ -315,7 +339,8 @@ def select_candidates(
     that touch are one finding, such as a plant of which the model sees a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
-    have decided: they are not selected again, and the random sample does not stand for them.
+    have decided: they are not selected again, and the random sample does not stand for them. `picture` as of
+    `group_causes`.
     """
     done = np.empty(0, np.int64) if settled is None else settled
     above = _drop_settled(candidates_above(ranked, trust, threshold), done)
@@ -326,7 +351,7 @@ def select_candidates(
         above = above[~_fits_its_label(ranked, above, types, things)]
         above = above[~_beside_another(ranked, above, things)]
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
-        cause = group_causes(ranked, above, types)
+        cause = group_causes(ranked, above, types, picture)
         is_first = np.zeros(len(above), bool)
         is_first[np.unique(cause, return_index=True)[1]] = True
         kept = np.flatnonzero(cause < n_most)
@@ -335,26 +360,33 @@ def select_candidates(
     open_ = _drop_settled(candidates_above(ranked, trust), done)
     cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
     if budget.of_images:
-        return _select_images(ranked, open_, above, cost, budget, seed, types)
+        return _select_images(ranked, open_, above, cost, budget, seed, types, picture)
     chosen = choose_sample(ranked.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
     rows = open_[chosen.rows]
     order = np.argsort(-ranked.probability[rows], kind="stable")
     sample = ReviewSample(rows, chosen.stratum, chosen.size)
     n_left = len(np.setdiff1d(above, rows))
     n_labels = int((ranked.row[open_] >= 0).sum())
-    cause = group_causes(ranked, rows[order], types)
+    cause = group_causes(ranked, rows[order], types, picture)
     return Selection(rows[order], chosen.stratum[order] >= 0, sample, None, n_left, cause, n_labels)
 
 
 def _select_images(
-    ranked: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int, types: Ints
+    ranked: RankedCandidates,
+    open_: Ints,
+    above: Ints,
+    cost: Floats,
+    budget: Budget,
+    seed: int,
+    types: Ints,
+    picture: Ints | None,
 ) -> Selection:
     n_images = len(ranked.softmin)
     probability, price = image_probabilities(ranked.probability[open_], cost[open_], ranked.image[open_], n_images)
     sample = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
     inside = np.isin(ranked.image[above], sample.rows)
     rows = above[inside]
-    cause = group_causes(ranked, rows, types)
+    cause = group_causes(ranked, rows, types, picture)
     return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()), cause)
 
 

@@ -153,11 +153,15 @@ def _causes(flagged: FlagResult, console: Console) -> list[str]:
         return []
     rows = []
     for cause in flagged.causes:
-        n, first = len(cause.findings), flagged.validation.findings[cause.findings[0]]
+        findings = flagged.validation.findings
+        n = sum(findings[place].image not in cause.copies for place in cause.findings)
+        first = findings[cause.findings[0]]
         if first.segments:
             what = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
         else:
-            what = f"{n:,} regions without a label"
+            what = f"{count_noun(n, 'region')} without a label"
+        if cause.copies:
+            what += f", in {count_noun(len(cause.copies), 'copy')} too"
         rows.append([shorten(cause.image, 44), what, f"{first.code} {cause.rule}", f"{cause.findings[0] + 1:,}"])
     lines = table(("image", "findings", "rule", "from place"), rows)
     title = console.paint("one cause each: look at the image first", "bold")

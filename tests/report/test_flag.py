@@ -66,6 +66,11 @@ def test_findings_of_one_cause_are_one_line() -> None:
     assert ("all 3 labels" if listed[0].segments else "3 regions without a label") in line
     assert line.split()[-1] == "1"  # the place of the first one
     assert "one cause each: look at the image first" in text
+    copied = structs.replace(cause, copies=tuple({str(listed[-1].image)}))
+    (line,) = [line for line in told(structs.replace(result, causes=(copied,))).splitlines() if "copy" in line]
+    n_here = sum(finding.image != listed[-1].image for finding in listed)
+    assert f" {n_here} " in line
+    assert "in 1 copy too" in line
     assert "one cause" not in told(result)
     assert result.summary.causes == ()
     assert all(len(each) <= 80 for each in text.splitlines())

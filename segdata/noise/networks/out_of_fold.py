@@ -57,6 +57,11 @@ class FoldUnits:
         return len(np.unique(self.of[rows]))
 
 
+def similar_pairs(tables: Tables, settings: Settings) -> Ints:
+    """(n, 2) pairs of rows of images that are the same picture; none where `settings` take them for different ones."""
+    return find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
+
+
 def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     """Groups, sequences and lookalikes; each image is a unit of its own where all would be one.
 
@@ -66,8 +71,7 @@ def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     if usable.sum() < 2:
         count = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
         raise SegdataError(f"{count}: two are needed to judge one by the other; tile them: segdata tile")
-    pairs = find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
-    unit = group_images(tables, settings.group, pairs)
+    unit = group_images(tables, settings.group, similar_pairs(tables, settings))
     if len(np.unique(unit[usable])) > 1:
         return FoldUnits(unit)
     note = "all images are in one group, so they were separated: errors that they share stay hidden"
