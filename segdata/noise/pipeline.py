@@ -180,9 +180,9 @@ def find_label_errors(
     Each image is loaded once to compute features, and again if one of its candidates is selected; only features stay in
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
     image is judged by what was learnt from others, and from none of its `group`, a column as in
-    `networks.plan.Settings`, nor from its `copies` (c, 2), pairs of rows of images. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
-    order; decided candidates are not selected again. `on` a cluster, workers compute the features; threads of this
-    process else.
+    `networks.plan.Settings`, nor from its `copies` (c, 2), pairs of rows of images. Valid `decisions`, in order of
+    time, move the probabilities and thresholds, not their order; decided candidates are not selected again. `on` a
+    cluster, workers compute the features; threads of this process else.
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():

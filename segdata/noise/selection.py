@@ -281,13 +281,14 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints, picture: Int
 def _found_in_copies(ranked: RankedCandidates, rows: Ints, kind: Ints, picture: Ints) -> tuple[Ints, Ints]:
     """Pairs of places in `rows` (c,), of one kind (c,), whose boxes are alike in two copies of one picture."""
     image = ranked.image[rows]
+    key = picture[image] * (kind.max(initial=0) + 1) + kind
     pairs = [np.empty((0, 2), np.int64)]
     repeated = np.flatnonzero(np.bincount(picture) > 1)
     places = np.flatnonzero(np.isin(picture[image], repeated))
     boxes = candidate_boxes(ranked)[rows[places]] if len(places) else np.empty((0, 4), np.int64)
     for place, box in enumerate(boxes.tolist()):
         at, others = places[place], places[:place]
-        same = (picture[image[others]] == picture[image[at]]) & (image[others] != image[at]) & (kind[others] == kind[at])
+        same = (key[others] == key[at]) & (image[others] != image[at])
         alike = others[same][_iou(boxes[:place][same], tuple(box)) >= _MIN_BOX_IOU]
         pairs.append(np.column_stack([alike, np.full(len(alike), at)]))
     a, b = np.concatenate(pairs).T

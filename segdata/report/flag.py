@@ -8,14 +8,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
 from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
-from segdata.noise.flag_result import FlagResult, FlagSummary, SampledReview
+from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.ranking import MIN_AUROC, CategoryTrust
 from segdata.noise.segments import Flags
@@ -75,7 +75,9 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> st
 def flag_statements(flagged: FlagResult) -> list[str]:
     """What the text report says about the labels as a whole, a line each, for other forms of the report."""
     endless = Console(width=_ENDLESS)
-    return [*flagged.notes, *_amount(flagged, endless), *_weak(flagged, endless, "")]
+    shared = [f"{cause.image} ({_extent(flagged, cause)})" for cause in flagged.causes]
+    causes = [f"{_ONE_CAUSE}: {list_names(shared, _IMAGES)}"] if shared else []
+    return [*flagged.notes, *_amount(flagged, endless), *causes, *_weak(flagged, endless, "")]
 
 
 def _highest_score(group: Sequence[Finding]) -> float:
@@ -147,25 +149,31 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
 
 
+_ONE_CAUSE = "one cause each: look at the image first"
+
+
 def _causes(flagged: FlagResult, console: Console) -> list[str]:
     """A line for each cause that several findings share."""
     if not flagged.causes:
         return []
     rows = []
     for cause in flagged.causes:
-        findings = flagged.validation.findings
-        n = sum(findings[place].image not in cause.copies for place in cause.findings)
-        first = findings[cause.findings[0]]
-        if first.segments:
-            what = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
-        else:
-            what = f"{count_noun(n, 'region')} without a label"
-        if cause.copies:
-            what += f", in {count_noun(len(cause.copies), 'copy')} too"
-        rows.append([shorten(cause.image, 44), what, f"{first.code} {cause.rule}", f"{cause.findings[0] + 1:,}"])
+        first = cause.findings[0]
+        rule = f"{flagged.validation.findings[first].code} {cause.rule}"
+        rows.append([shorten(cause.image, 44), _extent(flagged, cause), rule, f"{first + 1:,}"])
     lines = table(("image", "findings", "rule", "from place"), rows)
-    title = console.paint("one cause each: look at the image first", "bold")
-    return [title, *(f"  {line}" for line in lines)]
+    return [console.paint(_ONE_CAUSE, "bold"), *(f"  {line}" for line in lines)]
+
+
+def _extent(flagged: FlagResult, cause: CommonCause) -> str:
+    """How many labels or regions of its image a cause concerns."""
+    findings = [flagged.validation.findings[place] for place in cause.findings]
+    n = sum(finding.image not in cause.copies for finding in findings)
+    if findings[0].segments:
+        extent = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
+    else:
+        extent = f"{count_noun(n, 'region')} without a label"
+    return f"{extent}, in {count_noun(len(cause.copies), 'copy')} too" if cause.copies else extent
 
 
 def _trust(flagged: FlagResult, console: Console) -> list[str]:

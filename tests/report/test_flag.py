@@ -15,6 +15,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flag_result import CommonCause, FlagResult
+from segdata.noise.networks import out_of_fold
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.console import Console
 from segdata.report.findings import ReportContext
@@ -25,11 +26,11 @@ PLAN = plan_for(DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
 
 
-def cells(*, seeded_data: bool) -> OpenDataset:
-    """Two images of cells; a cell of each is missing in what is seeded_data."""
+def cells(*, seeded_data: bool, n_images: int = 2) -> OpenDataset:
+    """Images of cells; a cell of each is missing in what is seeded_data. A third image is a copy of the first."""
     images = {}
-    for at in range(2):
-        drawn = blobs(np.random.default_rng([7, at]), height=130, n=30)
+    for at in range(n_images):
+        drawn = blobs(np.random.default_rng([7, at % 2]), height=130, n=30)
         flat = [drawn.take(np.array([row])).categories().reshape(drawn.width, 130).T > 0 for row in range(len(drawn))]
         images[f"{at}.png"] = [(each, 5) for each in flat[3 * seeded_data :]]
     return from_arrays(images, CELLS)
@@ -71,9 +72,25 @@ def test_findings_of_one_cause_are_one_line() -> None:
     n_here = sum(finding.image != listed[-1].image for finding in listed)
     assert f" {n_here} " in line
     assert "in 1 copy too" in line
+    (statement,) = [each for each in flag_statements(structs.replace(result, causes=(copied,))) if "copy" in each]
+    assert statement.startswith("one cause each: look at the image first: 0.png (")
     assert "one cause" not in told(result)
     assert result.summary.causes == ()
     assert all(len(each) <= 80 for each in text.splitlines())
+
+
+def test_what_is_found_in_a_copy_of_an_image_is_no_cause_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, model = cells(seeded_data=True, n_images=3), OracleModel(cells(seeded_data=False, n_images=3), errors=0)
+
+    def copies(*pairs: tuple[int, int]) -> set[tuple[str, ...]]:
+        monkeypatch.setattr(out_of_fold, "find_lookalikes", lambda images, jobs: np.array(pairs).reshape(-1, 2))
+        result = flag(given, settings=Settings(jobs=1), predictions=model, budget="20")
+        return {(cause.image, *cause.copies) for cause in result.causes if cause.copies}
+
+    assert not copies()
+    found_twice = copies((0, 2))
+    assert found_twice
+    assert found_twice <= {("0.png", "2.png"), ("2.png", "0.png")}
 
 
 def test_other_forms_say_the_same_of_the_whole() -> None:
