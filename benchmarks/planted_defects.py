@@ -20,8 +20,8 @@ from benchmarks import (  # they register what they plant
     planted_eighth,  # noqa: F401
     planted_fifth,  # noqa: F401
     planted_fourth,  # noqa: F401
-    planted_ninth,  # noqa: F401
     planted_labels,  # noqa: F401
+    planted_ninth,  # noqa: F401
     planted_scripts,  # noqa: F401
     planted_sequences,  # noqa: F401
     planted_seventh,  # noqa: F401

@@ -39,7 +39,7 @@ def _rings(made: Made, n: int, reach: tuple[float, float]) -> list[tuple[Array, 
 def _ring(made: Made, middle: Array, radius: float) -> Array:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     wave = 1 + made.rng.normal(0, 0.03, 24)
-    return np.round(middle + radius * wave[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1), 2)
+    return np.asarray(np.round(middle + radius * wave[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1), 2))
 
 
 def _ground(made: Made, level: float) -> Array:
