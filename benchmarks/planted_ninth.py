@@ -205,7 +205,7 @@ def crowd_over_all(copy: Copy, rng: np.random.Generator) -> None:
 def swallowed_class(copy: Copy, rng: np.random.Generator) -> None:
     """cvat-ai/cvat#9848. In half of the masks that had both, the pixels of one class have the number of another."""
     low, high = (9, 10) if copy.root.name == "camvid" else (1, 2)
-    paths = copy.masks or sorted(copy.root.glob("SegmentationClass/*.png"))
+    paths = copy.masks if copy.pattern else sorted(copy.root.glob("SegmentationClass/*.png"))
     both = [path for path in paths if {low, high} <= set(np.unique(copy.array(path)).tolist())]
     for path in both[::2]:
         values = copy.array(path)
@@ -280,7 +280,7 @@ def mirrored_labels(copy: Copy, rng: np.random.Generator) -> None:
     for one in content["annotations"]:
         own.setdefault(one["image_id"], []).append(one)
     full = [image for image, several in own.items() if len(several) >= 6]
-    pairs = [(a, b) for a in full for b in full if a < b and sizes[a] == sizes[b]][:3]
+    pairs = [(a, b) for a, b in zip(full[::2], full[1::2], strict=False) if sizes[a] == sizes[b]][:3]
     for number, (source, target) in enumerate(pairs):
         content["annotations"] = [one for one in content["annotations"] if one["image_id"] != target]
         for n, one in enumerate(own[source]):

@@ -122,9 +122,20 @@ def test_bands_along_the_border_of_images_full_of_labels(seed: int) -> None:
     if seed % 3 == 0:
         bands[:] = bands[0]
     rows: list[tuple[int, ...]] = []
+    ends: list[tuple[int, ...]] = []
+    straight = np.ones((n, 4), bool)
     labelled = np.zeros(n, np.int64)
     for image, (left, top, right, bottom) in enumerate(bands.tolist()):
         wide, high = 20 - left - right, 16 - top - bottom
+        for side, at in enumerate((left, top, 20 - right, 16 - bottom)):
+            extent = wide if side % 2 else high
+            length = int(rng.choice([extent, extent, (extent + 1) // 2, (extent - 1) // 2]))
+            straight[image, side] = 2 * length >= extent
+            # Of both segments; and ends that do not count: one pixel further, of the other side, of void.
+            kind = (side % 2 == 0, side < 2)
+            ends += [(3 * image, *kind, at, length - length // 2), (3 * image + 1, *kind, at, length // 2)]
+            ends += [(3 * image, *kind, at + 1, extent), (3 * image, kind[0], not kind[1], at, extent)]
+            ends.append((3 * image + 2, *kind, at, extent))
         labelled[image] = wide * high - int(rng.choice([0, 0, wide * high // 10, wide * high // 5]))
         half = wide // 2
         rows += [(image, left, top, half, high, CAR), (image, left + half, top, wide - half, high, ROAD)]
@@ -132,7 +143,9 @@ def test_bands_along_the_border_of_images_full_of_labels(seed: int) -> None:
     names = ("annotation", "x", "y", "width", "height", "category_id")
     columns: dict[str, Any] = dict(zip(names, np.array(rows).T, strict=True))
     columns |= {"image": columns["annotation"], "area": np.full(len(rows), 9), "iscrowd": np.zeros(len(rows), bool)}
-    tables = replace(images(n, 20, 16), segments=Table(columns))
+    of_ends = dict(zip(("segment", "upright", "begins", "at", "length"), np.array(ends).T, strict=True))
+    of_ends |= {name: of_ends[name].astype(bool) for name in ("upright", "begins")}
+    tables = with_tables(replace(images(n, 20, 16), segments=Table(columns)), ends=Table(of_ends))
     void = rng.integers(0, 4, n)
     annotations = tables.annotations.beside(labelled=labelled + void, void=void)
     found = check("SEG130", replace(tables, annotations=annotations), min_width=2, max_share=0.25, min_filled=0.9)
@@ -143,7 +156,10 @@ def test_bands_along_the_border_of_images_full_of_labels(seed: int) -> None:
             continue
         n_dense += 1
         limits = (5, 4, 5, 4)
-        kind = tuple(width if 2 <= width <= most else 0 for width, most in zip(bands[image], limits, strict=True))
+        kind = tuple(
+            width if 2 <= width <= most and is_cut else 0
+            for width, most, is_cut in zip(bands[image], limits, straight[image], strict=True)
+        )
         if any(kind):
             kinds[kind].append(image)
     if statistics.median(labelled / 320) < 0.5:
@@ -169,6 +185,8 @@ def test_a_thing_by_itself_leaves_no_band(task: str) -> None:
     tables = replace(images(1, 20, 16), segments=Table(dog))
     annotations = tables.annotations.beside(labelled=np.array([224]), void=np.array([0]))
     tables = replace(tables, annotations=annotations, profile=replace(tables.profile, task=task))
+    flat = {"segment": [0, 0], "upright": [True, True], "at": [4, 18], "length": [16, 16], "begins": [True, False]}
+    tables = with_tables(tables, ends=Table({name: np.array(values) for name, values in flat.items()}))
     assert len(check("SEG130", tables, min_width=2, max_share=0.25, min_filled=0.9)) == (task == "semantic")
 
 

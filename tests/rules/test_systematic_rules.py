@@ -118,6 +118,17 @@ def test_bands_in_all_images_are_how_the_dataset_is_made() -> None:
     assert finding.severity == "info"
 
 
+def test_a_roof_below_the_sky_is_no_band() -> None:
+    """The labels fill their box nearly, and reach its top at a ridge alone; where all of the top is straight, it is."""
+    labels = street(12, dict.fromkeys((3, 7), (0, 10, 0, 0)))
+    assert len(bands(labels)) == 1
+    for row in (3, 7):
+        for y in range(10, 16):
+            reach = (y - 9) * WIDE // 14
+            labels[row, y, : WIDE // 2 - reach] = labels[row, y, WIDE // 2 + reach :] = 0
+    assert not bands(labels)
+
+
 def test_a_pixel_short_of_the_frame_or_few_labels_are_no_band() -> None:
     assert not bands(street(12, {3: (1, 1, 1, 1)}))
     assert not bands(scattered())
