@@ -1,0 +1,189 @@
+"""Categories that lie inside others in nearly all places: the second half of SEG318."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from segdata.core.finding import RowFinding
+from segdata.core.reductions import sum_by
+from segdata.core.rule import Tables
+from segdata.core.runs import Flags, Ints, expand_ranges
+from segdata.core.statistics import proves_rate
+from segdata.core.strata import is_example, joint_codes
+from segdata.core.table import Column, Table
+from segdata.measure.sequences import is_frame_of
+from segdata.rules.shared import is_lossy
+
+_LAW = 0.8  # the rate of parts inside that must be proven
+_INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels are shared with the outer category: at least, and less than
+_SMALLEST = 16  # pixels of a part: smaller ones are specks
+_LARGEST = 0.5  # of the images that have it: what covers more, as a background, has everything inside
+_BOX = ("x", "y", "width", "height")
+
+
+class InsideLaw(NamedTuple):
+    """A category that lies inside another nearly everywhere: in `within` of `parts` places, in `images` images."""
+
+    inner: int
+    outer: int
+    within: int
+    parts: int
+    images: int
+
+
+def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict[str, Ints]]:
+    """What lies inside what, and the columns of one row for each annotation in which parts lie outside.
+
+    A part of a segment lies inside another category if it is within a hole of one of its segments, or if most of its
+    segment's pixels are theirs. Parts at the frame, specks, frames of videos and slices do not count. The columns:
+    annotation, inner, outer, n parts outside of so many, their pixels and the edges of the box around them.
+    """
+    parts = _parts(tables)
+    inside, covered = _within(tables, parts)
+    _, first = joint_codes(parts["category"], parts["annotation"])
+    is_first = np.zeros(len(parts), np.int64)
+    is_first[first] = 1
+    counts = {"n": np.ones(len(parts), np.int64), "images": is_first}
+    known = {
+        line[0]: line[1:] for line in sum_by(tables, {"inner": parts["category"]}, counts).lines("inner", "n", "images")
+    }
+    pairs = {"inner": parts["category"][inside["part"]], "outer": inside["outer"]}
+    within = sum_by(tables, pairs, {"n": np.ones(len(inside), np.int64)})
+    backgrounds = _backgrounds(tables)
+    laws = [
+        InsideLaw(inner, outer, n, *known[inner])
+        for inner, outer, n in within.lines("inner", "outer", "n")
+        if outer not in backgrounds and known[inner][1] >= min_images and proves_rate(n, known[inner][0], _LAW)
+    ]
+    rows = [_outside_rows(parts, covered, law.inner, law.outer) for law in laws]
+    return laws, {name: np.concatenate([np.zeros(0, np.int64), *(one[name] for one in rows)]) for name in _COLUMNS}
+
+
+def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_share: float) -> Iterator[RowFinding]:
+    """One finding for each annotation and inner category of the rows, where they are few."""
+    known = {(law.inner, law.outer): law for law in laws}
+    kept: dict[tuple[int, int], list[tuple[InsideLaw, int]]] = {}
+    for own in rows.groups("inner", "outer"):
+        law = known[int(rows["inner"][own[0]]), int(rows["outer"][own[0]])]
+        if len(own) <= max(1, max_share * law.images):
+            for row in own.tolist():
+                kept.setdefault((int(rows["annotation"][row]), law.inner), []).append((law, row))
+    for (annotation, _), several in sorted(kept.items()):
+        # Of several outer categories, the one that holds the most parts elsewhere.
+        law, row = max(several, key=lambda pair: pair[0].within)
+        inner, outer = (tables.profile.name_of(id_) for id_ in (law.inner, law.outer))
+        left, top, right, bottom = (int(rows[name][row]) for name in ("left", "top", "right", "bottom"))
+        yield RowFinding(
+            f"{inner!r} lies outside of {outer!r} in {rows['n'][row]:,} of {rows['of'][row]:,} places; in "
+            f"{law.within:,} of all {law.parts:,} places it lies inside",
+            annotation=annotation,
+            bbox=(left, top, right - left, bottom - top),
+            pixels=int(rows["pixels"][row]),
+            category=inner,
+        )
+
+
+_COLUMNS = ("annotation", "inner", "outer", "n", "of", "pixels", "left", "top", "right", "bottom")
+
+
+def _parts(tables: Tables) -> Table:
+    """The parts of segments that count: segment, annotation, category, area and box; in the order of their segments."""
+    segments, images = tables.segments, tables.images
+    counts = is_example(tables, crowds=False) & ~is_lossy(tables)
+    for kind in ("video", "volume"):
+        counts &= ~is_frame_of(tables.profile, images, kind)[segments["image"]]
+    several = tables.parts.take(np.flatnonzero(counts[tables.parts["segment"]]))
+    single = np.flatnonzero(counts & ~np.isin(np.arange(len(segments)), several["segment"]))
+    segment = np.concatenate([single, several["segment"]])
+    columns: dict[str, Column] = {"segment": segment}
+    for name in ("area", *_BOX):
+        columns[name] = np.concatenate([segments[name][single], several[name]]).astype(np.int64)
+    columns["annotation"] = segments["annotation"][segment].astype(np.int64)
+    columns["category"] = segments["category_id"][segment].astype(np.int64)
+    parts = Table(columns)
+    image = segments["image"][segment]
+    free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _SMALLEST)
+    free &= parts["x"] + parts["width"] < images["width"][image]
+    free &= parts["y"] + parts["height"] < images["height"][image]
+    return parts.take(np.flatnonzero(free))
+
+
+def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
+    """Parts that lie inside a category, and those that do not lie outside of it: part (row) and outer, each once."""
+    of_hole, outer = _holes_around(tables, parts)
+    segment, category, share = _shared(tables)
+    rows = np.argsort(parts["segment"], kind="stable")
+    low, high = (np.searchsorted(parts["segment"][rows], segment, side) for side in ("left", "right"))
+    n = high - low
+    part = rows[expand_ranges(low, n)]
+    category, share = np.repeat(category, n), np.repeat(share, n)
+    found = []
+    for least in (_INSIDE, _OUTSIDE):
+        is_in = share >= least
+        pair = np.concatenate([of_hole, part[is_in]]), np.concatenate([outer, category[is_in]])
+        _, first = joint_codes(*pair)
+        found.append(Table({"part": pair[0][first], "outer": pair[1][first]}))
+    return found[0], found[1]
+
+
+def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
+    """Parts (rows) whose box lies in a hole of a segment, and that segment's category; other than their own."""
+    segments, holes = tables.segments, tables.holes
+    annotation = segments["annotation"][holes["segment"]].astype(np.int64)
+    order = np.argsort(annotation, kind="stable")
+    low, high = (np.searchsorted(annotation[order], parts["annotation"], side) for side in ("left", "right"))
+    n = high - low
+    part = np.repeat(np.arange(len(parts)), n)
+    hole = order[expand_ranges(low, n)]
+    outer = segments["category_id"][holes["segment"][hole]].astype(np.int64)
+    fits = (outer != parts["category"][part]) & (parts["area"][part] <= holes["area"][hole])
+    for start, size in (("x", "width"), ("y", "height")):
+        fits &= parts[start][part] >= holes[start][hole]
+        fits &= parts[start][part] + parts[size][part] <= holes[start][hole] + holes[size][hole]
+    return part[fits], outer[fits]
+
+
+def _shared(tables: Tables) -> tuple[Ints, Ints, Ints]:
+    """Segments, other categories, and the share of each segment's pixels that segments of the category have, too."""
+    segments, pairs = tables.segments, tables.pairs
+    one, other = (np.concatenate([pairs[first], pairs[second]]) for first, second in (("a", "b"), ("b", "a")))
+    counts = is_example(tables, crowds=False)
+    category = segments["category_id"][other].astype(np.int64)
+    kept = counts[one] & counts[other] & (category != segments["category_id"][one])
+    one, category = one[kept].astype(np.int64), category[kept]
+    code, first = joint_codes(one, category)
+    shared = np.bincount(code, np.tile(pairs["shared"], 2)[kept], len(first))
+    return one[first], category[first], shared / np.maximum(segments["area"][one[first]], 1)
+
+
+def _backgrounds(tables: Tables) -> set[int]:
+    """Categories that cover more than half of the images that have them."""
+    segments, images = tables.segments, tables.images
+    rows = np.flatnonzero(is_example(tables, crowds=False))
+    image, category = segments["image"][rows], segments["category_id"][rows].astype(np.int64)
+    _, first = joint_codes(image, category)
+    frame = np.zeros(len(rows), np.int64)
+    frame[first] = (images["width"].astype(np.int64) * images["height"])[image[first]]
+    covered = sum_by(tables, {"category": category}, {"area": segments["area"][rows].astype(np.int64), "frame": frame})
+    return {id_ for id_, area, frame in covered.lines("category", "area", "frame") if area > _LARGEST * frame}
+
+
+def _outside_rows(parts: Table, covered: Table, inner: int, outer: int) -> dict[str, Ints]:
+    """One row for each annotation in which parts of the inner category lie outside of the outer one."""
+    own = parts["category"] == inner
+    is_out: Flags = own.copy()
+    is_out[covered["part"][covered["outer"] == outer]] = False
+    rows = np.flatnonzero(is_out)
+    annotation, number = np.unique(parts["annotation"][rows], return_inverse=True)
+    n = len(annotation)
+    of = np.bincount(np.searchsorted(annotation, parts["annotation"][own & np.isin(parts["annotation"], annotation)]), minlength=n)  # fmt: skip  # noqa: E501
+    box = {name: np.full(n, np.iinfo(np.int64).max) for name in ("left", "top")}
+    box |= {name: np.zeros(n, np.int64) for name in ("right", "bottom")}
+    for start, size, low, high in (("x", "width", "left", "right"), ("y", "height", "top", "bottom")):
+        np.minimum.at(box[low], number, parts[start][rows])
+        np.maximum.at(box[high], number, parts[start][rows] + parts[size][rows])
+    columns = {"annotation": annotation, "inner": np.full(n, inner), "outer": np.full(n, outer), "of": of, **box}
+    columns["n"] = np.bincount(number, minlength=n)
+    columns["pixels"] = np.bincount(number, parts["area"][rows], n)
+    return {name: column.astype(np.int64) for name, column in columns.items()}
