@@ -16,7 +16,7 @@ from segdata.measure.sequences import is_frame_of
 from segdata.rules.shared import is_lossy
 
 _LAW = 0.8  # the rate of parts inside that must be proven
-_INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels are shared with the outer category: at least, and less than
+_INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels, and of its box, are the outer category's: at least, and less
 _SMALLEST = 16  # pixels of a part: smaller ones are specks
 _LARGEST = 0.5  # of the images that have it: what covers more, as a background, has everything inside
 _BOX = ("x", "y", "width", "height")
@@ -36,10 +36,12 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
     """What lies inside what, and the columns of one row for each annotation in which parts lie outside.
 
     A part of a segment lies inside another category if it is within a hole of one of its segments, or if most of its
-    segment's pixels are theirs. Parts at the frame, specks, frames of videos and slices do not count. The columns:
+    segment's pixels are theirs; it lies outside if less than half of its pixels and of its box are. Parts at the frame,
+    specks, frames of videos and slices do not count. The columns:
     annotation, inner, outer, n parts outside of so many, their pixels and the edges of the box around them.
     """
-    parts = _parts(tables)
+    everything = _parts(tables)
+    parts = everything.take(_counts(tables, everything))
     inside, covered = _within(tables, parts)
     _, first = joint_codes(parts["category"], parts["annotation"])
     is_first = np.zeros(len(parts), np.int64)
@@ -56,7 +58,7 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
         for inner, outer, n in within.lines("inner", "outer", "n")
         if outer not in backgrounds and known[inner][1] >= min_images and proves_rate(n, known[inner][0], _LAW)
     ]
-    rows = [_outside_rows(parts, covered, law.inner, law.outer) for law in laws]
+    rows = [_outside_rows(everything, parts, covered, law) for law in laws]
     return laws, {name: np.concatenate([np.zeros(0, np.int64), *(one[name] for one in rows)]) for name in _COLUMNS}
 
 
@@ -88,7 +90,7 @@ _COLUMNS = ("annotation", "inner", "outer", "n", "of", "pixels", "left", "top", 
 
 
 def _parts(tables: Tables) -> Table:
-    """The parts of segments that count: segment, annotation, category, area and box; in the order of their segments."""
+    """The parts of examples in single images: segment, annotation, category, area and box."""
     segments, images = tables.segments, tables.images
     counts = is_example(tables, crowds=False) & ~is_lossy(tables)
     for kind in ("video", "volume"):
@@ -101,12 +103,16 @@ def _parts(tables: Tables) -> Table:
         columns[name] = np.concatenate([segments[name][single], several[name]]).astype(np.int64)
     columns["annotation"] = segments["annotation"][segment].astype(np.int64)
     columns["category"] = segments["category_id"][segment].astype(np.int64)
-    parts = Table(columns)
-    image = segments["image"][segment]
-    free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _SMALLEST)
-    free &= parts["x"] + parts["width"] < images["width"][image]
-    free &= parts["y"] + parts["height"] < images["height"][image]
-    return parts.take(np.flatnonzero(free))
+    return Table(columns)
+
+
+def _counts(tables: Tables, parts: Table) -> Ints:
+    """The parts (rows) that are no specks, and that the frame has not cut."""
+    image = tables.segments["image"][parts["segment"]]
+    is_free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _SMALLEST)
+    for start, size in (("x", "width"), ("y", "height")):
+        is_free &= parts[start] + parts[size] < tables.images[size][image]
+    return np.flatnonzero(is_free)
 
 
 def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
@@ -169,12 +175,13 @@ def _backgrounds(tables: Tables) -> set[int]:
     return {id_ for id_, area, frame in covered.lines("category", "area", "frame") if area > _LARGEST * frame}
 
 
-def _outside_rows(parts: Table, covered: Table, inner: int, outer: int) -> dict[str, Ints]:
+def _outside_rows(everything: Table, parts: Table, covered: Table, law: InsideLaw) -> dict[str, Ints]:
     """One row for each annotation in which parts of the inner category lie outside of the outer one."""
-    own = parts["category"] == inner
+    own = parts["category"] == law.inner
     is_out: Flags = own.copy()
-    is_out[covered["part"][covered["outer"] == outer]] = False
+    is_out[covered["part"][covered["outer"] == law.outer]] = False
     rows = np.flatnonzero(is_out)
+    rows = rows[~_lie_beside(everything.take(everything["category"] == law.outer), parts.take(rows))]
     annotation, number = np.unique(parts["annotation"][rows], return_inverse=True)
     n = len(annotation)
     of = np.bincount(np.searchsorted(annotation, parts["annotation"][own & np.isin(parts["annotation"], annotation)]), minlength=n)  # fmt: skip  # noqa: E501
@@ -183,7 +190,29 @@ def _outside_rows(parts: Table, covered: Table, inner: int, outer: int) -> dict[
     for start, size, low, high in (("x", "width", "left", "right"), ("y", "height", "top", "bottom")):
         np.minimum.at(box[low], number, parts[start][rows])
         np.maximum.at(box[high], number, parts[start][rows] + parts[size][rows])
-    columns = {"annotation": annotation, "inner": np.full(n, inner), "outer": np.full(n, outer), "of": of, **box}
+    columns = {
+        "annotation": annotation,
+        "inner": np.full(n, law.inner),
+        "outer": np.full(n, law.outer),
+        "of": of,
+        **box,
+    }
     columns["n"] = np.bincount(number, minlength=n)
     columns["pixels"] = np.bincount(number, parts["area"][rows], n)
     return {name: column.astype(np.int64) for name, column in columns.items()}
+
+
+def _lie_beside(outer: Table, parts: Table) -> Flags:
+    """(n_parts,) whether half of a part's box is shared with that of an outer part: it may lie at its border."""
+    outer = outer.take(np.argsort(outer["annotation"], kind="stable"))
+    low, high = (np.searchsorted(outer["annotation"], parts["annotation"], side) for side in ("left", "right"))
+    n = high - low
+    part, other = np.repeat(np.arange(len(parts)), n), expand_ranges(low, n)
+    shared = np.ones(len(part), np.int64)
+    for start, size in (("x", "width"), ("y", "height")):
+        first = np.maximum(parts[start][part], outer[start][other])
+        last = np.minimum(parts[start][part] + parts[size][part], outer[start][other] + outer[size][other])
+        shared *= np.maximum(last - first, 0)
+    beside = np.zeros(len(parts), bool)
+    beside[part[shared >= _OUTSIDE * (parts["width"] * parts["height"])[part]]] = True
+    return beside

@@ -69,9 +69,9 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     changed.
 
     It also looks at categories that lie inside another one nearly everywhere, as nuclei in cells: in a hole of it, or
-    on its pixels. You get one finding for each image with parts that lie outside. Parts at the frame or under 16 px do
-    not count, nor do categories that cover more than half of their images, in which everything lies. Slices of volumes
-    are not compared.
+    on its pixels. You get one finding for each image with parts that lie outside, not just at the border. Parts at the
+    frame or under 16 px do not count, nor do categories that cover more than half of their images, in which everything
+    lies. Slices of volumes are not compared.
 
     Why: exchanged names, mirrored or upside-down copies, and labels on the wrong structure are right in every pixel,
     so that no other check sees them. Your model learns that left is right.

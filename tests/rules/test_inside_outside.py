@@ -77,6 +77,16 @@ def test_all_parts_of_one_mask_are_looked_at() -> None:
     assert one.message.startswith("'nucleus' lies outside of 'cell' in 1 of 3 places; in 71 of all 72")
 
 
+def test_an_inner_one_at_the_border_of_its_outer_one_is_not_outside() -> None:
+    """A nucleus that is pressed against the rim of its cell leaves no hole in it."""
+
+    def pressed(number: int, masks: Masks) -> Masks:
+        nucleus = disc(20, 14, 5)
+        return [(disc(14, 14, 10) & ~nucleus, "cell"), (nucleus, "nucleus"), *masks[2:]] if number == 5 else masks
+
+    assert found(images(pressed)) == []
+
+
 def test_what_is_no_law_is_not_told() -> None:
     assert found(images(lambda k, masks: masks)) == []
     assert found(images(moved, 19)) == []  # of too few images
