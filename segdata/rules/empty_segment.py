@@ -44,7 +44,8 @@ def empty_segment(tables: Tables) -> Findings:
         inside = -1 <= x <= sizes["width"][image] - width + 1 and -1 <= y <= sizes["height"][image] - height + 1
         if inside and min(width, height) >= 2:  # not where nothing is declared, which is NaN
             message = (
-                f"only a box of {width:.0f} x {height:.0f} px, without an outline (in COCO an empty `segmentation`): "
-                "draw its outline, or leave it out where masks are trained"
+                f"no pixels, but a box of {width:.0f} x {height:.0f} px: the outline is missing (in COCO an empty "
+                "`segmentation`), or its rings cancel, as one that goes around twice does; draw its outline, or leave it "
+                "out where masks are trained"
             )
         yield RowFinding(message, segments=(row,), pixels=0)

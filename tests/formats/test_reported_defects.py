@@ -38,7 +38,8 @@ def coco(folder: Path, n: int = 1, **keys: Any) -> Path:
 @pytest.mark.parametrize(
     ("code", "words", "keys"),
     [
-        ("SEG105", "only a box of 20 x 15 px, without an outline", {"segmentation": []}),
+        ("SEG105", "no pixels, but a box of 20 x 15 px: the outline is missing", {"segmentation": []}),
+        ("SEG105", "or its rings cancel, as one that goes around twice does", {"segmentation": [RING * 2]}),
         ("SEG006", "ring of 4 numbers, which pycocotools takes for a box", {"segmentation": [RING, [1, 1, 9, 9]]}),
         ("SEG006", "nested once too deep", {"segmentation": [[RING]]}),
         ("SEG013", "has a negative width and height", {"bbox": [25, 20, -20, -15]}),

@@ -231,8 +231,9 @@ def test_segments_that_are_a_box_alone(x: float, y: float, width: float, height:
     tables = replace(tables, segments=tables.segments.beside(area=np.array([0, 1]), **columns))
     (found,) = check("SEG105", tables)
     box = (
-        f"only a box of {width:.0f} x {height:.0f} px, without an outline (in COCO an empty `segmentation`): draw its "
-        "outline, or leave it out where masks are trained"
+        f"no pixels, but a box of {width:.0f} x {height:.0f} px: the outline is missing (in COCO an empty "
+        "`segmentation`), or its rings cancel, as one that goes around twice does; draw its outline, or leave it out "
+        "where masks are trained"
     )
     assert (found.segments, found.pixels) == ((0,), 0)
     assert found.message == (box if is_box else "the segment has no pixels inside the frame")
