@@ -45,7 +45,7 @@ def empty_segment(tables: Tables) -> Findings:
         if inside and min(width, height) >= 2:  # not where nothing is declared, which is NaN
             message = (
                 f"no pixels, but a box of {width:.0f} x {height:.0f} px: the outline is missing (in COCO an empty "
-                "`segmentation`), or its rings cancel, as one that goes around twice does; draw its outline, or leave it "
-                "out where masks are trained"
+                "`segmentation`), or its rings cancel, as one that goes around twice does; draw its outline, or leave "
+                "it out where masks are trained"
             )
         yield RowFinding(message, segments=(row,), pixels=0)
