@@ -292,9 +292,8 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         extra &= ~np.isin(clusters.segment[:, i], in_groups)
         parted = 2 * (others & clusters.within).sum(axis=1) > n
         other = mine & has_segment[:, i] & (2 * often > n) & (called != clusters.category[:, i])
-        other &= (
-            (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)
-        )  # with two annotators it is reported once
+        # with two annotators it is reported once
+        other &= (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)
         annotation = clusters.annotation[:, i]
         for kind, rows, segment, opposite, count in (
             ("missed", np.flatnonzero(lacking & ~clusters.within[:, i]), shown, no_segment, support),

@@ -57,9 +57,8 @@ def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedA
         for pair, rows in images.items()
         if _message_of_change(batch := panel.load(rows), names[pair[0]], names[pair[1]])
     }
-    often = Counter(
-        annotator for pair in (*mirrored, *moved) for annotator in pair
-    )  # who is misplaced is so against everybody
+    # who is misplaced is so against everybody
+    often = Counter(annotator for pair in (*mirrored, *moved) for annotator in pair)
     result = []
     for a, b in sorted((*mirrored, *moved)):
         annotator, other = (a, b) if often[a] > often[b] else (b, a)

@@ -389,9 +389,8 @@ def _category_ids(tables: Tables) -> Ints:
     taxonomy: Taxonomy = tables.profile.taxonomy
     used = np.unique(tables.segments["category_id"][is_example(tables)]).tolist()
     parents = {category.parent for category in taxonomy.categories if category.parent != category.name}
-    own = parents - {
-        category.name for category in taxonomy.categories if category.parent == category.name
-    }  # a member of its own group
+    # a member of its own group
+    own = parents - {category.name for category in taxonomy.categories if category.parent == category.name}
     ids = [category.id for category in taxonomy.categories if category.name not in own or category.id in used]
     return np.array(list(dict.fromkeys([*ids, *used])), np.int64)
 

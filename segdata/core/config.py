@@ -40,9 +40,8 @@ Metric = Literal[
     "segment_nsd", "covering", "adjusted_rand", "iou_micro", "dice_micro",
     "offset_size", "count_gap", "variation_of_information",
 ]  # fmt: skip
-DISTANCES: frozenset[str] = frozenset(
-    {"hd95", "assd", "offset_size", "count_gap", "variation_of_information"}
-)  # the less the better, without an end
+# the less the better, without an end
+DISTANCES: frozenset[str] = frozenset({"hd95", "assd", "offset_size", "count_gap", "variation_of_information"})
 registered_metrics: set[str] = set()  # names of further ones, from the modules behind entry points `segdata.metrics`
 # Of these, means that a few of the largest values decide, which a sample may lack: no interval of 95 % holds them.
 WITHOUT_INTERVAL: frozenset[str] = frozenset({"hd95", "assd"})

@@ -248,9 +248,8 @@ def split_text(assignment: SplitAssignment, n_alike: int, console: Console) -> s
 def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
     """The shares of each category by part, of images, segments and pixels; rare categories are last."""
     worst = assignment.deviation.max(axis=1)
-    too_few = (
-        assignment.counts[:, 0].sum(axis=1) * assignment.wanted.min() < 1
-    )  # too few images for each part to get its share
+    # too few images for each part to get its share
+    too_few = assignment.counts[:, 0].sum(axis=1) * assignment.wanted.min() < 1
     order = np.lexsort((-worst, too_few))
     shown = order[:_SPLIT_LISTED].tolist()
     rows = []

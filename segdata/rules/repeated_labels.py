@@ -149,9 +149,8 @@ def _shared_segments(
     if len(pairs) == 0:
         return
     images = annotations["image"][pairs]
-    picture = linked_groups(
-        len(tables.images), tables.alike["image"], tables.alike["of"]
-    )  # two copies of one are alike
+    # two copies of one are alike
+    picture = linked_groups(len(tables.images), tables.alike["image"], tables.alike["of"])
     alike = picture[images[:, 0]] == picture[images[:, 1]]
     left_out = alike | _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
     for (row, other), n_shared in zip(pairs[~left_out].tolist(), count[~left_out].tolist(), strict=True):

@@ -184,9 +184,8 @@ def _same_bytes(a: Path, b: Path) -> bool:
     return True
 
 
-_ID_OFFSET = (
-    2**40
-)  # from ids that neither a taxonomy nor the data name, where another dataset has a category of that id
+# from ids that neither a taxonomy nor the data name, where another dataset has a category of that id
+_ID_OFFSET = 2**40
 
 
 @dataclass(frozen=True, slots=True)

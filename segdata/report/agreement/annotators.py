@@ -120,9 +120,8 @@ def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
 
 def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
     """Whose labels are misplaced: who is in most of the pairs that fit only so; both where there is one pair."""
-    messages = {
-        finding.message for finding in findings_of_code(result.findings, MISPLACED_CODE)
-    }  # not what is ignored, or decided
+    # not what is ignored, or decided
+    messages = {finding.message for finding in findings_of_code(result.findings, MISPLACED_CODE)}
     pairs = () if tables.assessment is None else tables.assessment.misplaced
     times: Counter[str] = Counter()
     for pair in pairs:

@@ -293,9 +293,8 @@ def add_moved(ledger: DifferenceCounter, portion: DiffPortion, moved: Recategori
 
     def change(k: int) -> DatasetChange:
         frame = int(moved.frame[k])
-        most = [
-            move_text for _, move_text in sorted(by_frame[frame])
-        ]  # by name where pixels are as many: however it is cut
+        # by name where pixels are as many: however it is cut
+        most = [move_text for _, move_text in sorted(by_frame[frame])]
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
         x, y, width, height = (int(side[k]) for side in moved.box)
         who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))
@@ -335,9 +334,8 @@ _SEGMENT_COLUMNS: dict[DifferenceKind, str] = {
     "attributes": "attributes",
     "secondary-categories": "also",
 }
-_TELLING_KINDS: frozenset[DifferenceKind] = frozenset(
-    {"pixels", "category", *_SEGMENT_COLUMNS}
-)  # what makes a segment another
+# what makes a segment another
+_TELLING_KINDS: frozenset[DifferenceKind] = frozenset({"pixels", "category", *_SEGMENT_COLUMNS})
 
 
 def add_segments(ledger: DifferenceCounter, portion: DiffPortion, matches: SegmentMatches) -> None:
