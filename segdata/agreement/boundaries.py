@@ -10,7 +10,7 @@ from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, 
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
+from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges, group_offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class ShapeFrames:
         count = stop - low
         shape = np.repeat(np.arange(len(case)), count)
         frame = slices.frame[expand_ranges(slices.begin[case] + low, count)]
-        first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        first = group_offsets(count)
         height, width = pair.line.height[frame], pair.line.width[frame]
         # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
         room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
@@ -257,20 +257,16 @@ def boundary_pixels(area: SweepRuns, sheets: ShapeFrames) -> SweepRuns:
     if not sheets.is_deep.any():
         return subtract_runs(area, inner)
     deep = sheets.is_deep[inner.owner]
-    within = _select_runs(inner, deep)
+    within = inner.take(deep)
     for slices in (-1, 1):
         within = intersect_runs(within, sheets.shift_slices(area, slices))
-    return subtract_runs(subtract_runs(area, _select_runs(inner, ~deep)), within)
+    return subtract_runs(subtract_runs(area, inner.take(~deep)), within)
 
 
 def _shorten_runs(side: SweepRuns, by: Ints) -> SweepRuns:
     """Runs (n,) without so many pixels (n,) at either end."""
     shorter = SweepRuns(side.start + by, side.end - by, side.owner)
-    return _select_runs(shorter, shorter.end > shorter.start)
-
-
-def _select_runs(side: SweepRuns, chosen: Flags) -> SweepRuns:
-    return SweepRuns(side.start[chosen], side.end[chosen], side.owner[chosen])
+    return shorter.take(shorter.end > shorter.start)
 
 
 def band_depth(height: Ints, width: Ints) -> Ints:

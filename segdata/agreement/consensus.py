@@ -127,7 +127,7 @@ def reach_consensus(
     first = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
     alone = _agreed_pixels(things, votes.line, first)
     open_ = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
-    pieces = SweepRuns(votes.pieces.start[open_], votes.pieces.end[open_], votes.pieces.owner[open_])
+    pieces = votes.pieces.take(open_)
     undecided = uncovered_runs(pieces, _union_of_strips([strips.start, alone.start], [strips.end, alone.end]))
     if void is not None:
         strips = DecidedStrips.concatenate([strips, DecidedStrips.bare(undecided, void)])
@@ -163,7 +163,7 @@ def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: De
         return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
     side = SweepRuns.from_runs(things.runs, line, things.image)
     kept = things.is_agreed[things.thing[side.owner]]
-    agreed = SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
+    agreed = side.take(kept)
     return uncovered_runs(agreed, _union_of_strips([first.start], [first.end]))
 
 

@@ -36,7 +36,7 @@ def flatten_segments(segments: AnnotatorSegments) -> SweepRuns:
     apart = np.ones(len(side.start) + 1, bool)  # whether a run begins behind the end of all before it
     apart[1:-1] = side.start[1:] >= furthest[:-1]
     alone = apart[:-1] & apart[1:]
-    heap = SweepRuns(side.start[~alone], side.end[~alone], side.owner[~alone])
+    heap = side.take(~alone)
     heaped = _highest_owner(heap, np.arange(len(segments)) + len(segments) * segments.is_void)
     start = np.concatenate([side.start[alone], heaped.start])
     order = np.argsort(start, kind="stable")
@@ -246,7 +246,7 @@ def _overlaps_from_unions(pair: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
     a, b = (
         _union_of_categories(segments, side, pair) for segments, side in zip((pair.a, pair.b), pair.clear, strict=True)
     )
-    _, both, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    _, both, _, length = a.strips_with(b)
     return _sum_by_owner(a.owner, a.end - a.start), _sum_by_owner(b.owner, b.end - b.start), _sum_by_owner(both, length)
 
 
@@ -288,7 +288,7 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     layered = ("stuff", "thing") if images.is_semantic else ("stuff",)
     is_layered = np.array([category.kind in layered for category in categories], bool)[code]
     solid = is_layered[side.owner]
-    met = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
+    met = find_overlaps_within(side.take(solid))
     n_categories = len(categories)
     case = images.case[batch.segment_image]
     drawn = images.annotator[batch.segment_annotation] + case * len(images.annotators)
@@ -341,7 +341,7 @@ def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
         side = uncovered_runs(side, SweepRuns(start, start + length, np.zeros(len(start), np.int32)))
         for k in range(int(layer.max(initial=0)) + 1):
             own = layer[side.owner] == k
-            flat = SweepRuns(side.start[own], side.end[own], side.owner[own])
+            flat = side.take(own)
             lifted = _lift_categories(flat, code, line, n)
             for total, runs in ((labelled, lifted), (visible, flat)):
                 place, pixels = cover_runs(runs.start, runs.end)

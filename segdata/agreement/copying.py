@@ -108,7 +108,7 @@ def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Sc
     number = np.unique(cluster, return_inverse=True)[1]
     n = int(number.max(initial=-1)) + 1
     if n == 0:
-        return Score(np.nan, np.nan, np.nan, 0, 0)
+        return Score.undefined()
     hits, total = np.bincount(number, hit, n).astype(np.float64), np.bincount(number, minlength=n).astype(np.float64)
     return Score(*share_with_interval(hits, total, resampling.confidence, trials=len(hit)), len(hit), 0)
 

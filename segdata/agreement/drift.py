@@ -281,7 +281,7 @@ class _Trend:
         clusters, number = np.unique(self.cluster, return_inverse=True)
         n, k = len(clusters), int(self.group.max(initial=-1)) + 1
         if not n or not span > 0:
-            return Score(np.nan, np.nan, np.nan, n, 0)
+            return Score.undefined(n)
         day = (self.day - self.day[clusters].mean())[self.cluster]
         cell = number * k + self.group
         sums = [

@@ -206,7 +206,7 @@ def plugin_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> d
 def overall_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> dict[str, Score]:
     """`POOLED_SCORES` of all annotators together, from the pairs of annotations `rows`."""
     if len(rows) == 0:
-        return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
+        return {name: Score.undefined() for name in POOLED_SCORES}
     pooled = PooledPairs.by_cluster(amounts, rows)
     interval = resampling.interval(pooled.statistic(POOLED_SCORES), pooled.n, pooled.width(POOLED_SCORES))
     scores = _scores_with_ends(

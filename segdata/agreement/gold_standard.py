@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, Resampling, category_scores, image_values, pair_scores
-from segdata.agreement.plugin import check_metric, is_less_better
+from segdata.agreement.plugin import is_less_better
 from segdata.agreement.scores import Score, table_of_lines
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.errors import SegdataError, SettingError
-from segdata.core.rule_settings import CONFIG_FILE
+from segdata.core.rule_settings import CONFIG_FILE, check_metric
 from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category

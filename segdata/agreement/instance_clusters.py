@@ -285,7 +285,7 @@ def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
     Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without what the other calls void.
     """
     kept = place[panel.clear.owner] >= 0
-    side = SweepRuns(panel.clear.start[kept], panel.clear.end[kept], panel.clear.owner[kept])
+    side = panel.clear.take(kept)
     overlaps = find_overlaps_within(side)
     category, annotator, case = panel.segments.category, panel.annotator, panel.segments.case
     i, j = overlaps.a.astype(np.int64), overlaps.b.astype(np.int64)

@@ -297,7 +297,7 @@ def pixels_in_crowds(
     kept = chosen[other_side.owner]
     if not kept.any():
         return np.zeros(len(segments), np.int64)
-    crowds = SweepRuns(other_side.start[kept], other_side.end[kept], other_side.owner[kept])
+    crowds = other_side.take(kept)
     room = 1 + int(max(side.end.max(initial=0), crowds.end.max()))
     joined = union_of_runs(category_lines(crowds, other.category, room))
     return covered_areas(category_lines(side, segments.category, room), joined, len(segments))
@@ -333,7 +333,7 @@ def segment_areas(side: SweepRuns, n_owners: int) -> Ints:
 
 def covered_areas(side: SweepRuns, by: SweepRuns, n_owners: int) -> Ints:
     """(n_owners,) pixels of each segment that `by`, whose runs do not overlap, covers."""
-    owner, _, _, length = kernels.strips(side.start, side.end, side.owner, by.start, by.end, by.owner)
+    owner, _, _, length = side.strips_with(by)
     return np.bincount(owner, weights=length, minlength=n_owners).astype(np.int64)
 
 
@@ -427,7 +427,7 @@ def _centre_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints
 def _runs_of(side: SweepRuns, chosen: Flags) -> SweepRuns:
     """The runs of some segments."""
     kept = np.flatnonzero(chosen[side.owner])
-    return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
+    return side.take(kept)
 
 
 def _outline_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:

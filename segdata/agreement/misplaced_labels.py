@@ -175,7 +175,7 @@ def _flip_runs(start: Ints, end: Ints, line: NumberLine, x: bool, y: bool, z: bo
     column = line.width[frame] - 1 - column if x else column
     row = line.height[frame] - row - length if y else row
     frame = len(line.base) - 1 - frame if z else frame
-    moved = line.base[frame] + column * (line.height[frame] + 1) + row
+    moved = line.place(frame, column, row)
     order = np.argsort(moved)
     return moved[order], (moved + length)[order]
 

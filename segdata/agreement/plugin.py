@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.config import DISTANCES, Metric, did_you_mean, registered_metrics
 from segdata.core.errors import SegdataError
-from segdata.core.lazy_loading import entry_points, loading_plugin
+from segdata.core.rule_settings import load_metrics
 
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
 
@@ -103,9 +103,7 @@ def installed_metrics() -> dict[str, AgreementMetric]:
 
     The modules behind the entry points `segdata.metrics` register them.
     """
-    for point in entry_points(group="segdata.metrics"):
-        with loading_plugin(point, "metrics"):
-            point.load()
+    load_metrics()
     return {name: metric for name, metric in sorted(_REGISTRY.items()) if name not in _OWN_NAMES}
 
 
@@ -115,13 +113,6 @@ def find_metric(name: str) -> AgreementMetric:
         names = sorted(_REGISTRY)
         raise SegdataError(f"there is no metric {name!r}{did_you_mean(name, names)}; one of: {', '.join(names)}")
     return _REGISTRY[name]
-
-
-def check_metric(name: str) -> None:
-    """Raise SegdataError where neither segdata nor a plugin has a metric of this name for a bar."""
-    names = [*get_args(Metric), *installed_metrics()] if name not in get_args(Metric) else [name]
-    if name not in names:
-        raise SegdataError(f"there is no metric {name!r}{did_you_mean(name, names)}; one of: {', '.join(names)}")
 
 
 def is_less_better(name: str) -> bool:

@@ -224,5 +224,5 @@ def _share_score(hits: Floats, total: Floats, is_counted: bool, confidence: floa
     """The share of hits (n,) with its interval over clusters; `is_counted`: of things that are counted, not pixels."""
     n, n_total = len(total), float(total.sum())
     if n_total <= 0:
-        return Score(np.nan, np.nan, np.nan, n, 0)
+        return Score.undefined(n)
     return Score(*share_with_interval(hits, total, confidence, trials=n_total if is_counted else None), n, 0)

@@ -101,6 +101,11 @@ class Score(msgspec.Struct, frozen=True):
     n: Count
     n_undefined: Count
 
+    @staticmethod
+    def undefined(n: int = 0) -> "Score":
+        """No score, of `n` values."""
+        return Score(np.nan, np.nan, np.nan, n, 0)
+
 
 def score_meaning(name: str) -> msgspec.Meta:
     """The description of a score in the JSON schema."""

@@ -158,9 +158,7 @@ def _dilate(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
     """All pixels at most `margin` rows and columns from those of the same owner."""
     frame, x, y = line.lower(side.start)
     top, bottom = np.maximum(y - margin, 0), np.minimum(y + (side.end - side.start) + margin, line.height[frame])
-    high = _union_by_owner(
-        SweepRuns(_line_positions(line, frame, x, top), _line_positions(line, frame, x, bottom), side.owner), line
-    )
+    high = _union_by_owner(SweepRuns(line.place(frame, x, top), line.place(frame, x, bottom), side.owner), line)
     frame, x, y = line.lower(high.start)
     moved = []
     for by in range(-margin, margin + 1):
@@ -174,9 +172,7 @@ def _dilate(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
 def _pixels_in_fields(near: SweepRuns, votes: PixelVotes, field: Ints, pattern: Ints) -> Ints:
     """(n,) how many pixels of each pattern lie in each field; `near.owner` is the field, in the order of the line."""
     pieces, n_patterns = votes.pieces, max(len(votes.pixels), 1)
-    field_of, which, start, length = kernels.strips(
-        near.start, near.end, near.owner, pieces.start, pieces.end, pieces.owner
-    )
+    field_of, which, start, length = near.strips_with(pieces)
     frame_of_near = votes.line.frame_of(near.start)
     n_frames = max(len(votes.line.base), 1)
     # What nobody labelled is not in the pieces: it is what is left of each field in each image.
@@ -202,11 +198,6 @@ def _union_by_owner(side: SweepRuns, line: NumberLine) -> SweepRuns:
     owner, start = np.divmod(start, end)
     order = np.argsort(start, kind="stable")
     return SweepRuns(start[order], (start + length)[order], owner[order].astype(np.int32))
-
-
-def _line_positions(line: NumberLine, frame: Ints, x: Ints, y: Ints) -> Ints:
-    """Where pixels (x, y) lie on the line; y may be the height, where the column ends."""
-    return line.base[frame] + x * (line.height[frame] + 1) + y
 
 
 def decide_by_staple(votes: PixelVotes, margin: int = 3) -> PixelDecision:

@@ -414,7 +414,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, resampling: Resamplin
 
 def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ...]:
     """The cells of each annotator and category as one, in their order."""
-    nothing = Score(np.nan, np.nan, np.nan, 0, 0)
+    nothing = Score.undefined()
     values: dict[tuple[int, int], dict[str, tuple[Score, float, bool]]] = {}
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
     for annotator, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):

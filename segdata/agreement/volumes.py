@@ -15,7 +15,7 @@ from segdata.agreement.scores import Count, Number, Score, UndefinedShare
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Floats
 
-NOTHING = Score(np.nan, np.nan, np.nan, 0, 0)
+NOTHING = Score.undefined()
 
 
 class VolumePair(msgspec.Struct, frozen=True):

@@ -336,7 +336,7 @@ def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> 
     rows = np.flatnonzero(chosen & ~is_void)
     side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
     solid = np.isin(side.owner, rows)
-    overlaps = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
+    overlaps = find_overlaps_within(side.take(solid))
     pairs = np.unique(np.sort(np.stack([code[overlaps.a], code[overlaps.b]], axis=1), axis=1), axis=0)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     if not len(pairs):

@@ -13,7 +13,7 @@ from segdata.agreement.acceptance import Inspection, inspect_delivery
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.gold_standard import gold_section
 from segdata.agreement.panel import PanelMember
-from segdata.agreement.plugin import check_metric, is_less_better
+from segdata.agreement.plugin import is_less_better
 from segdata.agreement.rework import CORRECTED, ReworkSummary, measure_rework
 from segdata.agreement.scorecard import Scorecard, build_scorecard
 from segdata.agreement.scores import column_of
@@ -41,7 +41,7 @@ from segdata.core.config import Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.rule import Tables
-from segdata.core.rule_settings import CONFIG_FILE
+from segdata.core.rule_settings import CONFIG_FILE, check_metric
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset

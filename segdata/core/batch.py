@@ -224,11 +224,7 @@ def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
     line = batch.annotation_line
     runs = clip_runs(batch.runs, batch.segment_annotation, limits, line, batch.n_segments)
     before, after = batch.runs.areas(batch.n_segments), runs.areas(batch.n_segments)
-    segments = batch.segments
-    cut = pa.array(before != after)
-    for name in ("rings", "declared_area", "declared_bbox"):
-        column = segments[name].combine_chunks()
-        segments = replace_column(segments, name, pc.if_else(cut, pa.scalar(None, column.type), column))
+    segments = clear_declared(batch.segments, np.flatnonzero(before != after), "rings")
     whole = replace(batch, segments=segments, runs=runs, defects=(*batch.defects, *defects))
     return whole.take_segments(np.flatnonzero((after > 0) | (before == 0))), limits
 
@@ -237,7 +233,7 @@ def clip_runs(runs: Runs, frame: Rows | Ints, limits: Runs, line: NumberLine, n_
     """The pixels of `runs` that lie in `limits`, whose owners are the frames of `line`; `frame` is each owner's."""
     a = SweepRuns.from_runs(runs, line, frame)
     b = SweepRuns.from_runs(limits, line, np.arange(len(line.base), dtype=np.int64))
-    owner, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    owner, _, start, length = a.strips_with(b)
     frames, x, y = line.lower(start)
     return Runs(x * line.height[frames] + y, length, owner).sorted_by_owner(n_owners)
 

@@ -114,7 +114,7 @@ class Annotation:
         side = self.side
         if len(among) > 1:
             named = np.isin(side.owner, among)
-            side = SweepRuns(side.start[named], side.end[named], side.owner[named])
+            side = side.take(named)
         _, _, start, length = kernels.strips_within(side.start, side.end, side.owner)
         return self._union(start, length)
 

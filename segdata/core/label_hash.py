@@ -24,8 +24,8 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
 
     Covers every image's id and size, who annotated it, and each segment's category (by name), id, crowd flag, track
     and pixels. It does not depend on the format, on paths, or on how batches are cut; the batches must come in
-    ascending order of image_id. Annotations count in the order of their
-    annotators' names, segments in that of their ids.
+    ascending order of image_id. Annotations count in the order of their annotators' names, segments in that of their
+    ids.
     """
     columns: dict[str, _ColumnHash] = {}
     names = {category.id: category.name for category in reversed(taxonomy.categories)}

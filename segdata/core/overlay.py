@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.finding import Box
-from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns, strips_between
+from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs, run_columns, strips_between
 
 
 class Overlaps(msgspec.Struct, frozen=True):
@@ -40,6 +40,10 @@ class SweepRuns(msgspec.Struct, frozen=True):
         return SweepRuns(
             *kernels.sweep_order(runs.start, runs.length, runs.owner, line.base[frames], line.height[frames])
         )
+
+    def take(self, chosen: Ints | Flags) -> "SweepRuns":
+        """Only some runs, in order."""
+        return SweepRuns(self.start[chosen], self.end[chosen], self.owner[chosen])
 
     def shift(self, by: Ints) -> "SweepRuns":
         """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""

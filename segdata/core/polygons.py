@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, group_offsets, run_columns
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -59,7 +59,7 @@ class Rings(Generic[Number]):
         size = np.diff(self.ring)[chosen]
         row = np.full(len(self), -1)
         row[chosen] = np.arange(len(chosen))
-        ring = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        ring = group_offsets(size)
         return Rings(self.xy[expand_ranges(self.ring[chosen], size)], ring, self.owner[chosen], row[self.outer[chosen]])
 
     def merge(self, other: "Rings[Number]") -> "Rings[Number]":

@@ -52,19 +52,15 @@ def check_gold(config: Config) -> None:
     """Raise SettingError for unknown metrics and for bars that no work can reach: scores end at 1, distances do not."""
     if config.gold is None:
         return
-    gold, own_metrics = config.gold, list(get_args(Metric))
+    gold, own_metrics = config.gold, get_args(Metric)
     named: list[tuple[str | None, tuple[str, ...]]] = [(gold.metric, ("gold", "metric"))]
     named += [(own.metric, ("gold", "categories", name, "metric")) for name, own in gold.categories.items()]
+    if any(metric not in (None, *own_metrics) for metric, _ in named):
+        load_metrics()  # not below: what a plugin lacks is no error in the configuration
     for metric, steps in named:
-        if metric is None or metric in own_metrics:
-            continue
-        for point in entry_points(group="segdata.metrics"):
-            with loading_plugin(point, "metrics"):
-                point.load()
-        if metric not in registered_metrics:
-            known = [*own_metrics, *sorted(registered_metrics)]
-            problem = f"there is no metric {metric!r}{did_you_mean(metric, known)}; one of: {', '.join(known)}"
-            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
+        if metric is not None:
+            with config_steps(*steps):
+                check_metric(metric, f"{CONFIG_FILE}: {'.'.join(steps)}: ")
     bars: list[tuple[str | None, float | None, tuple[str, ...]]] = [
         (gold.metric, gold.bar, ("gold", "bar")),
         (gold.metric, gold.each, ("gold", "each")),
@@ -77,6 +73,24 @@ def check_gold(config: Config) -> None:
         if metric in own_metrics and metric not in DISTANCES and bar is not None and bar > 1:
             problem = f"{metric} is at most 1, a bar of {bar:g} cannot be reached"
             raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
+
+
+def check_metric(name: str, where: str = "") -> None:
+    """Raise SegdataError, which begins with `where`, where neither segdata nor a plugin has a metric of this name."""
+    own = get_args(Metric)
+    if name in own:
+        return
+    load_metrics()
+    if name not in registered_metrics:
+        known = [*own, *sorted(registered_metrics)]
+        raise SegdataError(f"{where}there is no metric {name!r}{did_you_mean(name, known)}; one of: {', '.join(known)}")
+
+
+def load_metrics() -> None:
+    """Import the modules behind the entry points `segdata.metrics`, which register their metrics."""
+    for point in entry_points(group="segdata.metrics"):
+        with loading_plugin(point, "metrics"):
+            point.load()
 
 
 def check_config_categories(config: Config, profile: Profile) -> None:

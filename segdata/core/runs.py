@@ -103,6 +103,11 @@ class Runs:
         return Runs(self.start[order], self.length[order], self.owner[order])
 
 
+def group_offsets(count: Ints) -> Ints:
+    """(n + 1,) the start of each of n groups of these sizes, and the end of the last one."""
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+
 def expand_ranges(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
     return kernels.expand_ranges(*(np.ascontiguousarray(column, np.int64) for column in (first, count)))
@@ -170,6 +175,10 @@ class NumberLine(msgspec.Struct, frozen=True):
             return runs.start
         frames = np.maximum(frame, 0)  # what has no frame has no runs either
         return kernels.lift(runs.start, runs.owner, self.base[frames], self.height[frames])
+
+    def place(self, frame: Rows | Ints, x: Ints, y: Ints) -> Ints:
+        """(n,) where pixels lie on the line; y may be the height, where the column ends."""
+        return self.base[frame] + x * (self.height[frame] + 1) + y
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, expand_ranges, group_offsets
 from segdata.formats.coco.columns import ItemBlock, RawColumn
 from segdata.formats.coco.document import (
     JSON_CONSTANTS,
@@ -26,7 +26,6 @@ from segdata.formats.coco.document import (
     decode_numbers,
     integer_id,
 )
-from segdata.formats.shapes.geometry import group_offsets
 
 _WholeNumber = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Column = Any  # of values: a list, or an array of numpy or Arrow

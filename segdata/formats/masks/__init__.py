@@ -10,7 +10,7 @@ import msgspec
 
 from segdata.core.config import Config, load_config
 from segdata.core.paths import split_of_name
-from segdata.formats.shared.file_names import has_images, is_image_name
+from segdata.formats.shared.file_names import has_images, is_image_name, spread_sample
 
 if TYPE_CHECKING:
     from segdata.formats.shared.mask_files import MaskHeader
@@ -50,11 +50,6 @@ def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]")
     return 2 * sum(map(test, heads)) > len(heads)
 
 
-def _spread_sample(paths: list[Path], n: int) -> list[Path]:
-    """Up to `n` of the files, evenly over all of them."""
-    return paths[:: max(1, len(paths) // n)][:n]
-
-
 def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
@@ -79,10 +74,10 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     masks, images = split_masks_from_images(every)
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
     named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(_spread_sample(mask_paths, _PROBED))
+    heads = mask_headers(spread_sample(mask_paths, _PROBED))
     n_jpeg = sum(path.suffix.lower() in (".jpg", ".jpeg") for path in mask_paths)
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
-    if alone and (lossy or (not named and looks_like_photograph(_spread_sample(mask_paths, 3)))):
+    if alone and (lossy or (not named and looks_like_photograph(spread_sample(mask_paths, 3)))):
         return None
     wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
     are_categories = wide and not config.instance_ids and _are_categories(root, mask_paths)
@@ -94,7 +89,7 @@ def _are_categories(root: Path, paths: list[Path]) -> bool:
     from segdata.formats.masks.provisional import are_categories, count_values
     from segdata.formats.shared.taxonomies import find_taxonomy
 
-    return are_categories(count_values(_spread_sample(paths, _PROBED)), find_taxonomy(root, paths))
+    return are_categories(count_values(spread_sample(paths, _PROBED)), find_taxonomy(root, paths))
 
 
 def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
@@ -110,7 +105,7 @@ def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
     from segdata.formats.shared.mask_files import decode_mask
 
     values: dict[Path, set[int]] = {}
-    for path in _spread_sample(paths, 2 * _PROBED):
+    for path in spread_sample(paths, 2 * _PROBED):
         with suppress(OSError):
             values.setdefault(path.parent, set()).update(np.unique(decode_mask(path).values).tolist())
     numbers = [sorted(found - {0, 255}) for found in values.values()]

@@ -19,6 +19,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
+from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
     MaskFile,
     Palette,
@@ -408,7 +409,7 @@ def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
 def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
     """Whether nearly every value of some masks but 0 is one part; those of categories are in many places."""
     n_parts: list[Ints] = []
-    for mask in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
+    for mask in spread_sample(masks, _TRIED):
         with suppress(OSError):
             runs = ValueRuns.of(decode_mask(mask.path).pixels)
             rows = np.flatnonzero(runs.value > 0)

@@ -23,6 +23,7 @@ from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import colour_masks, instance_ids
+from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     Legend,
@@ -236,14 +237,14 @@ def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
     root = request.root
     named = find_taxonomy(root, masks)
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
-    heads = mask_headers(_spread_sample(masks, _SAMPLE))
+    heads = mask_headers(spread_sample(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
         return None
     if heads and all(head.has_colors for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
     if not request.explicit and heads and not any(head.has_colors or head.palette is not None for head in heads):
-        _must_be_ids(root, _spread_sample(masks, _TRIED_GREYS), taxonomy)
+        _must_be_ids(root, spread_sample(masks, _TRIED_GREYS), taxonomy)
     return taxonomy
 
 
@@ -276,7 +277,7 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
     return msgspec.structs.replace(taxonomy, categories=tuple(categories))
 
 
-def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
+def _must_be_ids(root: Path, masks: Sequence[Path], taxonomy: Taxonomy) -> None:
     """Raise UnreadableError if most grey values in some masks are no ids: then these are no index masks."""
     if binary_value(taxonomy) is not None:
         return  # what lies between black and white comes from smoothing
@@ -290,11 +291,11 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
         )
 
 
-def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -> list[Defect]:
+def _contradicting_palettes(root: Path, masks: Sequence[Path], taxonomy: Taxonomy) -> list[Defect]:
     """SEG202 for each palette that shows a category in the colour of another one in the taxonomy."""
     by_color, by_id = taxonomy.by_color(), taxonomy.by_id()
     by_palette: dict[bytes, Defect | None] = {}
-    for path in _spread_sample(masks, _SAMPLE):
+    for path in spread_sample(masks, _SAMPLE):
         head = next(iter(mask_headers([path])), None)
         if head is None or head.palette is None or head.palette.tobytes() in by_palette:
             continue
@@ -316,12 +317,7 @@ def _odd_names(request: ReadRequest, pairing: Pairing, masks: list[Path]) -> lis
     return [Defect("SEG011", message, file) for file in odd if file not in reported]
 
 
-def _spread_sample(masks: list[Path], n: int) -> list[Path]:
-    """Up to `n` of the files, evenly over all of them."""
-    return masks[:: max(1, len(masks) // n)][:n]
-
-
-def _occurring_values(masks: list[Path]) -> set[int]:
+def _occurring_values(masks: Sequence[Path]) -> set[int]:
     values: set[int] = set()
     for path in masks:
         with suppress(OSError):
@@ -484,7 +480,7 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     named = [category for category in taxonomy.categories if category.kind != "void"]
     if len(named) == 1:
         return InstanceIds(category=named[0].id)
-    values = _occurring_values(_spread_sample(masks, _TRIED))
+    values = _occurring_values(spread_sample(masks, _TRIED))
     categories = set(taxonomy.by_id()) | {0}
     fits = [
         divisor

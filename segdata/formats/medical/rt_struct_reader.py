@@ -17,7 +17,7 @@ from segdata.core.errors import check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.overlay import SweepRuns, union_by_frame
-from segdata.core.runs import Floats, NumberLine, Runs
+from segdata.core.runs import Floats, NumberLine, Runs, group_offsets
 from segdata.core.taxonomy import Color
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import (
@@ -446,7 +446,7 @@ def _fill_regions(
     points = [ring.points for region_rings in rings_of_region for ring in region_rings]
     ends = np.cumsum([0, *map(len, points)])
     counts = np.array([len(rings) for rings in rings_of_region], np.int64)
-    together = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    together = group_offsets(counts)
     all_points = np.concatenate([np.empty((0, 2)), *points])
     odd = fill_centres(PolygonArrays(all_points, ends, together), np.full(n, height), np.full(n, width))
     if (counts < 2).all():

@@ -21,7 +21,7 @@ from segdata.core.medical_files import import_package
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines
 from segdata.core.profile import Profile
-from segdata.core.runs import NumberLine, Runs
+from segdata.core.runs import NumberLine, Runs, group_offsets
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, read_dataset
 from segdata.formats.medical.dicom_objects import (
@@ -38,7 +38,7 @@ from segdata.formats.medical.dicom_objects import (
     write_objects,
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres
-from segdata.formats.shapes.geometry import PolygonArrays, check_ring, group_offsets
+from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")

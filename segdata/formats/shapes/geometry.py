@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Floats, Ints, group_offsets
 
 Ring = NDArray[np.float64]  # (n, 2), x and y in pixels; the last point is joined to the first
 _DECIMALS = 9  # of a pixel: numbers with fewer decimals come back exactly
@@ -105,11 +105,6 @@ class PolygonArrays:
     def polygon_of_ring(self) -> Ints:
         """(n_rings,) the polygon that each ring belongs to."""
         return np.repeat(np.arange(len(self.polygon) - 1), np.diff(self.polygon))
-
-
-def group_offsets(count: Ints) -> Ints:
-    """(n + 1,) the start of each of n groups of these sizes, and the end of the last one."""
-    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
 def scale_points(shares: Floats, sides: Floats) -> Floats:

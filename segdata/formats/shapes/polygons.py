@@ -18,8 +18,8 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.polygons import trace_outlines
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges
-from segdata.formats.shapes.geometry import MAX_COORDINATE, Polygon, PolygonArrays, Ring, group_offsets
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, group_offsets
+from segdata.formats.shapes.geometry import MAX_COORDINATE, Polygon, PolygonArrays, Ring
 from segdata.formats.shapes.raster import (
     Rounding,
     count_differing_pixels,
@@ -110,7 +110,7 @@ def _find_holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Int
     )
     line = NumberLine.from_sizes(height, width)
     a, b = SweepRuns.from_runs(inside, line, segment), SweepRuns.from_runs(runs, line, np.arange(len(height)))
-    which, _, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    which, _, _, length = a.strips_with(b)
     shared = np.bincount(which, weights=length, minlength=len(later))
     hole[later] = 2 * shared < inside.areas(len(later))
     return hole

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, run_columns
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets, run_columns
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 
 _POINT = 16  # bits below the point
 _HALF = 1 << _POINT - 1
@@ -389,6 +389,6 @@ def count_differing_pixels(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
         return np.zeros(n, np.int64)
     line, owners = NumberLine.from_sizes(height, width), np.arange(n)
     one, other = SweepRuns.from_runs(a, line, owners), SweepRuns.from_runs(b, line, owners)
-    owner, _, _, length = kernels.strips(one.start, one.end, one.owner, other.start, other.end, other.owner)
+    owner, _, _, length = one.strips_with(other)
     shared = np.bincount(owner, weights=length, minlength=n).astype(np.int64)
     return a.areas(n) + b.areas(n) - 2 * shared

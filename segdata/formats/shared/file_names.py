@@ -3,11 +3,13 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import unquote
 
+T = TypeVar("T")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
 MASK_FOLDERS = (
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
@@ -273,3 +275,12 @@ def fold_name(name: str) -> str:
     if "%" in name:
         name = unquote(name)
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).lower()
+
+
+def spread_sample(files: Sequence[T], n: int) -> Sequence[T]:
+    """Up to `n` of some files, evenly over all of them.
+
+    >>> spread_sample(["a", "b", "c", "d", "e"], 2)
+    ['a', 'c']
+    """
+    return files[:: max(1, len(files) // n)][:n]

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import numpy as np
 
-from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name, walk_files
+from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name, spread_sample, walk_files
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
 
@@ -157,7 +157,7 @@ def _sides_of_groups(
         return None
     held: dict[tuple[str, ...], set[bool]] = {}
     for key, members in groups.items():
-        sample = [root / name for name in members[:: max(1, len(members) // _LOOKED_AT)][:_LOOKED_AT]]
+        sample = [root / name for name in spread_sample(members, _LOOKED_AT)]
         shares = run_shares(sample)
         held[key] = {share < _MOST_OF_MASK for share in shares if not _MOST_OF_MASK <= share < _LEAST_OF_PHOTOGRAPH}
     # Beside masks in files without loss, JPEG files are photographs, however blurred.
@@ -324,7 +324,7 @@ def _band(kind: Kind) -> str | None:
 
 def _sample_paths(root: Path, names: Iterable[str]) -> list[Path]:
     files = list(names)
-    return [root / name for name in files[:: max(1, len(files) // _COMPARED)][:_COMPARED]]
+    return [root / name for name in spread_sample(files, _COMPARED)]
 
 
 def _choose_kinds(
@@ -370,7 +370,7 @@ def _example_file(files: Mapping[tuple[Token, ...], list[str]]) -> str:
 def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
     """Whether most masks have the size of their image, as far as both can be read."""
     same = []
-    for mask, image in pairs[:: max(1, len(pairs) // _COMPARED)][:_COMPARED]:
+    for mask, image in spread_sample(pairs, _COMPARED):
         try:
             heads = [read_header(root / name) for name in (mask, image)]
         except OSError:
@@ -412,7 +412,7 @@ def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> 
     """The mean intersection over union of the two kinds with the most, and whether all masks are binary."""
     by_pair: dict[tuple[int, int], list[float]] = defaultdict(list)
     keys = list(dict.fromkeys(key for files in kinds for key in files))
-    for key in keys[:: max(1, len(keys) // _COMPARED)][:_COMPARED]:
+    for key in spread_sample(keys, _COMPARED):
         drawn = {}
         for row, files in enumerate(kinds):
             if key not in files:

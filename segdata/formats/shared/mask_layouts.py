@@ -19,6 +19,7 @@ from segdata.formats.shared.file_names import (
     has_images,
     is_image_name,
     match_names,
+    spread_sample,
 )
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_families import MaskFamily, find_family, is_called_no_labels, is_picture_folder
@@ -264,7 +265,7 @@ def _holds_masks(folder: Path) -> bool | None:
     paths = list(islice(below, _LISTED))
     if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
         return False if paths else None
-    are_masks = {share < _MOST_OF_MASK for share in run_shares(paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT])}
+    are_masks = {share < _MOST_OF_MASK for share in run_shares(spread_sample(paths, _LOOKED_AT))}
     return are_masks.pop() if len(are_masks) == 1 else None
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
-from segdata.core.runs import Floats, Ints, expand_ranges
+from segdata.core.runs import Floats, Ints, expand_ranges, group_offsets
 from segdata.formats.shapes.geometry import (
     MAX_COORDINATE,
     Bitmap,
@@ -24,7 +24,6 @@ from segdata.formats.shapes.geometry import (
     Ring,
     Shape,
     check_ring,
-    group_offsets,
 )
 
 GROUP = "group_id"  # the name in LabelMe and CVAT, and of our attribute

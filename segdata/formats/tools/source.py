@@ -19,13 +19,13 @@ from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, group_offsets
 from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.segments import Polygons
 from segdata.formats.coco.segments import flat_rings as on_lines
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint

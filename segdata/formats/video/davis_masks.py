@@ -19,6 +19,7 @@ from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects, voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
@@ -261,11 +262,7 @@ def _year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
         for path in entry.files:
             sequences.setdefault(path.parent, []).append(path)
     frame_lists = list(sequences.values())
-    years = {
-        year
-        for frames in frame_lists[:: max(1, len(frame_lists) // _N_PROBED)][:_N_PROBED]
-        if (year := _year_of(frames))
-    }
+    years = {year for frames in spread_sample(frame_lists, _N_PROBED) if (year := _year_of(frames))}
     if len(years) > 1:
         raise UnreadableError(
             f"{root}: some sequences hold the values 0 and 255 alone, as in DAVIS 2016, others more, as in 2017; give "

@@ -21,6 +21,7 @@ from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
@@ -198,7 +199,7 @@ def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
 
 def _occurring(masks: list[Path]) -> set[int]:
     classes: set[int] = set()
-    for path in masks[:: max(1, len(masks) // _N_PROBED)][:_N_PROBED]:
+    for path in spread_sample(masks, _N_PROBED):
         with suppress(OSError):
             classes |= set(np.unique(decode_mask(path).values & 255).tolist())
     return classes

@@ -20,7 +20,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Floats, Ints
-from segdata.formats.shared.safe_parsers import XmlError, attribute_value, is_xml_text, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, attribute_value, encode_json, is_xml_text, read_xml
 
 _FLAGS = ("truncated", "occluded", "difficult")
 # Attributes that are columns here; CVAT and Datumaro call them so.
@@ -104,7 +104,7 @@ def _read_object(element: Element, place: str) -> BoxedObject:
         sides = None if part_box is None else _read_box(part_box, f"{place}/part[{number}]/bndbox")
         parts.append({"name": part.findtext("name") or "", "box": sides})
     if parts:
-        attributes["parts"] = _as_json(parts)
+        attributes["parts"] = encode_json(parts)
     columns: dict[str, object] = {}
     for attribute in attributes.keys() & COLUMNS.keys():
         column, type_ = COLUMNS[attribute]
@@ -130,7 +130,7 @@ def _child_attributes(child: Element, place: str) -> dict[str, str]:
             name: json_text(element.findtext("value") or "") for element in child if (name := element.findtext("name"))
         }
     if child.tag == "point":
-        return {"point": _as_json([_number(child, side, place) for side in ("x", "y")])}
+        return {"point": encode_json([_number(child, side, place) for side in ("x", "y")])}
     if len(child):
         return {}
     return {child.tag: json_text(text)}
@@ -177,7 +177,7 @@ def json_text(text: str) -> str:
     try:
         msgspec.json.decode(stripped)
     except msgspec.DecodeError:
-        return _PYTHON.get(stripped) or _as_json(stripped)
+        return _PYTHON.get(stripped) or encode_json(stripped)
     return stripped
 
 
@@ -190,10 +190,6 @@ def plain_text(json: str) -> str:
     value = attribute_value(json)
     plain = isinstance(value, str) and is_xml_text(value) and "\r" not in value  # which XML reads as a line feed
     return value if plain and json_text(value) == json else json
-
-
-def _as_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def match_boxes(

@@ -26,6 +26,7 @@ from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
+from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     UNLABELLED,
@@ -351,7 +352,7 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks
     if any(_is_official_name(path.stem) for path in masks):
         return _map_by_ids(VOC, True)
     named, reading = VOC, "read as VOC's (1 aeroplane, 2 bicycle …); if they are others"
-    if not _have_void(masks[:: max(1, len(masks) // _TRIED)][:_TRIED]):
+    if not _have_void(spread_sample(masks, _TRIED)):
         # VOC draws a border of void around every object: without it, these are classes of somebody else.
         named = msgspec.structs.replace(VOC, categories=tuple(map(_numbered, VOC.categories)))
         reading = "numbered (category_1, category_2 …); to name them"

@@ -333,7 +333,7 @@ def _hidden_share(
         for centre in middle
     )
     frame = batch.segment_annotation[segment][:, None]
-    place = (line.base[frame] + x * (line.height[frame] + 1) + y).ravel()
+    place = line.place(frame, x, y).ravel()
     order = np.argsort(place, kind="stable")
     point, covering, _, _ = kernels.strips(
         place[order], place[order] + 1, order.astype(np.int32), sweep.start, sweep.end, sweep.owner

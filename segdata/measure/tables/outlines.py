@@ -11,7 +11,7 @@ from segdata.core import kernels, polygons
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.polygons import unkeyhole
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets
 from segdata.core.strata import joint_codes
 from segdata.measure.registry import BatchView, measure
 
@@ -36,8 +36,8 @@ class SourceRings(msgspec.Struct, frozen=True):
         rings = column.flatten()
         return SourceRings(
             segment.astype(np.int64),
-            _sums(count[segment]),
-            _sums(pc.fill_null(pc.list_value_length(rings), 0).to_numpy(zero_copy_only=False)),
+            group_offsets(count[segment]),
+            group_offsets(pc.fill_null(pc.list_value_length(rings), 0).to_numpy(zero_copy_only=False)),
             rings.flatten().to_numpy(zero_copy_only=False),
         )
 
@@ -58,7 +58,7 @@ class SourceRings(msgspec.Struct, frozen=True):
         ring = expand_ranges(self.first_ring[chosen], n_rings)
         n_numbers = np.diff(self.first_number)[ring]
         number = expand_ranges(self.first_number[ring], n_numbers)
-        return SourceRings(self.segment[chosen], _sums(n_rings), _sums(n_numbers), self.xy[number])
+        return SourceRings(self.segment[chosen], group_offsets(n_rings), group_offsets(n_numbers), self.xy[number])
 
     def unkeyhole(self) -> "SourceRings":
         """The same segments, rings that bridges join taken apart (`segdata.core.polygons`)."""
@@ -98,10 +98,6 @@ def are_among(rows: Sequence[Ints], others: Sequence[Ints]) -> Flags:
     number, _ = joint_codes(*(np.concatenate(columns) for columns in zip(rows, others, strict=True)))
     n = len(rows[0])
     return np.isin(number[:n], number[n:])
-
-
-def _sums(count: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
 @measure("outlines", tables={"outlines": {"segment": "segments"}})

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
-from segdata.core.overlay import SweepRuns, complement, find_contacts, first_identical, union_by_frame
+from segdata.core.overlay import complement, find_contacts, first_identical, union_by_frame
 from segdata.core.runs import Components, Ints, find_holes, label_parts, run_columns, segment_shapes
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
@@ -199,7 +199,7 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     wanted = np.zeros(len(line.base), bool)
     wanted[open_] = True
     of_these = wanted[view.batch.segment_annotation][side.owner]
-    claimed = union_by_frame(SweepRuns(side.start[of_these], side.end[of_these], side.owner[of_these]), line)
+    claimed = union_by_frame(side.take(of_these), line)
     height, width = line.height[open_], line.width[open_]
     runs = complement(claimed.runs.take(open_, len(wanted)), height, width)
     x, top = run_columns(runs, height)
@@ -253,7 +253,7 @@ def measure_pairs(view: BatchView) -> pa.Table:
     copies = np.flatnonzero(twin != np.arange(batch.n_segments))
     if len(copies):
         single = twin[side.owner] == side.owner
-        side = SweepRuns(side.start[single], side.end[single], side.owner[single])
+        side = side.take(single)
     first, second, shared = kernels.shared_pixels(side.start, side.end, side.owner, line.base, line.height)
     # A copy shares all of its pixels with the first of its kind.
     own = [getattr(walk, name)[copies] for name in ("area", "x", "y", "width", "height", "perimeter")]

@@ -183,7 +183,7 @@ def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
     line = NumberLine.from_sizes(np.maximum(down - up, 0), np.maximum(right - left, 0))
     sides = []
     for _, (x, top, length, owner) in placed:
-        start = line.base[owner] + (x - left[owner]) * (line.height[owner] + 1) + top - up[owner]
+        start = line.place(owner, x - left[owner], top - up[owner])
         sides.append((start, start + length, owner))
     which, _, _, length = kernels.strips(*sides[0], *sides[1])
     return np.bincount(which, weights=length, minlength=len(height)).astype(np.int64)
@@ -255,7 +255,7 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     start, end = _erode_intervals(*_subtract_intervals(claimed_by_both(before, after), here), layered)
     frame, x, y = layered.lower(start)
     plain = window.line()
-    at_frame = plain.base[frame // n_layers] + x * (plain.height[frame // n_layers] + 1) + y
+    at_frame = plain.place(frame // n_layers, x, y)
     order = np.argsort(at_frame, kind="stable")
     core = at_frame[order], (at_frame + end - start)[order], frame[order].astype(np.int32)
     part, segment = label_parts(window.batch.runs, window.batch.segment_size[0])

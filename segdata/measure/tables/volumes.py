@@ -208,7 +208,7 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
 
 def _without_owners(side: SweepRuns, owners: Ints) -> SweepRuns:
     kept = ~np.isin(side.owner, owners)
-    return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
+    return side.take(kept)
 
 
 def measure_solids(tables: TablesByName, volumes: list[FrameSequence], pieces: Sequence[SliceLinks]) -> Table:

@@ -457,8 +457,8 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
         )
         act = (
             f"What was left as it was may be right, or not looked at: have some of these images drawn without {model}, "
+            "and compare. Until then agreement with it says little."
         )
-        act += "and compare. Until then agreement with it says little."
         yield Conclusion("model", "warning", first, f"{further}{expected}", act)
 
 

@@ -103,8 +103,8 @@ def reference_table(result: Agreement) -> ReportTable | None:
     unit = "segments" if lead == "pq" else "pixels"
     note = (
         f"Misses: the share of {name}'s {unit} that the annotator lacks or labels as another category. Adds: the share "
+        f"of the annotator's {unit} that {name} does. Larger: how much further out the annotator draws."
     )
-    note += f"of the annotator's {unit} that {name} does. Larger: how much further out the annotator draws."
     heads = ("annotator", "images", SHORT_NAMES[lead], "misses", "adds", "larger")
     return ReportTable(f"against {name}, the reference", heads, tuple(rows), (0,), note)
 
@@ -174,9 +174,9 @@ def causes_table(result: Agreement) -> ReportTable | None:
     more = len(ranked) - len(rows)
     note = (
         "Pixels that only one of two annotators gives the category, in all images. The other has no such segment (one "
+        "only), gives it another category (category), or ends it at another boundary (boundary). For stuff, and in "
+        "class masks, a segment is all of a category in an image, so an omitted part of it counts under boundary."
     )
-    note += "only), gives it another category (category), or ends it at another boundary (boundary). For stuff, and in "
-    note += "class masks, a segment is all of a category in an image, so an omitted part of it counts under boundary."
     note += f" {count_noun(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
     heads = ("category", "pixels", "of all", *alone, "category", "boundary")
     return ReportTable("why pixels are disputed", heads, tuple(rows), (0,), note, _PAIR - 3)
@@ -233,8 +233,8 @@ def volumes_table(result: Agreement) -> ReportTable | None:
     ]
     note = (
         f"The mean size in a volume of each annotator in {unit}, how much more the first draws, and the smallest and "
+        "largest difference. "
     )
-    note += "largest difference. "
     within = sorted(
         {(pair.volumes, pair.within) for volumes in result.volumes for pair in volumes.pairs if pair.volumes > 1}
     )
@@ -285,8 +285,8 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     title = "which two agree better" if gold is None else f"who agrees better with {gold}"
     note = (
         "On the images that all of them annotated. ●: significant at a false discovery rate of 5% over all contrasts "
+        "of a score."
     )
-    note += "of a score."
     if len(ranked) > len(rows):
         note += f" {len(ranked) - len(rows):,} more: --format csv has all."
     return ReportTable(title, heads, rows, (0, 1, 2), note, _PAIR)
@@ -347,11 +347,11 @@ def months_table(result: Agreement) -> ReportTable | None:
     heads, rows = drift_rows(result)
     if not rows:
         return None
-    note = "All categories together, compared with what more than half of the others have in the same images. Misses: "
-    note += (
+    note = (
+        "All categories together, compared with what more than half of the others have in the same images. Misses: "
         "the share of what these have. Adds, confuses: the share of what the annotator has. Offset: how much larger "
+        "the annotator draws."
     )
-    note += "the annotator draws."
     return ReportTable("each annotator by month", heads, tuple(rows), (0, 1), note)
 
 
@@ -361,11 +361,11 @@ def identical_table(result: Agreement) -> ReportTable | None:
     if not rows:
         return None
     heads = ("annotators", "", "images", "identical", "alike", "usual", "as one")
-    note = "Identical: the same pixels. Alike: also outlines that are 0.1 px apart on average. Rectangles and segments "
-    note += (
+    note = (
+        "Identical: the same pixels. Alike: also outlines that are 0.1 px apart on average. Rectangles and segments "
         "under 64 px do not count. Usual: the share that other pairs have alike. As one: images in which the two count "
+        "as one annotator."
     )
-    note += "as one annotator."
     return ReportTable("identical segments, by pair", heads, rows, (0, 1), note, _PAIR - 4)
 
 

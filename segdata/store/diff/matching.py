@@ -485,17 +485,11 @@ def _unite_frames(
 ) -> RecategorisedPixels:
     """What is apart by frame and category, laid over each other by frame."""
     group, x, y = by_category.lower(differing.start)
-    frame_row = which[group]
-    start = line.base[frame_row] + x * (line.height[frame_row] + 1) + y
+    start = line.place(which[group], x, y)
     order = np.argsort(start, kind="stable")
     strips = SweepRuns(start[order], (start + differing.end - differing.start)[order], group[order].astype(np.int32))
     covered = union_by_frame(strips, line)
-    overlaps = find_overlaps(
-        *(
-            SweepRuns(strips.start[side], strips.end[side], strips.owner[side])
-            for side in (differing.of_a[order], ~differing.of_a[order])
-        )
-    )
+    overlaps = find_overlaps(*(strips.take(side) for side in (differing.of_a[order], ~differing.of_a[order])))
     labelled = np.flatnonzero(covered.labelled)
     box = bounding_boxes(covered.runs, line.height, len(frame))
     shown = np.lexsort((overlaps.b, overlaps.a, -overlaps.pixels))
