@@ -37,14 +37,22 @@ AMOUNTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AgreementMetric:
-    """A metric of the agreement of two annotators."""
+    """A metric of the agreement of two annotators.
 
-    name: str  # the name in reports, such as ``volumetric_similarity``
-    takes: tuple[str, ...]  # names of `AMOUNTS`: the arguments of `function`
-    higher_is_better: bool  # whether annotators who agree more have a higher value
-    source: str  # the publication that defines the metric
-    # takes arrays (B, n_categories) by name, of B weightings of the images (`pixels` is (B, 1)); returns the values (B,
-    # n_categories) of each category, NaN where undefined
+    Attributes
+    ----------
+    name : the name in reports, such as ``volumetric_similarity``
+    takes : names of `AMOUNTS`: the arguments of `function`
+    higher_is_better : whether annotators who agree more have a higher value
+    source : the publication that defines the metric
+    function : takes arrays (B, n_categories) by name, of B weightings of the images (`pixels` is (B, 1)); returns the
+        values (B, n_categories) of each category, NaN where undefined
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    higher_is_better: bool
+    source: str
     function: Callable[..., Floats]
 
     @property

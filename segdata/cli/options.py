@@ -151,18 +151,12 @@ class Work(TypedDict):
 
 
 class DataOptions(msgspec.Struct, frozen=True):
-    """The common options that say how to open DATA.
+    """The common options that say how to open DATA."""
 
-    Attributes
-    ----------
-    given : the arguments of `segdata.read`, without None
-    jobs : threads; 0: one per core
-    words : the options as the user typed them, those that are arguments of `segdata.read`
-    """
-
+    # the arguments of `segdata.read`, without None
     given: dict[str, Any] = {}  # Any: each argument has its own type
-    jobs: int = 0
-    words: tuple[str, ...] = ()
+    jobs: int = 0  # threads; 0: one per core
+    words: tuple[str, ...] = ()  # the options as the user typed them, those that are arguments of `segdata.read`
 
     def read(self, data: Path, **more: object) -> "OpenDataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""

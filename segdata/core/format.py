@@ -303,15 +303,10 @@ class PortionReader(Protocol):
 
 
 class Detached(msgspec.Struct, frozen=True):
-    """A source in two pieces, of which one travels to other processes once, the other with each portion.
+    """A source in two pieces, of which one travels to other processes once, the other with each portion."""
 
-    Attributes
-    ----------
-    reader : can be pickled; made for all portions
-    cut : rows of images -> what else `reader` needs to load them: their own rows, and places in files; can be pickled
-    """
-
-    reader: PortionReader
+    reader: PortionReader  # can be pickled; made for all portions
+    # rows of images -> what else `reader` needs to load them: their own rows, and places in files; can be pickled
     cut: "Callable[[Ints], Any]"  # Any: each reader has its own
 
 

@@ -20,15 +20,23 @@ IGNORE = 255  # the class that losses of PyTorch and others ignore by convention
 
 @dataclass(frozen=True, slots=True)
 class InstanceMap:
-    """The segments of one image."""
+    """The segments of one image.
 
-    # (height, width) int32, the number of the segment that each pixel belongs to, from 1; 0: none. Where segments
-    # overlap the last one wins
+    Attributes
+    ----------
+    map : (height, width) int32, the number of the segment that each pixel belongs to, from 1; 0: none. Where segments
+        overlap the last one wins
+    classes : (n,) int64, the class of each segment
+    ids : (n,) int64, the segments' ids in the dataset
+    crowd : (n,) bool
+    runs : the pixels of each, overlaps included
+    """
+
     map: NDArray[np.int32]
-    classes: Ints  # (n,) int64, the class of each segment
-    ids: Ints  # (n,) int64, the segments' ids in the dataset
-    crowd: NDArray[np.bool_]  # (n,) bool
-    runs: Runs = field(repr=False)  # the pixels of each, overlaps included
+    classes: Ints
+    ids: Ints
+    crowd: NDArray[np.bool_]
+    runs: Runs = field(repr=False)
 
     def masks(self) -> NDArray[np.bool_]:
         """(n, height, width) a mask of each segment, overlaps included."""
@@ -40,12 +48,20 @@ class InstanceMap:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRuns:
-    """The segments of one image as runs, void among them."""
+    """The segments of one image as runs, void among them.
 
-    classes: Ints  # (n,) int64, the class of each segment; -1: void
-    ids: Ints  # (n,) int64, the segments' ids in the dataset
-    crowd: NDArray[np.bool_]  # (n,) bool
-    runs: Runs = field(repr=False)  # the pixels of each
+    Attributes
+    ----------
+    classes : (n,) int64, the class of each segment; -1: void
+    ids : (n,) int64, the segments' ids in the dataset
+    crowd : (n,) bool
+    runs : the pixels of each
+    """
+
+    classes: Ints
+    ids: Ints
+    crowd: NDArray[np.bool_]
+    runs: Runs = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -198,16 +198,28 @@ _TOLERANCE = 1e-6  # to which shares must sum to 1
 
 @dataclass(frozen=True, slots=True)
 class SplitAssignment:
-    """The part that each image is assigned to."""
+    """The part that each image is assigned to.
 
-    parts: tuple[str, ...]  # their names
-    wanted: Floats  # (n_parts,) the share of the images that each was to get
-    part_of: Mapping[str, str]  # image_id -> the name of its part
-    n_images: Ints  # (n_parts,) images of each part
-    n_units: int  # groups of images that were not to be separated
-    largest: int  # images of the largest unit
-    categories: tuple[str, ...]  # the names of those that occur
-    counts: Ints  # (n_categories, 3, n_parts) images, segments and pixels of each category in each part
+    Attributes
+    ----------
+    parts : their names
+    wanted : (n_parts,) the share of the images that each was to get
+    part_of : image_id -> the name of its part
+    n_images : (n_parts,) images of each part
+    n_units : groups of images that were not to be separated
+    largest : images of the largest unit
+    categories : the names of those that occur
+    counts : (n_categories, 3, n_parts) images, segments and pixels of each category in each part
+    """
+
+    parts: tuple[str, ...]
+    wanted: Floats
+    part_of: Mapping[str, str]
+    n_images: Ints
+    n_units: int
+    largest: int
+    categories: tuple[str, ...]
+    counts: Ints
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {n:,}" for name, n in zip(self.parts, self.n_images.tolist(), strict=True))

@@ -60,7 +60,7 @@ class SegmentWalk(msgspec.Struct, frozen=True):
     perimeter: Ints  # (n_segments,) pixel edges between the segment and everything else, the frame's edge included
     several: Components  # the parts of the segments that have several
     cluster: Ints  # (n_several,) pixels of the 8-connected region that each of these belongs to
-    ends: FlatEnds  # flat ends
+    ends: FlatEnds
 
 
 def walk_segments(batch: Batch) -> SegmentWalk:

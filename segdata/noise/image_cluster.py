@@ -59,7 +59,7 @@ class ImageCluster:
     """A cluster whose workers judge images of a dataset."""
 
     cluster: Cluster  # as `segdata.core.cluster.connect` yields it
-    data: OpenDataset  # the dataset
+    data: OpenDataset
     annotator: str | None = None  # whose labels; None: the first of each image
     _remote: RemoteDataset = field(init=False)
     _cut: Callable[[Ints], Portion] = field(init=False)

@@ -85,7 +85,7 @@ def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
 class MergePart:
     """One of the datasets that are joined."""
 
-    source: Source  # the dataset
+    source: Source
     row_of: dict[str, int]  # image_id in the whole -> row of the source
     image_of: dict[str, str]  # image_id of the source -> in the whole, of those that have another name there
     # annotator (None: unnamed) -> in the whole, of those who have another name there

@@ -131,17 +131,11 @@ class ImageCopies:
 
     An image that is one file gets the name of its image_id; the file of slices or windows that of what they are part
     of, and the channels of an image keep their names.
-
-    Attributes
-    ----------
-    folder : that they go to
-    n_files : that were copied
-    left : why images were not copied, and which
     """
 
-    folder: Path
-    n_files: int = 0
-    left: dict[str, list[str]] = field(default_factory=dict)
+    folder: Path  # that they go to
+    n_files: int = 0  # that were copied
+    left: dict[str, list[str]] = field(default_factory=dict)  # why images were not copied, and which
     _copied: dict[Path, Path] = field(default_factory=dict, repr=False)  # source -> copy
     _taken: set[Path] = field(default_factory=set, repr=False)
     _refused: dict[str, str] = field(default_factory=dict, repr=False)  # store -> why

@@ -456,16 +456,24 @@ Purpose = Literal["gold", "pilot"]
 
 @dataclass(frozen=True, slots=True)
 class ImageSample:
-    """Images that were drawn."""
+    """Images that were drawn.
 
-    images: tuple[str, ...]  # their ids, in ascending order
-    of: int  # how many there are
-    wanted: int  # segments of each category that a gold set should have; 0 for a pilot
-    categories: tuple[str, ...]  # the names of those that occur
-    # segments, drawn: (n_categories,) of each category in all images, and in those drawn
+    Attributes
+    ----------
+    images : their ids, in ascending order
+    of : how many there are
+    wanted : segments of each category that a gold set should have; 0 for a pilot
+    categories : the names of those that occur
+    segments, drawn : (n_categories,) of each category in all images, and in those drawn
+    strata : the strata of the column that was asked for, with their images and how many of these were drawn
+    """
+
+    images: tuple[str, ...]
+    of: int
+    wanted: int
+    categories: tuple[str, ...]
     segments: Ints
     drawn: Ints
-    # the strata of the column that was asked for, with their images and how many of these were drawn
     strata: tuple[tuple[str, int, int], ...] = ()
 
     def __repr__(self) -> str:

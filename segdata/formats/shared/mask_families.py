@@ -55,30 +55,21 @@ Kind = tuple[Token, ...]  # the words of a mask that no photograph has
 
 
 class MaskFamily(msgspec.Struct, frozen=True):
-    """Photographs with their masks.
+    """Photographs with their masks."""
 
-    Attributes
-    ----------
-    masks : of each image its mask; several kinds of masks are `rivals`, and none of them is here
-    bands : of images whose bands are files of their own, the files by band
-    alone : photographs without mask
-    rivals : of each kind of mask that fits every image, a name for people and its files
-    pattern : of `layers` in segdata.yaml, with `{category}` or `{annotator}` where the rivals differ
-    layer_pattern : the same, if each rival surely is a category of its own
-    choice : a word that only one of the rivals has in its path
-    left_out : kinds of masks that are no labels, or renderings of them, in words
-    """
-
+    # of each image its mask; several kinds of masks are `rivals`, and none of them is here
     masks: dict[str, str] = {}  # paths below the root, POSIX
     extra: dict[str, str] = {}  # further masks, each with its image
-    bands: dict[str, dict[str, str]] = {}
-    alone: tuple[str, ...] = ()
+    bands: dict[str, dict[str, str]] = {}  # of images whose bands are files of their own, the files by band
+    alone: tuple[str, ...] = ()  # photographs without mask
+    # of each kind of mask that fits every image, a name for people and its files
     rivals: dict[str, tuple[str, ...]] = {}
     by_annotators: bool = False
+    # of `layers` in segdata.yaml, with `{category}` or `{annotator}` where the rivals differ
     pattern: str | None = None
-    layer_pattern: str | None = None
-    choice: str | None = None
-    left_out: tuple[str, ...] = ()
+    layer_pattern: str | None = None  # the same, if each rival surely is a category of its own
+    choice: str | None = None  # a word that only one of the rivals has in its path
+    left_out: tuple[str, ...] = ()  # kinds of masks that are no labels, or renderings of them, in words
 
 
 def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:

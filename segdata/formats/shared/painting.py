@@ -352,18 +352,12 @@ def paint_and_count(
 
 
 class NumberedSegments(msgspec.Struct, frozen=True):
-    """The segments of one image, each with a number of its own, later ones over earlier ones.
+    """The segments of one image, each with a number of its own, later ones over earlier ones."""
 
-    Attributes
-    ----------
-    pixels : (height, width) the number of the segment at each pixel, uint16 or uint32; 0: no segment
-    values : (n,) the numbers of the n segments of which a pixel is visible
-    rows : (n,) the rows of these segments among the batch's
-    """
-
+    # (height, width) the number of the segment at each pixel, uint16 or uint32; 0: no segment
     pixels: NDArray[Any]  # Any: of either type
-    values: Ints
-    rows: Ints
+    values: Ints  # (n,) the numbers of the n segments of which a pixel is visible
+    rows: Ints  # (n,) the rows of these segments among the batch's
 
 
 def number_segments(

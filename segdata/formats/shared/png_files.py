@@ -41,20 +41,13 @@ _AROUND = 12  # bytes of a chunk beside its data: size and name before it, check
 
 
 class PngPixels(msgspec.Struct, frozen=True):
-    """What a PNG file stores.
+    """What a PNG file stores."""
 
-    Attributes
-    ----------
-    values : (height, width) bytes, or numbers of 16 bits; (height, width, channels) bytes if a pixel has several
-    colour : the colour type: `GREY`, `COLOUR`, `PALETTE`, `GREY_ALPHA` or `COLOUR_ALPHA`
-    bits : of a channel, 8 or 16
-    palette : (n, 3) bytes, the colour of each value of a palette; None without one
-    """
-
+    # (height, width) bytes, or numbers of 16 bits; (height, width, channels) bytes if a pixel has several
     values: NDArray[Any]  # of bytes or uint16
-    colour: int
-    bits: int
-    palette: Bytes | None
+    colour: int  # the colour type: `GREY`, `COLOUR`, `PALETTE`, `GREY_ALPHA` or `COLOUR_ALPHA`
+    bits: int  # of a channel, 8 or 16
+    palette: Bytes | None  # (n, 3) bytes, the colour of each value of a palette; None without one
 
 
 def png_header(data: bytes) -> PlainHeader | None:

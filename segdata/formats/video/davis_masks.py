@@ -178,7 +178,7 @@ def _read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, 
 class _SetWriter:
     """Collects the content of ImageSets and meta.json."""
 
-    target: Path  # the dataset
+    target: Path
     names: Mapping[int, str]  # category id -> name; empty: there is no meta.json
     _videos: dict[str, dict[int, tuple[str, list[int]]]] = field(default_factory=dict)
     _lists: dict[str, set[str]] = field(default_factory=dict)

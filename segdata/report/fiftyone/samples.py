@@ -47,27 +47,18 @@ _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """One image.
+    """One image."""
 
-    Attributes
-    ----------
-    image_id : id of the image
-    filepath : picture to show
-    width, height : size in pixels; 0: unknown
-    values : values of the image's fields, by name
-    labels : (kind, annotator) -> labels; findings, proposals and disagreement have no annotator
-    n_settled : number of decided findings
-    others : findings about annotators who are not in the data, which are not shown
-    """
-
-    image_id: str
-    filepath: str
+    image_id: str  # id of the image
+    filepath: str  # picture to show
+    # width, height: size in pixels; 0: unknown
     width: int
     height: int
+    # values of the image's fields, by name
     values: dict[str, Any]  # Any: FiftyOne has no types
-    labels: LabelsByField
-    n_settled: int = 0
-    others: tuple[Finding, ...] = ()
+    labels: LabelsByField  # (kind, annotator) -> labels; findings, proposals and disagreement have no annotator
+    n_settled: int = 0  # number of decided findings
+    others: tuple[Finding, ...] = ()  # findings about annotators who are not in the data, which are not shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,20 +186,13 @@ def fits_inline(masks: Sequence[Mask]) -> bool:
 
 @dataclass(frozen=True)
 class SegmentLabels:
-    """Converts segments to labels.
+    """Converts segments to labels."""
 
-    Attributes
-    ----------
-    fo : the package
-    profile : profile of the dataset
-    targets : values of categories on maps
-    media : mask files
-    """
-
+    # the package
     fo: Any  # Any: FiftyOne has no types
-    profile: Profile
-    targets: MapValues
-    media: MediaFiles
+    profile: Profile  # profile of the dataset
+    targets: MapValues  # values of categories on maps
+    media: MediaFiles  # mask files
 
     def make_labels(
         self, image_id: str, annotator: str | None, segments: pa.Table, masks: AnnotationMasks
@@ -324,20 +317,13 @@ class PixelProbabilities(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeatMaps:
-    """Heat maps of annotations.
+    """Heat maps of annotations."""
 
-    Attributes
-    ----------
-    fo : the package
-    media : files of maps
-    predictions : out-of-sample predictions of a model; None: there are none
-    row : image_id -> row of the predictions
-    """
-
+    # the package
     fo: Any  # Any: FiftyOne has no types
-    media: MediaFiles
-    predictions: PixelProbabilities | None
-    row: dict[str, int]
+    media: MediaFiles  # files of maps
+    predictions: PixelProbabilities | None  # out-of-sample predictions of a model; None: there are none
+    row: dict[str, int]  # image_id -> row of the predictions
 
     @staticmethod
     def from_predictions(

@@ -46,8 +46,8 @@ class MarkedFinding:
 class Scene:
     """An image, one annotation of it, and what was found there."""
 
-    ground: BackgroundImage  # the image
-    annotation: Annotation  # the segments
+    ground: BackgroundImage
+    annotation: Annotation
     colors: Pixels  # (n_segments, 3) uint8
     marks: Sequence[MarkedFinding] = ()  # the findings
 

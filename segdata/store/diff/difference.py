@@ -137,23 +137,32 @@ class DatasetSide(msgspec.Struct, rename={"files": "dataset", "n_images": "image
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The differences between A and B."""
+    """The differences between A and B.
 
-    # a, b: what was compared
+    Attributes
+    ----------
+    a, b : what was compared
+    paired_by : ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of
+        both were paired
+    n_images : pairs of images
+    n_kept : segments of A that have the same image, category and pixels in B
+    n_same : those of which B says everything else too that A says; their ids and polygon vertices apart
+    counts : by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
+    changes : the first of each kind that makes them differ, by kind and then by image
+    moves : pixels by their category in A and in B, most first; None: no category
+    strict : ids and polygon vertices count as differences too
+    """
+
     a: DatasetSide
     b: DatasetSide
-    # ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of both were
-    # paired
     paired_by: PairByName
-    n_images: int  # pairs of images
-    n_kept: int  # segments of A that have the same image, category and pixels in B
-    n_same: int  # those of which B says everything else too that A says; their ids and polygon vertices apart
-    # by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
+    n_images: int
+    n_kept: int
+    n_same: int
     counts: dict[DifferenceKind, KindCount]
-    changes: tuple[DatasetChange, ...]  # the first of each kind that makes them differ, by kind and then by image
-    # pixels by their category in A and in B, most first; None: no category
+    changes: tuple[DatasetChange, ...]
     moves: dict[tuple[str | None, str | None], int]
-    strict: bool = False  # ids and polygon vertices count as differences too
+    strict: bool = False
 
     @property
     def same(self) -> bool:
