@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import UnreadableError, count_noun
-from segdata.core.paths import SPLIT_FOLDERS, TEMPORARY_FOLDERS, is_unsafe_path, with_folder
+from segdata.core.paths import TEMPORARY_FOLDERS, is_unsafe_path, split_of_folder, with_folder
 from segdata.core.storage import temporary_folder
 
 _MOST_ENTRIES = 2_000_000
@@ -25,9 +25,7 @@ _LONGEST = 255  # bytes of a name of a file or folder
 _PORTION = 1 << 20
 _NO_DATA = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 # A folder that stands alone in an archive is the dataset's root, unless it is a part of one.
-_PARTS = SPLIT_FOLDERS | {
-    "masks", "labels", "annotations", "images", "imgs", "jpegimages", "img_dir", "ann_dir", "mask", "label",
-}  # fmt: skip
+_PARTS = {"masks", "labels", "annotations", "images", "imgs", "jpegimages", "img_dir", "ann_dir", "mask", "label"}
 
 
 def unpack_archive(path: Path) -> Path:
@@ -121,6 +119,9 @@ def _root(folder: Path) -> Path:
     """The folder of the dataset: the only one in an archive, unless it is a part of a dataset."""
     while True:
         inside = list(folder.iterdir())
-        if len(inside) != 1 or not inside[0].is_dir() or inside[0].name.lower() in _PARTS:
+        if len(inside) != 1 or not inside[0].is_dir():
+            return folder
+        name = inside[0].name
+        if name.lower() in _PARTS or split_of_folder(name) is not None:
             return folder
         folder = inside[0]

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
@@ -201,9 +202,6 @@ def _links_and_others(folder: Path) -> Iterator[Path]:
 TEMPORARY_FOLDERS: set[Path] = set()
 """Absolute: where archives are unpacked. They go when the program ends, so nothing that is written refers to them."""
 
-SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-
-
 # A split in the name of a file or folder: train, instances_train2017, test-dev2017, valid.coco
 SPLIT_WORD = re.compile(
     r"(?<![^\W_])(?P<split>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?(?:-dev)?)(?:(?:19|20)\d\d)?(?![^\W_])",
@@ -231,16 +229,35 @@ def split_of_name(name: str) -> str | None:
     return _SHORT_SPLITS.get(words[0], words[0]) if len(words) == 1 else None
 
 
-def split_from_path(path: str) -> str | None:
-    """The innermost folder of a path (POSIX) that is called what splits are called; None where none is.
+# Words beside that of the split in the name of a folder: train_images, img_train, training-set
+_CONTENT_WORDS = re.compile(
+    r"(?:images?|imgs?|frames?|photos?|pictures?|masks?|labels?|annotations?|gt|data|dataset|set|split)+",
+    re.IGNORECASE,
+)
 
-    >>> split_from_path("street/train/a.png"), split_from_path("train.png")
-    ('train', None)
+
+@lru_cache(maxsize=4096)
+def split_of_folder(name: str) -> str | None:
+    """The split that a folder is called by and nothing else: train, val, test …; None for other folders.
+
+    >>> [split_of_folder(name) for name in ("Valid", "train2017", "test_images", "trainset", "train_val", "test_bench")]
+    ['val', 'train', 'test', 'train', None, None]
+    """
+    split = split_of_name(name.lower().removesuffix("set"))
+    rest = "" if split is None else re.sub(r"[\W_]", "", SPLIT_WORD.sub("", name.lower().removesuffix("set")))
+    return split if not rest or _CONTENT_WORDS.fullmatch(rest) else None
+
+
+def split_from_path(path: str) -> str | None:
+    """The split that the innermost folder of a path (POSIX) is called by that is called by one; None where none is.
+
+    >>> split_from_path("street/train/a.png"), split_from_path("images/train2017/a.png"), split_from_path("train.png")
+    ('train', 'train', None)
     """
     if "/" not in path:
         return None
     parts = [part for part in path.split("/") if part not in ("", ".")]  # a Path for each image would take long
-    return next((part for part in reversed(parts[:-1]) if part.lower() in SPLIT_FOLDERS), None)
+    return next((split for part in reversed(parts[:-1]) if (split := split_of_folder(part)) is not None), None)
 
 
 PairByName = Literal["id", "stem", "name"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.paths import SPLIT_FOLDERS
+from segdata.core.paths import split_of_folder
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
@@ -106,7 +106,7 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints]:
             written = name[: len(name) - len(last)]
             if written not in folders:
                 parts = PurePosixPath(written).parts
-                folders[written] = "/".join(part for part in parts if part.lower() not in SPLIT_FOLDERS)
+                folders[written] = "/".join(part for part in parts if split_of_folder(part) is None)
             before, number, after = numbered.groups()
             series.setdefault((folders[written], before, after), []).append((int(number), row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)

@@ -56,7 +56,8 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     differs &= ~images.missing("part")[alike["of"]]
     leaks = alike.take(differs & ((alike["same"] == 1) | (alike["bits"] <= max_bits)))
     altered = tables.altered
-    altered = altered.take(~np.isin(altered["image"], np.unique(leaks["image"])))
+    in_splits = ~images.missing("part")[altered["image"]] & ~images.missing("part")[altered["of"]]
+    altered = altered.take(in_splits & ~np.isin(altered["image"], np.unique(leaks["image"])))
     found = {*leaks["image"].tolist(), *altered["image"].tolist()}
     for rows in altered.groups("image"):
         yield _altered_leak(images, altered, int(rows[np.argmax(altered["correlation"][rows])]))

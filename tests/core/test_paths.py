@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.core.paths import (
-    SPLIT_FOLDERS,
     PairBy,
     absolute_channels,
     absolute_uri,
@@ -88,7 +87,21 @@ def test_an_id_that_is_there_twice_is_counted() -> None:
     assert pairing_keys(["x", "x", "y"], "id") == [("x", 0), ("x", 1), ("y", 0)]
 
 
-@given(st.lists(st.sampled_from(["train", "Val", "a", ".", "..", "", "test.png"]), max_size=5).map("/".join))
+@given(st.lists(st.sampled_from(["train", "Val", "a", ".", "..", "", "test.png", "b2017"]), max_size=5).map("/".join))
 def test_the_split_of_a_path_is_its_innermost_split_folder(path: str) -> None:
-    parents = PurePosixPath(path).parts[:-1]
-    assert split_from_path(path) == next((part for part in reversed(parents) if part.lower() in SPLIT_FOLDERS), None)
+    splits = [part.lower() for part in PurePosixPath(path).parts[:-1] if part in ("train", "Val")]
+    assert split_from_path(path) == (splits[-1] if splits else None)
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        ("train2017", "train"), ("val2014", "val"), ("Training", "train"), ("testing", "test"),
+        ("validation", "val"), ("train_images", "train"), ("images-val", "val"), ("test_masks", "test"),
+        ("trainset", "train"), ("training_set", "train"), ("test-dev2017", "test-dev"), ("TrainData", None),
+        ("train_val", None), ("trainval", None), ("trains", None), ("testbed", None), ("test_bench", None),
+        ("train_station", None), ("2017", None), ("set", None), ("a_train", None), ("contest", None),
+    ],
+)  # fmt: skip
+def test_a_folder_is_a_split_only_where_nothing_else_is_in_its_name(folder: str, split: str | None) -> None:
+    assert split_from_path(f"a/{folder}/b.png") == split

@@ -106,6 +106,14 @@ def test_a_volume_that_training_and_test_share_is_told_once(tmp_path: Path) -> N
     assert message.startswith("the same file as b.nii/")
 
 
+def test_an_image_without_split_is_no_leak(tmp_path: Path) -> None:
+    data = saved_again(tmp_path, {"train/a.png": 1, "val/b.png": 2, "other/c.png": 1})
+    for kind in ("images", "masks"):
+        path = tmp_path / kind / "other/c.png"
+        Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    assert leaks(data) == []
+
+
 def test_augmented_copies_are_known_by_their_names(tmp_path: Path) -> None:
     """Roboflow calls them a_jpg.rf.<hash>.jpg; copies within a split are what augmentation makes."""
     names = (f"{stem}_png.rf.{digit * 32}.png" for stem, digit in zip("aabbc", "12345", strict=True))

@@ -4,12 +4,16 @@ import re
 from collections.abc import Sequence
 
 from segdata.core.format import FileProbe
-from segdata.core.paths import SPLIT_FOLDERS
+from segdata.core.paths import split_of_folder
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS
 
 GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
-# Folders that are not called as a video, but as a split or by what is in them; nor are ours.
-NO_SEQUENCES = frozenset({*SPLIT_FOLDERS, *MASK_FOLDERS, *IMAGE_FOLDERS})
+_ROLES = frozenset({*MASK_FOLDERS, *IMAGE_FOLDERS})
+
+
+def is_video_name(folder: str) -> bool:
+    """Whether a folder may be called as a video: not as a split, nor by what is in it; nor are ours."""
+    return folder.lower() not in _ROLES and split_of_folder(folder) is None
 
 
 def frame_names(probe: FileProbe, pattern: str) -> list[str]:
@@ -21,7 +25,7 @@ def frame_names(probe: FileProbe, pattern: str) -> list[str]:
     names = []
     for name in probe.names:
         match = expression.search(name)
-        if match is not None and match["sequence"].lower() not in NO_SEQUENCES:
+        if match is not None and is_video_name(match["sequence"]):
             names.append(name)
     return names
 

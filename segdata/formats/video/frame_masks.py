@@ -35,7 +35,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.video import NO_SEQUENCES
+from segdata.formats.video import is_video_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class FramePaths:
     def __init__(self, last: int, reserved: Iterable[str] = ()) -> None:
         self._last = last
         self._folder: dict[str, str] = {}
-        self._names: set[str] = {*NO_SEQUENCES, *reserved}
+        self._names: set[str] = set(reserved)
         self._used: set[tuple[str, int]] = set()
 
     def assign(self, batch: Batch) -> list[FramePath]:
@@ -239,7 +239,7 @@ class FramePaths:
         """A name for a folder that no other has, not even where file systems ignore case."""
         plain = safe_file_name(name)
         names = chain([plain], (f"{plain}.{number}" for number in count(1)))
-        folder = next(name for name in names if name.lower() not in self._names)
+        folder = next(name for name in names if name.lower() not in self._names and is_video_name(name))
         self._names.add(folder.lower())
         return folder
 

@@ -15,7 +15,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import FileProbe, ReadRequest
-from segdata.core.paths import SPLIT_FOLDERS
+from segdata.core.paths import split_of_folder, split_of_name
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import (
@@ -212,10 +212,9 @@ def split_of(path: Path) -> str | None:
     """The split in the name of a document or of its folder.
 
     >>> split_of(Path("ovis/annotations_train.json")), split_of(Path("valid/instances.json"))
-    ('train', 'valid')
+    ('train', 'val')
     """
-    words = [*path.stem.replace("-", "_").split("_"), path.absolute().parent.name]
-    return next((word for word in words if word.lower() in SPLIT_FOLDERS), None)
+    return split_of_name(path.stem) or split_of_folder(path.absolute().parent.name)
 
 
 _NULL = Raw(b"null")

@@ -1,6 +1,7 @@
 """YOLO datasets: classes and splits of data.yaml, and the label file of each image, read as segments and written."""
 
 import codecs
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, with_folder
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs
 from segdata.core.safe_text import quote_path
@@ -112,9 +113,7 @@ class _SplitFinder:
         for folder in above:
             if folder in self.folders:
                 return self.folders[folder]
-        named = (name for name in reversed(PurePosixPath(image).parts[:-1]) if name in (*_SPLITS, "valid"))
-        innermost = next(named, None)
-        return "val" if innermost == "valid" else innermost
+        return split_from_path(image)
 
 
 def _read_classes(root: Path) -> _DatasetClasses:
@@ -238,22 +237,7 @@ def _list_images(
         folder = images or root
         message = "labels are shares of the image's width and height, so the image files are needed; give --images"
         raise UnreadableError(f"{folder}: none of the images of {len(labels):,} label files is here: {message}")
-    return _pair_files(root, _below_common_folder(labels, pictures), pictures, split_of, missing)
-
-
-def _below_common_folder(labels: dict[str, Path], pictures: ImageFolder) -> dict[str, Path]:
-    """The label files by the names of their images, without folders that all are in if none has an image otherwise.
-
-    As of `YOLO_label/labels/train/a.txt` beside `images/train/a.jpg`.
-    """
-    keys = {_key(name, "images") for name in pictures.paths}
-    below = labels
-    while below.keys().isdisjoint(keys):
-        parts = [name.partition("/") for name in below]
-        if len({(folder, slash) for folder, slash, _ in parts}) > 1 or not parts[0][1]:
-            return labels
-        below = {name: path for (_, _, name), path in zip(parts, below.values(), strict=True)}
-    return below
+    return _pair_files(root, _beside_images(root, labels, pictures), pictures, split_of, missing)
 
 
 def _pair_files(
@@ -306,6 +290,47 @@ def _is_numbered(root: Path, folder: str, place: str) -> bool:
         return False
     above = PurePosixPath(place).parts[: PurePosixPath(place).parts.index(folder)]
     return root.joinpath(*above, f"images{folder.removeprefix('labels')}").is_dir()
+
+
+def _beside_images(root: Path, labels: dict[str, Path], pictures: ImageFolder) -> dict[str, Path]:
+    """The label files by the names of their images.
+
+    A folder `labels` none of whose files has an image belongs to the nearest folder `images` in which half of its
+    files or more have one: `YOLO_label/labels/train/a.txt` to `images/train/a.jpg`.
+    """
+    keys = {_key(name, "images") for name in pictures.paths}
+    folders: dict[str, dict[str, tuple[str, Path]]] = defaultdict(dict)
+    for key, path in labels.items():
+        above, behind = _split_at(relative_path(root, path), "labels")
+        folders[above][behind] = key, path
+    images: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in pictures.paths:
+        above, behind = _split_at(name, "images")
+        images[above][behind] = _key(name, "images")
+    named = dict(labels)
+    for above, files in folders.items():
+        if keys.isdisjoint(key for key, _ in files.values()):
+            shared = {place: len(files.keys() & paths.keys()) for place, paths in images.items()}
+            most = max(shared.values())
+            near = [place for place, count in shared.items() if 0 < count == most >= len(files) / 2]
+            depth = [len(PurePosixPath(os.path.commonpath([f"/{place}", f"/{above}"])).parts) for place in near]
+            if near and depth.count(max(depth)) == 1:
+                taken = images[near[depth.index(max(depth))]]
+                for behind in files.keys() & taken.keys():
+                    key, path = files[behind]
+                    del named[key]
+                    named[taken[behind]] = path
+    return named
+
+
+def _split_at(name: str, folder: str) -> tuple[str, str]:
+    """The path above the last folder of this name, and the path in it without extension; above is empty without one.
+
+    >>> _split_at("a/labels/train/b.txt", "labels"), _split_at("train/b.jpg", "images")
+    (('a', 'train/b'), ('', 'train/b'))
+    """
+    above, _, behind = f"/{name}".rpartition(f"/{folder}/")
+    return above.removeprefix("/"), PurePosixPath(behind.removeprefix("/")).with_suffix("").as_posix()
 
 
 def _key(name: str, folder: str) -> str:

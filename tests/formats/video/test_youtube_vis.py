@@ -114,7 +114,7 @@ def test_documents_of_test_sets_have_no_annotations(tmp_path: Path) -> None:
         assert met(dataset) == []
         batch = whole(dataset)
         assert (batch.images.num_rows, batch.annotations.num_rows) == (5, 0)
-        assert set(batch.images["split"].to_pylist()) == {"valid"}
+        assert set(batch.images["split"].to_pylist()) == {"val"}
 
 
 def test_images_are_found_beside(tmp_path: Path) -> None:

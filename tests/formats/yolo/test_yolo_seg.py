@@ -1,5 +1,6 @@
 """YOLO segmentation labels, against the rule that Ultralytics publishes, written once more."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -166,6 +167,28 @@ def test_labels_in_a_folder_of_their_own_have_the_images_beside_it(tmp_path: Pat
     assert (len(opened.segments), codes(opened)) == (2, [])
     (folder / "YOLO/labels/val/a.txt").rename(folder / "YOLO/labels/val/b.txt")
     assert codes(segdata.read(folder, format="yolo-seg")) == ["SEG002", "SEG011"]
+
+
+def test_labels_in_a_folder_of_their_own_have_the_nearest_images_where_several_datasets_lie(tmp_path: Path) -> None:
+    for place in ("one/coco", "two"):
+        (tmp_path / place).mkdir(parents=True)
+        folder = dataset(tmp_path / place, {"train2017/a": TRIANGLE, "val2017/b": TRIANGLE})
+        if place == "two":
+            (folder / "data.yaml").unlink()
+        else:
+            (folder / "data.yaml").rename(tmp_path / "data.yaml")
+            (folder / "YOLO").mkdir()
+            (folder / "labels").rename(folder / "YOLO/labels")
+    (tmp_path / "other").mkdir()
+    shutil.copy(tmp_path / "two/images/train2017/a.png", tmp_path / "other/c.png")
+    opened = segdata.read(tmp_path, format="yolo-seg")
+    splits = dict(zip(opened.images["image_id"], opened.images["split"].fillna(""), strict=True))
+    assert splits == {
+        f"{place}/{image}.png": split
+        for place in ("one/coco", "two")
+        for image, split in (("train2017/a", "train"), ("val2017/b", "val"))
+    } | {"other/c.png": ""}
+    assert (len(opened.segments), codes(opened)) == (4, ["SEG011"])
 
 
 def test_classes_without_data_yaml(tmp_path: Path) -> None:
