@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 
 from segdata.core.config import InstanceIds
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
+    Legend,
     MaskFile,
     Palette,
     ValueRuns,
@@ -39,6 +40,10 @@ _LEAST_MASKS = 10  # fewer masks do not tell what is rare
 _FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
 _LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
 _FEWEST_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
+_DENSE = 8  # of as many numbers fewer than one occurs: they are no ids of classes
+_LEAST_INNER = 0.25  # of the pixels of a level have none but its own around them
+_LEAST_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
+_LEAST_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
 _SINGLE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
 _TRIED = 12  # masks whose parts are counted
 _DIVISORS = (1000, 256, 65536)
@@ -168,18 +173,21 @@ class ProvisionalTaxonomy(msgspec.Struct, frozen=True):
     reading: str  # how the values are read, a clause
     sparse: bool = False  # pixels need not be labelled, as beside the foreground of a binary mask
     defects: tuple[Defect, ...] = ()  # values that one mask alone has, and that may be a mistake
+    legend: Legend | None = None  # of all values, where compression or smoothing made most of them
 
 
 def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
     """What the values in masks probably mean; raises UnreadableError if there are too many for categories."""
-    level = binary_level(counts)
-    if level is not None:
-        return _binary(counts, level)
+    foreground, level = binary_level(counts), _levels(counts)
+    if level is not None and (foreground is None or len(np.unique(level)) > 2):
+        return _smoothed(counts, level)
+    if foreground is not None:
+        return _binary(counts, foreground)
     slips = _are_slips(counts)
     kept = counts.select(~slips)
-    level = binary_level(kept) if slips.any() else None
-    if level is not None or kept.value.tolist() == [0]:
-        return _binary(kept, level)
+    foreground = binary_level(kept) if slips.any() else None
+    if foreground is not None or kept.value.tolist() == [0]:
+        return _binary(kept, foreground)
     _check_number(kept)
     categories = tuple(_numbered_categories(kept))
     defects = _rare(kept)
@@ -244,6 +252,82 @@ def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
         return ProvisionalTaxonomy(taxonomy, "every mask holds 0 alone, which is read as not labelled", sparse=True)
     what, black = (f"value {value}", "0") if color is None else (f"colour {color}", "black")
     return ProvisionalTaxonomy(taxonomy, f"{what} is read as foreground, {black} as not labelled", sparse=True)
+
+
+def _levels(counts: ValueCounts) -> Ints | None:
+    """(k,) the row of the level that each value is nearest to, if compression or smoothing made the others.
+
+    Levels are far from each other, and most of their pixels lie within others of the same level; the rest are many
+    values of few pixels, in runs too short for what somebody drew. None where that does not hold, or a palette says
+    what each value is.
+    """
+    n_values = len(counts.value)
+    if n_values <= _FEW_LEVELS + 2 or counts.palette is not None or (not counts.has_colors and counts.value[-1] > 255):
+        return None
+    channels = _channels(counts.value)
+    frequent = np.flatnonzero(counts.pixels >= _LEAST_LEVEL * counts.n_pixels)
+    levels: list[int] = []
+    for row in frequent[np.argsort(-counts.pixels[frequent], kind="stable")].tolist():
+        if not levels or _distance(channels[row], channels[levels]).min() > _NEAR:
+            levels.append(row)
+    levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _LEAST_INNER)
+    if len(levels) < 2:
+        return None
+    others = np.ones(n_values, bool)
+    others[levels] = False
+    short = counts.pixels[others].sum() < _TRANSITION * counts.runs[others].sum()
+    distance = _distance(channels, channels[levels])
+    n_near = counts.pixels[distance.min(axis=1) <= _NEAR].sum()
+    if others.sum() <= _FEW_LEVELS or not short or n_near <= _LEAST_NEAR * counts.n_pixels:
+        return None
+    is_thin = _inner_share(counts, channels[levels], near=False) < 1 - _LEAST_NEAR
+    return np.array(levels)[distance.argmin(axis=1)] if is_thin else None
+
+
+def _channels(values: Ints) -> Ints:
+    """(..., 3) the channels of packed colours; greys have one and zeros."""
+    return np.stack([values >> shift & 255 for shift in (0, 8, 16)], axis=-1)
+
+
+def _distance(channels: Ints, levels: Ints) -> Ints:
+    """(..., k) how far colours (..., 3) are from each of the levels (k, 3), in the channel that differs most."""
+    return np.stack([np.abs(channels - level).max(axis=-1) for level in levels], axis=-1)
+
+
+def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
+    """The share of the pixels near a level, or far from all, that have none but such around them, in some masks.
+
+    Soft outlines have hardly any.
+    """
+    n_inner = n_all = 0
+    for mask in counts.masks[:: max(1, len(counts.masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            channels = _channels(decode_mask(mask.path).values.astype(np.int64))
+            chosen = (_distance(channels, levels).min(axis=-1) <= _NEAR) == near
+            inner = chosen[1:-1] & chosen[:-2] & chosen[2:]
+            n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
+            n_all += int(chosen.sum())
+    return n_inner / max(n_all, 1)
+
+
+def _smoothed(counts: ValueCounts, level: Ints) -> ProvisionalTaxonomy:
+    """The taxonomy of the levels of compressed or smoothed masks; `level` (k,) is the row of each value's level."""
+    is_level = level == np.arange(len(level))
+    categories = tuple(_numbered_categories(counts.select(is_level)))
+    ids = np.array([category.id for category in categories])[np.cumsum(is_level) - 1]
+    pixels = int(counts.pixels[~is_level].sum())
+    what = "colours" if counts.has_colors else "greys"
+    message = (
+        f"{count_noun(int((~is_level).sum()), what.removesuffix('s'))} of the masks ({pixels:,} px) are left by "
+        f"compression or smoothing, and each is read as the nearest of {len(categories)} {what}; save the masks as PNG "
+        "from the program that drew them"
+    )
+    return ProvisionalTaxonomy(
+        Taxonomy(categories=categories),
+        _reading(counts.select(is_level), categories),
+        defects=(Defect("SEG010", message, pixels=pixels, severity="warning"),),
+        legend=Legend(counts.value, ids[level]),
+    )
 
 
 def _are_slips(counts: ValueCounts) -> Flags:
@@ -357,9 +441,9 @@ def _is_void_id(counts: ValueCounts, row: int) -> bool:
     steps = np.diff(counts.value)
     is_spread = steps.max() - steps.min() <= 2  # 0, 127, 255
     share = counts.pixels[row] / max(counts.n_pixels, 1)
-    # Ids 0, 1, 2, … without a gap are classes; 255 beside them is void, however much there is of it.
-    n_classes = int(others.max()) + 1
-    return not is_spread and bool(share < 0.25 or (n_classes == len(others) and n_classes > 2))
+    # Small ids with few gaps are classes; 255 beside them is void, however much there is of it.
+    is_dense = len(others) > 2 and others.max() < _DENSE * len(others)
+    return not is_spread and bool(share < 0.25 or is_dense)
 
 
 def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] | None:

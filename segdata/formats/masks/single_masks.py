@@ -111,7 +111,7 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
         named = CategoryNames(taxonomy, False, {})
     else:
         doubts = [*_contradicting_palettes(root, masks, taxonomy), *_odd_names(request, pairing, masks)]
-        provisional, settings, named = None, {}, CategoryNames(taxonomy, True, {})
+        proposed, provisional, settings, named = None, None, {}, CategoryNames(taxonomy, True, {})
     profile = named.profile(
         "colour-masks", root, "semantic", "sparse" if settings else "exhaustive", "forbid", places=pairing.places
     )
@@ -126,6 +126,9 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
             others = "colours" if coloured else "ids"
             message = f"the mask is {mask.encoding}, most others hold {others}: without a taxonomy it means nothing"
             raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
+        if proposed is not None and proposed.legend is not None:
+            runs, place = ValueRuns.of(mask.pixels), partial(value_place, coloured=mask.coloured)
+            return [category_annotation(runs, proposed.legend.read(runs.value), file, mask.encoding, [], place)]
         other = None if provisional is None else _other_binary(mask, taxonomy)
         if other is not None:
             pixels, defect = other

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 import segdata
 from segdata.cli.main import main
@@ -23,8 +24,11 @@ from segdata.formats.masks.provisional import (
     propose_id_rule,
     propose_taxonomy,
 )
+from segdata.testing.pictures import masks_of_runs
 
 Pixels = NDArray[np.generic]
+
+SIDE = 192
 
 
 def save(path: Path, pixels: Pixels) -> None:
@@ -275,6 +279,39 @@ def test_colours_that_jpeg_made_are_called_so(tmp_path: Path) -> None:
             save(tmp_path / folder / f"{seed}.jpg", pixels)
     with pytest.raises(SegdataError, match=r"JPEG files, whose compression made .* save them as PNG"):
         segdata.read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["greys as JPEG", "colours as JPEG", "smoothed colours"])
+def test_what_compression_and_smoothing_leave_belongs_to_the_nearest_level(tmp_path: Path, kind: str) -> None:
+    colors = np.array([(0, 0, 0), (128, 128, 128), (230, 230, 230)], np.uint8)
+    if "colours" in kind:
+        colors = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    drawn = {}
+    for k in range(4):
+        discs = [np.hypot(*(np.indices((SIDE, SIDE)) - at)) < 40 for at in (50 + k, 140)]
+        drawn[f"{k}"] = discs[0] + 2 * discs[1]
+        picture = Image.fromarray(colors[drawn[f"{k}"]])
+        if kind.endswith("JPEG"):
+            picture.convert("RGB" if "colours" in kind else "L").save(tmp_path / f"{k}.jpg", quality=75, subsampling=0)
+        else:
+            picture.filter(ImageFilter.GaussianBlur(0.7)).save(tmp_path / f"{k}.png")
+    opened = segdata.read(tmp_path, format="colour-masks")
+    assert len(opened.profile.taxonomy.categories) == 3
+    (defect,) = [found for found in opened.source.defects if found.code == "SEG010"]
+    assert "each is read as the nearest of 3" in defect.message
+    n_differing = 0
+    for batch in opened:
+        images = batch.images["image_id"].take(pa.array(batch.segment_image)).to_pylist()
+        rank = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)[1]
+        for image, level, mask in zip(images, rank, masks_of_runs(batch.runs, *batch.segment_size), strict=True):
+            n_differing += int((mask != (drawn[image.partition(".")[0]] == level)).sum())
+    assert n_differing < 0.02 * 4 * SIDE**2  # outlines move a little
+
+
+def test_ids_of_many_classes_are_no_greys_of_few(tmp_path: Path) -> None:
+    for k in range(4):
+        save(tmp_path / f"{k}.png", regions(k, list(range(0, 60, 1 + k)), side=96))
+    assert len(segdata.read(tmp_path, format="colour-masks").profile.taxonomy.categories) > 30
 
 
 def test_masks_that_are_all_empty(tmp_path: Path) -> None:
