@@ -1,11 +1,12 @@
 """Layer files: one file for each category or object of an image, found by the pattern of their names."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from posixpath import commonpath
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -231,6 +232,16 @@ def _entries(
     return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
 
 
+class _Foreground(NamedTuple):
+    """A layer of an image as it was read; its pixels are not kept, since an image may have hundreds of layers."""
+
+    layer: LayerFile
+    size: tuple[int, int]
+    encoding: str
+    runs: Runs
+    doubtful: Defect | None
+
+
 def _read_image(
     root: Path,
     threshold: int | None,
@@ -245,29 +256,29 @@ def _read_image(
     nothing.
     """
     defects: list[Defect] = []
-    decoded: dict[str | None, list[tuple[LayerFile, MaskFile]]] = {}
+    decoded: dict[str | None, list[_Foreground]] = {}
     for path, mask in _decode_layers(root, entry, defects):
-        decoded.setdefault(by_file[path].annotator, []).append((by_file[path], mask))
+        runs, doubtful = _read_foreground(mask, threshold)
+        foreground = _Foreground(by_file[path], mask.pixels.shape[:2], mask.encoding, runs, doubtful)
+        decoded.setdefault(by_file[path].annotator, []).append(foreground)
     if not decoded:
         raise BrokenLabelsError(*defects)
-    annotations = [_annotation(root, threshold, ids, named, annotator, files) for annotator, files in decoded.items()]
+    annotations = [_annotation(root, ids, named, annotator, files) for annotator, files in decoded.items()]
     return [replace(annotations[0], defects=[*defects, *annotations[0].defects]), *annotations[1:]]
 
 
 def _annotation(
     root: Path,
-    threshold: int | None,
     ids: Mapping[str, int],
     named: Mapping[int, Category],
     annotator: str | None,
-    decoded: list[tuple[LayerFile, MaskFile]],
+    decoded: Sequence[_Foreground],
 ) -> ImageAnnotation:
     """The segments of the layers of one annotator."""
     layers: list[LayerFile] = []
     pieces: list[Runs] = []
     defects: list[Defect] = []
-    for layer, mask in decoded:
-        runs, doubtful = _read_foreground(mask, threshold)
+    for layer, _, _, runs, doubtful in decoded:
         defects += (
             [replace(doubtful, file=relative_path(root, layer.path), category=layer.category)] if doubtful else []
         )
@@ -276,18 +287,18 @@ def _annotation(
             pieces.append(runs)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
     # The colours of a palette mean nothing here.
-    encodings = {mask.encoding.partition(", palette")[0] for _, mask in decoded}
+    encodings = {foreground.encoding.partition(", palette")[0] for foreground in decoded}
     return ImageAnnotation(
-        size=decoded[0][1].pixels.shape[:2],
+        size=decoded[0].size,
         encoding="; ".join(sorted(encodings)),
         segment_id=_segment_ids(layers, categories),
         category_id=categories,
         runs=Runs.concatenate(pieces, [1] * len(pieces)),
         columns={"file": [relative_path(root, layer.path) for layer in layers]},
-        annotation={"coverage": _coverage({ids[layer.category] for layer, _ in decoded}, named)},
+        annotation={"coverage": _coverage({ids[foreground.layer.category] for foreground in decoded}, named)},
         defects=defects,
         annotator=annotator,
-        file=relative_path(root, decoded[0][0].path),
+        file=relative_path(root, decoded[0].layer.path),
     )
 
 

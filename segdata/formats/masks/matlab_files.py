@@ -18,7 +18,7 @@ from segdata.core.paths import dataset_folder, split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.matlab_variables import DamagedMatError, Matrix, TooLargeMatError, read_variables
+from segdata.formats.masks.matlab_variables import DamagedMatError, TooLargeMatError, Variable, read_variables
 from segdata.formats.masks.provisional import MAX_CATEGORIES, MaskValues, ValueCounts, propose_taxonomy
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import (
@@ -60,7 +60,7 @@ class LabelMatrices:
     """
 
     kind: _Kind
-    matrices: tuple[Matrix, ...]
+    matrices: tuple[Variable, ...]
     categories: tuple[int, ...] = ()
 
 
@@ -145,7 +145,7 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
     return LabelMatrices("values", tuple(plain.values()))
 
 
-def _load(path: Path) -> dict[str, Matrix]:
+def _load(path: Path) -> dict[str, Variable]:
     """The variables of a file; raises UnreadableMatError if it is damaged, of another version, or too large."""
     try:
         with path.open("rb") as file:
@@ -160,7 +160,7 @@ def _load(path: Path) -> dict[str, Matrix]:
         raise UnreadableMatError(f"is damaged, or no file that MATLAB saved with -v7: {error}") from error
 
 
-def _elements(value: Matrix) -> Iterable[Any]:
+def _elements(value: Variable) -> Iterable[Any]:
     """The elements of a cell or struct array, each unpacked from arrays of one element."""
     for item in value.flat if value.dtype == object or value.dtype.names else ():
         while isinstance(item, np.ndarray) and item.shape and item.size == 1:

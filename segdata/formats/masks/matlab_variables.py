@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[Any]
+Variable = NDArray[Any]
 
 _HEADER = 128  # bytes of text, version and byte order before the first element
-_MATRIX, _COMPRESSED = 14, 15  # types of elements
+_ARRAY, _COMPRESSED = 14, 15  # types of elements
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _ENCODINGS = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
-_CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of matrices
+_CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of arrays
 _NUMERIC = range(6, 16)
 _COMPLEX = 0x0800  # a flag beside the class
 _TAG = 8  # bytes, the least that an element takes
@@ -34,11 +34,11 @@ class TooLargeMatError(ValueError):
     """A file holds more bytes than its reader asked for."""
 
 
-def read_variables(path: Path, most_bytes: int) -> dict[str, Matrix]:
+def read_variables(path: Path, most_bytes: int) -> dict[str, Variable]:
     """The variables of a file by name, as `scipy.io.loadmat` returns them.
 
     Numbers have the type that they are stored in, cell arrays are arrays of objects, struct arrays have a field of
-    objects for each of theirs, and texts are arrays of str, one element a row. Complex and sparse matrices, functions
+    objects for each of theirs, and texts are arrays of str, one element a row. Complex and sparse arrays, functions
     and objects are left out; in a cell they are None.
 
     Raises DamagedMatError, TooLargeMatError if the file decompresses to more than `most_bytes`, and OSError.
@@ -47,7 +47,7 @@ def read_variables(path: Path, most_bytes: int) -> dict[str, Matrix]:
     order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:_HEADER]))
     if order is None:
         raise DamagedMatError("it does not begin as files of MATLAB 5 to 7.2 do")
-    variables: dict[str, Matrix] = {}
+    variables: dict[str, Variable] = {}
     elements = _Elements(data[_HEADER:], order)
     budget = most_bytes
     try:
@@ -59,10 +59,10 @@ def read_variables(path: Path, most_bytes: int) -> dict[str, Matrix]:
             budget -= len(content)
             if budget < 0:
                 raise TooLargeMatError(f"holds more than {most_bytes:,} bytes")
-            if kind == _MATRIX:
-                name, matrix = _read_matrix(content, order)
-                if matrix is not None and name:
-                    variables[name] = matrix
+            if kind == _ARRAY:
+                name, array = _read_array(content, order)
+                if array is not None and name:
+                    variables[name] = array
     except RecursionError:
         raise DamagedMatError("its cells are nested too deeply") from None
     return variables
@@ -87,7 +87,7 @@ def _inflate(data: memoryview, most: int) -> bytes:
 
 
 class _Elements:
-    """The elements of a file or a matrix, one after the other: each is a tag (type and size), and what it holds."""
+    """The elements of a file or an array, one after the other: each is a tag (type and size), and what it holds."""
 
     def __init__(self, data: memoryview, order: str) -> None:
         self.data = data  # what has not been read yet
@@ -107,7 +107,7 @@ class _Elements:
         self.data = self.data[padding:]
         return kind, content
 
-    def numbers(self) -> Matrix:
+    def numbers(self) -> Variable:
         """The next element as numbers (n,), of the type that it is stored in."""
         kind, content = self.next()
         if kind not in _NUMBERS:
@@ -117,12 +117,12 @@ class _Elements:
             raise DamagedMatError(f"{len(content)} bytes are no whole number of {dtype.itemsize}")
         return np.frombuffer(content, dtype)
 
-    def matrix(self) -> Matrix | None:
-        """The next element as a matrix."""
+    def array(self) -> Variable | None:
+        """The next element as an array."""
         kind, content = self.next()
-        if kind != _MATRIX:
-            raise DamagedMatError(f"an element of type {kind} where a matrix is expected")
-        return _read_matrix(content, self.order)[1]
+        if kind != _ARRAY:
+            raise DamagedMatError(f"an element of type {kind} where an array is expected")
+        return _read_array(content, self.order)[1]
 
     def _number(self, size: int) -> int:
         return int.from_bytes(self._take(size), "little" if self.order == "<" else "big")
@@ -134,8 +134,8 @@ class _Elements:
         return taken
 
 
-def _read_matrix(content: memoryview, order: str) -> tuple[str, Matrix | None]:
-    """The name of a matrix and its values; None if it is of a class that is left out."""
+def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
+    """The name of an array and its values; None if it is of a class that is left out."""
     if not content:
         return "", np.empty((0, 0))
     elements = _Elements(content, order)
@@ -146,10 +146,10 @@ def _read_matrix(content: memoryview, order: str) -> tuple[str, Matrix | None]:
     shape = tuple(int(length) for length in elements.numbers())
     sides = [max(length, 1) for length in shape]  # numpy refuses large ones beside a 0, too
     if not 2 <= len(shape) <= _MOST_AXES or min(shape) < 0 or math.prod(sides) > _MOST_ELEMENTS:
-        raise DamagedMatError(f"a matrix of shape {shape}"[:100])
+        raise DamagedMatError(f"an array of shape {shape}"[:100])
     name = elements.next()[1].tobytes().decode("latin-1")
     if kind == _CELL:
-        return name, _objects((elements.matrix() for _ in _counted(shape, elements)), shape)
+        return name, _objects((elements.array() for _ in _counted(shape, elements)), shape)
     if kind == _STRUCT:
         return name, _read_structs(elements, shape)
     if kind == _CHAR:
@@ -157,13 +157,13 @@ def _read_matrix(content: memoryview, order: str) -> tuple[str, Matrix | None]:
     if kind in _NUMERIC and not int(flags[0]) & _COMPLEX:
         values = elements.numbers()
         if len(values) != math.prod(shape):
-            raise DamagedMatError(f"{len(values):,} numbers for a matrix of shape {shape}"[:100])
+            raise DamagedMatError(f"{len(values):,} numbers for an array of shape {shape}"[:100])
         return name, values.reshape(shape, order="F")
     return name, None
 
 
-def _read_structs(elements: _Elements, shape: tuple[int, ...]) -> Matrix:
-    """A struct array: a name has a fixed number of bytes, and an array one matrix for each element and field."""
+def _read_structs(elements: _Elements, shape: tuple[int, ...]) -> Variable:
+    """A struct array: a name has a fixed number of bytes, and an array one of its own for each element and field."""
     length = elements.numbers()
     names_text = elements.next()[1].tobytes()
     width = int(length[0]) if len(length) == 1 else 0
@@ -176,15 +176,15 @@ def _read_structs(elements: _Elements, shape: tuple[int, ...]) -> Matrix:
         return np.empty((0, 0), object)
     if len(set(names)) < len(names) or "" in names:
         raise DamagedMatError("two fields of a struct have one name, or one has none")
-    structs = [tuple(elements.matrix() for _ in names) for _ in _counted(shape, elements, len(names))]
+    structs = [tuple(elements.array() for _ in names) for _ in _counted(shape, elements, len(names))]
     array = np.empty(shape, [(name, object) for name in names], order="F")
     for column, name in enumerate(names):
         array[name] = _objects((struct[column] for struct in structs), shape)
     return array
 
 
-def _read_texts(elements: _Elements, shape: tuple[int, ...]) -> Matrix:
-    """The rows of a matrix of characters as texts; spaces fill the shorter ones."""
+def _read_texts(elements: _Elements, shape: tuple[int, ...]) -> Variable:
+    """The rows of an array of characters as texts; spaces fill the shorter ones."""
     kind, content = elements.next()
     if kind not in _ENCODINGS:
         raise DamagedMatError(f"characters of type {kind}")
@@ -194,19 +194,19 @@ def _read_texts(elements: _Elements, shape: tuple[int, ...]) -> Matrix:
     if rows == 1 or not text:
         return np.array([text] if text else [], np.str_)
     if len(text) != math.prod(shape):
-        raise DamagedMatError(f"{len(text):,} characters for a matrix of shape {shape}"[:100])
+        raise DamagedMatError(f"{len(text):,} characters for an array of shape {shape}"[:100])
     return np.array([text[row::rows] for row in range(rows)], np.str_)
 
 
 def _counted(shape: tuple[int, ...], elements: _Elements, each: int = 1) -> range:
-    """The elements of an array, where each is `each` matrices; raises if there are fewer bytes than they need."""
+    """The elements of an array, where each is `each` arrays; raises if there are fewer bytes than they need."""
     n_elements = math.prod(shape)
     if n_elements * each * _TAG > len(elements.data):
         raise DamagedMatError(f"an array of {n_elements:,} where {len(elements.data):,} bytes are left")
     return range(n_elements)
 
 
-def _objects(values: Any, shape: tuple[int, ...]) -> Matrix:
+def _objects(values: Any, shape: tuple[int, ...]) -> Variable:
     """An array of objects, its first axis the fastest; an object may be an array."""
     array = np.empty(math.prod(shape), object)
     for place, value in enumerate(values):

@@ -20,6 +20,7 @@ from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
 BOM = b"\xef\xbb\xbf"  # at the beginning of a UTF-8 file
+_MOST_DIGITS = 4300  # of a number that Python reads
 _Sidecar = TypeVar("_Sidecar", bound=msgspec.Struct)
 
 Json = dict[str, Any]  # Any: JSON
@@ -84,6 +85,15 @@ def attribute_value(text: str) -> Any:  # Any: JSON
         return parse_json(text.encode())
     except (ValueError, RecursionError):
         return text
+
+
+def is_long_number(text: str) -> bool:
+    """Whether the value of an attribute is a number of more digits than Python reads, so that a text would change it.
+
+    >>> is_long_number("9" * 5000), is_long_number("9"), is_long_number("nine")
+    (True, False, False)
+    """
+    return len(text) > _MOST_DIGITS and re.fullmatch(r"-?\d+", text) is not None
 
 
 def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:

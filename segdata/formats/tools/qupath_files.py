@@ -26,7 +26,7 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import Json, attribute_value, read_json
+from segdata.formats.shared.safe_parsers import Json, attribute_value, is_long_number, read_json
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools import imagescope
 from segdata.formats.tools.qupath import LOSSES
@@ -301,7 +301,7 @@ def _features(
 ) -> list[Json]:
     features, incomplete, renamed = [], [], []
     for row, (segment, geometry) in enumerate(zip(segments, geometries, strict=True)):
-        properties, is_whole = _properties(dict(segment["attributes"] or ()))
+        properties, is_whole = object_properties(dict(segment["attributes"] or ()))
         properties["classification"] = classes[segment["category_id"]]
         if not is_whole:
             incomplete.append(row)
@@ -313,7 +313,7 @@ def _features(
     return features
 
 
-def _properties(attributes: Mapping[str, str]) -> tuple[Json, bool]:
+def object_properties(attributes: Mapping[str, str]) -> tuple[Json, bool]:
     """The properties of an object, and whether they hold all attributes."""
     properties: Json = {_KIND: _ANNOTATION}
     metadata: dict[str, str] = {}
@@ -325,7 +325,7 @@ def _properties(attributes: Mapping[str, str]) -> tuple[Json, bool]:
             properties[_NAME] = value
         elif key == _KIND and isinstance(value, str) and value in _KINDS - {_ANNOTATION}:
             properties[_KIND] = value
-        elif isinstance(value, str):
+        elif isinstance(value, str) and not is_long_number(text):
             metadata[key] = value
         elif type(value) in (int, float) and json_text(value) == text:
             measured[key] = value

@@ -23,7 +23,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import Json, attribute_value, encode_json
+from segdata.formats.shared.safe_parsers import Json, attribute_value, encode_json, is_long_number
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask
@@ -41,7 +41,7 @@ Tag = dict[str, Any]  # Any: JSON
 
 
 @dataclass(frozen=True, slots=True)
-class _TagMetas:
+class TagMetas:
     """The tags of a project that is written: a name has values of one type."""
 
     types: dict[str, str] = field(default_factory=dict)  # name -> none, any_number or any_string
@@ -55,13 +55,14 @@ class _TagMetas:
         for name, text in pairs or ():
             values = attribute_value(text)
             several = values if isinstance(values, list) and len(values) > 1 else [values]
-            if name in reserved or not self._takes(name, several):
+            if name in reserved or is_long_number(text) or not self._takes(name, several):
                 lost += 1
             else:
                 tags += [self.tag(name, value) for value in several]
         return tags, lost
 
     def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
+        """The tag that holds a value."""
         self.types.setdefault(name, str(_tag_type(value)))
         return {"name": name} if value is True else {"name": name, "value": value}
 
@@ -70,6 +71,7 @@ class _TagMetas:
         return len(types) == 1 and None not in types
 
     def tags(self) -> Iterator[Tag]:
+        """The tags that were written, as the project's meta.json declares them."""
         for name, type_ in self.types.items():
             yield {"name": name, "value_type": type_, "color": "#0F8A12"}
 
@@ -86,7 +88,7 @@ class _ProjectIndex:
     """Data for the files that are written last."""
 
     titles: dict[int, str]
-    metas: _TagMetas = field(default_factory=_TagMetas)
+    metas: TagMetas = field(default_factory=TagMetas)
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
 
@@ -191,7 +193,7 @@ def _objects(
     return objects
 
 
-def _tags(segment: Json, metas: _TagMetas) -> tuple[list[Tag], int]:
+def _tags(segment: Json, metas: TagMetas) -> tuple[list[Tag], int]:
     """The tags of a segment, and how many attributes they do not hold."""
     columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
     tags = [metas.tag(name, value) for name, value in columns if value is not None]

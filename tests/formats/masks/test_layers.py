@@ -1,5 +1,6 @@
 """Layers: names tell image, category and instance; pixels may belong to several; grey is said and cut."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -391,3 +392,21 @@ def test_the_layout_of_mvtec_needs_no_pattern(tmp_path: Path, homes: tuple[str, 
     places = [(f"{home}test/{label}/000.png", label) for home in homes for label in ("crack", "hole")]
     assert told == [(*place, area) for place, area in zip(sorted(places), [64, 96] * len(homes), strict=True)]
     assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG008", "SEG011")]
+
+
+def test_the_pixels_of_many_layers_are_not_in_memory_at_once(tmp_path: Path) -> None:
+    side, n_layers = 512, 60
+    for number in range(n_layers):
+        mask = np.zeros((side, side), np.uint8)
+        mask[number : number + 9, :9] = 255
+        Image.fromarray(mask).save(tmp_path / f"a_{number}.png")
+    layers = Layers(pattern="{stem}_{instance}.png", category="cell")
+    dataset = segdata.read(tmp_path, config=Config(layers=layers))
+    tracemalloc.start()
+    try:
+        (batch,) = dataset
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert batch.segments.num_rows == n_layers
+    assert peak < n_layers * side**2 / 2

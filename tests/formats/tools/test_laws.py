@@ -1,5 +1,6 @@
 """The law of every format, for those of the annotation tools."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from segdata.core.batch import Batch
 from segdata.core.format import find_format
 from segdata.core.profile import Profile
+from segdata.formats.tools.qupath_files import object_properties
+from segdata.formats.tools.supervisely_writer import TagMetas
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 
@@ -46,3 +49,9 @@ def test_of_plain_segments_all_is_held(
     kinds = {loss.kind for loss in losses.listed()}
     assert not kinds & never
     assert kinds <= {"empty-annotation", "empty-segment", "segment-id"}
+
+
+def test_a_number_of_thousands_of_digits_is_counted_where_it_would_become_a_text() -> None:
+    for text, n_lost in (("9" * 5000, 1), ("-" + "9" * 5000, 1), (json.dumps("9" * 5000), 0), ("9", 0)):
+        assert TagMetas().split_attributes([("n", text)])[1] == n_lost
+        assert object_properties({"n": text})[1] == (n_lost == 0)
