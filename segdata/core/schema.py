@@ -110,7 +110,7 @@ def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
     arrays = []
     for field in schema:
         values = columns.get(field.name)
-        if values is None:
+        if values is None or (isinstance(values, list) and values.count(None) == len(values) == n_rows):
             arrays.append(pa.nulls(n_rows, field.type))
         elif isinstance(values, (pa.Array, pa.ChunkedArray)):
             arrays.append(values.cast(field.type) if values.type != field.type else values)

@@ -54,7 +54,7 @@ def image_strata(tables: Tables, column: str) -> StratumNames:
         sizes = images.lines("width", "height")
         return _texts([f"{width}x{height}" if width and height else None for width, height in sizes])
     if column in IMAGE_COLUMNS:
-        return _texts(images["group" if column == "group" else column].tolist())
+        return _column_texts(images, column)
     return _texts([_metadata_value(metadata, column) for metadata in images["metadata"].tolist()])
 
 
@@ -79,7 +79,7 @@ def _folders(tables: Tables) -> list[str]:
 def _annotation_values(annotations: Table, column: str) -> StratumNames:
     if column == "month":
         return _texts([None if created is None else created[:7] for created in annotations["created"].tolist()])
-    return _texts(annotations[column].tolist())
+    return _column_texts(annotations, column)
 
 
 def _metadata_value(metadata: list[tuple[str, str | None]] | None, key: str) -> str | None:
@@ -101,9 +101,14 @@ def _known_columns(tables: Tables) -> list[str]:
 
 
 def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
-    texts: StratumNames = np.empty(len(values), object)
-    texts[:] = values
-    return texts
+    return np.fromiter(values, object, len(values))
+
+
+def _column_texts(table: Table, column: str) -> StratumNames:
+    """A column of texts; of one without any, no text is made."""
+    if table.missing(column).all():
+        return np.full(len(table), None, object)
+    return _texts(table[column].tolist())
 
 
 class CategoryTally(msgspec.Struct, frozen=True):

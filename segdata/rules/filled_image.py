@@ -69,7 +69,7 @@ def filled_image(
     amounts = {"n": np.ones(len(rows), np.int64), "full": is_full, "pixels": area}
     sums = sum_by(tables, {"category": category}, amounts)
     n, n_full = int(sums["n"].sum()), int(sums["full"].sum())
-    n_images = total(tables, images=len(np.unique(segments["image"][rows])))["images"]
+    n_images = total(tables, images=int(np.count_nonzero(np.bincount(segments["image"][rows]))))["images"]
     all_full = n >= min_segments and n_images > 1 and n_full == n
     if tables.profile.overlap.value == "forbid" and not all_full:
         yield from _single(tables, rows[is_full], min_images, min_categories, max_share)

@@ -488,6 +488,27 @@ def decode_boxes(raws: Sequence[Raw] | RawColumn) -> pa.Array | None:
     return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))
 
 
+_EXACT = 2.0**53  # whole numbers below are exact as floats
+
+
+def decode_integers(raws: RawColumn) -> Ints | None:
+    """(n,) whole numbers; None if a value is missing or another one."""
+    lists = _integer_lists(b"[" + raws.as_json_list() + b"]")
+    return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
+
+
+def decode_integer_lists(raws: RawColumn) -> tuple[Ints, Ints] | None:
+    """The numbers of n lists, and where each list begins and the last ends (n + 1,); None if one is no whole number."""
+    lists = _integer_lists(raws.as_json_list())
+    return None if lists is None or len(lists[1]) != len(raws) + 1 else lists
+
+
+def _integer_lists(text: bytes | bytearray) -> tuple[Ints, Ints] | None:
+    """As `_number_lists`, of whole numbers that are written as such; None for other JSON."""
+    lists = None if any(letter in text for letter in b".eE") else _number_lists(text)
+    return None if lists is None or (np.abs(lists[0]) > _EXACT).any() else (lists[0].astype(np.int64), lists[1])
+
+
 def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] | None:
     """The numbers of a JSON list of lists, and the start of each list and the end of the last; None for other JSON."""
     xy, ring, _, error = kernels.parse_rings(

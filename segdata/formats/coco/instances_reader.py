@@ -12,7 +12,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import Detached, FileProbe, ReadRequest
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Ints, Runs, expand_ranges, unique_inverse
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.core.storage import original_url
 from segdata.formats.coco import CocoSort, choose_document
@@ -46,6 +46,7 @@ from segdata.formats.coco.results import result_lists
 from segdata.formats.coco.segments import (
     SEGMENT_KEYS,
     AnnotationItem,
+    Column,
     Segmentations,
     StrictAnnotationItem,
     drop_row_major,
@@ -127,7 +128,7 @@ class InstancesSource(CocoSource):
             BATCH_SEGMENTS,
             len(items),
             annotation=image,
-            category_id=list(map(self.categories.to.__getitem__, np.asarray(items.category_ids).tolist())),
+            category_id=_map_ids(items.category_ids, self.categories.to),
             rings=shapes.rings,
             file=pa.repeat(self.document.name, len(items)),
             place=self.items.places(positions),
@@ -205,11 +206,20 @@ class _InstancesReader:
         return source.load(rows)
 
 
-def _crowd_polygons(crowd: Sequence[bool], shapes: Segmentations) -> list[ItemFault]:
+def _map_ids(ids: Ints | Sequence[int], to: Mapping[int, int]) -> Ints | list[int]:
+    """(n,) what each of n ids becomes."""
+    if not isinstance(ids, np.ndarray):
+        return list(map(to.__getitem__, ids))
+    different, place = unique_inverse(ids)
+    return np.array(list(map(to.__getitem__, different.tolist())), np.int64)[place]
+
+
+def _crowd_polygons(crowd: Column, shapes: Segmentations) -> list[ItemFault]:
     """SEG121 for crowds that are polygons."""
-    if not any(crowd):
+    is_crowd = np.asarray(crowd, bool)
+    if not is_crowd.any():
         return []
-    polygons = np.array(crowd, bool) & shapes.sound & shapes.rings.is_valid().to_numpy(zero_copy_only=False)
+    polygons = is_crowd & shapes.sound & shapes.rings.is_valid().to_numpy(zero_copy_only=False)
     message = "iscrowd is 1 on a polygon; COCO's crowds are RLE, and a polygon is one object"
     return [ItemFault(row, "SEG121", message, "/iscrowd", False) for row in np.flatnonzero(polygons).tolist()]
 

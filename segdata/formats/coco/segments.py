@@ -23,6 +23,8 @@ from segdata.formats.coco.document import (
     Raw,
     decode_boxes,
     decode_column,
+    decode_integer_lists,
+    decode_integers,
     decode_numbers,
     integer_id,
 )
@@ -95,10 +97,10 @@ def segment_columns(
                     faults.append(
                         ItemFault(row, "SEG004", f"score: {why.message}; kept as an attribute", "/score", False)
                     )
-    if not set(values["iscrowd"]) <= {0, 1, None}:
-        for row, value in enumerate(values["iscrowd"]):
-            if value not in (0, 1, None):
-                faults.append(ItemFault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
+    crowd, also = values["iscrowd"], values["also"]
+    for value in {*(np.unique(crowd).tolist() if isinstance(crowd, np.ndarray) else crowd)} - {0, 1, None}:
+        message = f"iscrowd is {value}, not 0 or 1; read as 0"
+        faults += [ItemFault(row, "SEG004", message, "/iscrowd") for row, other in enumerate(crowd) if other == value]
     for row, attributes_of_row in enumerate(values["attributes"]):
         if attributes_of_row:
             further.setdefault(row, {}).update({key: _text(raw) for key, raw in attributes_of_row.items()})
@@ -109,10 +111,10 @@ def segment_columns(
     columns: dict[str, Column] = {
         "segment_id": segment_id,
         "source_id": source_id,
-        "iscrowd": [value == 1 for value in values["iscrowd"]],
+        "iscrowd": crowd == 1 if isinstance(crowd, np.ndarray) else [value == 1 for value in crowd],
         "track_id": values["track_id"],
         "score": values["score"],
-        "also": [also and [to.get(id_, id_) for id_ in also] for also in values["also"]],
+        "also": [ids and [to.get(id_, id_) for id_ in ids] for ids in also] if any(also) else also,
         "attributes": attributes,
         "declared_area": values["area"],
         "declared_bbox": values["bbox"],
@@ -126,7 +128,8 @@ def _decode_key(
     """The values of a key, None if missing; sound numbers and boxes are decoded without Python objects."""
     if raws.is_missing:
         return [None] * len(raws), {}
-    plain = decode_numbers(raws) if name == "area" else decode_boxes(raws) if name == "bbox" else None
+    decode = {"iscrowd": decode_integers, "area": decode_numbers, "bbox": decode_boxes}.get(name)
+    plain = None if decode is None else decode(raws)
     return decode_column(raws, type_) if plain is None else (plain, {})
 
 
@@ -301,15 +304,17 @@ def read_rles(
     raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, width: Ints
 ) -> tuple[Runs, Flags, list[ItemFault]]:
     """The pixels of n RLEs, in their order, which are sound, and the faults; sizes (n,) of the images in pixels."""
-    values, broken = decode_column(raws, _Rle)
+    column = RawColumn.from_values(raws)
+    runs, sound = _read_plain_counts(column, height, width)
+    others = np.flatnonzero(~sound)
+    values, broken = decode_column(column.take(others), _Rle)
     faults = [
-        ItemFault(row, "SEG005", f"in RLE, {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
+        ItemFault(int(others[k]), "SEG005", f"in RLE, {why.message}", f"/segmentation{why.place}")
+        for k, why in broken.items()
     ]
-    sound = np.zeros(len(raws), bool)
-    pieces = []
     for compressed in (True, False):
         rows, rles = [], []
-        for row, rle in enumerate(values):
+        for row, rle in zip(others.tolist(), values, strict=True):
             if rle is None or isinstance(rle.counts, str) != compressed:
                 continue
             if rle.size == [height[row], width[row]]:
@@ -324,8 +329,31 @@ def read_rles(
         start, length, owner, error = _decode_counts(rles, compressed, height[positions], width[positions])
         faults += [_rle_fault(rows[k], rles[k], int(error[k])) for k in np.flatnonzero(error).tolist()]
         sound[positions] = error == 0
-        pieces.append(Runs(start, length, positions.astype(np.int32)[owner]))
-    return _insert_runs(*pieces), sound, faults
+        runs = _insert_runs(runs, Runs(start, length, positions.astype(np.int32)[owner]))
+    return runs, sound, faults
+
+
+def _read_plain_counts(raws: RawColumn, height: Ints, width: Ints) -> tuple[Runs, Flags]:
+    """The pixels of those of n RLEs that are lists of whole numbers and sound, and which these are.
+
+    They are decoded without an object for each number.
+    """
+    sizes, counts = (
+        RawColumn(raws.text, first, last)
+        for first, last in kernels.value_spans(raws.text, raws.first, raws.last, [b"size", b"counts"])
+    )
+    listed = (sizes.first >= 0) & (counts.first >= 0)
+    listed[listed] = (raws.text[sizes.first[listed]] == ord("[")) & (raws.text[counts.first[listed]] == ord("["))
+    rows = np.flatnonzero(listed)
+    size, count = decode_integer_lists(sizes.take(rows)), decode_integer_lists(counts.take(rows))
+    sound = np.zeros(len(raws), bool)
+    if size is None or count is None or (np.diff(size[1]) != 2).any():
+        return Runs.empty(), sound
+    start, length, owner, error = kernels.split_counts(*count, height[rows], width[rows])
+    fits = (size[0].reshape(-1, 2) == np.stack([height[rows], width[rows]], 1)).all(axis=1) & (error == 0)
+    sound[rows[fits]] = True
+    kept = fits[owner]
+    return Runs(start[kept], length[kept], rows.astype(np.int32)[owner[kept]]), sound
 
 
 def _decode_counts(

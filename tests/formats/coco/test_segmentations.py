@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 from pycocotools import mask as coco_mask
 
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Runs
 from segdata.formats.coco import instances
-from segdata.formats.coco.segments import _insert_runs
+from segdata.formats.coco import segments as coco_segments
+from segdata.formats.coco.columns import RawColumn
+from segdata.formats.coco.segments import _insert_runs, read_rles
 from segdata.testing.pictures import Mask
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 from tests.generators.traps.coco_rle import counts_of
@@ -88,3 +91,32 @@ def test_a_few_runs_go_between_many_as_if_all_were_sorted(drawn: list[tuple[int,
     assert list(zip(both.owner.tolist(), both.start.tolist(), strict=True)) == sorted(many + few)
     assert (both.length == both.start + 1).all()
     assert both.owner.dtype == np.int32
+
+
+COUNTS = st.sampled_from(
+    b"[0, 2, 4];[6];[1,5];[0, 2, 3];[7, -1];[2, 4.0];[2, 4e0];[2, 4.5];[];[[2], 4];[2, null];[9007199254740993];"
+    b'[2, "4"];[18446744073709551616];"6";"06";null;{}'.split(b";")
+)
+RLES = st.builds(
+    lambda counts, size, form: form % (size, counts),
+    COUNTS,
+    st.sampled_from([b"[2, 3]", b"[3, 2]", b"[2, 3.0]", b"[2]", b"[2, 3, 1]", b"[]", b"null", b'"23"']),
+    st.sampled_from(
+        [b'{"size": %b, "counts": %b}', b'{ "size" :%b , "counts":%b, "x": [1] }', b'{"size": %b, "c\\u006funts": %b}']
+    ),
+)
+
+
+@given(st.lists(RLES, max_size=6))
+def test_lists_of_counts_are_read_as_one_by_one(texts: list[bytes]) -> None:
+    raws = RawColumn.from_values([Raw(text) for text in texts])
+    height, width = np.full(len(texts), 2), np.full(len(texts), 3)
+    runs, sound, faults = read_rles(raws, height, width)
+    with pytest.MonkeyPatch.context() as patch:
+        nothing = Runs.empty(), np.zeros(len(texts), bool)
+        patch.setattr(coco_segments, "_read_plain_counts", lambda *_: nothing)
+        expected = read_rles(raws, height, width)
+    assert sound.tolist() == expected[1].tolist()
+    assert sorted(map(str, faults)) == sorted(map(str, expected[2]))
+    for name in ("start", "length", "owner"):
+        assert getattr(runs, name).tolist() == getattr(expected[0], name).tolist()

@@ -63,7 +63,13 @@ def rasterise(
         free(canvas.y)
         free(canvas.next)
         free(canvas.row)
-    return start, length, np.repeat(np.arange(n, dtype=np.int32), np.diff(ends))
+    owners = np.empty(start.shape[0], np.int32)
+    cdef int32_t[::1] owner = owners
+    with nogil:
+        for i in range(n):
+            for j in range(run_offset[i], run_offset[i + 1]):
+                owner[j] = i
+    return start, length, owners
 
 
 cdef columns_of(Canvas *canvas):
