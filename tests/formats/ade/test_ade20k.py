@@ -166,7 +166,7 @@ def test_atr_files_number_objects_by_their_blue(tmp_path: Path) -> None:
         3: {"occluded": True, "raw_name": "man"},
         1001: {"occluded": False, "raw_name": "wheel", "part_level": 1, "part_of": 1},
     }
-    assert batch.images["split"].to_pylist() == ["training"]
+    assert batch.images["split"].to_pylist() == ["train"]
     assert [(each.code, each.pixels) for each in defects] == [("SEG009", 1)], "class 7 without instance is not named"
 
 

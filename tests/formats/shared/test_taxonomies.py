@@ -229,7 +229,7 @@ def test_tables_of_splits_name_the_values_of_masks(tmp_path: Path) -> None:
         (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, cat\n2, dog\n")
     data = read(tmp_path)
     assert set(data.segments["category"]) == {"background", "cat", "dog"}
-    assert sorted(data.images["split"]) == ["train", "valid"]
+    assert sorted(data.images["split"]) == ["train", "val"]
     (tmp_path / "valid/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, dog\n2, cat\n")
     with pytest.raises(SegdataError, match=r"train/_classes.csv and .*valid/_classes.csv differ"):
         read(tmp_path)
