@@ -173,7 +173,7 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
     line = place + np.concatenate([rings.owner[ring_of], rings.owner]).astype(np.int64) * len(different)
     begin, end = np.sort([line[: len(a)], line[: len(a)][ahead]], axis=0)
     crossings = [np.empty(0, np.int64)]
-    for edge, inner in _stabbing_pairs(begin, end, line[len(a) :]):
+    for edge, inner in stabbing_pairs(begin, end, line[len(a) :]):
         share = (middle[inner, 0] - a[edge, 0]) / (b[edge, 0] - a[edge, 0])
         above = a[edge, 1] + share * (b[edge, 1] - a[edge, 1]) < middle[inner, 1]
         above &= ring_of[edge] != inner
@@ -183,7 +183,7 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
     return inner, around
 
 
-def _stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints, Ints]]:
+def stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of an interval and a place in it, ``begin <= at < end``, in portions.
 
     Intervals are looked at by their lengths, for one that holds a place does not begin farther before it than it is
@@ -195,14 +195,14 @@ def _stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints
         some = some[np.argsort(begin[some], kind="stable")]
         first = np.searchsorted(begin[some], points - 2**longest, side="right")
         count = np.searchsorted(begin[some], points, side="right") - first
-        for places in _portions(count):
+        for places in row_portions(count):
             interval, place = some[expand_ranges(first[places], count[places])], np.repeat(places, count[places])
             inside = end[interval] > points[place]
             yield interval[inside], place[inside]
 
 
-def _portions(count: Ints) -> Iterator[Ints]:
-    """Rows in portions of so many comparisons that memory is no matter."""
+def row_portions(count: Ints) -> Iterator[Ints]:
+    """Rows of so many comparisons each, in portions that fit into memory."""
     yield from np.split(np.arange(len(count)), np.flatnonzero(np.diff((np.cumsum(count) - 1) // _PORTION)) + 1)
 
 

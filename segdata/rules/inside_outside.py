@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.polygons import row_portions, stabbing_pairs
 from segdata.core.reductions import sum_by
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, expand_ranges
@@ -136,18 +137,19 @@ def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
 def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
     """Parts (rows) whose box lies in a hole of a segment, and that segment's category; other than their own."""
     segments, holes = tables.segments, tables.holes
-    annotation = segments["annotation"][holes["segment"]].astype(np.int64)
-    order = np.argsort(annotation, kind="stable")
-    low, high = (np.searchsorted(annotation[order], parts["annotation"], side) for side in ("left", "right"))
-    n = high - low
-    part = np.repeat(np.arange(len(parts)), n)
-    hole = order[expand_ranges(low, n)]
-    outer = segments["category_id"][holes["segment"][hole]].astype(np.int64)
-    fits = (outer != parts["category"][part]) & (parts["area"][part] <= holes["area"][hole])
-    for start, size in (("x", "width"), ("y", "height")):
-        fits &= parts[start][part] >= holes[start][hole]
-        fits &= parts[start][part] + parts[size][part] <= holes[start][hole] + holes[size][hole]
-    return part[fits], outer[fits]
+    category = segments["category_id"][holes["segment"]].astype(np.int64)
+    # Annotations one after the other on one line along x.
+    wide = int(tables.images["width"].max(initial=0)) + 1
+    begin = segments["annotation"][holes["segment"]].astype(np.int64) * wide + holes["x"]
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for hole, part in stabbing_pairs(begin, begin + holes["width"], parts["annotation"] * wide + parts["x"]):
+        fits = (category[hole] != parts["category"][part]) & (parts["area"][part] <= holes["area"][hole])
+        fits &= parts["y"][part] >= holes["y"][hole]
+        for start, size in (("x", "width"), ("y", "height")):
+            fits &= parts[start][part] + parts[size][part] <= holes[start][hole] + holes[size][hole]
+        found.append((part[fits], category[hole[fits]]))
+    part, outer = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return part, outer
 
 
 def _shared(tables: Tables) -> tuple[Ints, Ints, Ints]:
@@ -184,7 +186,8 @@ def _outside_rows(everything: Table, parts: Table, covered: Table, law: InsideLa
     rows = rows[~_lie_beside(everything.take(everything["category"] == law.outer), parts.take(rows))]
     annotation, number = np.unique(parts["annotation"][rows], return_inverse=True)
     n = len(annotation)
-    of = np.bincount(np.searchsorted(annotation, parts["annotation"][own & np.isin(parts["annotation"], annotation)]), minlength=n)  # fmt: skip  # noqa: E501
+    of_these = parts["annotation"][own & np.isin(parts["annotation"], annotation)]
+    of = np.bincount(np.searchsorted(annotation, of_these), minlength=n)
     box = {name: np.full(n, np.iinfo(np.int64).max) for name in ("left", "top")}
     box |= {name: np.zeros(n, np.int64) for name in ("right", "bottom")}
     for start, size, low, high in (("x", "width", "left", "right"), ("y", "height", "top", "bottom")):
@@ -206,13 +209,14 @@ def _lie_beside(outer: Table, parts: Table) -> Flags:
     """(n_parts,) whether half of a part's box is shared with that of an outer part: it may lie at its border."""
     outer = outer.take(np.argsort(outer["annotation"], kind="stable"))
     low, high = (np.searchsorted(outer["annotation"], parts["annotation"], side) for side in ("left", "right"))
-    n = high - low
-    part, other = np.repeat(np.arange(len(parts)), n), expand_ranges(low, n)
-    shared = np.ones(len(part), np.int64)
-    for start, size in (("x", "width"), ("y", "height")):
-        first = np.maximum(parts[start][part], outer[start][other])
-        last = np.minimum(parts[start][part] + parts[size][part], outer[start][other] + outer[size][other])
-        shared *= np.maximum(last - first, 0)
     beside = np.zeros(len(parts), bool)
-    beside[part[shared >= _OUTSIDE * (parts["width"] * parts["height"])[part]]] = True
+    for rows in row_portions(high - low):
+        n = (high - low)[rows]
+        part, other = np.repeat(rows, n), expand_ranges(low[rows], n)
+        shared = np.ones(len(part), np.int64)
+        for start, size in (("x", "width"), ("y", "height")):
+            first = np.maximum(parts[start][part], outer[start][other])
+            last = np.minimum(parts[start][part] + parts[size][part], outer[start][other] + outer[size][other])
+            shared *= np.maximum(last - first, 0)
+        beside[part[shared >= _OUTSIDE * (parts["width"] * parts["height"])[part]]] = True
     return beside
