@@ -51,12 +51,11 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     """
     yield from reader_findings(tables, "SEG304")
     images, alike = tables.images, tables.alike
-    part = images["part"]
-    differs = (part[alike["image"]] != part[alike["of"]]) & ~images.missing("part")[alike["image"]]
-    differs &= ~images.missing("part")[alike["of"]]
+    part, has_split = images["part"], ~images.missing("part")
+    differs = (part[alike["image"]] != part[alike["of"]]) & has_split[alike["image"]] & has_split[alike["of"]]
     leaks = alike.take(differs & ((alike["same"] == 1) | (alike["bits"] <= max_bits)))
     altered = tables.altered
-    in_splits = ~images.missing("part")[altered["image"]] & ~images.missing("part")[altered["of"]]
+    in_splits = has_split[altered["image"].astype(np.int64)] & has_split[altered["of"].astype(np.int64)]
     altered = altered.take(in_splits & ~np.isin(altered["image"], np.unique(leaks["image"])))
     found = {*leaks["image"].tolist(), *altered["image"].tolist()}
     for rows in altered.groups("image"):
