@@ -259,7 +259,7 @@ def test_datumaro_fixture(real_data: Path) -> None:
     assert detect(root) == "ade20k"
     dataset, batch, defects = open_dataset(root)
     assert batch.images["image_id"].to_pylist() == ["training/street/1.jpg", "validation/2.jpg"]
-    assert batch.images["split"].to_pylist() == ["training", "validation"]
+    assert batch.images["split"].to_pylist() == ["train", "val"]
     shown = segment_pixels(dataset, batch.take_images(np.array([0])))
     columns = {name.partition(",")[0]: sorted({x for x, _ in pixels}) for name, pixels in shown.values()}
     assert columns == {"car": [2, 3, 4], "person": [1], "door": [3, 4]}
