@@ -338,6 +338,9 @@ def _read_plain_counts(raws: RawColumn, height: Ints, width: Ints) -> tuple[Runs
 
     They are decoded without an object for each number.
     """
+    sound = np.zeros(len(raws), bool)
+    if not kernels.is_compiled("value_spans"):
+        return Runs.empty(), sound
     sizes, counts = (
         RawColumn(raws.text, first, last)
         for first, last in kernels.value_spans(raws.text, raws.first, raws.last, [b"size", b"counts"])
@@ -346,7 +349,6 @@ def _read_plain_counts(raws: RawColumn, height: Ints, width: Ints) -> tuple[Runs
     listed[listed] = (raws.text[sizes.first[listed]] == ord("[")) & (raws.text[counts.first[listed]] == ord("["))
     rows = np.flatnonzero(listed)
     size, count = decode_integer_lists(sizes.take(rows)), decode_integer_lists(counts.take(rows))
-    sound = np.zeros(len(raws), bool)
     if size is None or count is None or (np.diff(size[1]) != 2).any():
         return Runs.empty(), sound
     start, length, owner, error = kernels.split_counts(*count, height[rows], width[rows])
