@@ -184,21 +184,13 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
 
 
 def stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """All pairs of an interval and a place in it, ``begin <= at < end``, in portions.
-
-    Intervals are looked at by their lengths, for one that holds a place does not begin farther before it than it is
-    long: so there are few in vain.
-    """
-    size = np.ceil(np.log2(np.maximum(end - begin, 1))).astype(np.int64)
-    for longest in np.unique(size).tolist():
-        some = np.flatnonzero((size == longest) & (end > begin))
-        some = some[np.argsort(begin[some], kind="stable")]
-        first = np.searchsorted(begin[some], points - 2**longest, side="right")
-        count = np.searchsorted(begin[some], points, side="right") - first
-        for places in row_portions(count):
-            interval, place = some[expand_ranges(first[places], count[places])], np.repeat(places, count[places])
-            inside = end[interval] > points[place]
-            yield interval[inside], place[inside]
+    """All pairs of an interval and a place in it, ``begin <= at < end``, in portions."""
+    ascending = np.argsort(points, kind="stable")
+    first, last = (np.searchsorted(points[ascending], ends) for ends in (begin, end))
+    count = np.maximum(last - first, 0)
+    for intervals in row_portions(count):
+        n = count[intervals]
+        yield np.repeat(intervals, n), ascending[expand_ranges(first[intervals], n)]
 
 
 def row_portions(count: Ints) -> Iterator[Ints]:

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
-from segdata.core.polygons import Rings, trace_outlines
+from segdata.core.polygons import Rings, stabbing_pairs, trace_outlines
 from segdata.core.runs import Runs
 from segdata.testing.pictures import runs_of_masks
 
@@ -151,3 +151,15 @@ def test_merged_rings_are_in_the_order_of_owners() -> None:
         assert both.as_lists() == every.as_lists()
         assert both.owner.tolist() == every.owner.tolist() == [0, 0, 1, 2, 2]
         assert both.outer.tolist() == every.outer.tolist() == [0, 0, 2, 3, 3]
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9))), st.lists(st.integers(-9, 9)))
+def test_stabbing_pairs_are_those_that_a_loop_finds(intervals: list[tuple[int, int]], points: list[int]) -> None:
+    begin, end = np.array(intervals, np.int64).reshape(-1, 2).T
+    found = [
+        pair
+        for some in stabbing_pairs(begin, end, np.array(points, np.int64))
+        for pair in zip(*map(np.ndarray.tolist, some), strict=True)
+    ]
+    looped = [(i, k) for i, (a, b) in enumerate(intervals) for k, at in enumerate(points) if a <= at < b]
+    assert sorted(found) == looped
