@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Literal, TextIO
+from typing import Literal, Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,51 +70,61 @@ class KaggleTable:
     defects: tuple[Defect, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where in a line the values of a row stand."""
+
+    head: list[str]
+    image: int
+    by_class: bool  # the image's column also holds the class
+    pixels: int
+    category: int | None
+    sides: tuple[int, int] | None  # height and width; None: the table does not have both
+
+    @classmethod
+    def find(cls, head: list[str], path: Path) -> Self:
+        """Raises UnreadableError where the column of images or of run lengths is missing."""
+        both, pixels = _column(head, _BOTH), _column(head, _PIXELS)
+        image = both if both is not None else _column(head, _IMAGE)
+        if image is None or pixels is None:
+            columns = ", ".join(head) or "nothing"
+            raise UnreadableError(
+                f"{path}:1: needs columns of images and of run lengths (ImageId, EncodedPixels); it has {columns}"
+            )
+        height, width = _column(head, _HEIGHT), _column(head, _WIDTH)
+        sides = None if height is None or width is None else (height, width)
+        return cls(head, image, both is not None, pixels, _column(head, _CLASS), sides)
+
+    def image_and_class(self, cells: list[str]) -> tuple[str, str | None]:
+        """The image that a line names, and the class, if it names one."""
+        name, category = cells[self.image].strip(), None
+        if self.by_class:
+            name, category = _split_class(name)
+        return name, category or (cells[self.category] or None if self.category is not None else None)
+
+
 def read_table(path: Path, file_name: str) -> KaggleTable:
     """Read the table at `path`, named `file_name` in defects; raises UnreadableError if it lacks a column."""
     records = csv.reader(io.StringIO(read_utf8(path), newline=""))
-    head = [cell.strip().lower() for cell in next(records, [])]
-    image, both = _column(head, _IMAGE), _column(head, _BOTH)
-    pixels, category = _column(head, _PIXELS), _column(head, _CLASS)
-    named = both if both is not None else image
-    if named is None or pixels is None:
-        columns = ", ".join(head) or "nothing"
-        raise UnreadableError(
-            f"{path}:1: needs columns of images and of run lengths (ImageId, EncodedPixels); it has {columns}"
-        )
-    sides = [_column(head, _HEIGHT), _column(head, _WIDTH)]
-    lines: dict[str, list[KaggleRow]] = {}
+    columns = _Columns.find([cell.strip().lower() for cell in next(records, [])], path)
+    rows: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []
     lengths = Counter[int]()
     try:
-        for cells in records:
-            if not cells:
+        for cells in filter(None, records):
+            if (problem := _line_problem(cells, columns)) is not None:
+                code, message = problem
+                defects.append(Defect(code, f"{message}; left out", file_name, line=records.line_num))
                 continue
-            if [cell.strip().lower() for cell in cells] == head:
-                message = "repeats the head of the table: two tables were joined as text; left out"
-                defects.append(Defect("SEG004", message, file_name, line=records.line_num))
-                continue
-            if len(cells) != len(head):
-                message = f"{len(cells)} cells, the table has {len(head)} columns; left out"
-                defects.append(Defect("SEG004", message, file_name, line=records.line_num))
-                continue
-            name, class_name = (cells[named].strip(), None) if both is None else _split_class(cells[named].strip())
-            if not name:
-                defects.append(Defect("SEG004", "no image is named; left out", file_name, line=records.line_num))
-                continue
-            if is_unsafe_path(name):
-                message = f"path {name!r} leaves the dataset's root; name files below it; left out"
-                defects.append(Defect("SEG015", message, file_name, line=records.line_num))
-                continue
-            lengths[len(cells[pixels])] += 1
-            size = _row_size([None if side is None else cells[side] for side in sides])
+            name, category = columns.image_and_class(cells)
+            lengths[len(cells[columns.pixels])] += 1
+            sides = [] if columns.sides is None else [cells[side] for side in columns.sides]
+            size = _row_size(sides)
             if size is None:
-                size_text = " x ".join(cells[side] for side in sides if side is not None)
-                message = f"height x width is {size_text}; 1 to {_MAX_SIDE:,} is expected"
+                message = f"height x width is {' x '.join(sides)}; 1 to {_MAX_SIDE:,} is expected"
                 defects.append(Defect("SEG004", message, file_name, line=records.line_num, image=name))
-            class_name = class_name or (cells[category] or None if category is not None else None)
-            line = KaggleRow(records.line_num, class_name, cells[pixels].strip(), size or (0, 0))
-            lines.setdefault(name, []).append(line)
+            row = KaggleRow(records.line_num, category, cells[columns.pixels].strip(), size or (0, 0))
+            rows.setdefault(name, []).append(row)
     except csv.Error as error:
         defects.append(Defect("SEG001", f"cannot be read from here on: {error}", file_name, line=records.line_num))
     longest = max(lengths, default=0)
@@ -124,7 +134,21 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             "database: the rest of their runs is lost; export the table again"
         )
         defects.append(Defect("SEG001", message, file_name))
-    return KaggleTable({name: tuple(rows) for name, rows in lines.items()}, both is not None, tuple(defects))
+    return KaggleTable({name: tuple(own) for name, own in rows.items()}, columns.by_class, tuple(defects))
+
+
+def _line_problem(cells: list[str], columns: _Columns) -> tuple[str, str] | None:
+    """Why a line is no row: the rule's code and the message; None if it is one."""
+    if [cell.strip().lower() for cell in cells] == columns.head:
+        return "SEG004", "repeats the head of the table: two tables were joined as text"
+    if len(cells) != len(columns.head):
+        return "SEG004", f"{len(cells)} cells, the table has {len(columns.head)} columns"
+    name, _ = columns.image_and_class(cells)
+    if not name:
+        return "SEG004", "no image is named"
+    if is_unsafe_path(name):
+        return "SEG015", f"path {name!r} leaves the dataset's root; name files below it"
+    return None
 
 
 def _column(head: list[str], names: tuple[str, ...]) -> int | None:
@@ -141,12 +165,12 @@ def _split_class(name: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (name, None)
 
 
-def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
-    """Height and width; (0, 0) if the table has none, None if they are invalid."""
-    if None in cells or not any(cells):
+def _row_size(sides: list[str]) -> tuple[int, int] | None:
+    """Height and width; (0, 0) if the line has none, None if they are invalid."""
+    if not any(sides):
         return 0, 0
-    sides = [whole_number((cell or "").strip()) or 0 for cell in cells]
-    return (sides[0], sides[1]) if all(0 < side <= _MAX_SIDE for side in sides) else None
+    height, width = (whole_number(side.strip()) or 0 for side in sides)
+    return (height, width) if 0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE else None
 
 
 Order = Literal["column", "row"]

@@ -503,89 +503,104 @@ def agreement_csv(result: Agreement) -> str:
 
 def _rows(result: Agreement) -> Iterator[Row]:
     yield from _scores({"scope": "overall"}, result.overall.scores)
-    if result.reference is not None:
-        yield from _scores({"scope": "reference", "annotator_b": result.reference.name}, result.reference.scores)
-        for annotator in result.reference.annotators:
-            compared: Row = {
-                "scope": "reference",
-                "annotator_a": annotator.annotator,
-                "annotator_b": result.reference.name,
-            }
-            yield from _scores(compared, {"missed": annotator.missed, "extra": annotator.extra})
+    yield from _reference_rows(result)
     for pair in result.pairs:
         two: Row = {"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}
         yield from _scores(two, pair.scores)
         yield from _scores(two, pair.metrics if isinstance(pair.metrics, dict) else {})
     for category in result.categories:
         yield from _scores({"scope": "category", "category": category.category}, category.scores)
-    for bias in result.annotator_bias:
-        about: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
-        for name in _KINDS:
-            kind = name.removeprefix("boundary_")
-            tested: Row = {"p": csv_number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
-            yield about | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
-    if result.by is not None:
-        for portion in result.by.strata:
-            yield from _scores({"scope": "portion", "portion": portion.name}, portion.scores)
-        for difference in result.by.differences:
-            for portion, value in zip(result.by.strata, difference.values, strict=True):
-                yield {
-                    "scope": "difference",
-                    "category": difference.category or "",
-                    "portion": portion.name,
-                    "score": difference.score,
-                    "value": csv_number(value),
-                    "p": csv_number(difference.p),
-                    "stands": _flag(difference.stands),
-                }
+    yield from _bias_rows(result)
+    yield from _portion_rows(result)
     for need in result.plan:
         score = f"images for {need.score} ± {need.half_width:g}"
         wanted = "" if need.images is None else need.images
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
-    yield from _comparison_rows(result)
+    yield from _disagreement_rows(result)
+    yield from _volume_rows(result)
+    for contrast in result.contrasts:
+        pairs: Row = {"annotator_a": ", ".join(contrast.first), "annotator_b": ", ".join(contrast.second)}
+        tested: Row = {"p": csv_number(contrast.p), "stands": _flag(contrast.stands)}
+        yield {"scope": "contrast"} | pairs | _score(contrast.score, contrast.difference) | tested
+    for work in result.identical:
+        about: Row = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
+        yield from _scores(about, {"identical": work.identical, "alike": work.alike})
+    yield from _drift_rows(result)
+    yield from _cvat_rows(result)
+    for unchanged in result.unchanged:
+        about = {"scope": "unchanged", "annotator_a": unchanged.annotator, "annotator_b": unchanged.model}
+        yield from _scores(about, {"share": unchanged.share, "persons": unchanged.persons})
     yield from _tolerance(result.tolerance)
     for name, own in result.tolerance.categories.items():
         yield from _tolerance(own, name)
     yield from _proposal_rows(result)
 
 
-def _comparison_rows(result: Agreement) -> Iterator[Row]:
+def _reference_rows(result: Agreement) -> Iterator[Row]:
+    if result.reference is None:
+        return
+    about: Row = {"scope": "reference", "annotator_b": result.reference.name}
+    yield from _scores(about, result.reference.scores)
+    for annotator in result.reference.annotators:
+        of_one: Row = about | {"annotator_a": annotator.annotator}
+        yield from _scores(of_one, {"missed": annotator.missed, "extra": annotator.extra})
+
+
+def _bias_rows(result: Agreement) -> Iterator[Row]:
+    for bias in result.annotator_bias:
+        about: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
+        for name in _KINDS:
+            kind = name.removeprefix("boundary_")
+            tested: Row = {"p": csv_number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
+            yield about | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
+
+
+def _portion_rows(result: Agreement) -> Iterator[Row]:
+    if result.by is None:
+        return
+    for portion in result.by.strata:
+        yield from _scores({"scope": "portion", "portion": portion.name}, portion.scores)
+    for difference in result.by.differences:
+        about: Row = {"scope": "difference", "category": difference.category or "", "score": difference.score}
+        tested: Row = {"p": csv_number(difference.p), "stands": _flag(difference.stands)}
+        for portion, value in zip(result.by.strata, difference.values, strict=True):
+            yield about | tested | {"portion": portion.name, "value": csv_number(value)}
+
+
+def _disagreement_rows(result: Agreement) -> Iterator[Row]:
     for due in result.disagreement:
         about: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
         yield about | {"score": "pixels", "value": due.pixels}
         for name in ("missed", "extra", "confused", "boundary"):
             yield about | {"score": name, "value": csv_number(getattr(due, name))}
+
+
+def _volume_rows(result: Agreement) -> Iterator[Row]:
     for volumes in result.volumes:
         category: Row = {"scope": "volume", "category": volumes.category}
         yield from _scores(category, {"icc": volumes.icc, "icc_consistency": volumes.icc_consistency})
         for two in volumes.pairs:
             about = category | {"annotator_a": two.a, "annotator_b": two.b}
-            for name in ("size_a", "size_b", "difference"):
-                yield about | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
-            for name in ("smallest", "largest", "within"):
+            for name in ("size_a", "size_b", "difference", "smallest", "largest", "within"):
                 yield about | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
             yield from _scores(about, {name: getattr(two, name) for name in ("median", "bias", "lower", "upper")})
-    for contrast in result.contrasts:
-        pairs: Row = {"annotator_a": ", ".join(contrast.first), "annotator_b": ", ".join(contrast.second)}
-        tested: Row = {"p": csv_number(contrast.p), "stands": _flag(contrast.stands)}
-        yield {"scope": "contrast"} | pairs | _score(contrast.score, contrast.difference) | tested
-    for work in result.identical:
-        about = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
-        yield from _scores(about, {"identical": work.identical, "alike": work.alike})
+
+
+def _drift_rows(result: Agreement) -> Iterator[Row]:
     for drift in result.drift:
-        about = {"scope": "drift", "annotator_a": drift.annotator, "category": drift.category or ""}
+        about: Row = {"scope": "drift", "annotator_a": drift.annotator, "category": drift.category or ""}
         yield about | _score(drift.kind, drift.change) | {"p": csv_number(drift.p), "stands": _flag(drift.stands)}
         for period in drift.periods:
             of_period: Row = {"scope": "period", "n": period.images, "portion": period.period, "score": drift.kind}
             yield about | of_period | {"value": csv_number(period.value)}
+
+
+def _cvat_rows(result: Agreement) -> Iterator[Row]:
     for report in result.cvat:
         for scope, figures, n in (("cvat", report.cvat, report.frames), ("cvat here", report.ours, report.images)):
+            about: Row = {"scope": scope, "portion": report.job or report.file, "n": "" if n is None else n}
             for name in figures.__struct_fields__:
-                of_job: Row = {"scope": scope, "portion": report.job or report.file, "n": "" if n is None else n}
-                yield of_job | {"score": name, "value": csv_number(getattr(figures, name))}
-    for unchanged in result.unchanged:
-        about = {"scope": "unchanged", "annotator_a": unchanged.annotator, "annotator_b": unchanged.model}
-        yield from _scores(about, {"share": unchanged.share, "persons": unchanged.persons})
+                yield about | {"score": name, "value": csv_number(getattr(figures, name))}
 
 
 def _proposal_rows(result: Agreement) -> Iterator[Row]:
