@@ -31,17 +31,9 @@ from segdata.noise.evaluation import auroc, average_precision
 from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.predictor import NetworkPredictor
-from segdata.noise.ranking import (
-    FeatureTable,
-    ImageFeatures,
-    RankedCandidates,
-    candidates_above,
-    category_trust,
-    flag_thresholds,
-    image_features,
-    rank_candidates,
-)
+from segdata.noise.ranking import FeatureTable, ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import Flags, Floats, GivenLabels, SegmentSet, runs_of_pixels
+from segdata.noise.thresholds import candidates_above, category_trust, flag_thresholds
 
 # What is injected to learn from that is of the same kind as an error of `flag_sets`.
 LEARNT: dict[str, tuple[CorruptionKind, ...]] = {

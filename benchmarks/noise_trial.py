@@ -70,7 +70,7 @@ class Trial:
     def attainable(self, l2: float = 10.0) -> Floats:
         """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""
         odds = np.empty(len(self.mistake))
-        fold = assign_folds([str(at) for at in range(len(self.wrong))])
+        fold = assign_folds(np.arange(len(self.wrong)))
         type_ = np.append(np.unique(self.types, return_inverse=True)[1], -1)[self.mistake]
         first = 0
         for sort in (0, 1):

@@ -48,7 +48,7 @@ from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, 
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
-from segdata.noise.trust import unknown_image_notes
+from segdata.noise.trust import RelatedImages, unknown_image_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +113,11 @@ class FlagInput:
         """The ids of categories whose segments are told apart."""
         return countable_categories(self.dataset)
 
+    @cached_property
+    def related(self) -> RelatedImages:
+        """Which images belong together; every picture is read for it, unless the settings take them for different."""
+        return RelatedImages.from_tables(self.tables, self.settings.group, self.settings.near, self.settings.jobs)
+
     def train(
         self,
         work: str | Path | None,
@@ -129,6 +134,7 @@ class FlagInput:
             self.settings,
             tables=self.tables,
             maps=self.maps,
+            related=self.related,
             on=self.on,
             planned=planned,
             progress=progress,
@@ -346,7 +352,6 @@ def flag(
     The dataset needs its image files unless you pass `predictions`. `flag` reports nothing for categories that
     the model cannot predict reliably. Raises SegdataError where PyTorch is missing or predictions do not fit.
     """
-    from segdata.noise.networks.out_of_fold import similar_pairs
     from segdata.noise.pipeline import find_label_errors
 
     spend = None if budget is None else Budget.parse(budget)
@@ -362,8 +367,7 @@ def flag(
         thought = find_label_errors(
             seen.case,
             spend,
-            group=chosen_settings.group,
-            copies=similar_pairs(tables, chosen_settings),
+            related=labels.related,
             seed=chosen_settings.seed,
             jobs=chosen_settings.jobs,
             memory=chosen_settings.max_memory,

@@ -149,14 +149,14 @@ _N_FOLDS = 5
 _MAX_RIGHT_CANDIDATES = 12_000  # right candidates to learn from; of more every n-th
 
 
-def assign_folds(groups: Sequence[str]) -> Ints:
-    """(i,) the fold of each image, of at most `_N_FOLDS`; images of one group share a fold.
+def assign_folds(unit: Ints) -> Ints:
+    """(i,) the fold of each image, of at most `_N_FOLDS`; images of one unit (i,) share a fold.
 
-    >>> assign_folds(["a", "b", "a", "c"]).tolist()
+    >>> assign_folds(np.array([7, 2, 7, 5])).tolist()
     [0, 1, 0, 2]
     """
-    row = {name: number for number, name in enumerate(dict.fromkeys(groups))}
-    return np.array([row[name] % _N_FOLDS for name in groups], np.int64)
+    place = {number: row for row, number in enumerate(dict.fromkeys(unit.tolist()))}
+    return np.array([place[number] % _N_FOLDS for number in unit.tolist()], np.int64)
 
 
 def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:

@@ -16,8 +16,9 @@ from segdata.noise.budget import ErrorEstimate
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import PlanChoice, TrainingPlan
-from segdata.noise.ranking import CategoryTrust, RankedCandidates
+from segdata.noise.ranking import RankedCandidates
 from segdata.noise.selection import LabelCheck, Selection, candidate_boxes, candidate_ids, likely_types
+from segdata.noise.thresholds import CategoryTrust
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,6 @@ from segdata.core.executor import n_threads, run_ordered
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
-from segdata.core.split_assignment import group_images
-from segdata.core.statistics import linked_groups
 from segdata.core.table import Table
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.appearance import read_picture
@@ -26,17 +24,11 @@ from segdata.noise.error_types import LEARNED_KINDS
 from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor
-from segdata.noise.ranking import (
-    CategoryTrust,
-    ImageFeatures,
-    RankedCandidates,
-    category_trust,
-    flag_thresholds,
-    image_features,
-    rank_candidates,
-)
+from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import Floats, GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
+from segdata.noise.thresholds import CategoryTrust, category_trust, flag_thresholds
+from segdata.noise.trust import RelatedImages
 
 _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 
@@ -166,8 +158,7 @@ def find_label_errors(
     case: LabelCheck,
     budget: Budget | None = None,
     *,
-    group: tuple[str, ...] = (),
-    copies: Ints | None = None,
+    related: RelatedImages | None = None,
     seed: int = 0,
     jobs: int = 0,
     memory: int | None = None,
@@ -179,23 +170,19 @@ def find_label_errors(
 
     Each image is loaded once to compute features, and again if one of its candidates is selected; only features stay in
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
-    image is judged by what was learnt from others, and from none of its `group`, a column as in
-    `networks.plan.Settings`, nor from its `copies` (c, 2), pairs of rows of images. Valid `decisions`, in order of
-    time, move the probabilities and thresholds, not their order; decided candidates are not selected again. `on` a
-    cluster, workers compute the features; threads of this process else.
+    image is judged by what was learnt from others, and from none that it is `related` to, by default none of its
+    sequence. Valid `decisions`, in order of time, move the probabilities and thresholds, not their order; decided
+    candidates are not selected again. `on` a cluster, workers compute the features; threads of this process else.
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, on, progress))
-        copies = np.empty((0, 2), np.int64) if copies is None else copies
-        units: Ints = group_images(case.tables, group, copies)[case.images]
-        names = None if len(np.unique(units)) < 2 else [str(number) for number in units.tolist()]
-        ranked = rank_candidates(looks, names, units=units, jobs=n_threads(jobs))
+        related = RelatedImages.from_tables(case.tables) if related is None else related
+        ranked = rank_candidates(looks, related.take(case.images), jobs=n_threads(jobs))
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
-        picture = linked_groups(len(case.tables.images), *copies.T)[case.images]
-        selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled, picture)
+        selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
         recalibration = recalibrate(ranked.reported_odds[settled], is_wrong, base=ranked.base_odds)
         ranked = replace(ranked, probability=recalibration.probability(ranked.reported_odds))
         p = np.clip(threshold, 1e-12, 1 - 1e-12)

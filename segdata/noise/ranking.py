@@ -1,4 +1,4 @@
-"""Ranking: the probability that each candidate is wrong, its type, and the categories whose ranking is reliable.
+"""Ranking: the probability that each candidate is wrong, and its type.
 
 Injected errors teach what an error looks like, always in other images than those judged. A probability is relative to
 their rate; reviewers' decisions move it to the real one.
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,9 +29,10 @@ from segdata.noise.calibration import (
     unknown_kind_odds,
 )
 from segdata.noise.candidates import ImageCandidates, find_candidates
+from segdata.noise.colours import CoarseColours, colour_evidence
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
-from segdata.noise.evaluation import Count, EvaluatedRanking, Share, auroc, finite_or_none
+from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.features import (
     MIN_IOU,
     VAGUE_IOU,
@@ -47,10 +47,10 @@ from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weig
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import MIN_PROPOSAL_IOU
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
-from segdata.noise.tints import Tints, tint_evidence
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,
+    RelatedImages,
     image_fit,
     informed_images,
     known_images,
@@ -87,8 +87,8 @@ class ImageFeatures:
     seen: SeenParts  # what the model predicts
     look: Floats | None = None  # what the image looks like, see `describe_appearance`; None: there is no image
     # of annotated candidates, and of regions: how much more their colours are those of something else, see
-    # `tint_evidence`; None: there is no image
-    tint: tuple[Floats, Floats] | None = None
+    # `colour_evidence`; None: there is no image
+    colours: tuple[Floats, Floats] | None = None
 
 
 def image_features(
@@ -139,18 +139,18 @@ def image_features(
         fit=image_fit(given, prediction),
         seen=describe_seen_parts(prediction, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
-        tint=None if picture is None else _tints(candidates, given, picture),
+        colours=None if picture is None else _colour_evidence(candidates, given, picture),
     )
 
 
-def _tints(candidates: ImageCandidates, given: SegmentSet, picture: ChannelArray) -> tuple[Floats, Floats]:
+def _colour_evidence(candidates: ImageCandidates, given: SegmentSet, picture: ChannelArray) -> tuple[Floats, Floats]:
     """How much more the colours of annotated candidates, and of regions, are those of something else."""
-    tints, drawn = Tints.from_pixels(picture), given.categories()
+    colours, drawn = CoarseColours.from_pixels(picture), given.categories()
     annotated, regions = candidates.annotated, candidates.regions
     anything = np.full(len(annotated), -1)
     return (
-        tint_evidence(tints, annotated.pixels(), annotated.category, anything, drawn),
-        tint_evidence(tints, regions.pixels(), candidates.label, regions.category, drawn),
+        colour_evidence(colours, annotated.pixels(), annotated.category, anything, drawn),
+        colour_evidence(colours, regions.pixels(), candidates.label, regions.category, drawn),
     )
 
 
@@ -190,6 +190,14 @@ _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 _MISSING_ODDS = OFFSET_DEVIATION
 
 
+# A Bayes factor: Kass and Raftery (1995), Journal of the American Statistical Association 90, 773.
+STRONG_EVIDENCE = 20.0
+# The factor for each label in sets of fewer than 400, and the odds of what needs no evidence. Chosen on small parts of
+# the "-dev" sets and on drawings (docs/results/flag.md).
+EVIDENCE_PER_LABEL, LIKELY_ODDS = 0.05, 0.5
+FAIR_ODDS = 1 / 9  # one in ten: of 11 findings on white blood cells 9 were below, and none of them right
+
+
 @dataclass(frozen=True)
 class RankedCandidates:
     """All candidates of a dataset, with the probability that each is wrong."""
@@ -222,6 +230,7 @@ class RankedCandidates:
     small: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of candidates of a few pixels
     # of candidates whose colours are rather those of their label than of what the model sees
     fitting: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    picture: Ints | None = None  # (i,) copies of one picture have the same number; None: there are none
 
     @property
     def base_odds(self) -> float:
@@ -297,53 +306,38 @@ def _ranks(values: Floats) -> Floats:
 
 def rank_candidates(
     looks: Iterable[ImageFeatures],
-    groups: Sequence[str] | None = None,
+    related: RelatedImages | None = None,
     penalties: Sequence[float] = _PENALTIES,
-    units: Ints | None = None,
     jobs: int = 1,
 ) -> RankedCandidates:
     """The probability that each candidate of some images is wrong.
 
-    `groups` (i,): images of one group (a patient, a scene) never teach how to judge each other; by default each image
-    is its own group. A single group teaches itself. The chosen one of the `penalties` on large weights finds injected
-    errors in other images best (log loss): the fewer errors, the higher it is. `units` (i,): images of one group or
-    sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known. `jobs`
-    threads (0: one per core) learn the kinds of errors.
+    Images that are `related` (a patient, a scene) never teach how to judge each other, unless all are, and vouch for
+    each other, see `segdata.noise.trust`; by default none are. The chosen one of the `penalties` on large weights finds
+    injected errors in other images best (log loss): the fewer errors, the higher it is. Nothing is learnt from images
+    that are not known. `jobs` threads (0: one per core) learn the kinds of errors.
     """
     looks = list(looks)
-    alike = ImageLikeness.from_appearance(
-        [item.look for item in looks], np.arange(len(looks)) if units is None else units
+    related = RelatedImages.unrelated(len(looks)) if related is None else related
+    informed = informed_images(
+        [item.fit for item in looks], ImageLikeness.from_appearance([item.look for item in looks], related.unit)
     )
-    informed = informed_images([item.fit for item in looks], alike)
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
-    fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
+    fold = assign_folds(related.folds_of)
     sorts = [_score_candidates(looks, sort, fold, penalties, known, jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
-    image, less = scores["image"], excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
-    is_wrong = sorts[0]["held_mistake"] >= 0  # of annotated segments
+    less = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
+    n_wrong, n_held = int((sorts[0]["held_mistake"] >= 0).sum()), len(sorts[0]["held_mistake"])  # annotated ones
     taught = [looks[row] for row in np.flatnonzero(known).tolist()]
-    candidates = [item.candidates for item in looks]
-    shared, either = (sum((getattr(item, name) for item in taught), np.zeros(1)) for name in ("shared", "either"))
-    iou = shared / np.maximum(either, 1)
-    regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in candidates)])
-    n_annotated = len(image) - len(regions)
-    sizes = [len(item.annotated) for item in candidates] + [len(item.regions) for item in candidates]
+    iou = _category_iou(taught)
+    odds, left_out = _missing_label_odds(scores["odds"] - less, looks, fold, known_images(informed), iou)
     move = label_shifts([item.alignment for item in looks], iou)
-    astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
-    seen, sees = [item.seen for item in looks], known_images(informed)
-    share = left_out_probability(seen, fold, sees, iou >= MIN_IOU)
-    odds, left_out = _add_left_out(scores["odds"] - less, looks, share)
-    lacking = missing_label_probability(seen, fold, sees, iou >= VAGUE_IOU, share)
-    odds = np.maximum(odds, _odds_of_regions(len(odds), looks, lacking, "place"))
+    columns = _candidate_columns([item.candidates for item in looks])
+    astray = (columns["row"] >= 0) & (move != 0).any(axis=1)[scores["image"]]
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     ranked = RankedCandidates(
-        image=image,
-        row=np.concatenate([*(item.row for item in candidates), np.full(len(regions), -1)]).astype(np.int64),
-        at=np.concatenate([np.arange(size) for size in sizes]),
-        category=np.concatenate(
-            [*(item.annotated.category for item in candidates), *(item.label for item in candidates)]
-        ),
-        seen=np.append(np.full(n_annotated, -1), regions),
+        image=scores["image"],
+        **columns,
         odds=odds,
         probability=logistic(odds),
         type=np.where(astray[:, None], np.array([item == "shift" for item in TYPES], float), scores["type"]),
@@ -353,24 +347,55 @@ def rank_candidates(
         held_out=_held_out_ranking(scores, less, known, taught),
         held_category=scores["held_category"],
         iou=iou,
-        candidates=candidates,
-        believed=np.concatenate([*(item.believed for item in looks), regions]),
+        candidates=[item.candidates for item in looks],
+        believed=np.concatenate([*(item.believed for item in looks), columns["seen"][columns["row"] < 0]]),
         move=move,
         informed=informed,
         left_out=left_out,
-        thin=n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])),
-        bare=n_annotated + np.flatnonzero(np.concatenate([item.seen.place for item in looks]) >= 0),
-        small=_small_rows(candidates),
-        fitting=_fitting_rows(looks),
-        prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
+        prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-less)),
+        picture=related.picture,
+        **_noted_rows(looks),
     )
     return replace(ranked, probability=logistic(ranked.reported_odds))
+
+
+def _category_iou(looks: Sequence[ImageFeatures]) -> Floats:
+    """(K,) the IoU of what is seen with what is given, over these images."""
+    shared, either = (sum((getattr(item, name) for item in looks), np.zeros(1)) for name in ("shared", "either"))
+    return np.asarray(shared / np.maximum(either, 1))
+
+
+def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]:
+    """(n,) `row`, `at`, `category` and `seen` as `RankedCandidates` has them: what is annotated, then the regions."""
+    annotated, regions = [item.annotated for item in candidates], [item.regions for item in candidates]
+    seen = np.concatenate([np.empty(0, np.int64), *(item.category for item in regions)])
+    row = np.concatenate([np.empty(0, np.int64), *(item.row for item in candidates)])
+    return {
+        "row": np.append(row, np.full(len(seen), -1)),
+        "at": np.concatenate([np.empty(0, np.int64), *(np.arange(len(item)) for item in (*annotated, *regions))]),
+        "category": np.concatenate([*(item.category for item in annotated), *(item.label for item in candidates)]),
+        "seen": np.append(np.full(len(row), -1), seen),
+    }
+
+
+def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
+    """The rows of `thin`, `bare`, `small` and `fitting` candidates, see `RankedCandidates`."""
+    candidates = [item.candidates for item in looks]
+    n_annotated = sum(len(item.annotated) for item in candidates)
+    thin = np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])
+    bare = np.concatenate([np.empty(0, bool), *(item.seen.place >= 0 for item in looks)])
+    return {
+        "thin": n_annotated + np.flatnonzero(thin),
+        "bare": n_annotated + np.flatnonzero(bare),
+        "small": _small_rows(candidates),
+        "fitting": _fitting_rows(looks),
+    }
 
 
 def _fitting_rows(looks: Sequence[ImageFeatures]) -> Ints:
     """The rows of candidates whose colours are rather those of their label; none in images that cannot be read."""
     sorts = [
-        np.zeros(len(getattr(item.candidates, sort)), bool) if item.tint is None else item.tint[at] <= 0
+        np.zeros(len(getattr(item.candidates, sort)), bool) if item.colours is None else item.colours[at] <= 0
         for at, sort in enumerate(("annotated", "regions"))
         for item in looks
     ]
@@ -410,13 +435,16 @@ def _held_out_ranking(
     )
 
 
-def _add_left_out(odds: Floats, looks: Sequence[ImageFeatures], share: Sequence[Floats]) -> tuple[Floats, Flags]:
-    """The log odds with what the looks of images say of regions, which come last; and where that says more.
-
-    `share`: of each image, the probability of each of its regions that the labels leave it out.
-    """
-    by_look = _odds_of_regions(len(odds), looks, share, "region")
-    return np.logaddexp(odds, by_look), by_look > odds
+def _missing_label_odds(
+    odds: Floats, looks: Sequence[ImageFeatures], fold: Ints, known: Flags, iou: Floats
+) -> tuple[Floats, Flags]:
+    """The log odds (n,) with what the looks of regions say, which come last; and where their image leaves them out."""
+    seen = [item.seen for item in looks]
+    share = left_out_probability(seen, fold, known, iou >= MIN_IOU)
+    lacking = missing_label_probability(seen, fold, known, iou >= VAGUE_IOU, share)
+    of_image = _odds_of_regions(len(odds), looks, share, "region")
+    of_looks = _odds_of_regions(len(odds), looks, lacking, "place")
+    return np.maximum(np.logaddexp(odds, of_image), of_looks), of_image > odds
 
 
 def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Floats], of: str) -> Floats:
@@ -572,129 +600,3 @@ def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
         weight[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
     total = weight.sum(axis=1, keepdims=True)
     return np.where(total > 0, weight / np.maximum(total, 1e-300), 1 / len(TYPES))
-
-
-MIN_AUROC = 0.7
-# A Bayes factor: Kass and Raftery (1995), Journal of the American Statistical Association 90, 773.
-STRONG_EVIDENCE = 20.0
-# The factor for each label in sets of fewer than 400, and the odds of what needs no evidence. Chosen on small parts of
-# the "-dev" sets and on drawings (docs/results/flag.md).
-EVIDENCE_PER_LABEL, LIKELY_ODDS = 0.05, 0.5
-FAIR_ODDS = 1 / 9  # one in ten: of 11 findings on white blood cells 9 were below, and none of them right
-_MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
-_POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
-
-
-class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
-    """How reliable the ranking of a category is.
-
-    `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is how
-    well it finds the `injected` errors in images that were not learnt from, over all categories if these are too few.
-    `threshold` is the probability from which on a label is reported, if the evidence is strong. `reason` says why the
-    category has no findings.
-    """
-
-    category: str
-    iou: Share | None
-    auroc: Share | None
-    injected: Count
-    threshold: Share
-    reason: str | None
-
-
-def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
-    """How reliable the ranking of each category in `names` (K,) is, but for row 0; with its `threshold` (K,)."""
-    score, is_wrong, category = _held_out_scores(ranked)
-    overall = float(auroc(score, is_wrong)[0])
-    result = []
-    for row in range(1, len(names)):
-        of_category = category == row
-        n = int(is_wrong[of_category].sum())
-        pooled = n < _MIN_INJECTED
-        own_auroc = overall if pooled else float(auroc(score[of_category], is_wrong[of_category])[0])
-        error = _auroc_error(own_auroc, is_wrong if pooled else is_wrong[of_category])
-        iou = float(ranked.iou[row])
-        trust = CategoryTrust(
-            category=names[row],
-            iou=finite_or_none(iou),
-            auroc=finite_or_none(own_auroc),
-            injected=n,
-            threshold=float(threshold[row]),
-            reason=_distrust_reason(names[row], iou, own_auroc, error),
-        )
-        result.append(trust)
-    return result
-
-
-def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    held_out = ranked.held_out
-    return held_out.score, held_out.mistake >= 0, ranked.held_category
-
-
-def _auroc_error(auroc: float, wrong: Flags) -> float:
-    """The standard error of an AUROC. Source: Hanley and McNeil (1982), Radiology 143(1), 29-36."""
-    n, m = int(wrong.sum()), int((~wrong).sum())
-    of_wrong, of_right = auroc / (2 - auroc) - auroc**2, 2 * auroc**2 / (1 + auroc) - auroc**2
-    return float(np.sqrt((auroc * (1 - auroc) + (n - 1) * of_wrong + (m - 1) * of_right) / max(n * m, 1)))
-
-
-def _distrust_reason(name: str, iou: float, auroc: float, error: float) -> str | None:
-    if np.isnan(iou):
-        return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
-    if iou < MIN_IOU:
-        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
-    if not auroc + error >= MIN_AUROC:  # few errors, or many wrong labels among the right ones, measure it badly
-        measured = f"it finds injected errors with AUROC {auroc:.2f}"
-        return f"the model is too weak for {name}: {measured}; at least {MIN_AUROC} is needed"
-    return None
-
-
-def flag_thresholds(ranked: RankedCandidates, n_categories: int) -> Floats:
-    """(K,) the probability from which a candidate of each category is flagged; row 0 is for all together.
-
-    It has the best F1 on injected errors that were not learnt from. With few errors it is closer to that of all
-    categories, so that neither large categories dominate small ones nor small ones follow chance.
-    """
-    score, is_wrong, category = _held_out_scores(ranked)
-    overall = _best_f1(score, is_wrong)
-    result = np.full(n_categories, overall)
-    for number in range(1, n_categories):
-        of_category = category == number
-        n = float(is_wrong[of_category].sum())
-        if n:
-            own = _best_f1(score[of_category], is_wrong[of_category])
-            result[number] = (n * own + _POOLED_WEIGHT * overall) / (n + _POOLED_WEIGHT)
-    return result
-
-
-def _best_f1(score: Floats, wrong: Flags) -> float:
-    """The greatest score with the best F1 as a threshold."""
-    if not wrong.any():
-        return 0.5
-    order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(wrong[order])
-    f1 = 2 * hits / (wrong.sum() + np.arange(1, len(score) + 1))
-    last = np.append(score[order][1:] != score[order][:-1], True)
-    return float(score[order][np.where(last, f1, -1).argmax()])
-
-
-def candidates_above(
-    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
-
-    Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports
-    little. Nothing in unreliable categories or in images that the model does not know can be trusted, nor can regions
-    that are thinner than the model is exact. The given category decides. If a region was labelled as another category
-    than the model predicts, the predicted category must not be vague either. `trust` has an item for each of the rows
-    1, 2, … of the categories.
-    """
-    category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
-    bad = [row for row, item in enumerate(trust, 1) if item.reason]
-    vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
-    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known_images[ranked.image]
-    trusted[ranked.thin] = False
-    if threshold is not None:
-        trusted &= (logistic(ranked.odds) >= threshold[category]) & ranked.strong
-    rows = np.flatnonzero(trusted)
-    return rows[np.argsort(-ranked.probability[rows], kind="stable")]

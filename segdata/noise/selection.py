@@ -19,8 +19,9 @@ from segdata.noise.error_types import CODES, TYPES, ErrorType
 from segdata.noise.neighbours import NEAR
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing, is_piece
-from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_above
+from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet, overlaps
+from segdata.noise.thresholds import CategoryTrust, candidates_above
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "low", "high", "believed", "believed_seen", "right", "down")
@@ -251,14 +252,13 @@ class Selection:
 _MIN_COMMON = 5  # candidates with one cause
 
 
-def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints, picture: Ints | None = None) -> Ints:
+def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     """(c,) the number of the cause of each candidate `rows`, in the order in which causes occur, from 0.
 
     All labels of an image that is misaligned have one cause. So have those that an image almost without labels lacks,
     and five places or more of one image that lack a label, whatever the type: the image is labelled in part. So have,
-    with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. Images
-    with the same number in `picture` (i,) are copies, and what is found at one place of several of them has one cause.
-    Every other candidate is a cause of its own.
+    with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. What
+    is found at one place of several copies of a picture has one cause. Every other candidate is a cause of its own.
     """
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
     image, is_label = ranked.image[rows], ranked.row[rows] >= 0
@@ -271,8 +271,8 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints, picture: Int
     needed = np.where(lacks, _MIN_COMMON, np.maximum(n_labels[image] / 2, _MIN_COMMON))
     needed[is_astray | is_left_out] = 2
     number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
-    if picture is not None:
-        a, b = _found_in_copies(ranked, rows, 2 * type_ + is_label, picture)
+    if ranked.picture is not None:
+        a, b = _found_in_copies(ranked, rows, 2 * type_ + is_label, ranked.picture)
         number = linked_groups(len(count) + len(rows), number[a], number[b])[number]
     _, first, cause = np.unique(number, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[cause].astype(np.int64)
@@ -322,6 +322,21 @@ def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: F
     return np.asarray(np.isin(rows, ranked.fitting) & something_else & ~is_thing & ~missing & ~astray)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shortlist:
+    """The candidates to choose from, worst first, without those that reviewers have decided."""
+
+    ranked: RankedCandidates
+    types: Ints  # (n,) the likeliest type of error of each candidate, a row of `TYPES`
+    trusted: Ints  # rows of those in categories whose ranking is reliable
+    above: Ints  # rows of those of them that are above their thresholds
+
+    @property
+    def seconds(self) -> Floats:
+        """(n,) to judge the proposal of each candidate."""
+        return review_seconds([_ACTION[type_] for type_ in TYPES])[self.types]
+
+
 def select_candidates(
     ranked: RankedCandidates,
     trust: list[CategoryTrust],
@@ -330,7 +345,6 @@ def select_candidates(
     budget: Budget | None,
     seed: int,
     settled: Ints | None = None,
-    picture: Ints | None = None,
 ) -> Selection:
     """The candidates to review; none in categories whose ranking is not reliable.
 
@@ -340,59 +354,66 @@ def select_candidates(
     that touch are one finding, such as a plant of which the model sees a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
-    have decided: they are not selected again, and the random sample does not stand for them. `picture` as of
-    `group_causes`.
+    have decided: they are not selected again, and the random sample does not stand for them.
     """
     done = np.empty(0, np.int64) if settled is None else settled
-    above = _drop_settled(candidates_above(ranked, trust, threshold), done)
-    types = likely_types(ranked, things)
+    trusted, above = (
+        rows[~np.isin(rows, done)]
+        for rows in (candidates_above(ranked, trust), candidates_above(ranked, trust, threshold))
+    )
+    shortlist = _Shortlist(ranked, likely_types(ranked, things), trusted, above)
     if budget is None:
-        crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
-        above = above[~crumb]
-        above = above[~_fits_its_label(ranked, above, types, things)]
-        above = above[~_beside_another(ranked, above, things)]
-        n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
-        cause = group_causes(ranked, above, types, picture)
-        is_first = np.zeros(len(above), bool)
-        is_first[np.unique(cause, return_index=True)[1]] = True
-        kept = np.flatnonzero(cause < n_most)
-        kept = kept[np.argsort(~is_first[kept], kind="stable")]
-        return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
-    open_ = _drop_settled(candidates_above(ranked, trust), done)
-    cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
-    if budget.of_images:
-        return _select_images(ranked, open_, above, cost, budget, seed, types, picture)
-    chosen = choose_sample(ranked.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
-    rows = open_[chosen.rows]
+        return _select_above(shortlist, things)
+    return (_select_images if budget.of_images else _select_labels)(shortlist, budget, seed)
+
+
+def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
+    ranked, types, above = shortlist.ranked, shortlist.types, shortlist.above
+    crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
+    above = above[~crumb]
+    above = above[~_fits_its_label(ranked, above, types, things)]
+    above = above[~_beside_another(ranked, above, things)]
+    n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
+    cause = group_causes(ranked, above, types)
+    is_first = np.zeros(len(above), bool)
+    is_first[np.unique(cause, return_index=True)[1]] = True
+    kept = np.flatnonzero(cause < n_most)
+    kept = kept[np.argsort(~is_first[kept], kind="stable")]
+    return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
+
+
+def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selection:
+    ranked, types, trusted = shortlist.ranked, shortlist.types, shortlist.trusted
+    cost = shortlist.seconds[trusted]
+    chosen = choose_sample(ranked.probability[trusted], cost, budget, kind=types[trusted], seed=seed)
+    rows = trusted[chosen.rows]
     order = np.argsort(-ranked.probability[rows], kind="stable")
-    sample = ReviewSample(rows, chosen.stratum, chosen.size)
-    n_left = len(np.setdiff1d(above, rows))
-    n_labels = int((ranked.row[open_] >= 0).sum())
-    cause = group_causes(ranked, rows[order], types, picture)
-    return Selection(rows[order], chosen.stratum[order] >= 0, sample, None, n_left, cause, n_labels)
+    return Selection(
+        rows=rows[order],
+        by_lot=chosen.stratum[order] >= 0,
+        sample=ReviewSample(rows, chosen.stratum, chosen.size),
+        left_out=len(np.setdiff1d(shortlist.above, rows)),
+        cause=group_causes(ranked, rows[order], types),
+        n_labels=int((ranked.row[trusted] >= 0).sum()),
+    )
 
 
-def _select_images(
-    ranked: RankedCandidates,
-    open_: Ints,
-    above: Ints,
-    cost: Floats,
-    budget: Budget,
-    seed: int,
-    types: Ints,
-    picture: Ints | None,
-) -> Selection:
-    n_images = len(ranked.softmin)
-    probability, price = image_probabilities(ranked.probability[open_], cost[open_], ranked.image[open_], n_images)
+def _select_images(shortlist: _Shortlist, budget: Budget, seed: int) -> Selection:
+    ranked, trusted, above = shortlist.ranked, shortlist.trusted, shortlist.above
+    probability, price = image_probabilities(
+        ranked.probability[trusted], shortlist.seconds[trusted], ranked.image[trusted], len(ranked.softmin)
+    )
     sample = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
     inside = np.isin(ranked.image[above], sample.rows)
     rows = above[inside]
-    cause = group_causes(ranked, rows, types, picture)
-    return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()), cause)
-
-
-def _drop_settled(rows: Ints, settled: Ints) -> Ints:
-    return rows[~np.isin(rows, settled)]
+    return Selection(
+        rows=rows,
+        by_lot=np.zeros(len(rows), bool),
+        sample=sample,
+        images=sample.rows,
+        left_out=int((~inside).sum()),
+        cause=group_causes(ranked, rows, shortlist.types),
+    )
 
 
 _MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate

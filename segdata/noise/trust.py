@@ -11,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.errors import list_names
+from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.split_assignment import group_images
+from segdata.core.statistics import linked_groups
+from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, SegmentSet
 
@@ -21,6 +25,37 @@ _MAX_SEGMENTS = 50  # of an image that count
 _NEAR = 2.0  # the distance of appearances, in usual ones to the nearest image, over which likeness falls to 60 %
 _SAME_UNIT = 0.5  # the factor on the distance between images of one group or sequence
 _SAMPLED, _BLOCK = 1000, 500  # images whose nearest one is looked for, and images that are compared at once
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedImages:
+    """Which images belong together, so that none teaches how to judge another one."""
+
+    unit: Ints  # (n_images,) images of one group or sequence, and copies, have the same number
+    picture: Ints  # (n_images,) copies of one picture have the same number
+
+    @staticmethod
+    def from_tables(tables: Tables, columns: Sequence[str] = (), near: bool = False, jobs: int = 0) -> "RelatedImages":
+        """Of all images: those of one sequence, or with one value in a column; `near`: and those that look the same.
+
+        Every image is read for the latter. Raises SegdataError where no image has a value in one of the `columns`.
+        """
+        copies = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
+        return RelatedImages(group_images(tables, columns, copies), linked_groups(len(tables.images), *copies.T))
+
+    @staticmethod
+    def unrelated(n: int) -> "RelatedImages":
+        """Images that have nothing to do with each other."""
+        return RelatedImages(np.arange(n), np.arange(n))
+
+    def take(self, rows: Ints) -> "RelatedImages":
+        """Some of the images."""
+        return RelatedImages(self.unit[rows], self.picture[rows])
+
+    @property
+    def folds_of(self) -> Ints:
+        """(n_images,) the units, or each image by itself where all are one unit."""
+        return self.unit if len(np.unique(self.unit)) > 1 else np.arange(len(self.unit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
 from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.ranking import MIN_AUROC, CategoryTrust
 from segdata.noise.segments import Flags
+from segdata.noise.thresholds import MIN_AUROC, CategoryTrust
 from segdata.report.console import Console, shorten, table
 from segdata.report.findings import (
     FIRST,

@@ -13,8 +13,12 @@ from segdata.api.flag import flag
 from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
+from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise import trust
 from segdata.noise.networks.plan import Settings, load_model_factory
+from segdata.noise.networks.predictions import open_predictions
 
 Make = Callable[..., OpenDataset]
 TINY = Settings(
@@ -130,3 +134,20 @@ def test_a_network_may_be_named(tmp_path: Path) -> None:
     assert flag(data, settings=same, work_dir=tmp_path / "work").predictions == found.predictions
     with pytest.raises(SegdataError, match="no function mesh"):
         load_model_factory(f"{path}:mesh")
+
+
+def test_pictures_are_compared_with_each_other_once(
+    shapes: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both the folds and the causes of findings need to know which images are copies."""
+    compared = []
+
+    def look(images: Table, jobs: int) -> Ints:
+        compared.append(len(images))
+        return np.array([[0, 1]], np.int64)
+
+    monkeypatch.setattr(trust, "find_lookalikes", look)
+    found = flag(shapes(tmp_path / "images", 4), settings=replace(FEW, near=True), work_dir=tmp_path / "work")
+    assert compared == [4]
+    fold = open_predictions(Path(found.predictions)).fold
+    assert fold[0] == fold[1]

@@ -18,16 +18,13 @@ from segdata.noise.ranking import (
     FAIR_ODDS,
     LIKELY_ODDS,
     STRONG_EVIDENCE,
-    CategoryTrust,
     ImageFeatures,
     RankedCandidates,
-    candidates_above,
-    category_trust,
-    flag_thresholds,
     image_features,
     rank_candidates,
 )
 from segdata.noise.segments import VOID, Flags, SegmentSet, runs_of_pixels
+from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
@@ -180,7 +177,7 @@ def test_softmin_is_that_of_the_paper() -> None:
 
 
 def test_images_of_a_group_share_a_fold() -> None:
-    assert assign_folds(["p", "q", "p", "r"]).tolist() == [0, 1, 0, 2]
+    assert assign_folds(np.array([7, 2, 7, 5])).tolist() == [0, 1, 0, 2]
 
 
 def test_one_image_and_no_mistakes_are_survived() -> None:

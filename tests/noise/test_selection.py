@@ -14,9 +14,10 @@ from segdata.noise.candidates import ImageCandidates
 from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
-from segdata.noise.ranking import CategoryTrust, RankedCandidates
+from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import segments_of_map
 from segdata.noise.selection import group_causes, likely_types, match_decisions, select_candidates
+from segdata.noise.thresholds import CategoryTrust
 
 
 def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -> RankedCandidates:
@@ -298,8 +299,22 @@ def test_what_is_found_in_copies_of_a_picture_is_one_cause() -> None:
     types: list[ErrorType] = ["extra", "split", "extra", "merge", "extra", "split"]
     ranked = replace(many([0, 0, 1, 1, 2, 2], [0, 1] * 3, types, [0.9] * 6, set()), candidates=(held,) * 3)
     numbers = np.array([TYPES.index(each) for each in types])
-    assert group_causes(ranked, np.arange(6), numbers, np.array([0, 0, 1])).tolist() == [0, 1, 0, 2, 3, 4]
-    assert group_causes(ranked, np.arange(6), numbers, np.array([0, 1, 0])).tolist() == [0, 1, 2, 3, 0, 1]
+    assert group_causes(replace(ranked, picture=np.array([0, 0, 1])), np.arange(6), numbers).tolist() == [
+        0,
+        1,
+        0,
+        2,
+        3,
+        4,
+    ]
+    assert group_causes(replace(ranked, picture=np.array([0, 1, 0])), np.arange(6), numbers).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        0,
+        1,
+    ]
     assert group_causes(ranked, np.arange(6), numbers).tolist() == [*range(6)]
 
 

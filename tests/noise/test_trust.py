@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from segdata.core.image_files import ChannelArray
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.ranking import (
-    ImageFeatures,
-    RankedCandidates,
-    candidates_above,
-    category_trust,
-    image_features,
-    rank_candidates,
-)
+from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import SegmentSet
+from segdata.noise.thresholds import candidates_above, category_trust
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,

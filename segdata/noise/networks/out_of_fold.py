@@ -19,9 +19,8 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import local_file
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.split_assignment import assign_splits, group_images
+from segdata.core.split_assignment import assign_splits
 from segdata.measure.measure import measure_source
-from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
@@ -37,9 +36,12 @@ from segdata.noise.networks.plan import (
     upright_category,
 )
 from segdata.noise.networks.predictions import Predictions, open_predictions
+from segdata.noise.trust import RelatedImages
 
 if TYPE_CHECKING:
     import torch
+
+    from segdata.noise.networks.training import FoldRun
 
 
 Flags = NDArray[np.bool_]
@@ -57,12 +59,7 @@ class FoldUnits:
         return len(np.unique(self.of[rows]))
 
 
-def similar_pairs(tables: Tables, settings: Settings) -> Ints:
-    """(n, 2) pairs of rows of images that are the same picture; none where `settings` take them for different ones."""
-    return find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
-
-
-def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
+def fold_units(related: RelatedImages, usable: Flags) -> FoldUnits:
     """Groups, sequences and lookalikes; each image is a unit of its own where all would be one.
 
     `usable` (n_images,): those that can be trained on. Raises SegdataError where there are fewer than two, since then
@@ -71,9 +68,8 @@ def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     if usable.sum() < 2:
         count = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
         raise SegdataError(f"{count}: two are needed to judge one by the other; tile them: segdata tile")
-    unit = group_images(tables, settings.group, similar_pairs(tables, settings))
-    if len(np.unique(unit[usable])) > 1:
-        return FoldUnits(unit)
+    if len(np.unique(related.unit[usable])) > 1:
+        return FoldUnits(related.unit)
     note = "all images are in one group, so they were separated: errors that they share stay hidden"
     return FoldUnits(np.arange(len(usable)), note)
 
@@ -143,6 +139,7 @@ def out_of_fold(
     load: Loader = read_channels,
     tables: Tables | None = None,
     maps: LabelMaps | None = None,
+    related: RelatedImages | None = None,
     on: ImageCluster | None = None,
     planned: Callable[[TrainingPlan], None] = lambda plan: None,
     progress: Callable[[StageProgress], None] = ignore_progress,
@@ -155,7 +152,8 @@ def out_of_fold(
     folder : for the predictions and checkpoints; where a run of the same data and settings was killed, it goes on.
         Or a function that names it, of a text that stands for the data and settings
     load : decodes an image file: (channels, height, width) of a URI
-    tables, maps : what was measured of the dataset, in the order of its images, and its labels; default: it is measured
+    tables, maps, related : what was measured of the dataset, in the order of its images, its labels, and which images
+        belong together; default: it is measured
     on : a cluster whose workers predict, and see `folder`; networks are trained here. None: all is done here
     planned : is called with the plan, before anything is trained
     progress : is called now and then
@@ -189,39 +187,70 @@ def out_of_fold(
         measured = tables or measure_source(
             dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile
         )
+        if related is None:
+            related = RelatedImages.from_tables(measured, settings.group, settings.near, settings.jobs)
         pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
-        readable = pictures.survey(settings.jobs)
-        _check_readable(readable, pictures)
-        taught = readable & _annotated_images(measured, settings.annotator)
-        units = fold_units(measured, taught, settings)
-        classes = _classes(maps, np.flatnonzero(taught))
-        facts = _data_facts(measured, maps, pictures, taught, units.among(taught), classes, chosen)
-        plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
+        lesson = _read_images(measured, maps, pictures, related, settings)
+        plan = _kept_plan(folder, lambda: plan_for(_data_facts(lesson, chosen), settings, memory))
         planned(plan)
-        fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
-        pictures = pictures.downscale(plan.scale)
         run = FoldRun(
             maps=maps,
-            pictures=pictures,
+            pictures=pictures.downscale(plan.scale),
             tables=measured,
-            fold_of=fold,
-            taught=taught,
-            classes=classes,
+            fold_of=assign_folds(measured, lesson.units, lesson.taught, plan.folds, plan.seed),
+            taught=lesson.taught,
+            classes=lesson.classes,
             plan=plan,
             settings=settings,
             folder=folder,
             device=chosen,
         )
-        run.predict(readable, on, _timed_progress(progress))
-        ids = tuple(maps.classes[item] for item in classes)
-        unread = {item.image for item in pictures.defects}
-        still = readable & np.array([item not in unread for item in maps.image_ids], bool)
-        notes = tuple(note for note in (units.note,) if note)
-        predictions = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
+        run.predict(lesson.readable, on, _timed_progress(progress))
+        predictions = _predictions(run, lesson)
         write_whole(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
         predictions.save()
         run.tidy()
         return predictions
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What networks learn from."""
+
+    tables: Tables
+    maps: LabelMaps
+    pictures: ImageCache
+    readable: Flags  # (n_images,) whose file can be read
+    taught: Flags  # (n_images,) of these, those that are annotated
+    units: FoldUnits
+    classes: Ints  # of `maps`, that occur
+
+
+def _read_images(
+    tables: Tables, maps: LabelMaps, pictures: ImageCache, related: RelatedImages, settings: Settings
+) -> _Lesson:
+    """Raises SegdataError where no image can be read, or nothing can be learnt from those that can."""
+    readable = pictures.survey(settings.jobs)
+    _check_readable(readable, pictures)
+    taught = readable & _annotated_images(tables, settings.annotator)
+    units = fold_units(related, taught)
+    return _Lesson(tables, maps, pictures, readable, taught, units, _classes(maps, np.flatnonzero(taught)))
+
+
+def _predictions(run: "FoldRun", lesson: _Lesson) -> Predictions:
+    """The predictions of a run that is done; images that could not be read again have none."""
+    maps, defects = lesson.maps, run.pictures.defects
+    unread = {item.image for item in defects}
+    return Predictions(
+        folder=run.folder,
+        image_ids=tuple(maps.image_ids),
+        categories=tuple(maps.classes[item] for item in lesson.classes),
+        fold=run.fold_of,
+        usable=lesson.readable & np.array([item not in unread for item in maps.image_ids], bool),
+        plan=run.plan,
+        notes=tuple(note for note in (lesson.units.note,) if note),
+        defects=defects,
+    )
 
 
 def _finished_predictions(folder: Path, key: str) -> Predictions | None:
@@ -277,30 +306,23 @@ def _classes(maps: LabelMaps, rows: Ints) -> Ints:
     return classes[classes >= 0]
 
 
-def _data_facts(
-    tables: Tables,
-    maps: LabelMaps,
-    pictures: ImageCache,
-    taught: NDArray[np.bool_],
-    n_units: int,
-    classes: Ints,
-    device: "torch.device",
-) -> DataFacts:
+def _data_facts(lesson: _Lesson, device: "torch.device") -> DataFacts:
     from segdata.noise.networks.network import free_memory
 
-    thing_ids = {item.id for item in tables.profile.taxonomy.categories if item.kind == "thing"}
-    thing_ids &= {maps.classes[item] for item in classes.tolist()}
+    maps, tables, taught, profile = lesson.maps, lesson.tables, lesson.taught, lesson.tables.profile
+    thing_ids = {item.id for item in profile.taxonomy.categories if item.kind == "thing"}
+    thing_ids &= {maps.classes[item] for item in lesson.classes.tolist()}
     segments = tables.segments
     single = np.isin(segments["category_id"], sorted(thing_ids)) & ~segments["iscrowd"] & (segments["area"] > 0)
     return DataFacts(
         n_images=int(taught.sum()),
-        n_units=n_units,
+        n_units=lesson.units.among(taught),
         height=int(np.median(maps.height[taught])),
         width=int(np.median(maps.width[taught])),
         largest=(int(maps.height.max()), int(maps.width.max())),
-        channels=pictures.channels or 1,
-        categories=len(classes),
-        instances=tables.profile.task != "semantic" and bool(thing_ids),
+        channels=lesson.pictures.channels or 1,
+        categories=len(lesson.classes),
+        instances=profile.task != "semantic" and bool(thing_ids),
         placed=upright_category(tables),
         least_area=min_instance_area(segments["area"][single]),
         device=device.type,

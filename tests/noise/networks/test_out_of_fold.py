@@ -23,6 +23,7 @@ from segdata.measure.measure import measure_source
 from segdata.noise.networks.out_of_fold import assign_folds, fold_units, out_of_fold
 from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
 from segdata.noise.networks.predictions import Predictions, open_predictions
+from segdata.noise.trust import RelatedImages
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 Make = Callable[[Path, int], OpenDataset]
@@ -335,9 +336,6 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     assert "pip install 'segdata[torch]'" in done.stdout
 
 
-ALONE = Settings(near=False)
-
-
 def tables_of(n: int, groups: list[str] | None = None) -> Tables:
     drawing = draw_picture("\n\n".join(["ab\n.."] * n))
     if groups is not None:
@@ -349,7 +347,7 @@ def tables_of(n: int, groups: list[str] | None = None) -> Tables:
 
 def test_groups_are_in_one_fold() -> None:
     tables, all_ = tables_of(9, list("aabbccdde")), np.ones(9, bool)
-    found = fold_units(tables, all_, ALONE)
+    found = fold_units(RelatedImages.from_tables(tables), all_)
     assert (found.among(all_), found.note) == (5, "")
     fold = assign_folds(tables, found, all_, 3, 0)
     assert set(fold.tolist()) == {0, 1, 2}
@@ -359,7 +357,7 @@ def test_groups_are_in_one_fold() -> None:
 
 def test_one_group_is_separated_and_that_is_said() -> None:
     all_ = np.ones(4, bool)
-    found = fold_units(tables_of(4, list("aaaa")), all_, ALONE)
+    found = fold_units(RelatedImages.from_tables(tables_of(4, list("aaaa"))), all_)
     assert found.among(all_) == 4
     assert "one group" in found.note
 
@@ -368,10 +366,10 @@ def test_one_group_is_separated_and_that_is_said() -> None:
 def test_every_fold_has_images_to_learn_from(seed: int) -> None:
     tables, usable = tables_of(8), np.zeros(8, bool)
     usable[[1, 5, 6]] = True
-    fold = assign_folds(tables, fold_units(tables, usable, ALONE), usable, 3, seed)
+    fold = assign_folds(tables, fold_units(RelatedImages.unrelated(8), usable), usable, 3, seed)
     assert set(fold[usable].tolist()) == {0, 1, 2}
 
 
 def test_one_image_is_too_few() -> None:
     with pytest.raises(SegdataError, match="3 images, of which 1 can be read and are annotated: two are needed"):
-        fold_units(tables_of(3), np.array([True, False, False]), ALONE)
+        fold_units(RelatedImages.unrelated(3), np.array([True, False, False]))

@@ -1,11 +1,11 @@
-"""Tints: whether the image itself says that stuff is something else."""
+"""Colours: whether the image itself says that stuff is something else."""
 
 import numpy as np
 import pytest
 
 from segdata.core.image_files import ChannelArray
+from segdata.noise.colours import CoarseColours, colour_evidence
 from segdata.noise.segments import SegmentPixels, segments_of_map
-from segdata.noise.tints import Tints, tint_evidence
 
 SIDE = 40
 
@@ -23,7 +23,9 @@ def evidence(image: ChannelArray, drawn: np.ndarray, part: np.ndarray, given: in
     parts = segments_of_map(part.T.ravel().astype(np.int64), SIDE, SIDE)
     pixels = SegmentPixels.of_runs(parts.runs, 1)
     return float(
-        tint_evidence(Tints.from_pixels(image), pixels, np.array([given]), np.array([seen]), drawn.T.ravel())[0]
+        colour_evidence(CoarseColours.from_pixels(image), pixels, np.array([given]), np.array([seen]), drawn.T.ravel())[
+            0
+        ]
     )
 
 
@@ -69,5 +71,7 @@ def test_void_and_segments_without_pixels_are_no_examples() -> None:
     drawn = np.where(part, 1, np.where(true == 2, -1, true))
     assert evidence(image, drawn, part, 1, 0) > 1
     nothing = SegmentPixels(np.empty(0, np.int64), np.empty(0, np.int64), 1)
-    tints = Tints.from_pixels(image[:1])
-    assert tint_evidence(tints, nothing, np.ones(1, np.int64), np.zeros(1, np.int64), drawn.T.ravel()).tolist() == [0]
+    colours = CoarseColours.from_pixels(image[:1])
+    assert colour_evidence(colours, nothing, np.ones(1, np.int64), np.zeros(1, np.int64), drawn.T.ravel()).tolist() == [
+        0
+    ]

@@ -1,4 +1,4 @@
-"""Tints: whether the colours of pixels are those of the category that they are labelled as, without any model.
+"""Colours: whether the colours of pixels are those of the category that they are labelled as, without any model.
 
 A network mostly errs about a part of stuff where nothing in the image says so: pale cytoplasm that it takes for
 background has the colours of cytoplasm. What the image itself says is a second witness, independent of the first.
@@ -20,15 +20,15 @@ _MAX_LOG_RATIO = 2.0  # of one pixel
 
 
 @dataclass(frozen=True, slots=True)
-class Tints:
+class CoarseColours:
     """The colours of an image, coarsely."""
 
     code: Ints  # (width * height,) from 0, column by column
     n: int  # how many there can be
 
     @staticmethod
-    def from_pixels(pixels: ChannelArray) -> "Tints":
-        """The tints of an image (C, height, width): of its first three channels, or of one if they are alike."""
+    def from_pixels(pixels: ChannelArray) -> "CoarseColours":
+        """The colours of an image (C, height, width): of its first three channels, or of one if they are alike."""
         from scipy.ndimage import uniform_filter
 
         shown = np.nan_to_num(pixels[:3].astype(np.float32))
@@ -40,11 +40,11 @@ class Tints:
             low, high = np.percentile(smooth[::2, ::2], _PERCENTILES)
             level = (smooth - low) / max(float(high - low), 1e-6) * n_levels
             code = code * n_levels + level.clip(0, n_levels - 1).astype(np.int64)
-        return Tints(np.ascontiguousarray(code.T).ravel(), n_levels ** len(channels))
+        return CoarseColours(np.ascontiguousarray(code.T).ravel(), n_levels ** len(channels))
 
 
-def tint_evidence(tints: Tints, pixels: SegmentPixels, given: Ints, seen: Ints, drawn: Ints) -> Floats:
-    """(n,) how much more the tints of each segment are those of another category than of its own: a mean log ratio.
+def colour_evidence(colours: CoarseColours, pixels: SegmentPixels, given: Ints, seen: Ints, drawn: Ints) -> Floats:
+    """(n,) how much more the colours of each segment are those of another category than of its own: a mean log ratio.
 
     Parameters
     ----------
@@ -53,20 +53,20 @@ def tint_evidence(tints: Tints, pixels: SegmentPixels, given: Ints, seen: Ints, 
     drawn : (width * height,) the category of each pixel of the image, below 0 where none counts
 
     The pixels of a segment do not count as examples of its own category. Of a category with few other pixels in the
-    image little is known, and its tints count as those of the whole image.
+    image little is known, and its colours count as those of the whole image.
     """
     n_categories = int(max(drawn.max(initial=0), given.max(initial=0), seen.max(initial=0))) + 1
-    counts = np.zeros((n_categories, tints.n))
+    counts = np.zeros((n_categories, colours.n))
     is_drawn = drawn >= 0
-    np.add.at(counts, (drawn[is_drawn], tints.code[is_drawn]), 1.0)
+    np.add.at(counts, (drawn[is_drawn], colours.code[is_drawn]), 1.0)
     whole = counts.sum(axis=0)
-    key, own = np.unique(pixels.of * tints.n + tints.code[pixels.at], return_counts=True)
-    of, tint = np.divmod(key, tints.n)
+    key, own = np.unique(pixels.of * colours.n + colours.code[pixels.at], return_counts=True)
+    of, colour = np.divmod(key, colours.n)
     area = np.maximum(pixels.areas, 1)
-    usual = (np.maximum(whole[tint] - own, 0) + 1) / (np.maximum(whole.sum() - area, 0)[of] + tints.n)
-    of_given, n_given = counts[given[of], tint], counts.sum(axis=1)[given]
+    usual = (np.maximum(whole[colour] - own, 0) + 1) / (np.maximum(whole.sum() - area, 0)[of] + colours.n)
+    of_given, n_given = counts[given[of], colour], counts.sum(axis=1)[given]
     any_other = seen < 0
-    of_seen = np.where(any_other[of], whole[tint] - of_given, counts[np.maximum(seen, 0)[of], tint])
+    of_seen = np.where(any_other[of], whole[colour] - of_given, counts[np.maximum(seen, 0)[of], colour])
     n_seen = np.where(any_other, whole.sum() - n_given, counts.sum(axis=1)[np.maximum(seen, 0)])
     p_given = (np.maximum(of_given - own, 0) + _PRIOR_PIXELS * usual) / (
         np.maximum(n_given - area, 0)[of] + _PRIOR_PIXELS

@@ -1,0 +1,131 @@
+"""Thresholds: the categories in which candidates can be trusted, and from which probability on they are told."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from segdata.noise.calibration import logistic
+from segdata.noise.evaluation import Count, Share, auroc, finite_or_none
+from segdata.noise.features import MIN_IOU, VAGUE_IOU
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import Flags, Floats
+
+MIN_AUROC = 0.7
+_MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
+_POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
+
+
+class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
+    """How reliable the ranking of a category is.
+
+    `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is how
+    well it finds the `injected` errors in images that were not learnt from, over all categories if these are too few.
+    `threshold` is the probability from which on a label is reported, if the evidence is strong. `reason` says why the
+    category has no findings.
+    """
+
+    category: str
+    iou: Share | None
+    auroc: Share | None
+    injected: Count
+    threshold: Share
+    reason: str | None
+
+
+def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
+    """How reliable the ranking of each category in `names` (K,) is, but for row 0; with its `threshold` (K,)."""
+    score, is_wrong, category = _held_out_scores(ranked)
+    overall = float(auroc(score, is_wrong)[0])
+    result = []
+    for row in range(1, len(names)):
+        of_category = category == row
+        n = int(is_wrong[of_category].sum())
+        pooled = n < _MIN_INJECTED
+        own_auroc = overall if pooled else float(auroc(score[of_category], is_wrong[of_category])[0])
+        error = _auroc_error(own_auroc, is_wrong if pooled else is_wrong[of_category])
+        iou = float(ranked.iou[row])
+        trust = CategoryTrust(
+            category=names[row],
+            iou=finite_or_none(iou),
+            auroc=finite_or_none(own_auroc),
+            injected=n,
+            threshold=float(threshold[row]),
+            reason=_distrust_reason(names[row], iou, own_auroc, error),
+        )
+        result.append(trust)
+    return result
+
+
+def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    held_out = ranked.held_out
+    return held_out.score, held_out.mistake >= 0, ranked.held_category
+
+
+def _auroc_error(auroc: float, wrong: Flags) -> float:
+    """The standard error of an AUROC. Source: Hanley and McNeil (1982), Radiology 143(1), 29-36."""
+    n, m = int(wrong.sum()), int((~wrong).sum())
+    of_wrong, of_right = auroc / (2 - auroc) - auroc**2, 2 * auroc**2 / (1 + auroc) - auroc**2
+    return float(np.sqrt((auroc * (1 - auroc) + (n - 1) * of_wrong + (m - 1) * of_right) / max(n * m, 1)))
+
+
+def _distrust_reason(name: str, iou: float, auroc: float, error: float) -> str | None:
+    if np.isnan(iou):
+        return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
+    if iou < MIN_IOU:
+        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
+    if not auroc + error >= MIN_AUROC:  # few errors, or many wrong labels among the right ones, measure it badly
+        measured = f"it finds injected errors with AUROC {auroc:.2f}"
+        return f"the model is too weak for {name}: {measured}; at least {MIN_AUROC} is needed"
+    return None
+
+
+def flag_thresholds(ranked: RankedCandidates, n_categories: int) -> Floats:
+    """(K,) the probability from which a candidate of each category is flagged; row 0 is for all together.
+
+    It has the best F1 on injected errors that were not learnt from. With few errors it is closer to that of all
+    categories, so that neither large categories dominate small ones nor small ones follow chance.
+    """
+    score, is_wrong, category = _held_out_scores(ranked)
+    overall = _best_f1(score, is_wrong)
+    result = np.full(n_categories, overall)
+    for number in range(1, n_categories):
+        of_category = category == number
+        n = float(is_wrong[of_category].sum())
+        if n:
+            own = _best_f1(score[of_category], is_wrong[of_category])
+            result[number] = (n * own + _POOLED_WEIGHT * overall) / (n + _POOLED_WEIGHT)
+    return result
+
+
+def _best_f1(score: Floats, wrong: Flags) -> float:
+    """The greatest score with the best F1 as a threshold."""
+    if not wrong.any():
+        return 0.5
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wrong[order])
+    f1 = 2 * hits / (wrong.sum() + np.arange(1, len(score) + 1))
+    last = np.append(score[order][1:] != score[order][:-1], True)
+    return float(score[order][np.where(last, f1, -1).argmax()])
+
+
+def candidates_above(
+    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
+
+    Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports
+    little. Nothing in unreliable categories or in images that the model does not know can be trusted, nor can regions
+    that are thinner than the model is exact. The given category decides. If a region was labelled as another category
+    than the model predicts, the predicted category must not be vague either. `trust` has an item for each of the rows
+    1, 2, … of the categories.
+    """
+    category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
+    bad = [row for row, item in enumerate(trust, 1) if item.reason]
+    vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
+    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known_images[ranked.image]
+    trusted[ranked.thin] = False
+    if threshold is not None:
+        trusted &= (logistic(ranked.odds) >= threshold[category]) & ranked.strong
+    rows = np.flatnonzero(trusted)
+    return rows[np.argsort(-ranked.probability[rows], kind="stable")]
