@@ -45,6 +45,12 @@ class ImageRegions:
         kept = np.isin(self.label, regions)
         return Runs(self.runs.start[kept], self.runs.length[kept], self.runs.owner[kept])
 
+    def at_frame(self, height: int, width: int) -> Ints:
+        """The regions that reach the frame, ascending."""
+        x, top = np.divmod(self.runs.start, height)
+        reaches = (x == 0) | (x == width - 1) | (top == 0) | (top + self.runs.length == height)
+        return np.unique(self.label[reaches])
+
     def first(self, order: Ints, pixels: int | None) -> Runs:
         """The pixels of the first regions in this order that together have no more than `pixels`."""
         return self.only(order[np.cumsum(self.area[order]) <= (pixels or 0)])
@@ -216,20 +222,17 @@ def _overlap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoc
 
 
 def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The small parts: all but the largest, with as many pixels as the finding."""
-    height = annotation.size[0]
-    parts = ImageRegions.from_runs(annotation.pixels_of(rows), height, diagonal=True)
-    others = np.argsort(-parts.area, kind="stable")[1:]
-    return FindingLocation(rows, parts.smallest(finding, height, others))
+    """The small parts: all but the largest and those at the frame, with as many pixels as the finding."""
+    parts = ImageRegions.from_runs(annotation.pixels_of(rows), annotation.size[0], diagonal=True)
+    others = np.setdiff1d(np.argsort(-parts.area, kind="stable")[1:], parts.at_frame(*annotation.size))
+    return FindingLocation(rows, parts.smallest(finding, annotation.size[0], others))
 
 
 def _pinholes(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """The small holes: regions that do not reach the frame, with as many pixels as the finding."""
     height, width = annotation.size
     empty = ImageRegions.from_runs(annotation.complement(annotation.pixels_of(rows)), height, diagonal=True)
-    x, top = np.divmod(empty.runs.start, height)
-    at_frame = (x == 0) | (x == width - 1) | (top == 0) | (top + empty.runs.length == height)
-    closed = np.setdiff1d(np.arange(len(empty.area)), empty.label[at_frame])
+    closed = np.setdiff1d(np.arange(len(empty.area)), empty.at_frame(height, width))
     return FindingLocation(rows, empty.smallest(finding, height, closed))
 
 

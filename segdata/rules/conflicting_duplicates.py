@@ -10,10 +10,13 @@ from segdata.core.finding import RowFinding
 from segdata.core.paths import split_of_folder
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
+from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
 
 _NAMED = 3  # categories that a finding names
 _LEAST_FRAMES = 3  # of a sequence that only names tell
+_NEAREST, _LEAST_NEAR = 20, 2  # of so many images of a series one is near to another; but two at least
+_CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 
 
@@ -29,10 +32,11 @@ def conflicting_duplicates(
     You get one finding for each annotation whose image repeats an earlier one, by the same annotator, where the pixels
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
     frames of one sequence are then ignored, since things move there. Images whose names differ only in their last
-    number are frames of a sequence, too, if they are neighbours, or if at least half of them look like another one. The
-    rule compares the pixels of categories, not
-    the instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are compared where the
-    files of two volumes are byte-identical.
+    number are frames of a sequence, too, if they are neighbours, or if at least half of them look like another one. So
+    are those whose numbers are among the nearest twentieth (and two at least), if so many of the images that look alike
+    are near to each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the
+    pixels of categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of
+    volumes are compared where the files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.
@@ -85,9 +89,24 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     looking_alike = np.unique(np.concatenate([alike["image"][together], alike["of"][together]]))
     n_alike = np.bincount(series[looking_alike], minlength=len(members))
     is_film = (n_alike >= members / 2) & (members >= _LEAST_FRAMES)
-    neighbours = np.abs(place[alike["image"]] - place[alike["of"]]) <= 1
-    result: Flags = recorded | (together & (neighbours | is_film[np.maximum(first, 0)]))
+    apart = np.abs(place[alike["image"]] - place[alike["of"]])
+    reach = np.maximum(members // _NEAREST, _LEAST_NEAR)
+    is_near = together & (apart <= reach[np.maximum(first, 0)])
+    is_succession = _follow_each_other(first[together], is_near[together], members, reach)
+    in_series = (apart <= 1) | is_film[np.maximum(first, 0)] | (is_near & is_succession[np.maximum(first, 0)])
+    result: Flags = recorded | (together & in_series)
     return result
+
+
+def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints) -> Flags:
+    """(n_series,) whether more of its images that look alike are near to each other than chance explains.
+
+    By chance, each pair of images is as likely to look alike; `series` and `is_near` (n,) are of such pairs.
+    """
+    n, n_near = (np.bincount(of, minlength=len(members)).tolist() for of in (series, series[is_near]))
+    near_pairs = reach * members - reach * (reach + 1) / 2
+    share = (near_pairs / np.maximum(members * (members - 1) / 2, 1)).tolist()
+    return np.array([proves_rate(*counts, _CONFIDENCE) for counts in zip(n_near, n, share, strict=True)], bool)
 
 
 def _name_series(names: list[str]) -> tuple[Ints, Ints]:

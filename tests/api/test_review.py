@@ -28,9 +28,9 @@ from segdata.testing.pictures import draw_picture
 
 SPECKS = """
 aaaaaaaaaaaaaaaaaaaa.....
-aaaaaaaaaaaaaaaaaaaa....a
+aaaaaaaaaaaaaaaaaaaa...a.
 aaaaaaaaaaaaaaaaaaaa.....
-bbbbbbbbbbbbbbbbbbbb....b
+bbbbbbbbbbbbbbbbbbbb...b.
 bbbbbbbbbbbbbbbbbbbb.....
 bbbbbbbbbbbbbbbbbbbb.....
 
@@ -223,7 +223,7 @@ def test_a_fix_in_a_slice_of_a_volume_is_left_to_people(tmp_path: Path) -> None:
     drawing = draw_picture(f"{SPECKS}\nsequence: volume")
     segdata.convert(OpenDataset(drawing, drawing.profile, Config()), tmp_path / "volume")
     asked = Finding(
-        code="SEG106", rule="speck", severity="warning", message="", image="1.png", bbox=(24, 1, 1, 1), pixels=1,
+        code="SEG106", rule="speck", severity="warning", message="", image="1.png", bbox=(23, 1, 1, 1), pixels=1,
         fix="unsafe",
     )  # fmt: skip
     segdata.decide(tmp_path / "volume", [said(tmp_path / "volume", asked)])

@@ -23,7 +23,7 @@ def test_fences_are_closed_and_pictures_inside() -> None:
     for name, text in markdown_pages().items():
         assert text.count("```") % 2 == 0, name
     speck = markdown_pages()["SEG106.md"]
-    assert "```\naaaaaaaaaaaa..\naaaaaaaaaaaa.a\n```" in speck
+    assert "```\naaaaaaaaaaaa...\naaaaaaaaaaaa.a.\naaaaaaaaaaaa...\n```" in speck
 
 
 COLOUR = Console(80, colour=True)

@@ -97,6 +97,39 @@ def test_neighbours_in_a_series_are_shots_of_things_that_move(tmp_path: Path) ->
     assert conflicts(path) == ()
 
 
+def shots(*again: int) -> tuple[list[str], list[int]]:
+    """The names of 40 shots and the seeds of their pictures; `again`: those that look like the one two before."""
+    seeds = list(range(100, 140))
+    for place in again:
+        seeds[place] = seeds[place - 2]
+    return [f"train/shot_{number:03}.png" for number in range(39)] + ["val/shot_039.png"], seeds
+
+
+def test_shots_that_look_alike_near_each_other_are_a_sequence_and_one_far_away_is_a_copy(tmp_path: Path) -> None:
+    """Slices of one scan: three look like the one before the last, and one like the first, far away."""
+
+    def found(folder: Path, seeds: list[int]) -> list[str | None]:
+        images = {
+            name: (seed, [SQUARE if place % 4 < 2 else SMALLER])
+            for place, (name, seed) in enumerate(zip(names, seeds, strict=True))
+        }
+        path = write(folder, images)
+        for place, name in enumerate(names):  # no two are the same file
+            file = folder / "images" / name
+            pixels = np.array(Image.open(file))
+            pixels[0, place] ^= 1
+            Image.fromarray(pixels).save(file)
+        return [finding.image for finding in conflicts(path)]
+
+    names, seeds = shots(5, 15, 25)
+    assert found(tmp_path / "scan", seeds) == []
+    names, seeds = shots(25)
+    assert found(tmp_path / "one pair is no law", seeds) == [names[25]]
+    names, seeds = shots(5, 15, 25)
+    seeds[34] = seeds[0]
+    assert found(tmp_path / "copy", seeds) == [names[34]]
+
+
 def test_what_is_found_does_not_depend_on_threads(tmp_path: Path) -> None:
     images = {f"{n}.png": (n % 5, [SQUARE if n < 20 else SMALLER]) for n in range(60)}
     path = write(tmp_path, images)

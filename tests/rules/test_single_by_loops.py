@@ -297,10 +297,10 @@ def test_slivers_holes_and_stray_parts_are_small_for_their_segment(seed: int) ->
     common = {"segment": owner, "area": area, "whole": areas[owner], **box}
     holes = Table(common | {"empty": rng.random(n) < 0.8})
     cluster = np.where(rng.random(n) < 0.2, 20, area)
-    parts = Table(common | {"cluster": cluster, "drawn": rng.random(n) < 0.8})
+    parts = Table(common | {"cluster": cluster, "drawn": rng.random(n) < 0.8, "cut": rng.random(n) < 0.2})
     gaps = {"annotation": rng.integers(0, 3, n), "area": rng.choice([9, 10, 20, 40], n), **box}
     gaps["perimeter"] = rng.choice([20, 22, 24, 44], n)
-    no_things = Table({name: np.zeros(0, np.int64) for name in (*common, "thing", "cluster", "empty")})
+    no_things = Table({name: np.zeros(0, np.int64) for name in (*common, "thing", "cluster", "cut", "empty")})
     tables = with_tables(tables, holes=holes, parts=parts, gaps=Table(gaps), cavities=no_things, solids=no_things)
     category, crowd = whole(tables, "category_id"), whole(tables, "iscrowd")
     plain = [category[row] == CAR and not crowd[row] for row in range(12)]
@@ -311,7 +311,8 @@ def test_slivers_holes_and_stray_parts_are_small_for_their_segment(seed: int) ->
         row = owner[k]
         if plain[row] and not net[row] and area[k] < 8 and area[k] < 0.05 * areas[row] and holes["empty"][k]:
             small["SEG107"].append(k)
-        if plain[row] and cluster[k] < 8 and cluster[k] < 0.05 * areas[row] and parts["drawn"][k]:
+        is_stray = cluster[k] < 8 and cluster[k] < 0.05 * areas[row] and parts["drawn"][k] and not parts["cut"][k]
+        if plain[row] and is_stray:
             small["SEG106"].append(k)
     for code, rows in small.items():
         found = check(code, tables, min_pixels=8, max_share=0.05)

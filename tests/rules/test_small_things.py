@@ -4,29 +4,35 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
+from segdata.core.batch import mask_to_runs, replace_column
 from segdata.core.config import Config
 from segdata.core.finding import Defect, Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
+from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 Judged = Callable[..., list[Finding]]
 BLOCK = "\n".join(["a" * 12] * 6)
-SPECKS = f"{BLOCK}\n............\na.aa.......a\n"
+SPECKS = f"{BLOCK}\n............\n.a.aa.....a.\n............\n"
 PINHOLES = f"{BLOCK}\na.aaa..aaaaa\n{BLOCK}\n"
 
 
 def test_specks_of_a_segment_are_one_finding_at_the_largest(judged: Judged) -> None:
     (finding,) = judged("SEG106", SPECKS)
-    assert (finding.pixels, finding.bbox) == (4, (2, 7, 2, 1))
+    assert (finding.pixels, finding.bbox) == (4, (3, 7, 2, 1))
     assert finding.message == "3 stray parts of 4 px, the largest 2 px, in a segment of 76 px"
 
 
-@pytest.mark.parametrize(("code", "picture", "whole"), [("SEG106", "aaaaaa.a", 7), ("SEG107", "aaaa\na.aa\naaaa", 11)])
+@pytest.mark.parametrize(
+    ("code", "picture", "whole"),
+    [("SEG106", ".........\naaaaaa.a.\n.........", 7), ("SEG107", "aaaa\na.aa\naaaa", 11)],
+)
 def test_parts_of_just_the_largest_share_are_none(judged: Judged, code: str, picture: str, whole: int) -> None:
     """One pixel of `whole`: flagged if its share is below the limit."""
     assert not judged(code, picture, max_share=1 / whole)
@@ -35,7 +41,7 @@ def test_parts_of_just_the_largest_share_are_none(judged: Judged, code: str, pic
 
 @pytest.mark.parametrize(
     ("code", "picture"),
-    [("SEG106", f"{BLOCK}\n............\naaa........."), ("SEG107", f"{BLOCK}\na...aaaaaaaa\n{BLOCK}")],
+    [("SEG106", f"{BLOCK}\n............\n.aaa........\n............"), ("SEG107", f"{BLOCK}\na...aaaaaaaa\n{BLOCK}")],
 )
 def test_parts_of_min_pixels_are_none(judged: Judged, code: str, picture: str) -> None:
     assert not judged(code, picture, min_pixels=3)
@@ -65,17 +71,46 @@ def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
 
 
 def test_dots_are_not_stray_where_no_part_is_larger(judged: Judged) -> None:
-    dots = "a.." * 60
+    dots = f".{'a..' * 60}"
     empty = "." * len(dots)
-    assert judged("SEG106", f"{dots}\n{empty}\n{dots}") == []
-    (finding,) = judged("SEG106", f"{dots}\n{empty}\n{empty}\n{'a' * 8}{empty[8:]}")
+    assert judged("SEG106", f"{empty}\n{dots}\n{empty}\n{dots}\n{empty}") == []
+    (finding,) = judged("SEG106", f"{empty}\n{dots}\n{empty}\n{'a' * 8}{empty[8:]}")
     assert finding.message.startswith("60 stray parts")
 
 
 @pytest.mark.parametrize(("n_fibres", "n_found"), [(19, 1), (20, 0)])
 def test_the_smallest_of_many_small_parts_is_not_stray(judged: Judged, n_fibres: int, n_found: int) -> None:
     fibres = "aaaa." * n_fibres + "...."
-    assert len(judged("SEG106", f"{fibres}\n{fibres}\n{'.' * (len(fibres) - 2)}aa")) == n_found
+    rows = (fibres, fibres, f"{'.' * (len(fibres) - 3)}aa.", "." * len(fibres))
+    assert len(judged("SEG106", "\n".join(rows))) == n_found
+
+
+@pytest.mark.parametrize("rim", ["a...", "...a", "a.......\n........", ".a..\na...", ".a......\n..a....."])
+def test_what_the_frame_may_have_cut_is_not_stray(judged: Judged, rim: str) -> None:
+    """By itself, or together with what touches it at a corner; a copy of it away from the frame is."""
+    rows = rim.split("\n")
+    width = len(rows[0])
+    block, empty = "a" * 12, "." * width
+    for turned in (str, lambda picture: "\n".join(reversed(picture.split("\n")))):
+        at_frame = [f"{block}.{row}" for row in rows] + [f"{block}.{empty}"] * 5
+        assert not judged("SEG106", turned("\n".join(at_frame)))
+        within = [f"{block}.{empty}.", *(f"{block}.{row}." for row in rows), *[f"{block}.{empty}."] * 5]
+        assert judged("SEG106", turned("\n".join(within)))
+
+
+def test_parts_at_the_edge_of_a_region_of_interest_are_not_stray() -> None:
+    """The region ends before the last two columns."""
+    picture = "\n".join(["aaaaaaaaaaaa........."] * 3)
+    for x, n_found in ((15, 1), (17, 1), (18, 0), (14, 1)):
+        rows = [list(row) for row in ("." * 21, *picture.split("\n"), "." * 21)]
+        rows[2][x] = "a"
+        drawing = draw_picture("\n".join("".join(row) for row in rows))
+        region = np.zeros((5, 21), bool)
+        region[:, :19] = True
+        counts = runs_to_rle(mask_to_runs(region), np.array([5]), np.array([21]))
+        batch = replace(drawing.batch, images=replace_column(drawing.batch.images, "roi", counts))
+        tables = measure_source(PictureDataset(drawing.profile, batch, ()), find_rule("SEG106").needs, jobs=1)
+        assert len(run_rules(tables, [find_rule("SEG106")], Config()).findings) == n_found
 
 
 def test_loops_of_a_net_of_thin_lines_are_no_pinholes(judged: Judged) -> None:

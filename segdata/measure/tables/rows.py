@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, find_contacts, first_identical, union_by_frame
-from segdata.core.runs import Components, Ints, find_holes, label_parts, run_columns, segment_shapes
+from segdata.core.runs import Components, Flags, Ints, Runs, find_holes, label_parts, run_columns, segment_shapes
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 
@@ -162,18 +162,66 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
 _SHAPE = ("area", "x", "y", "width", "height")
 
 
-def mark_drawn(batch: Batch, parts: pa.Table, cluster: Ints) -> pa.Table:
-    """The table `parts` (all parts of the segments that have several) with two more columns.
+def mark_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> pa.Table:
+    """The table `parts` (all parts of the segments that have several) with three more columns.
 
     cluster: the area in pixels of the 8-connected region that the part belongs to. drawn: the part is a whole ring of
     its segment's polygon, or of those that bridges join to one, or there is no polygon; where a ring is narrower than a
-    pixel, its raster falls apart.
+    pixel, its raster falls apart. cut: this region is at the frame, or at the edge of the region of interest.
     """
-    segment = parts["segment"].to_numpy()
+    batch, segment = view.batch, parts["segment"].to_numpy()
     rings = SourceRings.among(batch.segments["rings"], np.unique(segment))
     is_ring = matches_ring(parts, rings.unkeyhole(), *batch.segment_size)
     is_ring |= ~np.isin(segment, rings.segment)
-    return parts.append_column("cluster", pa.array(cluster)).append_column("drawn", pa.array(is_ring))
+    columns = {"cluster": cluster, "drawn": is_ring, "cut": _cut_parts(view, parts, cluster)}
+    for name, values in columns.items():
+        parts = parts.append_column(name, pa.array(values))
+    return parts
+
+
+def _cut_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> Flags:
+    """(n_parts,) whether the part, or one that it touches at a corner, lies at the frame or beside what is no region.
+
+    Corners are looked at only in segments where the boxes of the parts leave it open.
+    """
+    segment, area, x, y, width, height = (parts[name].to_numpy() for name in ("segment", *_SHAPE))
+    high, wide = (sizes[segment] for sizes in view.batch.segment_size)
+    cut: Flags = (x == 0) | (y == 0) | (x + width == wide) | (y + height == high)
+    is_open = cluster != area
+    unclear = np.intersect1d(segment[cut & is_open], segment[~cut & is_open])
+    if view.limits is not None:
+        unclear = np.unique(segment)
+    if len(unclear) == 0:
+        return cut
+    runs = view.batch.runs.take(unclear, view.batch.n_segments)
+    part, region = (label_parts(runs, view.batch.segment_size[0][unclear], corners)[0] for corners in (False, True))
+    at_edge = np.zeros(int(region.max(initial=-1)) + 1, bool)
+    at_edge[region[_cut_runs(view, runs, unclear)]] = True
+    of_part = np.zeros(int(part.max(initial=-1)) + 1, bool)
+    of_part[part] = at_edge[region]
+    cut[np.isin(segment, unclear)] = of_part  # both are in the order of segments, then of first pixels
+    return cut
+
+
+def _cut_runs(view: BatchView, runs: Runs, segments: Ints) -> Flags:
+    """(n_runs,) whether a run has a pixel beside it, or at its corner, that is no part of the region of interest.
+
+    The owners are numbered as `segments`, their rows.
+    """
+    high, wide = (sizes[segments] for sizes in view.batch.segment_size)
+    x, top = run_columns(runs, high)
+    high, wide, bottom = high[runs.owner], wide[runs.owner], top + runs.length
+    cut: Flags = (x == 0) | (top == 0) | (x + 1 == wide) | (bottom == high)
+    inner = np.flatnonzero(~cut)
+    if view.limits is None or len(inner) == 0:
+        return cut
+    start = ((x - 1) * high + top - 1)[inner][:, None] + high[inner][:, None] * np.arange(3)
+    length = np.repeat(runs.length[inner] + 2, 3)
+    around = Runs(start.ravel(), length, np.repeat(np.arange(len(inner), dtype=np.int32), 3))
+    frame = view.batch.segment_annotation[segments][runs.owner[inner]]
+    within = clip_runs(around, frame, view.limits, view.line, len(inner))
+    cut[inner] = within.areas(len(inner)) < 3 * (runs.length[inner] + 2)
+    return cut
 
 
 def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
@@ -212,7 +260,7 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
 def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
 
-    `parts` lists the parts of segments that have several; see `mark_drawn` and `mark_empty_holes` for their further
+    `parts` lists the parts of segments that have several; see `mark_parts` and `mark_empty_holes` for their further
     columns. Areas and boxes in pixels, perimeters in pixel edges.
     """
     batch = view.batch
@@ -227,7 +275,7 @@ def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     }
     return {
         "segments": pa.table(columns),
-        "parts": mark_drawn(batch, component_table(walk.several, "segment"), walk.cluster),
+        "parts": mark_parts(view, component_table(walk.several, "segment"), walk.cluster),
         "holes": mark_empty_holes(view, component_table(empty, "segment")),
     }
 

@@ -21,7 +21,7 @@ IndexPairs = tuple[Ints, Ints]
 @measure_dataset(
     "volumes",
     tables={
-        "solids": ("segment", "thing", "area", *_BOX, "cluster", "slices", "whole"),
+        "solids": ("segment", "thing", "area", *_BOX, "cluster", "cut", "slices", "whole"),
         "cavities": ("segment", "thing", "area", *_BOX, "empty", "whole"),
         "skips": ("before", "after", "annotation", "shared", "smaller", *_BOX),
     },
@@ -215,25 +215,29 @@ def measure_solids(tables: TablesByName, volumes: list[FrameSequence], pieces: S
     """The table `solids`: the parts of things in volumes, connected by faces of voxels.
 
     segment: the row of the one that has most of it; thing: numbered from 0; area: voxels; cluster: voxels of the
-    region, connected by corners, that it belongs to; slices: how many it is in; whole: the thing's voxels; box: on the
-    slice of `segment`.
+    region, connected by corners, that it belongs to; cut: this region is at the frame of a slice, or at the edge of its
+    region of interest; slices: how many it is in; whole: the thing's voxels; box: on the slice of `segment`.
     """
-    segments, parts = tables["segments"], tables["parts"]
+    segments, parts, images = tables["segments"], tables["parts"], tables["images"]
     thing = _things(segments, volumes)
     owner = np.repeat(np.arange(len(segments)), segments["parts"])
     several = (segments["parts"] > 1)[owner]
     shape = {name: segments[name][owner].astype(np.int64) for name in ("area", *_BOX)}
     for name, values in shape.items():
         values[several] = parts[name]
+    wide, high = (images[name][segments["image"]][owner] for name in ("width", "height"))
+    cut = np.minimum(shape["x"], shape["y"]) == 0
+    cut |= (shape["x"] + shape["width"] == wide) | (shape["y"] + shape["height"] == high)
+    cut[several] = parts["cut"]
     rows = np.flatnonzero(thing[owner] >= 0)
     faces = _components(len(owner), rows, [piece.faces for piece in pieces])
     corners = _components(len(owner), rows, [piece.touching for piece in pieces])
     joint = Table({"segment": owner[rows], "thing": thing[owner[rows]], **{k: v[rows] for k, v in shape.items()}})
     cluster = np.bincount(corners, weights=joint["area"]).astype(np.int64)[corners]
-    one = _merge_by_group(joint.beside(cluster=cluster), faces)
-    images = np.unique(np.stack([faces, segments["image"][owner[rows]]]), axis=1)[0]
+    one = _merge_by_group(joint.beside(cluster=cluster, cut=(np.bincount(corners, cut[rows]) > 0)[corners]), faces)
+    in_slices = np.unique(np.stack([faces, segments["image"][owner[rows]]]), axis=1)[0]
     voxels = np.bincount(one["thing"], weights=one["area"]).astype(np.int64)[one["thing"]]
-    return one.beside(slices=np.bincount(images, minlength=len(one)), whole=voxels)
+    return one.beside(slices=np.bincount(in_slices, minlength=len(one)), whole=voxels)
 
 
 def measure_cavities(

@@ -136,11 +136,11 @@ def gap(site: SeededDataset) -> Iterator[SeededDefect]:
 
 @seeds_defect(SHAPES)
 def speck(site: SeededDataset) -> Iterator[SeededDefect]:
-    """SEG106: a stray piece of pole, 2 x 2 pixels, on the road at the lower edge of the frame."""
+    """SEG106: a stray piece of pole, 2 x 2 pixels, on the road near the lower edge of the frame."""
     shot = site.take(lambda shot: any(s.category is POLE for s in shot.picture.segments))
     mask = site.pixels("masks", shot)
     stray = np.zeros(mask.shape[:2], bool)
-    stray[-2:, mask.shape[1] // 2 : mask.shape[1] // 2 + 2] = True
+    stray[-4:-2, mask.shape[1] // 2 : mask.shape[1] // 2 + 2] = True
     mask[stray] = POLE.color
     writers.write_png(site.path("masks", shot), mask)
     yield site.covering("SEG106", "stray part", stray, **_about(shot, POLE))
