@@ -21,13 +21,17 @@ from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
+    UNKNOWN,
     Legend,
     MaskFile,
     Palette,
     ValueRuns,
+    colour_legend,
     decode_mask,
+    index_legend,
     n_pages,
     pack_color,
+    shown_colors,
     unpack_color,
 )
 
@@ -35,6 +39,7 @@ _VOC_VOID = (224, 224, 192)
 MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-Stuff has 182
 _FEW_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
 _NEAR = 16  # greys as near as this to black or white are what compression makes of them
+_TINGE = 8  # between the channels of greys that a conversion tinged
 _TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
 _LEAST_MASKS = 10  # fewer masks do not tell what is rare
 _FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
@@ -60,11 +65,21 @@ class MaskValues(msgspec.Struct, frozen=True):
     size: int  # pixels of the mask
     coloured: bool
     palette: Palette | None
+    by_palette: bool = False  # values are the colours that a palette showed
 
     @property
     def is_grey(self) -> bool:
         """Whether values are colours with equal channels."""
         return self.coloured and bool((self.value == (self.value & 255) * 0x010101).all())
+
+    def as_shown(self) -> "MaskValues":
+        """The colours that the palette shows the values in; unchanged without a palette."""
+        if self.palette is None or self.coloured or self.value[-1] >= len(self.palette):
+            return self
+        value, row = np.unique(shown_colors(self.palette)[self.value].astype(np.int64), return_inverse=True)
+        area, n_runs = (np.bincount(row, counts, len(value)).astype(np.int64) for counts in (self.area, self.n_runs))
+        colors = msgspec.structs.replace(self, value=value, area=area, n_runs=n_runs, coloured=True)
+        return msgspec.structs.replace(colors, palette=None, by_palette=True)
 
     def as_grey(self) -> "MaskValues":
         """The values of grey colours."""
@@ -115,6 +130,19 @@ class ValueCounts:
     def as_grey(self) -> "ValueCounts":
         """The counts of colours whose channels are equal as those of greys."""
         return replace(self, masks=tuple(mask.as_grey() for mask in self.masks), value=self.value & 255)
+
+    @cached_property
+    def shown(self) -> "ValueCounts":
+        """The counts by the colours of palettes that differ, where these colours are what was drawn; else itself.
+
+        They are if they are fewer than the indices, as one colour is at several of them, or if they were smoothed.
+        """
+        palettes = {mask.palette.tobytes() for mask in self.masks if mask.palette is not None}
+        masks = [mask.as_shown() for mask in self.masks] if len(palettes) > 1 else []
+        shown = ValueCounts.count(masks)
+        if not masks or not all(mask.coloured for mask in masks):
+            return self
+        return shown if len(shown.value) < len(self.value) or _levels(shown) is not None else self
 
     @cached_property
     def has_colors(self) -> bool:
@@ -174,13 +202,16 @@ class ProvisionalTaxonomy(msgspec.Struct, frozen=True):
     sparse: bool = False  # pixels need not be labelled, as beside the foreground of a binary mask
     defects: tuple[Defect, ...] = ()  # values that one mask alone has, and that may be a mistake
     legend: Legend | None = None  # of all values, where compression or smoothing made most of them
+    by_palette: bool = False  # values of different palettes mean the colours that these show
 
 
 def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
     """What the values in masks probably mean; raises UnreadableError if there are too many for categories."""
-    foreground, level = binary_level(counts), _levels(counts)
-    if level is not None and (foreground is None or len(np.unique(level)) > 2):
-        return _smoothed(counts, level)
+    if counts.shown is not counts:
+        return msgspec.structs.replace(propose_taxonomy(counts.shown), by_palette=True)
+    foreground, levels = binary_level(counts), _levels(counts)
+    if levels is not None and (foreground is None or len(levels) > 2):
+        return _smoothed(counts, levels)
     if foreground is not None:
         return _binary(counts, foreground)
     slips = _are_slips(counts)
@@ -202,9 +233,9 @@ def binary_level(counts: ValueCounts) -> int | None:
     more, or be stored as 0 and 255 where the others hold 0 and 1.
     """
     if counts.has_colors:
-        red, green, blue = (counts.value >> shift & 255 for shift in (0, 8, 16))
-        is_grey = bool((red == green).all() and (green == blue).all())
-        return binary_level(counts.as_grey()) if is_grey else None
+        is_grey = np.ptp(_channels(counts.value), axis=1) <= _TINGE
+        has_white = bool((counts.value[-1:] == counts.value[-1:] // 0x010101 * 0x010101).all())
+        return binary_level(counts.as_grey()) if is_grey.all() and has_white else None
     if len(counts.value) < 2 or counts.value[0] != 0:
         return None
     if counts.palette is not None and not _is_black_and_white(counts.palette, int(counts.value[-1])):
@@ -255,14 +286,13 @@ def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
 
 
 def _levels(counts: ValueCounts) -> Ints | None:
-    """(k,) the row of the level that each value is nearest to, if compression or smoothing made the others.
+    """(m,) the values, ascending, that masks were drawn with, if compression or smoothing made the many others.
 
-    Levels are far from each other, and most of their pixels lie within others of the same level; the rest are many
-    values of few pixels, in runs too short for what somebody drew. None where that does not hold, or a palette says
-    what each value is.
+    Levels are far from each other, and most of their pixels lie within others of the same level. None where a palette
+    says what each value is.
     """
-    n_values = len(counts.value)
-    if n_values <= _FEW_LEVELS + 2 or counts.palette is not None or (not counts.has_colors and counts.value[-1] > 255):
+    is_told = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
+    if len(counts.value) <= _FEW_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
         return None
     channels = _channels(counts.value)
     frequent = np.flatnonzero(counts.pixels >= _LEAST_LEVEL * counts.n_pixels)
@@ -271,17 +301,64 @@ def _levels(counts: ValueCounts) -> Ints | None:
         if not levels or _distance(channels[row], channels[levels]).min() > _NEAR:
             levels.append(row)
     levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _LEAST_INNER)
-    if len(levels) < 2:
-        return None
-    others = np.ones(n_values, bool)
+    return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
+
+
+def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
+    """Whether the values beside levels, given by rows, are many, and near a level or in runs too short to be drawn."""
+    channels = _channels(counts.value)
+    others = np.ones(len(counts.value), bool)
     others[levels] = False
     short = counts.pixels[others].sum() < _TRANSITION * counts.runs[others].sum()
-    distance = _distance(channels, channels[levels])
-    n_near = counts.pixels[distance.min(axis=1) <= _NEAR].sum()
+    n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _NEAR].sum()
     if others.sum() <= _FEW_LEVELS or not short or n_near <= _LEAST_NEAR * counts.n_pixels:
+        return False
+    return _inner_share(counts, channels[levels], near=False) < 1 - _LEAST_NEAR
+
+
+def _is_grey_ramp(palette: Palette) -> bool:
+    """Whether a palette shows each index as the grey of that brightness: such indices are greys."""
+    return bool((palette == np.arange(len(palette))[:, None]).all())
+
+
+class SmoothedReading(msgspec.Struct, frozen=True):
+    """How compressed or smoothed masks of a taxonomy are read."""
+
+    legend: Legend  # of all values
+    defect: Defect  # what says so
+
+
+def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy) -> SmoothedReading | None:
+    """The reading of compressed or smoothed masks under a taxonomy; None unless each level is near a value of its.
+
+    A value that the taxonomy lacks means what the nearest level means.
+    """
+    shown = counts.shown
+    legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
+    levels = _levels(shown)
+    if levels is None or len(legend.value) == 0:
         return None
-    is_thin = _inner_share(counts, channels[levels], near=False) < 1 - _LEAST_NEAR
-    return np.array(levels)[distance.argmin(axis=1)] if is_thin else None
+    distance = _distance(_channels(levels), _channels(legend.value))
+    if distance.min(axis=1).max() > _NEAR:
+        return None
+    meaning = legend.category[distance.argmin(axis=1)]
+    nearest = meaning[_distance(_channels(shown.value), _channels(levels)).argmin(axis=1)]
+    named = legend.read(shown.value)
+    is_left = named == UNKNOWN
+    read = Legend(shown.value, np.where(is_left, nearest, named))
+    return SmoothedReading(read, _left_by_compression(shown, is_left, len(levels)))
+
+
+def _left_by_compression(counts: ValueCounts, is_left: Flags, n_levels: int) -> Defect:
+    """SEG010 for the values (k,) that compression or smoothing left."""
+    pixels = int(counts.pixels[is_left].sum())
+    what = "colours" if counts.has_colors else "greys"
+    message = (
+        f"{count_noun(int(is_left.sum()), what.removesuffix('s'))} of the masks ({pixels:,} px) are left by "
+        f"compression or smoothing, and each is read as the nearest of {n_levels} {what}; save the masks as PNG "
+        "from the program that drew them"
+    )
+    return Defect("SEG010", message, pixels=pixels, severity="warning")
 
 
 def _channels(values: Ints) -> Ints:
@@ -302,7 +379,8 @@ def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
     n_inner = n_all = 0
     for mask in counts.masks[:: max(1, len(counts.masks) // _TRIED)][:_TRIED]:
         with suppress(OSError):
-            channels = _channels(decode_mask(mask.path).values.astype(np.int64))
+            drawn = decode_mask(mask.path)
+            channels = _channels((drawn.as_shown() if mask.by_palette else drawn).values.astype(np.int64))
             chosen = (_distance(channels, levels).min(axis=-1) <= _NEAR) == near
             inner = chosen[1:-1] & chosen[:-2] & chosen[2:]
             n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
@@ -310,23 +388,18 @@ def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
     return n_inner / max(n_all, 1)
 
 
-def _smoothed(counts: ValueCounts, level: Ints) -> ProvisionalTaxonomy:
-    """The taxonomy of the levels of compressed or smoothed masks; `level` (k,) is the row of each value's level."""
-    is_level = level == np.arange(len(level))
-    categories = tuple(_numbered_categories(counts.select(is_level)))
-    ids = np.array([category.id for category in categories])[np.cumsum(is_level) - 1]
-    pixels = int(counts.pixels[~is_level].sum())
-    what = "colours" if counts.has_colors else "greys"
-    message = (
-        f"{count_noun(int((~is_level).sum()), what.removesuffix('s'))} of the masks ({pixels:,} px) are left by "
-        f"compression or smoothing, and each is read as the nearest of {len(categories)} {what}; save the masks as PNG "
-        "from the program that drew them"
-    )
+def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
+    """The taxonomy of the levels (m,) of compressed or smoothed masks."""
+    is_level = np.isin(counts.value, levels)
+    kept = counts.select(is_level)
+    categories = tuple(_numbered_categories(kept))
+    ids = np.array([category.id for category in categories])
+    nearest = _distance(_channels(counts.value), _channels(levels)).argmin(axis=1)
     return ProvisionalTaxonomy(
         Taxonomy(categories=categories),
-        _reading(counts.select(is_level), categories),
-        defects=(Defect("SEG010", message, pixels=pixels, severity="warning"),),
-        legend=Legend(counts.value, ids[level]),
+        _reading(kept, categories),
+        defects=(_left_by_compression(counts, ~is_level, len(levels)),),
+        legend=Legend(counts.value, ids[nearest]),
     )
 
 

@@ -71,13 +71,14 @@ from segdata.formats.shared.taxonomies import (
 )
 
 if TYPE_CHECKING:
-    from segdata.formats.masks.provisional import ValueCounts
+    from segdata.formats.masks.provisional import SmoothedReading, ValueCounts
     from segdata.formats.shared.instance_id_rules import IdRule, IdTableWriter
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
 _MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
 _GREY_RANGE = 32  # between the channels of what compression makes of black and white
-_TRIED_GREYS = 4  # masks that are decoded to see whether grey values are ids
+_TRIED_GREYS = 4  # masks that are decoded to see whether values are ids, or come from smoothing
+_FEW_UNKNOWN = 8  # values that a taxonomy lacks: more of them come from smoothing
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
@@ -85,6 +86,8 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     root, taxonomy = request.root, _given_taxonomy(request, masks)
+    heads = mask_headers(spread_sample(masks, _SAMPLE))
+    in_colors = 2 * sum(head.has_colors for head in heads) > len(heads)
     if taxonomy is None:
         from segdata.formats.masks.provisional import are_ids, count_values, propose_taxonomy  # seldom needed
 
@@ -109,26 +112,41 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
             doubts.append(Defect("SEG219", message, severity="warning", lost=False))
         settings = {"coverage": "sparse"} if proposed.sparse else {}
         named = CategoryNames(taxonomy, False, {})
+        legend, by_palette = proposed.legend, proposed.by_palette
+        coloured = counts.has_colors or by_palette
     else:
-        doubts = [*_contradicting_palettes(root, masks, taxonomy), *_odd_names(request, pairing, masks)]
-        proposed, provisional, settings, named = None, None, {}, CategoryNames(taxonomy, True, {})
+        doubts = _odd_names(request, pairing, masks)
+        smoothed = _read_smoothed(masks, taxonomy)
+        if smoothed is None:
+            _must_be_ids(request, masks, taxonomy)
+        else:
+            doubts.append(smoothed.defect)
+        legend = None if smoothed is None else smoothed.legend
+        by_palette, coloured = _are_read_by_palette(masks, heads, taxonomy), None
+        if not by_palette and not in_colors:
+            doubts += _contradicting_palettes(root, masks, taxonomy)
+        provisional, settings, named = None, {}, CategoryNames(taxonomy, True, {})
     profile = named.profile(
         "colour-masks", root, "semantic", "sparse" if settings else "exhaustive", "forbid", places=pairing.places
     )
     profile = replace(profile, provisional=provisional, drafted=settings)
     colours = colour_legend(taxonomy)
-    coloured = None if provisional is None else counts.has_colors
 
     def read(entry: ImageEntry) -> list[ImageAnnotation]:
         mask, file = decode_entry_mask(root, entry), relative_path(root, entry.files[0])
         mask = mask if coloured or coloured is None else mask.as_grey()
-        if coloured is not None and mask.coloured != coloured:
+        if by_palette or (in_colors and mask.palette is not None):
+            shown = mask.as_shown()  # most others hold colours: its indices mean those that its palette shows
+            mask = shown if by_palette or _is_named(shown, colours) else mask
+        if coloured is not None and mask.coloured != coloured and not (mask.coloured and _is_named(mask, colours)):
             others = "colours" if coloured else "ids"
             message = f"the mask is {mask.encoding}, most others hold {others}: without a taxonomy it means nothing"
             raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
-        if proposed is not None and proposed.legend is not None:
+        if legend is not None:
             runs, place = ValueRuns.of(mask.pixels), partial(value_place, coloured=mask.coloured)
-            return [category_annotation(runs, proposed.legend.read(runs.value), file, mask.encoding, [], place)]
+            meaning = legend.read(runs.value)
+            if (meaning != UNKNOWN).all():
+                return [category_annotation(runs, meaning, file, mask.encoding, [], place)]
         other = None if provisional is None else _other_binary(mask, taxonomy)
         if other is not None:
             pixels, defect = other
@@ -246,8 +264,6 @@ def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
         return None
     if heads and all(head.has_colors for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
-    if not request.explicit and heads and not any(head.has_colors or head.palette is not None for head in heads):
-        _must_be_ids(root, spread_sample(masks, _TRIED_GREYS), taxonomy)
     return taxonomy
 
 
@@ -280,16 +296,44 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
     return msgspec.structs.replace(taxonomy, categories=tuple(categories))
 
 
-def _must_be_ids(root: Path, masks: Sequence[Path], taxonomy: Taxonomy) -> None:
-    """Raise UnreadableError if most grey values in some masks are no ids: then these are no index masks."""
-    if binary_value(taxonomy) is not None:
+def _is_named(mask: MaskFile, colours: Legend) -> bool:
+    """Whether a legend has each value of a mask."""
+    return bool((colours.read(np.unique(mask.values).astype(np.int64)) != UNKNOWN).all())
+
+
+def _are_read_by_palette(masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy) -> bool:
+    """Whether palettes differ, and most indices are no ids of a taxonomy with colours: the colours shown are meant."""
+    palettes = {head.palette.tobytes() for head in heads if head.palette is not None}
+    if len(palettes) < 2 or not taxonomy.by_color():
+        return False
+    values = _occurring_values(spread_sample(masks, _TRIED_GREYS))
+    return 2 * len(values - set(index_legend(taxonomy, None).value.tolist())) >= len(values)
+
+
+def _read_smoothed(masks: list[Path], taxonomy: Taxonomy) -> "SmoothedReading | None":
+    """The reading of compressed or smoothed masks of a taxonomy of three values or more; None of others."""
+    if binary_value(taxonomy) is not None or _binary_colour(taxonomy) is not None:
+        return None  # each mask is cut by itself
+    known = {*colour_legend(taxonomy).value.tolist(), *index_legend(taxonomy, None).value.tolist()}
+    if len(_occurring_values(spread_sample(masks, _TRIED_GREYS)) - known) <= _FEW_UNKNOWN:
+        return None
+    from segdata.formats.masks.provisional import count_values, read_smoothed  # seldom needed
+
+    return read_smoothed(count_values(masks), taxonomy)
+
+
+def _must_be_ids(request: ReadRequest, masks: list[Path], taxonomy: Taxonomy) -> None:
+    """Raise UnreadableError if most values in some grey masks are no ids: then these are no index masks."""
+    heads = mask_headers(spread_sample(masks, _SAMPLE))
+    told = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
+    if told or not heads or binary_value(taxonomy) is not None:
         return  # what lies between black and white comes from smoothing
-    values = _occurring_values(masks)
+    values = _occurring_values(spread_sample(masks, _TRIED_GREYS))
     unknown = sorted(values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(values):
         listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
         raise UnreadableError(
-            f"{root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
+            f"{request.root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
             "instance-ids or layers, or correct the ids in taxonomy.yaml"
         )
 

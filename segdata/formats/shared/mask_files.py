@@ -97,6 +97,13 @@ class MaskFile(msgspec.Struct, frozen=True):
         """(height, width) ids, or packed colours."""
         return self.pixels if self.pixels.ndim == 2 else kernels.pack_rgb(self.pixels.view(np.uint8))
 
+    def as_shown(self) -> "MaskFile":
+        """The mask with the colours that its palette shows as values; itself without a palette that has them all."""
+        if self.palette is None or self.coloured or int(self.values.max(initial=0)) >= len(self.palette):
+            return self
+        shown = shown_colors(self.palette)[self.values]
+        return msgspec.structs.replace(self, pixels=shown, coloured=True, palette=None)
+
     def as_grey(self) -> "MaskFile":
         """The mask with the greys of its colours as values; itself if it has other colours, or none."""
         values = self.values
@@ -482,6 +489,12 @@ class Legend(msgspec.Struct, frozen=True):
 def pack_color(color: Color) -> int:
     """A colour as one number, R + 256 G + 65536 B."""
     return color[0] + 256 * color[1] + 65536 * color[2]
+
+
+def shown_colors(palette: Palette) -> NDArray[np.uint32]:
+    """(n,) the packed colour of each index of a palette."""
+    packed: NDArray[np.uint32] = palette.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
+    return packed
 
 
 def unpack_color(value: int) -> Color:
