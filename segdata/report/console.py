@@ -7,6 +7,7 @@ import msgspec
 
 from segdata.core.safe_text import escape_controls
 
+_LEAST = 8  # columns that names in a table keep
 _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
 
 
@@ -41,8 +42,8 @@ class Console(msgspec.Struct, frozen=True):
         return [(later if number else indent) + self.paint(line, style) for number, line in enumerate(lines)]
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-        """Rows under bold heads; see `table`."""
-        head, *lines = table(heads, rows, left=left)
+        """Rows under bold heads, in lines that fit; see `table`."""
+        head, *lines = table(heads, rows, left=left, width=self.width)
         return [self.paint(head, "bold"), *lines]
 
     def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
@@ -109,12 +110,22 @@ def shorten(text: str, room: int) -> str:
     return _head(text, room - 1 - display_width(end)) + "…" + end
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
-    """Rows under their heads, two spaces apart; the columns `left` are aligned left, the others right."""
-    heads, rows = list(map(_printable, heads)), [list(map(_printable, row)) for row in rows]
-    widths = [max(display_width(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,), width: int | None = None
+) -> list[str]:
+    """Rows under their heads, two spaces apart; the columns `left` hold names, aligned left, the others figures.
+
+    If the lines would be longer than `width`, names and heads lose their middles, but no more than they must.
+
+    >>> table(("image", "IoU"), [("train/scene_000123_left_image.png", "0.50")], width=27)
+    ['image                   IoU', 'train/scen…_image.png  0.50']
+    """
+    printed = [list(map(_printable, row)) for row in (heads, *rows)]
+    if width is not None:
+        printed = _fit(printed, left, width)
+    widths = [max(map(display_width, column)) for column in zip(*printed, strict=True)]
     lines = []
-    for row in [heads, *rows]:
+    for row in printed:
         gaps = (" " * (width - display_width(cell)) for width, cell in zip(widths, row, strict=True))
         cells = (
             cell + gap if column in left else gap + cell
@@ -122,6 +133,23 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence
         )
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def _fit(printed: Sequence[Sequence[str]], left: Sequence[int], width: int) -> list[list[str]]:
+    """Heads and rows whose names and heads have the most columns, one number for all, that a line of `width` takes."""
+    needed = [
+        0 if column in left else max(map(display_width, cells), default=0)
+        for column, cells in enumerate(zip(*printed[1:], strict=True))
+    ] or [0] * len(printed[0])
+    longest = [max(map(display_width, cells)) for cells in zip(*printed, strict=True)]
+    room = max(longest, default=0)
+    while room > _LEAST and sum(max(n, min(m, room)) + 2 for n, m in zip(needed, longest, strict=True)) - 2 > width:
+        room -= 1
+    heads = [shorten(head, max(room, n)) for head, n in zip(printed[0], needed, strict=True)]
+    return [
+        heads,
+        *([shorten(cell, room) if k in left else cell for k, cell in enumerate(row)] for row in printed[1:]),
+    ]
 
 
 def _printable(text: str) -> str:

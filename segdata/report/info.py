@@ -269,8 +269,6 @@ def _strata_lines(summary: Summary, console: Console) -> Iterator[str]:
         [str(row.stratum), f"{row.images:,}", f"{row.annotations:,}", f"{row.segments:,}", f"{row.effective:.1f}"]
         for row in summary.portions.itertuples(index=False)
     ]
-    for row in rows:
-        row[0] = shorten(row[0], max(console.width - 52, 12))
     yield from console.table((f"by {summary.by}", "images", "annotations", "segments", "effective categories"), rows)
     shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
     names = [name for name in summary.categories["name"] if name in shares.index]
@@ -307,10 +305,7 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
         ]
         for row, areas in zip(categories.itertuples(index=False), areas_of.tolist(), strict=True)
     ]
-    others = len(max(table(_HEADS[1:], [row[1:] for row in rows]), key=len))
-    for row in rows:
-        row[0] = shorten(row[0], max(console.width - others - 2, 12))
-    head, *lines = table(_HEADS, rows, left=(0, 2))
+    head, *lines = table(_HEADS, rows, left=(0, 2), width=console.width)
     yield console.paint(head, "bold")
     for row, line in zip(rows, lines, strict=True):
         yield console.paint(line, "dim") if row[4] == "0" else line

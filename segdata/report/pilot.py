@@ -23,7 +23,7 @@ from segdata.campaign.projection import (
 from segdata.campaign.readiness import PilotAgreement, PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_score, join_words
-from segdata.report.console import Console, display_width, shorten, table
+from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result, format_json
 
 FIRST = 3  # reasons of each kind that are shown
@@ -96,10 +96,7 @@ def _categories(result: PilotResult, console: Console) -> Iterator[str]:
     plan = result.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
     rows = [_row(category) for category in result.outlook.categories]
-    others = display_width(table(heads[1:], [row[1:] for row in rows])[0])
-    for row in rows:
-        row[0] = shorten(row[0], max(console.width - others - 2, 12))
-    head, *lines = table(heads, rows)
+    head, *lines = table(heads, rows, width=console.width)
     yield console.paint(head, "bold")
     for category, line in zip(result.outlook.categories, lines, strict=True):
         yield console.paint(line, None if category.n_images else "dim")

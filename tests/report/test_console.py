@@ -41,3 +41,19 @@ def test_colour_is_only_there_when_wanted() -> None:
 
 def test_table_columns_line_up() -> None:
     assert table(("name", "n"), [["汽车", "1"], ["bus", "20"]]) == ["name   n", "汽车   1", "bus   20"]
+
+
+names = st.text(alphabet=st.sampled_from("ab/._-"), min_size=1, max_size=60)
+
+
+@given(st.lists(st.tuples(names, st.integers(0, 10**6).map(str), names), min_size=1, max_size=4), st.integers(30, 120))
+def test_a_table_fits_and_cuts_no_name_that_has_room(rows: list[tuple[str, str, str]], width: int) -> None:
+    heads = ("image", "pixels", "worst category")
+    whole = table(heads, rows, left=(0, 2))
+    lines = table(heads, rows, left=(0, 2), width=width)
+    assert max(map(display_width, lines)) <= max(width, 8 + 2 + 7 + 2 + 8)
+    if max(map(display_width, whole)) <= width:
+        assert lines == whole
+    else:  # one column more for each name would not fit
+        assert max(map(display_width, lines)) >= min(width - 2, 8 + 2 + 7 + 2 + 8) - 1
+    assert all(number in line for (_, number, _), line in zip(rows, lines[1:], strict=True))

@@ -25,7 +25,6 @@ from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, 
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import FindingRow
 
-_NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
 _ML = 1000  # mm3
 _WITHIN = 3  # numbers of volumes of which a note says what their range holds
@@ -33,17 +32,13 @@ _WITHIN = 3  # numbers of volumes of which a note says what their range holds
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table: what it is about, its heads, its rows as text, which columns are names, and what to know.
-
-    `room`: in how many columns of a terminal a name must fit.
-    """
+    """A table: what it is about, its heads, its rows as text, which columns are names, and what to know."""
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: tuple[int, ...]
     note: str
-    room: int = _NAME
 
 
 def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
@@ -132,7 +127,7 @@ def cvat_table(result: Agreement) -> ReportTable | None:
 
 
 def metrics_table(result: Agreement) -> ReportTable | None:
-    """The metrics of plugins, pair by pair."""
+    """The registered metrics that have no table of their own, pair by pair."""
     scores = [(pair, pair.metrics) for pair in result.pairs if isinstance(pair.metrics, dict)]
     if not scores:
         return None
@@ -148,7 +143,7 @@ def metrics_table(result: Agreement) -> ReportTable | None:
     ]
     if len(scores) > _METRICS:
         notes.append(f"{len(scores) - _METRICS:,} more pairs: --format csv has all.")
-    return ReportTable("metrics of plugins", ("annotators", "", *metrics), rows, (0, 1), " ".join(notes), _PAIR)
+    return ReportTable("further metrics", ("annotators", "", *metrics), rows, (0, 1), " ".join(notes))
 
 
 def causes_table(result: Agreement) -> ReportTable | None:
@@ -179,7 +174,7 @@ def causes_table(result: Agreement) -> ReportTable | None:
     )
     note += f" {count_noun(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
     heads = ("category", "pixels", "of all", *alone, "category", "boundary")
-    return ReportTable("why pixels are disputed", heads, tuple(rows), (0,), note, _PAIR - 3)
+    return ReportTable("why pixels are disputed", heads, tuple(rows), (0,), note)
 
 
 def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
@@ -249,7 +244,7 @@ def volumes_table(result: Agreement) -> ReportTable | None:
         else "There are too few volumes for the agreement of sizes (ICC)."
     )
     heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "all between")
-    return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)
+    return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note)
 
 
 def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
@@ -289,7 +284,7 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     )
     if len(ranked) > len(rows):
         note += f" {len(ranked) - len(rows):,} more: --format csv has all."
-    return ReportTable(title, heads, rows, (0, 1, 2), note, _PAIR)
+    return ReportTable(title, heads, rows, (0, 1, 2), note)
 
 
 def better_first(contrast: PairContrast) -> PairContrast:
@@ -366,7 +361,7 @@ def identical_table(result: Agreement) -> ReportTable | None:
         "under 64 px do not count. Usual: the share that other pairs have alike. As one: images in which the two count "
         "as one annotator."
     )
-    return ReportTable("identical segments, by pair", heads, rows, (0, 1), note, _PAIR - 4)
+    return ReportTable("identical segments, by pair", heads, rows, (0, 1), note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,8 +485,8 @@ def agreement_csv(result: Agreement) -> str:
 
     overall, pair, category: the scores of the JSON report. reference: those against the reference `annotator_b`.
     annotator: what `annotator_a` does with a category, with p and whether it stands. portion: scores of a portion of
-    --by. difference: whether a score differs by portions; its value is that of `portion`. plan: how many images an
-    interval takes, low and high are empty. disagreement: what the pixels in dispute of two annotators and a category
+    --group-by. difference: whether a score differs by portions; its value is that of `portion`. plan: how many images
+    an interval takes, low and high are empty. disagreement: what the pixels in dispute of two annotators and a category
     are due to. volume: their sizes. contrast: by how much the pair `annotator_b` agrees more than the pair
     `annotator_a`. unchanged: how much of `annotator_a`'s work is the model `annotator_b`'s. identical: what two
     annotators have alike, pixel for pixel. cvat, cvat here: figures of a report of CVAT, whose job is `portion`, and

@@ -29,11 +29,9 @@ from segdata.report.agreement.wording import (
     score_with_interval,
     tolerance_in_words,
 )
-from segdata.report.console import Console, shorten, table
+from segdata.report.console import Console, table
 from segdata.report.findings import command_lines
 
-_NAME = 18  # columns of a name
-_HEAD = 11  # columns of a head
 _MATRIX = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _BIASES, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
@@ -78,8 +76,8 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
         least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores, lead))
         rows = [
             [
-                shorten(pair.a, _NAME),
-                shorten(pair.b, _NAME),
+                pair.a,
+                pair.b,
                 f"{pair.images:,}",
                 *_scores(pair.scores, (lead, below)),
             ]
@@ -90,9 +88,9 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
         yield from _titled_table(heading, heads, rows, console, left=(0, 1))
         return
     copies = unranked_pairs(result)
-    rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
+    rows = []
     for row, row_name in enumerate(names):
-        cells = [shorten(row_name, _NAME)]
+        cells = [row_name]
         for column, column_name in enumerate(names):
             pair = pairs.get((row_name, column_name)) or pairs.get((column_name, row_name))
             score = lead if row < column else below
@@ -101,7 +99,7 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
             cells.append(" " if row == column else value)
         rows.append(cells)
     heading = f"annotator by annotator: {SHORT_NAMES[lead]} above the diagonal, {SHORT_NAMES[below]} below"
-    yield from _titled_table(heading, ("", *(shorten(name, room) for name in names)), rows, console)
+    yield from _titled_table(heading, ("", *names), rows, console)
 
 
 def _scores(scores: Mapping[str, Score], names: Sequence[str]) -> list[str]:
@@ -121,7 +119,7 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
     ranked = sorted(compared_categories(result), key=lambda category: _least_first(category.scores, lead))
     rows = [
         [
-            shorten(category.category, _NAME),
+            category.category,
             f"{category.images:,}",
             score_with_interval(lead, category.scores[lead]),
             *(format_score(name, category.scores[name].value) for name in shown),
@@ -143,8 +141,8 @@ def _biases(result: Agreement, tables: Tables, console: Console) -> Iterator[str
         return
     rows = [
         [
-            shorten(bias.annotator, _NAME),
-            shorten(bias.category, _NAME),
+            bias.annotator,
+            bias.category,
             bias.kind,
             f"{format_score(bias.score, bias.value.value, signed=bias.kind == 'offset')} "
             f"{format_interval(bias.score, bias.value, signed=bias.kind == 'offset')}",
@@ -163,10 +161,7 @@ def _strata(result: Agreement, console: Console) -> Iterator[str]:
     if result.by is None:
         return
     shown = ("pq", "f1", "iou") if result.leading == "pq" else ("iou", "kappa", "pq")
-    rows = [
-        [shorten(stratum.name, _NAME), f"{stratum.images:,}", *_scores(stratum.scores, shown)]
-        for stratum in result.by.strata
-    ]
+    rows = [[stratum.name, f"{stratum.images:,}", *_scores(stratum.scores, shown)] for stratum in result.by.strata]
     heads = (result.by.column, "images", *(SHORT_NAMES[name] for name in shown))
     yield from _titled_table(f"by {result.by.column}", heads, rows, console)
     if result.by.unknown:
@@ -176,11 +171,7 @@ def _strata(result: Agreement, console: Console) -> Iterator[str]:
 
 
 def _sheet(sheet: ReportTable, console: Console) -> Iterator[str]:
-    rows = [
-        [shorten(cell, sheet.room) if k in sheet.left else cell for k, cell in enumerate(row)] for row in sheet.rows
-    ]
-    heads = [shorten(head, _HEAD) for head in sheet.heads]
-    yield from _titled_table(sheet.title, heads, rows, console, left=sheet.left)
+    yield from _titled_table(sheet.title, sheet.heads, sheet.rows, console, left=sheet.left)
     yield from console.wrap(sheet.note, style="dim")
 
 
@@ -193,7 +184,7 @@ def _plan(result: Agreement, console: Console) -> Iterator[str]:
     rows = [
         [
             SCORE_NAMES[size.score],
-            shorten(size.category or "(all)", _NAME),
+            size.category or "(all)",
             f"±{format_score(size.score, size.now)}" if size.now == size.now else DASH,
             DASH if size.images is None else f"{size.images:,}",
             DASH if size.instances is None else f"{size.instances:,}",
@@ -210,11 +201,11 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
         return
     rows = [
         [
-            shorten(image.name, 26),
+            image.name,
             format_score(images.score, image.value),
-            shorten(image.category, 14),
+            image.category,
             format_score(images.score, image.low),
-            shorten(f"{annotators[image.a]}, {annotators[image.b]}", 20),
+            f"{annotators[image.a]}, {annotators[image.b]}",
         ]
         for image in worst
     ]
@@ -237,7 +228,7 @@ def _titled_table(
     heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], console: Console, left: Sequence[int] = (0,)
 ) -> Iterator[str]:
     yield console.paint(heading, "bold")
-    head, *lines = table(heads, rows, left=left)
+    head, *lines = table(heads, rows, left=left, width=console.width - 2)
     yield console.paint(f"  {head}", "dim")
     yield from (f"  {line}" for line in lines)
 
