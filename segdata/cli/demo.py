@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
@@ -106,8 +107,7 @@ def _review(folder: Path) -> None:
     )
     for decision in decide_by_truth(noisy, flagged, noise / "truth.json", decisions):
         assert decision.finding is not None
-        text, _, rest = decision.finding.message.partition(": P ")
-        line = f"{decision.image}: {text}; {rest.rpartition('; ')[2]}"
+        line = f"{decision.image}: {re.sub(': (P|rank) .*; ', '; ', decision.finding.message)}"
         _print_wrapped(line, f"  {decision.verdict:7}", " " * 9)
     _run("review", "pull", noisy, decisions)
     _run("review", "apply", noisy)

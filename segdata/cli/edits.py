@@ -301,14 +301,15 @@ def remap_command(
     command counts what it dropped and merged.
     """
     from segdata.api.edits import remap
+    from segdata.report.edits import losses_text
 
     if (file is None) == (not rename and not drop):
         raise click.UsageError("give --rename or --drop, or --map MAP")
     dataset = options.read(data)
     with options.working("remap", len(dataset)) as work:
         result = remap(dataset, out, file or parse_renames(rename, drop), copy_images=copy_images, **work)
-    for loss in result.losses:
-        emit(str(loss))
+    if result.losses:
+        emit(losses_text(result.losses, "canonical", make_console()))
     return report_written(result, data, options)
 
 

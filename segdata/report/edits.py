@@ -1,6 +1,7 @@
 """Datasets that were written: what was lost, and the certificate that records it; splits, samples and revisions."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -248,20 +249,24 @@ def split_text(assignment: SplitAssignment, n_alike: int, console: Console) -> s
 def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
     """The shares of each category by part, of images, segments and pixels; rare categories are last."""
     worst = assignment.deviation.max(axis=1)
-    # too few images for each part to get its share
-    too_few = assignment.counts[:, 0].sum(axis=1) * assignment.wanted.min() < 1
-    order = np.lexsort((-worst, too_few))
+    fewest = math.ceil(1 / assignment.wanted.min())  # images that a category needs for each part to get its share
+    is_rare = assignment.counts[:, 0].sum(axis=1) < fewest
+    order = np.lexsort((-worst, is_rare))
     shown = order[:_SPLIT_LISTED].tolist()
     rows = []
     for row in shown:
         cells = ["/".join(f"{share:.0%}"[:-1] for share in assignment.shares[row, measure]) for measure in range(3)]
-        rows.append([shorten(assignment.categories[row], 20), *cells, f"{worst[row]:.1%}"])
+        rows.append([assignment.categories[row], *cells, f"{worst[row]:.1%}"])
     yield from console.table(("% by part of the", *MEASURES, "deviation"), rows)
     mean = ", ".join(
         f"{value:.2%} of {name}" for name, value in zip(MEASURES, assignment.deviation.mean(axis=0), strict=True)
     )
-    more = f"{len(order) - len(shown)} more deviate less. " if len(order) > len(shown) else ""
-    yield from console.wrap(f"{more}Mean largest deviation over the categories: {mean}", style="dim")
+    note = f"Deviation: the largest difference from a wanted share; its mean over the categories is {mean}."
+    if is_rare[shown].any():
+        note += f" Categories with fewer than {count_noun(fewest, 'image')} are last: some part lacks them."
+    if len(order) > len(shown):
+        note += f" {len(order) - len(shown):,} more: --format json has all."
+    yield from console.wrap(note, style="dim")
 
 
 class SplitPart(msgspec.Struct, frozen=True):

@@ -196,7 +196,10 @@ def _totals(validation: Validation, context: ReportContext, console: Console) ->
 def _baseline(validation: Validation, console: Console) -> list[str]:
     if validation.baseline is None:
         return []
-    n_known, n_fixed = len(validation.baseline.known), len(validation.baseline.fixed)
+    n_known, n_fixed = (
+        sum(finding.count for finding in findings)
+        for findings in (validation.baseline.known, validation.baseline.fixed)
+    )
     return console.wrap(
         f"not counted: {count_noun(n_known, 'finding')} of the baseline; {n_fixed:,} fixed since", style="dim"
     )
@@ -217,7 +220,8 @@ def _next(validation: Validation, context: ReportContext, console: Console) -> I
         if folded is not None:
             one_by_one = ["validate", *context.typed, f"--select {folded}", "--one-by-one"]
             steps.append((one_by_one, f"the findings of {folded} one by one"))
-        steps.append(([*again, "--format json"], "every finding, for a program"))
+        in_full = ["--one-by-one"] if folded is not None else []
+        steps.append(([*again, *in_full, "--format json"], "every finding, for a program"))
     else:
         steps.append((["info", *context.typed], "what is in the dataset"))
         if context.profile.format == "canonical":

@@ -46,6 +46,8 @@ def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, conso
     )
     lines += _decision_lines("to be drawn by hand", [(item, item.comment) for item in result.by_hand], console)
     lines += _dispute_lines(result.disputed, console)
+    if dry_run and not (result.done or result.reviewed):
+        return "\n".join(lines) + "\n"  # without the option, the command would do nothing either
     command = command_lines(["segdata review", "apply" if dry_run else "report", *typed], console)
     return "\n".join([*lines, *console.next_block(command)]) + "\n"
 

@@ -16,7 +16,7 @@ def test_join_and_drop(run: Run, masks: Path, tmp_path: Path) -> None:
     assert one["category"].tolist() == ["road", "road"]
     assert one["area"].tolist() == [24 * 32 - 4, 24 * 32]
     done = run("remap", masks, tmp_path / "two", "--drop", "car")
-    assert "mapped: 2 dropped segments" in done.stdout
+    assert "lost by the taxonomy map\n  mapped: 2 dropped segments" in done.stdout
     assert "categories mapped: car -> None" in (tmp_path / "two" / "dataset.yaml").read_text().replace("\n    ", " ")
 
 

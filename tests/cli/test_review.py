@@ -65,6 +65,7 @@ def test_from_decisions_to_a_corrected_dataset(run: Run, data: Path, export: Cal
     assert done.exit_code == 0
     assert done.stdout.startswith("revision r0002 is current: applied 1 decision in 1 image, 4 px\n")
     assert run("review", "apply", data).stdout.startswith("nothing to apply; the dataset is unchanged\n")
+    assert "next" not in run("review", "apply", data, "--dry-run").stdout, "to apply nothing is no next step"
     codes = json.loads(run("validate", data, "--include-reviewed", "--format", "json").stdout)["summary"]["by_code"]
     assert codes.get("SEG101") is None
     assert codes["SEG106"] == 1

@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from click.testing import Result
+
+import segdata
 
 Run = Callable[..., Result]
 
@@ -45,3 +48,16 @@ def test_misuse_is_one_line(run: Run, masks: Path) -> None:
         assert done.exit_code == 2
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_rare_categories_are_last_and_the_report_says_so(run: Run, tmp_path: Path) -> None:
+    image = np.repeat(np.arange(1, 15, dtype=np.uint8), 4).reshape(7, 8)  # 14 categories
+    images = {f"{number}.png": np.where(image > 13 - (number > 0) * 12, image * 0 + 1, image) for number in range(9)}
+    taxonomy = [f"category {number}" for number in range(1, 15)]
+    segdata.from_arrays(images, taxonomy=taxonomy).convert(tmp_path / "data")
+    lines = run("split", tmp_path / "data", "--parts", "a=0.7,b=0.3", "--dry-run", "--no-near").stdout.splitlines()
+    first = lines.index("% by part of the  images  segments  pixels  deviation") + 1
+    assert lines[first].startswith("category 1  "), "it is in every image; the others are in one"
+    note = " ".join(lines[first:])
+    assert "Categories with fewer than 4 images are last" in note
+    assert "1 more: --format json has all." in note

@@ -108,6 +108,7 @@ def test_a_finding_that_stands_for_many_names_images_and_how_to_list_them() -> N
     assert "0.png, 1.png, 2.png, 4 other images" in report
     assert "90 findings that are usual here are folded; --one-by-one lists them" in report
     assert "segdata validate DATA --select SEG106 --one-by-one" in report
+    assert "segdata validate DATA --one-by-one --format json" in report, "every finding is what JSON then has"
     row = json.loads(findings_json(Validation("DATA", 9, 9, (summary,))))["findings"][0]
     assert (row["count"], tuple(row["images"])) == (90, names)
     assert "count" not in json.loads(findings_json(Validation("DATA", 9, 9, (finding("SEG106"),))))["findings"][0]
