@@ -3,12 +3,15 @@
 import msgspec
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, medians, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.rules.shared import reader_findings, segments_finding
 
 _FEW = 3  # polygons that get a finding each
+_SEVERAL, _DRAWN = 2, 0.5  # objects that a crowd covers, and their share of its pixels
 
 
 @rule("SEG121", "crowd-flag", severity="warning", needs=("shapes",), whole=True, by_part=True)
@@ -47,19 +50,22 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
         c, d: car
 
     A crowd is one region of several objects that were not drawn singly. COCO stores it as RLE, never as a polygon, and
-    its evaluation neither rewards nor punishes what is found there. You get one finding for each kind and category, and
-    for up to three polygons each its own.
+    its evaluation neither rewards nor punishes what is found there. So it covers no objects that are drawn one by one:
+    the rule flags it if two of them or more, of its category, have at least half of its pixels. You get one finding for
+    each kind and category, and for up to three polygons each its own.
 
     Why: such segments vanish from most training loaders and from the evaluation. Some programs set the flag on all
     masks that they export as RLE.
 
-    Remedy: set `iscrowd` to 0 for single objects and stuff.
+    Remedy: set `iscrowd` to 0 for single objects and stuff; take away crowds of what is drawn one by one, or its
+    pixels.
 
     Options: `max_share`: the largest share of crowds among a category's segments, and of crowds that are no larger than
     a typical object of the category among its crowds. `min_crowds`: categories with fewer crowds are not judged by
     shares. `min_objects`: sizes are compared in categories with as many single objects.
     Defaults: in COCO (50 images) 5 of 470 segments are crowds, at most 3 of 99 of a category, and 4 of the 5 are larger
-    than the median object.
+    than the median object. Objects of their category have up to 2 % of the pixels of these, and none of three crowds of
+    COCO's panoptic sample.
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
     crowd, category = segments["iscrowd"], segments["category_id"]
@@ -74,7 +80,8 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
     typical = medians(tables, segments["area"][objects].astype(np.float64), category[objects])
     rows = np.flatnonzero(crowd)
     columns = {"segment": rows, "category": category[rows], "area": segments["area"][rows]}
-    whole, crowds = gather(tables, columns | {"parts": segments["parts"][rows]}, {"segment": "segments"})
+    columns |= {"parts": segments["parts"][rows], "is_drawn": _are_drawn_singly(tables)[rows]}
+    whole, crowds = gather(tables, columns, {"segment": "segments"})
     if n_polygons > _FEW:
         yield _polygons(whole, n_polygons, len(crowds))
     is_stuff = np.isin(crowds["category"], stuff_ids)
@@ -83,6 +90,12 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
         stuff = crowds["segment"][is_stuff]
         message = f"iscrowd is set on {len(stuff):,} of {n_stuff:,} segments of stuff, of which no crowd can be"
         yield segments_finding(whole, message, stuff)
+    twice = crowds.take(crowds["is_drawn"] != 0)
+    for id_ in np.unique(twice["category"]).tolist():
+        own = twice["segment"][twice["category"] == id_]
+        n_crowds = int((crowds["category"] == id_).sum())
+        message = f"{len(own):,} of {count_noun(n_crowds, 'crowd')} {'covers' if len(own) == 1 else 'cover'} objects"
+        yield segments_finding(whole, f"{message} that are drawn one by one, too", own, tables.profile.name_of(id_))
     middle = dict(typical.lines("group", "median"))
     for id_, n_crowds, n_objects in sums.lines("category", "crowds", "objects"):
         if n_crowds < max(min_crowds, 1) or id_ in stuff_ids:
@@ -96,6 +109,19 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
             if len(single) > max_share * n_crowds:
                 message = f"{len(single):,} of {n_crowds:,} crowds are one part, no larger than a typical object"
                 yield segments_finding(whole, f"{message} ({middle[id_]:,.0f} px)", single, name)
+
+
+def _are_drawn_singly(tables: Tables) -> Flags:
+    """(n_segments,) whether a crowd shares half of its pixels with objects of its category, two at least."""
+    segments, pairs = tables.segments, tables.pairs
+    one, other = np.stack([pairs["a"], pairs["b"]]), np.stack([pairs["b"], pairs["a"]])
+    own = segments["iscrowd"][one] & ~segments["iscrowd"][other]
+    own &= segments["category_id"][one] == segments["category_id"][other]
+    shared = np.broadcast_to(pairs["shared"], own.shape)[own]
+    n_objects = np.bincount(one[own], minlength=len(segments))
+    pixels = np.bincount(one[own], shared, minlength=len(segments))
+    result: Flags = (n_objects >= _SEVERAL) & (pixels >= _DRAWN * segments["area"])
+    return result
 
 
 def _polygons(tables: Tables, n: int, n_crowds: int) -> RowFinding:

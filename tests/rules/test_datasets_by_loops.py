@@ -393,6 +393,11 @@ def test_crowds_that_are_no_crowds(seed: int) -> None:
     crowd = rng.random(n) < np.array([0, 0.2, 0.5, 0.1])[tables.segments["category_id"]]
     area, parts = rng.choice([5, 6, 7, 30], n), mostly(rng, n, [1], 2)
     tables = replace(tables, segments=tables.segments.beside(iscrowd=crowd, area=area, parts=parts))
+    first, second = np.triu_indices(n, 1)
+    met = rng.random(len(first)) < 0.1
+    first, second = first[met], second[met]
+    shared = rng.integers(1, 6, len(first))
+    tables = with_tables(tables, pairs=Table({"a": first, "b": second, "shared": shared}))
     category = tables.segments["category_id"]
     expected = []
     stuff = [row for row in range(n) if crowd[row] and category[row] == ROAD]
@@ -400,6 +405,17 @@ def test_crowds_that_are_no_crowds(seed: int) -> None:
         total = sum(category == ROAD)
         words = f"iscrowd is set on {len(stuff)} of {total} segments of stuff, of which no crowd can be"
         expected.append((tuple(stuff), words))
+    meetings: dict[int, list[int]] = defaultdict(list)
+    for a, b, pixels in zip(first.tolist(), second.tolist(), shared.tolist(), strict=True):
+        for row, other in ((a, b), (b, a)):
+            if crowd[row] and not crowd[other] and category[row] == category[other]:
+                meetings[row].append(pixels)
+    for id_ in sorted(set(category.tolist())):
+        own = [row for row in range(n) if category[row] == id_ and crowd[row]]
+        twice = [row for row in own if len(meetings[row]) >= 2 and sum(meetings[row]) >= 0.5 * area[row]]
+        if twice:
+            covers = f"{len(twice)} of {len(own)} crowd{'s' * (len(own) > 1)} cover{'s' * (len(twice) == 1)}"
+            expected.append((tuple(twice), f"{covers} objects that are drawn one by one, too"))
     for id_ in (CAR, PERSON):
         own = [row for row in range(n) if category[row] == id_]
         crowds, objects = ([row for row in own if bool(crowd[row]) == flag] for flag in (True, False))
