@@ -186,8 +186,9 @@ _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which al
 _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 # Log odds by which labels are missing more often than injected ones and looks say, among those that are listed: people
 # leave out what is small, pale or at the border. Of 72 on seven sets 56 were, where the sum of P was 30; fitted, 2.5.
-# One standard deviation of what is believed of the offset (docs/results/flag.md).
-_MISSING_ODDS = OFFSET_DEVIATION
+# One standard deviation of what is believed of the offset. The image itself is a second witness: they are higher by as
+# much as the evidence of its colours is above the usual one of a thing without a label (docs/results/flag.md).
+_MISSING_ODDS, _USUAL_EVIDENCE = OFFSET_DEVIATION, 1.0
 
 
 # A Bayes factor: Kass and Raftery (1995), Journal of the American Statistical Association 90, 773.
@@ -228,8 +229,8 @@ class RankedCandidates:
     thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
     bare: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of those that may lack a label, see `SeenParts`
     small: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of candidates of a few pixels
-    # of candidates whose colours are rather those of their label than of what the model sees
-    fitting: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    # (n,) how much more the colours of each are those of what the model sees, see `colour_evidence`; NaN: not known
+    colours: Floats | None = None
     picture: Ints | None = None  # (i,) copies of one picture have the same number; None: there are none
 
     @property
@@ -253,9 +254,16 @@ class RankedCandidates:
 
     @property
     def reported_odds(self) -> Floats:
-        """(n,) log odds as they are reported: strong ones of what may lack a label are higher by `_MISSING_ODDS`."""
+        """(n,) log odds as they are reported: of what may lack a label strong ones are higher, if its colours agree.
+
+        Of a category without a label in an image, and without the image itself, no colours are known.
+        """
         higher = np.zeros(len(self))
         higher[self.bare] = _MISSING_ODDS
+        if self.colours is not None:
+            n, rows = len(self.iou), self.bare
+            has_label = np.isin(self.image[rows] * n + self.seen[rows], (self.image * n + self.category)[self.row >= 0])
+            higher[rows] += np.where(has_label, np.nan_to_num(self.colours[rows] - _USUAL_EVIDENCE), 0.0)
         return np.asarray(self.odds + higher * self.strong)
 
     @property
@@ -353,6 +361,7 @@ def rank_candidates(
         informed=informed,
         left_out=left_out,
         prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-less)),
+        colours=_colours_of(looks),
         picture=related.picture,
         **_noted_rows(looks),
     )
@@ -379,7 +388,7 @@ def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]
 
 
 def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
-    """The rows of `thin`, `bare`, `small` and `fitting` candidates, see `RankedCandidates`."""
+    """The rows of `thin`, `bare` and `small` candidates, see `RankedCandidates`."""
     candidates = [item.candidates for item in looks]
     n_annotated = sum(len(item.annotated) for item in candidates)
     thin = np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])
@@ -388,18 +397,17 @@ def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
         "thin": n_annotated + np.flatnonzero(thin),
         "bare": n_annotated + np.flatnonzero(bare),
         "small": _small_rows(candidates),
-        "fitting": _fitting_rows(looks),
     }
 
 
-def _fitting_rows(looks: Sequence[ImageFeatures]) -> Ints:
-    """The rows of candidates whose colours are rather those of their label; none in images that cannot be read."""
+def _colours_of(looks: Sequence[ImageFeatures]) -> Floats:
+    """(n,) the evidence of colours for each candidate, annotated ones first; NaN in images that cannot be read."""
     sorts = [
-        np.zeros(len(getattr(item.candidates, sort)), bool) if item.colours is None else item.colours[at] <= 0
+        np.full(len(getattr(item.candidates, sort)), np.nan) if item.colours is None else item.colours[at]
         for at, sort in enumerate(("annotated", "regions"))
         for item in looks
     ]
-    return np.flatnonzero(np.concatenate([np.empty(0, bool), *sorts]))
+    return np.concatenate([np.empty(0), *sorts])
 
 
 # Pixels of the longer side, up to which what may be a crumb is not worth a look. Of 10 such findings on DRIVE, nerve

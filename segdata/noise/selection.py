@@ -319,7 +319,8 @@ def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: F
     something_else = np.isin(types[rows], [TYPES.index(name) for name in ("extra", "category", "boundary")])
     missing = np.isin(rows, ranked.bare) | ranked.left_out[rows]
     astray = (ranked.move != 0).any(axis=1)[ranked.image[rows]]
-    return np.asarray(np.isin(rows, ranked.fitting) & something_else & ~is_thing & ~missing & ~astray)
+    fits = np.zeros(len(rows), bool) if ranked.colours is None else ranked.colours[rows] <= 0
+    return np.asarray(fits & something_else & ~is_thing & ~missing & ~astray)
 
 
 @dataclass(frozen=True, slots=True)

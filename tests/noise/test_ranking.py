@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from segdata.noise.calibration import assign_folds, recalibrate
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions
@@ -319,3 +320,26 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     for row in result.at[astray].tolist():
         proposal = propose_for_annotated(looks[bad].candidates, row, "shift", given, prediction, (right, down))
         np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)
+
+
+def test_a_place_without_a_label_counts_for_more_the_more_its_colours_are_those_of_what_is_seen() -> None:
+    """Evidence of 1 is usual, and so is what nothing is known of; other candidates do not change.
+
+    Nothing is known of the colours of a category that has no label in the image.
+    """
+    result = replace(case(0)[0], bare=np.empty(0, np.int64), colours=None)
+    regions = np.flatnonzero(result.row < 0)
+
+    def odds(evidence: float) -> NDArray[np.float64]:
+        return replace(result, bare=regions, colours=np.full(len(result), evidence)).reported_odds
+
+    strong = regions[result.strong[regions]]
+    unknown = replace(result, bare=regions).reported_odds
+    np.testing.assert_array_equal(odds(np.nan), unknown)
+    np.testing.assert_allclose(odds(1.0), unknown)
+    np.testing.assert_allclose((odds(1.75) - unknown)[strong], 0.75)
+    np.testing.assert_allclose((odds(-0.5) - unknown)[strong], -1.5)
+    others = np.setdiff1d(np.arange(len(result)), strong)
+    np.testing.assert_array_equal(odds(-0.5)[others], result.odds[others])
+    elsewhere = replace(result, bare=regions, colours=np.full(len(result), -0.5), seen=np.where(result.row < 0, 0, -1))
+    np.testing.assert_array_equal(elsewhere.reported_odds, unknown)

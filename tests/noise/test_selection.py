@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from segdata.core.finding import Box, Decision, Finding, Verdict
 from segdata.noise.candidates import ImageCandidates
@@ -218,10 +219,14 @@ def test_crumbs_are_not_listed_but_small_things_with_a_label_are() -> None:
 
 def test_stuff_whose_colours_are_those_of_its_label_is_not_listed() -> None:
     """Two parts of stuff, a region with another label, and one of another image without."""
+
+    def colours(*fitting: int) -> NDArray[np.float64]:
+        return np.where(np.isin(np.arange(100), fitting), -0.1, 0.1)
+
     types: list[ErrorType] = ["boundary", "extra"] * 49 + ["category", "missing"]
     drawn = many([0] * 99 + [1], [*range(98), -1, -1], types, [0.9] * 100, set())
     drawn = replace(drawn, category=np.append(np.ones(99, np.int64), 0), seen=np.append(np.full(98, -1), [2, 1]))
-    ranked = replace(drawn, fitting=np.array([0, 98, 99]), prior=0.01)
+    ranked = replace(drawn, colours=colours(0, 98, 99), prior=0.01)
     trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None) for n in "ab"]
 
     def listed(of: RankedCandidates, *things: bool) -> set[int]:
@@ -229,7 +234,7 @@ def test_stuff_whose_colours_are_those_of_its_label_is_not_listed() -> None:
         return set(select_candidates(of, trust, threshold, np.array([False, *things]), None, 0, decided).rows.tolist())
 
     assert listed(ranked, False, False) == {1, 99}  # what lacks a label may have the colours of the ground
-    assert listed(replace(ranked, fitting=np.array([1])), False, False) == {0, 98, 99}
+    assert listed(replace(ranked, colours=colours(1)), False, False) == {0, 98, 99}
     assert listed(ranked, True, False) == {0, 1, 98, 99}  # things
     assert listed(replace(ranked, bare=np.array([98])), False, False) == {1, 98, 99}
     assert listed(replace(ranked, move=np.array([[3, 0], [0, 0]])), False, False) >= {0}  # of a misaligned image
@@ -242,7 +247,13 @@ def test_stuff_that_is_cut_merged_or_moved_is_listed_whatever_its_colours_are() 
         suspicion(1, 1, False, "extra").held_out, mistake=np.array([0, 1]), mistake_type=("merge", "split")
     )
     drawn = many([0, 1, 2, 3] + [4] * 96, [*range(100)], wanted + ["extra"] * 96, [0.9] * 4 + [0.1] * 96, set())
-    ranked = replace(drawn, fitting=np.arange(4), prior=0.01, held_out=lesson, held_category=np.ones(2, np.int64))
+    ranked = replace(
+        drawn,
+        colours=np.where(np.arange(100) < 4, -1.0, np.nan),
+        prior=0.01,
+        held_out=lesson,
+        held_category=np.ones(2, np.int64),
+    )
     trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
     assert set(select_candidates(ranked, trust, np.full(2, 0.5), np.zeros(2, bool), None, 0).rows.tolist()) == {0, 1, 2}
 
