@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, category_positions
 from segdata.core import kernels
-from segdata.core.batch import Batch, integer_column
+from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges, group_offsets
 
@@ -448,5 +448,5 @@ def _rows_of_shapes(shape: Ints) -> Ints:
 
 def _category_codes(pair: AnnotatorPair, batch: Batch) -> Ints:
     """Case * n_categories + category of all segments of a batch, ascending; a case is an image."""
-    category = category_positions(integer_column(batch.segments["category_id"]), pair.categories)
+    category = category_positions(batch.segment_category, pair.categories)
     return np.unique(batch.segment_image * max(len(pair.categories), 1) + category).astype(np.int64)

@@ -25,7 +25,7 @@ from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.agreement.votes import vote_tables
 from segdata.core import kernels
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.batch import Batch, clip_to_roi, integer_column, replace_column
+from segdata.core.batch import Batch, clip_to_roi, replace_column
 from segdata.core.executor import run_ordered
 from segdata.core.overlay import complement
 from segdata.core.profile import Profile
@@ -197,7 +197,7 @@ def _part_columns(images: PanelBatch) -> Columns:
     """The parts of class masks that say something about who drew, of the cases of images."""
     batch = images.batch
     segment, digest = telling_parts(batch, connected=True)
-    code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
+    code = category_positions(batch.segment_category, images.categories)
     is_drawn = np.array([category.kind != "void" for category in images.categories])[code[segment]]
     segment, digest = segment[is_drawn], digest[is_drawn]
     annotator = images.annotator[batch.segment_annotation[segment]]

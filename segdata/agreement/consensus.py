@@ -142,10 +142,10 @@ def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
 def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStrips:
     """The pixels of categories by majority; of things only crowds, where things are decided one by one."""
     batch, categories = images.batch, images.categories
-    code = category_positions(batch.segments["category_id"].to_numpy(), categories)
+    code = category_positions(batch.segment_category, categories)
     void = np.array([category.kind == "void" for category in categories], bool)
     thing = np.array([category.kind == "thing" for category in categories], bool)[code] & (method.name == "instances")
-    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool) & thing
+    crowd = batch.segment_is_crowd & thing
     layers: list[DecidedStrips] = []
     for chosen, is_crowd in ((~thing, False), (crowd | void[code], True)):
         if is_crowd and not crowd.any():

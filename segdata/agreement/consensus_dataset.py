@@ -471,7 +471,7 @@ def build_chunk(
         undecided=int((consensus.undecided.end - consensus.undecided.start).sum()),
         n_regions=int(number_regions(consensus).max(initial=-1)) + 1,
         regions=() if target.void is not None else tuple(undecided_regions(batch, consensus, names)),
-        n_drawn=int((~np.isin(batch.segments["category_id"].to_numpy(), void)).sum()),
+        n_drawn=int((~np.isin(batch.segment_category, void)).sum()),
         n_rejected=consensus.n_rejected,
         n_disputed=consensus.n_disputed,
         defects=loaded.defects,

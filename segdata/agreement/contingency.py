@@ -12,7 +12,6 @@ from segdata.agreement.annotator_pairs import (
     uncovered_runs,
 )
 from segdata.core import kernels
-from segdata.core.batch import integer_column
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps, find_overlaps_within
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
 from segdata.core.table import Column
@@ -284,7 +283,7 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
     if not np.any(side.start[1:] < np.maximum.accumulate(side.end)[:-1]):
         return np.zeros(batch.n_segments, np.int64)
-    code = category_positions(integer_column(batch.segments["category_id"]), categories)
+    code = category_positions(batch.segment_category, categories)
     layered = ("stuff", "thing") if images.is_semantic else ("stuff",)
     is_layered = np.array([category.kind in layered for category in categories], bool)[code]
     solid = is_layered[side.owner]
@@ -329,7 +328,7 @@ def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
     side = SweepRuns.from_runs(batch.runs, line, batch.segment_annotation)
     labelled, visible = np.zeros((2, batch.annotations.num_rows), np.int64)
     if not is_flat(side):
-        code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
+        code = category_positions(batch.segment_category, images.categories)
         is_void = np.array([category.kind == "void" for category in images.categories], bool)[code]
 
         def cover_runs(start: Ints, end: Ints) -> tuple[Ints, Ints]:

@@ -556,7 +556,7 @@ def _pixels(annotation: Annotation, category: int | None) -> Runs:
 
 
 def _category_ids(annotation: Annotation) -> Ints:
-    return np.asarray(annotation.batch.segments["category_id"].to_numpy(), np.int64)
+    return annotation.batch.segment_category
 
 
 def _box(pixels: Runs, size: ImageSize) -> tuple[int, int, int, int]:

@@ -401,7 +401,7 @@ class Panel:
         names = pa.array([member.name or name or member.display_name for name in annotator.to_pylist()], pa.string())
         column = batch.annotations.schema.get_field_index("annotator")
         annotations = batch.annotations.set_column(column, batch.annotations.schema.field(column), names)
-        category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
+        category = self.taxonomies.to_panel(k, batch.segment_category)
         segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own_defects(batch.defects))
 

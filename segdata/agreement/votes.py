@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segdata.agreement.annotator_pairs import PanelBatch, category_positions, collect_segments
 from segdata.agreement.contingency import flatten_segments, number_layers
 from segdata.core import kernels
-from segdata.core.batch import Batch, integer_column
+from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Flags, Floats, Ints, NumberLine
 from segdata.core.statistics import ratio
@@ -103,7 +103,7 @@ def vote_tables(images: PanelBatch, layer: Ints) -> dict[str, dict[str, Ints | N
         return collect_votes(images).tables()
     batch = images.batch
     case = images.case[batch.segment_image]
-    code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
+    code = category_positions(batch.segment_category, images.categories)
     is_void = np.array([category.kind == "void" for category in images.categories], bool)[code]
     pieces = []
     for number in range(int(layer.max()) + 1):

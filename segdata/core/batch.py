@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.overlay import SweepRuns, complement
-from segdata.core.runs import Ints, NumberLine, Rows, Runs
+from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, RLE_ERRORS, rle_to_runs
 
 
@@ -65,6 +65,18 @@ class Batch:
     def segment_image(self) -> Rows:
         """(n_segments,) the image row of each segment."""
         return self.annotation_image[self.segment_annotation]
+
+    @cached_property
+    def segment_category(self) -> Ints:
+        """(n_segments,) the category's id of each segment."""
+        ids = integer_column(self.segments["category_id"])
+        ids.flags.writeable = False  # it is kept, so that a change takes a copy
+        return ids
+
+    @cached_property
+    def segment_is_crowd(self) -> Flags:
+        """(n_segments,) whether each segment is a crowd."""
+        return np.asarray(pc.fill_null(self.segments["iscrowd"], False).to_numpy(), bool)
 
     @cached_property
     def segment_size(self) -> tuple[Ints, Ints]:

@@ -117,7 +117,7 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
     if not len(rows) and box is not None and annotation.size[0]:
         runs = crop_to_box(runs, box, annotation.size)
     start, length, owner = runs.start, runs.length, runs.owner
-    names = [profile.name_of(id_) for id_ in batch.segments["category_id"].to_numpy()[chosen].tolist()]
+    names = [profile.name_of(id_) for id_ in batch.segment_category[chosen].tolist()]
     pieces = []
     for row in np.unique(owner).tolist():
         of_row = owner == row

@@ -104,8 +104,8 @@ class LabelMaps:
             rows = np.flatnonzero(_chosen_annotations(batch, annotator)[batch.segment_annotation])
             height, width = batch.segment_size
             counts = runs_to_rle(batch.runs, height, width).take(pa.array(rows))
-            category = integer_column(batch.segments["category_id"])[rows].tolist()
-            crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()[rows]
+            category = batch.segment_category[rows].tolist()
+            crowd = batch.segment_is_crowd[rows]
             of_segment = np.array([classes.get(id_, -1) for id_ in category], np.int64)
             pieces.append((counts, of_segment, integer_column(batch.segments["segment_id"])[rows], crowd))
             n_segments.append(np.bincount(batch.segment_image[rows], minlength=batch.images.num_rows))

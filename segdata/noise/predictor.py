@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, integer_column
+from segdata.core.batch import Batch
 from segdata.core.cluster import RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
@@ -197,10 +197,8 @@ def _prediction_of_segments(
 
 def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> SegmentSet:
     """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
-    category = np.array(
-        [channel.get(id_, UNLABELLED) for id_ in integer_column(batch.segments["category_id"]).tolist()]
-    )
-    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+    category = np.array([channel.get(id_, UNLABELLED) for id_ in batch.segment_category.tolist()])
+    crowd = batch.segment_is_crowd
     chosen = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
     score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[chosen]
     score = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)

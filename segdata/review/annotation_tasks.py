@@ -199,9 +199,7 @@ class ReturnedAnnotation:
 def parse_returned(annotation: Annotation, profile: Profile) -> ReturnedAnnotation:
     """Parse an annotation that came back; if two segments have the same key, the second is new."""
     batch = annotation.batch
-    is_box = np.array(
-        [profile.name_of(id_) == FINDING_CATEGORY for id_ in batch.segments["category_id"].to_pylist()], bool
-    )
+    is_box = np.array([profile.name_of(id_) == FINDING_CATEGORY for id_ in batch.segment_category.tolist()], bool)
     kept = np.flatnonzero(~is_box)
     result = ReturnedAnnotation(Annotation(batch.take_segments(kept)))
     attributes = [dict(_text_attributes(pairs)) for pairs in batch.segments["attributes"].to_pylist()]
@@ -377,7 +375,7 @@ class _SegmentImport:
 
     def own_category(self, row: int) -> int | None:
         """The dataset's id of the category of a segment that came back; None, with a conflict, if it has none."""
-        name = self.theirs.name_of(self.back.annotation.batch.segments["category_id"][row].as_py())
+        name = self.theirs.name_of(int(self.back.annotation.batch.segment_category[row]))
         category = self.editor.profile.taxonomy.by_name().get(name)
         if category is None:
             self.result.conflicts.append(f"the taxonomy has no category {name!r}")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, integer_column, replace_column, replace_runs
+from segdata.core.batch import Batch, replace_column, replace_runs
 from segdata.core.finding import Correction, Decision, Finding
 from segdata.core.finding_location import Annotation, ImageRegions, locate_finding, named_segments
 from segdata.core.guideline import Relation, is_related_either_way
@@ -72,11 +72,11 @@ class AnnotationEditor:
 
     def category(self, row: int) -> int:
         """The category id of a segment before the changes."""
-        return int(self.before.batch.segments["category_id"][row].as_py())
+        return int(self.before.batch.segment_category[row])
 
     def of_category(self, category: int) -> int | None:
         """The current segment of a category; None if there is none."""
-        ids = self.batch.segments["category_id"].to_pylist()
+        ids = self.batch.segment_category.tolist()
         return next((row for row, id_ in enumerate(ids) if id_ == category and row not in self._deleted), None)
 
     def write(self, change: LabelChange) -> int:
@@ -164,7 +164,7 @@ class AnnotationEditor:
             left = difference(self._now(row), change.taken.get(row, Runs.empty()), self.size)
             self._redraw(row, union([left, change.given.get(row, Runs.empty())], self.size))
         if change.recalled:
-            ids = integer_column(self.batch.segments["category_id"])
+            ids = self.batch.segment_category.copy()
             ids[list(change.recalled)] = list(change.recalled.values())
             self.batch = replace(self.batch, segments=replace_column(self.batch.segments, "category_id", ids))
 

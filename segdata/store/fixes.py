@@ -130,8 +130,8 @@ def _flood(owner: Ints) -> Ints:
 def _solid(annotation: Annotation, profile: Profile) -> Ints:
     """The rows of the segments that something can be given to."""
     batch = annotation.batch
-    void = np.isin(batch.segments["category_id"].to_numpy(), profile.taxonomy.void_ids)
-    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
+    void = np.isin(batch.segment_category, profile.taxonomy.void_ids)
+    crowd = batch.segment_is_crowd
     return np.flatnonzero(~void & ~crowd)
 
 

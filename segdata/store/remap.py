@@ -41,7 +41,7 @@ class Remap(msgspec.Struct):
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its new categories. Raises SegdataError for a category that the map does not know."""
-        before = batch.segments["category_id"].to_numpy()
+        before = batch.segment_category
         after = self._map_ids(before)
         kept = np.flatnonzero(after != _DROPPED)
         taken = batch.take_segments(kept)

@@ -158,7 +158,7 @@ def windows_around_segments(category_ids: Sequence[int] | None, margin: int) -> 
     """A window around each segment of some categories (None: all), `margin` pixels wider on every side."""
 
     def choose(batch: Batch) -> Windows:
-        ids = batch.segments["category_id"].to_numpy()
+        ids = batch.segment_category
         rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
         rows = rows if category_ids is None else rows[np.isin(ids[rows], category_ids)]
         high, wide = (side[rows] for side in batch.segment_size)
@@ -565,7 +565,7 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     line = NumberLine.from_sizes(np.full(n_frames, high), np.full(n_frames, wide))
     placed = Runs(across * high + down, batch.runs.length, batch.runs.owner)
     overlaps = find_overlaps_within(SweepRuns.from_runs(placed, line, annotation))
-    category = batch.segments["category_id"].to_numpy()
+    category = batch.segment_category
     may = (tile[overlaps.a] != tile[overlaps.b]) & (category[overlaps.a] == category[overlaps.b])
     a, b, shared = overlaps.a[may].astype(np.int64), overlaps.b[may].astype(np.int64), overlaps.pixels[may]
     either = _pixels_in_tile(batch, places, a, b) + _pixels_in_tile(batch, places, b, a) - shared

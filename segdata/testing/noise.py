@@ -83,8 +83,8 @@ class _SeenAnnotation:
         self.rows = np.flatnonzero(batch.segment_annotation == annotation)
         image = int(batch.annotation_image[annotation])
         height, width = (int(side[image]) for side in batch.image_size)
-        category = integer_column(batch.segments["category_id"])[self.rows]
-        crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)[self.rows].astype(bool)
+        category = batch.segment_category[self.rows]
+        crowd = batch.segment_is_crowd[self.rows]
         rank_of_row = np.array([rank.get(id_, VOID) for id_ in category.tolist()], np.int64)
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
@@ -141,7 +141,7 @@ def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
 
 def _join_pages(batch: Batch, annotations: Ints, pages: list[_SeenAnnotation], ids: Ints) -> Batch:
     """All pages as one batch."""
-    rows, category, categories = [], [], integer_column(batch.segments["category_id"])
+    rows, category, categories = [], [], batch.segment_category
     for page in pages:
         like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)
         rank = page.labels.category

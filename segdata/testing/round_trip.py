@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, concatenate_batches, integer_column, replace_column
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, load_config
 from segdata.core.format import Format, LossCounter, LossKind, ReadRequest
 from segdata.core.paths import dataset_folder
@@ -133,7 +133,7 @@ def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
     images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
     nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
     whose = batch.annotations["annotator"].to_pylist() if by_name else nth
-    category = integer_column(batch.segments["category_id"]).tolist()
+    category = batch.segment_category.tolist()
     pixels = runs_to_rle(batch.runs, *batch.segment_size).to_pylist()
     seen: Counter[tuple[object, ...]] = Counter()
     keys: list[tuple[object, ...]] = []
@@ -189,7 +189,7 @@ def _segments(
     """The segments of each annotation, pixels as a tuple of positions."""
     pixels = [frozenset(np.flatnonzero(mask.T).tolist()) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
     rows = _plain(batch.segments, hidden)
-    category = integer_column(batch.segments["category_id"]).tolist()
+    category = batch.segment_category.tolist()
     result: list[list[Content]] = []
     for row in range(batch.annotations.num_rows):
         own_rows = np.flatnonzero(batch.segment_annotation == row).tolist()

@@ -414,7 +414,7 @@ def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCou
             f"image {image.image_id!r} has {n} objects on one level, ADE20K's masks hold {MOST_OBJECTS}; write "
             "instance-ids or coco-instances, or leave some out"
         )
-    category = integer_column(batch.segments["category_id"])[image.segments]
+    category = batch.segment_category[image.segments]
     blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
     pixels = paint(image, values, 0, np.uint32)
@@ -472,7 +472,7 @@ class _AdeWriter:
         """Write the files of each image, and yield the rows of images.csv."""
         category_ids = np.array(list(self.taxonomy.by_id()), np.int64)
         for batch in batches:
-            kept = np.isin(integer_column(batch.segments["category_id"]), category_ids)
+            kept = np.isin(batch.segment_category, category_ids)
             written = _SegmentKeys.from_batch(batch)
             self._count(batch, kept, written)
             for image, pairs in zip(segments_by_image(batch), batch.images["metadata"].to_pylist(), strict=True):
@@ -535,7 +535,7 @@ class _AdeWriter:
         parts: dict[int | None, list[int]] = {}
         for id_, whole in zip(ids.tolist(), wholes, strict=True):
             parts.setdefault(whole, []).append(id_)
-        categories = integer_column(batch.segments["category_id"])[image.segments].tolist()
+        categories = batch.segment_category[image.segments].tolist()
         # Empty values for keys that other programs expect.
         empty = {"attributes": [], "occluded": [], "crop": [], "polygon": {"x": [], "y": []}}
         objects = [

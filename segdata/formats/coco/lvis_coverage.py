@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, integer_column, replace_column
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Coverage, encode_coverage, parse_coverage
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
@@ -173,9 +173,7 @@ def _categories_by_image(batch: Batch) -> list[set[int]]:
     image, annotation = batch.segment_image, batch.segment_annotation
     first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
     in_first = np.flatnonzero(annotation == first[image])
-    pairs = np.unique(
-        np.stack([image[in_first].astype(np.int64), integer_column(batch.segments["category_id"])[in_first]]), axis=1
-    )
+    pairs = np.unique(np.stack([image[in_first].astype(np.int64), batch.segment_category[in_first]]), axis=1)
     bounds = np.searchsorted(pairs[0], np.arange(batch.images.num_rows + 1)).tolist()
     categories = pairs[1].tolist()
     return [set(categories[begin:end]) for begin, end in pairwise(bounds)]

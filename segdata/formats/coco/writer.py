@@ -163,7 +163,7 @@ def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArr
 
     COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
     """
-    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+    category, first = batch.segment_category, in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
     in_taxonomy = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
@@ -222,7 +222,7 @@ def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
         marked[encoded_rows] = _are_keyholes(
             runs.take(encoded_rows, n), rings.filter(pa.array(from_rings)), height[encoded_rows]
         )
-        crowd = batch.segments["iscrowd"].fill_null(False).to_numpy().astype(bool)[rows]
+        crowd = batch.segment_is_crowd[rows]
         rest = np.flatnonzero(~from_rings & ~crowd)
         outlined, place, keyholes = _outline_polygons(runs.take(rest, n), height[rest], width[rest])
         shapes, encoded_rows = shapes + outlined, np.concatenate([encoded_rows, rest[place]])

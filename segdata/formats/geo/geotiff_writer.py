@@ -91,7 +91,7 @@ class _CategoryPainter:
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         categories = self.taxonomy.by_id()
-        category = batch.segments["category_id"].to_pylist()
+        category = batch.segment_category.tolist()
         values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
         count_category_mask_losses(batch, values, self.losses, self.blank)
         rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()

@@ -431,7 +431,7 @@ def _write_rows(profile: Profile, batches: Iterable[Batch], file: TextIO, losses
     for batch in batches:
         count_losses(batch, losses, LOSSES)
         count_unannotated_images(batch, losses)
-        category = batch.segments["category_id"].to_pylist()
+        category = batch.segment_category.tolist()
         for image in segments_by_image(batch):
             in_taxonomy = np.array([category[row] in names for row in image.segments.tolist()], bool)
             written = _writable_segments(batch, image, in_taxonomy, losses)

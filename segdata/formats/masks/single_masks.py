@@ -410,7 +410,7 @@ def _write_colour_files(
     """Write the masks; yields the rows of the index."""
     names = MaskPaths()
     for batch in batches:
-        values = palette.values(batch.segments["category_id"].to_numpy())
+        values = palette.values(batch.segment_category)
         count_category_mask_losses(batch, values, losses, palette.blank)
         for image in segments_by_image(batch):
             mask = None

@@ -104,7 +104,7 @@ def _write_masks(
     names = MaskPaths()
     folder = _FOLDERS[layout][1]
     for batch in batches:
-        painted = np.array([values.get(id_, -1) for id_ in batch.segments["category_id"].to_pylist()], np.int64)
+        painted = np.array([values.get(id_, -1) for id_ in batch.segment_category.tolist()], np.int64)
         count_category_mask_losses(batch, painted, losses, _IGNORED, ids=painted)
         for image in segments_by_image(batch):
             mask = None

@@ -223,7 +223,7 @@ def _blank(profile: Profile, ids: list[int]) -> int:
 def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[PaintedImage]:
     """The images of the batches, while what one value a pixel cannot hold is counted."""
     for batch in batches:
-        layer, value = layering.layers_and_values(batch.segments["category_id"].to_numpy())
+        layer, value = layering.layers_and_values(batch.segment_category)
         layers = [
             _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
             for row in range(len(layering.layers))
@@ -288,7 +288,7 @@ class InstancePainter:
     def pictures(self, batches: Iterable[Batch]) -> Iterator[PaintedImage]:
         """The images of the batches, while what one value a pixel cannot hold is counted."""
         for batch in batches:
-            is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
+            is_known = np.isin(batch.segment_category, np.array(list(self._names), np.int64))
             count_segment_mask_losses(batch, is_known, self._losses)
             yield from painted_images(batch, partial(self._paint, batch, is_known))
 

@@ -184,7 +184,7 @@ def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCount
     """The images of the batches, while what regions cannot hold is counted."""
     regions = plan.regions
     for batch in batches:
-        category = batch.segments["category_id"].to_numpy()
+        category = batch.segment_category
         others = batch.take_segments(np.flatnonzero(~np.isin(category, np.array(list(regions), np.int64))))
         count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
         streams = []
@@ -330,7 +330,7 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
     """The batch, after counting what labels cannot hold, and void categories that become one."""
     count_losses(batch, losses, LOSSES, _HELD)
-    merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged_void, np.int64))
+    merged = np.isin(batch.segment_category, np.array(plan.merged_void, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
     count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
     return batch

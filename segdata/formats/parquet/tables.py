@@ -400,7 +400,7 @@ def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter
 ) -> Iterator[dict[str, Any]]:
     count_losses(batch, losses, LOSSES, frozenset({"images.split"}))
-    category = batch.segments["category_id"].to_numpy()
+    category = batch.segment_category
     is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     values = np.where(is_known, category, -1)
     ids = batch.segments["segment_id"].fill_null(0).to_numpy()

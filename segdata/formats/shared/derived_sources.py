@@ -274,7 +274,7 @@ def _add_sequences(
     track = batch.segments["segment_id"].to_numpy()
     if tracks == "numbers":
         track = track % (divisor or 1000)
-    is_track = np.isin(batch.segments["category_id"].to_numpy(), things) & ((track > 0) | (tracks == "ids"))
+    is_track = np.isin(batch.segment_category, things) & ((track > 0) | (tracks == "ids"))
     segments = replace_column(batch.segments, "track_id", pa.array(track, mask=~is_track))
     return replace(batch, images=images, segments=segments)
 

@@ -317,7 +317,7 @@ def count_category_mask_losses(
     _, group, size = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     several = np.flatnonzero(merged)[size[group] > 1]
     count_segments(batch, several, "instance", losses, areas)
-    new = batch.segments["category_id"].to_numpy() if ids is None else ids
+    new = batch.segment_category if ids is None else ids
     renamed = np.flatnonzero(merged & ((new != batch.segments["segment_id"].to_numpy()) | _has_text_id(batch)))
     count_segments(batch, renamed, "segment-id", losses)
     unlabelled = np.flatnonzero(merged & (values == (-1 if blank is None else blank)))
@@ -367,7 +367,7 @@ def number_segments(
 
     Counts what one number a pixel cannot hold, segments that later ones cover completely among it.
     """
-    is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(sorted(categories), np.int64))
+    is_known = np.isin(batch.segment_category, np.array(sorted(categories), np.int64))
     count_segment_mask_losses(batch, is_known, losses)
     ids = batch.segments["segment_id"].fill_null(0).to_numpy()
     for image in segments_by_image(batch):

@@ -481,7 +481,7 @@ def require_known_categories(profile: Profile, batches: Iterable[Batch], format:
     taxonomy = profile.taxonomy
     held = official_labels(taxonomy).keys() | set(taxonomy.void_ids)
     for batch in batches:
-        categories = batch.segments["category_id"].to_numpy()
+        categories = batch.segment_category
         unknown = np.setdiff1d(categories, list(held))
         if len(unknown):
             names = [category.name for category in taxonomy.categories if category.id not in held]

@@ -570,11 +570,11 @@ class _SegmentValues:
 
     @staticmethod
     def from_batch(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
-        categories = batch.segments["category_id"].to_numpy()
+        categories = batch.segment_category
         label = np.array([style.label_of.get(category, _NOT_WRITTEN) for category in categories.tolist()], np.int64)
         label[label == style.blank] = _NOT_WRITTEN  # unpainted pixels are blank
         is_thing = np.isin(categories, things)
-        crowd: NDArray[np.bool_] = batch.segments["iscrowd"].fill_null(False).to_numpy()
+        crowd = batch.segment_is_crowd
         is_crowd_kept = crowd & is_thing & style.crowds
         keys = np.stack([batch.segment_annotation, label], axis=1)
         _, same, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
@@ -611,7 +611,7 @@ def _count(
 ) -> None:
     """Count the losses of masks; `numbered`: values are segment ids, else label ids."""
     is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
-    categories = batch.segments["category_id"].to_numpy()
+    categories = batch.segment_category
     void = (segment_values.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     blank_categories = [category for category, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, blank_categories)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, integer_column
+from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
@@ -408,7 +408,7 @@ def writable_rows(batch: Batch, categories: Collection[int], losses: LossCounter
 
     `empty`: segments without pixels can be written, too. Segments that cannot be written are counted.
     """
-    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+    category, first = batch.segment_category, in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     is_known = np.isin(category, np.array(list(categories), np.int64))
     unnamed = np.flatnonzero(first & ~is_known)

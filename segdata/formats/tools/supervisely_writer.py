@@ -146,7 +146,7 @@ def _objects(
 ) -> list[Json]:
     """The objects of one image; segments that a project cannot hold are counted."""
     areas = image.runs.areas(len(image.segments))
-    category = batch.segments["category_id"].to_numpy()[image.segments]
+    category = batch.segment_category[image.segments]
     has_category = np.isin(category, np.array(list(project.titles), np.int64))
     without_category, empty = (
         image.segments[~has_category],

@@ -273,7 +273,7 @@ class TrackNumbers:
         last number.
         """
         track = integer_column(batch.segments["track_id"])[rows]
-        category = integer_column(batch.segments["category_id"])[rows]
+        category = batch.segment_category[rows]
         image = batch.segment_image[rows]
         has = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)[rows]
         has &= _first_of_frame(image, category, track, has)
@@ -359,12 +359,12 @@ class ValueScheme:
 
         Raises SegdataError if a sequence has more tracks than there are numbers.
         """
-        category, is_drawn = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+        category, is_drawn = batch.segment_category, in_first_annotation(batch)
         kinds, inverse = np.unique(category, return_inverse=True)
         bases = np.array([self.base.get(id_, -1) for id_ in kinds.tolist()], np.int64)[inverse]
         void = np.isin(category, np.array(self.voids, np.int64))
         thing = ~np.isin(category, np.array(sorted(self.plain), np.int64))
-        crowd = np.asarray(batch.segments["iscrowd"].fill_null(False).to_numpy(), bool)
+        crowd = batch.segment_is_crowd
         tracked = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)
         values = np.where(void, self.void, bases)
         numbered = is_drawn & ~void & (bases >= 0) & (thing | tracked) & ~(crowd & thing & self.plain_crowds)
@@ -419,7 +419,7 @@ class FrameWriter:
             count_losses(batch, losses, by_columns, INDEXED)
             values = self.scheme.values(batch, losses)
             count_category_mask_losses(batch, values, losses, ids=values)
-            category = batch.segments["category_id"].to_numpy()
+            category = batch.segment_category
             for image, frame_path in zip(segments_by_image(batch), self.paths.assign(batch), strict=True):
                 name = None
                 if image.annotated:

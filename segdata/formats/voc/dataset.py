@@ -496,7 +496,7 @@ class _VocWriter:
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and yield the rows of images.csv."""
         for batch in batches:
-            index = self.palette.values(integer_column(batch.segments["category_id"]))
+            index = self.palette.values(batch.segment_category)
             attributes = self._count_attributes(batch, index)
             for image in segments_by_image(batch):
                 mask = None
@@ -562,7 +562,7 @@ class _VocWriter:
         regions = runs.assign_owners(np.arange(n, dtype=np.int32), n)
         sides = np.array(bounding_boxes(regions, np.full(n, runs.height), n)).T.tolist()
         row_of = {k: row for k, row in zip(number.tolist(), image.segments.tolist(), strict=True) if k != VOID}
-        categories = batch.segments["category_id"].take(image.segments).to_pylist()
+        categories = batch.segment_category[image.segments].tolist()
         name_of = dict(zip(image.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
         shown = [(row_of[value], box) for value, box in zip(runs.value.tolist(), sides, strict=True) if value in row_of]
         objects_xml = (object_xml(name_of[row], box, attributes[row]) for row, box in shown)

@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from segdata.core import yaml_files
 from segdata.core.batch import Batch, integer_column
@@ -449,7 +448,7 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     for batch in batches:
         count_losses(batch, losses, LOSSES - {"rings"}, INDEXED)
         rows = _rows_with_lines(batch, written.numbers, losses)
-        class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
+        class_of = [written.numbers[id_] for id_ in batch.segment_category[rows].tolist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
         for row, image in enumerate(segments_by_image(batch)):

@@ -335,12 +335,12 @@ def _compare_pairs(view: DatasetView, all_pairs: Table, rows: Ints) -> ColumnArr
         files = ", ".join(str(view.source.image_ids[row]) for row in view.source_row[image][:3].tolist())
         raise SegdataError(f"{view.profile.files}: files have changed while they were read ({files}, …); try again")
     pair, other, own = _match_annotations(pairs, image, batch, annotations["annotator"][annotation])
-    category, code = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    category, code = np.unique(batch.segment_category, return_inverse=True)
     height, width = batch.image_size
     of_image = batch.annotation_image[own]
     line = NumberLine.from_sizes(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
-    counts = ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    counts &= ~np.isin(batch.segments["category_id"].to_numpy(), view.profile.taxonomy.void_ids)
+    counts = ~batch.segment_is_crowd
+    counts &= ~np.isin(batch.segment_category, view.profile.taxonomy.void_ids)
     covered = [_category_cover(batch, annotations, line, code, len(category), counts) for annotations in (own, other)]
     n_frames = len(own) * len(category)
     area, other_area = (np.bincount(line.frame_of(side.start), side.end - side.start, n_frames) for side in covered)

@@ -251,8 +251,8 @@ def measure_lobes(view: BatchView) -> pa.Table:
 
 def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     """Each segment's group, area, and its peers' typical area and spread; NaN if they are too few."""
-    counts = (area > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    _, category = unique_inverse(batch.segments["category_id"].to_numpy())
+    counts = (area > 0) & ~batch.segment_is_crowd
+    _, category = unique_inverse(batch.segment_category)
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
     group[~counts] = -1
     _, inverse, size = np.unique(group, return_inverse=True, return_counts=True)
@@ -340,7 +340,7 @@ def _hidden_share(
     )
     own = covering == segment[point // _SAMPLED_POINTS]
     no_things = [category.id for category in view.taxonomy.categories if category.kind != "thing"]
-    thing = ~np.isin(batch.segments["category_id"].to_numpy(), no_things)[covering]
+    thing = ~np.isin(batch.segment_category, no_things)[covering]
     outside, covered = np.ones(len(place), bool), np.zeros(len(place), bool)
     outside[point[own]] = False
     covered[point[thing & ~own]] = True

@@ -189,7 +189,7 @@ def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Fl
     """The share of some pixels of a reduced picture that have a label; void and what is called background are none."""
     names = {category.id: category.name for category in view.profile.taxonomy.categories}
     nothing = [id_ for id_, name in names.items() if _NOTHING.fullmatch(name)] + list(view.profile.taxonomy.void_ids)
-    counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segments["category_id"].to_numpy(), nothing)
+    counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segment_category, nothing)
     kept = counts[batch.runs.owner]
     start, length = batch.runs.start[kept].astype(np.int64), batch.runs.length[kept].astype(np.int64)
     steps = np.bincount(start, minlength=full[0] * full[1] + 1) - np.bincount(start + length, minlength=full[0] * full[1] + 1)  # fmt: skip  # noqa: E501

@@ -93,7 +93,7 @@ def measure_centroids(view: BatchView) -> pa.Table:
 def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
     """The column `imprint` of `annotations`: a hash of the categories and pixels, in whatever order."""
     batch, runs = view.batch, view.batch.runs
-    category = np.ascontiguousarray(batch.segments["category_id"].to_numpy(), np.int64)
+    category = batch.segment_category
     hashes = kernels.strip_hashes(runs.start, runs.length, runs.owner, batch.segment_size[0], category)
     # Sums of hashes do not depend on the order, so nothing is sorted; two of 64 bits are no accident.
     total = np.zeros((2, batch.annotations.num_rows), np.uint64)
@@ -144,7 +144,7 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     batch, line, limits = view.batch, view.line, view.limits
     labelled, multiple = view.cover
     void = np.zeros(batch.annotations.num_rows, np.int64)
-    is_void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
+    is_void = np.isin(batch.segment_category, view.taxonomy.void_ids)
     np.add.at(void, batch.segment_annotation[is_void], view.walk.area[is_void])
     columns = {"labelled": labelled, "void": void, "multiple": multiple}
     if "gaps" not in view.families and limits is None:
@@ -328,7 +328,7 @@ def measure_borders(view: BatchView) -> pa.Table:
     over them sees every border but those that are exactly upright.
     """
     side, line = view.sweep, view.line
-    seen = ~np.isin(view.batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
+    seen = ~np.isin(view.batch.segment_category, view.taxonomy.void_ids)
     a, b, (touching, apart) = kernels.bands(
         side.start, side.end, side.owner, line.base, line.height, seen.view(np.uint8), WIDEST_BAND
     )

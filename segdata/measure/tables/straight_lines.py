@@ -29,7 +29,7 @@ def measure_ends(view: BatchView) -> pa.Table:
     segments that bend, as of discs, are none: there the width goes on to change. Crowds are left out.
     """
     ends = view.walk.ends
-    rows = np.flatnonzero(~view.batch.segments["iscrowd"].fill_null(False).to_numpy()[ends.segment])
+    rows = np.flatnonzero(~view.batch.segment_is_crowd[ends.segment])
     return pa.table(
         {
             "segment": ends.segment[rows],
@@ -81,7 +81,7 @@ def measure_seams(view: BatchView) -> pa.Table:
     line = view.line
     nearby = Runs(runs.start[near], runs.length[near], runs.owner[near])
     side = SweepRuns.from_runs(nearby, line, batch.segment_annotation[rows])
-    contact = _seam_contacts(side, line, batch.segments["category_id"].to_numpy()[rows])
+    contact = _seam_contacts(side, line, batch.segment_category[rows])
     is_straight = (contact.length >= SHORTEST_SEAM) & (contact.deviation <= LARGEST_DEVIATION)
     straight = np.flatnonzero(is_straight & (contact.length <= 1.05 * contact.edges))  # longer than its edges: gaps
     ends = np.empty((0, 3))
@@ -131,8 +131,8 @@ def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
 def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
     """The group of each segment, of those of its annotation and category, and its size; 0 for crowds and empty ones."""
     offset = batch.runs.offsets(batch.n_segments)
-    counts = (np.diff(offset) > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    _, category = unique_inverse(batch.segments["category_id"].to_numpy())
+    counts = (np.diff(offset) > 0) & ~batch.segment_is_crowd
+    _, category = unique_inverse(batch.segment_category)
     key = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
     _, group = unique_inverse(key)
     size = np.bincount(group[counts], minlength=int(group.max(initial=-1)) + 1)
@@ -215,8 +215,8 @@ def measure_dashes(view: BatchView) -> pa.Table:
     """
     batch = view.batch
     thin = [category.id for category in view.taxonomy.categories if category.thin]
-    wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
-    rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
+    wanted = np.isin(batch.segment_category, thin)
+    rows = np.flatnonzero(wanted & ~batch.segment_is_crowd)
     pieces = _Pieces.from_runs(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
     a, b, gap = _in_line(pieces)
     ahead, behind = (np.zeros(len(pieces.owner), bool) for _ in range(2))

@@ -243,7 +243,7 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     category has more in this frame than in the one before and in the one after. A band of two pixels at the border of
     what flickers does not count, nor does void.
     """
-    category = window.batch.segments["category_id"].to_numpy()
+    category = window.batch.segment_category
     ids, layer = np.unique(category, return_inverse=True)
     layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
     n_layers, frames = max(len(ids), 1), window.is_between
@@ -326,7 +326,7 @@ def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, In
 def repeated_masks(window: FrameWindow) -> ColumnArrays:
     """Columns annotation and of (rows): what is drawn on a frame that is not empty is what is on the one before."""
     batch, runs = window.batch, window.batch.runs
-    category, frames = batch.segments["category_id"].to_numpy(), window.own & window.follows
+    category, frames = batch.segment_category, window.own & window.follows
     offset, repeats = runs.offsets(batch.n_segments), []
     segments = [np.flatnonzero(window.place == place) for place in range(len(frames))]
     for place in np.flatnonzero(frames).tolist():

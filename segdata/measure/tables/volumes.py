@@ -67,7 +67,7 @@ class SliceLinks(msgspec.Struct, frozen=True):
 
 def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     """How the parts and holes of a window connect; a thing has one category and track in one volume."""
-    category = window.batch.segments["category_id"].to_numpy()
+    category = window.batch.segment_category
     things = np.stack([category, numbers.track[window.row]])
     layer = np.unique(things, axis=1, return_inverse=True)[1].astype(np.int64)
     parts = _SliceParts.from_window(window, numbers, layer)

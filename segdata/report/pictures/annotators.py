@@ -56,7 +56,7 @@ class AnnotatedImage:
         names = self.batch.annotations["annotator"].to_pylist()
         chosen = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
         if categories is not None:
-            chosen &= np.isin(self.batch.segments["category_id"].to_numpy(), list(categories))
+            chosen &= np.isin(self.batch.segment_category, list(categories))
         part = self.batch.take_segments(np.flatnonzero(chosen))
         return view.labels(part.runs, self.size[0], part.n_segments)
 
@@ -103,7 +103,7 @@ class AnnotatedImage:
             place = self._against_most(view, finding, _only(category_id))
         if not place.any():
             place[:] = True
-        category = self.batch.segments["category_id"].to_numpy()
+        category = self.batch.segment_category
         name_of = {category.id: category.name for category in comparison.categories}
         category_of = {}
         for row, name in enumerate(names):

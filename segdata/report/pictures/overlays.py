@@ -54,7 +54,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
     """
     annotation = Annotation(batch)
     height, width = annotation.size
-    category_id = batch.segments["category_id"].to_numpy()
+    category_id = batch.segment_category
     uri = batch.images["uri"][0].as_py()
     colors = segment_colors(category_id, profile.taxonomy, profile.task)
     marks = [

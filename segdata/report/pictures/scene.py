@@ -332,7 +332,7 @@ def _draw_findings(
     height, width = annotation.size
     batch = annotation.batch
     ground = BackgroundImage.from_uri(batch.images["uri"][0].as_py(), width, height)
-    colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
+    colors = segment_colors(batch.segment_category, profile.taxonomy, profile.task)
     for finding in findings:
         mark = MarkedFinding(0, finding, locate_finding(annotation, finding))
         view = thumbnail_view(mark.location, annotation.size)

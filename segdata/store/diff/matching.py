@@ -142,7 +142,7 @@ class LoadedSide:
 
     def category(self, row: int) -> str:
         """The name of a segment's category."""
-        return self.name_of(self.batch.segments["category_id"][row].as_py())
+        return self.name_of(int(self.batch.segment_category[row]))
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class DiffPortion:
         rows: dict[str, int] = {}
         codes = []
         for side in (self.a, self.b):
-            ids, inverse = np.unique(integer_column(side.batch.segments["category_id"]), return_inverse=True)
+            ids, inverse = np.unique(side.batch.segment_category, return_inverse=True)
             code = [rows.setdefault(side.name_of(id_), len(rows)) for id_ in ids.tolist()]
             codes.append(np.array(code, np.int64)[inverse])
         return codes[0], codes[1], list(rows)
