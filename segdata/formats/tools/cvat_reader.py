@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -331,8 +332,14 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     check_choice("interpolate", answer, _ANSWERS)
     paths = _find_documents(request.root)
     dataset = _CvatDataset.from_request(request)
+    first_of: dict[bytes, Path] = {}
     for path in paths:
-        _add_file(dataset, path, interpolate=answer in ("yes", "true"))
+        first = first_of.setdefault(sha256(path.read_bytes()).digest(), path) if len(paths) > 1 else path
+        if first == path:
+            _add_file(dataset, path, interpolate=answer in ("yes", "true"))
+        else:
+            message = f"the same file as {relative_path(dataset.root, first)}, byte by byte; that one is read"
+            dataset.defects.append(Defect("SEG008", message, relative_path(dataset.root, path), severity="warning"))
     dataset.report_unlisted_labels()
     dataset.report_others()
     dataset.report_missing()

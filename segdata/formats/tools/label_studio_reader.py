@@ -39,6 +39,7 @@ from segdata.formats.tools.source import Tool, ToolSource
 
 _LABEL_STUDIO = Tool("label-studio", "coco", NOTATION, "size of the regions")
 _UPLOAD = "data/upload/"
+_QUERY = re.compile(r"\?\w+=[^/?]*$")  # of a signed address
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
 _KEYS = ("image", "img", "url", "image_url", "photo", "picture")
 _COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
@@ -82,6 +83,8 @@ def _reference_path(text: str) -> tuple[str, bool]:
 
     >>> _reference_path("/data/upload/7/0a1b2c3d-cat.jpg"), _reference_path("/data/local-files/?d=cats%2Fa.jpg")
     (('0a1b2c3d-cat.jpg', False), ('cats/a.jpg', False))
+    >>> _reference_path("/data/upload/7/0a1b2c3d-cat.jpg?token=1b2c"), _reference_path("/cats/a.jpg?token=1b2c&e=9")
+    (('0a1b2c3d-cat.jpg', False), ('cats/a.jpg', False))
     >>> _reference_path("s3://bucket/cats/a.jpg")
     ('cats/a.jpg', True)
     """
@@ -89,7 +92,7 @@ def _reference_path(text: str) -> tuple[str, bool]:
         return unquote(text.partition("?d=")[2].partition("&")[0]).removeprefix("/"), False
     if "://" in text:
         return unquote(text.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]), True
-    name = text.removeprefix("/")
+    name = _QUERY.sub("", text.removeprefix("/"))
     return (unquote(PurePosixPath(name).name) if name.startswith(_UPLOAD) else name), False
 
 

@@ -6,9 +6,9 @@ import io
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -19,7 +19,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.errors import SegdataError, UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path
@@ -514,10 +514,20 @@ def _list_entries(
     places = (
         [images]
         if images
-        else [root_folder, *(() if root.is_file() else (root_folder / "images",)), root_folder.parent / "images"]
+        else [
+            root_folder,
+            *(() if root.is_file() else (root_folder / "images",)),
+            *(root_folder.parent / beside for beside in ("images", "JPEGImages")),
+        ]
     )
     folders = [_files_in(place) if root.is_file() else ImageFolder.below(place) for place in places]
     image_of = {name: _find_image(name, named[name], folders) for name in labels}
+    missing = {name: image_id for name, (place_index, image_id) in image_of.items() if place_index is None}
+    is_apart = 2 * len(missing) > len(labels) and images is None and root.is_dir()
+    elsewhere = _folders_with_images(missing.values(), folders[0]) if is_apart else []
+    for name, image_id in missing.items() if len(elsewhere) == 1 else ():
+        moved = f"{elsewhere[0]}/{PurePosixPath(image_id).name}"
+        image_of[name] = (0, moved) if moved in folders[0].paths else image_of[name]
     used = {place_index for place_index, image_id in image_of.values() if place_index is not None}
     defects = [
         defect
@@ -539,15 +549,29 @@ def _list_entries(
         if place_index is None and used:
             similar = nearest_name(folders, image_id)
             claimed.add(similar or "")
-            message = f"image file {image_id!r} does not exist{similar_name_hint(similar)}"
+            hint = f"; choose {' or '.join(elsewhere[:3])} with --images" if len(elsewhere) > 1 else ""
+            message = f"image file {image_id!r} does not exist{hint or similar_name_hint(similar)}"
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
     if not used:
-        return list(entries.values()), [*defects, no_images_defect(len(entries), root_folder, images)]
+        absent = no_images_defect(len(entries), root_folder, images)
+        if elsewhere:
+            absent = replace(absent, message=f"{absent.message}: {list_names(elsewhere)} have files of their names")
+        return list(entries.values()), [*defects, absent]
     for place_index in sorted(used) if root.is_dir() else ():
         for name in sorted(folders[place_index].paths.keys() - entries.keys() - claimed):
             entries[name] = ImageEntry(name, folders[place_index].paths[name])
             defects.append(Defect("SEG011", "an image without labels", name, image=name))
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def _folders_with_images(image_ids: Iterable[str], below: ImageFolder) -> list[str]:
+    """The folders that have files of the names of half of these images or more: labels may lie in another folder."""
+    wanted = {PurePosixPath(image_id).name for image_id in image_ids}
+    inside: dict[str, int] = Counter()
+    for name in below.paths if wanted else ():
+        folder, _, file = name.rpartition("/")
+        inside[folder] += file in wanted
+    return sorted(folder for folder, n_files in inside.items() if folder and 2 * n_files >= len(wanted))
 
 
 def _files_in(place: Path) -> ImageFolder:

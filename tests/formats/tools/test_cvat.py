@@ -343,3 +343,13 @@ def test_labels_that_the_list_lacks_are_named(tmp_path: Path) -> None:
     )  # fmt: skip
     without = read(save(tmp_path / "without", inner, meta=""))
     assert not [one for one in without.source.defects if one.code == "SEG004"]
+
+
+def test_two_files_that_are_the_same_are_read_once(tmp_path: Path) -> None:
+    image = f'<image id="0" name="a.png" width="20" height="16"><polygon label="car" {POINTS}/></image>'
+    save(tmp_path, image)
+    save(tmp_path / "masks", image)
+    opened = read(tmp_path)
+    assert opened.image_ids == ["a.png"]
+    (twice,) = [defect for defect in opened.source.defects if defect.code == "SEG008"]
+    assert (twice.file, twice.severity) == ("masks/annotations.xml", "warning")

@@ -259,3 +259,25 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     save(tmp_path / "a/x2.json", shape("bus", SQUARE), imagePath="x.jpg")
     convert(tmp_path / "a", tmp_path / "b", to="labelme")
     assert list(read(tmp_path / "b").image_ids) == ["x.jpg", "x.png"]
+
+
+@pytest.mark.parametrize("folders", [["JPEGImages"], ["phase", "amplitude"]])
+def test_images_in_another_folder_are_found_or_asked_for(tmp_path: Path, folders: list[str]) -> None:
+    for k in range(3):
+        for folder in ("before", *folders):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        for folder in folders:
+            Image.new("L", (8, 8)).save(tmp_path / folder / f"{k}.png")
+        document = {"shapes": [shape("a", SQUARE)], "imagePath": f"{k}.png", "imageHeight": 8, "imageWidth": 8}
+        (tmp_path / f"before/{k}.json").write_text(json.dumps(document))
+    opened = read(tmp_path)
+    assert opened.profile.format == "labelme"
+    if len(folders) == 1:
+        assert opened.image_ids == [f"JPEGImages/{k}.png" for k in range(3)]
+        assert not validate(tmp_path, select=["SEG002", "SEG011"]).findings
+        assert read(tmp_path / "before").image_ids == ["0.png", "1.png", "2.png"]
+    else:
+        chosen = read(tmp_path / "before", images=tmp_path / "phase")
+        assert not chosen.source.defects
+        (absent,) = [defect for defect in opened.source.defects if defect.code == "SEG002"]
+        assert absent.message.endswith("give --images: amplitude, phase have files of their names")
