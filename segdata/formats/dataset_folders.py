@@ -13,6 +13,7 @@ import msgspec
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError, list_names
 from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.paths import SPLIT_WORD, split_of_name
+from segdata.core.safe_text import shell_word
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import probe_masks
 from segdata.formats.shared.file_names import MASK_FOLDERS, has_images
@@ -33,6 +34,8 @@ _MASKLETS = "segdata cannot read it: save the masklets of each frame as a mask, 
 _RENDERED = "segdata cannot read it: give the folder of its masks as DATA"
 _ON_MAPS = "segdata cannot read it: burn the features into masks, as gdal_rasterize does"
 _BOXES = "boxes only, and segdata reads segments"
+_UNLABELLED = "they hold no labels: open the project there, choose Export, then JSON"
+_TASKS = rb'\A\s*\[\s*\{\s*("id"\s*:\s*\d+\s*,\s*)?"data"\s*:\s*\{[^{}]*"image"\s*:'
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
 _FOREIGN = (
     ("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
@@ -46,6 +49,7 @@ _FOREIGN = (
         _EXPORT,
     ),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
+    ("tasks of Label Studio without annotations", r"\.json$", _TASKS, _UNLABELLED),
     ("masklets of SA-V", r"\.json$", rb'"masklet"\s*:', _MASKLETS),
     ("captures of Unity Perception", r"\.json$", rb'"(captures|annotation_definitions)"\s*:\s*\[', _RENDERED),
     ("GeoJSON in map coordinates", r"\.(geo)?json$", rb'"FeatureCollection"', _ON_MAPS),
@@ -62,7 +66,7 @@ _FOREIGN = (
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
     ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
-_EXPORTS = (_EXPORT, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
+_EXPORTS = (_EXPORT, _UNLABELLED, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
 _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # that hold the labels of many images
 
@@ -98,7 +102,12 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         inside = list_datasets_inside(root)
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
-            remedy = f"you can read these folders in it: {list_names(inside, _MOST_NAMED)}; give one as DATA"
+            first = shell_word(str(root / inside[0].rpartition(" (")[0]))
+            remedy = (
+                f"you can read {list_names(inside, _MOST_NAMED)} in it; give the one that you mean as DATA: {first}"
+            )
+        elif foreign and _BOXES in foreign:
+            remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
         elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
@@ -212,17 +221,29 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
 
     `structured`: leave out those that are no more than folders of images.
     """
-    folders = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
+    places = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
+    folders = sorted(path for path in places if _HIDDEN not in {part[0] for part in path.relative_to(root).parts})
     datasets: dict[Path, str] = {}
     for folder in [] if root.is_file() else folders[:_MOST_FOLDERS]:
         if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
             with suppress(SegdataError):
-                datasets[folder] = detect(folder)
+                datasets[folder] = _format_of(folder)
     return [
         f"{folder.relative_to(root).as_posix()} ({name})"
         for folder, name in datasets.items()
         if not (structured and name in PLAIN_FORMATS)
     ]
+
+
+def _format_of(folder: Path) -> str:
+    """The format of a folder, also of one whose splits lie apart; raises SegdataError if there is none."""
+    try:
+        return detect(folder)
+    except SegdataError:
+        layout = _folder_parts(folder)
+        if layout is None:
+            raise
+        return layout.format
 
 
 class SplitPath(msgspec.Struct, frozen=True):

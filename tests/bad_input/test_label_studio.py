@@ -158,5 +158,5 @@ def test_no_region_makes_a_traceback(
 
 
 def test_misuse_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="no JSON files in it"):
+    with pytest.raises(UnreadableError, match="no export of Label Studio in it"):
         segdata.read(tmp_path, format="label-studio")

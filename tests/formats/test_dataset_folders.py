@@ -93,7 +93,8 @@ def test_folders_that_can_be_read_are_named(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
-    assert "you can read these folders in it: a (colour-masks), b (colour-masks); give one" in said(tmp_path)
+    remedy = f"you can read a (colour-masks), b (colour-masks) in it; give the one that you mean as DATA: {tmp_path}/a"
+    assert remedy in said(tmp_path)
 
 
 def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -41,12 +41,26 @@ class RivalFoldersError(UnreadableError):
     def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
         self.folders = folders
         listed = ", ".join(f"{folder.name}/" for folder in folders)
-        beside = f" --images {images}" if images else ""
+        beside = f" --images {shell_word(str(images))}" if images else ""
         places = " ".join(f"{folder.name}={shell_word(str(folder))}" for folder in folders)
         compared = f"; or, if they are of several annotators, `segdata agreement {places}{beside}`"
         super().__init__(
-            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside}{compared}; or, "
+            f"{root}: each of {listed} may be the masks; give one of them as DATA: "
+            f"{shell_word(str(folders[0]))}{beside}{compared}; or, "
             "if they are of different categories, describe them as layers in segdata.yaml"
+        )
+
+
+class FoldersInsideError(RivalFoldersError):
+    """Folders in a folder are datasets by their names, and other masks lie elsewhere: `folders`."""
+
+    def __init__(self, root: Path, folders: list[Path], other: str) -> None:
+        self.folders = folders
+        listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
+        UnreadableError.__init__(
+            self,
+            f"{root}: images and masks lie in folders of their own in {listed}, and other pictures elsewhere, such as "
+            f"{other}; give the folder that you mean as DATA: {shell_word(str(folders[0]))}",
         )
 
 
@@ -87,11 +101,41 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     if chosen is not None or (images is None and not _are_paired(layouts) and (layouts or not _are_apart(root))):
         family = find_family(root, chosen)
         if family is not None:
+            if chosen is None:
+                names = [*family.masks.values(), *(name for files in family.rivals.values() for name in files)]
+                _must_be_all(root, names)
             masks = "several masks of each image" if family.rivals else "masks"
             return [MaskLayout(root, root, "", f"{masks} and images that share words of their paths", family)]
         if chosen is not None:
             raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
+        if not layouts:
+            _must_be_all(root, ImageFolder.below(root).paths)
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
+
+
+def _must_be_all(root: Path, masks: Iterable[str]) -> None:
+    """Raise FoldersInsideError if not all masks are those of folders below `root` that names make a dataset."""
+    inside = dict(_datasets_by_name(root))
+    folders = tuple(
+        f"{layout.masks.relative_to(root).as_posix()}/" for layouts in inside.values() for layout in layouts
+    )
+    outside = next((name for name in masks if not name.startswith(folders)), None) if inside else None
+    if outside is not None:
+        raise FoldersInsideError(root, list(inside), outside)
+
+
+def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[MaskLayout]]]:
+    """The topmost folders below a folder whose images and masks lie in folders that are called so."""
+    folders = [folder for folder in _subfolders(root).values() if has_images(folder)]
+    for folder in folders if len(folders) <= _MOST_FOLDERS else ():
+        layouts: list[MaskLayout] = []
+        with suppress(RivalFoldersError):
+            layouts = _layouts_in_folders(folder, None, 1)
+        named = [layout for layout in layouts if layout.masks.name.lower().startswith(tuple(MASK_FOLDERS))]
+        if named and len(named) == len(layouts) and _are_paired(layouts):
+            yield folder, layouts
+        elif depth < _DEEPEST:
+            yield from _datasets_by_name(folder, depth + 1)
 
 
 def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
@@ -124,18 +168,32 @@ def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[M
 
     As `masks_train/`, `masks_test/`, `images_train/` and `images_test/`; none if they are not called so.
     """
-    splits = {split: folder for folder in masks if (split := split_of_name(folder.name)) is not None}
-    if len(splits) < len(masks) or len({SPLIT_WORD.sub("", folder.name) for folder in masks}) > 1:
+    named = {folder: _split_of(folder) for folder in masks}
+    unnamed = "train" if "train" not in named.values() else None  # `masks/` beside `masks_val/`
+    splits = {split or unnamed: folder for folder, split in named.items()}
+    stems = {SPLIT_WORD.sub("", _spaced(folder.name)).strip("_-").lower() for folder in masks}
+    if None in splits or len(splits) < len(masks) or len(stems) > 1:
         return []
     others = [folder for folder in folders.values() if folder not in masks and has_images(folder)]
     layouts = []
     for split, folder in splits.items():
-        pictures = [other for other in others if split_of_name(other.name) == split]
+        pictures = [other for other in others if _split_of(other) == named[folder]]
+        if named[folder] is None:
+            pictures = [other for other in pictures if other.name.lower() in IMAGE_FOLDERS]
         if len(pictures) != 1:
             return []
         evidence = f"folders {folder.name}/ and {pictures[0].name}/"
         layouts.append(MaskLayout(folder, pictures[0], f"{split}/", evidence))
     return layouts
+
+
+def _split_of(folder: Path) -> str | None:
+    """The split that a folder is called by, also as in ``masksVal``."""
+    return split_of_name(_spaced(folder.name))
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
 
 
 def _are_apart(root: Path) -> bool:
@@ -315,7 +373,7 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
         if folder.name.lower() in _NO_RIVALS or is_called_no_labels(folder.name) or images.is_relative_to(folder):
             continue
         files = ImageFolder.below(folder).paths
-        if _fits(files, pictures) and _stored_as(folder) == _stored_as(named):
+        if _fits(files, pictures) and _stored_as(folder) == _stored_as(named) and _holds_masks(folder) is not False:
             folders.append(folder)
     return folders
 

@@ -17,6 +17,7 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.paths import dataset_folder, is_file, is_unsafe_path
+from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
@@ -510,10 +511,16 @@ def _find_files(root: Path) -> list[Path]:
         files = [path for path in files if is_tasks(probe.head(path.name))] or files
     if not files:
         names = [name for name in probe.heads(r"\.json$", TASKS_HEAD, most=32) if is_tasks(probe.head(name))]
-        remedy = f", but below it: {', '.join(names[:5])}; name one of them, or its folder" if names else ""
-        raise UnreadableError(f"{root}: no JSON files in it{remedy}")
+        if len(names) != 1:
+            listed = f", but below it: {', '.join(names[:5])}; give one as DATA: " if names else ""
+            place = "".join(shell_word(str(root / name)) for name in names[:1])
+            raise UnreadableError(f"{root}: no export of Label Studio in it{listed}{place}")
+        files = [root / names[0]]
     for path in files:
-        head = probe.head(path.name)
+        head = probe.head(path.relative_to(root).as_posix() if root.is_dir() else path.name)
         if b'"annotation_id"' in head and b'"annotations"' not in head:
-            raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
+            raise UnreadableError(
+                f"{path}: a JSON-MIN export of Label Studio, which does not say whose work was cancelled; open the "
+                "project there, choose Export, then JSON, and give that file as DATA"
+            )
     return files

@@ -1,5 +1,6 @@
 """Which folders hold masks and which images, laid out as public datasets are."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,45 @@ def test_two_folders_of_masks_are_rivals(tmp_path: Path) -> None:
     )
     with pytest.raises(RivalFoldersError, match="each of anna/, ben/ may be the masks"):
         find_layouts(tmp_path)
+
+
+def test_photographs_are_no_rivals_of_masks(tmp_path: Path) -> None:
+    names = ("1.png", "2.png")
+    lay_out(
+        tmp_path,
+        masks=tuple(f"masks/{name}" for name in names),
+        photographs=tuple(f"{folder}/{name}" for folder in ("images", "random") for name in names),
+    )
+    (layout,) = find_layouts(tmp_path)
+    assert (layout.masks.name, layout.images and layout.images.name) == ("masks", "images")
+
+
+def test_folders_of_which_one_has_no_split_in_its_name_are_one_dataset(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        masks=("Masks/1.png", "Masks/2.png", "MasksValidation/1.png"),
+        photographs=("images/1.png", "images/2.png", "imagesValidation/1.png"),
+    )
+    (batch,) = segdata.read(tmp_path)
+    assert batch.images["image_id"].to_pylist() == ["train/1.png", "train/2.png", "val/1.png"]
+    assert batch.images["split"].to_pylist() == ["train", "train", "val"]
+
+
+@pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("results/7_predict.png", "results/7.png")])
+def test_masks_elsewhere_are_not_taken_for_the_dataset(tmp_path: Path, other: tuple[str, str]) -> None:
+    names = ("1.png", "2.png", "3.png")
+    lay_out(
+        tmp_path,
+        masks=(*(f"data/train/masks/{name}" for name in names), other[0]),
+        photographs=(*(f"data/train/imgs/{name}" for name in names), other[1]),
+    )
+    with pytest.raises(
+        SegdataError, match=r"images and masks lie in folders of their own in data/.*as DATA: "
+    ) as refused:
+        segdata.read(tmp_path)
+    given = re.search(r"as DATA: (\S+?)(;|$)", str(refused.value))
+    assert given is not None
+    assert len(segdata.read(given[1]).image_ids) == 3
 
 
 def test_what_macos_keeps_beside_files_is_no_image(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_configuration_gives_order_and_colours(tmp_path: Path) -> None:
 def test_json_min_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "min.json"
     path.write_text('[{"image": "a.png", "id": 1, "annotator": 1, "annotation_id": 4, "label": []}]')
-    with pytest.raises(UnreadableError, match="a JSON-MIN export; export the project as JSON"):
+    with pytest.raises(UnreadableError, match=r"a JSON-MIN export of Label Studio, .* choose Export, then JSON"):
         segdata.read(path, format="label-studio")
 
 
@@ -253,16 +253,21 @@ def test_exports_in_the_repository_of_the_sdk(real_data: Path) -> None:
     assert len(turned.segments) == 25
 
 
-def test_tasks_in_folders_below_are_named(tmp_path: Path) -> None:
-    (tmp_path / "export").mkdir()
-    tasks(tmp_path / "export", region("polygonlabels", {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["a"]}))
-    with pytest.raises(UnreadableError, match=r"but below it: export/\w+\.json; name one of them"):
+def test_tasks_in_folders_below_are_read_if_they_are_the_only_ones(tmp_path: Path) -> None:
+    shape = region("polygonlabels", {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["a"]})
+    for folder in ("export", "older"):
+        (tmp_path / folder).mkdir()
+        tasks(tmp_path / folder, shape)
+        if folder == "export":
+            assert len(segdata.read(tmp_path).image_ids) == 1
+    with pytest.raises(UnreadableError, match=r"below it: export/\w+\.json, .*; give one as DATA: ") as refused:
         segdata.read(tmp_path)
+    assert len(segdata.read(str(refused.value).partition("as DATA: ")[2].partition(";")[0]).image_ids) == 1
 
 
 def test_a_folder_called_like_a_file_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "labels.json").mkdir()
-    with pytest.raises(UnreadableError, match="no JSON files in it"):
+    with pytest.raises(UnreadableError, match="no export of Label Studio in it"):
         segdata.read(tmp_path, format="label-studio")
 
 
