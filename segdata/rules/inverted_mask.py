@@ -6,26 +6,45 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints
-from segdata.rules.shared import image_names
+from segdata.core.runs import Flags, Floats, Ints
+from segdata.rules.shared import image_names, is_thing
 
 _HALF = 0.5
 
 
-@rule("SEG132", "inverted-mask", severity="warning", needs=(), whole=True, by_part=True)
+@rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "holes"), whole=True, by_part=True)
 def inverted_mask(
-    tables: Tables, *, min_images: int = 6, min_gap: float = 2.0, max_share: float = 0.4, min_filled: float = 0.95
+    tables: Tables,
+    *,
+    min_images: int = 6,
+    min_gap: float = 2.0,
+    max_share: float = 0.4,
+    min_filled: float = 0.95,
+    min_hole: int = 16,
 ) -> Findings:
-    """What is labelled in a few masks is what the others leave, or the background of instances has an id of its own.
+    """Foreground and background are exchanged in some masks or outlines, or the background of instances has an id.
 
     Example:
         91% of the image is vessel, 8% to 10% in 7 others: are foreground and background exchanged?
         segment 1 is what all other segments leave, in 40 of 40 images: background with an id of its own?
 
+    Flagged, everything but an object (min_hole=4):
+        aaaaaaaa
+        aaa..aaa
+        aaa..aaa
+        aaaaaaaa
+
+    Fine, another object lies there (min_hole=4):
+        aaaaaaaa
+        aaabbaaa
+        aaabbaaa
+        aaaaaaaa
+
     The first is about datasets of one category. A mask is inverted if its segments cover more than half of the image
     and reach all four sides, those of most others less than half, and the gap between the two is wide: twice as wide as
     all of the others are apart. The second is about instances: in nearly all images every pixel has an id, and one and
-    the same id has the largest segment, which reaches all four sides.
+    the same id has the largest segment, which reaches all four sides. The third is about single things of instances:
+    one that covers half of its image and reaches all four sides has one hole, in which nothing is labelled.
 
     Why: some tools store foreground as black, others as white. A model that sees both learns neither; and a background
     with an id is counted as an object in every image.
@@ -34,7 +53,7 @@ def inverted_mask(
 
     Options: `min_images`: fewer tell nothing. `min_gap`: the gap between the shares of inverted masks and others, in
     ranges of the others. `max_share`: the largest share of inverted masks. `min_filled`: the least share of images in
-    which an id is all that the others leave.
+    which an id is all that the others leave. `min_hole`: the least size of the hole in a thing, in pixels.
     Defaults: they follow from the definition; 41 openings of public datasets have no finding.
     """
     segments, images = tables.segments, tables.images
@@ -42,6 +61,7 @@ def inverted_mask(
     width, height = (images[name][segments["image"]] for name in ("width", "height"))
     whole = (segments["width"] == width) & (segments["height"] == height) & (frame > 0)
     counts = ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0) & (frame > 0)
+    yield from _everything_but(tables, counts & whole & (segments["area"] > _HALF * frame), min_hole)
     annotation = segments["annotation"]
     covered = np.where(counts, segments["area"] / np.maximum(frame, 1), 0.0)
     share: Floats = np.bincount(annotation, covered, len(tables.annotations)).astype(np.float64)
@@ -69,6 +89,18 @@ def inverted_mask(
             f"{count_noun(int(others.sum()), 'other')}: are foreground and background exchanged?"
         )
         yield RowFinding(message, annotation=row, category=name)
+
+
+def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:
+    """One finding for each thing that is all of its image but one empty hole."""
+    if tables.profile.task == "semantic":
+        return
+    segments, holes = tables.segments, tables.holes
+    single = is_large & is_thing(tables) & (segments["holes"] == 1) & (segments["parts"] == 1)
+    empty = holes.take((holes["empty"] != 0) & (holes["area"] >= min_hole) & single[holes["segment"]])
+    for segment, pixels, *box in empty.lines("segment", "area", "x", "y", "width", "height"):
+        message = f"everything but {pixels:,} px that nothing else has: are the inside and the outside exchanged?"
+        yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
 def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float) -> Findings:

@@ -182,3 +182,25 @@ def test_what_a_sample_lacks_is_an_info(judged: Judged) -> None:
         text = "\n\n".join(["ab", *["aa"] * (n - 1)]) + "\n\na: car\nb: bus\ncategory: tram"
         few, unused = judged("SEG302", text, min_pixels=1), judged("SEG204", text)
         assert [(one.category, one.severity) for one in (*few, *unused)] == [("bus", severity), ("tram", severity)]
+
+
+INSIDE_OUT = "0 0 12 0 12 12 0 12 0 0 3 3 3 8 9 8 9 3 3 3 0 0"  # around the image, and around an object of 30 px
+
+
+@pytest.mark.parametrize(
+    ("more", "n_found"),
+    [
+        ("", 1),
+        ("task: semantic", 0),
+        ("a: sky (stuff)\ntask: panoptic", 0),
+        ("a: people (crowd)", 0),
+        ("b: bus (polygon 5 5 6 5 6 6 5 6)", 0),  # something lies in the hole
+        ("b: bus (polygon 0 0 2 0 2 2 0 2)", 1),
+    ],
+)
+def test_an_outline_around_everything_but_an_object(judged: Judged, more: str, n_found: int) -> None:
+    frame = "\n".join(["." * 12] * 12)
+    own = "" if more.startswith("a:") else f"a: car (polygon {INSIDE_OUT})\n"
+    picture = frame if own else "\n".join("aaa......aaa" if 3 <= row < 8 else "a" * 12 for row in range(12))
+    found = judged("SEG132", f"{picture}\n\n{own}{more}" if own else f"{picture}\n\n{more}")
+    assert [(one.pixels, one.bbox) for one in found] == [(30, (3, 3, 6, 5))] * n_found

@@ -10,11 +10,12 @@ from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 
 _MOST_SEARCHED = 64 << 20  # bytes of other documents that are searched for names of images
+_UPLOAD = re.compile(r"[0-9a-f]{8}-")  # that Label Studio writes before the name of a file
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
 def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
-    """Why no image has its name although images are near: folders, or zeros, are missing in the names.
+    """Why no image has its name although images are near: folders, zeros or the prefix of an upload differ.
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
@@ -27,9 +28,14 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
     for path in files:
         by_key.setdefault(path.name, []).append(path)
         by_key.setdefault(_number_key(path.name), []).append(path)
+        by_key.setdefault(_upload_key(path.name), []).append(path)
     if not by_key:
         return None
-    for remedy, key_of in (("their folders", _bare_name), ("the spelling of the files", _number_key)):
+    for remedy, key_of in (
+        ("their folders", _bare_name),
+        ("the spelling of the files", _number_key),
+        ("the spelling of the files: uploads have eight letters and a dash before them", _upload_key),
+    ):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
             name = max(found, key=lambda name: len(found[name]))
@@ -46,6 +52,13 @@ def _bare_name(name: str) -> str:
 def _number_key(name: str) -> str:
     """A name without the zeros that it begins with, as a key of its own."""
     return f"0{_bare_name(name).lstrip('0')}"
+
+
+def _upload_key(name: str) -> str:
+    """A name without the prefix of an upload, as a key of its own."""
+    bare = _bare_name(name)
+    prefix = _UPLOAD.match(bare)
+    return f"/{bare[prefix.end() :] if prefix else bare}"
 
 
 def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
