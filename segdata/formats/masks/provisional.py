@@ -16,7 +16,7 @@ import numpy as np
 from segdata.core.config import InstanceIds
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
@@ -41,6 +41,7 @@ _FEW_LEVELS = 8  # more greys than this between the two of a binary mask come fr
 _NEAR = 16  # greys as near as this to black or white are what compression makes of them
 _TINGE = 8  # between the channels of greys that a conversion tinged
 _TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
+_LEAST_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
 _LEAST_MASKS = 10  # fewer masks do not tell what is rare
 _FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
 _LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
@@ -331,12 +332,17 @@ class SmoothedReading(msgspec.Struct, frozen=True):
 def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy) -> SmoothedReading | None:
     """The reading of compressed or smoothed masks under a taxonomy; None unless each level is near a value of its.
 
-    A value that the taxonomy lacks means what the nearest level means.
+    A value that the taxonomy lacks means what the nearest level means. Nearly all masks must have such values: if they
+    are usual, the dataset is like that; if not, each mask that has them was spoiled, and is an error of its own.
     """
     shown = counts.shown
     legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
+    of_several = [mask for mask in shown.masks if len(mask.value) > 1]
+    n_smoothed = sum(not np.isin(mask.value, legend.value).all() for mask in of_several)
+    if len(legend.value) == 0 or n_smoothed < _LEAST_SMOOTHED * len(of_several):
+        return None
     levels = _levels(shown)
-    if levels is None or len(legend.value) == 0:
+    if levels is None:
         return None
     distance = _distance(_channels(levels), _channels(legend.value))
     if distance.min(axis=1).max() > _NEAR:
@@ -349,7 +355,9 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy) -> SmoothedReading | 
     return SmoothedReading(read, _left_by_compression(shown, is_left, len(levels)))
 
 
-def _left_by_compression(counts: ValueCounts, is_left: Flags, n_levels: int) -> Defect:
+def _left_by_compression(
+    counts: ValueCounts, is_left: Flags, n_levels: int, severity: Severity | None = None
+) -> Defect:
     """SEG010 for the values (k,) that compression or smoothing left."""
     pixels = int(counts.pixels[is_left].sum())
     what = "colours" if counts.has_colors else "greys"
@@ -358,7 +366,7 @@ def _left_by_compression(counts: ValueCounts, is_left: Flags, n_levels: int) -> 
         f"compression or smoothing, and each is read as the nearest of {n_levels} {what}; save the masks as PNG "
         "from the program that drew them"
     )
-    return Defect("SEG010", message, pixels=pixels, severity="warning")
+    return Defect("SEG010", message, pixels=pixels, severity=severity)
 
 
 def _channels(values: Ints) -> Ints:
@@ -398,7 +406,8 @@ def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
     return ProvisionalTaxonomy(
         Taxonomy(categories=categories),
         _reading(kept, categories),
-        defects=(_left_by_compression(counts, ~is_level, len(levels)),),
+        # No taxonomy says that the values are wrong.
+        defects=(_left_by_compression(counts, ~is_level, len(levels), "warning"),),
         legend=Legend(counts.value, ids[nearest]),
     )
 

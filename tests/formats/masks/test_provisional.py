@@ -178,6 +178,20 @@ def test_many_greys_that_no_taxonomy_has_are_one_finding(tmp_path: Path) -> None
     assert (finding.code, "40 values are not in the taxonomy (40 px)" in finding.message) == ("SEG010", True)
 
 
+def test_a_smoothed_mask_among_sharp_ones_is_an_error_of_its_own(tmp_path: Path) -> None:
+    colors = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    for k in range(4):
+        discs = [np.hypot(*(np.indices((SIDE, SIDE)) - at)) < 40 for at in (50 + k, 140)]
+        picture = Image.fromarray(colors[discs[0] + 2 * discs[1]])
+        (picture.filter(ImageFilter.GaussianBlur(0.7)) if k == 2 else picture).save(tmp_path / f"{k}.png")
+    (tmp_path / "taxonomy.yaml").write_text(
+        "categories:\n"
+        + "".join(f"  - {{id: {i}, name: c{i}, color: {color.tolist()}}}\n" for i, color in enumerate(colors))
+    )
+    (finding,) = findings(tmp_path, "SEG009", "SEG010")
+    assert (finding.code, finding.severity, finding.image, finding.file) == ("SEG010", "error", "2.png", "2.png")
+
+
 def test_16_bit_ids_are_instances_of_one_category(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"masks/{number}.png", regions(number, [1, 2, 3, 4]).astype(np.uint16) * (300 + number))
@@ -327,7 +341,8 @@ def test_what_compression_and_smoothing_leave_belongs_to_the_nearest_level(tmp_p
     assert {found.code for found in declared.source.defects} == {found.code for found in opened.source.defects} - {
         "SEG219"
     }
-    assert "SEG009" not in {found.code for found in segdata.validate(tmp_path, format="colour-masks").findings}
+    findings = segdata.validate(tmp_path, format="colour-masks").findings
+    assert [found.severity for found in findings if found.code in {"SEG009", "SEG010"}] == ["error"]  # it is declared
 
 
 @pytest.mark.parametrize("n_palette", [1, 4])
