@@ -42,30 +42,6 @@ if TYPE_CHECKING:
 OUTSIDE_NAME = "outside the region of interest"
 
 
-def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batch:
-    """The batch with a segment more in each annotation, of all that lies outside its region, and no regions.
-
-    `limits` are the regions; their owners are the annotations.
-    """
-    height, width = batch.image_size
-    n = batch.annotations.num_rows
-    outside = complement(limits, height[batch.annotation_image], width[batch.annotation_image])
-    added = make_table(BATCH_SEGMENTS, n, annotation=pa.array(range(n), pa.int32()), category_id=[category.id] * n)
-    added = replace_column(added, "segment_id", np.full(n, -1))
-    segments = pa.concat_tables([batch.segments, added])
-    order = np.argsort(np.append(batch.segment_annotation, np.arange(n)), kind="stable")
-    rank = np.argsort(order).astype(np.int32)
-    owner = rank[np.append(batch.runs.owner, outside.owner + batch.n_segments)]
-    start, length = np.append(batch.runs.start, outside.start), np.append(batch.runs.length, outside.length)
-    by_owner = kernels.order_by(owner, len(order))
-    return replace(
-        batch,
-        images=replace_column(batch.images, "roi", [None] * batch.images.num_rows),
-        segments=segments.take(pa.array(order)).combine_chunks(),
-        runs=Runs(start[by_owner], length[by_owner], owner[by_owner]),
-    )
-
-
 Columns = dict[str, np.ndarray]
 # Which columns of a table are rows of another: they are counted per portion and moved when portions are put together.
 _ROWS_OF = {
@@ -127,8 +103,8 @@ def compare_panel(
     for portion in compared:
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
-    every = gather_measured((portion.measured for portion in portions), panel.defects, frozenset(), panel.profile)
-    tables = complete_tables(every, panel, frozenset(), panel.profile, [], jobs)
+    measured = gather_measured((portion.measured for portion in portions), panel.defects, frozenset(), panel.profile)
+    tables = complete_tables(measured, panel, frozenset(), panel.profile, [], jobs)
     return replace(tables, annotator_pairs=_join_chunks(portions, panel.profile, tables.images))
 
 
@@ -152,6 +128,30 @@ def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
     if limits is None:
         return images
     return replace(images, batch=add_outside_segments(clipped, limits, images.categories[-1]))
+
+
+def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batch:
+    """The batch with a segment more in each annotation, of all that lies outside its region, and no regions.
+
+    `limits` are the regions; their owners are the annotations.
+    """
+    height, width = batch.image_size
+    n = batch.annotations.num_rows
+    outside = complement(limits, height[batch.annotation_image], width[batch.annotation_image])
+    added = make_table(BATCH_SEGMENTS, n, annotation=pa.array(range(n), pa.int32()), category_id=[category.id] * n)
+    added = replace_column(added, "segment_id", np.full(n, -1))
+    segments = pa.concat_tables([batch.segments, added])
+    order = np.argsort(np.append(batch.segment_annotation, np.arange(n)), kind="stable")
+    rank = np.argsort(order).astype(np.int32)
+    owner = rank[np.append(batch.runs.owner, outside.owner + batch.n_segments)]
+    start, length = np.append(batch.runs.start, outside.start), np.append(batch.runs.length, outside.length)
+    by_owner = kernels.order_by(owner, len(order))
+    return replace(
+        batch,
+        images=replace_column(batch.images, "roi", [None] * batch.images.num_rows),
+        segments=segments.take(pa.array(order)).combine_chunks(),
+        runs=Runs(start[by_owner], length[by_owner], owner[by_owner]),
+    )
 
 
 def _compare_remote(images: "Portion", remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
@@ -268,12 +268,9 @@ def _pair_columns(
         _segment_rows(pair.a.segment, matches["a"]),
         _segment_rows(pair.b.segment, matches["b"]),
     )
-    of_a = groups["side"] == 0
-    for name, first in (("segment", of_a), ("piece", ~of_a)):
-        rows = groups[name]
-        groups[name] = np.where(
-            first, _segment_rows(pair.a.segment, rows * first), _segment_rows(pair.b.segment, rows * ~first)
-        )
+    both, of_a = np.concatenate([pair.a.segment, pair.b.segment]), groups["side"] == 0
+    for name, is_of_a in (("segment", of_a), ("piece", ~of_a)):
+        groups[name] = both[groups[name] + np.where(is_of_a, 0, len(pair.a.segment))]
     return tables
 
 

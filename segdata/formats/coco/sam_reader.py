@@ -85,9 +85,9 @@ def open_sam(request: ReadRequest) -> PerImageSource:
     taxonomy, category = _category(request)
     categories = CategoryNames(taxonomy, request.taxonomy is not None, {})
     profile = categories.profile("sam", request.root, "instance", "sparse", "allow")
-    look = partial(_read_image, request.root, category)
+    read = partial(_read_image, request.root, category)
     return PerImageSource(
-        request.root, profile, entries, tuple(defects), look, request.annotator, labels_name="size of the masks"
+        request.root, profile, entries, tuple(defects), read, request.annotator, labels_name="size of the masks"
     )
 
 
@@ -124,7 +124,8 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     shapes = read_segmentations(
         [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
     )
-    _number_masks(document, masks)
+    _report_duplicates(document, masks)
+    _number_masks(masks)
     columns, faults = segment_columns(ItemBlock.from_items(masks.items), masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
@@ -188,15 +189,19 @@ def _sides(item: _SamItem) -> tuple[int, int]:
         return 0, 0
 
 
-def _number_masks(document: Document, masks: Items[_SamItem]) -> None:
-    """Number the masks without an id; SEG008 for ids that occur twice."""
-    count = Counter(item.id for item in masks.items if item.id != "")
-    for id_, times in count.items():
+def _report_duplicates(document: Document, masks: Items[_SamItem]) -> None:
+    """SEG008 for each id that several masks have, at the last of them; all are read."""
+    last = {item.id: row for row, item in enumerate(masks.items)}
+    for id_, times in Counter(item.id for item in masks.items if item.id != "").items():
         if times > 1:
-            last = max(i for i, item in enumerate(masks.items) if item.id == id_)
-            message = f"id {id_!r} occurs {times} times; all masks are read"
-            document.defects.append(Defect("SEG008", message, document.name, masks.place(last, "/id"), segments=(id_,)))
-    free = (number for number in itertools.count(1) if number not in count)
+            message, place = f"id {id_!r} occurs {times} times; all masks are read", masks.place(last[id_], "/id")
+            document.defects.append(Defect("SEG008", message, document.name, place, segments=(id_,)))
+
+
+def _number_masks(masks: Items[_SamItem]) -> None:
+    """Give the masks without an id the lowest free numbers from 1."""
+    taken = {item.id for item in masks.items}
+    free = (number for number in itertools.count(1) if number not in taken)
     for item in masks.items:
         if item.id == "":
             item.id = next(free)

@@ -125,7 +125,7 @@ def _first_present(names: tuple[str, ...], present: list[str]) -> str | None:
     return next((name for name in names if name in present), None)
 
 
-def id2label(root: Path) -> dict[int, str] | None:
+def read_id2label(root: Path) -> dict[int, str] | None:
     """The categories in id2label.json; None if there is no such file. Raises UnreadableError if it is malformed."""
     path = root / "id2label.json"
     if not path.is_file():
@@ -173,7 +173,8 @@ def _list_entries(
 
 def _image_rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
     """The images of a table, by its names for them, else ""; those with a label map have a record."""
-    split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
+    match, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
+    split_of_file = match[1] if match else None
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
     plain = [name for name in ("width", "height", "split", columns.image_id) if name in file.schema_arrow.names]
     for group in range(file.num_row_groups):
@@ -186,12 +187,12 @@ def _image_rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iter
             name = line[columns.image_id] if columns.image_id else picture["path"] if picture else None
             sides = [line.get(side) for side in ("height", "width")]
             height, width = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
-            named = line.get("split")
+            split = line.get("split", split_of_file)
             yield ImageEntry(
                 "" if name is None else str(name),
                 record=TableRow(path, group, row, written) if has_label[row] else None,
                 size=(height, width),
-                split=(named if isinstance(named, str) else None) if "split" in line else split[1] if split else None,
+                split=split if isinstance(split, str) else None,
             )
 
 
@@ -301,7 +302,7 @@ def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     """The user's taxonomy, else that of id2label.json, with 255 as void if it is no category."""
     if request.taxonomy is not None:
         return request.taxonomy, True
-    names = id2label(root)
+    names = read_id2label(root)
     if names is None:
         raise UnreadableError(
             f'{root}: no file gives the values of the label maps a meaning; write id2label.json ({{"0": "road", …}}), '
@@ -399,6 +400,7 @@ class _SplitTable:
 def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter
 ) -> Iterator[dict[str, Any]]:
+    """The images of a batch as rows of the table: files, label maps and what describes them."""
     count_losses(batch, losses, LOSSES, frozenset({"images.split"}))
     category = batch.segment_category
     is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))

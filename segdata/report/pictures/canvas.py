@@ -14,8 +14,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Box
 from segdata.core.image_files import read_channels, split_uri
 from segdata.core.profile import Task
-from segdata.core.runs import Ints, Runs, expand_ranges
-from segdata.core.runs import run_columns as runs_columns
+from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
 from segdata.core.taxonomy import Color, Taxonomy
 
 SEVERITY_COLORS: dict[str, Color] = {"error": (225, 20, 40), "warning": (240, 120, 0), "info": (30, 100, 220)}
@@ -157,7 +156,7 @@ class View:
         rank = np.empty(n_owners, np.int64)
         rank[np.argsort(-area, kind="stable")] = np.arange(n_owners)
         order = np.argsort(rank[runs.owner], kind="stable")
-        x, top = runs_columns(Runs(runs.start, runs.length, np.zeros_like(runs.owner)), np.array([image_height]))
+        x, top = run_columns(Runs(runs.start, runs.length, np.zeros_like(runs.owner)), np.array([image_height]))
         x, top, bottom = x[order], top[order], (top + runs.length)[order]
         shown, where = np.unique(self.columns, return_inverse=True)
         rows = self.rows
@@ -218,7 +217,7 @@ def fold_text(text: str, face: Font, room: float) -> list[str]:
 
 
 def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: Color, size: int = 13) -> float:
-    """White text on a coloured rectangle with its top left corner `at`; returns its width in pixels."""
+    """White text on a coloured rectangle with this top left corner; returns its width in pixels."""
     face = font(size, bold=True)
     width = face.getlength(text) + 8
     x, y = corner
@@ -228,7 +227,7 @@ def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str,
 
 
 _GREY, _OUTSIDE = 150, 45
-_MOST = 300_000_000  # pixels of an image that is decoded for a picture
+_MAX_PIXELS = 300_000_000  # pixels of an image that is decoded for a picture
 _FLAT = 24  # grey levels to either side: less contrast than this is not stretched, or noise would look like structure
 
 
@@ -292,35 +291,35 @@ def _open_image(uri: str | None) -> tuple[Image.Image | None, str]:
         return None, "the image file is not here"
     try:
         if part is not None:
-            return _of_planes(uri), ""
+            return _read_planes(uri), ""
         with Image.open(path) as image:
-            if image.width * image.height > _MOST:
+            if image.width * image.height > _MAX_PIXELS:
                 return None, "the image is too large to draw"
-            return _rgb(image), ""
+            return _to_rgb(image), ""
     except UnidentifiedImageError:
-        return _of_raster(uri)
+        return _read_raster(uri)
     except (OSError, SyntaxError, ValueError, SegdataError, Image.DecompressionBombError) as error:
         return None, f"the image cannot be decoded: {error}"
 
 
-def _of_raster(uri: str) -> tuple[Image.Image | None, str]:
+def _read_raster(uri: str) -> tuple[Image.Image | None, str]:
     """A file that Pillow does not know: a raster of many channels or a DICOM image, if anything."""
     try:
-        return _of_planes(uri), ""
+        return _read_planes(uri), ""
     except (OSError, SegdataError) as error:
         return None, f"the image cannot be decoded: {error}"
 
 
-def _of_planes(uri: str) -> Image.Image:
+def _read_planes(uri: str) -> Image.Image:
     """The first three channels as red, green and blue, or the first as grey."""
     channels = read_channels(uri, (0, 0), most=3)
     deep = channels.dtype != np.uint8
     grey = [Image.fromarray(channel.astype(np.float32) if deep else channel) for channel in channels]
     shown = grey if len(grey) == 3 else grey[:1] * 3
-    return Image.merge("RGB", [_rgb(channel).convert("L") for channel in shown])
+    return Image.merge("RGB", [_to_rgb(channel).convert("L") for channel in shown])
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """As 8-bit RGB; deeper grey images are stretched between their 1st and 99th percentile."""
     if not image.mode.startswith(("I", "F")):
         return image.convert("RGB")
@@ -343,7 +342,7 @@ def outline(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 def panes_side_by_side(panes: Sequence[Image.Image], side: int) -> Image.Image:
     """Pictures of at most `side` pixels beside each other, each in the middle of its square."""
-    both = Image.new("RGB", (len(panes) * (side + 4) - 4, side), (45, 45, 45))
+    row = Image.new("RGB", (len(panes) * (side + 4) - 4, side), (45, 45, 45))
     for number, pane in enumerate(panes):
-        both.paste(pane, (number * (side + 4) + (side - pane.width) // 2, (side - pane.height) // 2))
-    return both
+        row.paste(pane, (number * (side + 4) + (side - pane.width) // 2, (side - pane.height) // 2))
+    return row
