@@ -5,7 +5,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 from segdata.rules.shared import box_around
 
@@ -43,12 +43,27 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
         ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
         ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
 
+    Fine, a rail stands before their ends:
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        ..aaaaaaaaaa...bbbbbbbbbbb.....cccccccccccc...ddddddddddd.
+        ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
+        rrwwwwwwwwwwrrrrxxxxxxxxxxrrrrrryyyyyyyyyyrrrrzzzzzzzzzzrr
+        ..........................................................
+
+        w = a + r
+        x = b + r
+        y = c + r
+        z = d + r
+
     You get one finding for each line on which at least min_segments segments end flat from one side. A flat end is
     where the segment begins with min_length pixels at once and continues as wide. If one segment beyond the line has an
-    end as long as all of them together, the line is that segment's edge: a wall, a pole. Segments of which one lies
-    mostly under another (half of its pixels) count once: they are one thing, labelled twice. The rule ignores crowds,
-    void, exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends. If a whole picture
-    is labelled up to the line, and nothing beyond it, it is a band along the border (SEG130).
+    end as long as all of them together, the line is that segment's edge: a wall, a pole. A segment does not count if it
+    shares pixels with another, less than half as long across the line, that ends there, too (2 px): a rail before
+    windows. Segments of which one lies mostly under another (half of its pixels) count once: they are one thing,
+    labelled twice. The rule ignores crowds, void, exact rectangles, and masks that were enlarged (SEG118), whose
+    outlines are all flat ends. If a whole picture is labelled up to the line, and nothing beyond it, it is a band along
+    the border (SEG130).
 
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
     the line, and your model learns to end them there.
@@ -65,13 +80,14 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     left_out = rectangle | np.isin(np.arange(len(segments)), tables.steps["segment"])
     left_out |= np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
     ends = tables.ends.take((tables.ends["length"] >= min_length) & ~left_out[tables.ends["segment"]])
-    ends = ends.beside(annotation=segments["annotation"][ends["segment"]])
+    ends = ends.beside(annotation=segments["annotation"][ends["segment"]], behind=_are_behind_bands(tables, ends))
     n_lines = ends.repeated("annotation", "upright", "at")
     above = _lie_under(tables)
     low, high = _dense_extents(tables)
     for rows in (ends := ends.take(n_lines)).groups("annotation", "upright", "at"):
         for begins in (True, False):
             own_rows, opposite_rows = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
+            own_rows = own_rows[~ends["behind"][own_rows]]
             length = int(ends["length"][own_rows].sum())
             explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
             owners = ends["segment"][own_rows]
@@ -100,6 +116,22 @@ def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:
     none = np.full_like(low, -1)
     is_far = np.stack([low >= _NEAR, frame - high >= _NEAR])
     return np.where(dense[:, None] & is_far[0], low, none), np.where(dense[:, None] & is_far[1], high, none)
+
+
+def _are_behind_bands(tables: Tables, ends: Table) -> Flags:
+    """(n_ends,) whether a segment shares pixels with another, less than half as long, that ends where it ends."""
+    segments, pairs = tables.segments, tables.pairs
+    one, other = np.concatenate([pairs["a"], pairs["b"]]), np.concatenate([pairs["b"], pairs["a"]])
+    behind = np.zeros(len(ends), bool)
+    for upright, (start, size) in enumerate((("y", "height"), ("x", "width"))):
+        is_shorter = 2 * segments[size][other] < segments[size][one]
+        for begins in (False, True):
+            limit = segments[start] if begins else segments[start] + segments[size]
+            hidden = np.zeros(len(segments), bool)
+            hidden[one[is_shorter & (np.abs(limit[one] - limit[other]) <= _NEAR)]] = True
+            own = hidden[ends["segment"]] & (np.abs(limit[ends["segment"]] - ends["at"]) <= _NEAR)
+            behind |= own & (ends["upright"] == upright) & (ends["begins"] == begins)
+    return behind
 
 
 def _lie_under(tables: Tables) -> Ints:
