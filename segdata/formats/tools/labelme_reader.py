@@ -525,6 +525,7 @@ def _list_entries(
     missing = {name: image_id for name, (place_index, image_id) in image_of.items() if place_index is None}
     is_apart = 2 * len(missing) > len(labels) and images is None and root.is_dir()
     elsewhere = _folders_with_images(missing.values(), folders[0]) if is_apart else []
+    choices = [str(root_folder / folder) for folder in elsewhere]
     for name, image_id in missing.items() if len(elsewhere) == 1 else ():
         moved = f"{elsewhere[0]}/{PurePosixPath(image_id).name}"
         image_of[name] = (0, moved) if moved in folders[0].paths else image_of[name]
@@ -549,13 +550,13 @@ def _list_entries(
         if place_index is None and used:
             similar = nearest_name(folders, image_id)
             claimed.add(similar or "")
-            hint = f"; choose {' or '.join(elsewhere[:3])} with --images" if len(elsewhere) > 1 else ""
+            hint = f"; choose with --images {' or '.join(choices[:3])}" if len(choices) > 1 else ""
             message = f"image file {image_id!r} does not exist{hint or similar_name_hint(similar)}"
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
     if not used:
         absent = no_images_defect(len(entries), root_folder, images)
         if elsewhere:
-            absent = replace(absent, message=f"{absent.message}: {list_names(elsewhere)} have files of their names")
+            absent = replace(absent, message=f"{absent.message}: {list_names(choices)} have files of their names")
         return list(entries.values()), [*defects, absent]
     for place_index in sorted(used) if root.is_dir() else ():
         for name in sorted(folders[place_index].paths.keys() - entries.keys() - claimed):

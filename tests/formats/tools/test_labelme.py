@@ -280,4 +280,5 @@ def test_images_in_another_folder_are_found_or_asked_for(tmp_path: Path, folders
         chosen = read(tmp_path / "before", images=tmp_path / "phase")
         assert not chosen.source.defects
         (absent,) = [defect for defect in opened.source.defects if defect.code == "SEG002"]
-        assert absent.message.endswith("give --images: amplitude, phase have files of their names")
+        listed = ", ".join(str(tmp_path / folder) for folder in sorted(folders))
+        assert absent.message.endswith(f"give --images: {listed} have files of their names")
