@@ -349,3 +349,9 @@ def test_the_predictions_that_flag_was_made_with_are_known(tmp_path: Path) -> No
     assert find_predictions(path) is None
     path.write_text(findings_json(FOUND))
     assert find_predictions(path) is None
+
+
+def test_known_findings_are_counted_one_by_one_as_the_baseline_does() -> None:
+    habit = finding("SEG106", count=90, images=("a.png", "b.png"))
+    report = findings_text(Validation("DATA", 9, 9, (habit,)).against([habit]), CONTEXT, Console())
+    assert "not counted: 90 findings of the baseline; 0 fixed since" in report

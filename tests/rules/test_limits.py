@@ -155,7 +155,10 @@ def test_the_same_is_found_up_to_the_limits_and_not_beyond(rule: Rule) -> None:
     if RECORD:
         record(rule)
     for name, make, options in cases_of(rule):
-        lines, tables = recorded()[heading(rule, name)], make()
+        title = heading(rule, name)
+        advice = f"SEGDATA_RECORD=1 python -m pytest tests/rules/test_limits.py -k {rule.code}"
+        assert title in recorded(), f"{FILE.name} lacks {title!r}; {advice} adds it"
+        lines, tables = recorded()[title], make()
         limits = [match.groups() for match in map(LIMIT.fullmatch, lines) if match]
         assert lines[: len(lines) - len(limits)] == list(messages(rule, tables, options)), name
         usual, in_use = find(rule, tables, options), limits_of(rule, options)
