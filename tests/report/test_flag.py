@@ -14,8 +14,8 @@ from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise import trust
 from segdata.noise.flag_result import CommonCause, FlagResult
-from segdata.noise.networks import out_of_fold
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.console import Console
 from segdata.report.findings import ReportContext
@@ -83,7 +83,7 @@ def test_what_is_found_in_a_copy_of_an_image_is_no_cause_of_its_own(monkeypatch:
     given, model = cells(seeded_data=True, n_images=3), OracleModel(cells(seeded_data=False, n_images=3), errors=0)
 
     def copies(*pairs: tuple[int, int]) -> set[tuple[str, ...]]:
-        monkeypatch.setattr(out_of_fold, "find_lookalikes", lambda images, jobs: np.array(pairs).reshape(-1, 2))
+        monkeypatch.setattr(trust, "find_lookalikes", lambda images, jobs: np.array(pairs, np.int64).reshape(-1, 2))
         result = flag(given, settings=Settings(jobs=1), predictions=model, budget="20")
         return {(cause.image, *cause.copies) for cause in result.causes if cause.copies}
 
