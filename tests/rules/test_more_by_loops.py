@@ -102,7 +102,9 @@ def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     annotation, id_, area, side = np.array(rows).T
     columns = {"annotation": annotation, "image": annotation, "segment_id": id_, "area": area, "width": side}
     columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
-    tables = replace(images(n, 10, 10), segments=Table(columns))
+    columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
+    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
+    tables = replace(images(n, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})
     found = check("SEG132", tables, min_images=6, min_filled=0.75)
     best = max(expected.values(), key=len, default=[])
     if n >= 6 and len(best) >= 0.75 * n:
