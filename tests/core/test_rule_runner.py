@@ -16,9 +16,9 @@ from segdata.testing.pictures import PictureDataset, draw_picture
 
 DAY = datetime.date(2026, 5, 17)
 SPECKLED = """
-aaaaaaaaaaaaaaaaaa..
-aaaaaaaaaaaaaaaaaa.a
-aaaaaaaaaaaaaaaaaa..
+aaaaaaaaaaaaaaaaaa...
+aaaaaaaaaaaaaaaaaa.a.
+aaaaaaaaaaaaaaaaaa...
 """
 
 
