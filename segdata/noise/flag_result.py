@@ -1,6 +1,7 @@
 """The result of `flag`: probable label errors, and how reliable they are."""
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +56,8 @@ class CommonCause(msgspec.Struct, frozen=True, kw_only=True):
     """Findings of one image with one cause, such as all labels of an image that is misaligned: one thing to review.
 
     `findings` are their places among the findings, from 0, the most probable first; `labels`: how many the image has.
-    `copies` are images with the same picture in which some of them are.
+    `copies` are images with the same picture in which some of them are, `others` images with another picture in which
+    they are at the same place.
     """
 
     image: str
@@ -63,6 +65,7 @@ class CommonCause(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Count, ...]
     labels: Count
     copies: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,15 +198,18 @@ def common_causes(
     for rows in of_cause.values():
         if len(rows) > 1:
             places = sorted(place[row] for row in rows)
-            image, *copies = dict.fromkeys(ranked.image[sorted(rows, key=place.__getitem__)].tolist())
-            names = [case.given.maps.image_ids[row] for row in case.images[[image, *copies]].tolist()]
+            image, *further = dict.fromkeys(ranked.image[sorted(rows, key=place.__getitem__)].tolist())
+            picture = np.arange(len(ranked.softmin)) if ranked.picture is None else ranked.picture
+            is_copy = picture[further] == picture[image]
+            name, *names = (str(case.given.maps.image_ids[row]) for row in case.images[[image, *further]].tolist())
             causes.append(
                 CommonCause(
-                    image=names[0],
+                    image=name,
                     rule=findings[places[0]].rule,
                     findings=tuple(places),
                     labels=int(n_labels[image]),
-                    copies=tuple(names[1:]),
+                    copies=tuple(compress(names, is_copy.tolist())),
+                    others=tuple(compress(names, (~is_copy).tolist())),
                 )
             )
     return tuple(sorted(causes, key=lambda cause: cause.findings))

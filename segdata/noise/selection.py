@@ -250,6 +250,7 @@ class Selection:
 
 
 _MIN_COMMON = 5  # candidates with one cause
+_MIN_IMAGES = 3  # in which the same place lacks a label
 
 
 def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
@@ -258,7 +259,9 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     All labels of an image that is misaligned have one cause. So have those that an image almost without labels lacks,
     and five places or more of one image that lack a label, whatever the type: the image is labelled in part. So have,
     with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. What
-    is found at one place of several copies of a picture has one cause. Every other candidate is a cause of its own.
+    is found at one place of several copies of a picture has one cause, and what is seen alike at one place of three
+    images or more and lacks a label: a logo, the bonnet of the car, what a fixed camera always sees. Every other
+    candidate is a cause of its own.
     """
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
     image, is_label = ranked.image[rows], ranked.row[rows] >= 0
@@ -270,12 +273,38 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     _, group, count = np.unique(key, return_inverse=True, return_counts=True)
     needed = np.where(lacks, _MIN_COMMON, np.maximum(n_labels[image] / 2, _MIN_COMMON))
     needed[is_astray | is_left_out] = 2
-    number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
+    is_shared = count[group] >= needed
+    number = np.where(is_shared, group, len(count) + np.arange(len(rows)))
+    a, b = _found_at_one_place(ranked, rows, np.flatnonzero(lacks & ~is_shared))
+    number = linked_groups(len(count) + len(rows), number[a], number[b])[number]
     if ranked.picture is not None:
         a, b = _found_in_copies(ranked, rows, 2 * type_ + is_label, ranked.picture)
         number = linked_groups(len(count) + len(rows), number[a], number[b])[number]
     _, first, cause = np.unique(number, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[cause].astype(np.int64)
+
+
+def _found_at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints) -> tuple[Ints, Ints]:
+    """Pairs of places among the `chosen` of `rows` (c,): seen alike, with boxes alike, in images of one size.
+
+    Each is paired with the first such place, if there are places in three images or more.
+    """
+    pairs = [np.empty((0, 2), np.int64)]
+    image = ranked.image[rows]
+    if len(ranked.candidates) and len(np.unique(image[chosen])) >= _MIN_IMAGES:
+        boxes = candidate_boxes(ranked)[rows]
+        size = np.array([(each.regions.height, each.regions.width) for each in ranked.candidates])[image[chosen]]
+        _, kind = np.unique(np.column_stack([size, ranked.seen[rows[chosen]]]), axis=0, return_inverse=True)
+        for one in range(kind.max() + 1):
+            left = chosen[kind == one]
+            while len(left) >= _MIN_IMAGES:
+                alike = _iou(boxes[left], tuple(boxes[left[0]].tolist())) >= _MIN_BOX_IOU
+                alike[0] = True
+                together, left = left[alike], left[~alike]
+                if len(np.unique(image[together])) >= _MIN_IMAGES:
+                    pairs.append(np.column_stack([np.full(len(together) - 1, together[0]), together[1:]]))
+    a, b = np.concatenate(pairs).T
+    return a, b
 
 
 def _found_in_copies(ranked: RankedCandidates, rows: Ints, kind: Ints, picture: Ints) -> tuple[Ints, Ints]:

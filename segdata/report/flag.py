@@ -168,12 +168,15 @@ def _causes(flagged: FlagResult, console: Console) -> list[str]:
 def _extent(flagged: FlagResult, cause: CommonCause) -> str:
     """How many labels or regions of its image a cause concerns."""
     findings = [flagged.validation.findings[place] for place in cause.findings]
-    n = sum(finding.image not in cause.copies for finding in findings)
+    n = sum(finding.image not in (*cause.copies, *cause.others) for finding in findings)
     if findings[0].segments:
         extent = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
     else:
         extent = f"{count_noun(n, 'region')} without a label"
-    return f"{extent}, in {count_noun(len(cause.copies), 'copy')} too" if cause.copies else extent
+    extent += f", in {count_noun(len(cause.copies), 'copy')} too" if cause.copies else ""
+    if cause.others:
+        extent += f", at the same place of {count_noun(len(cause.others), 'other image')}"
+    return extent
 
 
 def _trust(flagged: FlagResult, console: Console) -> list[str]:

@@ -329,6 +329,28 @@ def test_what_is_found_in_copies_of_a_picture_is_one_cause() -> None:
     assert group_causes(ranked, np.arange(6), numbers).tolist() == [*range(6)]
 
 
+def test_what_lacks_a_label_at_one_place_of_three_images_is_one_cause() -> None:
+    """A logo burnt into frames; not in two images, elsewhere, seen as something else, or of another size."""
+
+    def held(x: int, category: int, width: int = 60) -> ImageCandidates:
+        drawn = np.zeros((width, 40), np.int64)  # column by column
+        drawn[x : x + 10, 5:12] = category
+        regions = segments_of_map(drawn.ravel(), 40, width)
+        nothing = segments_of_map(drawn.ravel() * 0, 40, width)
+        return ImageCandidates(nothing, np.arange(0), regions, np.zeros(1, np.int64), np.zeros(1, bool))
+
+    def causes(*images: ImageCandidates) -> list[int]:
+        n = len(images)
+        ranked = replace(many([*range(n)], [-1] * n, ["missing"] * n, [0.9] * n, set()), candidates=images)
+        ranked = replace(ranked, seen=np.array([int(each.regions.category[0]) for each in images]))
+        return group_causes(ranked, np.arange(n), np.full(n, TYPES.index("missing"))).tolist()
+
+    assert causes(held(4, 1), held(6, 1), held(3, 1)) == [0, 0, 0]
+    assert causes(held(4, 1), held(30, 1), held(6, 1)) == [0, 1, 2]
+    assert causes(held(4, 1), held(6, 2), held(4, 1), held(5, 1)) == [0, 1, 0, 0]
+    assert causes(held(4, 1), held(4, 1, 61), held(4, 1)) == [0, 1, 2]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.sampled_from(TYPES)), min_size=1, max_size=60))
 def test_one_cause_is_of_one_image_and_one_type_and_never_of_few(

@@ -72,6 +72,10 @@ def test_findings_of_one_cause_are_one_line() -> None:
     n_here = sum(finding.image != listed[-1].image for finding in listed)
     assert f" {n_here} " in line
     assert "in 1 copy too" in line
+    elsewhere = structs.replace(cause, others=copied.copies)
+    (line,) = [line for line in told(structs.replace(result, causes=(elsewhere,))).splitlines() if "same place" in line]
+    assert f" {n_here} " in line
+    assert "at the same place of 1 other image" in " ".join(told(structs.replace(result, causes=(elsewhere,))).split())
     (statement,) = [each for each in flag_statements(structs.replace(result, causes=(copied,))) if "copy" in each]
     assert statement.startswith("one cause each: look at the image first: 0.png (")
     assert "one cause" not in told(result)
