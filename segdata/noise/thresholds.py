@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.noise.calibration import logistic
 from segdata.noise.evaluation import Count, Share, auroc, finite_or_none
 from segdata.noise.features import MIN_IOU, VAGUE_IOU
 from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import Flags, Floats
 
 MIN_AUROC = 0.7
 _MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
@@ -57,7 +57,7 @@ def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Fl
     return result
 
 
-def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, Ints]:
     held_out = ranked.held_out
     return held_out.score, held_out.mistake >= 0, ranked.held_category
 
@@ -109,9 +109,7 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
     return float(score[order][np.where(last, f1, -1).argmax()])
 
 
-def candidates_above(
-    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def candidates_above(ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None) -> Ints:
     """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
 
     Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports

@@ -119,7 +119,7 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
         doubts = _odd_names(request, pairing, masks)
         smoothed = _read_smoothed(masks, taxonomy)
         if smoothed is None:
-            _must_be_ids(request, masks, taxonomy)
+            _must_be_ids(request, masks, heads, taxonomy)
         else:
             doubts.append(smoothed.defect)
         legend = None if smoothed is None else smoothed.legend
@@ -324,9 +324,8 @@ def _read_smoothed(masks: list[Path], taxonomy: Taxonomy) -> "SmoothedReading | 
     return read_smoothed(count_values(masks), taxonomy)
 
 
-def _must_be_ids(request: ReadRequest, masks: list[Path], taxonomy: Taxonomy) -> None:
+def _must_be_ids(request: ReadRequest, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy) -> None:
     """Raise UnreadableError if most values in some grey masks are no ids: then these are no index masks."""
-    heads = mask_headers(spread_sample(masks, _SAMPLE))
     told = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
     if told or not heads or binary_value(taxonomy) is not None:
         return  # what lies between black and white comes from smoothing
