@@ -1,4 +1,4 @@
-"""The proof of the rules: seeded defects, clean scenes and real datasets, as the tables of docs/results/rules.md.
+"""The proof of the rules: seeded defects, clean scenes and real datasets, as tables of docs/results/rules.md.
 
 Run as `python -m benchmarks.rules_proof FOLDER`; FOLDER holds the real datasets (docs/real_data.md). What people said
 of the findings after looking at them is in rules_proof.yaml, and is kept: `python -m benchmarks.rules_proof FOLDER
@@ -22,7 +22,7 @@ import segdata
 from benchmarks.real_sets import RealSet, real_sets
 from segdata.agreement.inference import wilson_interval
 from segdata.core.finding import Finding
-from segdata.core.rule import Rule, rules
+from segdata.core.rule import rules
 from segdata.formats.shared.images import image_limits
 from segdata.report.pictures.overlays import draw_image
 from tests.generators.sample.dataset import CLEAN, make
@@ -64,13 +64,6 @@ class Row:
     right: int = 0
     debatable: int = 0
     wrong: int = 0
-    listed: bool = False
-    what: str = ""
-
-    @property
-    def false_alarms(self) -> float | None:
-        """How many findings of 1,000 images are wrong, if the others are like those that were looked at."""
-        return 1000 * self.found * self.wrong / self.looked / self.n_images if self.looked else None
 
 
 def written(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
@@ -113,55 +106,44 @@ def rows(found: Iterable[Found], said: Iterable[Judgement]) -> Iterator[Row]:
     yield from sorted(several, key=lambda row: row.code)
 
 
-def reason(rule: Rule) -> str:
-    """The first sentence on the rule's defaults; of a rule without options, that it has none."""
-    text = " ".join(rule.page.partition("Defaults:")[2].split())
-    first = re.match(r".+?[.:;](?= [A-Z]|$)", text)
-    return first.group() if first else "" if rule.options else "no limits"
-
-
 def number(count: float | None) -> str:
     """A number for a table: nothing for 0."""
     return "–" if count is None else f"{count:,.1f}".removesuffix(".0") if count else ""
 
 
-def rule_table(proofs: dict[str, DefectComparison], clean: list[Finding], real: list[Row]) -> list[str]:
-    """One line for each rule."""
+def rule_table(proofs: dict[str, DefectComparison], real: list[Row]) -> list[str]:
+    """One line for each rule with findings in real data, with Wilson's interval of the share that is right."""
     hit = Counter(each["code"] for proof in proofs.values() for each in proof.found)
     missed = Counter(each["code"] for proof in proofs.values() for each in proof.missed)
-    quiet = Counter(finding.code for finding in clean)
+    seeded = {code: f"{hit[code]} of {hit[code] + missed[code]}" for code in hit | missed}
     lines = [
-        "| rule | severity | seeded | found | clean scenes | real data | looked at | right | debatable | wrong | why |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| rule | severity | seeded, found | real data | looked at | right | debatable | wrong | share right (95 %) |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    silent = []
     for code, rule in rules().items():
         if rule.command != "validate":
             continue
         mine = [row for row in real if row.code == code]
-        counts = (
-            hit[code] + missed[code], hit[code], quiet[code], sum(row.found for row in mine),
-            *(sum(getattr(row, key) for row in mine) for key in ("looked", "right", "debatable", "wrong")),
-        )  # fmt: skip
-        cells = " | ".join(str(count) if position < 3 else number(count) for position, count in enumerate(counts))
-        lines.append(f"| {code} {rule.name} | {rule.severity} | {cells} | {reason(rule)} |")
-    lines.append(
-        f"\n{sum(hit.values())} of {sum(hit.values()) + sum(missed.values())} seeded defects are found at their places."
-    )
-    return lines
-
-
-def real_table(real: list[Row]) -> list[str]:
-    """One line for each rule and real dataset with findings."""
-    lines = [
-        "| rule | dataset | found | of 1,000 images | looked at | right | debatable | wrong | false alarms | what |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        if not mine:
+            silent.append(f"{code} {rule.name} ({seeded.get(code, 'none')})")
+            continue
+        keys = ("found", "looked", "right", "debatable", "wrong")
+        counts = {key: sum(getattr(row, key) for row in mine) for key in keys}
+        share = ""
+        if looked := counts["looked"]:
+            low, high = wilson_interval(np.array(float(counts["right"])), np.array(float(looked)))
+            share = f"{counts['right'] / looked:.2f} ({low:.2f} to {high:.2f})"
+        cells = " | ".join(number(count) for count in counts.values())
+        severity = rule.severity + ", opt-in" * rule.opt_in
+        lines.append(f"| {code} {rule.name} | {severity} | {seeded.get(code, '')} | {cells} | {share} |")
+    total = sum(hit.values())
+    return [
+        *lines,
+        "",
+        f"{total} of {total + sum(missed.values())} seeded defects are found at their places. "
+        f"These rules have no finding in the real data (in brackets: seeded defects, found): {', '.join(silent)}.",
     ]
-    for row in real:
-        counts = [row.looked, row.right, row.debatable, row.wrong] if row.looked else [None] * 4
-        cells = " | ".join(number(each) for each in (row.found, 1000 * row.found / row.n_images, *counts))
-        listed = "listed: " * row.listed
-        lines.append(f"| {row.code} | {row.dataset} | {cells} | {number(row.false_alarms)} | {listed}{row.what} |")
-    return lines
 
 
 def alarm_table(found: Iterable[Found]) -> list[str]:
@@ -180,35 +162,6 @@ def alarm_table(found: Iterable[Found]) -> list[str]:
         cells = " | ".join(f"{rate:,.2f}" if position else number(rate) for position, rate in enumerate(rates))
         lines.append(f"| {each.of.name} | {each.n_images:,} | {cells} | {names} |")
     return lines
-
-
-def precision_table(real: list[Row]) -> list[str]:
-    """One line for each rule with findings that were looked at: the share that is right (Wilson), and not wrong."""
-    lines = [
-        "| rule | severity | findings | looked at | right | 95 % interval | right or debatable |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for code, rule in rules().items():
-        mine = [row for row in real if row.code == code]
-        looked, right, wrong = (sum(getattr(row, key) for row in mine) for key in ("looked", "right", "wrong"))
-        if looked:
-            low, high = wilson_interval(np.array(float(right)), np.array(float(looked)))
-            shares = f"{right / looked:.2f} | {low:.2f} to {high:.2f} | {1 - wrong / looked:.2f}"
-            severity = rule.severity + ", opt-in" * rule.opt_in
-            count = sum(row.found for row in mine)
-            lines.append(f"| {code} {rule.name} | {severity} | {count:,} | {looked:,} | {shares} |")
-    return lines
-
-
-def beyond_table(proofs: dict[str, DefectComparison], said: list[Judgement]) -> list[str]:
-    """What was found in spoiled datasets beside the seeded defects, and why."""
-    why = {(each["rule"], each["dataset"]): each["why"] for each in said}
-    counted = Counter((name, finding.code) for name, proof in proofs.items() for finding in proof.beyond)
-    lines = ["| spoiled set | rule | findings | why |", "| --- | --- | ---: | --- |"]
-    return lines + [
-        f"| {name} | {code} | {count} | {why.get((code, name), '**unexplained**')} |"
-        for (name, code), count in counted.items()
-    ]
 
 
 def draw(found: Found, path: Path, said: Iterable[Judgement], folder: Path) -> None:
@@ -231,6 +184,7 @@ def draw(found: Found, path: Path, said: Iterable[Judgement], folder: Path) -> N
 def main(folder: Path, drawn: Path | None) -> None:
     """Validate everything, and write the tables."""
     said = judgements()
+    why = {(each["rule"], each["dataset"]): each["why"] for each in said["beyond"]}
     real = []
     for each, path in real_sets(folder):
         single = segdata.validate(path, select="SEG", one_by_one=True, **each.opening)
@@ -245,12 +199,12 @@ def main(folder: Path, drawn: Path | None) -> None:
             each for name in CLEAN for each in segdata.validate(Path(scratch, "clean", name), one_by_one=True).findings
         ]
         proofs = spoiled(Path(scratch))
-    by_rule = list(rows(real, said["real"]))
-    written("rules", rule_table(proofs, clean, by_rule))
-    written("real", real_table(by_rule))
+    written("rules", rule_table(proofs, list(rows(real, said["real"]))))
     written("alarms", alarm_table(real))
-    written("precision", precision_table(by_rule))
-    written("beyond", beyond_table(proofs, said["beyond"]))
+    print(f"{len(clean)} findings in clean scenes")
+    for name, proof in proofs.items():
+        for code, count in Counter(finding.code for finding in proof.beyond).items():
+            print(f"{name}: {count} {code} beside the seeded defects: {why.get((code, name), 'unexplained')}")
 
 
 if __name__ == "__main__":
