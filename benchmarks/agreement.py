@@ -30,7 +30,7 @@ from benchmarks.process import run
 from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.instance_tables import instance_tables
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import PanelMember, build_panel
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from benchmarks.agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, milliseconds, scene
 from segdata.agreement.annotator_pairs import PanelBatch, pair_annotators
-from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.instance_tables import instance_tables
 from segdata.agreement.surface_distances import surface_table
 
 Mask = NDArray[np.bool_]

@@ -20,7 +20,7 @@ from pycocotools.cocoeval import COCOeval
 from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.evaluation import DetectionMatches, match_detections
 from segdata.agreement.instance_clusters import member_table
-from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.instance_tables import instance_tables
 from segdata.agreement.metrics.average_precision import average_precision
 from segdata.core.batch import Batch
 from segdata.core.runs import Runs

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.instance_tables import instance_tables
 from segdata.agreement.votes import collect_votes
 from segdata.core import kernels
 from segdata.core.batch import Batch

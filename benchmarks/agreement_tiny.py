@@ -14,7 +14,8 @@ import numpy as np
 
 import segdata
 from segdata.agreement.annotator_pairs import pair_annotators
-from segdata.agreement.instance_matching import instance_overlaps, match_table
+from segdata.agreement.instance_overlaps import instance_overlaps
+from segdata.agreement.instance_tables import match_table
 from tests.generators.panels import panel_of_masks
 
 SHAKE, MISSES, ADDS, SIZE = (0.5, 1.0), 0.1, 0.05, 512

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, lineage
-from segdata.report.pictures.canvas import css_color
+from segdata.report.pictures.colors import css_color
 
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".svg": "svg+xml"}
 _KINDS = {

@@ -18,7 +18,7 @@ from segdata.measure.summary import EFFECTIVE_BETA, QUANTILES, ChannelStatistics
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result
 from segdata.report.html import asset, template
-from segdata.report.pictures.canvas import category_colors, css_color
+from segdata.report.pictures.colors import category_colors, css_color
 
 _SHAPE_MEASURES = ("area", "length", "width", "feret", "perimeter")
 

@@ -22,7 +22,7 @@ from segdata.report.agreement.wording import (
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.html import asset, template
-from segdata.report.pictures.canvas import annotator_color, css_color
+from segdata.report.pictures.colors import annotator_color, css_color
 
 COLUMNS = (
     *("annotator", "images", "segments", "timed_images", "seconds", "seconds_per_image", "seconds_per_segment"),

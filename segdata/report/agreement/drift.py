@@ -15,7 +15,7 @@ from segdata.report.agreement.wording import (
     join_words,
     rule_remedy,
 )
-from segdata.report.pictures.canvas import annotator_color, css_color
+from segdata.report.pictures.colors import annotator_color, css_color
 
 DRIFT_CODE = "SEG415"
 _VERBS = {"missed": "misses", "extra": "adds", "confused": "confuses", "offset": "draws"}

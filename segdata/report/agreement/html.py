@@ -9,6 +9,7 @@ import numpy as np
 
 import segdata
 from segdata.agreement.estimates import PairAmounts, image_values
+from segdata.agreement.image_agreement import ImageAgreement
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement, CategoryAgreement
@@ -24,7 +25,7 @@ from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.copying import unranked_pairs
 from segdata.report.agreement.drift import drift_charts
-from segdata.report.agreement.tables import ImageAgreement, agreement_tables, compared_categories
+from segdata.report.agreement.tables import agreement_tables, compared_categories
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
@@ -46,7 +47,7 @@ from segdata.report.findings import group_by_rule
 from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup, findings_data
 from segdata.report.pictures.annotators import WorstImagePictures, example_pictures, finding_pictures, worst_pictures
-from segdata.report.pictures.canvas import annotator_color, css_color
+from segdata.report.pictures.colors import annotator_color, css_color
 from segdata.report.pictures.scene import fair_share, spread_over_rules
 from segdata.report.scorecard import annotator_sections
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from segdata.agreement.image_agreement import ImageAgreement
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
@@ -13,7 +14,7 @@ from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.copying import unranked_pairs
-from segdata.report.agreement.tables import ImageAgreement, ReportTable, agreement_tables, compared_categories
+from segdata.report.agreement.tables import ReportTable, agreement_tables, compared_categories
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
@@ -250,7 +251,7 @@ def _legend(result: Agreement, console: Console) -> Iterator[str]:
         compared = "compared: pairs of annotations of one image in which either annotator drew the category."
         yield from console.wrap(compared, style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "
-    near += "how much larger one of the two draws."
+    near += "by how much one draws larger, whoever it is in each image."
     yield from console.wrap(near, style="dim")
 
 

@@ -20,7 +20,7 @@ from segdata.core.profile import Profile
 from segdata.report.fiftyone.media_files import MapValues
 from segdata.report.fiftyone.samples import SampleLoader
 from segdata.report.fiftyone.segment_labels import FINDINGS, HEAT, PROPOSALS
-from segdata.report.pictures.canvas import SEVERITY_COLORS, category_colors, css_color
+from segdata.report.pictures.colors import SEVERITY_COLORS, category_colors, css_color
 
 WORST = "worst first"
 UNDECIDED = "undecided"

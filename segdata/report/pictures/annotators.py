@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from segdata.agreement.image_agreement import WorstImage
 from segdata.agreement.scorecard import AnnotatorCard, WorstExample
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
@@ -16,17 +17,10 @@ from segdata.core.finding import Box, Finding
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Color
-from segdata.report.agreement.tables import WorstImage
 from segdata.report.console import shorten
-from segdata.report.pictures.canvas import (
-    ANNOTATOR_COLORS,
-    BackgroundImage,
-    View,
-    annotator_color,
-    draw_chip,
-    outline,
-    panes_side_by_side,
-)
+from segdata.report.pictures.background import BackgroundImage
+from segdata.report.pictures.canvas import View, draw_chip, outline, panes_side_by_side
+from segdata.report.pictures.colors import ANNOTATOR_COLORS, annotator_color
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 
 _DASH = 5  # canvas pixels: where several outlines coincide their colours take turns

@@ -16,16 +16,9 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points, locate_finding
 from segdata.core.profile import Profile
 from segdata.core.validation import Validation
-from segdata.report.pictures.canvas import (
-    SEVERITY_COLORS,
-    BackgroundImage,
-    Pixels,
-    View,
-    draw_chip,
-    outline,
-    panes_side_by_side,
-    segment_colors,
-)
+from segdata.report.pictures.background import BackgroundImage
+from segdata.report.pictures.canvas import Pixels, View, draw_chip, outline, panes_side_by_side
+from segdata.report.pictures.colors import SEVERITY_COLORS, segment_colors
 
 _STRIPES = np.array([(255, 235, 0), (15, 15, 15)], np.uint8)  # no category is striped: these are seen on any colour
 _STRIPE = 4  # canvas pixels

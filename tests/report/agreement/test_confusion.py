@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import segdata
+from segdata.agreement.image_agreement import ImageAgreement
 from segdata.api.agreement import AgreementRun
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
-from segdata.report.agreement.tables import ImageAgreement
 from tests.generators.agreement_tables import tables_of_maps
 
 CATEGORIES = [Category(id=k + 1, name=name, kind="stuff") for k, name in enumerate(("road", "car", "fence"))]

@@ -14,6 +14,7 @@ import pytest
 
 from segdata.agreement.contrasts import stratify_by_names
 from segdata.agreement.estimates import Resampling
+from segdata.agreement.image_agreement import ImageAgreement
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import summarise_agreement
@@ -32,7 +33,6 @@ from segdata.report.agreement.html import (
     image_histograms,
     render_agreement,
 )
-from segdata.report.agreement.tables import ImageAgreement
 from tests.generators.agreement_tables import simulate_two_annotators, tables_of_maps
 from tests.report.html.page import Page
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.agreement.image_agreement import ImageAgreement
 from segdata.agreement.scores import leading_score
 from segdata.api.agreement import AgreementRun, agree
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.agreement.tables import ImageAgreement
 from segdata.report.agreement.text import agreement_text
 from segdata.report.console import Console
 from segdata.report.pictures.annotators import worst_pictures

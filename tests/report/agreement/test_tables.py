@@ -26,10 +26,8 @@ from segdata.api.agreement import AgreementRun
 from segdata.core.finding import Finding
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions
 from segdata.report.agreement.conclusions import _best_and_least, contrast_conclusions
+from segdata.report.agreement.machine_readable import HEAD, agreement_csv, agreement_json
 from segdata.report.agreement.tables import (
-    HEAD,
-    agreement_csv,
-    agreement_json,
     agreement_tables,
     better_first,
     causes_table,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.report.pictures.canvas import category_colors, distinct_color, segment_colors
+from segdata.report.pictures.colors import category_colors, distinct_color, segment_colors
 
 
 def test_the_taxonomy_gives_the_colours() -> None:
