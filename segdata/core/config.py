@@ -220,7 +220,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     gold: Gold | None = None
     cost: Cost | None = None
     training: Training | None = None
-    by: NonEmptyText | None = None  # the column by which statistics are grouped
+    group_by: NonEmptyText | None = None  # the column by which statistics are grouped
+    by: NonEmptyText | None = None  # its first name, which is still read
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}

@@ -121,7 +121,7 @@ class Profile:
             coverage = Policy(config.coverage, declared=True)
         if config.overlap is not None:
             overlap = Policy(config.overlap, declared=True)
-        return replace(self, coverage=coverage, overlap=overlap, by=config.by or self.by)
+        return replace(self, coverage=coverage, overlap=overlap, by=config.group_by or config.by or self.by)
 
     @property
     def unknown_names(self) -> dict[int, str]:

@@ -41,7 +41,7 @@ from segdata.measure.measure import (
 from segdata.measure.stored_tables import StoredTables
 
 # What of a configuration says nothing about reading: a change of it needs no new measuring.
-_JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by")
+_JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by", "group_by")
 _IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # what they say of reading is in the name of the entry
 MIN_SECONDS = 1.0  # seconds that measuring takes before its result is kept
 _MOST_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept

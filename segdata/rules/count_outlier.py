@@ -96,6 +96,7 @@ def count_outlier(
         name = tables.profile.name_of(int(counts["category"][place]))
         message = (
             f"{int(n[place]):,} segments of {name!r}, where images that have it have "
-            f"{usual[place]:,.0f} (median); robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
+            f"{usual[place]:,.0f} (median); {abs(score[place]):.1f} times the usual spread, "
+            f"the limit is {limit[place]:.1f}"
         )
         yield RowFinding(message, annotation=int(counts["owner"][place]), category=name)

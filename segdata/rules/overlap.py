@@ -20,7 +20,7 @@ from segdata.rules.shared import forbidden_overlaps
     by_part=True,
 )
 def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
-    """Two segments claim the same pixels where the policy forbids it.
+    """Two segments claim the same pixels.
 
     Flagged, overlap is declared forbidden:
         aaxbb

@@ -93,6 +93,6 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
         times = f"{ratio:,.0f} times the" if ratio >= 1 else f"1/{1 / ratio:,.0f} of the"
         message = (
             f"{area:,} px, {times} category's median ({usual:,.0f} px in an image of this size); "
-            f"robust z {score[k]:+.1f}, the limit is {limit[k]:.1f}"
+            f"{abs(score[k]):.1f} times the usual spread, the limit is {limit[k]:.1f}"
         )
         yield RowFinding(message, segments=(row,), pixels=area)

@@ -67,6 +67,11 @@ def test_a_column_tells_strata_apart(run: Run, masks: Path) -> None:
     whole = {row["name"]: (row["images"], row["segments"], row["pixels"]) for row in found["categories"]}
     assert {row["name"]: (row["images"], row["segments"], row["pixels"]) for row in stratum["categories"]} == whole
     assert sum(row["share"] for row in stratum["categories"]) == pytest.approx(1)
+    settings = masks / "segdata.yaml"
+    others = settings.read_text()
+    for key in ("group_by", "by"):  # `by` is its first name
+        settings.write_text(f"{others}{key}: size\n")
+        assert json.loads(run("info", masks, "--format", "json").stdout) == found
 
 
 def test_weights_balance_the_categories(run: Run, masks: Path) -> None:

@@ -550,7 +550,7 @@ def test_images_with_far_more_or_fewer_than_others(seed: int) -> None:
     told = len(kept) >= 10 and abs(away) > math.log(2.5) and abs(own - usual) > 9 and abs(z) > limit
     assert [one.annotation for one in found] == [0] * told
     for one in found:
-        expected = f"{usual:.0f} (median); robust z {z:+.1f}, the limit is {limit:.1f}"
+        expected = f"{usual:.0f} (median); {abs(z):.1f} times the usual spread, the limit is {limit:.1f}"
         assert one.message == f"{own} segments of 'car', where images that have it have {expected}"
 
 
