@@ -45,7 +45,8 @@ from segdata.formats.ade.regions import (
 )
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_files import ValueRuns, rgb_picture
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_palettes import rgb_picture
 from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,

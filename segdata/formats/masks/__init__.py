@@ -86,7 +86,8 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
 
 def _are_categories(root: Path, paths: list[Path]) -> bool:
     """Whether the values of masks with more than 8 bits are categories: some are decoded."""
-    from segdata.formats.masks.provisional import are_categories, count_values
+    from segdata.formats.masks.mask_values import count_values
+    from segdata.formats.masks.provisional import are_categories
     from segdata.formats.shared.taxonomies import find_taxonomy
 
     return are_categories(count_values(spread_sample(paths, _PROBED)), find_taxonomy(root, paths))

@@ -34,6 +34,7 @@ CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid
 READ_OPTIONS = {
     "preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names()),
     "masks": "a word in the paths of the masks to read, if each image has several: label_id",
+    "smoothed": "nearest: a value that the taxonomy lacks means the nearest one, for smoothed or compressed masks",
 }
 
 
@@ -57,7 +58,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 
 
-read = ImportedOnCall("segdata.formats.masks.single_masks:open_colour_masks")
+read = ImportedOnCall("segdata.formats.masks.colour_mask_files:open_colour_masks")
 
 
-write = ImportedOnCall("segdata.formats.masks.single_masks:write_colour_masks")
+write = ImportedOnCall("segdata.formats.masks.colour_mask_files:write_colour_masks")

@@ -39,7 +39,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
 
-read = ImportedOnCall("segdata.formats.masks.single_masks:open_instance_ids")
+read = ImportedOnCall("segdata.formats.masks.instance_id_files:open_instance_ids")
 
 
-write = ImportedOnCall("segdata.formats.masks.single_masks:write_instance_ids")
+write = ImportedOnCall("segdata.formats.masks.instance_id_files:write_instance_ids")

@@ -18,8 +18,9 @@ from segdata.core.paths import dataset_folder, split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts
 from segdata.formats.masks.matlab_variables import DamagedMatError, TooLargeMatError, Variable, read_variables
-from segdata.formats.masks.provisional import MAX_CATEGORIES, MaskValues, ValueCounts, propose_taxonomy
+from segdata.formats.masks.provisional import propose_taxonomy
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import (
     MaskFile,

@@ -28,7 +28,7 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.masks.single_masks import read_mask
+from segdata.formats.masks.colour_mask_files import read_mask
 from segdata.formats.parquet import LOSSES, find_shards
 from segdata.formats.shared.derived_sources import local_path
 from segdata.formats.shared.mask_files import (

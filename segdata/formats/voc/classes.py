@@ -36,8 +36,8 @@ from segdata.formats.shared.mask_files import (
     decode_mask,
     pack_color,
     unpack_color,
-    voc_color,
 )
+from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects

@@ -15,7 +15,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import FileProbe, LossCounter, ReadRequest
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.colour_masks import detect, read, write
-from segdata.formats.shared.mask_files import mask_palette, voc_color
+from segdata.formats.shared.mask_palettes import mask_palette, voc_color
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.pictures import masks_of_runs
 

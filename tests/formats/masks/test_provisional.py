@@ -192,6 +192,23 @@ def test_a_smoothed_mask_among_sharp_ones_is_an_error_of_its_own(tmp_path: Path)
     assert (finding.code, finding.severity, finding.image, finding.file) == ("SEG010", "error", "2.png", "2.png")
 
 
+def test_what_init_drafts_of_smoothed_masks_makes_no_error(tmp_path: Path) -> None:
+    colors = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    for k in range(8):
+        discs = [np.hypot(*(np.indices((SIDE, SIDE)) - at)) < 40 for at in (50 + k, 140)]
+        picture = Image.fromarray(colors[discs[0] + 2 * discs[1]])
+        (picture.filter(ImageFilter.GaussianBlur(0.7)) if k in (3, 5) else picture).save(tmp_path / f"{k}.png")
+    guessed = findings(tmp_path, "SEG009", "SEG010")
+    segdata.init(tmp_path)
+    assert "options: {smoothed: nearest}" in (tmp_path / "segdata.yaml").read_text()
+    drafted = findings(tmp_path, "SEG009", "SEG010")
+    assert [(found.code, found.severity) for found in drafted] == [("SEG010", "warning")]
+    assert "in 2 of 8 masks" in drafted[0].message
+    assert [found.message for found in drafted] == [found.message for found in guessed]
+    with pytest.raises(SegdataError, match="smoothed must be nearest, it is 'no'"):
+        segdata.read(tmp_path, options={"smoothed": "no"})
+
+
 def test_16_bit_ids_are_instances_of_one_category(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"masks/{number}.png", regions(number, [1, 2, 3, 4]).astype(np.uint16) * (300 + number))
@@ -341,8 +358,10 @@ def test_what_compression_and_smoothing_leave_belongs_to_the_nearest_level(tmp_p
     assert {found.code for found in declared.source.defects} == {found.code for found in opened.source.defects} - {
         "SEG219"
     }
-    findings = segdata.validate(tmp_path, format="colour-masks").findings
-    assert [found.severity for found in findings if found.code in {"SEG009", "SEG010"}] == ["error"]  # it is declared
+    for severity in ("warning", "error"):
+        findings = segdata.validate(tmp_path, format="colour-masks").findings
+        assert [found.severity for found in findings if found.code in {"SEG009", "SEG010"}] == [severity]
+        (tmp_path / "segdata.yaml").unlink(missing_ok=True)  # without its option the taxonomy alone is declared
 
 
 @pytest.mark.parametrize("n_palette", [1, 4])

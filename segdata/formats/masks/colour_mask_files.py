@@ -1,0 +1,490 @@
+"""Colour masks and index masks: one file an image, whose values name categories, read and written."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect, Severity
+from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import with_folder
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks import colour_masks, most_of
+from segdata.formats.masks.instance_id_files import open_provisional_ids, provisional_reading
+from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.mask_files import (
+    UNKNOWN,
+    Legend,
+    MaskFile,
+    ValueRuns,
+    category_annotation,
+    colour_legend,
+    decode_entry_mask,
+    index_legend,
+    mask_headers,
+    occurring_values,
+    unknown_value_defects,
+    value_place,
+)
+from segdata.formats.shared.mask_palettes import MaskPalette, mask_palette
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses_of_batches,
+    count_spatial_losses,
+    paint,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import (
+    CategoryNames,
+    find_taxonomy,
+    load_preset,
+    outside_preset,
+    preset_from_names,
+    write_sidecars,
+)
+
+if TYPE_CHECKING:
+    from segdata.formats.masks.levels import SmoothedReading
+
+_SAMPLE = 64  # masks whose headers are read before any is decoded
+_MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
+_NEAR = 16  # greys as near as this to black or white belong to it wherever one cuts
+_GREY_RANGE = 32  # between the channels of what compression makes of black and white
+_DECODED = 4  # masks, to see whether values are ids, or come from smoothing
+_FEW_UNKNOWN = 8  # values that a taxonomy lacks: more of them come from smoothing
+
+
+class MaskReading(msgspec.Struct, frozen=True):
+    """How the masks of a dataset are read, decided once for all of them."""
+
+    taxonomy: Taxonomy
+    colours: Legend  # of masks that store colours
+    # what the indices of masks with a palette mean: themselves, the colours shown, or these where the taxonomy has them
+    palettes: Literal["ids", "colours", "known colours"] = "ids"
+    legend: Legend | None = None  # of all values, where compression or smoothing made most of them
+    guess: Literal["ids", "colours"] | None = None  # what most masks store, if their values tell the taxonomy
+
+    def read(self, stored: MaskFile, file: str) -> ImageAnnotation:
+        """The segments of a decoded mask; `file` is its name. Raises BrokenLabelsError if a guess does not cover it."""
+        mask = self._as_meant(stored)
+        kind = "colours" if mask.coloured else "ids"
+        if self.guess not in (None, kind) and not (mask.coloured and _is_named(mask, self.colours)):
+            message = f"the mask is {mask.encoding}, most others hold {self.guess}: without a taxonomy it means nothing"
+            raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
+        if self.legend is not None:
+            runs = ValueRuns.of(mask.pixels)
+            meaning = self.legend.read(runs.value)
+            if (meaning != UNKNOWN).all():
+                return category_annotation(
+                    runs, meaning, file, mask.encoding, [], partial(value_place, coloured=mask.coloured)
+                )
+        if self.guess is None:
+            return read_mask(mask, self.taxonomy, self.colours, file)
+        other = _other_binary(mask, self.taxonomy)
+        if other is None:
+            annotation = read_mask(mask, self.taxonomy, self.colours, file)
+            return replace(annotation, defects=_soften(annotation.defects))
+        mask = msgspec.structs.replace(mask, pixels=other[0])
+        return replace(read_mask(mask, self.taxonomy, self.colours, file), defects=[other[1]])
+
+    def _as_meant(self, stored: MaskFile) -> MaskFile:
+        """The mask with the values that mean something: ids, or colours, also those that its palette shows."""
+        mask = stored.as_grey() if self.guess == "ids" else stored
+        if self.palettes == "ids" or mask.palette is None:
+            return mask
+        shown = mask.as_shown()
+        return shown if self.palettes == "colours" or _is_named(shown, self.colours) else mask
+
+
+class MaskSample:
+    """Some masks of a dataset: their headers, and the values of a few, decoded once."""
+
+    def __init__(self, masks: Sequence[Path]) -> None:
+        self.masks = masks  # all of them
+        headers = ((path, next(iter(mask_headers([path])), None)) for path in spread_sample(masks, _SAMPLE))
+        self.header_of = {path: head for path, head in headers if head is not None}
+        self.heads = tuple(self.header_of.values())
+
+    @property
+    def palettes(self) -> dict[bytes, Path]:
+        """Each palette, and the first mask that has it."""
+        paths: dict[bytes, Path] = {}
+        for path, head in self.header_of.items():
+            if head.palette is not None:
+                paths.setdefault(head.palette.tobytes(), path)
+        return paths
+
+    @property
+    def palette_encoding(self) -> Literal["ids", "known colours"]:
+        """What indices mean beside the values of the other masks, of which most may store colours."""
+        return "known colours" if most_of(self.heads, lambda head: head.has_colors) else "ids"
+
+    @cached_property
+    def values(self) -> set[int]:
+        """The values that occur in a few masks."""
+        return occurring_values(spread_sample(self.masks, _DECODED))
+
+
+def open_colour_masks(request: ReadRequest) -> PerImageSource:
+    """Open the dataset, for want of a taxonomy under a provisional one; raises UnreadableError if there is none."""
+    pairing = open_pairing(request)
+    masks = [entry.files[0] for entry in pairing.entries if entry.files]
+    sample = MaskSample(masks)
+    taxonomy = _given_taxonomy(request, sample)
+    if taxonomy is None:
+        return _open_provisional(request, pairing, sample)
+    reading, doubts = _declared_reading(request, sample, taxonomy)
+    profile = CategoryNames(taxonomy, True, {}).profile(
+        "colour-masks", request.root, "semantic", "exhaustive", "forbid", places=pairing.places
+    )
+    return _source(request, pairing, profile, reading, [*_odd_names(request, pairing, masks), *doubts])
+
+
+def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample) -> PerImageSource:
+    """Open masks under a taxonomy that their values suggest; raises UnreadableError if they suggest none."""
+    from segdata.formats.masks.mask_values import count_values  # these two are seldom needed
+    from segdata.formats.masks.provisional import are_ids, propose_taxonomy
+
+    root, masks = request.root, sample.masks
+    counts = count_values(masks)
+    if are_ids(counts):
+        return open_provisional_ids(request, pairing, counts)
+    try:
+        proposed = propose_taxonomy(counts)
+    except UnreadableError as error:
+        raise UnreadableError(
+            f"{root}: {error}; give the folder of the masks as DATA, choose with --from instance-ids, or name the "
+            "files as layers in segdata.yaml"
+        ) from error
+    guess = provisional_reading(root, proposed.reading, "for ids of instances: --from instance-ids")
+    doubts = [*proposed.defects, Defect("SEG219", guess, severity="info")]
+    if proposed.sparse and all(path.stem.endswith("_masks") for path in masks):
+        message = (
+            "the masks are called as cellpose's (…_masks), and hold one value, so that all cells of an image are "
+            "one object; give each cell a number of its own, from 1, before you train on them"
+        )
+        doubts.append(Defect("SEG219", message, severity="warning", lost=False))
+    reading = MaskReading(
+        proposed.taxonomy,
+        colour_legend(proposed.taxonomy),
+        "colours" if proposed.by_palette else sample.palette_encoding,
+        proposed.legend,
+        "colours" if counts.has_colors or proposed.by_palette else "ids",
+    )
+    drafted: dict[str, object] = {"coverage": "sparse"} if proposed.sparse else {}
+    if proposed.legend is not None:
+        drafted["options"] = {"smoothed": "nearest"}
+    profile = CategoryNames(proposed.taxonomy, False, {}).profile(
+        "colour-masks",
+        root,
+        "semantic",
+        "sparse" if proposed.sparse else "exhaustive",
+        "forbid",
+        places=pairing.places,
+    )
+    return _source(request, pairing, replace(profile, provisional=guess, drafted=drafted), reading, doubts)
+
+
+def _declared_reading(
+    request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy
+) -> tuple[MaskReading, Sequence[Defect]]:
+    """How the masks of a taxonomy are read, and what contradicts it; raises UnreadableError if they are not of it."""
+    colours = colour_legend(taxonomy)
+    palettes = "colours" if _are_read_by_palette(sample, taxonomy) else sample.palette_encoding
+    doubts = _contradicting_palettes(request.root, sample, taxonomy) if palettes == "ids" else []
+    smoothed = _read_smoothed(sample, taxonomy, wanted=_is_nearest_wanted(request))
+    if smoothed is not None:
+        return MaskReading(taxonomy, colours, palettes, smoothed.legend), [smoothed.defect, *doubts]
+    _must_be_ids(request, sample, taxonomy)
+    return MaskReading(taxonomy, colours, palettes), doubts
+
+
+def _source(
+    request: ReadRequest, pairing: Pairing, profile: Profile, reading: MaskReading, doubts: Sequence[Defect]
+) -> PerImageSource:
+    """The images of a dataset, read one by one."""
+
+    def read(entry: ImageEntry) -> list[ImageAnnotation]:
+        return [reading.read(decode_entry_mask(request.root, entry), relative_path(request.root, entry.files[0]))]
+
+    defects = (*pairing.defects, *doubts)
+    return PerImageSource(request.root, profile, pairing.entries, defects, read, request.annotator)
+
+
+def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.uint8], Defect] | None:
+    """A mask of 0 and 1 among those of 0 and 255, or the reverse, as the others are stored; None for others."""
+    ids = list(taxonomy.by_id())
+    if mask.coloured or mask.lossy or len(ids) != 1 or taxonomy.unlabelled_id != 0:
+        return None
+    values, level = mask.values, ids[0]
+    ones, white, top = int((values == 1).sum()), int((values >= 128).sum()), int(values.max(initial=0))
+    if level == 1 and ones < white and top <= 255:
+        is_foreground, stored = values >= 128, f"values up to {top}, the others 0 and 1: read as foreground from 128 on"
+    elif level >= 128 and top == 1 and ones > 0:
+        is_foreground, stored = values == 1, f"0 and 1, the others 0 and {level}: read as binary, too"
+    else:
+        return None
+    message = f"the mask holds {stored}; save it as the others are"
+    return np.where(is_foreground, level, 0).astype(np.uint8), Defect("SEG010", message, severity="warning")
+
+
+def _soften(defects: Sequence[Defect]) -> list[Defect]:
+    """The defects of a mask that is read on a guess: none is an error, and an unknown value is in this mask alone."""
+    return [
+        replace(
+            defect,
+            message=defect.message.replace("is not in the taxonomy:", "is in no other mask, probably by mistake:"),
+            severity="warning",
+        )
+        for defect in defects
+    ]
+
+
+def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
+    """The segments of a decoded mask, one for each category; `colours` is the taxonomy's colour legend.
+
+    `file` is the name of the mask in columns and defects.
+    """
+    runs = ValueRuns.of(mask.pixels)
+    meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
+    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours) if (meaning == UNKNOWN).any() else None
+    defects = [smoothed] if smoothed else []
+    if (mask.lossy and smoothed is None) or (meaning == UNKNOWN).any():
+        defects += unknown_value_defects(mask, runs, meaning, taxonomy)
+    place = partial(value_place, coloured=mask.coloured)
+    return category_annotation(runs, meaning, file, mask.encoding, defects, place)
+
+
+def binary_value(taxonomy: Taxonomy) -> int | None:
+    """The value of the foreground if a taxonomy has two levels, 0 and one from 128 to 255; else None."""
+    values = sorted({*taxonomy.by_id(), *(() if taxonomy.unlabelled_id is None else (taxonomy.unlabelled_id,))})
+    return values[1] if len(values) == 2 and values[0] == 0 and 128 <= values[1] <= 255 else None
+
+
+def _binary_colour(taxonomy: Taxonomy) -> int | None:
+    """The brightness of the foreground if a taxonomy has two colours, black and a grey from 128 to 255; else None."""
+    nobody = taxonomy.unlabelled_color
+    colors = sorted({*taxonomy.by_color(), *(() if nobody is None else (nobody,))})
+    is_grey = len(colors) == 2 and colors[0] == (0, 0, 0) and len(set(colors[1])) == 1
+    return colors[1][0] if is_grey and colors[1][0] >= 128 else None
+
+
+def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy, colours: Legend) -> Defect | None:
+    """Give the values between the two levels of a binary mask, in place, the meaning of the nearer; SEG010 says so."""
+    if mask.palette is not None:
+        return None
+    if mask.coloured:
+        level, legend = _binary_colour(taxonomy), colours
+        channels = np.stack([runs.value >> shift & 255 for shift in (0, 8, 16)])
+        value, is_grey = channels.sum(axis=0) // 3, np.ptp(channels, axis=0) <= _GREY_RANGE
+    else:
+        level, legend, value, is_grey = binary_value(taxonomy), index_legend(taxonomy, None), runs.value, True
+    between = (meaning == UNKNOWN) & (value >= 0) & (value <= (level or 0)) & is_grey
+    if level is None or not between.any():
+        return None
+    half = (level + 1) // 2
+    levels = np.array([0, level], np.int64)
+    black, white = legend.read(levels * 0x010101 if mask.coloured else levels).tolist()
+    meaning[between] = np.where(value[between] < half, black, white)
+    pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
+    far = between & (value > _NEAR) & (value < level - _NEAR)
+    doubtful = mask.lossy is not None or runs.area[far].sum() > _MOST_SMOOTHED * runs.area[value >= half].sum()
+    why = f"{mask.lossy} changed it" if mask.lossy else "it was smoothed, resized or compressed"
+    message = (
+        f"{count_noun(int(between.sum()), 'value')} between 0 and {level} in a binary mask ({pixels:,} px; cut at "
+        f"{half}): {why}; save it {'as PNG, ' if mask.lossy else ''}with two values"
+    )
+    severity: Severity = "error" if doubtful else "warning"
+    return Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels, severity=severity)
+
+
+def _given_taxonomy(request: ReadRequest, sample: MaskSample) -> Taxonomy | None:
+    """The user's taxonomy, else the colour table's, else the preset that names imply; None if there is none."""
+    named = find_taxonomy(request.root, sample.masks)
+    taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
+    taxonomy = _preset(request, sample, taxonomy)
+    coloured = bool(sample.heads) and all(head.has_colors for head in sample.heads)
+    if taxonomy is not None and coloured and not taxonomy.by_color():
+        encoding = sample.heads[0].encoding
+        raise UnreadableError(f"{request.root}: the masks are {encoding}, and no category of the taxonomy has a color")
+    return taxonomy
+
+
+def _preset(request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy | None) -> Taxonomy | None:
+    """The preset that the user names, else the taxonomy beside the masks, else the preset that their names imply."""
+    chosen = request.options.get("preset")
+    if chosen is not None:
+        if taxonomy is not None:
+            raise SegdataError(
+                f"{request.root}: there are a taxonomy or colour table and the preset {chosen!r}; give one of them"
+            )
+        return load_preset(str(chosen))
+    if taxonomy is not None or sample.palettes:
+        return taxonomy
+    coloured = bool(sample.heads) and all(head.has_colors for head in sample.heads)
+    name = preset_from_names(sample.masks, coloured)
+    return None if name is None else load_preset(name)
+
+
+def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
+    """The user's taxonomy; categories without a colour get the colour table's."""
+    colors = {name: category.color for name, category in named.by_name().items()}
+    categories = []
+    for category in taxonomy.categories:
+        names = (category.name, *category.aliases)
+        color = category.color or next((colors[name] for name in names if name in colors), None)
+        categories.append(msgspec.structs.replace(category, color=color))
+    return msgspec.structs.replace(taxonomy, categories=tuple(categories))
+
+
+def _is_named(mask: MaskFile, colours: Legend) -> bool:
+    """Whether a legend has each value of a mask."""
+    return bool((colours.read(np.unique(mask.values).astype(np.int64)) != UNKNOWN).all())
+
+
+def _are_read_by_palette(sample: MaskSample, taxonomy: Taxonomy) -> bool:
+    """Whether palettes differ, and most indices are no ids of a taxonomy with colours: the colours shown are meant."""
+    if len(sample.palettes) < 2 or not taxonomy.by_color():
+        return False
+    return 2 * len(sample.values - set(index_legend(taxonomy, None).value.tolist())) >= len(sample.values)
+
+
+def _is_nearest_wanted(request: ReadRequest) -> bool:
+    """Whether the option `smoothed` says that values beside those of the taxonomy mean the nearest of its values."""
+    if request.options.get("smoothed") not in (None, "nearest"):
+        raise SegdataError(f"smoothed must be nearest, it is {request.options['smoothed']!r}")
+    return "smoothed" in request.options
+
+
+def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "SmoothedReading | None":
+    """The reading of compressed or smoothed masks of a taxonomy of three values or more; None of others."""
+    if binary_value(taxonomy) is not None or _binary_colour(taxonomy) is not None:
+        return None  # each mask is cut by itself
+    known = {*colour_legend(taxonomy).value.tolist(), *index_legend(taxonomy, None).value.tolist()}
+    if not wanted and len(sample.values - known) <= _FEW_UNKNOWN:
+        return None
+    from segdata.formats.masks.levels import read_smoothed  # these two are seldom needed
+    from segdata.formats.masks.mask_values import count_values
+
+    return read_smoothed(count_values(sample.masks), taxonomy, wanted)
+
+
+def _must_be_ids(request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy) -> None:
+    """Raise UnreadableError if most values in some grey masks are no ids: then these are no index masks."""
+    heads = sample.heads
+    told = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
+    if told or not heads or binary_value(taxonomy) is not None:
+        return  # what lies between black and white comes from smoothing
+    unknown = sorted(sample.values - set(index_legend(taxonomy, None).value.tolist()))
+    if unknown and 2 * len(unknown) >= len(sample.values):
+        listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        raise UnreadableError(
+            f"{request.root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
+            "instance-ids or layers, or correct the ids in taxonomy.yaml"
+        )
+
+
+def _contradicting_palettes(root: Path, sample: MaskSample, taxonomy: Taxonomy) -> list[Defect]:
+    """SEG202 for each palette that shows a category in the colour of another one in the taxonomy."""
+    by_color, by_id = taxonomy.by_color(), taxonomy.by_id()
+    defects = []
+    for palette, path in sample.palettes.items():
+        colors = np.frombuffer(palette, np.uint8).reshape(-1, 3).tolist()
+        wrong = [
+            f"{index} is {by_id[index].name!r}, its colour that of {by_color[color].name!r}"
+            for index, color in enumerate(map(tuple, colors))
+            if index in by_id and by_id[index].rgb != color and color in by_color and by_color[color].id != index
+        ]
+        if wrong:
+            message = f"the palette contradicts the taxonomy: {'; '.join(wrong[:3])} ({len(wrong)} in all)"
+            defects.append(Defect("SEG202", message, relative_path(root, path)))
+    return defects
+
+
+def _odd_names(request: ReadRequest, pairing: Pairing, masks: list[Path]) -> list[Defect]:
+    """SEG011 for each mask whose name is none of a dataset's that the names of the others tell."""
+    reported = {defect.file for defect in pairing.defects if defect.code == "SEG011"}
+    odd = [relative_path(request.root, path) for path in outside_preset(masks)]
+    message = "the name is none of this dataset's, unlike those of the other masks; read as one of them"
+    return [Defect("SEG011", message, file) for file in odd if file not in reported]
+
+
+_NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
+
+
+def write_colour_masks(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, layout: str = "flat"
+) -> None:
+    """Write a dataset as masks; the segments of a category in an image become one.
+
+    Raises SegdataError if the category ids fit neither 8 bits nor colours, and for an unknown layout.
+    """
+    from segdata.formats.masks.training_layouts import write_training_masks  # seldom needed
+
+    counted = count_losses_of_batches(batches, losses, colour_masks.LOSSES)
+    if layout == "flat":
+        _write_flat_masks(profile, counted, target, losses)
+    else:
+        write_training_masks(profile, counted, target, losses, layout)
+
+
+def _write_flat_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`: pixels are kept, instances are not."""
+    palette = mask_palette(profile.taxonomy)
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    blank_used: list[bool] = []
+    write_index(target, _write_colour_files(batches, target, palette, losses, blank_used))
+    taxonomy = profile.taxonomy
+    if any(blank_used):
+        taxonomy = msgspec.structs.replace(taxonomy, unlabelled=palette.unlabelled)
+    write_sidecars(target, profile, taxonomy)
+
+
+def _write_colour_files(
+    batches: Iterable[Batch], target: Path, palette: MaskPalette, losses: LossCounter, blank_used: list[bool]
+) -> Iterator[tuple[Cell, ...]]:
+    """Write the masks; yields the rows of the index."""
+    names = MaskPaths()
+    for batch in batches:
+        values = palette.values(batch.segment_category)
+        count_category_mask_losses(batch, values, losses, palette.blank)
+        for image in segments_by_image(batch):
+            mask = None
+            if image.annotated:
+                mask = names.name(image.image_id)
+                pixels = _paint(image, values[image.segments], palette)
+                blank_used.append(palette.blank is not None and bool((pixels == palette.blank).any()))
+                count_hidden_segments(batch, image, values[image.segments], pixels, losses)
+                palette.picture(pixels).save(with_folder(target / mask))
+            yield image.index_row(mask)
+
+
+def _paint(image: ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[np.uint32]:
+    """The values of one mask, without segments of unknown categories."""
+    pixels = paint(image, values, _NO_VALUE if palette.blank is None else palette.blank, np.uint32)
+    if palette.blank is None and bool((pixels == _NO_VALUE).any()):
+        raise SegdataError(
+            f"image {image.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
+        )
+    return pixels

@@ -1,0 +1,198 @@
+"""Levels: the few values that masks were drawn with, where compression, smoothing or another program left more."""
+
+from contextlib import suppress
+
+import msgspec
+import numpy as np
+
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect, Severity
+from segdata.core.runs import Flags, Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks.mask_values import ValueCounts
+from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_legend, decode_mask, index_legend
+
+WHITE_16 = 65535  # white in 16 bits
+_FEW_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
+_NEAR = 16  # greys as near as this to black or white are what compression makes of them
+_TINGE = 8  # between the channels of greys that a conversion tinged
+_TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
+_LEAST_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
+_LEAST_INNER = 0.25  # of the pixels of a level have none but its own around them
+_LEAST_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
+_LEAST_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
+_TRIED = 12  # masks whose insides are looked at
+
+
+def binary_level(counts: ValueCounts) -> int | None:
+    """The value of the foreground if masks are binary; None if they are not.
+
+    Binary masks hold 0 and either 1, or one value from 128 on, 65535 in 16 bits. Beside these two a smoothed or
+    compressed mask holds many greys between them, in runs of few pixels, and few masks of a set may hold some levels
+    more, or be stored as 0 and 255 where the others hold 0 and 1.
+    """
+    if counts.has_colors:
+        is_grey = np.ptp(_channels(counts.value), axis=1) <= _TINGE
+        has_white = bool((counts.value[-1:] == counts.value[-1:] // 0x010101 * 0x010101).all())
+        return binary_level(counts.as_grey()) if is_grey.all() and has_white else None
+    if len(counts.value) < 2 or counts.value[0] != 0:
+        return None
+    if counts.palette is not None and not _is_black_and_white(counts.palette, int(counts.value[-1])):
+        return None
+    if len(counts.value) == 2:
+        level = int(counts.value[1])
+        return level if level in (1, WHITE_16) or 128 <= level <= 255 else None
+    drawn = [mask for mask in counts.masks if mask.value[-1] > 0]
+    stretched = [mask for mask in drawn if mask.value[-1] > 1]
+    n_bits = len(drawn) - len(stretched)
+    if n_bits >= 3 and len(stretched) <= max(1, 0.05 * len(drawn)) and 128 <= counts.value[-1] <= 255:
+        return 1  # one of them is stored as 0 to 255
+    if 0 < 2 * n_bits < len(drawn):
+        return binary_level(ValueCounts.count(stretched))
+    high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
+    if len(high) == 0 or counts.value[-1] > 255:
+        return None
+    level = int(counts.value[high[counts.pixels[high].argmax()]])
+    others = counts.select((counts.value != 0) & (counts.value != level))
+    if len(others.value) > _FEW_LEVELS:
+        near = (counts.value <= _NEAR) | (counts.value >= level - _NEAR)
+        short = others.pixels.sum() < _TRANSITION * others.runs.sum()
+        return level if short and counts.pixels[near].sum() > 0.8 * counts.n_pixels else None
+    n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
+    between = bool((others.value < level).all())
+    is_few = len(counts.masks) - n_binary <= max(1, 0.05 * len(counts.masks)) and n_binary >= 3
+    # A third level that several masks share, 128 beside 0 and 255, is a category.
+    return level if between and is_few and level >= 128 else None
+
+
+def _is_black_and_white(palette: Palette, level: int) -> bool:
+    """Whether a palette shows index 0 black, and `level` white; other colours may be those of instances."""
+    return level < len(palette) and bool((palette[0] <= _NEAR).all() and (palette[level] >= 255 - _NEAR).all())
+
+
+def find_levels(counts: ValueCounts) -> Ints | None:
+    """(m,) the values, ascending, that masks were drawn with, if compression or smoothing made the many others.
+
+    Levels are far from each other, and most of their pixels lie within others of the same level. None where a palette
+    says what each value is.
+    """
+    is_told = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
+    if len(counts.value) <= _FEW_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
+        return None
+    channels = _channels(counts.value)
+    frequent = np.flatnonzero(counts.pixels >= _LEAST_LEVEL * counts.n_pixels)
+    levels: list[int] = []
+    for row in frequent[np.argsort(-counts.pixels[frequent], kind="stable")].tolist():
+        if not levels or _distance(channels[row], channels[levels]).min() > _NEAR:
+            levels.append(row)
+    levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _LEAST_INNER)
+    return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
+
+
+def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
+    """Whether the values beside levels, given by rows, are many, and near a level or in runs too short to be drawn."""
+    channels = _channels(counts.value)
+    others = np.ones(len(counts.value), bool)
+    others[levels] = False
+    short = counts.pixels[others].sum() < _TRANSITION * counts.runs[others].sum()
+    n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _NEAR].sum()
+    if others.sum() <= _FEW_LEVELS or not short or n_near <= _LEAST_NEAR * counts.n_pixels:
+        return False
+    return _inner_share(counts, channels[levels], near=False) < 1 - _LEAST_NEAR
+
+
+def _is_grey_ramp(palette: Palette) -> bool:
+    """Whether a palette shows each index as the grey of that brightness: such indices are greys."""
+    return bool((palette == np.arange(len(palette))[:, None]).all())
+
+
+class SmoothedReading(msgspec.Struct, frozen=True):
+    """How compressed or smoothed masks of a taxonomy are read."""
+
+    legend: Legend  # of all values
+    defect: Defect  # what says so
+
+
+def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False) -> SmoothedReading | None:
+    """The reading of compressed or smoothed masks under a taxonomy; None unless each level is near a value of its.
+
+    A value that the taxonomy lacks means what the nearest level means. Nearly all masks must have such values: if they
+    are usual, the dataset is like that; if not, each mask that has them was spoiled, and is an error of its own.
+    `wanted`: the user knows, and has it so for any number of them.
+    """
+    shown = shown_counts(counts)
+    legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
+    of_several = [mask for mask in shown.masks if len(mask.value) > 1]
+    n_smoothed = sum(not np.isin(mask.value, legend.value).all() for mask in of_several)
+    if len(legend.value) == 0 or n_smoothed < (0 if wanted else _LEAST_SMOOTHED * len(of_several)):
+        return None
+    levels = find_levels(shown)
+    if levels is None:
+        return None
+    distance = _distance(_channels(levels), _channels(legend.value))
+    if distance.min(axis=1).max() > _NEAR:
+        return None
+    meaning = legend.category[distance.argmin(axis=1)]
+    named = legend.read(shown.value)
+    is_left = named == UNKNOWN
+    read = Legend(shown.value, np.where(is_left, meaning[nearest_levels(shown, levels)], named))
+    return SmoothedReading(read, left_values(shown, is_left, len(levels), "warning" if wanted else None))
+
+
+def nearest_levels(counts: ValueCounts, levels: Ints) -> Ints:
+    """(k,) the nearest of the levels (m,) to each value."""
+    nearest: Ints = _distance(_channels(counts.value), _channels(levels)).argmin(axis=1)
+    return nearest
+
+
+def left_values(counts: ValueCounts, is_left: Flags, n_levels: int, severity: Severity | None) -> Defect:
+    """SEG010 for the values (k,) that compression or smoothing left."""
+    pixels, left = int(counts.pixels[is_left].sum()), counts.value[is_left]
+    n_masks = sum(bool(np.isin(mask.value, left).any()) for mask in counts.masks)
+    what = "colours" if counts.has_colors else "greys"
+    message = (
+        f"{count_noun(len(left), what.removesuffix('s'))} in {n_masks} of {count_noun(len(counts.masks), 'mask')} "
+        f"({pixels:,} px) are left by compression or smoothing, and each is read as the nearest of {n_levels} {what}; "
+        "save the masks as PNG from the program that drew them"
+    )
+    return Defect("SEG010", message, pixels=pixels, severity=severity)
+
+
+def _channels(values: Ints) -> Ints:
+    """(..., 3) the channels of packed colours; greys have one and zeros."""
+    return np.stack([values >> shift & 255 for shift in (0, 8, 16)], axis=-1)
+
+
+def _distance(channels: Ints, levels: Ints) -> Ints:
+    """(..., k) how far colours (..., 3) are from each of the levels (k, 3), in the channel that differs most."""
+    return np.stack([np.abs(channels - level).max(axis=-1) for level in levels], axis=-1)
+
+
+def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
+    """The share of the pixels near a level, or far from all, that have none but such around them, in some masks.
+
+    Soft outlines have hardly any.
+    """
+    n_inner = n_all = 0
+    for mask in counts.masks[:: max(1, len(counts.masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            drawn = decode_mask(mask.path)
+            channels = _channels((drawn.as_shown() if mask.by_palette else drawn).values.astype(np.int64))
+            chosen = (_distance(channels, levels).min(axis=-1) <= _NEAR) == near
+            inner = chosen[1:-1] & chosen[:-2] & chosen[2:]
+            n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
+            n_all += int(chosen.sum())
+    return n_inner / max(n_all, 1)
+
+
+def shown_counts(counts: ValueCounts) -> ValueCounts:
+    """The counts by the colours of palettes that differ, where these colours are what was drawn; else the counts.
+
+    They are if they are fewer than the indices, as one colour is at several of them, or if they were smoothed.
+    """
+    palettes = {mask.palette.tobytes() for mask in counts.masks if mask.palette is not None}
+    masks = [mask.as_shown() for mask in counts.masks] if len(palettes) > 1 else []
+    shown = ValueCounts.count(masks)
+    if not masks or not all(mask.coloured for mask in masks):
+        return counts
+    return shown if len(shown.value) < len(counts.value) or find_levels(shown) is not None else counts
