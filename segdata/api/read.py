@@ -191,7 +191,7 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
     profile, ids = opened.profile, opened.image_ids
     if seen:
         names = " and ".join(f"{path.name}/" for path in seen)
-        message = f"labels of another format in {names} are not read; give {seen[0].name} as DATA to read them"
+        message = f"labels in {names} are not read; give {seen[0].name} as DATA to read them"
         opened = AlteredSource(opened, keep_batch, (Defect("SEG011", message),))
     foreign = describe_unread_documents(root) if profile.format in (*PLAIN_FORMATS, "layers") else None
     if foreign is not None:

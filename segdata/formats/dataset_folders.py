@@ -1,5 +1,6 @@
 """Dataset folders: the format of a dataset, its parts if splits lie apart, and what a folder of no format holds."""
 
+import filecmp
 import os
 import re
 from collections import Counter
@@ -296,7 +297,9 @@ def detect_layout(root: Path) -> SplitLayout:
             return layout
         return SplitLayout(name, unread=_unread_folders(seen, name))
     layout = named_layout(root, find_format(name))
-    return layout if layout.parts else msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
+    if layout.parts or layout.unread:
+        return layout
+    return msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
 
 
 def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
@@ -309,12 +312,18 @@ def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
 
 def named_layout(root: Path, chosen: Format) -> SplitLayout:
     """The parts of a dataset whose format is known: its documents, or else its folders."""
-    documents = [] if chosen.list_documents is None or not root.is_dir() else chosen.list_documents(root)
+    if chosen.list_documents is None:
+        return SplitLayout(chosen.name)
+    documents = chosen.list_documents(root) if root.is_dir() else []
     if len(documents) > 1:
         return _document_parts(chosen.name, documents)
-    if documents or chosen.list_documents is None:
-        return SplitLayout(chosen.name)
-    return _folder_parts(root, chosen.name) or SplitLayout(chosen.name)
+    parts = _folder_parts(root, chosen.name)
+    if not documents or parts is None:
+        return parts or SplitLayout(chosen.name)
+    inside = [path for part in parts.parts for path in chosen.list_documents(part.path)]
+    if any(filecmp.cmp(documents[0], path, shallow=False) for path in inside):  # a copy of one of them
+        return msgspec.structs.replace(parts, unread=(*parts.unread, documents[0]))
+    return SplitLayout(chosen.name, unread=tuple(part.path for part in parts.parts))
 
 
 def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:

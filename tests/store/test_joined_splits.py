@@ -1,6 +1,7 @@
 """Splits in files or folders of their own are one dataset: what each part holds, with its split and one taxonomy."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,25 @@ def test_documents_of_splits_go_before_a_folder_called_masks(tmp_path: Path) -> 
     assert [defect.file for defect in data.source.defects if defect.code == "SEG011"] == ["masks"]
 
 
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_a_document_beside_the_folders_of_splits_hides_none_of_them(tmp_path: Path, is_copy: bool) -> None:
+    for number, split in enumerate(("train", "valid")):
+        coco(tmp_path / split / "_annotations.coco.json", {f"{split}.png": [("car", (8, 8, 20))]}, {"car": 1})
+        picture(tmp_path / split / f"{split}.png", number)
+    if is_copy:
+        shutil.copy(tmp_path / "train/_annotations.coco.json", tmp_path)
+    else:
+        coco(tmp_path / "_annotations.coco.json", {"other.png": [("car", (8, 8, 20))]}, {"car": 1})
+    data = segdata.read(tmp_path)
+    unread = data.validate(select="SEG011").findings
+    if is_copy:
+        assert rows(data) == [("train/train.png", "train", "car", 400), ("valid/valid.png", "val", "car", 400)]
+        assert [finding.file for finding in unread] == ["_annotations.coco.json"]
+    else:
+        assert list(data.image_ids) == ["other.png"]
+        assert "labels in train/ and valid/ are not read" in unread[0].message
+
+
 def test_labels_of_another_format_beside_those_that_are_read_are_named(tmp_path: Path) -> None:
     for split in ("train", "val"):
         picture(tmp_path / split / "images" / "a.png", 1)
@@ -331,4 +351,4 @@ def test_labels_of_another_format_beside_those_that_are_read_are_named(tmp_path:
     assert segdata.validate(tmp_path, select="SEG011").findings == ()
     coco(tmp_path / "test" / "_annotations.coco.json", {"b.png": [("car", (8, 8, 20))]}, {"car": 1})
     (finding,) = segdata.validate(tmp_path, select="SEG011").findings
-    assert finding.message == "labels of another format in test/ are not read; give test as DATA to read them"
+    assert finding.message == "labels in test/ are not read; give test as DATA to read them"

@@ -48,11 +48,11 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     sample_of_folder = {name.rpartition("/")[0]: name for name in probe.matching(r"\.tiff?$")}
     if not any(_is_placed(probe.path(name)) for name in sample_of_folder.values()):
         return None
-    from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
+    from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
 
     try:
         layouts_found = find_layouts(probe.root)
-    except RivalFoldersError:
+    except UnclearMasksError:
         return None
     masks = [path for layout in layouts_found for path in layout.mask_files()][:_LOOKED_AT]
     is_bare = bool(layouts_found) and layouts_found[0].masks == probe.root

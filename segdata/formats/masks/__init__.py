@@ -54,7 +54,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
-    from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
+    from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
     from segdata.formats.shared.pairing import INDEX_FILE, has_index, split_masks_from_images
     from segdata.formats.shared.taxonomies import find_colour_table
 
@@ -62,7 +62,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     config = load_config(settings) if settings.is_file() else Config()
     try:
         layouts = find_layouts(root)
-    except RivalFoldersError as error:  # raised again on reading
+    except UnclearMasksError as error:  # raised again on reading
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_PROBED])
         return MaskProbe(config, heads, "several folders that may be masks", True)
     if not layouts:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from segdata.formats.shared.mask_files import (
     category_annotation,
     colour_legend,
     decode_entry_mask,
+    decode_mask,
     index_legend,
     mask_headers,
     occurring_values,
@@ -167,6 +168,8 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
 
     root, masks = request.root, sample.masks
     counts = count_values(masks)
+    if masks and not counts.masks:
+        _refuse_unreadable(root, masks)
     if are_ids(counts):
         return open_provisional_ids(request, pairing, counts)
     try:
@@ -203,6 +206,17 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
         places=pairing.places,
     )
     return _source(request, pairing, replace(profile, provisional=guess, drafted=drafted), reading, doubts)
+
+
+def _refuse_unreadable(root: Path, masks: Sequence[Path]) -> NoReturn:
+    """Raise UnreadableError with the reason why the first of some masks cannot be read."""
+    try:
+        decode_mask(masks[0])
+        reason = "it has changed"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    which = "the mask cannot" if len(masks) == 1 else f"none of {len(masks):,} masks can"
+    raise UnreadableError(f"{root}: {which} be read; {relative_path(root, masks[0])}: {reason}")
 
 
 def _declared_reading(

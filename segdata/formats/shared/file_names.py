@@ -248,6 +248,7 @@ def split_by_suffix(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, 
 
 _STAND_INS = (  # the beginnings of files that stand in place of others
     (b"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`"),
+    (b"\x89png\n\x1a\n", "a PNG file whose bytes git or FTP changed as text", "copy it again as binary"),
     (b"<!doctype html", "a web page", "download it again"),
     (b"<html", "a web page", "download it again"),
 )

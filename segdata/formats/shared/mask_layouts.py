@@ -32,33 +32,41 @@ _DEEPEST = 3  # how far below a folder others are looked into
 _MOST_FOLDERS = 40  # side by side, that are looked into
 _LISTED = 100  # files of a folder
 _LOOKED_AT = 6  # of these
+_OF_LABELS = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)  # paths that say so
 _MOST_OF_MASK = 0.1  # runs a pixel: masks have fewer, photographs more
 
 
-class RivalFoldersError(UnreadableError):
+class UnclearMasksError(UnreadableError):
+    """Which masks are meant is unclear: `folders` are some that may be."""
+
+    def __init__(self, folders: list[Path], message: str) -> None:
+        super().__init__(message)
+        self.folders = folders
+
+
+class RivalFoldersError(UnclearMasksError):
     """Several folders may be the masks: `folders`."""
 
     def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
-        self.folders = folders
         listed = ", ".join(f"{folder.name}/" for folder in folders)
         beside = f" --images {shell_word(str(images))}" if images else ""
         places = " ".join(f"{folder.name}={shell_word(str(folder))}" for folder in folders)
         compared = f"; or, if they are of several annotators, `segdata agreement {places}{beside}`"
         super().__init__(
+            folders,
             f"{root}: each of {listed} may be the masks; give one of them as DATA: "
             f"{shell_word(str(folders[0]))}{beside}{compared}; or, "
-            "if they are of different categories, describe them as layers in segdata.yaml"
+            "if they are of different categories, describe them as layers in segdata.yaml",
         )
 
 
-class FoldersInsideError(RivalFoldersError):
+class FoldersInsideError(UnclearMasksError):
     """Folders in a folder are datasets by their names, and other masks lie elsewhere: `folders`."""
 
     def __init__(self, root: Path, folders: list[Path], other: str) -> None:
-        self.folders = folders
         listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
-        UnreadableError.__init__(
-            self,
+        super().__init__(
+            folders,
             f"{root}: images and masks lie in folders of their own in {listed}, and other pictures elsewhere, such as "
             f"{other}; give the folder that you mean as DATA: {shell_word(str(folders[0]))}",
         )
@@ -72,6 +80,7 @@ class MaskLayout(msgspec.Struct, frozen=True):
     prefix: str  # what image ids have before the names in `images`: ``train/``
     evidence: str  # in words, for the user
     family: MaskFamily | None = None  # which files belong together, if folders do not show it; it may have rivals
+    left_out: str | None = None  # a picture elsewhere, one of those that are not read
 
     def mask_files(self) -> list[Path]:
         """The mask file, or every image file below the folder of masks, sorted; of several kinds the first."""
@@ -92,7 +101,7 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     begin with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are
     called; any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a
     folder of masks alone. Empty where there is no image file at all. Where each image has several masks that names do
-    not tell apart, the family of the one layout has `rivals`. Raises RivalFoldersError where more than one folder may
+    not tell apart, the family of the one layout has `rivals`. Raises UnclearMasksError where more than one folder may
     be that of the masks.
     """
     if root.is_file():
@@ -103,25 +112,39 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
         if family is not None:
             if chosen is None:
                 names = [*family.masks.values(), *(name for files in family.rivals.values() for name in files)]
-                _must_be_all(root, names)
+                if only := _only_dataset(root, names):
+                    return only
             masks = "several masks of each image" if family.rivals else "masks"
             return [MaskLayout(root, root, "", f"{masks} and images that share words of their paths", family)]
         if chosen is not None:
             raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
-        if not layouts:
-            _must_be_all(root, ImageFolder.below(root).paths)
+        if not layouts and (only := _only_dataset(root, ImageFolder.below(root).paths)):
+            return only
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
 
 
-def _must_be_all(root: Path, masks: Iterable[str]) -> None:
-    """Raise FoldersInsideError if not all masks are those of folders below `root` that names make a dataset."""
+def _only_dataset(root: Path, masks: Iterable[str]) -> list[MaskLayout]:
+    """The layouts of the one folder below `root` that names make a dataset, if not all masks are of such folders.
+
+    Empty if there is none, or nothing beside. Raises FoldersInsideError if there are several, or if paths elsewhere say
+    that they are of labels, too.
+    """
     inside = dict(_datasets_by_name(root))
-    folders = tuple(
-        f"{layout.masks.relative_to(root).as_posix()}/" for layouts in inside.values() for layout in layouts
-    )
-    outside = next((name for name in masks if not name.startswith(folders)), None) if inside else None
-    if outside is not None:
-        raise FoldersInsideError(root, list(inside), outside)
+    layouts = [layout for found in inside.values() for layout in found]
+    own = _prefixes(root, [layout.masks for layout in layouts])
+    outside = [name for name in masks if not name.startswith(own)] if inside else []
+    if not outside:
+        return []
+    pictures = _prefixes(root, [layout.images for layout in layouts if layout.images is not None])
+    beside = [name for name in outside if not name.startswith(pictures)]
+    if len(inside) > 1 or any(map(_OF_LABELS.search, beside)):
+        raise FoldersInsideError(root, list(inside), (beside or outside)[0])
+    return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]
+
+
+def _prefixes(root: Path, folders: Iterable[Path]) -> tuple[str, ...]:
+    """How the paths below `root` of the files in these folders begin."""
+    return tuple(f"{folder.relative_to(root).as_posix()}/" for folder in folders)
 
 
 def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[MaskLayout]]]:
@@ -129,7 +152,7 @@ def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[M
     folders = [folder for folder in _subfolders(root).values() if has_images(folder)]
     for folder in folders if len(folders) <= _MOST_FOLDERS else ():
         layouts: list[MaskLayout] = []
-        with suppress(RivalFoldersError):
+        with suppress(UnclearMasksError):
             layouts = _layouts_in_folders(folder, None, 1)
         named = [layout for layout in layouts if layout.masks.name.lower().startswith(tuple(MASK_FOLDERS))]
         if named and len(named) == len(layouts) and _are_paired(layouts):
@@ -211,7 +234,7 @@ def _are_apart(root: Path) -> bool:
 
 
 def _is_dataset(folder: Path) -> bool:
-    with suppress(RivalFoldersError):
+    with suppress(UnclearMasksError):
         return _are_paired(_layouts_in_folders(folder, None, 1))
     return False
 
@@ -334,7 +357,7 @@ def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list
     """
     inside: dict[Path, list[MaskLayout]] = {}
     for folder in folders.values():
-        with suppress(RivalFoldersError):
+        with suppress(UnclearMasksError):
             if layouts := _layouts_in_folders(folder, None, depth + 1):
                 inside[folder] = layouts
     others = [folder for folder in folders.values() if folder not in inside and has_images(folder)]

@@ -187,6 +187,11 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         defects += [
             _no_images_in_folder(root, pairing) for pairing in pairings if pairing.has_no_images and pairing.entries
         ]
+    defects += [
+        Defect("SEG011", f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA")
+        for layout in laid_out
+        if layout.left_out is not None
+    ]
     places = {place for layout in laid_out for place in (layout.masks, layout.images) if place is not None}
     defects += unsupported_files(root, sorted(places))
     pages = _pages(entries) if paged else entries

@@ -589,8 +589,13 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     """
     if image_path is None:
         bare = PurePosixPath(name).with_suffix(".json").as_posix()
-        similar = [(index, hit) for index, folder in enumerate(folders) if (hit := folder.similar_name(bare))]
-        return similar[0] if similar else (None, name)
+        similar = (
+            (index, hit)
+            for candidate in (bare, PurePosixPath(bare).name)
+            for index, folder in enumerate(folders)
+            if (hit := folder.similar_name(candidate))
+        )
+        return next(similar, (None, name))
     if _is_bare_name(image_path):
         beside = name[: name.rfind("/") + 1] + image_path
         hits = (

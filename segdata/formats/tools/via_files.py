@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -272,6 +272,7 @@ def open_via(request: ReadRequest) -> ToolSource:
         dataset.defects += defects
         for image in images:
             _add_image(dataset, path, image, copies)
+    _leave_copies_out(dataset, copies)
     _check_images(dataset)
     dataset.defects += [
         Defect(
@@ -328,6 +329,20 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: C
     dataset.entries[image_id] = ImageEntry(
         image_id, image_file, (document,), image, size=_declared_size(image), uri=uri, split=split
     )
+
+
+def _leave_copies_out(dataset: ListedImages, copies: Counter[tuple[str, str]]) -> None:
+    """Leave out images that are not where a document lists them, and are, with the same regions, where another does."""
+    present: defaultdict[str, list[ImageEntry]] = defaultdict(list)
+    for entry in dataset.entries.values():
+        if entry.image is not None:
+            present[PurePosixPath(entry.image_id).name].append(entry)
+    for image_id, entry in list(dataset.entries.items()):
+        for other in present[PurePosixPath(image_id).name] if entry.image is None else ():
+            if other.files != entry.files and entry.record.has_regions_of(other.record):
+                copies[relative_path(dataset.root, entry.files[0]), relative_path(dataset.root, other.files[0])] += 1
+                del dataset.entries[image_id]
+                break
 
 
 def _check_images(dataset: ListedImages) -> None:

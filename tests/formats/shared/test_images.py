@@ -227,6 +227,7 @@ def test_a_kind_that_is_not_supported_is_not_unreadable(tmp_path: Path, start: b
         (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>404", "web page"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "damaged"),
+        (b"\x89PNG\n\x1a\n" + b"\0" * 50, "bytes git or FTP changed as text"),
         (b"neither", "damaged"),
     ],
 )

@@ -132,7 +132,20 @@ def test_folders_of_which_one_has_no_split_in_its_name_are_one_dataset(tmp_path:
     assert batch.images["split"].to_pylist() == ["train", "train", "val"]
 
 
-@pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("results/7_predict.png", "results/7.png")])
+def test_pictures_beside_the_only_named_dataset_are_left_out_and_told(tmp_path: Path) -> None:
+    names = ("1.png", "2.png", "3.png")
+    lay_out(
+        tmp_path,
+        masks=(*(f"data/masks/{name}" for name in names), *(f"results/{name}" for name in names)),
+        photographs=tuple(f"data/images/{name}" for name in names),
+    )
+    dataset = segdata.read(tmp_path)
+    assert dataset.image_ids == segdata.read(tmp_path / "data").image_ids
+    (left_out,) = [found for found in dataset.validate().findings if found.code == "SEG011"]
+    assert "pictures elsewhere, such as results/1.png, are not read" in left_out.message
+
+
+@pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("gt/7.png", "pictures/7.png")])
 def test_masks_elsewhere_are_not_taken_for_the_dataset(tmp_path: Path, other: tuple[str, str]) -> None:
     names = ("1.png", "2.png", "3.png")
     lay_out(

@@ -371,6 +371,15 @@ def test_a_pointer_of_git_lfs_in_place_of_labels(tmp_path: Path, name: str) -> N
     assert finding.message == "is a pointer of Git LFS, not the labels; run `git lfs pull`"
 
 
+def test_masks_that_are_all_pointers_of_git_lfs_are_refused_with_the_reason(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png")
+    (tmp_path / "masks").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "masks" / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
+    with pytest.raises(SegdataError, match=r"none of 2 masks can be read; masks/a.png: .*; run `git lfs pull`"):
+        segdata.read(tmp_path)
+
+
 def test_given_images_may_lie_in_several_folders_where_that_is_clear(tmp_path: Path) -> None:
     touch(tmp_path, "1/a.png", "2/b.png", "3/c.png", "4/c.png")
     folder, defects = find_images(tmp_path / "all.json", "all.json", ["a.png", "b.png", "c.png"], tmp_path)

@@ -58,6 +58,19 @@ def encoded(mask: object) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def test_a_file_without_image_belongs_to_that_of_its_name_where_the_others_are(tmp_path: Path) -> None:
+    triangle = [[3, 4], [12, 4], [12, 15]]
+    for name in ("a", "b"):
+        save(tmp_path / f"labels/{name}.json", shape("car", triangle))
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.new("RGB", (30, 20)).save(tmp_path / f"images/{name}.png")
+    whole = loaded(read(tmp_path))
+    (tmp_path / "labels/b.json").write_text(json.dumps({"shapes": [{"label": "car", "points": triangle}]}))
+    bare = loaded(read(tmp_path))
+    assert bare.images["image_id"].to_pylist() == whole.images["image_id"].to_pylist() == ["a.png", "b.png"]
+    assert [mask.tolist() for mask in masks(bare)] == [mask.tolist() for mask in masks(whole)]
+
+
 def test_the_size_is_that_of_the_picture_in_a_file_without_one(tmp_path: Path) -> None:
     """LabelMe 3 wrote no imageHeight, and the picture itself."""
     path = save(tmp_path / "a.json", shape("car", SQUARE), imageData=encoded(np.zeros((20, 30), bool)))

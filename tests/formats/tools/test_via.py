@@ -193,6 +193,19 @@ def test_one_missing_image_of_several(tmp_path: Path) -> None:
     assert (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments) == (2, 2, 1)
 
 
+def test_a_document_away_from_its_images_is_a_copy_of_the_one_beside_them(tmp_path: Path) -> None:
+    square = {"name": "rect", "x": 3, "y": 4, "width": 5, "height": 6}
+    save(tmp_path / "train/via.json", region(square, kind="car"))
+    image(tmp_path / "train")
+    save(tmp_path / "via.json", region(square, kind="car"))
+    data = read(tmp_path)
+    assert list(data.image_ids) == ["train/a.png"]
+    (told,) = [found for found in data.validate().findings if found.code == "SEG008"]
+    assert (told.severity, told.file) == ("info", "via.json")
+    save(tmp_path / "via.json", region({**square, "x": 4}, kind="car"))
+    assert list(read(tmp_path).image_ids) == ["a.png", "train/a.png"]  # other labels are no copy
+
+
 def test_what_is_written_is_a_project(tmp_path: Path) -> None:
     """Holes and parts in one ring, exact by COCO's rule; what VIA has no field for is an attribute."""
     image(tmp_path / "a")
