@@ -132,13 +132,24 @@ def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
         root = Path(images)
         if not root.exists():
             raise SegdataError(f"{root}: does not exist")
-        if root.is_dir() and not (root / "dataset.yaml").exists():
+        if root.is_dir() and not _holds_labels(root):
             folder = ImageFolder.below(root)
             if not folder.paths:
                 raise SegdataError(f"{root}: no image files to annotate")
             return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
     dataset = read(images)
     return sorted(unannotated_images(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
+
+
+def _holds_labels(root: Path) -> bool:
+    """Whether a folder is a dataset: canonical, or images with labels beside them; photographs alone are none."""
+    if (root / "dataset.yaml").exists():
+        return True
+    try:
+        batches = iter(read(root))
+        return any(batch.images["uri"].is_valid()[row].as_py() for batch in batches for row in batch.annotation_image)
+    except SegdataError:  # nothing in it is read as labels
+        return False
 
 
 def unannotated_images(dataset: OpenDataset) -> list[ImageEntry]:

@@ -59,6 +59,17 @@ def test_of_a_dataset_only_what_nobody_annotated_is_drafted(run: Run, photos: Pa
     assert "every image is annotated" in whole.output
 
 
+def test_of_a_folder_with_masks_only_what_nobody_annotated_is_drafted(run: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "c.png").unlink()
+    root = tmp_path / "data"
+    (root / "masks").mkdir(parents=True)
+    photos.rename(root / "images")
+    Image.fromarray(np.eye(60, 80, dtype=np.uint8)).save(root / "masks" / "b.png")
+    found = run("draft", root, tmp_path / "out")
+    assert "on 1 image" in found.output
+    assert segdata.read(tmp_path / "out").images["image_id"].tolist() == ["a.png"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
