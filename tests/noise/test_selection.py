@@ -217,6 +217,17 @@ def test_crumbs_are_not_listed_but_small_things_with_a_label_are() -> None:
     assert listed([False, False]) == {39}
 
 
+@pytest.mark.parametrize(("p", "listed"), [(0.2, {0, 2, 3, 4}), (0.3, {0, 1, 2, 3, 4})])
+def test_what_may_lack_a_label_is_listed_only_if_that_is_probable(p: float, listed: set[int]) -> None:
+    """An extra thing, a place without a label, a merge, an outline, and a place of an image almost without labels."""
+    types: list[ErrorType] = ["extra", "missing", "merge", "boundary", "missing"] + ["split"] * 95
+    drawn = many([0] * 100, [0, -1, 1, 2, -1, *range(3, 98)], types, [p] * 5 + [0.01] * 95, set())
+    ranked = replace(drawn, prior=0.01, bare=np.array([1, 4]), left_out=np.arange(100) == 4)
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.1, reason=None)]
+    found = select_candidates(ranked, trust, np.array([0.0, 0.1]), np.array([False, True]), None, 0)
+    assert set(found.rows.tolist()) == listed
+
+
 def test_stuff_whose_colours_are_those_of_its_label_is_not_listed() -> None:
     """Two parts of stuff, a region with another label, and one of another image without."""
 
