@@ -335,7 +335,7 @@ def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: F
 
 
 # The least P of what may lack a label. Of 37 such places below it on six sets, on which it was chosen, 3 were right, 5
-# debatable and 29 false; of 20 on two others 8, 6 and 6 (docs/results/flag.md).
+# debatable and 29 false; of 64 on three others 10, 11 and 43 (docs/results/flag.md).
 _MIN_MISSING = 0.25
 
 
