@@ -16,7 +16,7 @@ from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.paths import SPLIT_WORD, split_of_name
 from segdata.core.safe_text import shell_word
 from segdata.formats.coco import document_sort, is_broken_json
-from segdata.formats.masks import probe_masks
+from segdata.formats.masks import list_readable, probe_masks
 from segdata.formats.shared.file_names import MASK_FOLDERS, has_images
 
 _MOST_FILES = 5_000  # that are listed
@@ -228,7 +228,9 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
     for folder in [] if root.is_file() else folders[:_MOST_FOLDERS]:
         if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
             with suppress(SegdataError):
-                datasets[folder] = _format_of(folder)
+                name = _format_of(folder)
+                plain = name == "colour-masks" and not structured
+                datasets |= dict.fromkeys(list_readable(folder) if plain else [folder], name)
     return [
         f"{folder.relative_to(root).as_posix()} ({name})"
         for folder, name in datasets.items()

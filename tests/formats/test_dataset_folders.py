@@ -97,6 +97,25 @@ def test_folders_that_can_be_read_are_named(tmp_path: Path) -> None:
     assert remedy in said(tmp_path)
 
 
+def test_a_folder_that_a_refusal_names_can_be_read(tmp_path: Path) -> None:
+    """Not pictures of plots, and not a folder of which it is unclear which masks are meant, but each of these."""
+    random = np.random.default_rng(0)
+    for number in range(3):
+        for name in ("plots/loss_", "data/img/", "data/label/", "data/mask/"):
+            pixels = random.integers(0, 256, (160, 200, 3), dtype=np.uint8)
+            if name in ("data/label/", "data/mask/"):
+                pixels = np.zeros((160, 200), np.uint8)
+                pixels[5:20, 4 + number : 30] = 255 if name == "data/mask/" else 3
+            path = tmp_path / f"{name}{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    with pytest.raises(SegdataError) as refused:
+        segdata.read(tmp_path)
+    named = re.findall(r"(\S+) \(colour-masks\)", str(refused.value))
+    assert named == ["data/label", "data/mask"]
+    assert [len(segdata.read(tmp_path / name).image_ids) for name in named] == [3, 3]
+
+
 def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(UnreadableError):

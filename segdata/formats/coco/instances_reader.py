@@ -324,6 +324,21 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
         document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
 
 
+def _join_unnamed(document: Document) -> None:
+    """Say once, with what to do, that annotations have no category where the document has none either."""
+    missing = "'category_id' is missing"
+    unnamed = [defect for defect in document.defects if defect.message.startswith(missing)]
+    if len(unnamed) < 2:
+        return
+    message = (
+        f"{count_noun(len(unnamed), 'annotation')} without category_id, and no list of categories; left out: choose a "
+        "label for each outline in the program that drew them (makesense.ai exports those without one so), and export "
+        "again; or list one category, and write its id into each annotation"
+    )
+    document.defects[:] = [defect for defect in document.defects if defect not in unnamed]
+    document.defects.append(Defect("SEG004", message, document.name, document.pointer("annotations"), lost=True))
+
+
 def _known_categories(
     document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList, categories: Categories
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -339,6 +354,7 @@ def _known_categories(
         if "categories" in (document.parts or {}) and len(used) > np.count_nonzero(has_category):
             message = "the list of categories is empty: nothing says what category ids mean; give --taxonomy"
             document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
+        _join_unnamed(document)
         return has_category
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
         item = items.items[i]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segdata.core.config import Config, load_config
+from segdata.core.errors import UnreadableError
 from segdata.core.paths import split_of_name
 from segdata.formats.shared.file_names import has_images, is_image_name, spread_sample
 
@@ -38,6 +39,31 @@ def probe_masks(root: Path) -> MaskProbe | None:
     if not named:
         return None  # most datasets are something else and need not wait for Pillow
     return _probe_image_files(root)
+
+
+def list_readable(root: Path) -> list[Path]:
+    """The folder itself if its masks can be read, as far as some of them tell; those to choose from if several may be.
+
+    Empty if its pictures are no masks.
+    """
+    from segdata.formats.masks.mask_values import count_values
+    from segdata.formats.masks.provisional import are_ids, propose_taxonomy
+    from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
+    from segdata.formats.shared.taxonomies import find_taxonomy
+
+    try:
+        layouts = find_layouts(root)
+        paths = [path for layout in layouts for path in layout.mask_files()]
+        sample = spread_sample(paths, _PROBED)
+        counts = count_values(sample)
+        if counts.masks and not are_ids(counts) and find_taxonomy(root, paths) is None:
+            propose_taxonomy(counts)
+        is_told = not any(layout.family is not None and layout.family.rivals for layout in layouts)
+        return [root] if counts.masks and is_told else []
+    except UnclearMasksError as error:
+        return error.folders
+    except UnreadableError:
+        return []
 
 
 def describe_encoding(heads: "Sequence[MaskHeader]") -> str:

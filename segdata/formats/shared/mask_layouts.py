@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -80,7 +80,7 @@ class MaskLayout(msgspec.Struct, frozen=True):
     prefix: str  # what image ids have before the names in `images`: ``train/``
     evidence: str  # in words, for the user
     family: MaskFamily | None = None  # which files belong together, if folders do not show it; it may have rivals
-    left_out: str | None = None  # a picture elsewhere, one of those that are not read
+    left_out: str | None = None  # a picture elsewhere, one of those that are not read, or a folder of them
 
     def mask_files(self) -> list[Path]:
         """The mask file, or every image file below the folder of masks, sorted; of several kinds the first."""
@@ -111,33 +111,45 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
         family = find_family(root, chosen)
         if family is not None:
             if chosen is None:
-                names = [*family.masks.values(), *(name for files in family.rivals.values() for name in files)]
-                if only := _only_dataset(root, names):
+                several = (name for files in family.rivals.values() for name in files)
+                masks = [*family.masks.values(), *family.extra, *several]
+                if only := _only_dataset(root, masks, [*family.masks, *family.alone]):
                     return only
-            masks = "several masks of each image" if family.rivals else "masks"
-            return [MaskLayout(root, root, "", f"{masks} and images that share words of their paths", family)]
+            kind = "several masks of each image" if family.rivals else "masks"
+            return [MaskLayout(root, root, "", f"{kind} and images that share words of their paths", family)]
         if chosen is not None:
             raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
-        if not layouts and (only := _only_dataset(root, ImageFolder.below(root).paths)):
+        if not layouts and (only := _only_dataset(root, list(ImageFolder.below(root).paths))):
             return only
+    if images is None and len(layouts) == 1 and layouts[0].masks.parent == root:
+        return [_with_dataset_elsewhere(root, layouts[0])]
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
 
 
-def _only_dataset(root: Path, masks: Iterable[str]) -> list[MaskLayout]:
-    """The layouts of the one folder below `root` that names make a dataset, if not all masks are of such folders.
+def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
+    """A layout, with the first folder beside that is a dataset by the names of its folders."""
+    own = [folder for folder in (layout.masks, layout.images) if folder is not None]
+    others = (folder for folder, _ in _datasets_by_name(root) if not any(map(folder.is_relative_to, own)))
+    other = next(others, None)
+    return layout if other is None else msgspec.structs.replace(layout, left_out=f"{other.relative_to(root)}/")
 
-    Empty if there is none, or nothing beside. Raises FoldersInsideError if there are several, or if paths elsewhere say
-    that they are of labels, too.
+
+def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()) -> list[MaskLayout]:
+    """The layouts of the one folder below `root` that names make a dataset, if other files lie elsewhere.
+
+    `masks` and `pictures`: the paths below `root` that would be read. Empty if there is no such folder, or nothing
+    beside. Raises FoldersInsideError if masks lie elsewhere, and there are several such folders or paths say that they
+    are of labels, too.
     """
     inside = dict(_datasets_by_name(root))
     layouts = [layout for found in inside.values() for layout in found]
     own = _prefixes(root, [layout.masks for layout in layouts])
-    outside = [name for name in masks if not name.startswith(own)] if inside else []
-    if not outside:
+    own_pictures = _prefixes(root, [layout.images for layout in layouts if layout.images is not None])
+    outside = [name for name in masks if not name.startswith(own)]
+    beside = [name for name in (*masks, *pictures) if not name.startswith((*own, *own_pictures))]
+    if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
-    pictures = _prefixes(root, [layout.images for layout in layouts if layout.images is not None])
-    beside = [name for name in outside if not name.startswith(pictures)]
-    if len(inside) > 1 or any(map(_OF_LABELS.search, beside)):
+    if outside and (len(inside) > 1 or any(map(_OF_LABELS.search, beside))):
         raise FoldersInsideError(root, list(inside), (beside or outside)[0])
     return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]
 

@@ -126,3 +126,12 @@ def test_ids_that_were_rounded_alike(tmp_path: Path) -> None:
     _, (defect,) = load_all(instances.read(ReadRequest(path)))
     assert defect.code == "SEG008"
     assert defect.message.endswith("ids above 2^53 that are equal were probably rounded, as JavaScript does")
+
+
+def test_annotations_without_any_category_are_told_once_with_what_to_do(tmp_path: Path) -> None:
+    """As makesense.ai exports polygons whose label nobody chose."""
+    bare = [annotation(id=number, category_id=...) for number in (1, 2, 3)]
+    path = write_document(tmp_path, document(annotations=bare, categories=[]))
+    (defect,) = [found for found in instances.read(ReadRequest(path)).defects if found.place == "/annotations"]
+    assert (defect.code, defect.lost) == ("SEG004", True)
+    assert defect.message.startswith("3 annotations without category_id, and no list of categories")

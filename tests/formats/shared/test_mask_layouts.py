@@ -145,7 +145,19 @@ def test_pictures_beside_the_only_named_dataset_are_left_out_and_told(tmp_path: 
     assert "pictures elsewhere, such as results/1.png, are not read" in left_out.message
 
 
-@pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("gt/7.png", "pictures/7.png")])
+def test_a_dataset_below_another_one_is_told(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        masks=("gt/7.png", *(f"data/train/masks/{name}.png" for name in range(3))),
+        photographs=("pictures/7.png", *(f"data/train/imgs/{name}.png" for name in range(3))),
+    )
+    dataset = segdata.read(tmp_path)
+    assert len(dataset.image_ids) == 1
+    messages = [found.message for found in dataset.validate().findings if found.code == "SEG011"]
+    assert messages == ["pictures elsewhere, such as data/, are not read; give a folder as DATA"]
+
+
+@pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("results/gt_7.png", "results/7.png")])
 def test_masks_elsewhere_are_not_taken_for_the_dataset(tmp_path: Path, other: tuple[str, str]) -> None:
     names = ("1.png", "2.png", "3.png")
     lay_out(
