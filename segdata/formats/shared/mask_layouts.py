@@ -179,7 +179,7 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
     if named:
-        beside = images or _folder_named_as_images(folders) or _folder_of_photographs(named[0], folders)
+        beside = images or _folder_named_as_images(folders, named[0]) or _folder_of_photographs(named[0], folders)
         rivals = (
             named
             if declared
@@ -188,7 +188,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
         if len(rivals) > 1:
             if images is None and (splits := _folders_of_splits(rivals, folders)):
                 return splits
-            raise RivalFoldersError(root, sorted(rivals), beside)
+            first = min(rivals)
+            raise RivalFoldersError(root, sorted(rivals), images or _folder_named_as_images(folders, first) or beside)
         where = f" and {beside.name}/" if beside else ""
         masks, pictures = (named[0], beside) if beside is None else _of_one_depth(named[0], beside)
         return [MaskLayout(masks, pictures, "", f"folders {named[0].name}/{where}")]
@@ -291,11 +292,24 @@ def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
     return [path for path in named if not is_picture_folder(f"{path.name}/")] or named
 
 
-def _folder_named_as_images(folders: Mapping[str, Path]) -> Path | None:
-    """The folder called `images/`, or `images_png/`; the first by the names in the order of IMAGE_FOLDERS."""
+def _folder_named_as_images(folders: Mapping[str, Path], masks: Path) -> Path | None:
+    """The folder called `images/`, or `images_png/`; of several those whose names those of the masks fit best.
+
+    If they fit equally, the first by the names in the order of IMAGE_FOLDERS.
+    """
+    called = [folders[name] for name in IMAGE_FOLDERS if name in folders]
+    if len(called) > 1:
+        files = ImageFolder.below(masks).paths
+        pictures = {folder: ImageFolder.below(folder).paths for folder in called}
+        return max(called, key=lambda folder: _shared(files, pictures[folder]))
     begins = tuple(f"{name}{mark}" for name in IMAGE_FOLDERS for mark in "_-")
     marked = (path for name, path in folders.items() if name.startswith(begins) and has_images(path))
-    return next((folders[name] for name in IMAGE_FOLDERS if name in folders), None) or next(marked, None)
+    return called[0] if called else next(marked, None)
+
+
+def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
+    """The share of the files of two folders that have a partner."""
+    return 2 * len(match_names(masks, images)[0]) / max(len(masks) + len(images), 1)
 
 
 def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:

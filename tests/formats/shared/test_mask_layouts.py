@@ -1,6 +1,7 @@
 """Which folders hold masks and which images, laid out as public datasets are."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,19 @@ def test_pictures_beside_the_only_named_dataset_are_left_out_and_told(tmp_path: 
     assert dataset.image_ids == segdata.read(tmp_path / "data").image_ids
     (left_out,) = [found for found in dataset.validate().findings if found.code == "SEG011"]
     assert "pictures elsewhere, such as results/1.png, are not read" in left_out.message
+
+
+def test_of_two_folders_of_images_masks_have_the_one_of_their_names(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        masks=(*(f"label/{number}.png" for number in range(6)), *(f"mask/{number}.png" for number in range(3))),
+        photographs=(*(f"img/{number}.png" for number in range(6)), *(f"image/{number}.png" for number in range(3))),
+    )
+    with pytest.raises(SegdataError, match=r"each of label/, mask/ may be the masks; .*/label --images \S+/img;"):
+        segdata.read(tmp_path)
+    shutil.rmtree(tmp_path / "label")
+    (layout,) = find_layouts(tmp_path)
+    assert (layout.masks.name, layout.images and layout.images.name) == ("mask", "image")
 
 
 def test_a_dataset_below_another_one_is_told(tmp_path: Path) -> None:
