@@ -84,6 +84,7 @@ class MaskReading(msgspec.Struct, frozen=True):
     palettes: Literal["ids", "colours", "known colours"] = "ids"
     legend: Legend | None = None  # of all values, where compression or smoothing made most of them
     guess: Literal["ids", "colours"] | None = None  # what most masks store, if their values tell the taxonomy
+    nearest: bool = False  # the user knows that masks were smoothed or compressed: no mask is an error for it
 
     def read(self, stored: MaskFile, file: str) -> ImageAnnotation:
         """The segments of a decoded mask; `file` is its name. Raises BrokenLabelsError if a guess does not cover it."""
@@ -100,7 +101,10 @@ class MaskReading(msgspec.Struct, frozen=True):
                     runs, meaning, file, mask.encoding, [], partial(value_place, coloured=mask.coloured)
                 )
         if self.guess is None:
-            return read_mask(mask, self.taxonomy, self.colours, file)
+            annotation = read_mask(mask, self.taxonomy, self.colours, file)
+            known = [defect for defect in annotation.defects if defect.code == "SEG010" and self.nearest]
+            others = [defect for defect in annotation.defects if defect not in known]
+            return replace(annotation, defects=[*others, *_soften(known)])
         other = _other_binary(mask, self.taxonomy)
         if other is None:
             annotation = read_mask(mask, self.taxonomy, self.colours, file)
@@ -195,7 +199,7 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
         "colours" if counts.has_colors or proposed.by_palette else "ids",
     )
     drafted: dict[str, object] = {"coverage": "sparse"} if proposed.sparse else {}
-    if proposed.legend is not None:
+    if proposed.legend is not None or (proposed.sparse and len(counts.value) > 2):  # levels, and what lies between
         drafted["options"] = {"smoothed": "nearest"}
     profile = CategoryNames(proposed.taxonomy, False, {}).profile(
         "colour-masks",
@@ -226,11 +230,12 @@ def _declared_reading(
     colours = colour_legend(taxonomy)
     palettes = "colours" if _are_read_by_palette(sample, taxonomy) else sample.palette_encoding
     doubts = _contradicting_palettes(request.root, sample, taxonomy) if palettes == "ids" else []
-    smoothed = _read_smoothed(sample, taxonomy, wanted=_is_nearest_wanted(request))
+    wanted = _is_nearest_wanted(request)
+    smoothed = _read_smoothed(sample, taxonomy, wanted=wanted)
     if smoothed is not None:
-        return MaskReading(taxonomy, colours, palettes, smoothed.legend), [smoothed.defect, *doubts]
+        return MaskReading(taxonomy, colours, palettes, smoothed.legend, nearest=wanted), [smoothed.defect, *doubts]
     _must_be_ids(request, sample, taxonomy)
-    return MaskReading(taxonomy, colours, palettes), doubts
+    return MaskReading(taxonomy, colours, palettes, nearest=wanted), doubts
 
 
 def _source(

@@ -209,6 +209,19 @@ def test_what_init_drafts_of_smoothed_masks_makes_no_error(tmp_path: Path) -> No
         segdata.read(tmp_path, options={"smoothed": "no"})
 
 
+def test_what_init_drafts_of_smoothed_binary_masks_makes_no_error(tmp_path: Path) -> None:
+    for k in range(4):
+        disc = np.hypot(*(np.indices((SIDE, SIDE)) - (50 + k))) < 12
+        picture = Image.fromarray(np.where(disc, 255, 0).astype(np.uint8))
+        picture.filter(ImageFilter.GaussianBlur(2.5)).save(tmp_path / f"{k}.png")
+    guessed = findings(tmp_path, "SEG009", "SEG010")
+    assert {found.severity for found in guessed} == {"warning"}
+    segdata.init(tmp_path)
+    assert [found.severity for found in findings(tmp_path, "SEG009", "SEG010")] == ["warning"] * len(guessed)
+    (tmp_path / "segdata.yaml").unlink()
+    assert {found.severity for found in findings(tmp_path, "SEG009", "SEG010")} == {"error"}
+
+
 def test_16_bit_ids_are_instances_of_one_category(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"masks/{number}.png", regions(number, [1, 2, 3, 4]).astype(np.uint16) * (300 + number))
