@@ -2,7 +2,7 @@
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
 `benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, `planted_third`
-the third, and so on to `planted_tenth`. The kinds of the first
+the third, and so on to `planted_eleventh`. The kinds of the first
 were listed before anybody looked at which rules there are: what annotators, exporters, merge scripts, resizing,
 trackers, label maps and volumes do wrong.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import (  # they register what they plant
     planted_anew,  # noqa: F401
     planted_eighth,  # noqa: F401
+    planted_eleventh,  # noqa: F401
     planted_fifth,  # noqa: F401
     planted_fourth,  # noqa: F401
     planted_labels,  # noqa: F401
