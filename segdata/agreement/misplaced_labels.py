@@ -123,7 +123,7 @@ def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[Outlin
         if own is None or others is None or min(height, width) < 2:
             continue
         size = reduced_size(height, width)
-        outlines, lines = (reduce_outlines(batch, k, (height, width), size) for k in (own, others))
+        outlines, lines = (reduce_outlines(batch, k, (height, width), size)[0] for k in (own, others))
         if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= LEAST_OUTLINE:
             yield OutlinePlanes.from_outline(own, outlines, lines, (height, width))
 

@@ -14,6 +14,8 @@ from segdata.core.runs import Ints, expand_ranges
 _COARSE = 15  # pixels: what varies more slowly is no line
 SIDE = 256  # pixels of the longer side of a reduced plane
 _FURTHEST = SIDE // 6  # pixels that labels may be displaced by
+_LASTING = 0.5  # of the sides of labels, if a narrower rim is what they should have
+_WIDEST_RIM = 12  # pixels of a reduced plane, by which labels may be too narrow or too wide all around
 LEAST_PART = 5  # annotations that the same change makes lie better
 _PART_SCORE, _PART_RATIO = 8.0, 1.5  # the score of each of them after it, and how many times that before
 _WEAK = 0.8  # of the score that the best fifth reaches: labels that may be scaled
@@ -32,7 +34,7 @@ CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "turned by 90 degrees": lambda plane: np.rot90(plane),
     "turned by 270 degrees": lambda plane: np.rot90(plane, 3),
 }
-SHIFTED, SCALED, ELSEWHERE = len(CHANGES), len(CHANGES) + 1, len(CHANGES) + 2
+SHIFTED, SCALED, ELSEWHERE, WIDENED = range(len(CHANGES), len(CHANGES) + 4)
 
 
 class OutlinePlanes(msgspec.Struct):
@@ -46,6 +48,7 @@ class OutlinePlanes(msgspec.Struct):
     blank: float = 0.0  # share of the outlines where the picture has no shade within two pixels
     bare: float = 0.0  # share of the picture's shades within two pixels of the outlines; 0 if it has shades everywhere
     padded: float = 0.0  # share of the padding around the picture that has a label; 0 if there is none
+    sides: Plane | None = None  # (2, h, w) across and down, where segments begin (above 0) and where they end (below)
     _changed: dict[int, float] | None = None
 
     @classmethod
@@ -78,10 +81,14 @@ class OutlinePlanes(msgspec.Struct):
             self._changed = dict(zip(fitting, self.scores(fitting.values(), 2), strict=True))
         return self._changed
 
+    @property
+    def unit(self) -> float:
+        """Pixels of the image in one of the reduced picture."""
+        return float(max(self.full) / max(self.edges.shape))
+
     def shift(self, row: int, column: int) -> tuple[float, float]:
         """A place in `near` as pixels of the image to the right and down."""
-        unit = max(self.full) / max(self.edges.shape)
-        return (column - self.reach) * unit, (row - self.reach) * unit
+        return (column - self.reach) * self.unit, (row - self.reach) * self.unit
 
 
 class Placement(msgspec.Struct):
@@ -97,9 +104,11 @@ class Placement(msgspec.Struct):
 
 
 def change_words(change: int, x: float, y: float) -> str:
-    """A change of labels in words; `x`, `y`: pixels of a shift, or factors of a scale."""
+    """A change of labels in words; `x`, `y`: pixels of a shift or of the new rim, or factors of a scale."""
     if change < len(CHANGES):
         return list(CHANGES)[change]
+    if change == WIDENED:
+        return f"{abs(x):.0f} px {'wider' if x > 0 else 'narrower'} all around"
     if change == SHIFTED:
         return f"shifted by {x:+.0f} px across and {y:+.0f} px down"
     return f"scaled by {x:.3g} across and {y:.3g} down"
@@ -111,8 +120,8 @@ def reduced_size(height: int, width: int) -> tuple[int, int]:
     return max(round(width * scale), 8), max(round(height * scale), 8)
 
 
-def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: tuple[int, int]) -> Plane:
-    """The outlines of an annotation's segments, reduced; the border of the image is none."""
+def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: tuple[int, int]) -> tuple[Plane, Plane]:
+    """The outlines of an annotation's segments, reduced, and their `sides`; the border of the image is none."""
     from PIL import Image
 
     kept = batch.segment_annotation[batch.runs.owner] == annotation
@@ -121,9 +130,18 @@ def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: 
     labels[pixels] = np.repeat(batch.runs.owner[kept] + 1, batch.runs.length[kept])
     plane = labels.reshape(full[1], full[0]).T
     outline = np.zeros(full, np.float32)
-    across, down = plane[:, 1:] != plane[:, :-1], plane[1:] != plane[:-1]
-    outline[:, 1:][across] = outline[:, :-1][across] = outline[1:][down] = outline[:-1][down] = 1
-    return sharpen(np.minimum(np.asarray(Image.fromarray(outline).resize(size, Image.Resampling.BOX)), 0.5))
+    sides = []
+    for axis, lines in enumerate((plane.T, plane)):
+        differs = lines[1:] != lines[:-1]
+        side = np.zeros(lines.shape, np.float32)
+        begins = (lines[1:] > 0).astype(np.int8) - (lines[:-1] > 0)  # 0 where two segments touch
+        side[1:] += begins
+        side[:-1] += begins
+        drawn = outline if axis else outline.T
+        drawn[1:][differs] = drawn[:-1][differs] = 1
+        sides.append(side if axis else side.T)
+    reduced = [np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX)) for one in (outline, *sides)]
+    return sharpen(np.minimum(reduced[0], 0.5)), np.stack(reduced[1:])
 
 
 def _cut_to(plane: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -185,11 +203,54 @@ def best_placement(one: OutlinePlanes) -> Placement:
     for number, score in one.changed_scores().items():
         if score > best.score:
             best = Placement(one.annotation, 0, number, score)
+    for rim, score in _rim_scores(one).items():
+        if score > best.score:
+            best = Placement(one.annotation, 0, WIDENED, score, rim * one.unit)
     previews = [_rescale(one.outline, factor, factor) for factor in _PREVIEWS]
     for factor, score in zip(_PREVIEWS, one.scores(previews, 2), strict=True):
         if score > best.score:
             best = Placement(one.annotation, 0, SCALED, score, factor, factor)
     return best
+
+
+def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
+    """The score of labels that are wider by a rim of so many pixels of the reduced picture; below 0: narrower.
+
+    What comes to lie where labels end already counts for nothing: the outer side of a ring lies well on its inner one.
+    """
+    if one.sides is None:
+        return {}
+    drawn = (one.outline > _DRAWN).astype(np.float32)
+    free = 1 - np.max([drawn, *(_roll(drawn, step, axis) for step in (-1, 1) for axis in (0, 1))], axis=0)
+    begins, ends = np.maximum(one.sides, 0), np.maximum(-one.sides, 0)
+    rims, outlines = list[int](), list[Plane]()
+    for rim in range(-_WIDEST_RIM, _WIDEST_RIM + 1):
+        moved = [_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1)]
+        if rim and _lasting(begins, ends, rim) >= _LASTING:
+            rims.append(rim)
+            outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
+    scores = one.scores(outlines, 0)
+    usual = max(float(np.median(scores)), 0.0)  # of places without outlines, whatever the rim
+    return {rim: score - usual for rim, score in zip(rims, scores, strict=True)}
+
+
+def _lasting(begins: Plane, ends: Plane, rim: int) -> float:
+    """The share of the sides where segments begin that a rim leaves apart from where they end."""
+    total, lasting = float(begins.sum()), 0.0
+    for axis in (0, 1):
+        met = np.zeros_like(ends[axis])
+        for step in range(2 * max(-rim, 0) + 1):
+            met = np.maximum(met, _roll(ends[axis], -step, 1 - axis))
+        lasting += float((begins[axis] * (met < _DRAWN)).sum())
+    return lasting / max(total, 1e-12)
+
+
+def _roll(plane: Plane, steps: int, axis: int) -> Plane:
+    """The plane moved by some steps along an axis, with zeros where nothing comes from."""
+    moved = np.roll(plane, steps, axis)
+    if steps:
+        moved[(slice(None),) * axis + ((slice(0, steps) if steps > 0 else slice(steps, None)),)] = 0
+    return moved
 
 
 def correlation_noise(outline: Plane, edges: Plane) -> float:

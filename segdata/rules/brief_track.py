@@ -10,6 +10,8 @@ from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex, touches_edge, tracked_segments
 
 _SIDES = ("x", "y", "width", "height")
+_NEARLY_ALL, _MANY = 0.95, 20  # tracks of one frame, where ids may be those of detections
+_TAKEN = 0.5  # of their places are taken in the next frame
 
 
 @rule("SEG359", "brief-track", severity="warning", needs=(), whole=True, when=has_videos, per_sequence=True)
@@ -70,6 +72,9 @@ def brief_track(
     go on for long. Tracks at the image's edge, which may just pass, are not judged for that, nor are the first and the
     last frame. The rule ignores crowds and void.
 
+    If nearly all tracks of a video are in one frame, twenty at least, and half of them have another of their category
+    in their place in the next frame, you get one finding for the video.
+
     Why: each such id is an identity switch twice, and an object that nothing can be learned of.
 
     Remedy: give it the id of the track whose place it takes, or delete it.
@@ -92,6 +97,16 @@ def brief_track(
         last = len(index.sequences[int(tracked["sequence"][rows[0]])].frame) - 1
         is_rare = np.median(length) >= min_usual and (length == 1).sum() <= max(1, max_share * len(length))
         is_rare &= last + 1 >= min_frames
+        n_single = int((length == 1).sum())
+        none_lasts = n_single >= max(_MANY, _NEARLY_ALL * len(length))
+        taken = _share_taken(tracked, box, category, rows, min_overlap) if none_lasts else 0.0
+        if taken >= _TAKEN:
+            message = (
+                f"{n_single:,} of {len(length):,} tracks are in one frame only, and {taken:.0%} of the places in a "
+                "frame are another track's in the next: are the ids those of detections?"
+            )
+            yield RowFinding(message, annotation=int(segments["annotation"][tracked["segment"][rows[0]]]))
+            continue
         brief = rows[(n_frames[track[rows]] == 1) & (area[rows] >= min_pixels)]
         for row in brief.tolist():
             peers = rows[(category[rows] == category[row]) & (n_frames[track[rows]] > 1)]
@@ -108,6 +123,25 @@ def brief_track(
                 continue
             segment = int(tracked["segment"][row])
             yield RowFinding(message, segments=(segment,), pixels=int(area[row]))
+
+
+def _share_taken(tracked: Table, box: Floats, category: Ints, rows: Ints, min_overlap: float) -> float:
+    """The share of the segments before the last frame that another track's of their category follows in their place."""
+    taken, n = 0, 0
+    place = tracked["place"][rows]
+    for here in np.unique(place).tolist():
+        before, behind = rows[place == here], rows[place == here + 1]
+        if len(behind):
+            n += len(before)
+            others = [
+                behind[(category[behind] == category[row]) & (tracked["track"][behind] != tracked["track"][row])]
+                for row in before.tolist()
+            ]
+            taken += sum(
+                any(box_iou(box[other], box[row]) >= min_overlap for other in several.tolist())
+                for row, several in zip(before.tolist(), others, strict=True)
+            )
+    return taken / n if n else 0.0
 
 
 def _replacement(tracked: Table, box: Floats, peers: Ints, row: int, last: int) -> tuple[int, float]:

@@ -8,7 +8,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, medians, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
-from segdata.rules.shared import reader_findings, segments_finding
+from segdata.rules.shared import both_ways, reader_findings, segments_finding
 
 _FEW = 3  # polygons that get a finding each
 _SEVERAL, _DRAWN = 2, 0.5  # objects that a crowd covers, and their share of its pixels
@@ -113,13 +113,15 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
 
 def _are_drawn_singly(tables: Tables) -> Flags:
     """(n_segments,) whether a crowd shares half of its pixels with objects of its category, two at least."""
-    segments, pairs = tables.segments, tables.pairs
-    one, other = np.stack([pairs["a"], pairs["b"]]), np.stack([pairs["b"], pairs["a"]])
-    own = segments["iscrowd"][one] & ~segments["iscrowd"][other]
-    own &= segments["category_id"][one] == segments["category_id"][other]
-    shared = np.broadcast_to(pairs["shared"], own.shape)[own]
-    n_objects = np.bincount(one[own], minlength=len(segments))
-    pixels = np.bincount(one[own], shared, minlength=len(segments))
+    segments, pairs = tables.segments, both_ways(tables.pairs)
+    crowd, thing = pairs["one"], pairs["other"]
+    pairs = pairs.take(
+        segments["iscrowd"][crowd]
+        & ~segments["iscrowd"][thing]
+        & (segments["category_id"][crowd] == segments["category_id"][thing])
+    )
+    n_objects = np.bincount(pairs["one"], minlength=len(segments))
+    pixels = np.bincount(pairs["one"], pairs["shared"], minlength=len(segments))
     result: Flags = (n_objects >= _SEVERAL) & (pixels >= _DRAWN * segments["area"])
     return result
 

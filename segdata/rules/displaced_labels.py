@@ -47,8 +47,8 @@ def displaced_labels(
     The rule compares the outlines of all labels of an image with the edges of its picture, both reduced to 256 pixels.
     The score is the number of standard deviations by which the outlines lie better on edges than at random places.
     Labels that people drew score 5 to 60. If an image's labels score low, and high after a change, you get a finding
-    for the image: shifted, mirrored, turned, x and y exchanged, twice or four times too small or large, or the labels
-    of another picture. If one and the same
+    for the image: shifted, mirrored, turned, x and y exchanged, twice or four times too small or large, too narrow or
+    too wide by some pixels all around, or the labels of another picture. If one and the same
     change places the labels of nearly all images of an annotator, split and kind of file better, you get one finding
     for all of them. For such groups the rule also tests scales and shifts of a hundredth of the image. If one change
     places at least five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you
@@ -60,9 +60,9 @@ def displaced_labels(
     the dataset. Labels on the edges
     of another picture that reach far beyond their own may be those of the picture that it is a tile of.
 
-    In a NIfTI volume the middle slice with labels is compared, in at most 40 volumes. Labels that lie better after the
-    opposite shift, too, are too narrow or too wide all around, which is no finding. Images that are not on this machine
-    are not compared.
+    In a NIfTI volume the middle slice with labels is compared, in at most 40 volumes. Labels of many images that lie
+    better after the opposite shift, too, are loose all around, which is no finding: one is where the labels of an image
+    lie beside the edges altogether. Images that are not on this machine are not compared.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.

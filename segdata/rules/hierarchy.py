@@ -8,6 +8,7 @@ from segdata.core.guideline import Relation, declares_relation, is_related, is_r
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
+from segdata.rules.shared import both_ways
 
 _INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole though it is cut out of it
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
@@ -112,9 +113,9 @@ def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
     """(n_segments,) how much of `column` each part shares with its possible wholes."""
     category, taxonomy = tables.segments["category_id"], tables.profile.taxonomy
     total = np.zeros(len(category), np.int64)
-    for part, whole in (("a", "b"), ("b", "a")):
-        rows = is_related(taxonomy, "part_of", category[pairs[part]], category[pairs[whole]])
-        np.add.at(total, pairs[part][rows], pairs[column][rows])
+    related = both_ways(pairs, column)
+    related = related.take(is_related(taxonomy, "part_of", category[related["one"]], category[related["other"]]))
+    np.add.at(total, related["one"], related[column])
     if column == "shared":  # of segments with the same pixels only the first is met by others
         area = tables.segments["area"]
         is_identical = (pairs["shared"] == area[pairs["a"]]) & (pairs["shared"] == area[pairs["b"]])

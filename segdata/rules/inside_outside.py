@@ -14,7 +14,7 @@ from segdata.core.statistics import proves_rate
 from segdata.core.strata import is_example, joint_codes
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import is_frame_of
-from segdata.rules.shared import is_lossy
+from segdata.rules.shared import both_ways, is_lossy
 
 _LAW = 0.8  # the rate of parts inside that must be proven
 _INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels, and of its box, are the outer category's: at least, and less
@@ -154,14 +154,14 @@ def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
 
 def _shared(tables: Tables) -> tuple[Ints, Ints, Ints]:
     """Segments, other categories, and the share of each segment's pixels that segments of the category have, too."""
-    segments, pairs = tables.segments, tables.pairs
-    one, other = (np.concatenate([pairs[first], pairs[second]]) for first, second in (("a", "b"), ("b", "a")))
+    segments, pairs = tables.segments, both_ways(tables.pairs)
+    one, other = pairs["one"], pairs["other"]
     counts = is_example(tables, crowds=False)
     category = segments["category_id"][other].astype(np.int64)
     kept = counts[one] & counts[other] & (category != segments["category_id"][one])
     one, category = one[kept].astype(np.int64), category[kept]
     code, first = joint_codes(one, category)
-    shared = np.bincount(code, np.tile(pairs["shared"], 2)[kept], len(first))
+    shared = np.bincount(code, pairs["shared"][kept], len(first))
     return one[first], category[first], shared / np.maximum(segments["area"][one[first]], 1)
 
 

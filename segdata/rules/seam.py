@@ -7,7 +7,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
-from segdata.rules.shared import box_around
+from segdata.rules.shared import both_ways, box_around
 
 _FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
 _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
@@ -120,8 +120,8 @@ def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:
 
 def _are_behind_bands(tables: Tables, ends: Table) -> Flags:
     """(n_ends,) whether a segment shares pixels with another, less than half as long, that ends where it ends."""
-    segments, pairs = tables.segments, tables.pairs
-    one, other = np.concatenate([pairs["a"], pairs["b"]]), np.concatenate([pairs["b"], pairs["a"]])
+    segments, pairs = tables.segments, both_ways(tables.pairs)
+    one, other = pairs["one"], pairs["other"]
     behind = np.zeros(len(ends), bool)
     for upright, (start, size) in enumerate((("y", "height"), ("x", "width"))):
         is_shorter = 2 * segments[size][other] < segments[size][one]
@@ -136,13 +136,11 @@ def _are_behind_bands(tables: Tables, ends: Table) -> Flags:
 
 def _lie_under(tables: Tables) -> Ints:
     """Of each segment the first that covers half of its pixels, -1 if there is none; of twins, of the second only."""
-    area, pairs = tables.segments["area"], tables.pairs
+    area, pairs = tables.segments["area"], both_ways(tables.pairs)
     covering = np.full(len(area), -1, np.int64)
-    for small, large in (("a", "b"), ("b", "a")):
-        rows = np.flatnonzero(2 * pairs["shared"] >= area[pairs[small]])
-        inside, outside = pairs[small][rows], pairs[large][rows]
-        is_smaller = (area[inside] < area[outside]) | ((area[inside] == area[outside]) & (inside > outside))
-        covering[inside[is_smaller]] = outside[is_smaller]
+    inside, outside = (pairs[name][2 * pairs["shared"] >= area[pairs["one"]]] for name in ("one", "other"))
+    is_smaller = (area[inside] < area[outside]) | ((area[inside] == area[outside]) & (inside > outside))
+    covering[inside[is_smaller]] = outside[is_smaller]
     return covering
 
 

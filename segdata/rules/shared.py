@@ -52,6 +52,12 @@ def segments_finding(
     return RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels, category=category, severity=severity)
 
 
+def both_ways(pairs: Table, column: str = "shared") -> Table:
+    """Each pair of segments `a` and `b` twice: as `one` and `other`, and as `other` and `one`, with this column."""
+    a, b = pairs["a"], pairs["b"]
+    return Table({"one": np.concatenate([a, b]), "other": np.concatenate([b, a]), column: np.tile(pairs[column], 2)})
+
+
 def box_around(tables: Tables, rows: Ints | Sequence[int]) -> Box:
     """The box around several segments."""
     x, y, width, height = (tables.segments[name][rows] for name in ("x", "y", "width", "height"))
@@ -353,6 +359,7 @@ class Succession(NamedTuple):
         gain = (given - turned) / np.maximum(given, 1e-12)
         alone = np.concatenate([self.saved_without()[1], [np.nan]])
         fits = in_video | (turned < 2 * _FURTHEST_NEIGHBOUR)
+        fits &= (self.far[k] < self.near[k]) & (self.far[k + 1] < self.near[k + 2])  # each fits better, not one alone
         chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
         chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
         return k[chosen], gain[chosen]

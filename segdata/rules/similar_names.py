@@ -48,6 +48,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         c: lane1
         d: lane2
 
+    Flagged, too: `car_x` and `car_y`, which are two columns of one name in a table that was joined, unless there are
+    other names with one letter at the end, as `car_z`.
+
     Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
     image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
     Ribs and lanes are left alone where images have some of them from the middle.
@@ -85,6 +88,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     for kind, pairs in (
         ("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name)),
         ("are singular and plural of one word", _pairs_of_form(entries, _singular)),
+        ("are the two columns of a name, as a join of tables calls them", _joined_columns(entries)),
         ("are one letter apart", _typing_errors(entries, min_letters, min_ratio)),
     ):
         for (n, common), (n_rare, rare) in pairs:
@@ -170,6 +174,23 @@ def _pairs_of_form(entries: list[_Entry], form: Callable[[str], str]) -> Iterato
         other = first.setdefault(key, entry)
         if other[1] != entry[1]:
             yield other, entry
+
+
+def _joined_columns(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    """The entries `name_x` and `name_y`, where no other name ends like that: pandas tells two columns apart by these.
+
+    >>> [*_joined_columns([(5, "car_x"), (3, "car_y"), (2, "axis")])]
+    [((5, 'car_x'), (3, 'car_y'))]
+    """
+    by_stem: dict[str, dict[str, _Entry]] = {}
+    for n, name in entries:
+        stem, _, end = name.rpartition("_")
+        if stem and len(end) == 1 and end.isalpha():
+            by_stem.setdefault(stem, {})[end.casefold()] = n, name
+    if all(set(ends) == {"x", "y"} for ends in by_stem.values()):
+        for ends in by_stem.values():
+            first, second = sorted(ends.values(), key=lambda entry: (-entry[0], entry[1]))
+            yield first, second
 
 
 def _singular(name: str) -> str:

@@ -19,6 +19,7 @@ from segdata.measure.placements import (
     SCALED,
     SHIFTED,
     SIDE,
+    WIDENED,
     OutlinePlanes,
     Placement,
     Plane,
@@ -29,10 +30,12 @@ from segdata.measure.placements import (
     _near_scores,
     _peak,
     _rescale,
+    _rim_scores,
     _scaled_scores,
     _spectrum,
     _surface,
     best_placement,
+    change_words,
     common_change,
     correlation_noise,
     place_parts,
@@ -138,10 +141,51 @@ def test_outlines_are_the_pixels_on_both_sides_of_a_border() -> None:
         around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
         if any(0 <= b < 20 and 0 <= a < 20 and label[b, a] != label[y, x] for b, a in around):
             expected[y, x] = 0.5
-    np.testing.assert_allclose(reduce_outlines(batch, 1, (20, 20), (20, 20)), sharpen(expected), atol=1e-6)
-    assert not reduce_outlines(batch, 0, (20, 20), (20, 20)).any()
+    drawn, sides = reduce_outlines(batch, 1, (20, 20), (20, 20))
+    np.testing.assert_allclose(drawn, sharpen(expected), atol=1e-6)
+    across, down = np.zeros((2, 20, 20))
+    across[1:6, 3:5], across[1:6, 7:9], down[0:2, 4:8], down[5:7, 4:8] = 1, -1, 1, -1  # not where both touch
+    np.testing.assert_array_equal(sides, [across, down])
+    assert not any(planes.any() for planes in reduce_outlines(batch, 0, (20, 20), (20, 20)))
     alone = batch.take_images(np.array([1]))
-    np.testing.assert_allclose(reduce_outlines(alone, 0, (20, 20), (20, 20)), sharpen(expected), atol=1e-6)
+    np.testing.assert_allclose(reduce_outlines(alone, 0, (20, 20), (20, 20))[0], sharpen(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("rim", [-5, -2, 3, 6])
+def test_a_wider_label_has_its_score_where_it_is_narrowed(rim: int) -> None:
+    """Boxes whose labels are wider by a rim all around; others reach the frame."""
+    high, wide = 90, 120
+    label, wider = np.zeros((2, high, wide), int)
+    boxes = ((20, 40, 30, 60), (0, 30, 70, 100), (60, high, 20, 50), (50, 80, 90, wide))
+    for number, (top, bottom, left, right) in enumerate(boxes, 1):
+        label[top:bottom, left:right] = number
+        wider[max(top - rim, 0) : bottom + rim, max(left - rim, 0) : right + rim] = number
+    planes = []
+    for values in (label, wider):
+        rows = "\n".join("".join(".abcd"[value] for value in row) for row in values.tolist())
+        planes.append(reduce_outlines(draw_picture(rows).batch, 0, (high, wide), (wide, high)))
+    one = OutlinePlanes.from_outline(0, planes[1][0], planes[0][0], (2 * high, 2 * wide))
+    one.sides = planes[1][1]
+    scores = _rim_scores(one)
+    assert max(scores, key=scores.__getitem__) == -rim
+    best = best_placement(one)
+    assert (best.change, best.x) == (WIDENED, -2 * rim)
+    words = f"{abs(2 * rim)} px {'narrower' if rim > 0 else 'wider'} all around"
+    assert change_words(best.change, best.x, best.y) == words
+
+
+def test_rings_are_not_too_wide_by_their_own_width() -> None:
+    """The picture has steep edges within the rings alone, where the discs in them end."""
+    y, x = np.mgrid[:90, :120]
+    apart = np.minimum(*(np.maximum(abs(y - 45), abs(x - middle)) for middle in (30, 90)))
+    rows = "\n".join("".join(".ab"[value] for value in row) for row in ((apart < 24) * 1 + (apart < 18)).tolist())
+    outline, sides = reduce_outlines(draw_picture(rows).batch, 0, (90, 120), (120, 90))
+    inner, _ = reduce_outlines(draw_picture(rows.replace("a", ".")).batch, 0, (90, 120), (120, 90))
+    one = OutlinePlanes.from_outline(0, outline, inner, (90, 120))
+    one.sides = sides
+    assert max(_rim_scores(one).values()) < FITS < one.own_score
+    one.outline = outline - inner  # of nobody
+    assert max(_rim_scores(one), key=_rim_scores(one).__getitem__) == -6
 
 
 @pytest.mark.parametrize(("shape", "reach"), [((100, 256), 42), ((256, 84), 41), ((48, 64), 23), ((9, 300), 3)])

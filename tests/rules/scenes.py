@@ -127,6 +127,13 @@ def an_object_of_one_frame_in_the_middle() -> Tables:
     return measured("SEG359", labels, tracked=True)
 
 
+@scene("SEG359")
+def ids_of_detections() -> Tables:
+    labels = film(n=8, speed=1.0)
+    ids = np.where(labels > 0, 3 * np.arange(8)[:, None, None] + labels, 0)
+    return measure_source(recategorised(ids), find_rule("SEG359").needs, jobs=1)
+
+
 @scene("SEG360")
 def neighbours_exchanged() -> Tables:
     labels = film(speed=6.0, side=8, size=(90, 200))

@@ -152,7 +152,7 @@ def test_copies_of_images_and_stencils_may_share_labels(tmp_path: Path) -> None:
 
 
 def video(labels: np.ndarray[Any, Any]) -> SequenceDataset:
-    return sequence_dataset(labels, tracked=True, task="instance", tracks=[1, 2, 3, 4, 5, 6])
+    return sequence_dataset(labels, tracked=True, task="instance", tracks=range(1, int(labels.max()) + 1))
 
 
 def run(dataset: SequenceDataset, code: str) -> list[Finding]:

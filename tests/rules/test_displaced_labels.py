@@ -81,6 +81,17 @@ def test_single_images_are_named(tmp_path: Path) -> None:
     assert "mirrored left to right" in finding.message
 
 
+@pytest.mark.parametrize(("rim", "words"), [(6.0, "[56] px narrower all around"), (-4.0, "[34] px wider all around")])
+def test_labels_that_were_grown_are_not_called_shifted(tmp_path: Path, rim: float, words: str) -> None:
+    def change(ring: Points, image: int) -> Points:
+        apart = ring - ring.mean(0)
+        return ring + (image == 3) * rim * apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1)
+
+    (finding,) = found(make(tmp_path / "a", change))
+    assert finding.image == "3.png"
+    assert re.search(words, finding.message), finding.message
+
+
 def test_labels_of_a_picture_twice_as_large_are_named(tmp_path: Path) -> None:
     (finding,) = found(make(tmp_path / "a", lambda xy, image: xy / 2 if image == 3 else xy))
     assert finding.image == "3.png"

@@ -1,5 +1,6 @@
 """SEG313, 354, 358, 359 and 360: what differs from what is usual in the dataset is found, and the usual is not."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,11 +17,13 @@ from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.rules.statistic_outlier import _HAVING, _sums, _usual_overlaps
 from tests.generators.sequences import sequence_dataset
+from tests.rules.test_copied_and_cut import recategorised
 
 
-def found(code: str, labels: np.ndarray, **how: object) -> list[Finding]:
+def found(code: str, labels: np.ndarray, *, one_category: bool = False, **how: object) -> list[Finding]:
     rule = find_rule(code)
-    tables = measure_source(sequence_dataset(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    dataset = recategorised(labels) if one_category else sequence_dataset(labels, **how)  # type: ignore[arg-type]  # tests pass what fits
+    tables = measure_source(dataset, rule.needs, jobs=1)
     return list(run_rules(tables, [rule], Config()).findings)
 
 
@@ -95,6 +98,21 @@ def test_a_new_object_at_the_edge_or_in_a_video_of_short_tracks_is_fine() -> Non
         short[frame, 20:30, 20:30] = frame + 1
         short[frame, 40:50, 40:50] = 13
     assert not found("SEG359", short, tracked=True)
+
+
+@pytest.mark.parametrize(("lasting", "speed", "flagged"), [(0, 1.0, 1), (2, 1.0, 1), (3, 1.0, 0), (0, 14.0, 0)])
+def test_ids_of_detections_are_one_finding(lasting: int, speed: float, flagged: int) -> None:
+    """Each square has another id in each frame, but for some that last; squares that jump take no place of another."""
+    labels = film(speed=speed, size=(90, 260))
+    ids = np.where(labels > 0, 10 + 3 * np.arange(16)[:, None, None] + labels, 0)
+    for number in range(lasting):
+        ids[1:, 20:32, 100 + 40 * number : 112 + 40 * number] = number + 1
+    findings = found("SEG359", ids, one_category=True)
+    assert len(findings) == flagged
+    assert all(
+        re.match(rf"48 of {48 + lasting} tracks are in one frame only, and ([6-9]\d|100)% of", one.message)
+        for one in findings
+    )
 
 
 @given(st.integers(1, 12), st.integers(2, 8), st.integers(0, 3))

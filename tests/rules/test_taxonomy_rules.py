@@ -79,6 +79,24 @@ def test_each_contradiction_of_a_taxonomy_is_said_once(judged: Judged) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "flagged"),
+    [
+        (("car_x", "car_y", "axis", "x"), ["car_y"]),
+        (("car_x", "car_y", "bus_Y", "bus_X"), ["bus_Y", "car_y"]),
+        (("car_x", "car_y", "car_z"), []),
+        (("car_x", "car_y", "bus_a"), []),
+        (("car_x", "bus_y"), []),
+        (("_x", "_y"), []),
+    ],
+)
+def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagged: list[str]) -> None:
+    legend = "\n".join(f"{letter}: {name}" for letter, name in zip("abcd", names, strict=False))
+    findings = judged("SEG215", f"{'.'.join('abcd'[: len(names)])}\n\n{legend}")
+    assert sorted(str(one.category) for one in findings) == flagged
+    assert all("as a join of tables calls them" in one.message for one in findings)
+
+
+@pytest.mark.parametrize(
     ("images", "n_names"),
     [
         ([["car1", "car2"], ["car1", "bus1", "car3", "car2"], ["car_2", "car_1"]], 5),

@@ -15,7 +15,7 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
 def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
-    """Why no image has its name although images are near: folders, zeros or the prefix of an upload differ.
+    """Why no image has its name although images are near: folders, zeros, blanks or the prefix of an upload differ.
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
@@ -29,12 +29,14 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
         by_key.setdefault(path.name, []).append(path)
         by_key.setdefault(_number_key(path.name), []).append(path)
         by_key.setdefault(_upload_key(path.name), []).append(path)
+        by_key.setdefault(_stripped_key(path.name), []).append(path)
     if not by_key:
         return None
     for remedy, key_of in (
         ("their folders", _bare_name),
         ("the spelling of the files", _number_key),
         ("the spelling of the files: uploads have eight letters and a dash before them", _upload_key),
+        ("the spelling of the files: they begin or end with blanks or line ends", _stripped_key),
     ):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
@@ -59,6 +61,11 @@ def _upload_key(name: str) -> str:
     bare = _bare_name(name)
     prefix = _UPLOAD.match(bare)
     return f"/{bare[prefix.end() :] if prefix else bare}"
+
+
+def _stripped_key(name: str) -> str:
+    """A name without blanks and line ends around it, as a key of its own."""
+    return f"//{_bare_name(name).strip()}"
 
 
 def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:

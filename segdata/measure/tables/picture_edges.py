@@ -34,6 +34,7 @@ from segdata.measure.tables.duplicates import single_image_rows
 MOST_PICTURES = 120  # decoded and compared, at random if there are more
 MOST_VOLUMES = 40  # of each one slice is compared, for which the whole file is decompressed
 _LEVELS = 1024
+_MOST_DRAWN = 0.5  # of a picture lies at outlines where its shades may tell that it is a mask
 _LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
 _PADDED_CORNERS, _LEAST_PADDING = 3, 0.01  # corners of one shade, and the least share of the picture that has it
 # Categories for pixels that show nothing: padding may have them.
@@ -50,11 +51,12 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     placements: one row for each annotation that was compared. annotation (row), group (a number that annotations of one
     annotator, split and file share), own: how far above chance, in standard deviations over random places, the outlines
     of all its labels lie on the edges of the picture; change: what would make them lie better, a row of `CHANGES`,
-    `SHIFTED` by x and y pixels, or `ELSEWHERE`: on the picture of `other` (row of annotations); -1: nothing was tried,
-    because they lie well. score: `own` after that change. part: its group, if it is of the part that one change makes
-    lie better; -1: it is not. blank: the share of the outlines where the picture has no shade within two pixels. bare:
-    the share of the picture's shades that lie within two pixels of the outlines; 0 if it has shades nearly everywhere.
-    padded: the share of the padding of one shade around the picture that has a label; 0 if there is none.
+    `SHIFTED` by x and y pixels, `WIDENED` by x pixels all around (below 0: narrower), or `ELSEWHERE`: on the picture of
+    `other` (row of annotations); -1: nothing was tried, because they lie well. score: `own` after that change. part:
+    its group, if it is of the part that one change makes lie better; -1: it is not. blank: the share of the outlines
+    where the picture has no shade within two pixels. bare: the share of the picture's shades that lie within two pixels
+    of the outlines; 0 if shades are nearly everywhere, or outlines near most of it. padded: the share of the padding of
+    one shade around the picture that has a label; 0 if there is none.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
@@ -156,12 +158,13 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         if in_batch >= batch.annotations.num_rows or min(high, wide) < 2:
             continue
         size = reduced_size(high, wide)
-        outline = reduce_outlines(batch, int(in_batch), (high, wide), size)
+        outline, sides = reduce_outlines(batch, int(in_batch), (high, wide), size)
         line = np.abs(outline) > 0
         small = None if line.sum() < LEAST_OUTLINE else _reduced_picture(uri, (high, wide), size)
         steep = None if small is None else _steepness(small)
         if small is not None and steep is not None:
             planes = OutlinePlanes.from_outline(row, outline, _rank(steep), (high, wide))
+            planes.sides = sides
             planes.blank, planes.bare = _shares_without_shade(line, steep > 0)
             padding = _padding(small, steep > 0)
             if padding is not None:
@@ -205,8 +208,9 @@ def _shares_without_shade(line: Flags, shaded: Flags) -> tuple[float, float]:
     """`blank` and `bare` of `measure_placements`, of outlines and the pixels that differ from a neighbour."""
     empty = ~_widen(shaded)
     blank = float((line & empty).sum() / line.sum())
-    bare = float((shaded & _widen(line)).sum() / shaded.sum()) if empty.mean() >= _LEAST_EMPTY else 0.0
-    return blank, bare
+    near = _widen(line)
+    tells = empty.mean() >= _LEAST_EMPTY and near.mean() <= _MOST_DRAWN
+    return blank, float((shaded & near).sum() / shaded.sum()) if tells else 0.0
 
 
 def _widen(pixels: Flags) -> Flags:

@@ -338,6 +338,11 @@ def test_images_whose_names_differ_in_the_encoding_of_letters(
         ),
         (["img/0a1b2c3d-a.png"], ["a.png"], "'img/0a1b2c3d-a.png', the file is 'a.png': give the names the spelling"),
         (["a.png", "b.png"], ["ffffffff-a.png"], "'a.png', the file is 'ffffffff-a.png': give the names the spelling"),
+        (
+            ["img/a.png\r"],
+            ["a.png"],
+            "'img/a.png\\r', the file is 'a.png': give the names the spelling of the files: they",
+        ),
         (["holidays-a.png", "0a1b2c3d-.png"], ["a.png"], None),
         (["1.png", "2.png", "3.png"], ["001.png", "x.png"], None),
         (["1.png"], ["001.jpg"], None),
