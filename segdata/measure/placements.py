@@ -229,6 +229,8 @@ def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
         if rim and _lasting(begins, ends, rim) >= _LASTING:
             rims.append(rim)
             outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
+    if not rims:
+        return {}
     scores = one.scores(outlines, 0)
     usual = max(float(np.median(scores)), 0.0)  # of places without outlines, whatever the rim
     return {rim: score - usual for rim, score in zip(rims, scores, strict=True)}

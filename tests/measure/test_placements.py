@@ -174,6 +174,16 @@ def test_a_wider_label_has_its_score_where_it_is_narrowed(rim: int) -> None:
     assert change_words(best.change, best.x, best.y) == words
 
 
+def test_lines_so_thin_that_their_sides_cancel_have_no_rim() -> None:
+    """Reduced to a third, each side of the line is in the same pixels as the other."""
+    drawn, sides = reduce_outlines(
+        draw_picture("\n".join(["......"] * 4 + ["aaaaaa"] + ["......"] * 4)).batch, 0, (9, 6), (2, 3)
+    )
+    assert drawn.any()
+    assert not sides.any()
+    assert _rim_scores(OutlinePlanes(0, drawn, drawn, (9, 6), np.zeros((3, 3), np.float32), sides=sides)) == {}
+
+
 def test_rings_are_not_too_wide_by_their_own_width() -> None:
     """The picture has steep edges within the rings alone, where the discs in them end."""
     y, x = np.mgrid[:90, :120]
