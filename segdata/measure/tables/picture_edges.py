@@ -55,8 +55,8 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     `other` (row of annotations); -1: nothing was tried, because they lie well. score: `own` after that change. part:
     its group, if it is of the part that one change makes lie better; -1: it is not. blank: the share of the outlines
     where the picture has no shade within two pixels. bare: the share of the picture's shades that lie within two pixels
-    of the outlines; 0 if shades are nearly everywhere, or outlines near most of it. padded: the share of the padding of
-    one shade around the picture that has a label; 0 if there is none.
+    of the outlines; 0 if it has shades nearly everywhere, -1 if outlines are near most of it, which tells nothing.
+    padded: the share of the padding of one shade around the picture that has a label; 0 if there is none.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
@@ -209,8 +209,9 @@ def _shares_without_shade(line: Flags, shaded: Flags) -> tuple[float, float]:
     empty = ~_widen(shaded)
     blank = float((line & empty).sum() / line.sum())
     near = _widen(line)
-    tells = empty.mean() >= _LEAST_EMPTY and near.mean() <= _MOST_DRAWN
-    return blank, float((shaded & near).sum() / shaded.sum()) if tells else 0.0
+    if near.mean() > _MOST_DRAWN:
+        return blank, -1.0
+    return blank, float((shaded & near).sum() / shaded.sum()) if empty.mean() >= _LEAST_EMPTY else 0.0
 
 
 def _widen(pixels: Flags) -> Flags:
