@@ -329,7 +329,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("ignore: [SEG204]", "the same, not to run"),
         ("severity: {{SEG106: error}}", "error, warning, info or off"),
         ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
-        ("by: camera", "the column that statistics tell apart"),
+        ("group_by: camera", "the column that statistics tell apart"),
         ("gold: {{name: expert, metric: iou, bar: 0.8}}", "the reference of segdata agreement, and its bar"),
         ("cost: {{rate: 30, currency: EUR, minutes_per_image: 45}}", "what work costs, for segdata report"),
         ("training: {{crop: 256, loss: ce+dice}}", "how segdata flag trains, as its options"),

@@ -70,7 +70,7 @@ def test_every_commented_key_can_be_switched_on(run: Run, bare: Path) -> None:
     on = re.sub(r"^# (  - |[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
     config = parse_yaml(on, Config, "segdata.yaml")
     named = {name for name in Config.__struct_fields__ if getattr(config, name)}
-    assert named == set(Config.__struct_fields__)
+    assert named == set(Config.__struct_fields__) - {"by"}  # the first name of group_by
 
 
 def test_taxonomy_init_prints_a_draft(run: Run, bare: Path, tmp_path: Path) -> None:
