@@ -110,11 +110,8 @@ def find_by_rule(
         with _named_in_errors(rule):
             return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
-    # Rules that look at most tables take longest: they begin first, so that no thread waits for one of them at the end.
-    longest_first = sorted(applicable, key=lambda rule: -len(rule.needs))
-    findings = run_ordered(found_by, longest_first, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
-    found = dict(zip((rule.code for rule in longest_first), findings, strict=True))
-    return {rule.code: found[rule.code] for rule in applicable}
+    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
+    return {rule.code: rule_findings for rule, rule_findings in zip(applicable, findings, strict=True)}
 
 
 class PartFindings(msgspec.Struct, frozen=True):
