@@ -327,15 +327,16 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
 def _join_unnamed(document: Document) -> None:
     """Say once, with what to do, that annotations have no category where the document has none either."""
     missing = "'category_id' is missing"
-    unnamed = [defect for defect in document.defects if defect.message.startswith(missing)]
-    if len(unnamed) < 2:
+    others = [defect for defect in document.defects if not defect.message.startswith(missing)]
+    n = len(document.defects) - len(others)
+    if n < 2:
         return
     message = (
-        f"{count_noun(len(unnamed), 'annotation')} without category_id, and no list of categories; left out: choose a "
+        f"{count_noun(n, 'annotation')} without category_id, and no list of categories; left out: choose a "
         "label for each outline in the program that drew them (makesense.ai exports those without one so), and export "
         "again; or list one category, and write its id into each annotation"
     )
-    document.defects[:] = [defect for defect in document.defects if defect not in unnamed]
+    document.defects[:] = others
     document.defects.append(Defect("SEG004", message, document.name, document.pointer("annotations"), lost=True))
 
 
