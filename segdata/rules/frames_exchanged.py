@@ -202,11 +202,10 @@ def _far_apart(distance: Distances, min_gain: float, min_move: float) -> list[tu
     n, pairs, gains = len(distance), list[tuple[int, int, float]](), list[Floats]()
     for a in range(1, n - 3):
         b = np.arange(a + 2, n - 1)
-        own, other = distance[a - 1, a] + distance[a, a + 1], distance[b - 1, b] + distance[b, b + 1]
-        here, there = distance[a - 1, b] + distance[b, a + 1], distance[b - 1, a] + distance[a, b + 1]
-        given, gain = own + other, _gain(own + other, here + there)
-        each = np.minimum(_gain(own, here), _gain(other, there))  # one alone is out of place
-        stands = np.flatnonzero((np.minimum(each, gain) >= min_gain) & (gain * given >= 4 * min_move))
+        given = distance[a - 1, a] + distance[a, a + 1] + distance[b - 1, b] + distance[b, b + 1]
+        turned = distance[a - 1, b] + distance[b, a + 1] + distance[b - 1, a] + distance[a, b + 1]
+        gain = _gain(given, turned)
+        stands = np.flatnonzero((gain >= min_gain) & (gain * given >= 4 * min_move))
         pairs += [(a, int(b[k]), float(gain[k])) for k in stands.tolist()]
         gains.append(gain)
     return pairs if np.median(np.concatenate(gains)) <= _STILL else []

@@ -359,7 +359,6 @@ class Succession(NamedTuple):
         gain = (given - turned) / np.maximum(given, 1e-12)
         alone = np.concatenate([self.saved_without()[1], [np.nan]])
         fits = in_video | (turned < 2 * _FURTHEST_NEIGHBOUR)
-        fits &= (self.far[k] < self.near[k]) & (self.far[k + 1] < self.near[k + 2])  # each fits better, not one alone
         chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
         chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
         return k[chosen], gain[chosen]

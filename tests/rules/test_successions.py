@@ -92,23 +92,6 @@ def test_exchanged_neighbours_are_named_once(first: int, kind: str) -> None:
     assert f"frames {first} and {first + 1} are exchanged" in finding.message
 
 
-@pytest.mark.parametrize(("seed", "later"), [(0, 4), (0, 5), (2, 4), (2, 5), (3, 5), (4, 4), (4, 5)])
-def test_labels_of_two_frames_in_one_are_not_called_exchanged(seed: int, later: int) -> None:
-    """In every third frame each thing also has the pixels that it has some frames later."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:70, :160]
-    labels = np.zeros((24, 70, 160), np.int64)
-    at, speed = rng.uniform(20, 40, 2), rng.uniform(1.5, 4)
-    for k in range(24):
-        at += (speed + rng.normal(0, 0.8), rng.normal(0, 0.8))
-        labels[k][((x - at[0]) / 12) ** 2 + ((y - at[1]) / 8) ** 2 < 1 + 0.1 * np.sin(k)] = 1
-    whole = labels.copy()
-    for k in range(seed % 3, 24 - later, 3):
-        labels[k] = np.maximum(whole[k], whole[k + later])
-    assert not found(whole, "SEG360", kind="video")
-    assert not found(labels, "SEG360", kind="video")
-
-
 @pytest.mark.parametrize("at", [3, 7, 10])
 @pytest.mark.parametrize("how", ["mirrored", "upside down", "shifted", "of another place"])
 def test_a_slice_that_is_no_part_of_its_neighbours_is_named(at: int, how: str) -> None:
