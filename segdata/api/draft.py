@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
+import pyarrow.compute as pc
 
 from segdata.api.convert import Conversion, with_batches, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
@@ -128,28 +129,35 @@ def draft(
 
 def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
     """The images to annotate, in ascending order of their ids, and where their names start."""
-    if not isinstance(images, OpenDataset):
-        root = Path(images)
-        if not root.exists():
-            raise SegdataError(f"{root}: does not exist")
-        if root.is_dir() and not _holds_labels(root):
-            folder = ImageFolder.below(root)
-            if not folder.paths:
-                raise SegdataError(f"{root}: no image files to annotate")
-            return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
-    dataset = read(images)
+    if isinstance(images, OpenDataset):
+        return _unannotated_entries(images)
+    root = Path(images)
+    if not root.exists():
+        raise SegdataError(f"{root}: does not exist")
+    dataset = _labelled_dataset(root) if root.is_dir() else read(images)
+    if dataset is not None:
+        return _unannotated_entries(dataset)
+    folder = ImageFolder.below(root)
+    if not folder.paths:
+        raise SegdataError(f"{root}: no image files to annotate")
+    return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
+
+
+def _unannotated_entries(dataset: OpenDataset) -> tuple[list[ImageEntry], Path]:
     return sorted(unannotated_images(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
 
 
-def _holds_labels(root: Path) -> bool:
-    """Whether a folder is a dataset: canonical, or images with labels beside them; photographs alone are none."""
+def _labelled_dataset(root: Path) -> OpenDataset | None:
+    """The dataset in a folder, if it is canonical or has labels beside images; photographs alone are none."""
     if (root / "dataset.yaml").exists():
-        return True
+        return read(root)
     try:
-        batches = iter(read(root))
-        return any(batch.images["uri"].is_valid()[row].as_py() for batch in batches for row in batch.annotation_image)
+        dataset = read(root)
+        if any(pc.any(batch.images["uri"].is_valid().take(batch.annotation_image)).as_py() for batch in dataset):
+            return dataset
     except SegdataError:  # nothing in it is read as labels
-        return False
+        pass
+    return None
 
 
 def unannotated_images(dataset: OpenDataset) -> list[ImageEntry]:
