@@ -151,7 +151,7 @@ class LossCounter:
 LOSSES_FILE = "losses.json"  # the certificate of a conversion, beside what it wrote
 HEAD_BYTES = 1 << 16  # bytes of a file that are looked at
 _MOST_OF_SUFFIX = 64  # names of one folder and one suffix
-_MOST_FOLDERS = 400
+_MOST_FOLDERS = 400  # of one level
 _DEEPEST = 6  # folders below the root
 
 
@@ -161,8 +161,9 @@ _Answer = TypeVar("_Answer")
 class FileProbe:
     """A look at a file or folder, without reading all of it.
 
-    Folders are listed breadth first. Of the files of one folder with the same suffix the first few by name are kept:
-    so a hundred thousand images hide no `data.yaml`.
+    Folders are listed breadth first, the first few hundred of each level, so that a folder for each of a thousand
+    images does not hide what lies in them. Of the files of one folder with the same suffix the first few by name are
+    kept, so that a hundred thousand images hide no `data.yaml`.
 
     Attributes
     ----------
@@ -188,13 +189,9 @@ class FileProbe:
             return [self.root.name]
         names: list[str] = []
         level = [""]
-        n_folders = 0
         for _ in range(_DEEPEST):
             below: list[str] = []
-            for folder in level:
-                n_folders += 1
-                if n_folders > _MOST_FOLDERS:
-                    return names
+            for folder in level[:_MOST_FOLDERS]:
                 files, folders = _list_folder(self.root / folder)
                 names += [folder + name for name in files]
                 below += [f"{folder}{name}/" for name in folders]

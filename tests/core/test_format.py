@@ -57,3 +57,12 @@ def test_what_several_formats_ask_of_a_folder_is_answered_once(tmp_path: Path) -
 
     probe = FileProbe(tmp_path)
     assert (probe.once(count_files), probe.once(count_files), asked) == (0, 0, [tmp_path])
+
+
+def test_many_folders_do_not_hide_what_lies_in_them(tmp_path: Path) -> None:
+    for number in range(500):
+        (tmp_path / f"{number:03}" / "masks").mkdir(parents=True)
+        (tmp_path / f"{number:03}" / "masks" / "1.png").touch()
+    (tmp_path / "train.csv").touch()
+    names = FileProbe(tmp_path).names
+    assert {"train.csv", "000/masks/1.png", "399/masks/1.png"} <= set(names)
