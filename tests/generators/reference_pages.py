@@ -1,10 +1,12 @@
-"""Reference pages: those of rules and formats in `docs/`.
+"""Reference pages of rules and formats in `docs/`.
 
-`python -m tests.generators.reference_pages [FOLDER]` writes `rules/` and `formats.md` into `docs/` by default.
+`python -m tests.generators.reference_pages [FOLDER]` writes `rules/`, `formats/` and `formats.md`; FOLDER is `docs/` by
+default.
 """
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -100,8 +102,48 @@ def write_markdown(folder: Path) -> None:
 
 
 def formats_markdown(listed: Sequence[Format]) -> str:
-    """`docs/formats.md`."""
-    return "\n".join([*_HEAD, *(_row(format_) for format_ in listed), "", *_sections(listed)])
+    """`docs/formats.md`: which formats there are, and what those that are written hold."""
+    usual = usual_losses(listed)
+    lines = [
+        *_HEAD,
+        *(f"| {_link(entry)} | {_cell(entry.summary)} | {'yes' if entry.write else ''} |" for entry in listed),
+        "",
+        "## What a format cannot hold",
+        "",
+        "When you convert, you see what the target format cannot hold, with the images, segments and pixels concerned.",
+        "Everything else survives; a property-based test checks this on random datasets for every format that segdata",
+        "writes. [What a conversion loses](losses.md) explains each kind of loss.",
+        "",
+        f"At least half of the formats cannot hold {', '.join(f'`{kind}`' for kind in usual)}.",
+        "The table lists what each format holds of these, and what else it cannot hold.",
+        "",
+        "| format | holds of these | cannot hold either |",
+        "| --- | --- | --- |",
+        *(_losses_row(entry, usual) for entry in listed if entry.write),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def usual_losses(listed: Sequence[Format]) -> list[str]:
+    """The kinds of loss that at least half of the written formats have."""
+    written = [entry for entry in listed if entry.write]
+    count = Counter(kind for entry in written for kind in entry.losses)
+    return sorted(kind for kind, n in count.items() if 2 * n >= len(written))
+
+
+def _losses_row(entry: Format, usual: Sequence[str]) -> str:
+    held = [kind for kind in usual if kind not in entry.losses]
+    more = sorted(entry.losses.difference(usual))
+    everything = len(held) == len(usual)
+    return f"| {_link(entry)} | {'all' if everything else ', '.join(held)} | {', '.join(more)} |"
+
+
+def _link(entry: Format) -> str:
+    return f"[{entry.name}](formats/{entry.name}.md)"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 _HEAD = (
@@ -114,42 +156,42 @@ _HEAD = (
     "```",
     "",
     "You seldom have to name the format that you read: segdata detects it from file names and first bytes. If you do,",
-    "case and punctuation do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`.",
+    "case and punctuation do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`. segdata reads all of",
+    "these formats. Each has a page with the files that it reads and writes, its options and its specification.",
     "",
-    "When you convert, you see what the target format cannot hold, with the images, segments and pixels concerned.",
-    "Everything that the row of a format does not list survives; a property-based test checks this on random datasets",
-    "for every format that segdata writes. This page is generated from the formats",
-    "(`python -m tests.generators.reference_pages`).",
-    "",
-    "| format | reads | writes | cannot hold | checked against |",
-    "| --- | --- | --- | --- | --- |",
+    "| format | labels | also written |",
+    "| --- | --- | --- |",
 )
 
 
-def _row(format_: Format) -> str:
-    lost = ", ".join(sorted(format_.losses)) if format_.write else ""
-    cells = [
-        f"[{format_.name}](#{format_.name})",
-        "yes",
-        "yes" if format_.write else "",
-        lost,
-        "; ".join(format_.checked),
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def format_page(entry: Format) -> str:
+    """`docs/formats/NAME.md`: the format's docstring, its options, losses and oracles."""
+    blocks = [f"# {entry.name}", entry.text]
+    if entry.aliases:
+        blocks.append(f"You can also call it {', '.join(f'`{name}`' for name in entry.aliases)}.")
+    options = [f"- `{option}`: {description}" for option, description in format_options(entry)]
+    blocks += ["\n".join(options)] if options else []
+    if entry.write and entry.losses:
+        blocks.append(f"Cannot hold: {', '.join(f'`{kind}`' for kind in sorted(entry.losses))}.")
+    if entry.checked:
+        blocks.append(f"Tests compare with: {'; '.join(entry.checked)}.")
+    return "\n\n".join(blocks) + "\n"
 
 
-def _sections(listed: Sequence[Format]) -> Iterator[str]:
-    for format_ in listed:
-        yield from (f"## {format_.name}", "", format_.text, "")
-        if format_.aliases:
-            yield from (f"You can also call it {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
-        options = [f"- `{option}`: {description}" for option, description in format_options(format_)]
-        yield from options
-        if options:
-            yield ""
+def write_formats(docs: Path) -> None:
+    """Write `formats.md` and a page for each format, and delete pages of formats that no longer exist."""
+    listed = list(formats().values())
+    pages = {f"{entry.name}.md": format_page(entry) for entry in listed}
+    folder = docs / "formats"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.md"):
+        if path.name not in pages:
+            path.unlink()
+    for name, text in {"../formats.md": formats_markdown(listed), **pages}.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     write_markdown(docs / "rules")
-    (docs / "formats.md").write_text(formats_markdown(list(formats().values())), encoding="utf-8")
+    write_formats(docs)
