@@ -125,7 +125,7 @@ def _acceptance_probability(sample: int, accept: int | Ints, lot: int | None, wr
 
 
 def _check_risks(quality: float, limit: float, lot: int | None, producer_risk: float, consumer_risk: float) -> None:
-    """Raise SegdataError where nothing follows from what is asked."""
+    """Raise SegdataError for a plan that cannot exist with these shares and risks."""
     if not 0 <= quality < limit <= 1:
         raise SegdataError(
             f"acceptable {quality:.2%}, limit {limit:.2%}: shares of 0 to 100 % are needed, the limit larger"

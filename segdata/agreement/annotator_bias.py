@@ -74,7 +74,7 @@ class _CellCodes:
 
 
 def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
-    """What every annotator did, by cluster, category and kind."""
+    """Count what every annotator did, by cluster, category and kind of deviation."""
     cells = _CellCodes.from_pairs(comparison)
     parts = [*_segment_cells(comparison, cells), *_pixel_cells(comparison, cells), *_offset_cells(comparison, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
@@ -94,7 +94,7 @@ class ImageDeviations:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "ImageDeviations":
-        """Those of all cases, whatever clusters they are in."""
+        """The deviations in all cases, whatever clusters they are in."""
         cases = comparison.cases.beside(cluster=np.arange(len(comparison.cases)))
         alone = replace(comparison, cases=cases)
         return ImageDeviations(alone, count_deviations(alone))
@@ -128,13 +128,13 @@ def _sum_by_cell(cell: Ints, amount: Floats, n: int) -> Floats:
 
 
 def _least_others(comparison: AnnotatorPairs) -> int:
-    """How many others it takes to be held against: two, since nobody knows which of two is right; of two, the other."""
+    """How many others must be present: two, since nobody knows which of two is right; of two annotators, one."""
     return 2 if comparison.is_first_pass.sum() > 2 else 1
 
 
 @dataclass(frozen=True, slots=True)
 class _JudgedThings:
-    """What an annotator did with m things (clusters of members) of one kind that could be missed, extra or confused."""
+    """Which of m things an annotator could miss, add or confuse, and did: one kind of deviation."""
 
     annotator: int
     kind: BiasKind
@@ -309,7 +309,7 @@ def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
 
 
 def row_mode(votes: VoteArray) -> tuple[VoteArray, VoteArray]:
-    """(n,) the value that occurs most often in each row, those who are absent left out, and how often."""
+    """(n,) the most frequent value of each row without absent ones, and its frequency."""
     best, often = np.full(len(votes), ABSENT, np.int32), np.zeros(len(votes), np.int32)
     for column in votes.T:
         count = np.where(column > ABSENT, (votes == column[:, None]).sum(axis=1, dtype=np.int32), 0)
@@ -329,7 +329,7 @@ _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permu
 def annotator_biases(
     comparison: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
 ) -> Table:
-    """What each annotator does with each category, cell by cell, and which of it is more than chance.
+    """How each annotator deviates in each category, and which deviations exceed chance.
 
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
     than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
@@ -423,7 +423,7 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVER
 
 @dataclass(frozen=True, slots=True)
 class _BiasCell:
-    """What all annotators did, of one kind with one category, where one was present: K clusters, A annotators."""
+    """One kind of deviation in one category, of A annotators in the K clusters where this one was present."""
 
     # kind, category, annotator: whose cell it is; `kind` counts `BIAS_KINDS`
     kind: int
@@ -469,7 +469,7 @@ class _BiasCell:
         return np.asarray(np.where(self.present, hits - mean[:, None], 0.0))
 
     def z(self) -> float:
-        """How many standard deviations of chance the annotator is from the others."""
+        """By how many standard deviations the annotator differs from the others."""
         centred = self.deviations
         spread = math.sqrt(float(((centred**2).sum(axis=1) / self.present.sum(axis=1)).sum()))
         return float(centred[:, self.annotator].sum()) / spread if spread > 0 else 0.0
@@ -488,7 +488,7 @@ class _BiasCell:
         return float(hits / total) if total > 0 and not self.is_signed else 0.0
 
     def is_of_one_other(self, rate: float) -> bool:
-        """Without one of the others less than half of the difference is left, or it may be chance (`z`, at `rate`).
+        """Whether the difference rests on one of the others: without that one, half is gone or chance explains it.
 
         Of shares alone: offsets are held against the median annotator, whom no single one moves far. An other in less
         than half of the clusters counts only by the difference.
@@ -550,7 +550,7 @@ def _median(values: Floats) -> Floats:
 
 
 def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) -> Floats:
-    """(n,) the p-value of each cell; those that chance brings easily are not permuted."""
+    """(n,) the p-value of each cell; cells that chance explains easily are not permuted."""
     signed = np.array([cell.is_signed for cell in cells], bool)
     z = np.array([cell.z() for cell in cells])
     z[signed] = np.abs(z[signed])

@@ -65,12 +65,12 @@ class PanelBatch:
         return np.asarray(self.image_or_volume < 0)
 
     def with_category(self, name: str) -> "PanelBatch":
-        """The same with one more void category, which everybody was asked for."""
+        """The same panel with one more void category, which everybody was asked for."""
         asked = None if self.asked is None else np.append(self.asked, np.ones((len(self.asked), 1), bool), axis=1)
         return replace(self, categories=(*self.categories, void_category(self.categories, name)), asked=asked)
 
     def select(self, chosen: Flags) -> "PanelBatch":
-        """The same images with some annotations (n_annotations,) alone, and those who made them."""
+        """The same images with only the annotations that `chosen` (n_annotations,) flags, and their annotators."""
         kept, batch = np.flatnonzero(chosen), self.batch
         rows = np.flatnonzero(chosen[batch.segment_annotation])
         annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
@@ -140,7 +140,7 @@ class AnnotatorPair:
 
     @property
     def swap(self) -> "AnnotatorPair":
-        """The same with the annotators the other way round."""
+        """The same pair with A and B exchanged."""
         return replace(self, annotators=self.annotators[::-1], a=self.b, b=self.a)
 
     @property
@@ -189,7 +189,7 @@ class AnnotatorPair:
 
     @cached_property
     def met_clear(self) -> Overlaps:
-        """As `met`, of the pixels that neither calls void."""
+        """The overlaps of the pixels that neither calls void."""
         return self.overlaps if len(self.void.start) == 0 else find_overlaps(*self.clear)
 
 
@@ -234,7 +234,7 @@ def pair_annotators(images: PanelBatch) -> Iterator[AnnotatorPair]:
 def collect_segments(
     images: PanelBatch, annotation: Ints, line: NumberLine, case: Ints, is_slice: Flags
 ) -> AnnotatorSegments:
-    """What one annotator drew on some frames: `annotation` (n_frames,) are the rows, -1: not annotated."""
+    """The segments of one annotator on some frames; `annotation` (n_frames,) are rows, -1: not annotated."""
     batch, categories = images.batch, images.categories
     frame_of_annotation = np.full(batch.annotations.num_rows, -1, np.int64)
     drawn = np.flatnonzero(annotation >= 0)
@@ -263,7 +263,7 @@ def collect_segments(
 
 
 def category_positions(ids: Ints, categories: Sequence[Category]) -> Ints:
-    """(n,) category ids as positions in the list; the first of those with one id."""
+    """(n,) the position of each category id in the list; of several with one id, the first."""
     listed = np.array([category.id for category in categories], np.int64)
     order = np.argsort(listed, kind="stable")
     return order[np.searchsorted(listed[order], ids)].astype(np.int64)
@@ -272,7 +272,7 @@ def category_positions(ids: Ints, categories: Sequence[Category]) -> Ints:
 def _group_tracks(
     track: pa.ChunkedArray, case: Ints, code: Ints, is_flat: Flags, is_semantic: bool
 ) -> tuple[Ints, Ints]:
-    """Which segments are one: in a volume those of a case, category and track.
+    """Join segments that are one: in a volume, segments of one case, category and track.
 
     Returns the first row of each, ascending, and (n,) which of them each row is part of.
     """

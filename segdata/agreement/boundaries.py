@@ -425,7 +425,7 @@ class OutlineCache:
         return has_all and len(pair.void.start) == 0
 
     def _look_up(self, pair: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None) -> ShapeOutlines:
-        """Of an annotator's shapes (n_segments,), or of each segment."""
+        """The outlines of the shapes that segments belong to (n_segments,), or of each segment alone."""
         key = id(segments), shape is None
         if key not in self._kept:
             if shape is None:

@@ -105,7 +105,7 @@ def compare_panel(
         progress(portion.measured.tables["images"].num_rows)
     measured = gather_measured((portion.measured for portion in portions), panel.defects, frozenset(), panel.profile)
     tables = complete_tables(measured, panel, frozenset(), panel.profile, [], jobs)
-    return replace(tables, annotator_pairs=_join_chunks(portions, panel.profile, tables.images))
+    return replace(tables, annotator_pairs=_join_chunks(portions, panel.profile))
 
 
 def load_images(panel: Panel, rows: Ints) -> PanelBatch:
@@ -284,8 +284,8 @@ def _concatenate_columns(pieces: list[Columns]) -> Columns:
     return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in list(pieces[0])}
 
 
-def _join_chunks(portions: list[ChunkTables], profile: Profile, images: Table) -> AnnotatorPairs:
-    """All portions as one: rows of later ones follow those of earlier ones, annotators are counted by name."""
+def _join_chunks(portions: list[ChunkTables], profile: Profile) -> AnnotatorPairs:
+    """Join portions: rows of later ones follow those of earlier ones, annotators are numbered by name."""
     names = sorted({name for portion in portions for name in portion.names})
     position = {name: k for k, name in enumerate(names)}
     before = dict.fromkeys([*_ROWS_OF, "images", "annotations", "segments"], 0)

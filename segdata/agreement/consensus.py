@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 import numpy as np
@@ -67,9 +67,7 @@ class ConsensusMethod:
             raise SegdataError("method 'instances': semantic data have none; choose majority or staple")
         if name == "auto":
             return ConsensusMethod("majority" if task == "semantic" else "instances", least)
-        return ConsensusMethod(
-            "staple" if name == "staple" else "majority" if name == "majority" else "instances", least
-        )
+        return ConsensusMethod(cast("MethodName", name), least)
 
 
 MAJORITY = ConsensusMethod()
@@ -80,7 +78,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ReachedConsensus:
-    """n segments that are agreed on, in the order of their images, and what is not."""
+    """n agreed segments, in the order of their images, and the pixels without a consensus."""
 
     image: Ints  # (n,) row of the batch's images
     category: Ints  # (n,) position in the list of categories
@@ -140,7 +138,7 @@ def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
 
 
 def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStrips:
-    """The pixels of categories by majority; of things only crowds, where things are decided one by one."""
+    """The pixels of categories by majority; of things only crowds, if things are decided one by one."""
     batch, categories = images.batch, images.categories
     code = category_positions(batch.segment_category, categories)
     void = np.array([category.kind == "void" for category in categories], bool)
@@ -182,7 +180,7 @@ def _join_segments(
     undecided: SweepRuns,
     method: ConsensusMethod,
 ) -> ReachedConsensus:
-    """Strips of one image, category and crowd as one segment, and things."""
+    """Join strips of one image, category and crowd flag to one segment, and append the things."""
     line = votes.line
     n_codes = max(len(votes.categories), 1)
     key = (line.frame_of(strips.start) * n_codes + strips.code) * 2 + strips.crowd
@@ -226,7 +224,7 @@ def _join_segments(
 
 
 def _mean_over_pixels(group: Ints, length: Floats, value: Floats, n: int) -> Floats:
-    """(n,) the mean of values over pixels; NaN where they are."""
+    """(n,) the mean of `value` over pixels by group; NaN where no value is defined."""
     defined = np.isfinite(value)
     total = np.bincount(group[defined], (value * length)[defined], n)
     weight = np.bincount(group[defined], length[defined], n)
@@ -246,7 +244,7 @@ def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Ru
 
 
 def voters(batch: Batch, least: int = 2) -> Flags:
-    """(n_annotations,) those that count: of a person the first pass alone, on images with `least` annotators or more.
+    """(n_annotations,) which annotations count: each person's first pass, on images with `least` annotators or more.
 
     ``anna (2)`` is the second pass of anna, where the image has her first.
     """
@@ -351,7 +349,7 @@ class UndecidedRegion(msgspec.Struct, frozen=True):
 
 
 class UndecidedReport(msgspec.Struct, frozen=True):
-    """The regions without a consensus, those of an image by their size."""
+    """The regions without a consensus, ordered by size within each image."""
 
     version: Literal[1]
     regions: tuple[UndecidedRegion, ...]
@@ -365,7 +363,7 @@ def number_regions(consensus: ReachedConsensus) -> Ints:
 
 
 def undecided_regions(batch: Batch, consensus: ReachedConsensus, annotators: Sequence[str]) -> list[UndecidedRegion]:
-    """The regions of each image, the largest first; `annotators` are those of the votes."""
+    """The regions without a consensus of each image, largest first; `annotators` are those who voted."""
     region = number_regions(consensus)
     image, x, top = consensus.votes.line.lower(consensus.undecided.start)
     length = consensus.undecided.end - consensus.undecided.start
@@ -384,7 +382,7 @@ def undecided_regions(batch: Batch, consensus: ReachedConsensus, annotators: Seq
 def _votes_by_region(
     consensus: ReachedConsensus, region: Ints, length: Ints, annotators: Sequence[str]
 ) -> list[dict[str, list[RegionVote]]]:
-    """(n_regions,) what each annotator says of it."""
+    """For each region, the categories that each annotator gives its pixels."""
     votes = consensus.votes
     cells, inverse = np.unique(
         np.stack([region, consensus.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True
@@ -397,9 +395,9 @@ def _votes_by_region(
         answered = vote != ABSENT
         key, which_key = np.unique(np.stack([cells[0][answered], vote[answered]]), axis=1, return_inverse=True)
         amount = np.bincount(which_key, pixels[answered], key.shape[1]).astype(np.int64)
-        for k_ in np.lexsort((key[1], -amount, key[0])).tolist():
-            vote_of_region = RegionVote(names[int(key[1, k_])], int(amount[k_]))
-            answers[int(key[0, k_])].setdefault(name, []).append(vote_of_region)
+        for cell in np.lexsort((key[1], -amount, key[0])).tolist():
+            region_vote = RegionVote(names[int(key[1, cell])], int(amount[cell]))
+            answers[int(key[0, cell])].setdefault(name, []).append(region_vote)
     return answers
 
 

@@ -63,7 +63,7 @@ class CopiedAnnotations:
 
 
 def find_copied_annotations(panel: Panel, resampling: Resampling, jobs: int = 0) -> CopiedAnnotations:
-    """What `find_copies` finds of identical segments, without the comparison of outlines: one pass over the labels.
+    """As `find_copies` for identical segments, without comparing outlines: one pass over the labels.
 
     Of two annotators alone both keep their voice. Segments are compared image by image, slices of volumes, too.
     """
@@ -100,7 +100,7 @@ def find_copied_annotations(panel: Panel, resampling: Resampling, jobs: int = 0)
 
 @dataclass(frozen=True, slots=True)
 class _SegmentHashes:
-    """Of n segments that say something about who drew: the image, the annotator, and a hash of the pixels."""
+    """For n segments that can show who drew: the image, the annotator, and a hash of the pixels."""
 
     names: Sequence[str]
     image: Ints
@@ -144,7 +144,7 @@ class CategoryAgainstOthers(msgspec.Struct, frozen=True):
 
 
 class AgainstOthers(msgspec.Struct, frozen=True, kw_only=True):
-    """An annotator against the consensus of the others, which has nothing of the annotator's own work.
+    """An annotator against the consensus of the others, which leaves out the annotator's own work.
 
     `images`, `clusters`: that the annotator and two others or more annotated (of two annotators, the other), and in how
     many sequences, patients or scenes these are. `boundary_offset`: by how many px the annotator draws larger, or mm
@@ -180,7 +180,7 @@ def leave_one_out(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> tuple[AgainstOthers, ...]:
-    """How well each annotator agrees with the consensus of the others, by name.
+    """Compare each annotator, by name, with the consensus of the others.
 
     The consensus is made by the same method; what the others do not agree on is void and counts for nobody. Further
     passes of a person have no part in it, and so have annotators without an image that enough others annotated: two,
@@ -319,7 +319,7 @@ UndecidedAs = Literal["void", "list"]
 
 
 class UndecidedPixels(msgspec.Struct, frozen=True, kw_only=True):
-    """What annotators do not agree on: connected regions, their pixels, and the pixels that any annotator labelled.
+    """Connected regions without a consensus, their pixels, and the pixels that any annotator labelled.
 
     `category`: the category of these regions in the dataset, `is_new` where no dataset had a void category; null: they
     are unlabelled there, and listed.
@@ -362,7 +362,7 @@ class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consensus(ConsensusReport, frozen=True, kw_only=True):
-    """The same, with what the JSON report leaves out."""
+    """The consensus with details that the JSON report leaves out."""
 
     losses: tuple[Loss, ...] = ()  # the undecided regions as losses, as dataset.yaml has them
     defect_list: tuple[Defect, ...] = ()  # what was found while reading, and what the datasets do not have in common
@@ -417,7 +417,7 @@ def consensus_taxonomy(panel: Panel, *, paint: bool = True) -> ConsensusTaxonomy
 
 
 def _free_names() -> Iterator[str]:
-    """Names for a category of what is undecided."""
+    """Names for a category of undecided pixels."""
     yield UNDECIDED_NAME
     yield from (f"{UNDECIDED_NAME} {k}" for k in count(2))
 
@@ -520,7 +520,7 @@ class ConsensusWriter:
     n: dict[str, int] = field(default_factory=dict)
 
     def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
-        """Write the dataset; returns what was not copied."""
+        """Write the dataset; returns remarks on images that were not copied."""
         batches, copies = self._batches(), ImageCopies(folder / "images") if copy_images else None
         if copies is not None:
             batches = (copies.batch(batch) for batch in batches)
@@ -586,7 +586,7 @@ class ConsensusWriter:
         )
 
     def provenance(self) -> str:
-        """Whose work it is and how it was made, as JSON."""
+        """The annotators and the method of the consensus, as JSON."""
         origins = [
             {
                 "name": member.display_name,

@@ -47,7 +47,7 @@ class UnchangedShare(msgspec.Struct, frozen=True):
 def unchanged_shares(
     comparison: AnnotatorPairs, models: Collection[int], resampling: Resampling
 ) -> tuple[UnchangedShare, ...]:
-    """Of each person and each of the annotators `models` (positions): the share of segments with the same pixels.
+    """For each person and each annotator in `models` (positions), the share of segments with the same pixels.
 
     A segment that only got another category is unchanged, too; of semantic data a segment is all of a category in an
     image. What to expect is the same share of any two persons, without segments that are a model's. Intervals are over
@@ -158,7 +158,7 @@ def find_copies(
     models: Collection[int] = (),
     gold: int | None = None,
 ) -> tuple[AnnotatorPairs, tuple[IdenticalWork, ...]]:
-    """The same tables, with what is copied marked in `copied`, and what every two persons have alike.
+    """The same tables with copies marked in `copied`, and what every two persons have alike.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def copies_table(comparison: AnnotatorPairs, works: Sequence[IdenticalWork]) -> 
 def shares_alike_with(
     reference: int | None, comparison: AnnotatorPairs, works: Sequence[IdenticalWork]
 ) -> dict[int, float]:
-    """Whose work stands out as the same as a reference's -> the share of segments that they have alike."""
+    """For each person whose work matches a reference conspicuously, the share of identical segments."""
     if reference is None:
         return {}
     name, position = comparison.annotators[reference], {who: k for k, who in enumerate(comparison.annotators)}
@@ -249,7 +249,7 @@ def second_voice(couple: tuple[int, int], models: Collection[int], gold: int | N
 
 
 def _usual_share(others: list[Score]) -> float:
-    """What two annotators usually have alike: of the other pairs' shares the lower quartile."""
+    """The share that two annotators usually have alike: the lower quartile over the other pairs."""
     values = [score.value for score in others if np.isfinite(score.value)]
     return float(np.quantile(values, _QUANTILE)) if values else USUAL_ALONE
 
@@ -303,7 +303,7 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
 
 
 def telling_parts(batch: Batch, *, connected: bool) -> tuple[Ints, NDArray[np.uint64]]:
-    """What says something about who drew: the segment (n,), and a hash of the pixels (n,), of each of n parts.
+    """Parts that are specific enough to show who drew: the segment (n,) and a hash of the pixels (n,).
 
     Parts are segments, or where these have no instances (`connected`) what hangs together: who copies single objects
     into a class mask has no identical mask.

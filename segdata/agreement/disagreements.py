@@ -1,7 +1,7 @@
 """Disagreements: single segments on which annotators disagree, and whose annotation deviates.
 
-An annotator missed what more than half of the others have; what fewer than half of them have is extra. Between two
-annotators nothing decides who deviates: a segment that only one of them has is reported once, as missed by the other.
+An annotator missed what more than half of the others have; what fewer than half of them have is extra. Of two
+annotators nobody knows who deviates: a segment that only one of them has is reported once, as missed by the other.
 A disagreement can propose what accepting it changes in the labels of the annotator whom it names.
 With a reference (gold), each annotator is compared with it alone, and the reference itself is not judged.
 """
@@ -53,7 +53,7 @@ def _disagreement_rows(kind: str, annotation: Ints, segment: Ints, **columns: In
 
 
 def annotation_rows(comparison: AnnotatorPairs) -> Ints:
-    """(n_cases, n_annotators) rows of annotations; of a volume's, the first. -1: none."""
+    """(n_cases, n_annotators) the rows of the annotations, in a volume of the first slice; -1: none."""
     rows = np.full((len(comparison.cases), len(comparison.annotators)), -1, np.int64)
     for side in ("a", "b"):
         rows[comparison.pairs["case"], comparison.pairs[side]] = comparison.pairs[f"annotation_{side}"]
@@ -61,14 +61,14 @@ def annotation_rows(comparison: AnnotatorPairs) -> Ints:
 
 
 def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
-    """(n_annotators,) the annotators whom annotator i is compared with."""
+    """(n_annotators,) which annotators annotator i is compared with."""
     number = np.arange(n_annotators)
     others: Flags = number != i if gold is None else number == gold
     return others
 
 
 def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> DisagreementRows:
-    """Matched segments whose boundaries part, of those who stand apart from more than half of the others."""
+    """How near the boundary of each matched segment is to the others': the median of its counterparts."""
     surfaces = comparison.surfaces
     rows = np.flatnonzero(surfaces["match"] >= 0) if len(surfaces) else np.empty(0, np.int64)
     if not len(rows):
@@ -113,7 +113,7 @@ def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> Disa
 
 @dataclass(frozen=True, slots=True)
 class SplitSegments:
-    """Segments of which another annotator made several: n rows."""
+    """Segments that another annotator drew as several: n rows."""
 
     # owner, maker: (n,) who has one, and who made several: positions of annotators
     owner: Ints
@@ -129,7 +129,7 @@ class SplitSegments:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "SplitSegments":
-        """All of them but those of further passes of one person, and of copies."""
+        """All split segments, without further passes of one person and without copied work."""
         pairs, groups = comparison.pairs, comparison.groups
         if len(groups):
             groups = groups.take(comparison.is_independent[groups["pair"]])
@@ -154,20 +154,20 @@ class SplitSegments:
         )
 
     def merged_by_one(self, gold: int | None) -> Ints:
-        """The rows, one for each segment, of those that more than half of the others made several of."""
+        """Rows of segments that more than half of the others drew as several, one for each segment."""
         if gold is not None:
             return np.flatnonzero(self.maker == gold)
         return self._by_most(self.whole)
 
     def pieces_in_merges(self, annotator: int, gold: int | None) -> Ints:
-        """The segments of others that are pieces of a segment of this annotator's that `merged_by_one` reports."""
+        """The others' pieces of this annotator's segments that `merged_by_one` reports."""
         reported = self.whole[self.merged_by_one(gold)]
         rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, reported))
         places = set(zip(self.maker[rows].tolist(), self.place[rows].tolist(), strict=True))
         return np.array([piece for key in places for piece in self.pieces[key]], np.int64)
 
     def split(self, gold: int | None) -> Ints:
-        """The rows, one for each maker and place, of those of which more than half of the others have one."""
+        """Rows where more than half of the others drew one segment, one for each maker and place."""
         if gold is not None:
             return np.flatnonzero(self.owner == gold)
         return self._by_most(self.place * (int(self.maker.max(initial=0)) + 1) + self.maker)
@@ -178,7 +178,7 @@ class SplitSegments:
 
 
 def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
-    """Segments that more than half of the others made several of, and those of which one alone made several.
+    """Segments that most others drew as several (``merge``), and several that most others drew as one (``split``).
 
     With two annotators it is unknown who deviates: it is reported once, for the one who has one segment.
     """
@@ -205,7 +205,7 @@ def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
 
 
 def _thing_numbers(comparison: AnnotatorPairs) -> Ints:
-    """(n_segments,) the number of the cluster of things that a segment belongs to; -1: none."""
+    """(n_segments,) the number of the cluster that each segment belongs to; -1: none."""
     members = comparison.members
     place = np.full(_n_segments(comparison), -1, np.int64)
     if len(members):
@@ -226,7 +226,7 @@ def _segment_categories(comparison: AnnotatorPairs, segment: Ints) -> Ints:
 
 
 def _n_segments(comparison: AnnotatorPairs) -> int:
-    """More than any row of a segment that occurs."""
+    """A number above every row of a segment."""
     matches, groups = comparison.matches, comparison.groups
     columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], comparison.members["segment"])
     return 1 + max((int(column.max(initial=-1)) for column in columns), default=-1)
@@ -234,9 +234,10 @@ def _n_segments(comparison: AnnotatorPairs) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ThingClusters:
-    """Clusters of things: (n, n_annotators) the segment of each annotator (row; -1: nothing) and what it is called.
+    """Clusters of things, a column for each annotator: all arrays are (n, n_annotators).
 
-    `says` are those with a say; `annotation` are rows; `within`: the place is in other segments of the annotator's.
+    `annotation` and `segment` are rows (-1: none), `category` positions. `says`: the annotator has a say. `within`: the
+    place lies in other segments of the annotator.
     """
 
     annotation: Ints
@@ -247,7 +248,7 @@ class ThingClusters:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "ThingClusters":
-        """Of all things; further passes of one person, and copies, have no say."""
+        """The clusters of all things; further passes of one person, and copies, have no say."""
         members = comparison.members
         first, group = thing_groups(comparison)
         shape, cell = (len(first), len(comparison.annotators)), (group, members["annotator"])
@@ -491,7 +492,7 @@ def propose_corrections(
 def _of_thing(
     finding: Finding, own: Annotation, others: Sequence[Annotation], category: int, names: dict[int, str]
 ) -> Correction | None:
-    """The correction that a finding about one thing proposes; None: none is clear."""
+    """Propose a correction for a finding about one thing; None: none is clear."""
     if finding.code == "SEG402":
         return Correction(action="delete", category=None, size=own.size)
     if finding.code == "SEG401":
@@ -517,7 +518,7 @@ def _of_thing(
 
 
 def _of_region(finding: Finding, own: Annotation, others: Sequence[Annotation], category: int) -> Correction | None:
-    """The correction that a finding about a region proposes: where more than half of the others agree."""
+    """Propose a correction for a finding about a region: the pixels on which more than half of the others agree."""
     size = own.size
     mine, all_mine = _pixels(own, category), _pixels(own, None)
     if finding.code == "SEG402":
@@ -534,7 +535,7 @@ def _of_region(finding: Finding, own: Annotation, others: Sequence[Annotation], 
 
 
 def _agreed_pixels(sides: Sequence[Runs], size: ImageSize, least: int) -> Runs:
-    """The pixels that at least so many of some annotators have."""
+    """The pixels that at least `least` annotators have."""
     count = np.zeros((size[1], size[0] + 1), np.int32)  # column by column, as runs are
     for runs in sides:
         column, top = np.divmod(runs.start, size[0])

@@ -184,7 +184,7 @@ class _DriftFamily:
         return [None, *own] if len(own) > 1 else own
 
     def trend(self, code: int | None, control: Floats) -> "_Trend":
-        """The values less those of others, of one category or all."""
+        """The annotator's values less those of the others, for one category or all."""
         kept = np.isfinite(control)
         if code is not None:
             kept &= self.category == code
@@ -438,7 +438,7 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
 
 
 def _control(hits: Floats, total: Floats, others: Sequence[int]) -> Floats:
-    """(n,) the mean of what some others did; NaN: none of them was there."""
+    """(n,) the mean over some other annotators; NaN: none of them was there."""
     counts = total[:, others]
     share = ratio(hits[:, others], counts, 0.0)
     return ratio(share.sum(axis=1), (counts > 0).sum(axis=1))

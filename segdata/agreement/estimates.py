@@ -121,12 +121,12 @@ class PooledPairs:
 
     @staticmethod
     def by_cluster(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
-        """Those of the pairs of annotations `rows`, by cluster."""
+        """The amounts of the pairs of annotations `rows`, summed by cluster."""
         return PooledPairs.by_unit(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1])
 
     @staticmethod
     def by_unit(amounts: PairAmounts, rows: Ints, number: Ints) -> "PooledPairs":
-        """Those of the pairs of annotations `rows` (m,), by units with these numbers (m,), counted from 0."""
+        """The amounts of the pairs of annotations `rows` (m,), summed by unit, numbered (m,) from 0."""
         n = int(number.max(initial=-1)) + 1
         unit = np.full(amounts.sums.n, -1, np.int64)
         unit[rows] = number
@@ -370,7 +370,7 @@ def _score_with_ends(name: str, value: float, low: float, high: float, n: int, n
 def _defined_counts(
     amounts: PairAmounts, sums: AdditiveSums, n_images: int, names: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
-    """Of how many values each score over all categories is made, and how many are undefined."""
+    """How many values each score over all categories is made of, and how many are undefined."""
     weighed = amounts.weigh(sums, np.ones((1, sums.n)))
     is_category = np.array([category.kind != "void" for category in amounts.comparison.categories], bool)
     counts = {}

@@ -81,7 +81,7 @@ _ALMOST = 1 - 1e-10  # an IoU of 1 that was rounded passes a threshold of 1
 
 @dataclass(frozen=True, slots=True)
 class DetectionMatches:
-    """N segments of B, and what they are worth at T thresholds of IoU within A ranges of area."""
+    """N segments of B, and whether each is a hit at T thresholds of IoU within A ranges of area."""
 
     category: Ints  # (N,)
     score: Floats  # (N,)
@@ -92,7 +92,7 @@ class DetectionMatches:
 
     @staticmethod
     def together(pieces: Sequence["DetectionMatches"]) -> "DetectionMatches":
-        """Those of several batches, at least one, in order."""
+        """The matches of several batches, at least one, in order."""
         names = ("category", "score", "rank", "matched", "ignored")
         columns = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
         return DetectionMatches(**columns, positives=np.sum([piece.positives for piece in pieces], axis=0))
@@ -106,7 +106,7 @@ def match_detections(
     thresholds: Sequence[float] = THRESHOLDS,
     areas: Sequence[tuple[float, float]] = AREA_RANGES,
 ) -> DetectionMatches:
-    """What becomes of B's things, with `score` (n_b,) each, where A is the reference; as pycocotools' COCOeval does it.
+    """Match B's things, with `score` (n_b,) each, with the reference A, as pycocotools' COCOeval does.
 
     In each case and category the best 100 by score, one after the other, take the segment of the reference that is
     still free and has the highest IoU, at least the threshold: first of those whose area is in range, and only then
@@ -267,7 +267,7 @@ class Evaluation(ModelEvaluation, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _ModelCounts:
-    """What one portion has of one model: amounts (n_cases, n_categories, 7) of `_AMOUNTS`, and detections."""
+    """The counts of one model in one portion: amounts (n_cases, n_categories, 7) of `_AMOUNTS`, and detections."""
 
     clusters: list[str]
     frames: int
@@ -310,7 +310,7 @@ def evaluate_models(
 
 
 def _omissions(defects: Sequence[Defect], annotators: Container[str | None]) -> tuple[str, ...]:
-    """What could not be read or compared of some annotators' work, each once, with the first place."""
+    """What could not be read or compared, each kind once, with the first place."""
     messages: dict[str, str] = {}
     for defect in defects:
         if defect.annotator in annotators:
@@ -320,7 +320,7 @@ def _omissions(defects: Sequence[Defect], annotators: Container[str | None]) -> 
 
 
 def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelCounts], Sequence[Defect]]:
-    """Each model of some images, and what was met while reading them."""
+    """Count each model's amounts on some images, and collect what was met while reading."""
     images, task = load_images(panel, rows), panel.profile.task
     counts = {}
     for pair in pair_annotators(images):
@@ -408,7 +408,7 @@ def _category_scores(sums: Floats) -> dict[str, Floats]:
 def _category_evaluations(
     categories: Sequence[Category], values: Mapping[str, Floats], sums: Floats, curves: AveragePrecision
 ) -> tuple[CategoryEvaluation, ...]:
-    """Those that either side has."""
+    """The evaluations of categories that either side has."""
     ap = curves.of_categories()
     return tuple(
         CategoryEvaluation(

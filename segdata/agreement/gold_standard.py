@@ -40,7 +40,7 @@ _COLUMNS = {
 
 
 def boundary_tolerance(gold: Gold | None, pixels: float | None = None, mm: float | None = None) -> Tolerance:
-    """The tolerance of boundaries; what the caller gives goes before what holds for all categories."""
+    """The tolerance of boundaries: what the caller gives, else what the gold standard says for all categories."""
     if gold is None:
         return Tolerance(DEFAULT_TOLERANCE_PX if pixels is None else pixels, mm)
     pixels = pixels or gold.tolerance_px or DEFAULT_TOLERANCE_PX
@@ -135,7 +135,7 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
 
 
 def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -> Table:
-    """The rows of `gold_scores` whose value does not reach the bar, and those that a copy of the reference reaches.
+    """The rows of `gold_scores` below the bar, and those that a copy of the reference reaches.
 
     `copied`: annotator -> the share of the segments that are the reference's own, of those who copied. The column
     `copied` has it in rows whose bar is reached by that; else 0.

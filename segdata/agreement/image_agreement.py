@@ -43,7 +43,7 @@ class ImageAgreement:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs, gold: int | None = None) -> "ImageAgreement":
-        """That of a panel; with a reference (position) of its pairs alone."""
+        """The image scores of a panel; with a reference (position), only those of its pairs."""
         amounts, score = PairAmounts.from_pairs(comparison), leading_score(comparison)
         rows = between_persons(amounts)
         if gold is not None:
@@ -59,7 +59,7 @@ class ImageAgreement:
         return weighted_mean(self.values)
 
     def of_annotator(self, annotator: int) -> Floats:
-        """The mean score of an annotator with the others, one value for each case where it is defined."""
+        """(m,) the mean score of an annotator with the others, for each case where it is defined."""
         rows = (self.a == annotator) | (self.b == annotator)
         return _by_case(self.case[rows], self.of_pairs[rows])[1]
 

@@ -158,7 +158,7 @@ def share_interval(
 
 
 def _degrees_of_freedom(squares: Floats) -> float:
-    """Those of a variance that is the sum of n squares: n - 1 if they are alike, about 2 for each of a few."""
+    """The degrees of freedom of a sum of n squares: n - 1 if they are alike, about 2 for each of a few large ones."""
     total, n = float(squares.sum()), len(squares)
     spread = float((squares**2).sum()) - total**2 / n
     return min(max(2 * total**2 / spread, 1.0), n - 1.0) if spread > 0 else n - 1.0
@@ -247,7 +247,7 @@ def exchange_test(
     """The difference (...) between two sides' values on the same n clusters, second less first, and its p-value (...).
 
     `statistic` takes weights (B, 2 n): first those of the n clusters of the first side, then of the second. Were both
-    sides alike, what a cluster has of the first could as well be the second's. Unlike `sign_flip_test` it serves values
+    sides alike, what a cluster has of the first could as well be the second's. Unlike a sign-flip test it serves values
     that are no means of the clusters' own: kappa, alpha, panoptic quality. Ways in which the difference is undefined
     are left out. `width` is how many numbers a way takes, to bound memory.
     """

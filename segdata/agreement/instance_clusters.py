@@ -81,7 +81,7 @@ def _average_linkage(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: 
 
 
 def _mutual_nearest(i: Ints, j: Ints, mean: Floats) -> Ints:
-    """The pairs that are the nearest ones of both their clusters; of equal ones the first by (i, j)."""
+    """The pairs in which each cluster is the other's nearest; among equals, the first by (i, j)."""
     order = np.lexsort((j, i, -mean))
     ends = np.concatenate([i[order], j[order]])
     rank = np.tile(np.arange(len(order)), 2)
@@ -142,7 +142,7 @@ def collect_panel_segments(images: PanelBatch) -> PanelSegments:
 
 
 def _concatenate_sides(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
-    """The runs of all sides, in order; the owners of side k are counted from `first[k]`."""
+    """The runs of all annotators in order; owners of side k are counted from `first[k]`."""
     start = np.concatenate([np.empty(0, np.int64), *(side.start for side in sides)])
     end = np.concatenate([np.empty(0, np.int64), *(side.end for side in sides)])
     owner = [side.owner + np.int32(by) for side, by in zip(sides, first, strict=False)]
@@ -167,7 +167,7 @@ def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class SegmentClusters:
-    """Which of n segments are one thing."""
+    """The clusters of n segments: which of them are one thing."""
 
     # (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories that are
     # not countable
@@ -213,7 +213,7 @@ def cluster_segments(
 
 
 def _canonical_order(panel: PanelSegments, rows: Ints) -> Ints:
-    """The rows by where segments begin and what they are like: so who drew them does not decide between equals."""
+    """Order rows by position and content, so that the order of annotators does not decide between equals."""
     side, n = panel.clear, len(panel.segments)
     first, last = np.zeros(n, np.int64), np.zeros(n, np.int64)
     first[side.owner[::-1]] = side.start[::-1]  # the last one that is written stays
@@ -229,7 +229,7 @@ _BARELY = 1e-3  # above the threshold: the nearness of segments that are one thi
 def _outline_pairs(
     panel: PanelSegments, i: Ints, j: Ints, iou: Floats, shared: Ints, areas: tuple[Ints, Ints], threshold: float
 ) -> Flags:
-    """(p,) the pairs that are one thing with another outline: see `match_outlines`, for every two annotators."""
+    """(p,) which pairs are one thing with another outline, for every two annotators: see `match_outlines`."""
     annotator, n = panel.annotator, len(panel.asked)
     toward = i * n + annotator[j], j * n + annotator[i]
     near = iou > threshold
@@ -247,7 +247,7 @@ def _outline_pairs(
 def _with_centres(
     panel: PanelSegments, thing: Ints, i: Ints, j: Ints, iou: Floats, nearness: Floats, threshold: float
 ) -> tuple[Ints, Ints, Floats, Floats]:
-    """The pairs with those at the same place (`match_centres`) of segments that lack a match with somebody."""
+    """Add pairs of tiny segments at the same place (`match_centres`) that lack a match with somebody."""
     segments, annotator, n = panel.segments, panel.annotator, len(panel.asked)
     toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
     matched = np.unique(toward[np.tile(nearness > threshold, 2)])
@@ -277,7 +277,7 @@ def _with_centres(
 
 
 def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:
-    """Pairs of segments of different annotators that can be compared, with a place, and what they share.
+    """Pairs of segments of different annotators that both were asked for, and the pixels that they share.
 
     Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without what the other calls void.
     """
@@ -351,7 +351,7 @@ class InstanceConsensus:
 
     @property
     def support(self) -> Floats:
-        """(C,) the share, of those who have a say, who have it, in (0, 1]."""
+        """(C,) the share of annotators with a say who drew the thing, in (0, 1]."""
         return self.drawn_by / self.judged_by
 
 
@@ -362,7 +362,7 @@ def instance_consensus(
     least: float = 0.5,
     exclusive: bool = False,
 ) -> InstanceConsensus:
-    """What everyone's clusters come to; the order of annotators changes nothing.
+    """Decide which clusters are agreed things, with which pixels and category; the order of annotators changes nothing.
 
     A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
     that more than half of its members have: of two members, both. Its category is the one that most give it.
@@ -439,7 +439,7 @@ def _image_segments(panel: PanelSegments, line: SweepRuns, room: int) -> tuple[I
 
 
 def _mean_iou(clusters: SegmentClusters, drawn_by: Ints) -> Floats:
-    """(C,) the mean IoU of every two members; those that share no pixels have 0."""
+    """(C,) the mean IoU over all pairs of members; pairs without common pixels count as 0."""
     same = clusters.number[clusters.i] == clusters.number[clusters.j]
     total = np.bincount(clusters.number[clusters.i[same]], weights=clusters.iou[same], minlength=len(drawn_by))
     pairs = drawn_by * (drawn_by - 1) / 2

@@ -99,7 +99,7 @@ def _common_images(comparison: AnnotatorPairs, a: int, b: int) -> Ints:
 
 
 def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
-    """After which change the outlines of one lie on those of the other; empty where they do as they are."""
+    """The change after which the outlines of one lie on those of the other; empty: they do already."""
     planes = list(_outline_planes(batch, annotator, other))
     if len(planes) < _LEAST_IMAGES:
         return ""
@@ -115,7 +115,7 @@ def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
 
 
 def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[OutlinePlanes]:
-    """The outlines of one annotator beside those of another in each image that has both."""
+    """The outlines of two annotators, for each image that both annotated."""
     annotators = batch.annotations["annotator"].to_pylist()
     row = {(image, name): k for k, (image, name) in enumerate(zip(batch.annotation_image, annotators, strict=True))}
     for image, (height, width) in enumerate(np.stack(batch.image_size, axis=1).tolist()):
@@ -147,7 +147,7 @@ def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str
 
 
 def _iou_by_flip(pair: AnnotatorPair) -> dict[tuple[bool, bool, bool], float]:
-    """The IoU of what both label, for each way to mirror B's frames and their order."""
+    """The IoU of all labelled pixels, for each way to mirror B's frames and to reverse their order."""
     line = pair.line
     alike = len(set(zip(line.height.tolist(), line.width.tolist(), strict=True))) == 1
     a, b = (_labelled_runs(segments.side) for segments in (pair.a, pair.b))

@@ -46,7 +46,7 @@ class JointTaxonomy:
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
 
     def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> NDArray[np.bool_]:
-        """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
+        """(n_categories,) the categories that an annotation shows that was to show `names`; void ones always."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
         return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
 
@@ -86,7 +86,7 @@ def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | Non
 
 
 def _profile_categories(profile: Profile) -> dict[int, Category]:
-    """The first category of each id, and those that the source names and the taxonomy lacks."""
+    """The first category of each id, and categories that the source names and the taxonomy lacks."""
     first = profile.taxonomy.by_id()
     unknown = {id_: Category(id=id_, name=name) for id_, name in profile.unknown_names.items()}
     return {category.id: first[category.id] for category in profile.taxonomy.categories} | unknown
@@ -123,7 +123,7 @@ def _names_all(profile: Profile) -> bool:
 def _differences(
     profiles: Sequence[Profile], codes: Sequence[Mapping[int, str]], names: Mapping[str, Category]
 ) -> list[Defect]:
-    """Categories that a dataset lacks, and those that it calls otherwise or takes for something else."""
+    """Categories that a dataset lacks, and those that have another name or meaning there."""
     defects = []
     for profile, mine in zip(profiles, codes, strict=True):
         missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
@@ -318,7 +318,7 @@ class Panel:
         return self.load_asked(rows)[0]
 
     def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
-        """The same, and (n_annotations, n_categories) whether each annotation was to show each category."""
+        """Load some images; also returns (n_annotations, n_categories) whether each was to show each category."""
         places = self._places(rows)
         return self._join(places, [self.members[k].dataset.source.load(own) for k, own, _ in places])
 
@@ -365,7 +365,7 @@ class Panel:
         ]
 
     def _join(self, places: Sequence[tuple[int, Any, Ints]], loaded: Sequence[Batch]) -> tuple[Batch, Flags]:
-        """What `load_asked` gives, of the batches of the members at these places."""
+        """Join what `load_asked` gives for the members at these places."""
         batches = [self._of_member(k, batch) for (k, _, _), batch in zip(places, loaded, strict=True)]
         image = [_NONE, *(place for _, _, place in places)]
         member = [_NONE, *(np.full(len(place), k) for k, _, place in places)]
@@ -421,7 +421,7 @@ class PanelReader:
 def build_panel(
     members: Sequence[PanelMember], *, pair_by: str | None = None, renamed: Mapping[str, str | None] | None = None
 ) -> Panel:
-    """The members' images in common, and those that only some have.
+    """Build the panel of the images that members have in common; it also lists images that only some have.
 
     Parameters
     ----------
@@ -514,7 +514,7 @@ def _check_single_annotations(batch: Batch, member: PanelMember) -> None:
 
 
 def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
-    """The batch without the images whose size is not that of the first one of the same picture; and which stay.
+    """The batch without images whose size differs from the first one of the same picture; and which stay.
 
     An image whose size is not known is not the first one.
     """

@@ -166,7 +166,7 @@ def _add_changed_pixels(sums: Floats, comparison: AnnotatorPairs, place: Ints) -
 
 
 def _is_moved(comparison: AnnotatorPairs) -> Flags:
-    """(n_matches,) whose boundaries are not within the tolerance of each other: their own, or those of the category."""
+    """(n_matches,) whether the boundaries are farther apart than the tolerance, their own or the category's."""
     surfaces, matches = comparison.surfaces, comparison.matches
     pair, category, match = (column_of(surfaces, name) for name in ("pair", "category", "match"))
     edge, near = (column_of(surfaces, f"{name}_a") + column_of(surfaces, f"{name}_b") for name in ("edge", "near"))

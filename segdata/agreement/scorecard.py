@@ -1,14 +1,13 @@
 """Scorecard: how much, how well and how fast each annotator worked, how that changes, and their worst examples.
 
-A month of easy images looks like progress. So of every score is taken what others reached on the same image and
-category, where at least half of the annotator's have been done by others too (then the rest is left out); and then the
-annotator's own mean on images of the same camera, size and split, and the same category. What is left is compared
-within images of one sort alone, and so is chance: the months of clusters of images (sequences, patients, scenes, or
-single images) are permuted among those of one sort, which breaks a trend, and nothing else.
+A month of easy images looks like progress. So each score is reduced by what others reached on the same image and
+category, if others have annotated at least half of the annotator's images (the rest is then left out), and then by the
+annotator's own mean on images of the same camera, size and split, and the same category. The remainders are compared
+within images of one sort only. The test permutes the months of clusters of images (sequences, patients, scenes, or
+single images) within each sort, which breaks a trend and nothing else.
 
-Compared with others, an annotator who stays the same seems to become worse beside one who becomes better. So a trend
-must also be there with each of the others left out, the same way. What is lost are trends that images hide which only
-one other had.
+An annotator who stays the same seems to become worse beside one who improves. So a trend must also hold, in the same
+direction, with each of the others left out. This loses trends on images that only one other annotator had.
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3 (permutation within blocks);
 Berger (1982), Technometrics 24(4), 295-300 (the largest p-value of several tests that must all stand).
 """
@@ -70,7 +69,7 @@ class ScoreTrend(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ImageScores:
-    """Scores of pairs of annotations by category, and what they are of: n of them."""
+    """n scores of pairs of annotations by category, with the annotators and the image of each."""
 
     value: Floats  # (n,) from 0 to 1
     annotators: Ints  # (2, n) whose the pair is
@@ -81,7 +80,7 @@ class ImageScores:
     sort: Ints
 
     def take(self, kept: Flags) -> "ImageScores":
-        """Some of them."""
+        """The scores that `kept` (n,) flags."""
         columns = (self.case, self.category, self.cluster, self.sort)
         return ImageScores(self.value[kept], self.annotators[:, kept], *(column[kept] for column in columns))
 
@@ -194,7 +193,7 @@ def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
 
 
 def _centre(values: Floats, sort: Ints) -> Floats:
-    """(n,) less the mean of their sort; what is rounding is 0."""
+    """(n,) the values less the mean of their sort; rounding errors become 0."""
     centred = values - _group_mean(values, sort, np.ones(len(values), bool))
     centred[np.abs(centred) < 1e-12 * np.maximum(np.abs(values), 1)] = 0.0
     return centred
@@ -355,7 +354,7 @@ def _against_majority(
 
 
 def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:
-    """Why most of the pixels are that only one of both gives the category; `side`: which of both the annotator is."""
+    """The cause of most pixels that only one of two annotators gives the category; `side`: the annotator's side."""
     causes = comparison.causes
     rows = np.flatnonzero((column_of(causes, "pair") == pair) & (column_of(causes, "category") == category))
     own = column_of(causes, "side")[rows] == side
@@ -370,7 +369,7 @@ def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int)
 
 
 def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
-    """The guideline for a cause; for boundaries, the boundary rule first."""
+    """What the guideline says about a cause; for boundaries, the boundary rule first."""
     entry = taxonomy.by_name().get(category)
     return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
 
@@ -481,7 +480,7 @@ def build_scorecard(
 
 
 def _compared_rows(amounts: PairAmounts, annotator: int, reference: int | None) -> Ints:
-    """The pairs of annotations of an annotator and the reference, or everybody else."""
+    """The pairs of annotations of an annotator with the reference, or without one with everybody else."""
     if reference is not None:
         return rows_against(amounts, reference).get(annotator, np.empty(0, np.int64))
     person = np.array(amounts.comparison.persons, np.int64)
@@ -523,7 +522,7 @@ def _image_groups(tables: Tables) -> Ints:
 
 
 def _annotation_months(tables: Tables) -> Ints:
-    """(n_annotations,) the month in which each was made, counted from the year 0; -1: unknown."""
+    """(n_annotations,) the month in which each annotation was made, counted from the year 0; -1: unknown."""
     months = []
     for created in tables.annotations["created"].tolist():
         year, _, month = (created or "")[:7].partition("-")
@@ -533,7 +532,7 @@ def _annotation_months(tables: Tables) -> Ints:
 
 
 def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str, Any]:  # Any: numbers of a card
-    """How much an annotator did, and how fast; what is void is no segment."""
+    """How much an annotator did, and how fast; void segments do not count."""
     annotations = tables.annotations
     own = np.array([drew == name for drew in annotations["annotator"].tolist()], bool)
     void = [category.id for category in comparison.categories if category.kind == "void"]

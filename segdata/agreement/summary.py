@@ -117,7 +117,7 @@ class ReferenceAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
 
 
 class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
-    """How one annotator deviates in one category from more than half of the others, or from the other of two.
+    """How one annotator deviates in one category from most of the others, or from the other of two.
 
     The others are those of the same clusters of images; a reference counts as one of them. `boundary_offset`: by how
     many px the annotator draws larger than the median annotator (of two annotators each has half the difference).
@@ -179,7 +179,7 @@ class HiddenPixels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverlappingCategories(msgspec.Struct, frozen=True, kw_only=True):
-    """What of overlapping categories is in figures that take one category a pixel: kappa, accuracy, alpha, confusion.
+    """What figures with one category a pixel (kappa, accuracy, alpha, confusion) make of overlaps.
 
     `layered_images`: images, or volumes, whose categories are layers on purpose: each layer counts by itself, and a
     pixel once for each. `hidden`: who has pixels that count nowhere.
@@ -232,7 +232,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def disagreement_causes(comparison: AnnotatorPairs) -> tuple[DisagreementCauses, ...]:
-    """Of every two annotators and category: how many pixels, and which share of them is due to what.
+    """For every two annotators and category, how many pixels they dispute, and the share due to each cause.
 
     Shares are of all pixels together. What lies in segments that count for nothing (crowds) is in `pixels` alone.
     """
@@ -458,7 +458,7 @@ _UNCLEAR_COLUMNS = {
 
 
 def unclear_categories(comparison: AnnotatorPairs, resampling: Resampling) -> Table:
-    """How much annotators agree on each category, and how much they would without the one who lowers it most.
+    """How much annotators agree on each category, and how much without the one who lowers it most.
 
     Columns: category (position), value, low, high (F1 of segments for things, Dice for all else, over all pairs of
     annotators), best (the value without one annotator), without (who: position), clusters. Three annotators are
@@ -482,7 +482,7 @@ def unclear_categories(comparison: AnnotatorPairs, resampling: Resampling) -> Ta
 
 
 def _category_values(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> list[tuple[float, float, float, int]]:
-    """Of each category the value, the ends of its interval, and the number of clusters with it."""
+    """For each category, the value, the ends of its interval, and the number of clusters with it."""
     countable = amounts.comparison.countable
     scores = category_scores(amounts, rows, resampling)
     result = []

@@ -25,7 +25,7 @@ from segdata.core.runs import Floats, Ints, expand_ranges
 
 @dataclass(frozen=True, slots=True)
 class BoundaryDistances:
-    """How far the boundary pixels of n shapes are from the other annotator's, in the unit of the spacing."""
+    """Distances from the boundary pixels of n shapes to the other annotator's boundary, in the unit of the spacing."""
 
     distance: Floats  # (p,) by shape; infinite where there is no other boundary
     offset: Ints  # (n + 1,) the pixels of shape i are `offset[i]:offset[i + 1]`

@@ -61,7 +61,7 @@ class VolumeAgreement(msgspec.Struct, frozen=True):
 
 
 def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
-    """Of each category that somebody drew in a volume: how its sizes agree over all annotators, and two by two.
+    """For each category drawn in a volume, how its sizes agree over all annotators and between every two.
 
     Sizes are mm³ where the spacing of every volume is known, else voxels; further passes of a person are left out.
     """

@@ -139,7 +139,7 @@ def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> Sw
 
 
 def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) -> tuple[Flags, Ints]:
-    """The different tasks: for which categories (n_tasks, n_categories + 2); and that of each annotation (n,).
+    """The different tasks (n_tasks, n_categories + 2), and the task of each annotation (n,).
 
     Every task has the votes -2 and -1, which take what is appended.
     """
@@ -150,7 +150,7 @@ def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) 
 
 
 def _valid_votes(says: Ints, task: Ints, task_categories: Flags) -> Ints:
-    """The votes (P, R) that count: of annotators who were there, on what they were asked for."""
+    """(P, R) the votes that count: by annotators who were present and asked."""
     counts = task != ABSENT
     for k in range(says.shape[1] if not task_categories.all() else 0):
         counts &= task_categories[np.maximum(task, 0), says[:, k, None]]
@@ -158,13 +158,13 @@ def _valid_votes(says: Ints, task: Ints, task_categories: Flags) -> Ints:
 
 
 def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Strips on which every side says the same from end to end; where none says anything there is none.
+    """Strips along which no side changes its label, without strips that no side labels.
 
     Takes R sides whose runs share no pixels, with a label from 1 to `n_labels` - 1 as owner. Returns `start` and `end`
-    (n,), the S different things `said` (S, R), label 0 where a side has no run, and which of them each strip is (n,).
+    (n,), the S different combinations of labels (S, R), 0 where a side has no run, and each strip's combination (n,).
 
     The labels at a place are the digits of one number. Where a side's label changes, its digit does: the running sum
-    of these steps along the line says all that is said.
+    of these steps along the line gives the combination.
     """
     changes = [_label_changes(side) for side in sides]
     place = np.concatenate([np.empty(0, np.int64), *(place for place, _ in changes)])
@@ -285,7 +285,7 @@ class DecidedStrips:
         return DecidedStrips(side.start, side.end, np.full(n, code), np.zeros(n, bool), unknown, unknown)
 
     def but(self, code: Ints) -> "DecidedStrips":
-        """All but those of some categories."""
+        """The strips without those of some categories."""
         kept = ~np.isin(self.code, code)
         return DecidedStrips(
             *(getattr(self, name)[kept] for name in ("start", "end", "code", "crowd", "support", "iou"))

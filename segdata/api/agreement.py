@@ -84,7 +84,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         return agreement_json(self.with_proposals())
 
     def with_proposals(self) -> "AgreementResult":
-        """The same with what accepting a finding changes, for `segdata review apply`: of those that a page lists."""
+        """The findings that a page lists, with corrections for `segdata review apply`."""
         from segdata.agreement.disagreements import PROPOSING_CODES, propose_corrections
         from segdata.api.decisions import image_portions, single_images
         from segdata.report.agreement.html import listed_findings
@@ -143,7 +143,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class AgreementRun:
-    """An agreement with what it was made of: the panel as a dataset of all annotators, and the measured tables.
+    """The inputs of an agreement: the panel as a dataset of all annotators, and the measured tables.
 
     `decided`: how many more findings there are that reviewers have decided.
     """
@@ -380,7 +380,7 @@ def _letter(k: int) -> str:
 
 
 def _anonymise(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
-    """The same with letters for names, but for the reference's."""
+    """The result with letters for names, except the reference's."""
     import numpy as np
 
     aliases = _letters(compared.annotator_pairs.annotators, gold)
@@ -400,7 +400,7 @@ def _anonymise(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
 
 
 class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
-    """The consensus that was written, what is undecided in it, and how each annotator compares with the others'."""
+    """The consensus that was written, its undecided regions, and each annotator against the consensus of the others."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata consensus --format json`` prints it."""

@@ -227,7 +227,7 @@ def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProba
 
 @dataclass(frozen=True, slots=True)
 class _FilePixels:
-    """The pixels of predictions in files; without categories, every thing has that of its mask."""
+    """The predicted pixels in files; without categories, each segment has the category of its mask."""
 
     image_ids: Sequence[str]
     predictor: FilePredictor

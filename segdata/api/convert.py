@@ -380,7 +380,7 @@ _KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was
 
 
 def _write_certificate(stream: ConversionStream, profile: Profile, target: Path, to: str) -> str:
-    """The certificate of what was lost."""
+    """Write the certificate of losses."""
     files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
     source, written = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
     return certificate_json(source, written, stream.n_images, stream.n_segments, stream.losses.listed(), stream.defects)

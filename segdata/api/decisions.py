@@ -86,7 +86,7 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
 
 
 def _is_current(decision: Decision, annotations: list[Annotation], dataset: OpenDataset) -> bool:
-    """Whether the label is the one that the reviewer saw.
+    """Whether the label is still as the reviewer saw it.
 
     A decision about an annotator whom only a command names (`carl=masks/`) is about the annotation without a name.
     """

@@ -286,7 +286,7 @@ def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
 
 
 class _Unsure(NamedTuple):
-    """Of a batch: segments below the confidence, segments without any, annotations without a segment but void."""
+    """For a batch: segments below the confidence, segments without any, and annotations that are void alone."""
 
     n_unsure: int
     n_unscored: int

@@ -87,7 +87,7 @@ def _write_changes(path: Path, images: Sequence[FixedImage]) -> None:
 
 
 class _Document(msgspec.Struct, frozen=True):
-    """A document of a dataset: its path below the dataset's folder, its rows, and what it calls images by itself."""
+    """One document of a dataset: its path below the dataset's folder, its rows, and its own names of images."""
 
     path: Path
     rows: Ints

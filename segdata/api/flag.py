@@ -230,7 +230,7 @@ def rank_errors(
 
 
 def _restrict_images(ranking: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
-    """The same for some images only; no mistake may be in any other."""
+    """The ranking of some images only; all known errors must lie in them."""
     number, kept = np.cumsum(known) - 1, known[ranking.image]
     return replace(
         ranking,

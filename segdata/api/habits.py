@@ -42,7 +42,7 @@ class Annotated(msgspec.Struct, frozen=True):
 
     @staticmethod
     def from_tables(tables: Tables) -> "Annotated":
-        """That of a dataset, from its tables."""
+        """The annotations in the tables of a dataset."""
         annotations, images = tables.annotations, tables.images
         annotators = annotations["annotator"].tolist()
         several = len(set(annotators) - {None}) > 1
@@ -206,7 +206,7 @@ def _fold_scope(
 
 
 def _unit(finding: Finding) -> _Unit:
-    """What has the finding: an image, or a file that belongs to none, and the annotator."""
+    """The unit that a finding belongs to: an image, or a file without images, and the annotator."""
     return finding.image or finding.file, finding.annotator
 
 
@@ -305,7 +305,7 @@ def _spread(findings: Sequence[Finding]) -> str:
 
 
 def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
-    """What the findings say: the message that all share, their beginnings if few, else the one in the middle."""
+    """An example for findings: the message that all share, their few beginnings, else the one in the middle."""
     if len({finding.message for finding in findings}) == 1:
         return findings[0].message
     beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)

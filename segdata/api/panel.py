@@ -41,7 +41,7 @@ class PairOptions(ReadOptions, total=False):
 
 
 class PanelOptions(PairOptions, total=False):
-    """The same, the tolerance of boundaries, and the cluster that compares."""
+    """The options of a panel, with the tolerance of boundaries and the cluster that compares."""
 
     tolerance: float | None
     tolerance_mm: float | None
@@ -64,7 +64,7 @@ PANEL_DEFAULTS: PanelOptions = {
 
 @dataclass(frozen=True, slots=True)
 class ComparedPanel:
-    """A panel, and what its annotators have in common, measured with a tolerance of boundaries."""
+    """A panel, and its annotators compared with a tolerance of boundaries."""
 
     panel: "Panel"
     tables: "Tables"
@@ -114,7 +114,7 @@ def name_datasets(data: PanelData) -> list[NamedData]:
 
 
 def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[NamedData]:
-    """All datasets with their names; `name` is that of `data`, where it is a single dataset."""
+    """All datasets with their names; `name` is for `data`, if that is a single dataset."""
     own: list[NamedData] = [(name, data)] if isinstance(data, (str, Path, OpenDataset)) else name_datasets(data)
     if name is not None and not isinstance(data, (str, Path, OpenDataset)):
         raise SegdataError(f"name {name!r} is for a single dataset; several have their own names")

@@ -213,7 +213,7 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
 
 
 def _local_path(place: T) -> T | Path:
-    """A path whose files are here; of a URL that of their copies."""
+    """A path whose files are local; for a URL, the path of their copies."""
     url = as_url(place)
     if url is None:
         return place
@@ -373,7 +373,7 @@ def split_revision(path: Path) -> tuple[Path, str | None]:
 
 
 def _find_config(root: Path, given: str | Path | None) -> Config:
-    """The configuration file that was named, or the one beside the data, or none."""
+    """The configuration file that was given, else the one beside the data, else none."""
     path = dataset_folder(root) / CONFIG if given is None else Path(given)
     if given is None and not lexists(path):
         return Config()

@@ -57,7 +57,7 @@ R = TypeVar("R", bound=Result)
 
 
 def promote(cls: type[R], value: Any, **context: Any) -> R:  # Any: of a base class of `cls`; what its renderers need
-    """`value` as an instance of `cls`, a subclass of its own class that also renders, with what the renderers need."""
+    """Turn `value` into an instance of `cls`, a subclass of its class that renders itself with the `context`."""
     result = cls(**{name: getattr(value, name) for name in _field_names(value)})
     vars(result)["_context"] = context  # frozen results refuse assignment
     return result

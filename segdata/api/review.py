@@ -371,7 +371,7 @@ def export_findings(
 
 
 def _write_instructions(task: Path, to: AnnotationTool) -> None:
-    """Write what the tool is to be told before it takes the task."""
+    """Write the instructions for setting up the tool before the task is imported."""
     if to == "cvat":
         text, path = cvat_labels(read_xml(task / "annotations.xml")), task / "labels.json"
     else:

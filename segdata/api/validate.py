@@ -46,7 +46,7 @@ class ValidationResult(Result, Validation):
         return chosen
 
     def against(self, before: Iterable[Finding]) -> "ValidationResult":
-        """The same result with the findings of an earlier one as its baseline: `findings` are those that are new."""
+        """The same result compared with an earlier one as its baseline: `findings` are the new ones."""
         return promote(ValidationResult, super().against(before), **self._context)
 
     def to_json(self, max_findings: int | None = None) -> str:

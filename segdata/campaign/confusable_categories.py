@@ -77,7 +77,7 @@ def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
 
 
 def _as_rgb(image: ChannelArray) -> Floats:
-    """Three channels from 0 to 255; what has more than 8 bits is stretched to that."""
+    """Three channels from 0 to 255; more than 8 bits are stretched to that range."""
     channels = image[[0, 1, 2] if len(image) >= 3 else [0, 0, 0]].astype(np.float64)
     if image.dtype == np.uint8:
         return channels
@@ -146,7 +146,7 @@ def confusable_pairs(
 
 
 def _most_doubtful_first(pair: ConfusablePair) -> tuple[float, float, bool, float, str, str]:
-    """Doubtful pairs first."""
+    """Sort key: pairs drawn twice first, then by looks, names and colours."""
     mistaken = 0.0 if math.isnan(pair.mistaken) else pair.mistaken
     return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
 

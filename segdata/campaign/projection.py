@@ -306,7 +306,7 @@ def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
     sample = SampleUnits.from_ids(independent_units(tables)[annotated])
     part = 1 / np.bincount(image)[image]
     counted = _CategoryCounts(tables, image, part, n_images)
-    hours, timed_by = _project_hours(annotations, image, part, sample, size, plan, counted.every)
+    hours, timed_by = _project_hours(annotations, image, sample, size, plan, counted.every)
     frame = annotations["labelled"] + annotations["unlabelled"]
     share = {
         name: _at_most_one(
@@ -398,13 +398,12 @@ def _category_ids(tables: Tables) -> Ints:
 def _project_hours(
     annotations: Table,
     image: Ints,
-    part: Floats,
     sample: SampleUnits,
     size: float,
     plan: CampaignPlan,
     segments: Floats,
 ) -> tuple[ProjectedRange | None, str]:
-    """The hours of a campaign, and what they come from."""
+    """Project the hours of a campaign, with their basis."""
     if plan.minutes_per_segment is not None:
         source = f"{plan.minutes_per_segment:g} minutes a segment"
         return project_amounts(sample, segments, size).project(0, plan.n_images * plan.minutes_per_segment / 60), source
@@ -437,7 +436,7 @@ USUAL_SHARE = (0.2, 0.4)  # of the cost, for quality assurance
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Hours of work, and what an hour costs."""
+    """Hours of work by kind, and the cost of an hour."""
 
     annotation: float  # hours for the first annotation of each image
     again: float  # hours for further annotations of the same images, which are there for comparison

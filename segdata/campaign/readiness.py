@@ -379,7 +379,7 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
 
 
 def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[ReadinessReason]:
-    """Categories on which annotators disagree whoever they are, and those that they take for each other."""
+    """Categories on which all annotators disagree, and pairs of categories that they confuse."""
     if agreement is None:
         return
     for category in agreement.categories:

@@ -143,11 +143,11 @@ def _option_words(option: str, value: object) -> list[str]:
     ),
 )
 @DATA
-@training_options
 @option("--predictions P", "Use the predictions of a model instead of training one.", type=PATH)
-@WORK_DIR(help="Folder for networks and predictions; an interrupted run resumes from it.")
 @option("--budget N", "How much to flag: 200, 5%, 30min or 40images; default: at most 5%.")
+@WORK_DIR(help="Folder for networks and predictions; an interrupted run resumes from it.")
 @option("--evaluate TRUTH", "Evaluate the result against clean labels, or a list of known errors.", "truth", type=PATH)
+@training_options
 @rule_options
 @MAX_FINDINGS
 @option("--overlays DIR", "Draw the images with findings as PNG files in this folder.", type=PATH)

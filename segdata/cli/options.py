@@ -185,8 +185,8 @@ class DataOptions(msgspec.Struct, frozen=True):
 
 
 _DATA_OPTIONS = (
-    option("--from FORMAT", "Format of DATA; default: detected.", "format", type=FORMAT),
-    option("--taxonomy FILE", "Taxonomy; default: taxonomy.yaml beside DATA.", type=PATH),
+    option("--from FORMAT", "Format of the input; default: detected.", "format", type=FORMAT),
+    option("--taxonomy FILE", "Taxonomy; default: taxonomy.yaml beside the input.", type=PATH),
     option("--images DIR", "Folder of the image files.", type=PATH),
     option(
         "--list FILE",
@@ -196,11 +196,11 @@ _DATA_OPTIONS = (
     ),
     option(
         "--read-option NAME=VALUE",
-        "Option of the format of DATA; `segdata formats FORMAT` lists them.",
+        "Option of the input's format; `segdata formats FORMAT` lists them.",
         "read_options",
         multiple=True,
     ),
-    option("--config FILE", "Settings; default: segdata.yaml beside DATA.", type=PATH),
+    option("--config FILE", "Settings; default: segdata.yaml beside the input.", type=PATH),
     option(
         "--max-pixels N",
         "Decode images and arrays of up to N pixels; default: 178,956,970.",

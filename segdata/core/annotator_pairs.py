@@ -79,7 +79,7 @@ class AnnotatorPairs:
 
     @property
     def countable(self) -> NDArray[np.bool_]:
-        """(n_categories,) whose segments are counted one by one; the others are pixels."""
+        """(n_categories,) whether segments of a category are counted one by one; else its pixels are."""
         return np.array([category.kind == "thing" and self.task != "semantic" for category in self.categories], bool)
 
     def category_is_counted(self, name: str) -> bool:
@@ -120,7 +120,7 @@ class MisplacedAnnotator:
 
 @dataclass(frozen=True, slots=True)
 class PanelAssessment:
-    """What follows from the tables of a panel, as rows that rules filter."""
+    """The results of comparing a panel, as rows that rules filter."""
 
     disputes: Table  # segments that annotators do not agree on; see `segdata.agreement.disagreements`
     biases: Table  # annotator x category x kind, tested against chance; see `segdata.agreement.annotator_bias`

@@ -106,7 +106,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def place(made: Path, path: Path) -> None:
-    """Move a finished file or folder to a place that is free, or an empty folder; never over what is there.
+    """Move a finished file or folder to a free place or an empty folder; never overwrites.
 
     Raises FileExistsError if another program was faster.
     """

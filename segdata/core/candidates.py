@@ -91,7 +91,7 @@ class Candidate(NamedTuple):
 
     @property
     def verb_have(self) -> str:
-        """The same for what it has."""
+        """The words "probably has", "probably have" or "may have"."""
         return f"probably {'has' if self.whole else 'have'}" if self.probability >= LIKELY_ERROR else "may have"
 
     @property

@@ -252,7 +252,7 @@ class RemoteDataset:
 
     @staticmethod
     def from_dataset(data: OpenDataset) -> "RemoteDataset":
-        """That of an opened dataset, which every worker opens as a whole.
+        """Describe an opened dataset so that every worker can open it as a whole.
 
         Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
         """
@@ -266,7 +266,7 @@ class RemoteDataset:
 
     @staticmethod
     def cut(data: OpenDataset) -> "tuple[RemoteDataset, Callable[[Ints], Portion]]":
-        """That of an opened dataset, and a function that makes portions, rows of images, for its workers.
+        """Describe an opened dataset, and return a function that makes portions, rows of images, for its workers.
 
         If the format allows it, a worker reads only the parts of files that a portion is in. Raises as `from_dataset`.
         """

@@ -125,7 +125,7 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     categories: dict[str, CategoryGold] = msgspec.field(default_factory=dict)
 
     def for_category(self, category: str) -> CategoryGold:
-        """What holds for a category, by name."""
+        """The scores that a category, by name, must reach."""
         own = self.categories.get(category, CategoryGold())
         return msgspec.structs.replace(
             own, metric=own.metric or self.metric, bar=self.each if own.bar is None else own.bar

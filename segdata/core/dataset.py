@@ -232,7 +232,7 @@ class OpenDataset:
 
     @cached_property
     def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
-        """Of images, annotations and segments: one pass, since all are decoded together."""
+        """The tables of images, annotations and segments: one pass, since all are decoded together."""
         images, annotations, segments = [], [], []
         for batch in chain([Batch.empty()], self):  # so that every column is there, without images too
             images.append(batch.images)

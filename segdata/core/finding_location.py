@@ -56,7 +56,7 @@ class ImageRegions:
         return self.only(order[np.cumsum(self.area[order]) <= (pixels or 0)])
 
     def smallest(self, finding: Finding, height: int, among: Ints) -> Runs:
-        """The smallest regions that together have as many pixels as a finding; those in its box come first."""
+        """The smallest regions with as many pixels in all as a finding, those in its box first."""
         x, y, wide, high = finding.bbox or (0, 0, 0, 0)
         run_x, run_y = np.divmod(self.runs.start, height)
         inside = (run_x >= x) & (run_x < x + wide) & (run_y >= y) & (run_y < y + high)
@@ -85,7 +85,7 @@ class Annotation:
 
     @property
     def annotator(self) -> str | None:
-        """Whose it is."""
+        """The annotator's name."""
         name: str | None = self.batch.annotations["annotator"][0].as_py()
         return name
 
@@ -147,7 +147,7 @@ _PIXEL = re.compile(r"x=(\d+), y=(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class FindingLocation:
-    """What to point at."""
+    """Where a finding is: segments, pixels, rings, points and boxes to draw."""
 
     segments: Ints  # rows of the batch's segments that the finding names
     runs: Runs = field(default_factory=Runs.empty)  # the pixels concerned, of owner 0
@@ -183,7 +183,7 @@ def _gap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocatio
 
 
 def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The unlabelled region that the value's first pixel lies in: what is unknown became no segment.
+    """The unlabelled region around the first pixel of an unknown value, which became no segment.
 
     Only the pixel where most of that region is of other values.
     """
@@ -201,7 +201,7 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
 
 
 def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """Unlabelled slivers, or doubly claimed ones: those with as many pixels as the finding."""
+    """The slivers, unlabelled or claimed twice, that have as many pixels as the finding."""
     gaps = _slivers(annotation, annotation.unlabelled_pixels(), finding.pixels)
     if gaps.length.sum() == finding.pixels:
         return FindingLocation(rows, gaps)
@@ -281,7 +281,7 @@ _LOCATORS: dict[str, Callable[[Annotation, Finding, Ints], FindingLocation]] = {
 
 
 def _proposed_location(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The pixels that a correction would change: those proposed where a category is new, else those that differ."""
+    """The pixels that a correction would change: the proposed ones for a new category, else those that differ."""
     correction = finding.correction
     if correction is None or correction.size != annotation.size:
         return FindingLocation(rows)

@@ -87,7 +87,7 @@ class Loss(msgspec.Struct):
 
 
 class AffectedItems(msgspec.Struct, frozen=True):
-    """What a loss befalls: the first few as texts, and the images that all of it is on."""
+    """The items that a loss affects: the first few as texts, and the ids of all images that they are on."""
 
     few: Sequence[str]
     images: Sequence[str]
@@ -176,7 +176,7 @@ class FileProbe:
         self._answers: dict[Callable[[Path], Any], Any] = {}
 
     def once(self, question: Callable[[Path], _Answer]) -> _Answer:
-        """What a function says of the root: several formats may ask, it is called once."""
+        """The answer of a function about the root, which is called once however many formats ask."""
         if question not in self._answers:
             self._answers[question] = question(self.root)
         answer: _Answer = self._answers[question]
@@ -216,7 +216,7 @@ class FileProbe:
         return self._heads[name]
 
     def heads(self, pattern: str, expression: bytes, most: int = 8) -> list[str]:
-        """Of the first `most` names that match `pattern` those whose head has `expression` (a regular expression)."""
+        """The names, among the first `most` that match `pattern`, whose head matches a regular `expression`."""
         return [name for name in self.matching(pattern)[:most] if re.search(expression, self.head(name))]
 
 

@@ -21,7 +21,7 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 
 
 def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
-    """The ids that a name stands for: of a category its own and those of all below it, of a group those below it."""
+    """The ids that a name stands for: a category's own and those below it; for a group, all ids below it."""
     parents = taxonomy.parents
     by_name: defaultdict[str, set[int]] = defaultdict(set)
     for category in taxonomy.categories:
@@ -55,7 +55,7 @@ def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDAr
 
 
 def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
-    """(n,) whether one of the two categories names the other; which of them does not matter."""
+    """(n,) whether one of the two categories names the other, in either direction."""
     return is_related(taxonomy, relation, a, b) | is_related(taxonomy, relation, b, a)
 
 

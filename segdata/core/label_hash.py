@@ -101,12 +101,12 @@ class _ColumnHash:
             data.update(array.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
 
     def digest(self) -> bytes:
-        """Of everything added so far."""
+        """The digest of everything added so far."""
         return b"".join(part.digest() for part in self._parts)
 
 
 def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box | None = None) -> str:
-    """Of the segments `rows` of an annotation, or without any, of all labels within a box; 24 hexadecimal digits.
+    """Hash the segments `rows` of an annotation, or without rows all labels within a box; 24 hexadecimal digits.
 
     It depends on categories (by name) and pixels, never on ids or the order of segments: who renumbers changes
     nothing. Without rows and box it is of the whole annotation.
@@ -129,7 +129,7 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
 
 
 def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
-    """Of each segment of an annotation alone, as `hash_segments` with its row gives it.
+    """Hash each segment of an annotation alone, as `hash_segments` does with its row.
 
     `runs` are theirs, the owner being the place in `names`, the names of their categories.
     """
@@ -142,7 +142,7 @@ def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
 
 
 def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], profile: Profile) -> str:
-    """The hash of the labels that a finding is about: the segments that it names, or else those in its box.
+    """Hash the labels that a finding is about: the segments that it names, else the labels in its box.
 
     In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
     what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does

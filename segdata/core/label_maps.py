@@ -150,7 +150,7 @@ class LabelMaps:
         return SegmentRuns(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
 
     def downscale(self, scale: float) -> "LabelMaps":
-        """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.
+        """Scale the labels down: sides are `scale` (at most 1) times as long, each pixel takes the label at its middle.
 
         So what is thin stays as wide as it is on average; what is smaller than a pixel may be lost.
         """

@@ -105,7 +105,7 @@ class EntryPoint:
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """What installed packages name under a group, in the order of `sys.path`; of a package, its first copy."""
+    """The entry points of a group in the order of `sys.path`; of a package installed twice, the first copy's."""
     points: list[EntryPoint] = []
     packages: set[str] = set()
     for folder in sys.path:

@@ -63,7 +63,7 @@ ChannelArray = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class TextHeader:
-    """What the text before the voxels says."""
+    """The facts in the text before the voxels."""
 
     shape: tuple[int, ...]  # of the volume, without the interleaved axis
     n_layers: int  # values that lie interleaved at each voxel
@@ -328,7 +328,7 @@ _WARNINGS: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 
 
 class _Leniency(msgspec.Struct):
-    """Who is reading now: pydicom's settings are those of the whole process, and the last to leave puts them back."""
+    """A count of readers: pydicom's settings are global, so the last reader to leave restores them."""
 
     lock: Lock = msgspec.field(default_factory=Lock)
     readers: int = 0
@@ -355,7 +355,7 @@ def is_dicom(head: bytes) -> bool:
 
 @contextmanager
 def collect_dicom_warnings() -> Iterator[list[str]]:
-    """What pydicom remarks in this thread while the block runs, each remark once; nothing of it reaches the terminal.
+    """Collect pydicom's warnings in this thread while the block runs, each once, and print none of them.
 
     Values that break rules of the standard which do not matter here are read. Raises SegdataError that says how to
     get pydicom.

@@ -59,7 +59,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
 
 
 def find_overlaps(a: SweepRuns, b: SweepRuns) -> Overlaps:
-    """Every pair of segments that shares pixels, and what each side has alone."""
+    """Every pair of segments that shares pixels, and the pixels that each side has alone."""
     first, second, pixels = a.overlaps_with(b)
     alone_a, alone_b = _pixels_alone(a, b, first, pixels), _pixels_alone(b, a, second, pixels)
     left, right = (np.flatnonzero(alone).astype(np.int32) for alone in (alone_a, alone_b))
@@ -130,7 +130,7 @@ class FrameUnion(msgspec.Struct, frozen=True):
 
 
 def union_by_frame(side: SweepRuns, line: NumberLine) -> FrameUnion:
-    """What the runs of `side` cover in each frame of `line`."""
+    """The union of the runs of `side` in each frame of `line`."""
     start, length, multiple = kernels.cover(side.start, side.end)
     frame, x, y = line.lower(start)
     n_frames = len(line.base)

@@ -43,7 +43,7 @@ def slice_uri(path: Path, k: int) -> str:
 
 
 def as_url(place: object) -> str | None:
-    """The URL that a text or path is; None for what is on this machine.
+    """The URL that a text or path names; None for a local path.
 
     >>> as_url("s3://bucket/data"), as_url(Path("s3://bucket/data")), as_url("data/a.json"), as_url("file:///data")
     ('s3://bucket/data', 's3://bucket/data', None, None)
@@ -55,7 +55,7 @@ def as_url(place: object) -> str | None:
 
 
 def local_file(uri: str | None) -> Path | None:
-    """The file that a path or URI names, without what is behind a #; None where it is none of this machine.
+    """The local file that a path or URI names, without a fragment (#...); None for a remote one.
 
     >>> local_file("file:///a%20b.nii.gz#k=3").as_posix(), local_file("s3://a/b.png")
     ('/a b.nii.gz', None)
@@ -69,7 +69,7 @@ def local_file(uri: str | None) -> Path | None:
 
 
 def replace_file(uri: str, path: Path) -> str:
-    """The same part of another file.
+    """The path or URI with another file and the same fragment.
 
     >>> replace_file("file:///a/b.nii#k=3", Path("/c/b.nii")), replace_file("a.png", Path("c.png"))
     ('file:///c/b.nii#k=3', 'c.png')
@@ -103,7 +103,7 @@ def relative_uri(uri: str | None, root: Path) -> str | None:
 
 
 def absolute_uri(uri: str | None, root: Path) -> str | None:
-    """`relative_uri` backwards: the absolute path or URI of what is written below `root`."""
+    """The inverse of `relative_uri`: the absolute path or URI of a name written below `root`."""
     if not uri or "://" in uri:
         return uri
     part = None if Path(uri).is_absolute() else _PART.fullmatch(uri)
@@ -190,7 +190,7 @@ def check_plain_files(root: Path) -> None:
 
 
 def _links_and_others(folder: Path) -> Iterator[Path]:
-    """What is neither a plain file nor a folder, at any depth; links are not followed."""
+    """Everything below a folder that is neither a plain file nor a folder; links are not followed."""
     with suppress(OSError), os.scandir(folder) as entries:  # the reader reports what it cannot read
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

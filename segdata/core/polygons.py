@@ -184,7 +184,7 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
 
 
 def stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """All pairs of an interval and a place in it, ``begin <= at < end``, in portions."""
+    """All pairs of an interval and a point in it, ``begin <= point < end``, in portions."""
     ascending = np.argsort(points, kind="stable")
     first, last = (np.searchsorted(points[ascending], ends) for ends in (begin, end))
     count = np.maximum(last - first, 0)

@@ -115,7 +115,7 @@ class Profile:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"
 
     def under(self, config: Config) -> "Profile":
-        """The same profile with what the configuration declares; it overrides dataset.yaml and the format's default."""
+        """The profile with the configuration's policies, which override dataset.yaml and the format's default."""
         coverage, overlap = self.coverage, self.overlap
         if config.coverage is not None:
             coverage = Policy(config.coverage, declared=True)

@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """That some tables are one part of a dataset."""
+    """One part of a dataset, as a rule sees it."""
 
     whole: Tables | None = None  # in the leading part, which has no rows of its own: the tables of the whole dataset
     answers: Sequence[Table] = ()  # to what the rule has asked for so far
@@ -91,7 +91,7 @@ def run_part(check: Callable[[Tables], Iterable[RowFinding]], tables: Tables, pa
 
 
 def pack_request(request: Request) -> Request:
-    """The same with whole numbers in as few bytes as they need."""
+    """The request with whole numbers in as few bytes as they need."""
     return msgspec.structs.replace(request, columns={name: _narrow(col) for name, col in request.columns.items()})
 
 

@@ -213,7 +213,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
 
     @staticmethod
     def from_strata(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
-        """The values that can be compared, of all or (flags or rows) of those `among` them."""
+        """The comparable values among all, or among those that `among` (flags or rows) chooses."""
         rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
         rows = rows[np.lexsort((group[rows], stratum[rows]))]
         inverse = np.unique(stratum[rows], return_inverse=True)[1]
@@ -224,7 +224,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         )
 
     def only(self, groups: list[int]) -> "StratifiedGroups":
-        """The same with some groups alone; its rows are those of the caller still."""
+        """Only some groups; `rows` still index the caller's values."""
         kept = np.isin(self.group, groups)
         inner = StratifiedGroups.from_strata(self.group[kept], self.stratum[kept], self.n_groups)
         return StratifiedGroups(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
@@ -370,7 +370,7 @@ def compare_mixes(
 
 
 def _mix_distance(part: Floats, total: Floats) -> Floats:
-    """(n,) between the mixes of portions (n, n_categories) and of what they leave of the total (n_categories,)."""
+    """(n,) distances between the mix of each portion (n, n_categories) and of the rest of `total` (n_categories,)."""
     rest = total - part
     with np.errstate(divide="ignore", invalid="ignore"):
         own_values, others = part / part.sum(axis=1, keepdims=True), rest / rest.sum(axis=1, keepdims=True)

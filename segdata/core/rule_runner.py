@@ -74,7 +74,7 @@ def _default_codes(config: Config, installed: Mapping[str, Rule]) -> frozenset[s
 
 
 def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
-    """The families that must be measured for those of the rules that apply to the dataset.
+    """The families to measure for the rules that apply to the dataset.
 
     Gaps are measured only if every pixel must be labelled: elsewhere the background is one.
     """
@@ -96,7 +96,7 @@ def find_by_rule(
     jobs: int = 1,
     known: Mapping[str, list[Finding]] | None = None,
 ) -> dict[str, list[Finding]]:
-    """Code -> what each rule finds that applies, as yet without severities, overrides and suppressions.
+    """Code -> findings of each rule that applies, before severities, overrides and suppressions.
 
     Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it. What
     is `known` is not looked for again. The rule about suppressions is left out: it needs the findings of the others.
@@ -132,7 +132,7 @@ def find_in_part(
     answers: Answers,
     whole: Tables | None = None,
 ) -> FoundInPart:
-    """Code -> what each rule finds in one part of a dataset, as far as the answers by code go.
+    """Code -> findings of each rule in one part of a dataset, as far as the answers by code go.
 
     `whole`: the tables of the whole dataset, in the leading part; see `segdata.core.reductions`.
     """
@@ -168,7 +168,7 @@ def combine_parts(
     begins: Sequence[Mapping[str, int]],
     run: Callable[[Answers, Sequence[str], Sequence[str]], Sequence[FoundInPart]],
 ) -> dict[str, list[Finding]]:
-    """Code -> what the rules find in a dataset in parts.
+    """Code -> findings of the rules in a dataset in parts.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ class _FindingControl:
         return None if severity == "off" else finding if severity is None else replace(finding, severity=severity)
 
     def drop_suppressed(self, findings: Iterable[T]) -> list[T]:
-        """Those that no suppression accepts."""
+        """The findings or defects that no suppression accepts."""
         if not self._suppressions:
             return list(findings)
         return [finding for finding in findings if not self._is_suppressed(finding)]
@@ -312,7 +312,7 @@ Rows = dict[int, tuple[Any, ...]]  # Any: as the columns
 
 
 class _FindingBuilder:
-    """Fills in what follows from the rows that a rule names: image, annotator, ids, category, place."""
+    """Completes row findings: looks up image, annotator, ids, category and place of their rows."""
 
     def __init__(self, tables: Tables) -> None:
         self._categories = {category.id: category.name for category in reversed(tables.profile.taxonomy.categories)}
@@ -321,7 +321,7 @@ class _FindingBuilder:
         self._tables = tables
 
     def findings(self, rule: Rule, row_findings: Iterable[RowFinding]) -> list[Finding]:
-        """The findings of a rule from what it yields; the rows are looked up for all at once."""
+        """Complete what a rule yields to findings; all rows are looked up at once."""
         every = list(row_findings)
         segments = self._tables.segments.rows({row for finding in every for row in finding.segments}, *_SEGMENT_COLUMNS)
         owners = {finding.annotation for finding in every} | {row for row, *_ in segments.values()}

@@ -197,7 +197,7 @@ def configured_overrides(config: Config) -> list[tuple[Override, dict[str, RuleS
 
 
 def configured_severities(config: Config) -> dict[str, RuleSeverity]:
-    """Code -> the severity that the configuration gives it; the others have their own."""
+    """Code -> the configured severity, for rules that have one."""
     return {rule.code: severity for rule, severity in _by_rule(config.severity, "severity", "severity")}
 
 

@@ -87,7 +87,7 @@ class Runs:
 
     @staticmethod
     def concatenate(pieces: list["Runs"], n_owners: list[int]) -> "Runs":
-        """All pieces after one another; the owners of piece k follow those of piece k - 1 (`n_owners` each)."""
+        """The pieces in order; the owners of piece k follow those of piece k - 1 (`n_owners` each)."""
         if not pieces:
             return Runs.empty()
         shift = np.concatenate([[0], np.cumsum(n_owners)[:-1]]).astype(np.int32)
@@ -165,7 +165,7 @@ class NumberLine(msgspec.Struct, frozen=True):
 
     @staticmethod
     def from_sizes(height: Ints, width: Ints) -> "NumberLine":
-        """Frames of these sizes (n,), in pixels, one after the other."""
+        """Lay frames of these sizes (n,), in pixels, one after the other."""
         room = (height + 1) * (width + 1)
         return NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
 
@@ -251,7 +251,7 @@ def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components
     8-connected, as the dual of 4-connected parts: so parts less holes is the Euler number
     (Gray, 1971, IEEE Transactions on Computers C-20(5), 551-561; `skimage.measure.euler_number(connectivity=1)`).
     Only owners in `among` (n_owners,) are searched; `SegmentShapes.n_holes` counts the holes of each. `height`
-    (n_owners,) is that of the owner's image. `Regions.owner` is the segment.
+    (n_owners,) is that of the owner's image. The components' `owner` is the segment.
     """
     strips = hole_strips(runs, height, among)
     return _components(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
@@ -305,7 +305,7 @@ class _ComplementStrips(msgspec.Struct, frozen=True):
 
 
 def _complement(runs: Runs, height: Ints) -> _ComplementStrips:
-    """What lies above, between and below the runs of each column that an owner has runs in.
+    """The pixels above, between and below the runs of each column in which an owner has runs.
 
     Strips above the first and below the last run are open: they reach out of the owner's box, beyond the frame even.
     So are the strips next to a column that the owner has no runs in, those of its first and last column among them.

@@ -120,7 +120,7 @@ def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
 
 
 def flat_bytes(values: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of n texts or binaries one after the other, and where each begins and the last ends (n + 1,).
+    """The bytes of n texts or binaries in one array, and offsets (n + 1,): where each begins and the last ends.
 
     Null counts as empty. Nothing is copied where there is no null.
     """

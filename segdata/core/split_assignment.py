@@ -30,7 +30,7 @@ class UnitAmounts:
 
     @staticmethod
     def from_entries(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
-        """Entries (m,) in any order; those of one unit and quantity are added."""
+        """Build from entries (m,) in any order; entries of one unit and quantity are added."""
         key, inverse = np.unique(unit * n_quantities + quantity, return_inverse=True)
         total = np.bincount(inverse, amount, len(key)).astype(np.float64, copy=False)
         unit, quantity = np.divmod(key[total > 0], max(n_quantities, 1))
@@ -148,7 +148,7 @@ class _Assignment:
         self._over[quantity, part] += times * share
 
     def wanting(self, unit: int) -> int:
-        """The part that wants most of what the unit has, and most images; of several the first."""
+        """The part that lacks most of what the unit has, and most images; among equals the first."""
         quantity, _ = self._amounts.entries(unit)
         wanted = -self._over[quantity]
         return int((wanted[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + wanted[-1]).argmax())
@@ -338,7 +338,7 @@ def _unit_ranks(images: Sequence[str], unit: Ints, seed: int) -> Ints:
 
 
 def _kept_parts(place: Ints, kept: Ints | None, n_units: int) -> Ints:
-    """(n_units,) the part that units stay in, that of most of their images; -1: any."""
+    """(n_units,) the part in which most images of a unit are already; -1: any."""
     if kept is None or not len(kept):
         return np.full(n_units, -1, np.int64)
     votes = np.zeros((n_units, int(kept.max()) + 2), np.int64)

@@ -101,7 +101,7 @@ def original_url(path: str, among: Sequence[Mirror] | None = None) -> str:
 
 
 def open_mirrored(path: Path) -> IO[bytes] | Path:
-    """What to read a file of a mirror from: itself, or where it is left, a file that is fetched piece by piece."""
+    """The path of a mirrored file, or, if the mirror left it remote, a file that is fetched piece by piece."""
     url = original_url(str(path))
     return path if url == str(path) or path.exists() else open_piecewise(url)
 
@@ -146,7 +146,7 @@ def _check_size(place: str, n_bytes: int, size: int) -> None:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the files in a folder, and of those that a mirror leaves where they are."""
+    """The names of the files in a folder, with those that a mirror left remote."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     for made in _MIRRORS:
         if folder.is_relative_to(made.folder):

@@ -37,7 +37,7 @@ def annotation_strata(tables: Tables, column: str) -> StratumNames:
 
 
 def annotation_strata_if_any(tables: Tables, column: str) -> StratumNames:
-    """As `annotation_strata`, but None throughout where nothing is known."""
+    """As `annotation_strata`; None throughout if nothing is known."""
     if column in ANNOTATION_COLUMNS:
         return _annotation_values(tables.annotations, column)
     return image_strata(tables, column)[tables.annotations["image"]]
@@ -155,7 +155,7 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
 
 
 def is_example(tables: Tables, *, crowds: bool = True) -> Flags:
-    """(n_segments,) those that count as examples of their category: with pixels, not void; `crowds`: those too."""
+    """(n_segments,) whether a segment has pixels and is not void; with `crowds`, crowds are examples too."""
     segments = tables.segments
     flags = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
     return flags if crowds else flags & ~segments["iscrowd"]

@@ -98,7 +98,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """Of the columns."""
+        """The names of the columns."""
         return list(self._columns)
 
     def __getitem__(self, name: str) -> Column:
@@ -164,7 +164,7 @@ class Table:
         return Table({name: _LazyRows(column, chosen) for name, column in self._columns.items()})
 
     def beside(self, **columns: Column) -> "Table":
-        """The same rows with more columns, or others in place of those of the same name."""
+        """The same rows with columns added or replaced."""
         return Table({**self._columns, **columns})
 
     def lines(self, *names: str) -> Iterator[tuple[Any, ...]]:  # Any: as the columns
@@ -172,7 +172,7 @@ class Table:
         return zip(*(self[name].tolist() for name in names), strict=True)
 
     def rows(self, rows: Collection[int], *names: str) -> dict[int, tuple[Any, ...]]:  # Any: as the columns
-        """Some columns of some rows by row number, as Python's own numbers and texts; does not make whole columns."""
+        """Some columns of some rows, by row number, as Python's own numbers and texts; builds no whole columns."""
         if not rows:
             return {}
         chosen = np.fromiter(rows, np.int64, len(rows))

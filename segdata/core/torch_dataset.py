@@ -77,7 +77,7 @@ class TrainingData(Dataset[Sample]):
         return sample if self._transform is None else self._transform(sample)
 
     def _image(self, row: int) -> NDArray[np.generic]:
-        """(channels, height, width) of an image: of its file, or of all its files one after the other."""
+        """(channels, height, width) the pixels of an image, from its file or from all its files in order."""
         name, uri = self.maps.image_ids[row], self.maps.uris[row]
         files = self.maps.channels[row] or (() if uri is None else (uri,))
         if not files:

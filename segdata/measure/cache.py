@@ -263,7 +263,7 @@ def _delete_old(folder: Path) -> None:
 def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTables:
     """The tables of the images `first:last`, rows counted from 0 within it; of the defects those that name one of them.
 
-    Each table must be in the order of its images, as `measure_batch` makes them and `together` leaves them.
+    Each table must be in the order of its images, as `measure_batch` makes them and `concatenate_measured` leaves them.
     """
     span = {"images": (first, last)}
     tables = {"images": measured.tables["images"].slice(first, last - first)}

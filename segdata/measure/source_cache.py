@@ -153,7 +153,7 @@ class CachedSource:
     ) -> dict[str, list[Finding]]:
         """As `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
 
-        `tables`: what `measured` gave last. What rules of other packages find is not kept: these may change.
+        `tables`: what `measure` returned last. What rules of other packages find is not kept: these may change.
         """
         if not self._token:
             return find_by_rule(tables, chosen, config, jobs)

@@ -91,7 +91,7 @@ def _n_images(findings: Iterable[Finding]) -> int:
 def place_lines(
     image: str | None, thing: str, bbox: Sequence[int] | None, annotator: str | None, console: Console, indent: str
 ) -> list[str]:
-    """Where something is, in a line or two: image, what it is, box, annotator."""
+    """The place of a finding in a line or two: image, subject, box, annotator."""
     box = "at x {}, y {}, {} x {} px".format(*bbox) if bbox else None
     rest = ", ".join(filter(None, [thing, box, annotator and f"by {annotator}"]))
     room = console.width - len(indent) - (display_width(rest) + 2 if rest else 0)
@@ -462,7 +462,7 @@ class _FlagPart(msgspec.Struct, frozen=True):
 
 
 class _AnyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the JSON reports have in common."""
+    """The fields that all JSON reports share."""
 
     findings: tuple[FindingRow, ...]
     known: tuple[FindingRow, ...] = ()

@@ -358,7 +358,7 @@ class AreaRange:
 
     @staticmethod
     def from_row(row: Row, begin: float, span: float) -> "AreaRange":
-        """Those of a row of a summary's categories, on an axis of logarithms from `begin` over `span`."""
+        """Build from a row of a summary's categories, on a logarithmic axis from `begin` over `span`."""
         low, q25, median, q75, high = (100 * (_log_area(row[f"area_{name}"]) - begin) / span for name in QUANTILES)
         least, middle, most = (short_number(row[f"area_{name}"]) for name in ("min", "median", "max"))
         return AreaRange(least=least, middle=middle, most=most, low=low, q25=q25, median=median, q75=q75, high=high)

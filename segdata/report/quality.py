@@ -242,7 +242,7 @@ def rework_text(result: ReworkSummary, console: Console) -> str:
         rows = [model for model in result.rows if model.annotator == annotator]
         if annotator is not None and len({model.annotator for model in result.rows}) == 2:
             continue  # everybody is one person
-        lines += ["", console.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, console)]
+        lines += ["", console.paint(f"  {annotator or 'all annotators'}", "bold"), *_rework_rows(rows)]
     lines += ["", *console.wrap(_EXPLAINED.format(tolerance_in_words(result.tolerance)), "  ", style="dim")]
     return "\n".join(lines) + "\n"
 
@@ -259,7 +259,7 @@ def rework_csv(result: ReworkSummary) -> str:
     return csv_text(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"], rows)
 
 
-def _rows(rows: Sequence[ReworkCounts], console: Console) -> list[str]:
+def _rework_rows(rows: Sequence[ReworkCounts]) -> list[str]:
     ordered = [rows[0], *sorted(rows[1:], key=lambda counts: (-counts.rework.value, counts.category or ""))]
     cells = [
         [

@@ -32,7 +32,7 @@ class PagePicture:
 
     @property
     def is_flagged(self) -> bool:
-        """Whether it shows what the rule flags."""
+        """Whether the picture shows a case that the rule flags."""
         return self.heading.startswith("Flagged")
 
     def paint(self, console: Console, room: int) -> list[tuple[int, str]]:

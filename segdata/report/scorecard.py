@@ -190,7 +190,7 @@ class AnnotatorSection:
 def annotator_sections(
     result: Scorecard, annotators: Sequence[str], pictures: Mapping[tuple[str, WorstExample], str]
 ) -> list[AnnotatorSection]:
-    """A section of each annotator; `pictures`: those of examples; colours are by the place among `annotators`."""
+    """A section for each annotator; `pictures`: of examples; colours follow the position among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
     return [
         _section(card, result, css_color(annotator_color(order.get(card.annotator, k))), pictures)
@@ -291,8 +291,8 @@ def scorecard_html(
 ) -> str:
     """The report as one HTML file, with pictures of the worst examples; the same input gives the same text.
 
-    `opposed`: all annotators, with the reference; `typed`: what comes after `segdata`, word by word. Pillow's limit on
-    image sizes is the caller's business.
+    `comparison` has all annotators, with the reference; `typed`: the words of the command after `segdata`. The caller
+    sets Pillow's limit on image sizes.
     """
     from segdata.report.pictures.annotators import example_pictures
 

@@ -256,12 +256,12 @@ def review_states(decisions: Iterable[Decision]) -> list[ReviewState]:
     for item in decisions:
         by_subject.setdefault(decision_subject(item), []).append(item)
     states = []
-    for decisions_on_it in by_subject.values():
+    for subject_decisions in by_subject.values():
         last: dict[str, Decision] = {}
-        for decision in sorted(decisions_on_it, key=lambda item: item.time):
+        for decision in sorted(subject_decisions, key=lambda item: item.time):
             last.pop(decision.reviewer, None)  # a later decision goes behind those of others
             last[decision.reviewer] = decision
-        states.append(ReviewState(tuple(last.values()), tuple(decisions_on_it)))
+        states.append(ReviewState(tuple(last.values()), tuple(subject_decisions)))
     return states
 
 

@@ -208,7 +208,7 @@ def requested_change(decision: Decision, editor: AnnotationEditor) -> LabelChang
     if decision.verdict == "void":
         return _make_void(decision, editor)
     if finding is None:
-        return _delete_rows(editor, rows_of_decision(decision, editor)) if decision.verdict == "reject" else None
+        return _delete_rows(rows_of_decision(decision, editor)) if decision.verdict == "reject" else None
     if decision.verdict == "accept" and finding.correction is not None:
         return _apply_correction(finding, finding.correction, editor)
     return None
@@ -261,7 +261,7 @@ def _apply_correction(finding: Finding, correction: Correction, editor: Annotati
     if editor.profile.task == "semantic":
         return _correct_map(row, finding, correction, pieces, editor)
     if correction.action == "delete":
-        return _delete_rows(editor, np.array([row]))
+        return _delete_rows(np.array([row]))
     if correction.action == "rename":
         return LabelChange(recalled={row: _category_id(correction, editor)})
     if correction.action == "redraw":
@@ -309,7 +309,7 @@ def _add_pixels(pixels: Runs, category: int, editor: AnnotationEditor, source: s
     return change
 
 
-def _delete_rows(editor: AnnotationEditor, rows: Ints) -> LabelChange:
+def _delete_rows(rows: Ints) -> LabelChange:
     if not len(rows):
         raise ChangeRefused("it names no segment")
     return LabelChange(deleted=set(rows.tolist()))

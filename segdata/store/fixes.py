@@ -146,7 +146,7 @@ def empty_segment(annotation: Annotation, findings: Sequence[FindingLocation], p
 
 @register_fix("SEG104")
 def duplicate_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Leave out those of the named segments that repeat an earlier one."""
+    """Drop the named segments that repeat an earlier one."""
     batch = annotation.batch
     twin = first_identical(batch.runs, batch.segment_annotation, batch.runs.areas(batch.n_segments))
     keys = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
@@ -156,7 +156,7 @@ def duplicate_segment(annotation: Annotation, findings: Sequence[FindingLocation
 
 @register_fix("SEG013")
 def stale_measure(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Forget what the file declares of the segments: area and box are written as the pixels have them."""
+    """Drop the declared area and box of the segments, so that they are computed from the pixels."""
     return replace(annotation.batch, segments=clear_declared(annotation.batch.segments, named_segments(findings)))
 
 
@@ -323,7 +323,7 @@ def write_fixes(
 
 
 def volume_names(profile: Profile) -> set[str]:
-    """The sequences whose images are left to people: what is found in three dimensions no fix mends in one slice."""
+    """The names of volumes: their findings are in three dimensions, which no fix of single slices mends."""
     return {sequence.name for sequence in profile.sequences if sequence.kind == "volume"}
 
 
@@ -352,7 +352,7 @@ def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> 
 def fix_annotation(
     annotation: Annotation, findings: Sequence[Finding], profile: Profile
 ) -> tuple[Batch, list[FixedFinding]]:
-    """One annotation with the findings about it mended, and what was, in the order of the fixes."""
+    """One annotation with its findings fixed, and what was fixed, in the order of the fixes."""
     current, mended = annotation, []
     for code, mender in FIXES.items():
         own = [finding for finding in findings if finding.code == code]

@@ -26,7 +26,7 @@ class DeclaredPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a conversion lost; see `segdata.core.format.Loss`."""
+    """One loss of a conversion, as in the file; see `segdata.core.format.Loss`."""
 
     kind: str
     of: str
@@ -36,7 +36,7 @@ class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     @staticmethod
     def from_loss(loss: Loss) -> "Lost":
-        """The same, for the file."""
+        """The loss in the form of the file."""
         return Lost(loss.kind, loss.of, loss.count, loss.pixels, tuple(loss.examples))
 
 

@@ -66,7 +66,7 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
 
 
 def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
-    """(n,) rows; of images that are there several times what the first says, or the next where it says nothing."""
+    """(n,) rows of images; where several datasets have one, each value is the first that is known."""
     order = np.argsort(of, kind="stable")
     nth = np.arange(len(of)) - np.searchsorted(of[order], of[order])
     rows = order[nth == 0]
@@ -181,7 +181,7 @@ def _merged_rows(image_ids: Sequence[str], rows: Ints, names: NewNames) -> dict[
 def _merge_sequences(
     profiles: Sequence[Profile], labels: Sequence[str], apart: bool
 ) -> tuple[tuple[ImageSequence, ...], list[dict[str, str]]]:
-    """The sequences of all, and for each dataset the new names of those that another has for another one."""
+    """The sequences of all datasets, and for each dataset the new names of those whose names clash."""
     sequences: dict[str, ImageSequence] = {}
     moved: list[dict[str, str]] = []
     for profile, label in zip(profiles, labels, strict=True):
@@ -197,7 +197,7 @@ def _merge_sequences(
 def _merged_profile(
     profiles: Sequence[Profile], merged: MergedTaxonomy, sequences: tuple[ImageSequence, ...]
 ) -> Profile:
-    """What is known of the whole: what all datasets have in common."""
+    """The profile of the merged dataset: what all datasets have in common."""
     first = profiles[0]
     metadata = {key: text for profile in reversed(profiles) for key, text in profile.metadata.items()}
     metadata = {key: text for key, text in metadata.items() if key not in CATEGORY_METADATA}
@@ -232,7 +232,7 @@ def _merged_profile(
 
 
 def _common_policy(policies: Sequence[Policy[Any]], weakest: str) -> Policy[Any]:  # Any: of either sort
-    """The policy of all datasets; where they differ the one that expects least."""
+    """The policy of all datasets; if they differ, the one that expects least."""
     same = all(policy.value == policies[0].value for policy in policies)
     return Policy(policies[0].value, all(policy.declared for policy in policies)) if same else Policy(weakest)
 
@@ -291,7 +291,7 @@ class MergedDataset:
     _labels: Sequence[str]
 
     def remarks(self) -> tuple[str, ...]:
-        """What has another name now, and, once the dataset is read, what taxonomy maps dropped and joined."""
+        """What was renamed, and, once the dataset is read, what taxonomy maps dropped and joined."""
         return (*self._notes, *_map_losses(self._mapped, self._labels))
 
 
@@ -404,7 +404,7 @@ def _part_request(request: ReadRequest, part: SplitPath) -> ReadRequest:
 
 
 def _image_names(root: Path, parts: Sequence[SplitPath], sources: Sequence[Source]) -> list[dict[str, str]]:
-    """What the images of each part are called in the whole, where that is another name."""
+    """The images of each part that have another name in the whole, with that name."""
     count = Counter(name for source in sources for name in set(source.image_ids))
     names = []
     for part, source in zip(parts, sources, strict=True):
@@ -415,7 +415,7 @@ def _image_names(root: Path, parts: Sequence[SplitPath], sources: Sequence[Sourc
 
 
 def _sequence_names(parts: Sequence[SplitPath], profiles: Sequence[Profile]) -> list[dict[str, str]]:
-    """What the sequences of each part are called in the whole, where several parts have one of that name."""
+    """The sequences of each part that have another name in the whole, because several parts use the name."""
     count = Counter(sequence.name for profile in profiles for sequence in profile.sequences)
     return [
         {one.name: f"{part.split}/{one.name}" for one in profile.sequences if count[one.name] > 1}
@@ -447,7 +447,7 @@ def _unread(root: Path, path: Path, format: str) -> Defect:
 def _joined_profile(
     request: ReadRequest, profiles: Sequence[Profile], taxonomy: MergedTaxonomy, names: Sequence[Mapping[str, str]]
 ) -> Profile:
-    """What is known of the whole; the first part tells what all have in common."""
+    """The profile of the whole; facts common to all come from the first part."""
     first = profiles[0]
     sequences: list[ImageSequence] = [
         replace(sequence, name=moved.get(sequence.name, sequence.name))

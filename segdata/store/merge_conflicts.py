@@ -62,7 +62,7 @@ def resolve_conflicts(
     apart: bool,
     splits: Sequence[str | None] | None = None,
 ) -> list[NewNames]:
-    """What of each dataset gets another name, so that nothing clashes.
+    """Choose new names for what clashes between datasets.
 
     An image that an earlier dataset has by the same name, and that is another picture or in another split, goes below a
     folder with the `label` of its dataset, or its split; `splits` are those of datasets whose images name none. With
@@ -250,7 +250,7 @@ class _TaxonomyMerger(msgspec.Struct):
     new_ids: dict[str, list[str]] = {}
 
     def taxonomy(self) -> Taxonomy:
-        """The categories of all, with what the first taxonomy says of the whole."""
+        """The categories of all datasets; the rest is as in the first taxonomy."""
         first = msgspec.structs.replace(self.first.taxonomy, groups=self.groups)
         return msgspec.structs.replace(first, categories=tuple(self.categories.values()))
 
@@ -263,7 +263,7 @@ class _TaxonomyMerger(msgspec.Struct):
         return [*self.remarks, *moved]
 
     def add(self, profile: Profile) -> dict[int, int]:
-        """Add the categories of a dataset; returns what its ids become."""
+        """Add the categories of a dataset; returns how its ids are mapped."""
         joined: dict[str, str] = {}  # name here -> name there
         ids: dict[int, int] = {}
         for category in profile.taxonomy.categories:
@@ -339,7 +339,7 @@ class _TaxonomyMerger(msgspec.Struct):
 
 
 class MappingConflict(msgspec.Struct, frozen=True):
-    """What a category means in one dataset, and does not in an earlier one."""
+    """A category whose meaning in one dataset contradicts an earlier one."""
 
     message: str
     files: str  # of the later dataset
@@ -351,7 +351,7 @@ _FEW = 3  # categories that a message names
 
 
 def mapping_conflicts(profiles: Sequence[Profile]) -> list[MappingConflict]:
-    """What several datasets mean by their categories' names, ids and supercategories, where they contradict.
+    """Contradictions between several datasets about the names, ids and supercategories of their categories.
 
     Each dataset is compared with the first that has a category of the name, or the id: ids that two categories have
     exchanged, an id with another name, supercategories that are others, and names that differ in case or spaces alone.
@@ -434,7 +434,7 @@ def _kind_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
 
 
 def _spelling_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
-    """Names that only one of the two has, and that differ from one of the other in case or spaces alone."""
+    """Names that only one of two datasets has and that differ from one of the other by case or spaces."""
     own, other = _ids_by_name(here.taxonomy), _ids_by_name(there.taxonomy)
     alike = {_plain_name(name): name for name in other if name not in own}
     for name in own:

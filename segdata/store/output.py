@@ -25,7 +25,7 @@ from segdata.store.windows import Tile, read_tile
 
 
 class StagedOutput:
-    """What one conversion makes: the target, and what goes beside it. Use it as a context; it leaves nothing hidden.
+    """The hidden output of one conversion: the target, and files beside it. A context manager that cleans up.
 
     Hidden names are unique, and the target is locked: of two programs that write it, the second stops with an error.
     """
@@ -51,7 +51,7 @@ class StagedOutput:
         return hidden
 
     def commit(self) -> None:
-        """Put what was made where it belongs, all of it or nothing; the target comes after what goes beside it.
+        """Move the output to its place, all of it or nothing; the target comes last.
 
         Raises SegdataError where something is there meanwhile.
         """
@@ -100,7 +100,7 @@ class StagedOutput:
 
 
 def _left_behind(target: Path) -> list[Path]:
-    """What conversions to this target have left that were killed."""
+    """The hidden outputs that killed conversions to this target left."""
     hidden = re.compile(rf"{re.escape(hidden_stem(target.name))}\.{TOKEN_PATTERN}\.partial(\..*)?", re.DOTALL)
     return [path for path in target.absolute().parent.iterdir() if hidden.fullmatch(path.name)]
 
@@ -205,7 +205,7 @@ class ImageCopies:
 
 
 def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:
-    """What the copy of a file is called: as the image, or as what its image is a slice or window of."""
+    """The file name for a copy of an image file; a slice or window is named after its source."""
     image = PurePosixPath(row["image_id"])
     container = next((parent for parent in (image, *image.parents) if parent.name.endswith(path.suffix)), image)
     return container.with_name(path.name) if row["channels"] else container

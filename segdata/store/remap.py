@@ -84,7 +84,7 @@ class Remap(msgspec.Struct):
         return rank[owner]
 
     def _relabel(self, batch: Batch, before: Ints, after: Ints) -> Batch:
-        """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""
+        """The batch with new category ids, also secondary ones; in semantic data a segment's id is its category's."""
         segments = replace_column(batch.segments, "category_id", after)
         if segments["also"].null_count < len(segments):
             also = [
@@ -107,8 +107,8 @@ class Remap(msgspec.Struct):
             pixels = np.bincount(image, weights=areas[lost], minlength=n_images).astype(np.int64)
             for row in np.flatnonzero(n).tolist():
                 counts.setdefault(row, []).append((what, int(n[row]), int(pixels[row])))
-        for row, lost_there in counts.items():
-            self.lost[batch.images["image_id"][row].as_py()] = lost_there
+        for row, image_losses in counts.items():
+            self.lost[batch.images["image_id"][row].as_py()] = image_losses
 
     @staticmethod
     def _of_kind(taxonomy: Taxonomy, kind: CategoryKind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -163,7 +163,7 @@ def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
 
 
 def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
-    """A map as YAML, what a person must decide first."""
+    """Write a map as YAML, undecided categories first."""
     undecided = {old: list(new) for old, new in migration.items() if isinstance(new, tuple)}
     lines = ["# old category: new category; null drops its segments (they are counted)."]
     lines += [] if taxonomy is None else [yaml_files.dump_yaml_line({"taxonomy": taxonomy})[1:-1]]
@@ -181,13 +181,15 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
     `complete`: the map must name them all; else those that it does not name keep theirs. Raises SegdataError with the
     names for those it does not know, that are undecided, or are missing.
     """
-    strangers = [name for name in category_map.categories if name not in names_in_data]
-    if strangers:
-        hint = did_you_mean(strangers[0], names_in_data) if len(strangers) == 1 else ""
-        raise SegdataError(f"the data do not have these categories: {list_names(strangers, 8)}{hint}")
-    open_ = [f"{old} ({' or '.join(new)})" for old, new in category_map.categories.items() if isinstance(new, tuple)]
-    if open_:
-        raise SegdataError(f"these categories are undecided: {', '.join(open_)}; write one name for each")
+    unknown = [name for name in category_map.categories if name not in names_in_data]
+    if unknown:
+        hint = did_you_mean(unknown[0], names_in_data) if len(unknown) == 1 else ""
+        raise SegdataError(f"the data do not have these categories: {list_names(unknown, 8)}{hint}")
+    undecided = [
+        f"{old} ({' or '.join(new)})" for old, new in category_map.categories.items() if isinstance(new, tuple)
+    ]
+    if undecided:
+        raise SegdataError(f"these categories are undecided: {', '.join(undecided)}; write one name for each")
     missing = [name for name in names_in_data if name not in category_map.categories]
     if complete and missing:
         raise SegdataError(
@@ -197,28 +199,22 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
 
 
 def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxonomy:
-    """The taxonomy with its categories, and what they say of each other, under their new names.
+    """Rename the categories of a taxonomy, also where they refer to each other.
 
     Of several with the same new name the first stays, or the one that had the name before.
     """
     first: dict[str, Category] = {}
-    for category in sorted(
-        taxonomy.categories, key=lambda old_category: to.get(old_category.name) != old_category.name
-    ):
+    for category in sorted(taxonomy.categories, key=lambda category: to.get(category.name) != category.name):
         name = to.get(category.name)
         if name is not None and name not in first:
             first[name] = msgspec.structs.replace(category, name=name, **_relations(category, to))
-    kept = [
-        old_category
-        for old_category in taxonomy.categories
-        if old_category.id in {renamed.id for renamed in first.values()}
-    ]
     by_id = {renamed.id: renamed for renamed in first.values()}
-    return msgspec.structs.replace(taxonomy, categories=tuple(by_id[old_category.id] for old_category in kept))
+    kept = tuple(by_id[category.id] for category in taxonomy.categories if category.id in by_id)
+    return msgspec.structs.replace(taxonomy, categories=kept)
 
 
 def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, object]:
-    """What a category says of others, by their new names; groups keep theirs."""
+    """The relations of a category to others, under the new names; groups keep their names."""
     changed: dict[str, object] = {
         field: tuple(dict.fromkeys(name for old in getattr(category, field) if (name := to.get(old, old)) is not None))
         for field in ("part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also")
@@ -306,7 +302,7 @@ class TaxonomyChange:
 
 @dataclass(frozen=True, slots=True)
 class TaxonomyDifference:
-    """What became of a taxonomy."""
+    """The changes from one taxonomy to another, and the new category of each old one."""
 
     changes: tuple[TaxonomyChange, ...]  # in the order of `TAXONOMY_CHANGE_KINDS`, then of the categories
     # each old name -> its new name; None: it is gone; several names: a person must choose
@@ -338,7 +334,7 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
 
 @dataclass(frozen=True, slots=True)
 class _Successors:
-    """What an old category may have become, and what says so."""
+    """The categories that an old one may have become, and the evidence for it."""
 
     names: tuple[str, ...]
     why: Literal["name", "alias", "parent", "id", "color", "id and color apart", "nothing"]
@@ -401,7 +397,7 @@ def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterat
 
 
 def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonomy) -> Iterator[TaxonomyChange]:
-    """What the two say otherwise of categories that are the same."""
+    """Changed fields of categories that are the same in both taxonomies."""
     before, after = _first_by_name(old), _first_by_name(new)
     sources = Counter(heir.names[0] for heir in heirs.values() if heir.names)
     for name, heir in heirs.items():

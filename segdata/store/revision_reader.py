@@ -228,7 +228,7 @@ class CanonicalSource:
         return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
 
     def _index_images(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
-        """Which images each part has segments of; those of all parts are looked up at once."""
+        """The images that each part has segments of; all parts are looked up at once."""
         known = list(parts)
         every = pa.chunked_array([part.image_ids for part in known], pa.string())
         ends = np.cumsum([len(part.image_ids) for part in known])
@@ -252,7 +252,7 @@ class CanonicalSource:
         return self._drop_bad_sizes(images, safe, name).filter(pa.array(safe)), np.flatnonzero(safe)
 
     def _drop_bad_sizes(self, images: pa.Table, safe: Flags, name: str) -> pa.Table:
-        """The images, without the sizes that none can have; those that are not safe have been told of."""
+        """The images, without impossible sizes; unsafe names have been reported."""
         sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
         wrong = safe & np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
         for row in np.flatnonzero(wrong).tolist():
@@ -460,7 +460,7 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
 
 
 def _open_parquet(place: Path | str, metadata: "FileMetaData | None" = None) -> "ParquetFile":
-    """A file on a disk, one that a mirror left where it is, or that of a URL."""
+    """Open a Parquet file: local, remote by a mirror, or under a URL."""
     from pyarrow.parquet import ParquetFile  # slow to import, and only canonical data need it
 
     return ParquetFile(open_piecewise(place) if isinstance(place, str) else open_mirrored(place), metadata=metadata)
@@ -526,7 +526,7 @@ def free_id(folder: Path) -> int:
 
 
 def part_name(number: int) -> str:
-    """What a part file of segments is called."""
+    """The file name of a part of the segments."""
     return f"part-{number:05d}.parquet"
 
 

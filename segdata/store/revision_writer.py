@@ -237,7 +237,7 @@ def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCo
 
 
 def _origin_path(files: str) -> str:
-    """What the data were read from, so that it means the same from any folder: an absolute POSIX path, or a URI."""
+    """The path of the source, the same from any folder: an absolute POSIX path, or a URI."""
     return files if not files or "://" in files else Path(files).absolute().as_posix()
 
 
@@ -265,7 +265,7 @@ class EncodedPortion:
 
 @dataclass(frozen=True, slots=True)
 class PortionSummary:
-    """What comes back of a portion: the rows of images and annotations, how many segments, and what was met."""
+    """The result of writing a portion: rows of images and annotations, number of segments, and defects."""
 
     images: pa.Table
     annotations: pa.Table

@@ -149,7 +149,7 @@ def _next_name(root: Path) -> str:
 
 
 def _link(path: Path, target: Path) -> None:
-    """The same file at another place; a copy where the disk cannot link."""
+    """Hard-link a file to another place; copy it if the disk cannot link."""
     try:
         os.link(path, target)
     except OSError:
@@ -284,7 +284,7 @@ def restore(root: Path, revision: str) -> str:
 
 
 def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
-    """Delete all but the last `keep` revisions and the current one, and what was never finished.
+    """Delete all revisions but the last `keep` and the current one, and unfinished folders.
 
     dataset.yaml forgets them first: a crash leaves files that nothing refers to, and the next `prune` deletes.
     `dry_run`: delete nothing. Raises SegdataError where another program is making a revision.
@@ -313,7 +313,7 @@ def _drop_from_manifest(root: Path, manifest: Manifest, gone: tuple[str, ...]) -
 
 
 def ancestors(root: Path, revision: str) -> list[str]:
-    """A revision and those that it was made from, the last one first."""
+    """A revision and its ancestors, newest first."""
     return lineage(revision, {entry.name: entry.parent for entry in manifests.load(root).revisions})
 
 

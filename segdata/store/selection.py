@@ -89,7 +89,7 @@ class Expression:
 
 
 def _equals_hint(text: str) -> str | None:
-    """What to write instead of a single `=`, or of the operators of other languages; None where there is none.
+    """The spelling to use instead of ``=`` or an operator of another language; None: no hint.
 
     >>> _equals_hint("split = 'train' AND area > 5")
     "compare with ==, join with and, as in: split == 'train' and area > 5"
@@ -550,7 +550,7 @@ def _cover_categories(
 
 
 def _named_strata(tables: Tables, stratify: str) -> tuple[Sequence[str], Ints]:
-    """The strata of a column, and (n_images,) that of each image; the last, "(none)", where nothing is known."""
+    """The strata of a column, and (n_images,) the stratum of each image; the last, "(none)", is for unknown values."""
     names, number = number_names(image_strata(tables, stratify))
     if not names:
         raise SegdataError(f"stratify {stratify!r}: no image has such a value")

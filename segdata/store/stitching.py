@@ -45,7 +45,7 @@ class TilePlaces:
         return TilePlaces(x, y, left, top, right, bottom)
 
     def take(self, rows: Ints) -> "TilePlaces":
-        """Those of some tiles."""
+        """The places of some tiles."""
         return TilePlaces(*(getattr(self, name)[rows] for name in ("x", "y", "left", "top", "right", "bottom")))
 
 
@@ -65,7 +65,7 @@ SegmentLink = Callable[[Batch, TilePlaces, Ints], Ints]  # (n_segments,) which s
 
 
 def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link: SegmentLink) -> Batch:
-    """The `images` (rows of `schema.IMAGES`) with what was drawn on their tiles.
+    """Build the `images` (rows of `schema.IMAGES`) with the labels of their tiles.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class StitchedSource:
 
 
 def _stitched_image_row(row: dict[str, object], tile: Tile) -> dict[str, object]:
-    """The row of an image by that of a tile."""
+    """The row of a whole image, from the row of one of its tiles."""
     metadata = list(row["metadata"] or ())  # type: ignore[call-overload]  # pairs
     last = (
         max(position for position, (key, _) in enumerate(metadata) if key == TILE_KEY)

@@ -26,7 +26,7 @@ _TIFF = frozenset({".tif", ".tiff"})
 
 
 class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A window of an image: its place in pixels, and what the image's row says that the tile's cannot.
+    """A window of an image: its place in pixels, and values of the image's row that its own row cannot hold.
 
     `of` is the image_id, `width` and `height` are the image's.
     """
@@ -43,12 +43,12 @@ class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
     group: str | None = None
 
     def entry(self) -> tuple[str, str]:
-        """As an entry of metadata."""
+        """The tile as an entry of metadata."""
         return TILE_KEY, msgspec.json.encode(self).decode()
 
 
 def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
-    """What the metadata of an image say of the image that it was cut from; None where nothing."""
+    """The tile that the metadata of an image describe; None: it is no tile."""
     stored = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
     try:
         return None if stored is None else msgspec.json.decode(stored, type=Tile)
@@ -217,7 +217,7 @@ def _window_pairs(first: Ints, count: Ints, image: Rows | Ints) -> tuple[Ints, I
 def _cut_runs(
     runs: Runs, owner: Ints, window: Ints, windows: Windows, height: Ints, width: Ints
 ) -> tuple[Runs, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """What of each owner lies in each window: pieces, and (n_pairs,) which pairs of the two have any.
+    """Cut the runs of owners by windows: the pieces, and (n_pairs,) the owner and window of each pair that has any.
 
     `height` and `width` (n_owners,) are those of the owners' images. Runs are sorted by column, so of each owner only
     those in the columns of the window are visited.
@@ -332,7 +332,7 @@ class _WindowSource:
 
 
 def _check_window_order(names: Sequence[str]) -> None:
-    """Raise SegdataError where windows of two images would not follow each other, as one is named as the other's."""
+    """Raise SegdataError if the ids of windows of two images would interleave."""
     keys = sorted((f"{begins}_x", name) for name, begins in window_prefixes(names).items())
     for (key, name), (following, other) in pairwise(keys):
         if following.startswith(key):

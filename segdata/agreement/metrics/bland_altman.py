@@ -11,7 +11,7 @@ _LIMIT = 1.96  # standard deviations: 95 % of normal differences
 
 
 class BlandAltman(NamedTuple):
-    """What the differences are like, (...) each."""
+    """Bias, standard deviation and limits of agreement of differences, each (...)."""
 
     bias: Floats  # by how much B is larger on average
     # lower, upper: the limits of agreement, between which 95 % of normal differences lie

@@ -8,7 +8,7 @@ from segdata.core.runs import Floats
 
 
 def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: float = 100.0) -> Floats:
-    """The largest distance of each boundary's pixels to the other boundary, or a percentile of these.
+    """The largest distance of each boundary's pixels to the other boundary, or a percentile of the distances.
 
     Takes `distance` (p,), those of boundary i being `offset[i]:offset[i + 1]`; infinite where the other boundary has
     no pixels. Percentiles between two distances are interpolated, as numpy does.

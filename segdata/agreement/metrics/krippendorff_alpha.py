@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.core.runs import Floats
 
-Ints = NDArray[np.int64]
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Coincidences:
-    """What kappa and alpha of many annotators are made of; sums over cases are those of the cases together."""
+    """The sums that kappa and alpha of many annotators are computed from; add them to join cases."""
 
     agreeing: Floats  # (...) votes of pixels, each weighted with the share of its pixel's other votes that are the same
     votes: Floats  # (..., C) votes for each category, of pixels with two votes or more

@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:  # Any: the kernels have several signatures
 
 
 def lacking() -> list[str]:
-    """The kernels that were not compiled, or before they became what they are."""
+    """The kernels that are not compiled, or whose compiled version is out of date."""
     return [name for name in _MODULE if find_compiled(name) is None]
 
 

@@ -64,7 +64,7 @@ class ReportedBias:
 
 
 def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
-    """All of them that have a value, those that stand and the largest first; the reference is not judged."""
+    """All biases with a value, significant ones and the largest first; the reference is not judged."""
     others, joined = _bias_columns(tables, "others"), _bias_columns(tables, "is_joined")
     gold = gold_row(tables)
     biases = []
@@ -119,7 +119,7 @@ def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
 
 
 def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
-    """Whose labels are misplaced: who is in most of the pairs that fit only so; both where there is one pair."""
+    """The annotators in most of the pairs that fit only after a change; both, if there is one pair."""
     # not what is ignored, or decided
     messages = {finding.message for finding in findings_of_code(result.findings, MISPLACED_CODE)}
     pairs = () if tables.assessment is None else tables.assessment.misplaced
@@ -242,7 +242,7 @@ def _other_category(bias: ReportedBias, tables: Tables) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _GuidelineQuote:
-    """What the guideline says of a category: `text` of its chapter; empty: nothing."""
+    """A quote from a category's guideline: `text` of its chapter; empty: there is none."""
 
     category: str
     chapter: str
@@ -270,7 +270,7 @@ def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
 
 
 def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
-    """That nobody stands out, or why it cannot be said."""
+    """State that nobody stands out, or why it cannot be known."""
     persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(result.annotators)
     if persons == 2 and len(result.pairs) == 1:
         return _two_annotators(result, tables)
@@ -337,7 +337,7 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
 
 
 def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
-    """Who of two draws more of what in volumes, by which share, where that is sure."""
+    """Who of two draws larger volumes of what, and by which share, if that is certain."""
     for category_volumes in result.volumes:
         for pair in category_volumes.pairs:
             if pair.median.low > 0 or pair.median.high < 0:
@@ -394,7 +394,7 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
 
 
 def called_instead(confusion: Confusion, name: str) -> str:
-    """What a category is for the other of two annotators, where it is not that category."""
+    """The categories that the other of two annotators uses instead of a category."""
     partners = [partner for partner in confusion.partners(name) if partner.share >= 0.02][:2]
     if not partners:
         return ""

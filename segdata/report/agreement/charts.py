@@ -175,7 +175,7 @@ def _mark(value: ChartValue | None, zero: float, scale: float, ends: tuple[float
 
 
 def _label(row: ChartRow, before: ChartRow | None, y: float) -> Markup:
-    """Whose row it is, where that is another one than the row before, and the category."""
+    """The name of the row's annotator, if it differs from the row before, and the category."""
     own = Markup("")
     if before is None or before.annotator != row.annotator:
         own = Markup('<rect class="key" x="0" y="{:.1f}" width="11" height="11" style="fill:{}"/>').format(

@@ -156,7 +156,7 @@ def _tolerance_advice(proposed: float, unit: str) -> str:
 
 
 def _current_tolerance(near: Tolerance, proposal: ProposedTolerance) -> str:
-    """The tolerance of what has no own, in the unit of the proposed one."""
+    """The tolerance of categories without their own, in the unit of the proposed one."""
     if proposal.unit == "px":
         return f"{near.pixels:g} px"
     return f"{near.mm:g} mm" if near.mm is not None else f"what {near.pixels:g} px are in mm"
@@ -293,7 +293,7 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
 
 
 def _without_misplaced(result: Agreement, tables: Tables) -> str:
-    """That misplaced labels are in the figures, and what the others reach."""
+    """State that misplaced labels are in the figures, and what the others reach."""
     unfit = misplaced_annotators(result, tables)
     fit = [pair.scores[result.leading].value for pair in result.pairs if not {pair.a, pair.b} & set(unfit)]
     reach = "" if not fit else f"; without them {format_score(result.leading, min(fit))}"
@@ -303,7 +303,7 @@ def _without_misplaced(result: Agreement, tables: Tables) -> str:
 
 
 def _by_partner(result: Agreement) -> str:
-    """What each lacks of the reference's and adds; without one, who agrees best and least."""
+    """What each annotator lacks of the reference and adds to it; without one, who agrees best and least."""
     if result.reference is None:
         return _best_and_least(result)
     total = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
@@ -317,7 +317,7 @@ def _by_partner(result: Agreement) -> str:
 
 
 def _by_annotator(result: Agreement) -> str:
-    """What each reaches against the reference, the best first."""
+    """The score of each annotator against the reference, best first."""
     assert result.reference is not None
     name, lead = result.reference.name, result.leading
     held = [

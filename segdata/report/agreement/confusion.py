@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Flags, Floats
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import ratio
 from segdata.core.table import Table
 
@@ -14,7 +14,7 @@ UNLABELLED = "(nothing)"
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
-    """Two categories that annotators take for each other; `share` of the segments or pixels that one calls `one`."""
+    """Two categories that annotators confuse: for a `share` of what one labels as `one`, the other says `other`."""
 
     one: str
     other: str
@@ -23,11 +23,11 @@ class ConfusedPair:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What the other annotator calls what one calls a category, over all pairs and both ways.
+    """The confusion matrix of annotators, summed over all pairs and both directions.
 
-    `names`: (k,) the categories, and at the end nothing; `amounts`: (k, k) what one annotator calls, by what the other
-    does: of a row whose category is counted one by one (`is_counted`, (k,)) segments, the other's being the one that
-    matches, of other rows pixels.
+    `names`: (k,) the categories, and last `UNLABELLED`. `amounts`: (k, k) how much one annotator labels as the row's
+    category and the other as the column's: matched segments in rows whose category is counted one by one
+    (`is_counted`, (k,)), pixels in other rows.
     """
 
     names: tuple[str, ...]
@@ -36,17 +36,17 @@ class Confusion:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "Confusion":
-        """That of different persons, both ways; void is no category."""
+        """The confusion between different persons, in both directions; void is not a category."""
         return Confusion._without_empty(comparison, _amounts(comparison, None))
 
     @staticmethod
     def of_annotator(comparison: AnnotatorPairs, annotator: int) -> "Confusion":
-        """What one annotator (position) calls, in columns, what the others call a row's category."""
+        """The confusion of one annotator (position): rows are the others' categories, columns the annotator's."""
         return Confusion._without_empty(comparison, _amounts(comparison, annotator))
 
     @staticmethod
     def _without_empty(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
-        """Without the categories that nobody has."""
+        """The matrix without the categories that nobody used."""
         names = (*(category.name for category in comparison.categories), UNLABELLED)
         nonempty = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
         kept = tuple(name for name, has_any in zip(names, nonempty.tolist(), strict=True) if has_any)
@@ -54,11 +54,11 @@ class Confusion:
 
     @property
     def shares(self) -> Floats:
-        """(k, k) of what one calls each row's category the share that the other annotator calls the column's."""
+        """(k, k) the amounts as shares of their row."""
         return ratio(self.amounts, self.amounts.sum(axis=1, keepdims=True), 0.0)
 
     def most_confused(self, most: int) -> "Confusion":
-        """The `most` names with most confusion, in their order; the diagonal stays what it is."""
+        """Keep the `most` names with the largest confusion, in their order; the diagonal does not count."""
         if len(self.names) <= most:
             return self
         off = self.shares.copy()
@@ -68,7 +68,7 @@ class Confusion:
         return Confusion(names, self.amounts[np.ix_(kept, kept)], self.is_counted[kept])
 
     def partners(self, name: str) -> list[ConfusedPair]:
-        """What else the segments or pixels of a category are called, most first."""
+        """The other categories that annotators give the segments or pixels of a category, most frequent first."""
         if name not in self.names:
             return []
         row = self.names.index(name)
@@ -80,7 +80,7 @@ class Confusion:
         ]
 
     def worst(self, most: int) -> list[ConfusedPair]:
-        """The pairs of categories with the largest share of either; each pair once, nothing is no category."""
+        """The `most` pairs with the largest share in either direction, each pair once, without unlabelled."""
         partners = [partner for name in self.names if name != UNLABELLED for partner in self.partners(name)]
         largest: dict[frozenset[str], ConfusedPair] = {}
         for pair in sorted(partners, key=lambda confused: -confused.share):
@@ -90,9 +90,9 @@ class Confusion:
 
 
 def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
-    """(n_categories + 1, n_categories + 1) segments of rows that are counted, else pixels; nothing is the last.
+    """(n_categories + 1, n_categories + 1) segments in rows that are counted, pixels in others; unlabelled is last.
 
-    `annotator`: in columns what this one calls, None: what anybody does. Crowds, and what lies in them, count nowhere.
+    `annotator`: whose categories are in the columns; None: everybody's. Crowds, and what lies in them, count nowhere.
     """
     cells, matches = comparison.cells, comparison.matches
     pixels = _both_ways(comparison, cells, np.ones(len(cells), bool), annotator, "pixels")
@@ -104,18 +104,15 @@ def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
 
 
 def _add_hidden(pixels: Floats, comparison: AnnotatorPairs, annotator: int | None) -> None:
-    """What both call a category below another one, in place: the cells have what is on top alone."""
-    own = comparison.overlaps
-    if not len(own) or not len(comparison.hidden):
+    """Add, in place, the pixels that both give a category below another one: the cells know only the top one."""
+    overlaps = comparison.overlaps
+    if not len(overlaps) or not len(comparison.hidden):
         return
-    person = np.array(comparison.persons, np.int64)
-    a, b = (comparison.pairs[side][own["pair"]] for side in ("a", "b"))
-    apart = person[a] != person[b]
-    rows = apart if apart.any() else np.ones(len(own), bool)
+    a, b, rows = _between_persons(comparison, overlaps)
     both = np.zeros(len(comparison.categories))
-    for who in (a, b):
-        selected = rows if annotator is None else rows & (who == annotator)
-        np.add.at(both, own["category"][selected], own["both"][selected])
+    for column_annotator in (a, b):
+        selected = rows if annotator is None else rows & (column_annotator == annotator)
+        np.add.at(both, overlaps["category"][selected], overlaps["both"][selected])
     diagonal = np.arange(len(both))
     pixels[diagonal, diagonal] = both
 
@@ -123,20 +120,27 @@ def _add_hidden(pixels: Floats, comparison: AnnotatorPairs, annotator: int | Non
 def _both_ways(
     comparison: AnnotatorPairs, table: Table, kept: Flags, annotator: int | None, amount: str | None
 ) -> Floats:
-    """(n_categories + 1, n_categories + 1) the amounts of a table's rows, of one and then of the other of two persons.
+    """(n_categories + 1, n_categories + 1) the amounts of a table's rows, counted in both directions.
 
     `amount`: its column; None: each row is one.
     """
-    n, person = len(comparison.categories) + 1, np.array(comparison.persons, np.int64)
+    n = len(comparison.categories) + 1
     total = np.zeros((n, n))
     if not len(table):
         return total
-    a, b = (comparison.pairs[side][table["pair"]] for side in ("a", "b"))
-    apart = person[a] != person[b]
-    rows = kept & (apart if apart.any() else True)
-    much = np.ones(len(table)) if amount is None else table[amount]
-    of_a, of_b = table["category_a"], table["category_b"]
-    for row, column, who in ((of_a, of_b, b), (of_b, of_a, a)):
-        selected = rows if annotator is None else rows & (who == annotator)
-        np.add.at(total, (row[selected], column[selected]), much[selected])
+    a, b, rows = _between_persons(comparison, table)
+    rows &= kept
+    weight = np.ones(len(table)) if amount is None else table[amount]
+    category_a, category_b = table["category_a"], table["category_b"]
+    for row, column, column_annotator in ((category_a, category_b, b), (category_b, category_a, a)):
+        selected = rows if annotator is None else rows & (column_annotator == annotator)
+        np.add.at(total, (row[selected], column[selected]), weight[selected])
     return total
+
+
+def _between_persons(comparison: AnnotatorPairs, table: Table) -> tuple[Ints, Ints, Flags]:
+    """The annotators (n,) A and B of a table's rows, and (n,) whether they are two persons; if none are, all True."""
+    person = np.array(comparison.persons, np.int64)
+    a, b = (comparison.pairs[side][table["pair"]] for side in ("a", "b"))
+    differ = person[a] != person[b]
+    return a, b, differ if differ.any() else np.ones(len(table), bool)

@@ -20,7 +20,7 @@ def copied_pairs(result: Agreement) -> list[IdenticalWork]:
 
 
 def unranked_pairs(result: Agreement) -> set[tuple[str, str]]:
-    """The pairs whose agreement says nothing beside that of others."""
+    """The pairs that are left out of rankings, because copies raise their agreement."""
     return {(work.a, work.b) for work in copied_pairs(result)} if len(result.pairs) > 1 else set()
 
 

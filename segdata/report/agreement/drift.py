@@ -114,7 +114,7 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
 
 
 def _is_whole(drift: AnnotatorDrift, result: Agreement) -> bool:
-    """Of all categories together, or of the only one."""
+    """Whether the drift is over all categories together, or over the only one."""
     several = {other.annotator for other in result.drift if other.kind == drift.kind and other.category is None}
     return drift.category is None or drift.annotator not in several
 

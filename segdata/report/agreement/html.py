@@ -315,7 +315,7 @@ class AgreementPictures:
 def draw_pictures(
     data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[AnnotatorCard] = ()
 ) -> AgreementPictures:
-    """The pictures of a report, of annotators' examples those on their `cards`."""
+    """Draw the pictures of a report; those of annotators' examples are the ones on their `cards`."""
     comparison = tables.annotator_pairs
     assert comparison is not None
     image_ids = set(data.source.image_ids)
@@ -330,7 +330,7 @@ def draw_pictures(
 
 
 def listed_findings(findings: Sequence[Finding]) -> Sequence[Finding]:
-    """Those that the page lists: all, or where there are many a fair share of every rule's, the worst first."""
+    """The findings that the page lists: all, or if there are many a fair share of every rule's, worst first."""
     return fair_share(findings, MOST_LISTED)
 
 
@@ -479,7 +479,7 @@ def _share_titles(result: Agreement) -> tuple[str, ...]:
 
 
 def _share_rows(rows: Sequence[BiasTableRow], biases: Sequence[ReportedBias]) -> list[ChartRow]:
-    """The rows of the chart of misses, extras and confusions, those of one annotator together."""
+    """The rows of the chart of misses, extras and confusions, grouped by annotator."""
     by_cell = {(bias.annotator, bias.category, bias.kind): bias for bias in biases}
     order = {name: k for k, name in reversed(list(enumerate(row.annotator for row in rows)))}
     result = []

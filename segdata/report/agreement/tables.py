@@ -33,7 +33,7 @@ class ReportTable:
 
 
 def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
-    """Those that have something to say; `gold`: the name of the reference."""
+    """The tables that have rows; `gold`: the name of the reference."""
     tables = (
         reference_table(result),
         metrics_table(result),
@@ -198,7 +198,7 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
 
 
 def volumes_table(result: Agreement) -> ReportTable | None:
-    """Who draws more of what in volumes, two by two; who draws more comes first."""
+    """Who draws larger volumes of what, for every two annotators; the larger comes first."""
     if not result.volumes:
         return None
     largest = max(
@@ -262,7 +262,7 @@ def _format_size(value: float) -> str:
 
 
 def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
-    """Who agrees better with the reference, or which two with each other; who does comes first."""
+    """Who agrees better with the reference, or which pairs agree better; the better comes first."""
     if not result.contrasts:
         return None
     ranked = sorted(result.contrasts, key=lambda contrast: not contrast.stands)  # within these by score, as they come
@@ -279,7 +279,7 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
 
 
 def better_first(contrast: PairContrast) -> PairContrast:
-    """The same with the pair that agrees better first."""
+    """The same contrast with the pair that agrees better first."""
     if contrast.values[0] >= contrast.values[1]:
         value = contrast.difference
         turned = Score(-value.value, -value.high, -value.low, value.n, value.n_undefined)
@@ -293,7 +293,7 @@ def better_first(contrast: PairContrast) -> PairContrast:
 
 
 def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
-    """Two annotators in words; of the reference and another the other."""
+    """Two annotators in words; if one is the reference, the other alone."""
     return next((name for name in pair if name != gold), pair[0]) if gold in pair else ", ".join(pair)
 
 

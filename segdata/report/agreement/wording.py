@@ -141,7 +141,7 @@ def intervals_in_words(intervals: Intervals, n_images: int) -> str:
 
 
 def distance_unit(comparison: AnnotatorPairs) -> str:
-    """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
+    """The unit of boundary distances: mm if every spacing is known, px if none is."""
     known = np.isfinite(comparison.cases["spacing_x"]) if len(comparison.cases) else np.zeros(1, bool)
     return "mm" if known.all() else "px or mm" if known.any() else "px"
 
@@ -240,7 +240,7 @@ def most_disputed_images(findings: Iterable[Finding], most: int) -> list[str]:
 
 
 def rule_remedy(code: str) -> str:
-    """What the rule's page says to do, as a sentence."""
+    """The remedy on the rule's page, as a sentence."""
     rule = rules().get(code)
     text = "" if rule is None else page_paragraph(rule.page, "Remedy")
     return text[:1].upper() + text[1:]

@@ -211,7 +211,7 @@ def encode_findings(findings: Mapping[str, Finding]) -> str:
 
 
 def decode_findings(text: str | None) -> dict[str, Finding]:
-    """What `encode_findings` wrote; none of none."""
+    """The inverse of `encode_findings`; nothing for nothing."""
     return _FINDINGS_DECODER.decode(text) if text else {}
 
 
@@ -277,7 +277,7 @@ def encode_decisions(decisions: Mapping[str, Decision]) -> str | None:
 
 
 def decode_decisions(text: str | None) -> dict[str, Decision]:
-    """What `encode_decisions` wrote."""
+    """The inverse of `encode_decisions`."""
     return _DECISIONS_DECODER.decode(text) if text else {}
 
 

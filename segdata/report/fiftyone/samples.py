@@ -169,7 +169,7 @@ def open_dataset(fo: Any, name: str, origin: str) -> Any:  # Any: FiftyOne has n
 
 
 def stored_info(dataset: Any, name: str) -> Any:  # Any: whatever `Loader.tell` was given
-    """What is stored about the origin of a dataset; None: nothing."""
+    """The stored origin of a dataset; None: nothing is stored."""
     return (dataset.info.get(_INFO_KEY) or {}).get(name)
 
 
@@ -228,7 +228,7 @@ class SampleLoader:
         self.dataset.save()
 
     def load_stored(self, name: str) -> Any:  # Any: whatever `store` was given
-        """What `store` stored the last time; None: nothing."""
+        """The values that `store` stored the last time; None: nothing is stored."""
         return stored_info(self.dataset, name)
 
     def _field(self, kind: Kind, annotator: str | None) -> str:

@@ -146,7 +146,7 @@ def declare_images(fo: Any, dataset: Any) -> None:  # Any: FiftyOne has no types
 
 
 def _add_fields(fo: Any, dataset: Any, types: Mapping[str, str]) -> None:  # Any: FiftyOne has no types
-    """Add those of these fields that a dataset lacks, by path.
+    """Add the fields that a dataset lacks, by path.
 
     Its method for one field reads the whole dataset document again, a third of the time to load 500 images.
     """

@@ -41,7 +41,7 @@ class RuleGroup:
 
     @staticmethod
     def from_findings(findings: Sequence[Finding]) -> "RuleGroup":
-        """What there is to say of these."""
+        """Summarise these findings."""
         first = findings[0]
         return RuleGroup(
             code=first.code,

@@ -36,7 +36,7 @@ class AnnotatedImage:
 
     @staticmethod
     def from_batch(batch: Batch) -> "AnnotatedImage":
-        """The same with the image file opened."""
+        """Open the image file of a batch of one image."""
         height, width = (int(side[0]) for side in batch.image_size)
         return AnnotatedImage(batch, BackgroundImage.from_uri(batch.images["uri"][0].as_py(), width, height))
 
@@ -76,7 +76,7 @@ class AnnotatedImage:
     def names_at(
         self, finding: Finding, box: tuple[float, float, float, float], comparison: AnnotatorPairs
     ) -> dict[str, str]:
-        """What each annotator calls the place of a finding: the category of most of its pixels, or nothing.
+        """The category that each annotator gives most pixels of the place of a finding, or "nothing".
 
         The place are the pixels of the segments that the finding names, or else where its annotator differs from most
         others about its category, or else its box. A finding of no category is about no place.
@@ -111,7 +111,7 @@ class AnnotatedImage:
         return category_of
 
     def _against_most(self, view: View, finding: Finding, categories: Collection[int] | None) -> Flags:
-        """(h, w) where most others have such a category and the finding's annotator has not, or the other way round."""
+        """(h, w) where the finding's annotator differs from most others about a category."""
         names = dict.fromkeys(self.batch.annotations["annotator"].to_pylist())
         others = [name for name in names if name != finding.annotator]
         most = 2 * np.sum([self.labels(view, name, categories) > 0 for name in others], axis=0) > len(others)
@@ -134,7 +134,7 @@ class AnnotatedImage:
 
 
 def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flags:
-    """(h, w) what either has labelled, but for what both have in segments that are the same by an IoU above 0.5.
+    """(h, w) what either has labelled, without segments that both have, matched at an IoU above 0.5.
 
     >>> _other_segments(np.array([[1, 1, 1, 2]]), np.array([[3, 3, 4, 4]])).tolist()
     [[False, False, True, True]]
@@ -236,7 +236,7 @@ def finding_pictures(
 
 
 def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list[tuple[str, Color]]:
-    """Whose outlines are drawn, with colours: as many as there are colours, those involved before the others."""
+    """The annotators whose outlines are drawn, with colours; those involved first if there are too few colours."""
     if len(annotators) <= len(ANNOTATOR_COLORS):
         return [(name, annotator_color(k)) for k, name in enumerate(annotators)]
     first = [name for name in annotators if name in involved]
@@ -322,7 +322,7 @@ def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImag
 def _of_volume(
     data: OpenDataset, rows: Ints, findings: Sequence[Finding], comparison: AnnotatorPairs
 ) -> list[tuple[Finding, str]]:
-    """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
+    """Draw a volume's findings, each on the slice where its annotator differs most from another."""
     batch, names, result = data.source.load(rows), comparison.annotators, []
     for finding in findings:
         others = [name for name in names if name != finding.annotator]
@@ -397,7 +397,7 @@ def _side_by_side(
 
 
 def _draw_names(pane: Image.Image, left: int, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
-    """A line for each annotator below each other, in their colours, from `left` on: what they call the place."""
+    """Write what each annotator calls the place: a line each in the annotator's colour, from `left` on."""
     draw, line = ImageDraw.Draw(pane), _CHIP + 7
     listed = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
     for k, (name, color) in enumerate(listed):

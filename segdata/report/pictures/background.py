@@ -39,7 +39,7 @@ class BackgroundImage:
         return BackgroundImage(image, width, height, note)
 
     def stretch(self, view: View) -> "BackgroundImage":
-        """The same image in a contrast that shows what is in `view`, dark or pale as it may be."""
+        """The image with its contrast stretched to what is in `view`."""
         if self.image is None:
             return self
         low, high = np.percentile(self.render(view), (1, 99))

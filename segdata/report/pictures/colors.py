@@ -71,7 +71,7 @@ def shade(color: Color, by: float) -> Color:
 
 
 def annotator_color(number: int) -> Color:
-    """The colour of an annotator, by position; the eighth has that of the first."""
+    """The colour of an annotator, by position; colours repeat after seven."""
     return ANNOTATOR_COLORS[number % len(ANNOTATOR_COLORS)]
 
 

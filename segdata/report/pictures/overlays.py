@@ -97,7 +97,7 @@ def _legend_entries(category_id: np.ndarray[tuple[int], np.dtype[np.int64]], pro
 
 
 def _category_title(name: str) -> str:
-    """A category's name; what has only an id is called a category."""
+    """The category's name, or "category 7" where a number is its only name."""
     return f"category {name}" if name.isdigit() else name
 
 

@@ -333,7 +333,7 @@ def _draw_findings(
 
 
 def thumbnail_view(location: FindingLocation, size: tuple[int, int]) -> View:
-    """What a thumbnail shows of an image of this height and width: the finding's box, or its pixels where few.
+    """The view of a thumbnail: around the finding's box, or its pixels if they are few.
 
     The whole image where the finding has no box.
     """

@@ -75,7 +75,7 @@ def _equal_cells(a: pa.Array, b: pa.Array) -> Flags:
 
 
 def _equal_lists(a: pa.Array, b: pa.Array) -> Flags:
-    """The same for lists and maps: as many entries, and each like its opposite."""
+    """(n,) whether lists or maps are equal: the same length, and equal entries in order."""
     first, length = _list_bounds(a)
     first_b, length_b = _list_bounds(b)
     same: Flags = length == length_b
@@ -161,9 +161,9 @@ def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
 
 def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
     """Everything but the name, in plain values."""
-    said_of: dict[str, Any] = msgspec.to_builtins(category)
-    del said_of["name"]
-    return said_of | {"kind": category.kind, "color": category.rgb}
+    fields: dict[str, Any] = msgspec.to_builtins(category)
+    del fields["name"]
+    return fields | {"kind": category.kind, "color": category.rgb}
 
 
 def _taxonomy_fields(taxonomy: Taxonomy) -> dict[str, Any]:
@@ -183,9 +183,9 @@ _OF_ANNOTATIONS = ("source", "stage", "reviewer", "created", "seconds", "coverag
 
 
 def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
-    """Count in `ledger` the images that only one side has, and what is said otherwise of the others."""
-    _add_lonely(ledger, portion, "image-missing", np.flatnonzero(portion.image_b < 0))
-    _add_lonely(ledger, portion, "image-added", np.flatnonzero(portion.image_a < 0))
+    """Count in `ledger` the images that only one side has, and differing details of the others."""
+    _add_unpaired_images(ledger, portion, "image-missing", np.flatnonzero(portion.image_b < 0))
+    _add_unpaired_images(ledger, portion, "image-added", np.flatnonzero(portion.image_a < 0))
     both = portion.complete_pairs
     _add_sizes(ledger, portion, both[~portion.alike[both]])
     rows_a, rows_b = portion.image_a[both], portion.image_b[both]
@@ -195,13 +195,13 @@ def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
 
     def change(k: int) -> DatasetChange:
         row = int(rows[k])
-        message = _said_of(*tables, row, other[row])
+        message = _differing_cells(*tables, row, other[row])
         return DatasetChange(kind="image-details", message=message, image=portion.image_of(int(both[row])))
 
     ledger.add("image-details", both[rows], change)
 
 
-def _add_lonely(ledger: DifferenceCounter, portion: DiffPortion, kind: DifferenceKind, pairs: Ints) -> None:
+def _add_unpaired_images(ledger: DifferenceCounter, portion: DiffPortion, kind: DifferenceKind, pairs: Ints) -> None:
     """Count images that only one side has."""
     missing = kind == "image-missing"
     side, image = (portion.a, portion.image_a) if missing else (portion.b, portion.image_b)
@@ -232,19 +232,19 @@ def _add_sizes(ledger: DifferenceCounter, portion: DiffPortion, pairs: Ints) -> 
 
 
 def add_annotations(ledger: DifferenceCounter, portion: DiffPortion) -> None:
-    """Count in `ledger` the annotations that only one side has, and what is said otherwise of the others."""
+    """Count in `ledger` the annotations that only one side has, and differing details of the others."""
     pairs = portion.annotations
     for side, rows in ((portion.a, pairs.alone_a), (portion.b, pairs.alone_b)):
         empty = side.per_annotation[rows] == 0
         kind: DifferenceKind = "annotation-missing" if side is portion.a else "annotation-added"
-        _add_alone_annotations(ledger, portion, side, kind, rows[~empty])
-        _add_alone_annotations(ledger, portion, side, "empty-annotation", rows[empty])
+        _add_unpaired_annotations(ledger, portion, side, kind, rows[~empty])
+        _add_unpaired_annotations(ledger, portion, side, "empty-annotation", rows[empty])
     tables = (portion.a.batch.annotations.take(pa.array(pairs.a)), portion.b.batch.annotations.take(pa.array(pairs.b)))
     _add_details(ledger, portion, "annotator", tables, ("annotator",))
     _add_details(ledger, portion, "annotation-attributes", tables, _OF_ANNOTATIONS)
 
 
-def _add_alone_annotations(
+def _add_unpaired_annotations(
     ledger: DifferenceCounter, portion: DiffPortion, side: LoadedSide, kind: DifferenceKind, rows: Ints
 ) -> None:
     """Count annotations that only `side` has."""
@@ -275,7 +275,7 @@ def _add_details(
     def change(k: int) -> DatasetChange:
         row = int(rows[k])
         who = portion.a.annotator(int(pairs.a[row])) or portion.b.annotator(int(pairs.b[row]))
-        message = _said_of(*tables, row, other[row])
+        message = _differing_cells(*tables, row, other[row])
         return DatasetChange(kind=kind, message=message, image=portion.image_of(int(pairs.pair[row])), annotator=who)
 
     ledger.add(kind, pairs.pair[rows], change)
@@ -319,8 +319,8 @@ def _unlike_columns(a: pa.Table, b: pa.Table, names: tuple[str, ...]) -> dict[in
     return columns_by_row
 
 
-def _said_of(a: pa.Table, b: pa.Table, row: int, names: list[str]) -> str:
-    """What each side says in some columns of a row."""
+def _differing_cells(a: pa.Table, b: pa.Table, row: int, names: list[str]) -> str:
+    """The values of some columns of a row on both sides, in words."""
     cells = ((name, a[name][row].as_py(), b[name][row].as_py()) for name in names)
     return "; ".join(f"{name} {cell_text(value_a)} in A, {cell_text(value_b)} in B" for name, value_a, value_b in cells)
 
@@ -354,8 +354,8 @@ def add_segments(ledger: DifferenceCounter, portion: DiffPortion, matches: Segme
             unsame[rows] = True
     ledger.n_same += int((~unsame).sum())
     ledger.n_kept += int((matches.exact & (category_a[matches.a] == category_b[matches.b])).sum())
-    _add_alone(ledger, portion.a, "segment-missing", matches.alone_a)
-    _add_alone(ledger, portion.b, "segment-added", matches.alone_b)
+    _add_unpaired_segments(ledger, portion.a, "segment-missing", matches.alone_a)
+    _add_unpaired_segments(ledger, portion.b, "segment-added", matches.alone_b)
 
 
 def _matched_columns(
@@ -425,7 +425,7 @@ def _add_kind(
 
 
 def _message_maker(portion: DiffPortion, kind: DifferenceKind, a: Ints, b: Ints) -> Callable[[int], str]:
-    """What each side says of the k-th match, in a line."""
+    """Make a function that describes the k-th match on both sides in one line."""
 
     def say(k: int) -> str:
         row_a, row_b = int(a[k]), int(b[k])
@@ -444,7 +444,7 @@ def _message_maker(portion: DiffPortion, kind: DifferenceKind, a: Ints, b: Ints)
     return say
 
 
-def _add_alone(ledger: DifferenceCounter, side: LoadedSide, kind: DifferenceKind, rows: Ints) -> None:
+def _add_unpaired_segments(ledger: DifferenceCounter, side: LoadedSide, kind: DifferenceKind, rows: Ints) -> None:
     """Count the segments that only one side has."""
     image = side.batch.segment_image[rows]
     areas = side.areas[rows]

@@ -58,14 +58,14 @@ def compare_datasets(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Difference:
-    """What A and B do not have in common.
+    """Compare datasets A and B: taxonomies, images, annotations and segments.
 
     Images are paired by id, annotations by image and annotator, segments by their pixels: equal ones first, then those
     that share most. What is drawn is compared pixel by pixel, and only where both images have one size.
 
     Parameters
     ----------
-    ignore : kinds of `kinds.KINDS` that are not looked at
+    ignore : kinds of `DIFFERENCE_KINDS` that are not looked at
     only : image ids; the others are left out
     strict : segment ids and polygon vertices count as differences too
     limit : how many differences of each kind to keep; all are counted. None: all
@@ -76,7 +76,7 @@ def compare_datasets(
 
     Raises SegdataError for an unknown kind or image.
     """
-    ignored = frozenset[DifferenceKind](kind_name for kind_name in DIFFERENCE_KINDS if kind_name in set(ignore))
+    ignored = frozenset[DifferenceKind](kind for kind in DIFFERENCE_KINDS if kind in set(ignore))
     for kind in ignore:
         check_choice("ignore", kind, DIFFERENCE_KINDS)
     names = shared_names(a.profile, b.profile)
@@ -93,23 +93,23 @@ def compare_datasets(
     for portion_counts in run_ordered(work, portions, jobs):
         total.merge(portion_counts)
         progress(int(max(portion_counts.n_images)))
-    halves = []
+    dataset_sides = []
     for side, dataset in enumerate((a, b)):
         defects = total.defects[side]
-        defects.update(kind_name.code for kind_name in dataset.source.defects if kind_name.severity != "info")
+        defects.update(defect.code for defect in dataset.source.defects if defect.severity != "info")
         profile = dataset.profile
         # Of two revisions of one dataset the folder alone does not tell which is which.
         past = profile.revision is not None and a.profile.files == b.profile.files
         name = f"{profile.files}@{profile.revision}" if past else profile.files
-        halves.append(
+        dataset_sides.append(
             DatasetSide(
                 name, profile.format, total.n_images[side], total.n_segments[side], dict(sorted(defects.items()))
             )
         )
     counts = {kind: total.counts[kind] for kind in DIFFERENCE_KINDS if kind in total.counts}
     return Difference(
-        a=halves[0],
-        b=halves[1],
+        a=dataset_sides[0],
+        b=dataset_sides[1],
         paired_by=pairs.by,
         n_images=int(((pairs.a >= 0) & (pairs.b >= 0)).sum()),
         n_kept=total.n_kept,
@@ -151,7 +151,7 @@ def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: Diff
 
 
 def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
-    """What differs in where volumes lie in the world."""
+    """The volumes whose place in the world differs."""
     places = [
         {sequence.name: (sequence.affine, sequence.axes, sequence.spacing) for sequence in profile.sequences}
         for profile in (a, b)
@@ -253,9 +253,7 @@ def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionPr
             if n > allowed:
                 amount = count_noun(n, "image" if in_images else kind_unit(kind))
                 lines[kind] = f"{kind}: {amount} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
-    pixels = sum(
-        loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"image-name", "mapped", "unreadable"}
-    )
+    pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | _NOT_COMPARED)
     moved = difference.counts["category-pixels"].pixels if "category-pixels" in difference.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
@@ -298,7 +296,7 @@ def _allowed_text(number: int) -> str:
 def verify_conversion(
     dataset: OpenDataset, written: OpenDataset, losses: Sequence[Loss], jobs: int = 0
 ) -> ConversionProof:
-    """Compare a dataset with what a conversion with these losses made of it, read back."""
+    """Compare a dataset with its conversion, read back, given the losses that were counted."""
     if any(loss.kind == "annotator" and loss.of == "images" for loss in losses):
         dataset = replace(dataset, source=AlteredSource(dataset.source, first_annotations))
     by_id = not any(loss.kind == "segment-id" for loss in losses)

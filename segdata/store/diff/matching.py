@@ -60,7 +60,7 @@ class ImagePairs:
 
 
 def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = None) -> ImagePairs:
-    """The images of A and B in pairs; `only` those of which either side has one of these ids.
+    """Pair the images of A and B; `only`: just the pairs with one of these ids on either side.
 
     Where no image of A is called as one of B they are paired by what their names have in common. A name that one side
     has twice then pairs nothing. Raises SegdataError for an id that neither has.
@@ -132,7 +132,7 @@ class LoadedSide:
         return np.bincount(self.batch.segment_image, minlength=self.batch.images.num_rows)
 
     def annotator(self, annotation: int) -> str | None:
-        """Who made an annotation."""
+        """The annotator of an annotation row."""
         return self.batch.annotations["annotator"][annotation].as_py()  # type: ignore[no-any-return]
 
     def segment(self, row: int) -> int | str | None:
@@ -189,14 +189,14 @@ class DiffPortion:
         return codes[0], codes[1], list(rows)
 
     def image_of(self, pair: int) -> str:
-        """What a pair of images is called: its id in A, else in B."""
+        """The id of a pair of images: A's, else B's."""
         row = int(self.image_a[pair])
         return self.a.image_ids[row] if row >= 0 else self.b.image_ids[int(self.image_b[pair])]
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationPairs:
-    """Annotations in pairs, and those that stay alone though their image has a partner."""
+    """Pairs of annotations, and annotations without a partner on images that have one."""
 
     # a, b: (n,) rows of each side's annotations
     a: Ints
@@ -273,7 +273,7 @@ MIN_IOU = 0.5  # IoU: two segments that share less are not the same
 
 @dataclass(frozen=True, slots=True)
 class SegmentMatches:
-    """Segments in pairs, in the order of A's, and those that stay alone."""
+    """Pairs of segments, in the order of A's, and segments without a partner."""
 
     # a, b: (n,) rows of each side's segments
     a: Ints
@@ -319,7 +319,7 @@ def match_segments(portion: DiffPortion, least: float, by_id: bool) -> SegmentMa
 
 
 def _match_keys(portion: DiffPortion) -> tuple[list[Ints], list[Ints]]:
-    """Of each side (n_segments,): the frame, the pixels as a number, the category and the id."""
+    """For each side (n_segments,): the frame, a number for the pixels, the category and the id."""
     category_a, category_b, _ = portion.categories
     pixels = pa.concat_arrays([_counts(portion.a), _counts(portion.b)]).dictionary_encode().indices.to_numpy()
     n_a = portion.a.batch.n_segments
@@ -386,7 +386,7 @@ def _match_by_iou(
 
 
 def _greedy(a: Ints, b: Ints) -> Ints:
-    """Which of some pairs, best first, are chosen, when each takes its `a` and its `b` away from the others.
+    """Choose pairs, best first, so that each row of `a` and of `b` is used once at most.
 
     Every round chooses the pairs that come first for both their sides: the same as one after the other.
     """
@@ -411,7 +411,7 @@ class DifferingStrips:
 
 
 def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
-    """What only A or only B covers. A strip never leaves its column, nor its frame.
+    """Strips that only A or only B covers. A strip never leaves its column or frame.
 
     Where a line enters or leaves either union what is apart begins or ends: between two such places nothing changes.
     """

@@ -54,7 +54,7 @@ def overlaps_within(start: Int64, end: Int64, owner: Int32) -> Pairs:
 
 
 def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64) -> Pairs:
-    """What each two owners share.
+    """The pairs of owners that share pixels, and how many.
 
     Takes runs on the number line from `start` up to, not including, `end`, sorted by `start`, those of one owner
     disjoint; and the frames of the line (see `lower`). Returns the pairs `a` < `b` that share pixels, sorted, and for

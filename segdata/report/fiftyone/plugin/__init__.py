@@ -81,7 +81,7 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
 
 class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
-    """Decides on many findings: those of the chosen images, or of the view."""
+    """Decide on many findings: on the chosen images, else in the view."""
 
     @property
     def config(self) -> Any:
@@ -125,7 +125,7 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
 
 def register(plugin: Any) -> None:
-    """What FiftyOne calls."""
+    """The entry point that FiftyOne calls."""
     for verdict in VERDICTS:
         plugin.register(_verdict(verdict))
     for operator in (Apply, Next, Decide):
