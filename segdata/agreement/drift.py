@@ -192,7 +192,7 @@ class _DriftFamily:
         return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
     def remains(self, code: int | None, seed: int) -> bool:
-        """Without any one of the others at least half of the change is left, and it is more than chance, at 5 %.
+        """Whether without any one of the others half of the change remains and exceeds chance, at 5 %.
 
         As all others seem to drift beside one who does. Where fewer than half of the clusters are left that says
         nothing about the drift.

@@ -35,13 +35,13 @@ _SCORE, _SHIFT_RATIO, _RATIO, _SHARE = 8.0, 1.3, 1.5, 0.8  # after a change; SEG
 def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedAnnotator, ...]:
     """Each two annotators whose labels fit only when one side is mirrored, turned, moved or scaled.
 
-    Mirrored: pairs with an IoU of all that is labelled below 0.3, in the portion of images that begins with the first
-    one of theirs. Mirrored it must be 0.5 or more, and twice as much as any other way; volumes may have their slices in
-    reverse, too. The others: pairs of which less than 0.8 of the boundaries are within the tolerance, in up to 12
-    images that both labelled. The outlines of one are placed on those of the other, as SEG314 does with the edges of
-    pictures.
+    Mirroring is tried for pairs with an IoU of all labelled pixels below 0.3, in the portion of images that holds the
+    pair's first one. It counts if the IoU becomes 0.5 or more, and twice that of any other way; slices of volumes may
+    be reversed, too. The other changes are tried for pairs with less than 0.8 of the boundaries within the tolerance,
+    in up to 12 images that both labelled: the outlines of one are placed on those of the other, as SEG314 does with the
+    edges of pictures.
 
-    It is told of the one of the two who is misplaced against more others, of equals of the second.
+    Of the two annotators, the one who is misplaced against more others is named; among equals, the second.
     """
     names, pairs = comparison.annotators, comparison.pairs
     if not len(comparison.overlaps):
@@ -70,7 +70,7 @@ def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedA
 
 
 def _poor_pairs(comparison: AnnotatorPairs) -> list[tuple[int, int]]:
-    """The pairs of annotators whose labels hardly meet."""
+    """The pairs of annotators whose labels hardly overlap."""
     pairs, overlaps = comparison.pairs, comparison.overlaps
     n = len(comparison.annotators)
     key = (pairs["a"] * n + pairs["b"])[overlaps["pair"]]
@@ -129,7 +129,7 @@ def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[Outlin
 
 
 def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:
-    """How well the labels of two annotators fit as they are, and mirrored, where that is to be told."""
+    """How well the labels of two annotators fit as they are and mirrored, if mirroring helps much."""
     rows = next(chunk for chunk in panel.chunks() if image in chunk)
     batch, _ = clip_to_roi(panel.load(rows))
     names = annotator_names(batch)
@@ -169,7 +169,7 @@ def _labelled_runs(side: SweepRuns) -> tuple[Ints, Ints]:
 
 
 def _flip_runs(start: Ints, end: Ints, line: NumberLine, x: bool, y: bool, z: bool) -> tuple[Ints, Ints]:
-    """Strips of a line, mirrored within their frames, and these in reverse order; all frames have one size for that."""
+    """Mirror strips within their frames, and reverse the order of frames, which then have one size."""
     frame, column, row = line.lower(start)
     length = end - start
     column = line.width[frame] - 1 - column if x else column

@@ -22,7 +22,7 @@ class SampleSize(msgspec.Struct, frozen=True):
     """How much two annotators must label for an interval of plus and minus `half_width`.
 
     `now`: half the present interval; `reached`: half the interval of simulated campaigns with so many `clusters`.
-    `category` null: over all. Other nulls: nothing can be said; of `instances`, they do not matter. `design_effect`:
+    `category` null: over all. `instances` null: their number does not matter. Other nulls: unknown. `design_effect`:
     how many times as many images it takes because images of a sequence, patient or scene are alike.
     """
 
@@ -59,12 +59,12 @@ def estimate_clusters(
     population: int | None = None,
     width: int = 1,
 ) -> tuple[ClustersNeeded, ...]:
-    """For each of k values how many clusters like these n have an interval of plus and minus `half_width`.
+    """For each of k values, how many clusters like these n an interval of plus and minus `half_width` takes.
 
     `statistic` takes weights (B, n) and gives (B, k). The first guess is (z SD / h)^2, the SD from the bootstrap, so
-    that it serves every value and holds the design effect of clusters that are drawn as one. Then intervals of that
-    many clusters, drawn from those there are, are looked at, and the number is mended until they are narrow enough.
-    `population`: how many clusters there are in all, where the interval is to hold what all of them would give.
+    that it serves every value and includes the design effect of clusters. Then intervals of that many clusters, drawn
+    from the present ones, are simulated, and the number is raised until they are narrow enough. `population`: how many
+    clusters there are in all, if the interval is for the value of exactly these.
     Source: Cochran (1977), Sampling Techniques, chapters 4 and 9; checked by the bootstrap, as in Davison and Hinkley
     (1997), Bootstrap Methods and their Application, section 2.9.
     """
@@ -91,7 +91,7 @@ def estimate_clusters(
 
 
 def _normal_sizes(spread: Floats, half_width: float, confidence: float, least: int = 2) -> Ints:
-    """(k,) (z SD / h)^2, at least `least`, at most one more than what is planned; 0 where the spread is not known."""
+    """(k,) (z SD / h)^2, at least `least`, capped just above the largest plan; 0 for an unknown spread."""
     from scipy.special import ndtri
 
     size = np.ceil((ndtri((1 + confidence) / 2) * spread / half_width) ** 2 - 1e-9)
@@ -107,7 +107,7 @@ def _check_sizes(
     confidence: float,
     width: int,
 ) -> Floats:
-    """(k,) half the intervals that `sizes` (k,) reach; sizes that do not suffice are raised in place."""
+    """(k,) half the intervals that `sizes` (k,) reach; sizes that are too small are raised in place."""
     reached = np.full(len(sizes), np.nan)
     open_ = np.flatnonzero((sizes > 0) & (sizes <= _MOST))
     for _ in range(_ROUNDS):
@@ -124,7 +124,7 @@ def _check_sizes(
 
 
 def _finite_population(size: int, population: int | None) -> int | None:
-    """How many clusters of a finite whole say as much as `size` without end; None for none or too many."""
+    """The size for a finite population that is as informative as `size` without one; None: none, or too many."""
     if not 0 < size <= _MOST:
         return None
     return size if population is None else min(population, math.ceil(1 / (1 / size + 1 / population) - 1e-9))
@@ -205,7 +205,7 @@ def plan_sample_sizes(
 
 
 def flatten_statistic(statistic: Statistic) -> Statistic:
-    """The same with values (B, k)."""
+    """The statistic with its values flattened to (B, k)."""
 
     def flat(weights: Floats) -> Floats:
         values = statistic(weights)
@@ -223,7 +223,7 @@ def _sample_size(
     images: float,
     instances: float | None,
 ) -> SampleSize:
-    """A plan in images and segments, of which each cluster has so many."""
+    """A plan in images and segments."""
     clusters = needed.clusters
     if clusters is not None and instances is not None:
         clusters = max(clusters, math.ceil(LEAST_INSTANCES / instances))
@@ -241,7 +241,7 @@ def _sample_size(
 
 
 def _design_effects(by_cluster: Statistic, n: int, by_case: Statistic, n_cases: int, seed: int, width: int) -> Floats:
-    """(k,) the design effects: variances with clusters drawn as one, over those with every case by itself."""
+    """(k,) the design effects: variances with clusters resampled whole, over those with every case by itself."""
     if n == n_cases:
         return np.ones(by_cluster(np.ones((1, n))).shape[1])
     several = [
@@ -257,7 +257,7 @@ def _design_effects(by_cluster: Statistic, n: int, by_case: Statistic, n_cases: 
 
 
 def _variance(draws: Floats) -> Floats:
-    """(k,) of draws (B, k), NaN left out."""
+    """(k,) the variance of draws (B, k) without NaN."""
     defined = np.isfinite(draws)
     n = np.maximum(defined.sum(axis=0), 1)
     mean = np.where(defined, draws, 0).sum(axis=0) / n

@@ -29,7 +29,7 @@ PanelData = Data | Mapping[str, Data] | Sequence[NamedData]
 
 
 class PairOptions(ReadOptions, total=False):
-    """How annotators' images are paired, how intervals are made, and how work goes on."""
+    """Options for pairing images, for intervals, and for the run (jobs, progress)."""
 
     pair_by: str | None
     taxonomy_map: str | Path | None
@@ -80,7 +80,7 @@ class ComparedPanel:
 
 
 def read_options(options: PairOptions, accepted: type = PanelOptions) -> ReadOptions:
-    """Those of the options that are for `read`; raises TypeError for one that `accepted` does not have."""
+    """The options that `read` takes; raises TypeError for an option that `accepted` does not have."""
     for name in options:
         if name not in accepted.__annotations__:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
@@ -89,7 +89,7 @@ def read_options(options: PairOptions, accepted: type = PanelOptions) -> ReadOpt
 
 
 def resampling(options: PairOptions) -> "Resampling":
-    """How intervals are made."""
+    """The settings of resampling."""
     from segdata.agreement.estimates import Resampling
 
     given: PanelOptions = {**PANEL_DEFAULTS, **options}
@@ -97,7 +97,7 @@ def resampling(options: PairOptions) -> "Resampling":
 
 
 def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
-    """The datasets of a panel, opened, by the names that the caller gives."""
+    """Open the datasets of a panel, with the names that the caller gives."""
     from segdata.agreement.panel import PanelMember
 
     return [
@@ -137,7 +137,7 @@ def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_m
 
 
 def compare_panel(members: "Sequence[PanelMember]", section: Gold | None, options: PanelOptions) -> ComparedPanel:
-    """The panel of some datasets, compared; `section` of segdata.yaml has tolerances where the options have none."""
+    """Open and compare a panel; the section `gold` of segdata.yaml has tolerances that the options lack."""
     from segdata.agreement.comparison import compare_panel
     from segdata.agreement.gold_standard import boundary_tolerance
 
@@ -173,7 +173,7 @@ def _with_recipe(panel: "Panel", panel_members: "Sequence[PanelMember]", options
 
 
 def _open_again(members: "list[_Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> OpenDataset:
-    """The panel opened in another process."""
+    """Open the panel in another process."""
     from segdata.agreement.panel import PanelMember
 
     reopened = [
@@ -197,7 +197,7 @@ def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
 
 
 def check_reference_named(gold: str | None, members: "Sequence[PanelMember]") -> None:
-    """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
+    """Raise SegdataError early, before any pass over pixels, if no named member is the reference."""
     from segdata.agreement.comparison import person_name
 
     names = [member.name for member in members]

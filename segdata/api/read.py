@@ -184,7 +184,7 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
 
 
 def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:
-    """The dataset with a defect for each folder of `root` that is another dataset, which nobody asked to leave out.
+    """The dataset with a defect for each folder of `root` that is another, unread dataset.
 
     `seen`: those known before.
     """
@@ -223,7 +223,7 @@ def _local_path(place: T) -> T | Path:
 
 
 def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: options of `read`
-    """Open the dataset under a URL, by what is copied of it; its images keep their URLs."""
+    """Open the dataset under a URL from a local copy; its images keep their URLs."""
     from segdata.core.storage import mirror, mirrors  # seldom needed
 
     named = re.fullmatch(r"(.*)@(r\d+)", url)
@@ -243,7 +243,7 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
 
 
 def _named_by_url(mirrors: "tuple[Mirror, ...]", text: str) -> str:
-    """A text that names URLs instead of the temporary folders with their files."""
+    """Replace temporary folders by the URLs of their files."""
     for mirror in mirrors:
         text = text.replace(str(mirror.folder), mirror.url)
     return text
@@ -274,7 +274,7 @@ def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: A
 
 
 def _named_after(root: str, archive: Path, text: str) -> str:
-    """A text that names the archive instead of the temporary folder with its files."""
+    """Replace the temporary folder by the archive."""
     command = "segdata init "
     text = text.replace(command + shell_word(root), command + shell_word(str(archive)))
     return text.replace(root, str(archive))
@@ -290,7 +290,7 @@ def _renamed_profile(profile: Profile, rename: Callable[[str], str]) -> Profile:
 
 
 def _with_urls(batch: Batch, mirrors: "tuple[Mirror, ...]") -> Batch:
-    """The batch with the URLs of its images in place of the paths of copies."""
+    """Replace the paths of copied images by their URLs."""
     from segdata.core.storage import original_url  # seldom needed
 
     uris = [uri and original_url(uri, mirrors) for uri in batch.images["uri"].to_pylist()]
@@ -304,7 +304,7 @@ def _with_urls(batch: Batch, mirrors: "tuple[Mirror, ...]") -> Batch:
 
 
 def _read_again(data: str | Path, most_pixels: int, **opening: Unpack[ReadOptions]) -> OpenDataset:
-    """The dataset opened in another process, for as long as that runs, with the same limit of pixels."""
+    """Open the dataset in another process, until that ends, with the same limit of pixels."""
     set_max_pixels(most_pixels)
     if not _ENDLESS_LIMITS:
         _ENDLESS_LIMITS.append(ExitStack())
@@ -316,7 +316,7 @@ _ENDLESS_LIMITS: list[ExitStack] = []
 
 
 def _absolute(path: T) -> T | Path:
-    """A path as another process must name it; anything else as it is."""
+    """A path as an absolute one, for another process; anything else unchanged."""
     if as_url(path) is not None:
         return path
     return Path(path).absolute() if isinstance(path, (str, Path)) else path
@@ -325,7 +325,7 @@ def _absolute(path: T) -> T | Path:
 def _open_source(
     chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
 ) -> Source:
-    """The source that the format's reader opens, all splits as one, with what the request adds to its images."""
+    """Open the source: the format's reader, all splits as one, and what the request adds to its images."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
     if layout.parts:
@@ -383,7 +383,7 @@ def _find_config(root: Path, given: str | Path | None) -> Config:
 
 
 def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> tuple[Format, SplitLayout]:
-    """The format that is named, by the caller or the configuration, or recognised, and the splits of the dataset.
+    """Choose the format, given by the caller or the configuration, or detected, and the splits of the dataset.
 
     It has the options that are set.
     """
@@ -403,7 +403,7 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
 
 @contextmanager
 def _doubted_format(root: Path, format: str | None, configured: str | None) -> Iterator[None]:
-    """Let the error of a dataset that cannot be read name what the dataset looks like.
+    """Add to the error of an unreadable dataset what the dataset looks like.
 
     `format` is the one that the caller named, `configured` that of segdata.yaml; without either, folders in `root`
     that can be read are named.
@@ -433,14 +433,14 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
 
 
 def _implied_format(settings: Config, given: object) -> str | None:
-    """The format that a configuration speaks of; one that lies beside the data is seen by `detect` itself."""
+    """The format that settings of a given configuration imply; `detect` itself reads one beside the data."""
     if given is None:
         return None
     return "layers" if settings.layers else "instance-ids" if settings.instance_ids else None
 
 
 def _find_taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:
-    """The taxonomy file that was named, on the command line or in the configuration, or the one beside the data."""
+    """Load the taxonomy given on the command line or in the configuration, else the one beside the data."""
     if given is None and config is not None and not Path(config).exists():
         raise SettingError(f"taxonomy: {config}: no such file", "taxonomy")
     named = given or config
@@ -451,7 +451,7 @@ def _find_taxonomy(root: Path, given: str | Path | None, config: str | Path | No
 
 
 def _find_images(given: str | Path | None, config: str | Path | None) -> Path | None:
-    """The folder of the image files that was named; raises SegdataError where there is none."""
+    """The folder of the image files that was given; raises SegdataError if it does not exist."""
     if given is None and config is not None and not Path(config).is_dir():
         raise SettingError(f"images: {config}: no such folder of images", "images")
     named = given or config

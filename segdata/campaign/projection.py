@@ -150,7 +150,7 @@ def images_needed(units: SampleUnits, amount: Floats, wanted: int, confidence: f
 
 
 def _typical_amount(totals: Floats, uneven: bool) -> float:
-    """What a unit has of a thing that it has at all: of the median thing, or on average; 0 where there is none."""
+    """The amount of a thing in units that have it: the median's, or the mean; 0 if none has it."""
     n_images = (totals > 0).sum(axis=0)
     occurs = n_images > 0
     if not occurs.any():

@@ -81,7 +81,7 @@ class Rings(Generic[Number]):
 
 
 def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:
-    """The rings along the pixel edges of every owner; `height` (n_owners,) is that of the owner's image, in pixels.
+    """Trace the rings along the pixel edges of every owner; `height` (n_owners,) is the height of its image.
 
     Outer rings go clockwise and holes against the clock: pixels of the segment are on the right hand, y down. Parts
     are 4-connected and holes 8-connected, as in `segdata.core.runs`: a ring may touch itself or another ring at a
@@ -116,7 +116,7 @@ def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:
 
 
 def _outer_rings(first: Ints, edge: Ints, cycle: Ints) -> Ints:
-    """The outer ring of each ring, given its first edge; the rings are those of `edge`, cut by `cycle`."""
+    """The outer ring of each ring, from the first edges; `cycle` cuts `edge` into the rings."""
     ring_of = np.empty(len(edge), np.int64)
     ring_of[edge] = np.repeat(np.arange(len(first)), np.diff(cycle))
     # The run above a hole is of the hole's part; its top comes before its bottom, so its ring is an earlier one.
@@ -142,7 +142,7 @@ _PORTION = 2_000_000  # comparisons that are made at once
 
 
 def enclosing_rings(rings: Rings[Number]) -> Ints:
-    """(n_rings,) the smallest outer ring around each ring that is a hole; for the others, themselves.
+    """(n_rings,) the smallest outer ring around each hole; outer rings have themselves.
 
     Holes are rings inside an odd number of rings of their owner, whatever `rings.outer` says. What is looked at is the
     middle of a ring's first edge, so rings that touch at points are told apart, and those that cross are not.
@@ -353,11 +353,11 @@ class _Edges(msgspec.Struct, Generic[Number], frozen=True):
         return _Edges(points[order[another]], tail, tail[next_points(rings.ring // 2)], ring)
 
     def take(self, chosen: Ints) -> "_Edges[Number]":
-        """Some edges between the same points."""
+        """Only the chosen edges, with all points."""
         return _Edges(self.points, self.tail[chosen], self.head[chosen], self.ring[chosen])
 
     def reverse(self, chosen: Flags) -> "_Edges[Number]":
-        """The same edges, the chosen ones (n,) in the other direction."""
+        """The edges with `chosen` (n,) ones reversed."""
         tail, head = np.where(chosen, self.head, self.tail), np.where(chosen, self.tail, self.head)
         return _Edges(self.points, tail, head, self.ring)
 

@@ -52,7 +52,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a rule found in a part, and what it waits for; the findings are not final while it waits for an answer."""
+    """The findings of a rule in a part, and its request to other parts; without the answer, findings are not final."""
 
     findings: list[RowFinding]
     request: Request | None = None

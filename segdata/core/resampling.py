@@ -172,7 +172,7 @@ def _is_same(draws: Floats, value: Floats) -> NDArray[Any]:  # Any: flags
 
 
 def _quantiles(draws: Floats, levels: Floats) -> Floats:
-    """(2, ...) the quantiles of draws (B, ...) at levels (2, ...), those that are NaN left out."""
+    """(2, ...) the quantiles of draws (B, ...) at levels (2, ...), without NaN."""
     ordered = np.sort(draws, axis=0)  # NaN comes last
     last = np.maximum(np.isfinite(draws).sum(axis=0) - 1, 0)
     position = levels * last
@@ -203,7 +203,7 @@ class GroupComparison(msgspec.Struct, frozen=True):
 
 
 class StratifiedGroups(msgspec.Struct, frozen=True):
-    """n values' groups and strata, in ascending order of strata, each of which has values of two groups or more."""
+    """n values with their groups and strata, sorted by stratum; each stratum has two groups or more."""
 
     rows: Ints  # (n,) which of the caller's values they are
     # group, stratum: (n,) counted from 0
@@ -276,7 +276,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         return centred, weight, spread
 
     def _permute(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> list[Floats]:
-        """The largest statistics of n ways to hand the values out anew within their strata."""
+        """The largest statistics of n permutations within strata."""
         member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
         scale = np.where(spread > 0, spread, np.inf)
         largest = []
@@ -350,7 +350,7 @@ class MixComparison(msgspec.Struct, frozen=True):
 def compare_mixes(
     amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float, n_permutations: int = 999
 ) -> MixComparison | None:
-    """The units `inside` (n,) against the others, by amounts (n, n_categories); None where nearer than `least`.
+    """Compare the mix of units `inside` (n,) with the others'; None if they are nearer than `least`.
 
     `least` is the distance beyond what chance explains. Units (images, or sequences where there are any) are drawn
     whole: nothing is assumed about how much they vary.

@@ -31,7 +31,7 @@ ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What was measured: tables with one row per thing, numbered from 0 over the whole dataset.
+    """The measured tables: one row per thing, numbered from 0 over the whole dataset.
 
     ``tables.parts`` is the measured table `parts`. Each is described where it is measured, in `segdata.measure.tables`;
     it is empty, and the columns of a family are absent, unless a selected rule needs its family. Boxes are the int

@@ -221,7 +221,7 @@ def effective_number(count: Ints | NDArray[np.float64]) -> float:
 
 
 def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Loss weights (k,) that balance categories of these counts, with a mean of 1 over those that occur.
+    """Loss weights (k,) inverse to these counts, with a mean of 1 over categories that occur.
 
     They are the inverse square roots of the counts: halfway, on a logarithmic scale, between none and inverse
     frequency, which lets a category of three pixels outweigh all others. 0 where a count is 0.

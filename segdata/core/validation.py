@@ -60,7 +60,7 @@ def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hash
 
 
 def finding_key(finding: Finding) -> Hashable:
-    """What makes two findings the same: the code, whose work it is, and the pixels; never a number that names a thing.
+    """The content that makes two findings the same: code, annotator and pixels, without numbers that name things.
 
     The pixels are the box and how many are affected. A finding without a box is identified by its file and its message
     without numbers, so the same imbalance is not new when a count has changed.
@@ -93,7 +93,7 @@ def finding_identity(finding: Finding) -> Hashable:
 
 
 def _key_of_pixels(finding: Finding) -> tuple[Hashable, ...] | None:
-    """What identifies a habit, or a finding with a box; None for others."""
+    """The identity of a habit or of a finding with a box; None for others."""
     who = (finding.code, finding.image, finding.annotator)
     if finding.count > 1:  # a habit is the same one whatever images have it now
         return (*who, finding.kind, "habit")
@@ -114,7 +114,7 @@ FailOn = Literal["error", "warning", "info", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What the rules found in a dataset.
+    """The findings of the rules in a dataset.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class Validation:
         return has_failures(self.findings, fail_on)
 
     def against(self, before: Iterable[Finding]) -> "Validation":
-        """The same validation with an earlier one's findings as its baseline: only what is new counts."""
+        """The same validation with an earlier one as its baseline: only new findings count."""
         earlier = tuple(before)
         habits = {finding_key(finding) for finding in earlier if finding.count > 1}
         shared = {summary: own for summary, own in self.members.items() if finding_key(summary) not in habits}

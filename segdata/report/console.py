@@ -27,7 +27,7 @@ class Console(msgspec.Struct, frozen=True):
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
 
     def next_block(self, lines: Iterable[str]) -> list[str]:
-        """What to do next, with its heading, at the end of a report; nothing if the report is quiet."""
+        """The next steps under their heading, at the end of a report; empty if the report is quiet."""
         return [] if self.quiet else ["", self.paint("next", "bold"), *lines]
 
     def wrap(

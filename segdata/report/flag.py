@@ -317,7 +317,7 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def of_errors(result: LabelErrors) -> "ErrorRow":
-        """The row of what is known."""
+        """The row of known errors."""
         every, parts = result.every, []
         for estimate in (result.labels, result.regions):
             parts.append(

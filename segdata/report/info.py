@@ -190,7 +190,7 @@ class RasterRuleInfo(msgspec.Struct, frozen=True):
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dataset holds; undefined numbers are null.
+    """The contents of a dataset; undefined numbers are null.
 
     `facts` are for people: other facts may come. `by` and `strata`, `channels` and `unread_images`, `shapes` (a row for
     each category: its name, the number of objects, quartiles of sizes) and `raster_rules` are there if they are asked

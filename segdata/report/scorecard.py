@@ -39,7 +39,7 @@ def scorecard_csv(result: Scorecard) -> str:
 
 
 def scorecard_text(result: Scorecard, console: Console) -> str:
-    """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
+    """A table of all annotators, then each one's trend and worst examples, with the guideline."""
     lines = [console.paint("segdata scorecard", "bold")]
     reference = "all others" if result.gold is None else result.gold
     lines += console.wrap(
@@ -156,7 +156,7 @@ _REWORKED = 8  # categories of an annotator
 
 @dataclass(frozen=True, slots=True)
 class MonthDot:
-    """A month on an axis of time: its place in % of both sides, and what it is."""
+    """A month on an axis of time: its place in % of both sides, and its text."""
 
     x: float
     y: float

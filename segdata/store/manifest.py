@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class DeclaredPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A policy and whether somebody declared it; else it is only the habit of the format that the data came from."""
+    """A policy, and whether somebody declared it; if not, it is the habit of the source's format."""
 
     value: Coverage | Overlap | dict[str, Coverage]
     declared: bool
@@ -79,12 +79,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     @property
     def current(self) -> Revision:
-        """The entry of the current revision; one that says nothing where it has none."""
+        """The entry of the current revision, or a blank one."""
         unknown = Revision(self.revision, now(), "unknown")
         return next((entry for entry in self.revisions if entry.name == self.revision), unknown)
 
     def at_revision(self, revision: str, root: Path) -> "Manifest":
-        """The manifest with another revision as the current one; raises SegdataError with those that there are."""
+        """The manifest with another current revision; raises SegdataError that lists the revisions."""
         names = [entry.name for entry in self.revisions]
         if revision not in names:
             raise SegdataError(f"{root}: has no revision {revision!r}; it has {', '.join(names)}")

@@ -57,7 +57,7 @@ def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
 
 
 def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
-    """How the names of an image's windows begin: as its own without extension, with it where another has the same.
+    """The beginning of the names of an image's windows: its id without extension, unless another has the same.
 
     >>> window_prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
     {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
@@ -68,7 +68,7 @@ def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
 
 
 def window_name(image_id: str, prefix: Mapping[str, str], x: int, y: int, size: tuple[int, int] | None = None) -> str:
-    """The image_id of a window: those of an image are in the order of x, y, and their size (width, height).
+    """The image_id of a window: the image's windows are sorted by x, y and size (width, height).
 
     >>> window_name("a/b.jpg", {"a/b.jpg": "a/b"}, 448, 0)
     'a/b_x00448_y00000.png'
@@ -84,7 +84,7 @@ _PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's m
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Rectangles in the images of a batch, in pixels, inside their images; those of an image one after the other."""
+    """Rectangles inside the images of a batch, in pixels, ordered by image."""
 
     image: Ints  # (n,) int64, rows of the batch's images, ascending
     # x, y, width, height: (n,) int64
@@ -107,7 +107,7 @@ WindowChooser = Callable[[Batch], Windows]
 
 
 def tile_starts(length: int, size: int, overlap: int) -> list[int]:
-    """Where tiles of `size` pixels begin along a side of `length`, each over the one before by `overlap` or more.
+    """The starts of tiles of `size` pixels along a side of `length`; each overlaps the one before by `overlap` or more.
 
     All tiles have the full size; the last one ends where the side ends. A shorter side has one, of its own length.
 
@@ -119,7 +119,7 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
 
 
 def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
-    """Tiles of this size that cover each image; raises SegdataError for an overlap that is no part of it."""
+    """Tiles of this size that cover each image; raises SegdataError unless the overlap is smaller than a tile."""
     for name, pixels in (("the width", width), ("the height", height), ("the overlap", overlap)):
         if not isinstance(pixels, Integral):
             raise SegdataError(f"{name} of tiles must be a whole number of pixels, it is {pixels!r}")
@@ -140,7 +140,7 @@ def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
 
 
 def fixed_window(x: int, y: int, width: int, height: int) -> WindowChooser:
-    """One window in each image, as far as it lies in it; images that it misses have none."""
+    """One window in each image, clipped to it; images outside the window have none."""
 
     def choose(batch: Batch) -> Windows:
         high, wide = batch.image_size
@@ -175,9 +175,9 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
     """Every window as an image, with the annotations of the image that it is of, and what lies in it of each segment.
 
     `prefix`: how the names of the windows of each image begin (`segdata.store.windows.window_prefixes`).
-    Segments keep their ids, so that `segdata.store.stitching` puts them together again; a piece knows no rings. One
-    without pixels stays in the first window of its image. The work that an annotation took is that of the first
-    window, so that sums stay what they are.
+    Segments keep their ids, so that `segdata.store.stitching` can join them again; pieces have no rings. A segment
+    without pixels stays in the first window of its image. The seconds of an annotation go to the first window, so that
+    sums stay the same.
     """
     first, count = windows.of_images(batch.images.num_rows)
     window, annotation = _window_pairs(first, count, batch.annotation_image)
@@ -241,7 +241,7 @@ def _cut_runs(
 
 
 def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> pa.Table:
-    """The rows of the windows' images; where each is from is in their metadata."""
+    """The rows of the windows' images; their metadata hold the place of each."""
     rows = batch.images.to_pylist()
     image_rows = []
     for number in range(len(windows)):

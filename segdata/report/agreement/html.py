@@ -103,7 +103,7 @@ def _image_rows(result: Agreement, comparison: AnnotatorPairs) -> Iterator[list[
 
 
 def annotators_csv(result: Agreement, tables: Tables) -> str:
-    """What each annotator does: rows of the leading score against each other one, and of bias by category and kind.
+    """Rows by annotator: the leading score with each other one, and biases by category and kind.
 
     Kinds: the leading score (`others` is whom it is with), and missed, extra, confused (shares) and offset (px or mm
     that the annotator draws larger), whose `others` is the value of all others.
@@ -135,7 +135,7 @@ def _ends(value: Score) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """A cell of a heat map: what it says, how dark it is in %, and what it is about."""
+    """A cell of a heat map: its text, darkness in %, and tooltip."""
 
     text: str
     far: int
@@ -144,7 +144,7 @@ class HeatCell:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """A heat map: heads of the columns, and rows of (name, cells); None: there is nothing to say."""
+    """A heat map: column heads, and rows of (name, cells); None: an empty cell."""
 
     heads: tuple[str, ...]
     rows: list[tuple[str, list[HeatCell | None]]]
@@ -162,7 +162,7 @@ class HistogramBar:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How the scores of images are distributed; `middle` in % of the axis from 0 to 1."""
+    """The distribution of images' scores; `middle` in % of the axis from 0 to 1."""
 
     name: str
     color: str
@@ -175,7 +175,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """An interval on the axis from 0 to 1: ends and value in % of its width (None: undefined), and what it says."""
+    """An interval on the axis from 0 to 1: ends and value in % of its width (None: undefined), and its text."""
 
     low: float | None
     mid: float | None
@@ -218,7 +218,7 @@ def _pair_cell(score: str, value: Score, least: float, names: str) -> HeatCell:
 
 
 def image_histograms(images: ImageAgreement, annotators: Sequence[str], gold: int | None = None) -> list[Histogram]:
-    """The score of every image, of all and of each annotator with the others; none where there is one image."""
+    """Histograms of images' scores, over all pairs and by annotator; none for a single image."""
     _, every = images.of_cases
     if len(every) < 2:
         return []
@@ -248,7 +248,7 @@ def _histogram(name: str, color: str, values: np.ndarray[tuple[int, ...], np.dty
 
 
 def forest_plot(biases: Iterable[ReportedBias], annotators: Sequence[str], most: int) -> ForestPlot | None:
-    """The boundary offsets, the largest of those that stand first; None where there is none."""
+    """The boundary offsets, largest significant ones first; None without any."""
     offsets = [bias for bias in biases if bias.kind == "offset"]
     if not offsets:
         return None

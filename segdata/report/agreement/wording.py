@@ -123,7 +123,7 @@ def score_with_interval(score: str, value: Score, *, signed: bool = False) -> st
 
 
 def intervals_in_words(intervals: Intervals, n_images: int) -> str:
-    """What brackets are, or why scores have none; `n_images`: how many are compared.
+    """An explanation of the brackets, or why scores have none; `n_images`: how many are compared.
 
     >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=3), 12)
     '[ ]: 95% intervals; scores have none, since there are 3 sequences, patients or single images.'
@@ -167,7 +167,7 @@ def _limits_in_words(near: CategoryTolerance) -> str:
 
 
 def images_in_words(comparison: AnnotatorPairs) -> str:
-    """How many images there are; of volumes how many, and how many slices these have."""
+    """The number of images, and of volumes with their slices."""
     frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
     deep = frames[frames > 1]
     images = len(frames) - len(deep)
@@ -178,7 +178,7 @@ def images_in_words(comparison: AnnotatorPairs) -> str:
 
 
 def join_words(words: Iterable[str], most: int = 4) -> str:
-    """Words as a sentence lists them; those beyond `most` are counted.
+    """Words joined as in a sentence; words beyond `most` are counted.
 
     >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"]), join_words("abcdef", 3)
     ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')

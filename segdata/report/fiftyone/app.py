@@ -94,18 +94,18 @@ def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple
 
 def _views_of_people(loader: SampleLoader) -> dict[str, tuple[Any, str, str | None]]:
     """A view for each annotator, without the others' labels. Any: FiftyOne has no types."""
-    field = loader.fo.ViewField
+    expression = loader.fo.ViewField
     by_annotator: dict[str, list[str]] = {}
     for name, (_, annotator) in loader.fields.items():
         if annotator is not None:
             by_annotator.setdefault(annotator, []).append(name)
     views: dict[str, tuple[Any, str, str | None]] = {}
     for annotator, names in sorted(by_annotator.items()):
-        others = [name for name_, theirs in by_annotator.items() if name_ != annotator for name in theirs]
-        any_of_mine = field(names[0]).exists()
+        others = [field for other, fields in by_annotator.items() if other != annotator for field in fields]
+        has_labels = expression(names[0]).exists()
         for name in names[1:]:
-            any_of_mine |= field(name).exists()
-        view = loader.dataset.match(any_of_mine).exclude_fields(others)
+            has_labels |= expression(name).exists()
+        view = loader.dataset.match(has_labels).exclude_fields(others)
         views[f"annotator {annotator}"] = (view, f"labels of {annotator} only", None)
     return views
 

@@ -255,7 +255,7 @@ class LoggedDecisions:
         states = states_of_findings(
             findings,
             self.findings.get(image_id, ()),
-            lambda asked: {e: mark[e]["imprint"] for e in asked},
+            lambda asked: {finding: mark[finding]["imprint"] for finding in asked},
         )
         result = {finding: _write(mark[finding], state) for finding, state in states.items()}
         return {finding: decision for finding, decision in result.items() if decision is not None}
@@ -286,12 +286,12 @@ def _write(label: Label, state: ReviewState) -> Decision | None:
     if state.is_disputed:
         label["tags"].append(DISPUTED)
         parts = (
-            f"{decision_.reviewer}: {decision_.verdict}" + f" ({decision_.comment})" * bool(decision_.comment)
-            for decision_ in state.latest
+            f"{latest.reviewer}: {latest.verdict}" + f" ({latest.comment})" * bool(latest.comment)
+            for latest in state.latest
         )
         label[DISPUTED] = "; ".join(parts)
         return None
-    unsure = (decision_ for decision_ in reversed(state.latest) if decision_.verdict == "unsure")
+    unsure = (latest for latest in reversed(state.latest) if latest.verdict == "unsure")
     decision = state.decision or next(unsure, None)
     if decision is not None:
         label["tags"].append(decision.verdict)

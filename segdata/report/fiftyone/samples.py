@@ -275,10 +275,10 @@ class SampleLoader:
     def _keep_field(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:
         path = f"{name}.{LISTS[kind]}"
         paths = self.dataset.get_field_schema(flat=True)
-        present = {name_.removeprefix(f"{path}.") for name_ in paths if name_.startswith(f"{path}.")}
+        present = {field.removeprefix(f"{path}.") for field in paths if field.startswith(f"{path}.")}
         ours = ATTRIBUTES[kind].keys() | DECISION_ATTRIBUTES.keys() | _BUILT_IN
-        foreign = sorted(name_ for name_ in present - ours if "." not in name_)
-        columns = view.values([f"{path}.{name_}" for name_ in ("id", "tags", *foreign)])
+        foreign = sorted(field for field in present - ours if "." not in field)
+        columns = view.values([f"{path}.{field}" for field in ("id", "tags", *foreign)])
         for new, (ids, tags, *more) in zip(labels, zip(*columns, strict=True), strict=True):
             if new is None or not ids:
                 continue
