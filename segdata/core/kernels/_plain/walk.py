@@ -9,7 +9,6 @@ from segdata.core.kernels._plain.sweep import bounds, check, columns, expand
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
-Ends = tuple[Int64, Int64, Int64, Int64]
 
 
 def walk(
