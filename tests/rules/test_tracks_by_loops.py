@@ -19,7 +19,7 @@ from segdata.measure.sequences import SequenceIndex
 from segdata.rules import frames_exchanged
 from segdata.rules.brief_track import box_iou
 from segdata.rules.cornered_labels import _extents
-from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse
+from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse, _reversed_block
 from segdata.rules.occlusion_treatment import _match
 from segdata.rules.seam import _dense_extents
 from segdata.rules.track_jump import _usual_steps
@@ -139,6 +139,44 @@ def test_a_track_of_one_frame_is_in_the_place_of_one_that_is_missing_or_rare(see
         assert one.message.startswith(f"track {track} is used in this frame only")
         assert words in one.message
         assert one.pixels == tables.segments["area"][row]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_ids_of_detections_last_for_a_frame_and_their_places_are_taken(seed: int) -> None:
+    """At and beside 20 tracks, 95 % of the tracks and half of the places, by loops over frames and tracks."""
+    rng = np.random.default_rng(seed)
+    frames: list[dict[int, tuple[Box, int]]] = [{} for _ in range(2 + seed % 2)]
+    number = 100
+    for _ in range(int(rng.choice([0, 0, 1, 2]))):  # tracks that last
+        for frame in frames:
+            frame[number] = (700, 700, 10, 10), 1
+        number += 1
+    singles = int(rng.choice([19, 20, 21, 38, 39]))
+    for single in range(singles):  # each place has its box in one frame and perhaps another one in the next
+        frame, home = single // 2 % 2, 20 * (single // 2 // 2)
+        later = single % 2
+        height, category = ((10, 1) if not later else (int(rng.choice([10, 5, 5, 4])), int(rng.choice([1, 1, 1, 2]))))
+        frames[min(frame + later, len(frames) - 1)][number] = (home, 100 * frame, 10, height), category
+        number += 1
+    times = {track: [k for k, frame in enumerate(frames) if track in frame] for frame in frames for track in frame}
+    n_single = sum(len(seen) == 1 for seen in times.values())
+    taken, places = 0, 0
+    for frame, behind in pairwise(frames):
+        if behind:
+            places += len(frame)
+            taken += sum(
+                any(
+                    other != track and kind == category and overlap(there, box) >= 0.5
+                    for other, (there, kind) in behind.items()
+                )
+                for track, (box, category) in frame.items()
+            )
+    share = taken / places
+    is_flagged = n_single >= 20 and 100 * n_single >= 95 * len(times) and 2 * taken >= places
+    found = [one for one in check("SEG359", film(frames)) if "ids those of detections" in one.message]
+    assert [one.annotation for one in found] == [times[100][0]] * is_flagged
+    for one in found:
+        assert f"{n_single} of {len(times)} tracks are in one frame only, and {share:.0%} of the places" in one.message
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -288,6 +326,38 @@ def test_the_last_frames_are_in_reverse_if_the_last_fits_to_the_first(seed: int)
             if stands and (best is None or gain > best[1]):
                 best = first, gain
         assert _in_reverse(distance, drawn, min_turn, min_move) == best
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_slices_in_reverse_join_their_neighbours_better_the_other_way_round(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(5, 13))
+    place = np.cumsum(rng.choice([2.0, 3.0, 4.0], n))
+    if seed % 6:
+        first, last = sorted(rng.choice(n + 1, 2, replace=False))
+        place[first:last] = place[first:last][::-1].copy()
+    distance = np.abs(place[:, None] - place) + rng.choice([0.0, 0.0, 0.0, 2.0], (n, n))
+    drawn = rng.random(n) < 0.9 if seed % 2 else np.ones(n, bool)  # an empty slice tells no order
+    goes_on = [bool(drawn[k] and drawn[k + 1]) for k in range(n - 1)]
+    step = [distance[k, k + 1] if goes_on[k] else 0.0 for k in range(n - 1)]
+    for min_turn, min_move in ((0.5, 0.1), (0.25, 6.0), (0.0, 0.0), (0.75, 4.0)):
+        least = max(1.5 * statistics.median([step[k] for k in range(n - 1) if goes_on[k]] or [0]), min_move)
+        best: tuple[int, int, float] | None = None
+        gains = []
+        for first in range(1, n - 1):
+            for last in range(first + 2, n - 1):
+                if not all(drawn[k] for k in (first - 1, first, last, last + 1)):
+                    continue
+                into, out = step[first - 1], step[last]
+                before, behind = distance[first - 1, last], distance[first, last + 1]
+                gain = (into + out - before - behind) / max(into + out, 1e-12)
+                gains.append(gain)
+                stands = min(into, out) >= least and before < least and behind < least and gain >= min_turn
+                stands = stands and sum(other >= 0.9 * min(into, out) for other in step) <= 3
+                if stands and (best is None or gain > best[2]):
+                    best = first, last, gain
+        has_order = bool(gains) and statistics.median(gains) <= -0.2
+        assert _reversed_block(distance, drawn, min_turn, min_move) == (best if has_order else None)
 
 
 @pytest.mark.parametrize("seed", range(15))
