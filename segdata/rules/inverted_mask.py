@@ -10,6 +10,7 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.rules.shared import image_names, is_thing
 
 _HALF = 0.5
+_SEVERAL = 2  # images in which background has an id, where most have none
 
 
 @rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "holes"), whole=True, by_part=True)
@@ -43,8 +44,10 @@ def inverted_mask(
     The first is about datasets of one category. A mask is inverted if its segments cover more than half of the image
     and reach all four sides, those of most others less than half, and the gap between the two is wide: twice as wide as
     all of the others are apart. The second is about instances: in nearly all images every pixel has an id, and one and
-    the same id has the largest segment, which reaches all four sides. The third is about single things of instances:
-    one that covers half of its image and reaches all four sides has one hole, in which nothing is labelled.
+    the same id has the largest segment, which reaches all four sides; or it does so in two images or more, up to
+    `max_share` of all, has more than half of each, and no other image has such a segment. The third is about single
+    things of instances: one that covers half of its image and reaches all four sides has one hole, in which nothing is
+    labelled.
 
     Why: some tools store foreground as black, others as white. A model that sees both learns neither; and a background
     with an id is counted as an object in every image.
@@ -69,7 +72,8 @@ def inverted_mask(
     if len(categories) != 1:
         return
     if tables.profile.task == "instance":
-        yield from _numbered_background(tables, np.flatnonzero(counts & whole), share, min_images, min_filled)
+        full = np.flatnonzero(counts & whole)
+        yield from _numbered_background(tables, full, share, min_images, min_filled, max_share)
         return
     reaches = np.bincount(annotation, counts & whole, len(share)) > 0
     judged = np.bincount(annotation, counts, len(share)) > 0
@@ -103,23 +107,38 @@ def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
-def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float) -> Findings:
-    """One finding for an id that is all that the other segments leave, in nearly every image."""
+def _pixels(tables: Tables, rows: Ints) -> Ints:
+    """(n,) the pixels of the images of these segments."""
+    image = tables.segments["image"][rows]
+    return np.asarray(tables.images["width"][image].astype(np.int64) * tables.images["height"][image])
+
+
+def _numbered_background(
+    tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float, max_share: float
+) -> Findings:
+    """One finding for an id that is all that the other segments leave, in nearly every image or in a few.
+
+    In a few it has more than half of each, and the other images have no such segment.
+    """
     segments = tables.segments
     filled = share > 1 - 1e-9
     several = np.bincount(segments["annotation"], minlength=len(share)) > 1
     rows = full[filled[segments["annotation"][full]] & several[segments["annotation"][full]]]
     sums = total(tables, annotations=len(share), full=len(rows))
     n = sums["annotations"]
-    if n < min_images or sums["full"] < min_filled * n:
+    if n < min_images or not sums["full"]:
         return
     largest = np.zeros(len(share), np.int64)
     np.maximum.at(largest, segments["annotation"], segments["area"])
     rows = rows[segments["area"][rows] == largest[segments["annotation"][rows]]]
     columns = {name: segments[name][rows] for name in ("annotation", "segment_id", "area")}
+    columns["half"] = 2 * segments["area"][rows] > _pixels(tables, rows)
     tables, backgrounds = gather(tables, columns, {"annotation": "annotations"})
     ids, counts = np.unique(backgrounds["segment_id"], return_counts=True)
-    if len(ids) == 0 or counts.max() < min_filled * n:
+    if len(ids) == 0:
+        return
+    in_few = _SEVERAL <= len(backgrounds) <= max_share * n and len(ids) == 1 and bool(backgrounds["half"].all())
+    if counts.max() < min_filled * n and not in_few:
         return
     id_ = int(ids[counts.argmax()])
     backgrounds = backgrounds.take(backgrounds["segment_id"] == id_)

@@ -20,6 +20,13 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
 _DIGITS = 4  # at most, of such a number
 _NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
 _LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
+_LOOK_ALIKE = str.maketrans(
+    "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "abekmhopctyxijsABEKMHOPCTYXIJSABEZHIKMNOPTYXo"
+)
+_WORD = re.compile(r"[^\W_]+")
+_COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
+_BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
+_LEAST_OF_ONE = 3  # images that name classes, and images that number them, if there is one number only
 
 
 @rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
@@ -48,8 +55,16 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         c: lane1
         d: lane2
 
+    Flagged, the same words in another order:
+        aabb
+        a: plastic bag
+        b: bag, plastic
+
     Flagged, too: `car_x` and `car_y`, which are two columns of one name in a table that was joined, unless there are
-    other names with one letter at the end, as `car_z`.
+    other names with one letter at the end, as `car_z`; `car` and `car_copy`; two names that look the same, one of which
+    has letters of another alphabet; and numbers of classes in place of names: some images have only names that are
+    numbers, not above the number of categories, and the others have none of them. Words around `in`, `on` and the like
+    keep their order.
 
     Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
     image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
@@ -70,7 +85,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     Options: `min_letters`: words with fewer letters are not compared letter by letter. `min_ratio`: how many times more
     common the common name is.
     Defaults: at six letters no pair among the names of COCO panoptic (133), ADE20K (150), TACO (60) and CamVid (32) is
-    one letter apart, even without the ratio; at five, horse, house and mouse are, and towel and tower.
+    one letter apart, even without the ratio; at five, horse, house and mouse are, and towel and tower. LVIS (1,203
+    names) has no two of the same words, no copy and no number.
     """
     profile = tables.profile
     names = {category.id: category.name for category in reversed(profile.taxonomy.categories)} | profile.unknown_names
@@ -81,6 +97,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     is_guess = profile.task == "semantic" or profile.provisional is not None
     numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
     yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
+    digits = [each.id for each in profile.taxonomy.categories if each.name.isdecimal() and int(each.name) < len(names)]
+    if digits and not is_guess:
+        yield from _numbers_for_names(tables, names, digits)
     if leading(tables) is None:
         return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
@@ -88,6 +107,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     for kind, pairs in (
         ("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name)),
         ("are singular and plural of one word", _pairs_of_form(entries, _singular)),
+        ("look the same, but have letters of two alphabets", _pairs_of_form(entries, _as_latin)),
+        ("have the same words in another order", _pairs_of_form(entries, _sorted_words)),
+        ("are a name and its copy", _copies(entries)),
         ("are the two columns of a name, as a join of tables calls them", _joined_columns(entries)),
         ("are one letter apart", _typing_errors(entries, min_letters, min_ratio)),
     ):
@@ -131,6 +153,28 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
             f"{list_names([repr(name) for name in names], _NAMED)}; leave the numbers out"
         )
         yield RowFinding(message, category=names[0])
+
+
+def _numbers_for_names(tables: Tables, names: Mapping[int, str], digits: list[int]) -> Findings:
+    """Categories that are numbers, and names, of which no image has both."""
+    annotation, category = tables.segments["annotation"].astype(np.int64), tables.segments["category_id"]
+    words = [id_ for id_, name in names.items() if _WORD.fullmatch(name[:2]) and len(name) > 1 and not name.isdecimal()]
+    is_number, is_word = np.isin(category, digits), np.isin(category, words)
+    first = np.unique(np.stack([annotation, category, is_number])[:, is_number | is_word], axis=1)
+    _, table = gather(tables, dict(zip(("annotation", "category", "number"), first, strict=True)),
+                      {"annotation": "annotations"})  # fmt: skip
+    is_number = table["number"] != 0
+    numbered, named = (set(table["annotation"][rows].tolist()) for rows in (is_number, ~is_number))
+    n, n_words = (len(np.unique(table["category"][rows])) for rows in (is_number, ~is_number))
+    least = 1 if n > 1 else _LEAST_OF_ONE
+    if 0 < n <= n_words and not numbered & named and min(len(numbered), len(named)) >= least:
+        several = sorted({names[id_] for id_ in table["category"][is_number].tolist()}, key=int)
+        message = (
+            f"{count_noun(len(numbered), 'image')} {'has' if len(numbered) == 1 else 'have'} numbers for names: "
+            f"{list_names([repr(name) for name in several], _NAMED)}; {count_noun(len(named), 'other')} "
+            f"{'has' if len(named) == 1 else 'have'} names, and none both: which classes are the numbers?"
+        )
+        yield RowFinding(message, category=several[0])
 
 
 def _counts_objects(annotation: Ints, number: Ints) -> bool:
@@ -191,6 +235,38 @@ def _joined_columns(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         for ends in by_stem.values():
             first, second = sorted(ends.values(), key=lambda entry: (-entry[0], entry[1]))
             yield first, second
+
+
+def _as_latin(name: str) -> str:
+    """A name in the Latin letters that it looks like, without case and separators.
+
+    >>> _as_latin("\u0441ar") == _as_latin("car")
+    True
+    """
+    return plain_name(name.translate(_LOOK_ALIKE))
+
+
+def _sorted_words(name: str) -> str:
+    """The words of a name in the order of the alphabet, or as they are around a word like `on`.
+
+    >>> _sorted_words("bag, plastic"), _sorted_words("Plastic bag"), _sorted_words("cup on table")
+    ('bag plastic', 'bag plastic', 'cup on table')
+    """
+    words = _WORD.findall(name.casefold())
+    return " ".join(words if _BETWEEN & {*words} else sorted(words)) or name
+
+
+def _copies(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    """The entries of a name and of that name with `copy` or `(1)` behind it.
+
+    >>> [*_copies([(5, "car"), (3, "car_copy"), (2, "hard copy"), (1, "car (1)")])]
+    [((5, 'car'), (3, 'car_copy')), ((5, 'car'), (1, 'car (1)'))]
+    """
+    by_name = {name: (n, name) for n, name in entries}
+    for n, name in entries:
+        match = _COPY.fullmatch(name)
+        if match is not None and match[1] in by_name:
+            yield by_name[match[1]], (n, name)
 
 
 def _singular(name: str) -> str:

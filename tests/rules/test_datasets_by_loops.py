@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
 from segdata.rules.capped_count import _cap_message, _cut_ids
-from segdata.rules.conflicting_duplicates import _is_filmed, _name_series
+from segdata.rules.conflicting_duplicates import _follow_each_other, _is_filmed, _name_series
 from segdata.rules.frozen_labels import _period, _runs
 from segdata.rules.shared import Succession
 from segdata.rules.similar_names import _is_typing_error, _pairs_of_form, _singular, _typing_errors
@@ -171,6 +172,23 @@ def test_pairs_that_look_alike_may_be_frames_of_one_film(seed: int) -> None:
         near = same and abs(a - b) <= 1
         expected.append((sequence[a] is not None and sequence[a] == sequence[b]) or near or film_like)
     assert found == expected
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_images_that_look_alike_are_nearer_than_chance_explains(seed: int) -> None:
+    """The rate to prove is the share of all pairs that are as near, counted one by one."""
+    rng = np.random.default_rng(seed)
+    members, reach = rng.integers(1, 40, 12), rng.integers(1, 8, 12)
+    series = rng.integers(0, 12, 60)
+    is_near = rng.random(60) < 0.7
+    expected = []
+    for k in range(12):
+        apart = [b - a for a, b in combinations(range(members[k]), 2)]
+        rate = sum(distance <= reach[k] for distance in apart) / max(len(apart), 1)
+        expected.append(bool(proves_rate(int(is_near[series == k].sum()), int((series == k).sum()), rate, 0.99)))
+    is_known = reach < members  # with fewer members all pairs are near
+    found = _follow_each_other(series, is_near, members, reach)
+    assert found[is_known].tolist() == np.array(expected)[is_known].tolist()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

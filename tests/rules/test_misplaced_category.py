@@ -77,6 +77,41 @@ def test_too_few_images() -> None:
     assert found(images(change, 19)) == []
 
 
+def test_sides_in_few_images_are_no_law_as_in_volumes() -> None:
+    def change(k: int, places: Places) -> Places:
+        return exchange(places, "window_l", "window_r") if k == 5 else places
+
+    assert found(images(change, 12)) == []
+
+
+def test_what_only_some_images_have_is_compared_with_what_these_have() -> None:
+    def change(k: int, places: Places) -> Places:
+        places = exchange(places, "window_l", "window_r") if k == 5 else places
+        return {name: place for name, place in places.items() if name != "sky" or k % 3}
+
+    (finding,) = found(images(change, 36))
+    assert finding.image == "05.png"
+    assert "in 35 of 36 images it lies left of it" in finding.message
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_image_that_is_turned_and_one_that_is_mirrored(mirrored: bool) -> None:
+    """Left and right tell nothing about which of the two happened; above and below do."""
+
+    def change(k: int, places: Places) -> Places:
+        row = {f"thing{number}": (6.0 + 8 * number, 40.0) for number in range(5)}
+        tall = {f"tall{number}": (32.0, 6.0 + 8 * number) for number in range(4)}
+        both = {**(row if mirrored else tall), "lamp_left": (6.0, 56.0), "lamp_right": (56.0, 56.0)}
+        if k != 7:
+            return both
+        return {name: (SIDE - x, y) if mirrored else (SIDE - x, SIDE - y) for name, (x, y) in both.items()}
+
+    (finding,) = found(images(change))
+    assert finding.image == "07.png"
+    cause = ": are left and right exchanged?" if mirrored else ": is the image upside down?"
+    assert finding.message.endswith(cause)
+
+
 def test_an_order_that_varies_by_nature() -> None:
     """People turn: some are seen from the side, and some from behind."""
 

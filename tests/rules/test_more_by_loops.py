@@ -4,6 +4,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from segdata.core.rule import Tables
-from segdata.core.statistics import outlier_limit
+from segdata.core.statistics import outlier_limit, proves_rate, tail_probability
 from segdata.core.table import Table
 from segdata.core.taxonomy import SizeLimits
+from segdata.rules.misplaced_category import _chances, _turned_axis
 from segdata.rules.occlusion_treatment import _borders, kept_parts
+from segdata.rules.seam import _are_behind_bands, _lie_under
 from segdata.rules.statistic_outlier import _are_apart, _describe, _judge, _Statistic
 from tests.rules.campaigns import with_tables
 from tests.rules.test_rules_by_loops import (
@@ -80,6 +83,68 @@ def test_a_mask_that_does_not_reach_all_sides_is_not_inverted(width: int, n_foun
     assert len(check("SEG132", replace(tables, segments=Table(segments)))) == n_found
 
 
+@pytest.mark.parametrize(
+    ("shares", "min_gap", "n_found"),
+    [
+        ([5] * 9 + [89], 1.5, 1),
+        ([5] * 8 + [30, 60], 1.5, 0),  # 30 apart, where the others are 25
+        ([5] * 8 + [30, 90], 1.5, 1),
+        ([5] * 8 + [50, 95], 0.5, 0),  # which of the two is half of an image?
+    ],
+)
+def test_an_inverted_mask_is_far_from_all_others(shares: list[int], min_gap: float, n_found: int) -> None:
+    """A segment without pixels, of another category, does not count."""
+    tables = images(10, 10, 10, "task: semantic")
+    rows = np.append(np.arange(10), 0)
+    segments = {"annotation": rows, "image": rows, "area": np.array([*shares, 0])}
+    segments |= {"category_id": np.array([CAR] * 10 + [PERSON]), "iscrowd": np.zeros(11, bool)}
+    segments |= {"width": np.full(11, 10), "height": np.full(11, 10)}
+    assert len(check("SEG132", replace(tables, segments=Table(segments)), min_gap=min_gap)) == n_found
+
+
+def test_an_id_around_all_others_that_is_not_the_largest_is_no_background() -> None:
+    annotation = np.repeat(np.arange(6), 2)
+    columns = {"annotation": annotation, "image": annotation, "segment_id": np.tile([1, 2], 6)}
+    columns |= {"area": np.tile([30, 70], 6), "width": np.tile([10, 8], 6), "height": np.tile([10, 8], 6)}
+    columns |= {"category_id": np.full(12, CAR), "iscrowd": np.zeros(12, bool)}
+    columns |= {"parts": np.ones(12, int), "holes": np.zeros(12, int)}
+    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
+    assert check("SEG132", replace(images(6, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})) == []
+
+
+@pytest.mark.parametrize(
+    ("numbered", "area", "number", "n_found"),
+    [
+        ((3, 7), 60, 1, 1),
+        ((3, 5, 7, 8), 60, 1, 1),
+        ((3, 5, 6, 7, 8), 60, 1, 0),  # half of the images
+        ((7,), 60, 1, 0),  # one alone may be
+        ((3, 7), 50, 1, 0),
+        ((3, 7), 60, 2, 0),  # another id in each
+    ],
+)
+def test_an_id_that_is_all_that_others_leave_in_some_images(
+    numbered: tuple[int, ...], area: int, number: int, n_found: int
+) -> None:
+    rows = []
+    for image in range(10):
+        if image in numbered:
+            rows += [(image, 1 + (image if number == 2 else 0), area, 10), (image, 20, 100 - area, 6)]
+        else:
+            rows += [(image, 1, 20, 6), (image, 20, 10, 6)]
+    annotation, id_, pixels, side = np.array(rows).T
+    columns = {"annotation": annotation, "image": annotation, "segment_id": id_, "area": pixels, "width": side}
+    columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
+    columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
+    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
+    tables = replace(images(10, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})
+    found = check("SEG132", tables, min_images=6)
+    assert len(found) == n_found
+    for one in found:
+        assert one.message.startswith(f"segment 1 is what all other segments leave, in {len(numbered)} of 10 images")
+        assert one.pixels == area * len(numbered)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -107,7 +172,8 @@ def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     tables = replace(images(n, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})
     found = check("SEG132", tables, min_images=6, min_filled=0.75)
     best = max(expected.values(), key=len, default=[])
-    if n >= 6 and len(best) >= 0.75 * n:
+    is_few = len(expected) == 1 and 2 <= len(best) <= 0.4 * n and min(best) > 50
+    if n >= 6 and (len(best) >= 0.75 * n or is_few):
         (one,) = found
         assert one.message.startswith(f"segment {1 if best is expected[1] else 7} is what all other segments leave")
         assert f"in {len(best)} of {n} images" in one.message
@@ -275,6 +341,95 @@ def test_things_far_from_the_usual_size_of_their_category(seed: int) -> None:
         times = f"{ratio:,.0f} times the" if ratio >= 1 else f"1/{1 / ratio:,.0f} of the"
         assert one.message.startswith(f"{area[row]} px, {times} category's median")
         assert one.message.endswith(words)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_lies_under_another_and_what_is_behind_a_band(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, m = 8, 60
+    tables = scattered(rng, images(1, 12, 12), n, (CAR,))
+    box = {"x": rng.integers(0, 8, n), "y": rng.integers(0, 8, n)}
+    box |= {"width": rng.integers(1, 12, n), "height": rng.integers(1, 12, n)}
+    tables = replace(tables, segments=tables.segments.beside(**box, area=rng.choice([10, 10, 16], n)))
+    first, second = np.array([(a, b) for a in range(n) for b in range(a + 1, n) if rng.random() < 0.3]).reshape(-1, 2).T
+    shared = rng.choice([4, 5, 8], len(first))
+    tables = with_tables(tables, pairs=Table({"a": first, "b": second, "shared": shared}))
+    area = tables.segments["area"]
+    covers: list[set[int]] = [{-1} for _ in range(n)]
+    behind = set()
+    for a, b, pixels in zip(first.tolist(), second.tolist(), shared.tolist(), strict=True):
+        for one, other in ((a, b), (b, a)):
+            if 2 * pixels >= area[one] and (area[one], -one) < (area[other], -other):
+                covers[one] = covers[one] - {-1} | {other}
+            for upright, (start, size) in enumerate((("y", "height"), ("x", "width"))):
+                for begins in (False, True):
+                    limit = [int(box[start][row] + (0 if begins else box[size][row])) for row in (one, other)]
+                    if 2 * box[size][other] < box[size][one] and abs(limit[0] - limit[1]) <= 2:
+                        behind |= {(one, upright, begins, limit[0] + off) for off in range(-2, 3)}
+    assert all(row in several for row, several in zip(_lie_under(tables).tolist(), covers, strict=True))
+    ends = {"segment": rng.integers(0, n, m), "upright": rng.random(m) < 0.5, "begins": rng.random(m) < 0.5}
+    ends |= {"at": rng.integers(0, 20, m)}
+    rows = zip(*(ends[name].tolist() for name in ("segment", "upright", "begins", "at")), strict=True)
+    assert _are_behind_bands(tables, Table(ends)).tolist() == [row in behind for row in rows]
+
+
+@pytest.mark.parametrize(("length", "n_found"), [(9, 1), (10, 0), (12, 0)])
+def test_a_line_that_is_the_edge_of_one_thing_beyond_it_is_no_seam(length: int, n_found: int) -> None:
+    """Three ends of 4 px on a line; one on its other side explains them from eight in ten of their pixels on."""
+    tables = scattered(np.random.default_rng(0), images(1, 40, 40), 4, (CAR,))
+    box = {"x": np.array([4, 12, 20, 4]), "y": np.array([20, 20, 20, 5]), "width": np.array([5, 5, 5, 24])}
+    box |= {"height": np.array([6, 6, 6, 15]), "area": np.full(4, 20), "annotation": np.zeros(4, int)}
+    ends = {"segment": np.arange(4), "upright": np.zeros(4, bool), "at": np.full(4, 20)}
+    ends |= {"begins": np.arange(4) < 3, "length": np.array([4, 4, 4, length])}
+    pairs = Table({name: np.zeros(0, int) for name in ("a", "b", "shared")})
+    tables = replace(tables, segments=tables.segments.beside(**box))
+    tables = with_tables(tables, ends=Table(ends), pairs=pairs, steps=Table({"segment": np.zeros(0, int)}))
+    assert len(check("SEG116", tables, min_length=4, min_segments=3)) == n_found
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_order_is_a_law_if_nearly_all_have_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(6, 60))
+    distance = rng.choice([0.05, 0.2, 0.2, 0.3], n)
+    turned = rng.permutation(n)[: int(rng.choice([0, 1, 1, 2, 3]))]
+    distance[turned] = rng.choice([0.0, -0.05, -0.1, -0.3], len(turned))
+    is_named = bool(seed % 2)
+    found = _chances(distance, is_named, 20, 0.05)
+    usual, middle = [value for value in distance.tolist() if value > 0], statistics.median(distance)
+    is_reversed = distance <= -0.5 * middle
+    if is_named and proves_rate(len(usual), n, 0.6) and np.quantile(usual, 0.1) >= 0.3 * middle:
+        np.testing.assert_array_equal(found, np.where(is_reversed, 0.0, 1.0))
+    elif n >= 20 and n - len(usual) <= max(1, 0.05 * n) and proves_rate(len(usual), n, 0.75):
+        assert found is not None
+        chance, _ = tail_probability(distance, np.zeros(n, np.int64), 0.01)
+        np.testing.assert_array_equal(found, np.where(is_reversed, chance, 1.0))
+    else:
+        assert found is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_last_axis_along_which_six_pairs_are_reversed(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = Table({"unit": np.repeat([3, 5], 8)})
+    laws: list[Any] = [
+        SimpleNamespace(axis=axis, row=rng.permutation(16)[:6], distance=rng.choice([-1.0, 1.0], 6, p=[p, 1 - p]))
+        for axis in range(3)
+        for p in rng.choice([0.5, 0.95, 1.0], 2)
+    ]
+    for unit in (3, 5):
+        expected = None
+        for axis in range(3):
+            pairs = [
+                value < 0
+                for law in laws
+                if law.axis == axis
+                for row, value in zip(law.row, law.distance, strict=True)
+                if rows["unit"][row] == unit
+            ]
+            if len(pairs) >= 6 and sum(pairs) >= 0.9 * len(pairs):
+                expected = axis
+        assert _turned_axis(rows, laws, unit) == expected
 
 
 @pytest.mark.parametrize("seed", SEEDS)

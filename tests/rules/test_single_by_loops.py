@@ -16,6 +16,7 @@ from segdata.core.taxonomy import MaxVoid
 from segdata.measure.measure import measure_source
 from segdata.rules import shared
 from segdata.rules.frame_order import _missing, _other_size, _same_number
+from segdata.rules.speck import _small_by_nature
 from segdata.testing.pictures import draw_picture
 from tests.generators.sequences import sequence_dataset
 from tests.rules.campaigns import with_tables
@@ -605,3 +606,23 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
             expected.append((b, f"{n_shared} of {count[b]} segments are copies of those of {names[image[a]]}"))
     found = check("SEG315", tables, min_edge=60, min_segments=2, min_share=0.25)
     assert [(one.annotation, one.message) for one in found] == expected
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_small_parts_among_many_of_their_size_or_of_dots_are_small_by_nature(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group, area = [], []
+    for number in range(6):
+        n_small, n_larger = int(rng.choice([1, 5, 6, 19, 20])), int(rng.choice([0, 19, 20, 21, 24, 25]))
+        area += [4] * n_small + rng.choice([8, 31], n_larger).tolist() + [32] * int(rng.integers(0, 2))
+        group += [number] * (len(area) - len(group))
+    order = rng.permutation(len(area))
+    columns = {"segment": np.array(group)[order], "area": np.array(area)[order]}
+    parts = Table(columns | {"cluster": columns["area"]})
+    expected = []
+    for number in range(6):
+        own = columns["area"][columns["segment"] == number].tolist()
+        n_small, n_larger = sum(a < 8 for a in own), sum(8 <= a < 32 for a in own)
+        expected.append((n_larger >= 20 and n_larger >= 4 * n_small) or (n_small >= 20 and max(own) < 8))
+    found = _small_by_nature(parts, "segment", columns["area"] < 8, 8).tolist()
+    assert found == [expected[number] for number in columns["segment"].tolist()]

@@ -97,6 +97,55 @@ def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagg
 
 
 @pytest.mark.parametrize(
+    ("names", "flagged", "words"),
+    [
+        (("plastic bag", "bag, plastic", "paper bag"), {"plastic bag", "bag, plastic"}, "in another order"),
+        (("kidney_left", "Left Kidney"), {"kidney_left", "Left Kidney"}, "in another order"),
+        (("person on horse", "horse on person"), set(), ""),
+        (("bag", "bags of plastic"), set(), ""),
+        (("car", "\u0441ar", "c\u0430\u0433"), {"car", "\u0441ar"}, "letters of two alphabets"),
+        (("\u043a\u043e\u0442", "\u043a\u0438\u0442"), set(), ""),
+        (("car", "car_copy", "bus copy"), {"car", "car_copy"}, "a name and its copy"),
+        (("car", "car_old", "car_new"), set(), ""),
+    ],
+)
+def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged: set[str], words: str) -> None:
+    legend = "\n".join(f"{letter}: {name}" for letter, name in zip("abc", names, strict=False))
+    findings = judged("SEG215", f"{'.'.join('abc'[: len(names)])}\n\n{legend}")
+    assert len(findings) == (len(flagged) > 0)
+    for one in findings:
+        assert words in one.message
+        assert all(repr(name) in one.message for name in flagged)
+
+
+@pytest.mark.parametrize(
+    ("images", "flagged"),
+    [
+        ([["car", "bus"], ["0", "1"], ["bus", "car"]], ["1 image has numbers for names: '0', '1'; 2 others have"]),
+        ([["car", "bus"], ["0", "car"], ["1"]], []),  # buttons: an image has both
+        ([["car", "bus"], ["0", "9"]], []),  # 9 is no place in a list
+        ([["car"], ["0"], ["car"], ["0"], ["0"]], []),
+        ([["car"], ["0"], ["car"], ["0"], ["0"], ["car"]], ["3 images have numbers for names: '0'; 3 others have"]),
+        ([["a"], ["0"], ["b"], ["1"]], []),  # characters
+        ([["car"], ["0", "1"]], []),  # more numbers than names
+        ([["0", "1"], ["1"]], []),
+    ],
+)
+def test_numbers_of_classes_among_names(tmp_path: Path, images: list[list[str]], flagged: list[str]) -> None:
+    names = sorted({name for own in images for name in own})
+    pairs = [(image, name) for image, own in enumerate(images) for name in own]
+    content = document(
+        images=[{"id": row, "file_name": f"{row}.png", "width": 6, "height": 5} for row in range(len(images))],
+        annotations=[
+            annotation(id=row, image_id=image, category_id=names.index(name)) for row, (image, name) in enumerate(pairs)
+        ],
+        categories=[{"id": row, "name": name} for row, name in enumerate(names)],
+    )
+    findings = validate(write_document(tmp_path, content), select="SEG215").findings
+    assert [one.message.partition(" names, and")[0] for one in findings] == flagged
+
+
+@pytest.mark.parametrize(
     ("images", "n_names"),
     [
         ([["car1", "car2"], ["car1", "bus1", "car3", "car2"], ["car_2", "car_1"]], 5),
