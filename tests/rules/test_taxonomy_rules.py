@@ -201,3 +201,15 @@ def test_a_misspelt_name_is_told_once(tmp_path: Path) -> None:
     content["categories"][1]["name"] = "dam"
     path = write_document(tmp_path, content)
     assert {finding.code for finding in validate(path, select=select).findings} == {"SEG301", "SEG302", "SEG303"}
+
+
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_crowds_that_are_polygons_are_named_one_by_one_up_to_three(tmp_path: Path, n: int) -> None:
+    content = document(
+        images=[{"id": 1, "file_name": "1.png", "width": 6, "height": 5}],
+        annotations=[annotation(id=row, iscrowd=int(row < n)) for row in range(12)],
+    )
+    findings = validate(write_document(tmp_path, content), select="SEG121", one_by_one=True).findings
+    messages = [one.message for one in findings if "polygon" in one.message]
+    assert len(messages) == (n if n <= 3 else 1)
+    assert (f"{n} of {n} segments with iscrowd are polygons" in messages[0]) == (n > 3)
