@@ -12,206 +12,28 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from PIL import Image
 
 import segdata
-from benchmarks.first_contact import HEIGHT, PALETTE, WIDTH, Archive, Pixels, judge
-
-CLASSES = PALETTE
-
-
-class Replica(Archive):
-    """A dataset that is being laid out, and what has to be found in it."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.splits: dict[str, str] = {}  # image path -> split
-        self.n_categories = 0  # that have segments; 0: not judged
-        self.volume = 0  # voxels of all labels, where images are slices
-
-    def flat(self, name: str, alpha: bool = False) -> None:
-        """Write a small photograph without much work: where there are hundreds of folders."""
-        ramp = np.linspace(40, 200, 64)[None, :, None] + self.rng.normal(0, 9, (48, 64, 3))
-        pixels = ramp.clip(0, 255).astype(np.uint8)
-        self.save(name, np.dstack([pixels, np.full((48, 64), 255, np.uint8)]) if alpha else pixels)
-
-    def palette(self, name: str, values: Pixels) -> None:
-        """Write a mask with a palette."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(values, mode="P")
-        image.putpalette(PALETTE.ravel().tolist())
-        image.save(path)
-
-    def indices(self, name: str, image: str, values: Pixels) -> None:
-        """Write a mask with a palette, whose labels are part of the truth."""
-        self.palette(name, values)
-        value, area = np.unique(values, return_counts=True)
-        self.areas[image].update(area[value > 0].tolist())
-        self.grounds[image].update(area[value == 0].tolist())
-
-    def volume_of(self, name: str, values: Pixels | None = None) -> None:
-        """Write a NIfTI file: a scan, or labels (16 slices of 20 by 24)."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        drawn = self.rng.normal(100, 30, (24, 20, 16)).astype(np.int16) if values is None else values
-        nibabel.save(nibabel.Nifti1Image(drawn, np.diag([1, 1, 2, 1])), path)
-
-    def organs(self, n: int) -> Pixels:
-        """Labels of a volume: boxes of 1 to n."""
-        values = np.zeros((24, 20, 16), np.uint8)
-        for k in range(n):
-            values[4 * k : 4 * k + 3, 5:9, 4:9] = k + 1
-        self.volume += int((values > 0).sum())
-        return values
-
-    def rows(self, name: str, head: str, rows: Sequence[str]) -> None:
-        """Write a table."""
-        self.text(name, "\n".join([head, *rows]) + "\n")
-
-
-Painter = Callable[[Replica], Pixels]
-
-
-def white(r: Replica) -> Pixels:
-    """Black and white."""
-    return r.blobs().astype(np.uint8) * 255
-
-
-def white_rgb(r: Replica) -> Pixels:
-    """Black and white in three channels."""
-    return np.dstack([white(r)] * 3)
-
-
-def white_16(r: Replica) -> Pixels:
-    """Black and white in 16 bits."""
-    return r.blobs().astype(np.uint16) * 65535
-
-
-def classes(r: Replica) -> Pixels:
-    """Values 0 to 3."""
-    return r.classes()
-
-
-def colours(r: Replica) -> Pixels:
-    """Colours of four classes."""
-    return PALETTE[r.classes()]
-
-
-def numbers(r: Replica) -> Pixels:
-    """A number for each object."""
-    return r.numbered()
-
-
-def pairs(images: str, masks: str, drawn: Painter, *splits: tuple[str, str, range], n: int = 0) -> "Layout":
-    """Images and their masks: patterns of `k`, `s` (what the split is called in paths), `i` (a name by number).
-
-    `splits`: what the split is called in paths, what it is, and the numbers; `n`: categories.
-    """
-
-    def lay(r: Replica) -> None:
-        r.n_categories = n
-        for s, split, numbers_of in splits:
-            for k in numbers_of:
-                image = images.format(k=k, s=s, d=k % 3, x=hex(977 * k)[2:])
-                r.photo(image)
-                r.mask(masks.format(k=k, s=s, d=k % 3, x=hex(977 * k)[2:]), image, drawn(r))
-                if split:
-                    r.splits[image] = split
-
-    return lay
-
-
-Layout = Callable[[Replica], None]
-
-
-def then(*layouts: Layout, photos: Sequence[str] = (), files: dict[str, str] | None = None) -> Layout:
-    """Several layouts in one folder, with photographs without labels and other files."""
-
-    def lay(r: Replica) -> None:
-        n = 0
-        for layout in layouts:
-            layout(r)
-            n = max(n, r.n_categories)
-        r.n_categories = n
-        r.photo(*photos)
-        for name, content in (files or {}).items():
-            r.text(name, content)
-
-    return lay
-
-
-def run_lengths(blobs: Pixels) -> str:
-    """Kaggle's run lengths: from 1, down the columns."""
-    flat = np.concatenate([[0], (blobs > 0).T.ravel().astype(np.int8), [0]])
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    return " ".join(f"{start} {end - start}" for start, end in zip(edges[::2], edges[1::2], strict=True))
-
-
-def table(name: str, head: str, row: str, images: str, n_rows: int, categories: int, empty: int = 0) -> Layout:
-    """A Kaggle table: `row` is a pattern of `k`, the class `c` and `rle`; each `empty`-th image has no run."""
-
-    def lay(r: Replica) -> None:
-        r.n_categories = categories
-        rows = []
-        for k in range(1, 9):
-            image = images.format(k=k)
-            r.photo(image)
-            r.areas[image] = set()
-            for c in range(1, n_rows + 1):
-                blobs = r.blobs(0.1)
-                drawn = not empty or (k + c) % empty
-                if drawn:
-                    r.areas[image].add(int(blobs.sum()))
-                size = f"{WIDTH},{HEIGHT}"
-                rows.append(row.format(k=k, c=c, rle=run_lengths(blobs) if drawn else "", size=size))
-        r.rows(name, head, rows)
-
-    return lay
-
-
-def coco(name: str, images: str, numbers_of: range, split: str, lvis: bool = False, panoptic: bool = False) -> Layout:
-    """A COCO document with boxes of two categories; `panoptic`: with segments in PNG files beside it."""
-
-    def lay(r: Replica) -> None:
-        r.n_categories = 2
-        listed, annotations = [], []
-        for k in numbers_of:
-            image = images.format(k=k)
-            r.photo(image)
-            r.splits[image] = split
-            file = Path(image).name
-            one = {"id": k, "width": WIDTH, "height": HEIGHT, "license": 1}
-            url = f"http://images.cocodataset.org/{Path(image).parent.name}/{file}"
-            listed.append(one | ({"coco_url": url, "not_exhaustive_category_ids": [], "neg_category_ids": []}
-                                 if lvis else {"file_name": file, "coco_url": url}))  # fmt: skip
-            drawn = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-            segments = []
-            for c, (x, y, w, h) in enumerate(((5, 8, 30 + k % 9, 20), (60, 40, 25, 12 + k % 7)), 1):
-                r.areas[image].add(w * h)
-                ring = [x, y, x + w, y, x + w, y + h, x, y + h]
-                identity = 10 * k + c
-                box = {"id": identity, "category_id": c, "iscrowd": 0, "bbox": [x, y, w, h], "area": w * h}
-                drawn[y : y + h, x : x + w] = identity % 256, identity // 256 % 256, identity // 65536
-                segments.append(box)
-                crowd = {} if lvis else {"iscrowd": 0}
-                kept = {key: value for key, value in box.items() if key != "iscrowd"} | crowd
-                annotations.append(kept | {"image_id": k, "segmentation": [ring]})
-            if panoptic:
-                annotations[-2:] = [{"image_id": k, "file_name": f"{k:012d}.png", "segments_info": segments}]
-                r.save(f"{name.removesuffix('.json')}/{k:012d}.png", drawn)
-        extra = {"frequency": "f", "synset": "cat.n.01", "def": "a cat", "synonyms": ["cat"]} if lvis else {}
-        extra |= {"isthing": 1} if panoptic else {}
-        categories = [{"id": c, "name": word, "supercategory": "any"} | extra for c, word in ((1, "cat"), (2, "sofa"))]
-        document = {"info": {}, "licenses": [{"id": 1, "name": "CC", "url": ""}], "images": listed}
-        r.text(name, json.dumps(document | {"annotations": annotations, "categories": categories}))
-
-    return lay
+from benchmarks.famous_parts import (
+    Layout,
+    Replica,
+    classes,
+    coco,
+    colours,
+    numbers,
+    pairs,
+    run_lengths,
+    table,
+    then,
+    white,
+    white_16,
+    white_rgb,
+)
+from benchmarks.first_contact import HEIGHT, PALETTE, WIDTH, judge
 
 
 def _captions(r: Replica) -> None:
@@ -271,7 +93,7 @@ def pets(r: Replica) -> None:
 
 def cub(r: Replica) -> None:
     """200 folders of birds twice, masks of five annotators' agreement (0, 51, ... 255)."""
-    listed = []
+    listed: list[str] = []
     for k in range(1, 201):
         for j in range(2):
             name = f"{k:03d}.Bird_{k}/Bird_{k}_{j:04d}_{k * 7 + j}"
@@ -474,7 +296,8 @@ def decathlon(r: Replica) -> None:
     training = [{"image": f"./imagesTr/spleen_{k}.nii.gz", "label": f"./labelsTr/spleen_{k}.nii.gz"}
                 for k in (2, 3, 6, 8)]  # fmt: skip
     r.text(f"{root}/dataset.json", json.dumps({
-        "name": "Spleen", "tensorImageSize": "3D", "modality": {"0": "CT"}, "labels": {"0": "background", "1": "spleen"},
+        "name": "Spleen", "tensorImageSize": "3D", "modality": {"0": "CT"},
+        "labels": {"0": "background", "1": "spleen"},
         "numTraining": 4, "numTest": 1, "training": training, "test": ["./imagesTs/spleen_1.nii.gz"],
     }))  # fmt: skip
 
@@ -567,7 +390,19 @@ def nuinsseg(r: Replica) -> None:
             r.save(f"NuInsSeg/{organ}/distance maps/{stem}.png", (ids % 2 * 90).astype(np.uint8))
 
 
-SUBMIT = {"sample_submission.csv": "ImageId,EncodedPixels\nnone.jpg,\n"}
+def superpixels(r: Replica) -> None:
+    """What lies beside each photograph of ISIC 2017."""
+    for k in range(8):
+        r.save(f"ISIC-2017_Training_Data/ISIC_{k:07d}_superpixels.png", PALETTE[r.numbered() % 5])
+
+
+def gta5(r: Replica) -> None:
+    """Streets of a game: masks with a palette."""
+    for k in range(1, 11):
+        r.photo(f"images/{k:05d}.png")
+        r.indices(f"labels/{k:05d}.png", f"images/{k:05d}.png", r.classes(3, first=1))
+
+
 TRAIN, TEST, VAL = ("train", "train", range(1, 9)), ("test", "test", range(20, 24)), ("val", "val", range(30, 34))
 INFO150 = "Idx\tRatio\tTrain\tVal\tStuff\tName\n" + "".join(
     f"{k}\t0.1\t9\t9\t1\t{word}\n" for k, word in enumerate(("wall", "building", "sky"), 1)
@@ -579,8 +414,7 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
     "isic_2017": ("S", then(
         pairs("ISIC-2017_Training_Data/ISIC_{k:07d}.jpg",
               "ISIC-2017_Training_Part1_GroundTruth/ISIC_{k:07d}_segmentation.png", white, ("", "", range(8)), n=1),
-        lambda r: [r.save(f"ISIC-2017_Training_Data/ISIC_{k:07d}_superpixels.png", PALETTE[r.numbered() % 5])
-                   for k in range(8)] and None,
+        superpixels,
         files={"ISIC-2017_Training_Data/ISIC-2017_Training_Data_metadata.csv": "image_id,age,sex\nISIC_0000000,55,f\n"},
     )),
     "cvc_clinicdb": ("M", pairs("CVC-ClinicDB/Original/{k}.tif", "CVC-ClinicDB/Ground Truth/{k}.tif", white_rgb,
@@ -597,7 +431,8 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
     "carvana": ("M", carvana),
     "tgs_salt": ("M", tgs_salt),
     "severstal": ("M", then(
-        table("train.csv", "ImageId,ClassId,EncodedPixels", "{k:04d}cc2.jpg,{c},{rle}", "train_images/{k:04d}cc2.jpg", 4, 4),
+        table("train.csv", "ImageId,ClassId,EncodedPixels", "{k:04d}cc2.jpg,{c},{rle}",
+              "train_images/{k:04d}cc2.jpg", 4, 4),
         photos=["train_images/aaa0.jpg", "test_images/0000f269f.jpg"],
         files={"sample_submission.csv": "ImageId,EncodedPixels,ClassId\n0000f269f.jpg,1 1,0\n"})),
     "airbus_ships": ("M", then(
@@ -619,7 +454,8 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
         photos=["test/7ae19de7bc2a.png", "train_semi_supervised/astro[hippo]_D1-1_Vessel-1_Ph_1.png"],
         files={"sample_submission.csv": "id,predicted\n7ae19de7bc2a,\n"})),
     "imaterialist": ("M", then(
-        table("train.csv", "ImageId,EncodedPixels,Height,Width,ClassId", f"{{k:04d}}663e,{{rle}},{HEIGHT},{WIDTH},{{c}}",
+        table("train.csv", "ImageId,EncodedPixels,Height,Width,ClassId",
+              f"{{k:04d}}663e,{{rle}},{HEIGHT},{WIDTH},{{c}}",
               "train/{k:04d}663e.jpg", 3, 3),
         photos=["test/0046f98599f05fd7233973e430d6d04d.jpg"],
         files={"sample_submission.csv": "ImageId,EncodedPixels,ClassId\n0046f98599f05fd7233973e430d6d04d,1 1,1\n",
@@ -642,12 +478,14 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
         pairs("ADEChallengeData2016/images/{s}ing/ADE_train_{k:08d}.jpg",
               "ADEChallengeData2016/annotations/{s}ing/ADE_train_{k:08d}.png", classes, TRAIN, n=3),
         pairs("ADEChallengeData2016/images/{s}/ADE_val_{k:08d}.jpg",
-              "ADEChallengeData2016/annotations/{s}/ADE_val_{k:08d}.png", classes, ("validation", "val", range(1, 5)), n=3),
+              "ADEChallengeData2016/annotations/{s}/ADE_val_{k:08d}.png", classes,
+              ("validation", "val", range(1, 5)), n=3),
         files={"ADEChallengeData2016/objectInfo150.txt": INFO150,
                "ADEChallengeData2016/sceneCategories.txt": "ADE_train_00000001 airport\n"})),
     "voc_aug": ("M", voc_aug),
     "lip": ("M", then(
-        pairs("LIP/TrainVal_images/{s}_images/{k}_10{k}.jpg", "LIP/TrainVal_parsing_annotations/{s}_segmentations/{k}_10{k}.png",
+        pairs("LIP/TrainVal_images/{s}_images/{k}_10{k}.jpg",
+              "LIP/TrainVal_parsing_annotations/{s}_segmentations/{k}_10{k}.png",
               classes, TRAIN, VAL),
         files={"LIP/train_id.txt": "1_101\n", "LIP/val_id.txt": "30_1030\n"})),
     "cihp": ("S", cihp),
@@ -656,7 +494,8 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
               ("", "train", range(1, 10)), n=1),
         photos=[f"AerialImageDataset/test/images/bellingham{k}.tif" for k in (1, 2)])),
     "potsdam": ("S", then(
-        pairs("Potsdam/2_Ortho_RGB/top_potsdam_2_{k}_RGB.tif", "Potsdam/5_Labels_all/top_potsdam_2_{k}_label.tif", colours,
+        pairs("Potsdam/2_Ortho_RGB/top_potsdam_2_{k}_RGB.tif",
+              "Potsdam/5_Labels_all/top_potsdam_2_{k}_label.tif", colours,
               ("", "", range(10, 16)), n=4),
         photos=[f"Potsdam/3_Ortho_IRRG/top_potsdam_2_{k}_IRRG.tif" for k in range(10, 16)])),
     "massachusetts": ("M", then(
@@ -671,21 +510,24 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
         "dataset/semantic_drone_dataset/label_images_semantic/{k:03d}.png", classes, ("", "", range(9)))),
     "kaggle_dubai": ("M", then(
         *(pairs(f"Semantic segmentation dataset/Tile {t}/images/image_part_{{k:03d}}.jpg",
-                f"Semantic segmentation dataset/Tile {t}/masks/image_part_{{k:03d}}.png", colours, ("", "", range(1, 5)), n=4)
+                f"Semantic segmentation dataset/Tile {t}/masks/image_part_{{k:03d}}.png", colours,
+                ("", "", range(1, 5)), n=4)
           for t in range(1, 9)),
         files={"Semantic segmentation dataset/classes.json": json.dumps({"classes": [
             {"title": f"Kind {k}", "shape": "polygon", "color": "#{:02x}{:02x}{:02x}".format(*rgb)}
             for k, rgb in enumerate(PALETTE.tolist())]})})),
     "kaggle_camvid": ("M", then(
-        pairs("CamVid/{s}/0001TP_{k:06d}.png", "CamVid/{s}_labels/0001TP_{k:06d}_L.png", colours, TRAIN, VAL, TEST, n=4),
+        pairs("CamVid/{s}/0001TP_{k:06d}.png", "CamVid/{s}_labels/0001TP_{k:06d}_L.png", colours,
+              TRAIN, VAL, TEST, n=4),
         files={"CamVid/class_dict.csv": "name,r,g,b\n" + "".join(f"c{k},{r},{g},{b}\n" for k, (r, g, b)
                                                                  in enumerate(PALETTE.tolist()))})),
     "suim": ("M", pairs("train_val/images/d_r_{k}_.jpg", "train_val/masks/d_r_{k}_.bmp",
                         lambda r: np.array([(0, 0, 0), (0, 0, 255), (0, 255, 255), (255, 0, 0)], np.uint8)[r.classes()],
                         ("", "", range(1, 10)), n=4)),
-    "kolektor": ("M", lambda r: [
-        pairs(f"KolektorSDD/kos{f:02d}/Part{{k}}.jpg", f"KolektorSDD/kos{f:02d}/Part{{k}}_label.bmp",
-              lambda r: r.blobs(0.02).astype(np.uint8) * 255, ("", "", range(6)), n=1)(r) for f in range(1, 51)] and None),
+    "kolektor": ("M", then(*(pairs(
+        f"KolektorSDD/kos{f:02d}/Part{{k}}.jpg", f"KolektorSDD/kos{f:02d}/Part{{k}}_label.bmp", white,
+        ("", "", range(6)), n=1)
+        for f in range(1, 51)))),
     "kolektor_2": ("M", pairs("{s}/{k:05d}.png", "{s}/{k:05d}_GT.png", white, ("train", "train", range(10000, 10010)),
                               ("test", "test", range(20000, 20006)), n=1)),
     "deepcrack": ("M", pairs("DeepCrack/{s}_img/1{k}-2.jpg", "DeepCrack/{s}_lab/1{k}-2.png", white, TRAIN, TEST, n=1)),
@@ -702,12 +544,12 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {  # name: source of the layout, and wh
     "total_segmentator": ("M", total_segmentator),
     "railsem19": ("S", railsem),
     "acdc_weather": ("S", acdc_weather),
-    "gta5": ("M", lambda r: [(r.photo(f"images/{k:05d}.png"), r.indices(f"labels/{k:05d}.png", f"images/{k:05d}.png",
-                                                                         r.classes(3, first=1))) for k in range(1, 11)] and None),
+    "gta5": ("M", gta5),
     "comma10k": ("M", then(*(pairs(f"imgs{p}/{{k:04d}}_{{x}}_6.png", f"masks{p}/{{k:04d}}_{{x}}_6.png", colours,
                                    ("", "", range(first, first + 6)), n=4) for p, first in (("", 0), ("2", 40))))),
     "foodseg103": ("S", then(
-        pairs("FoodSeg103/Images/img_dir/{s}/{k:08d}.jpg", "FoodSeg103/Images/ann_dir/{s}/{k:08d}.png", classes, TRAIN, TEST),
+        pairs("FoodSeg103/Images/img_dir/{s}/{k:08d}.jpg", "FoodSeg103/Images/ann_dir/{s}/{k:08d}.png", classes,
+              TRAIN, TEST),
         files={"FoodSeg103/category_id.txt": "0\tbackground\n1\tcandy\n2\tegg tart\n3\tbread\n",
                "FoodSeg103/ImageSets/train.txt": "00000001.jpg\n", "FoodSeg103/ImageSets/test.txt": "00000020.jpg\n"})),
     "cmp_facades": ("S", facades),
@@ -739,13 +581,16 @@ def details(made: Replica) -> str:
     data = segdata.read(made.root)
     said = []
     files = {
-        Path(uri).resolve(): split for uri, split in zip(data.images["uri"], data.images["split"], strict=True) if uri
+        Path(uri).resolve(): split
+        for uri, split in zip(data.images["uri"].fillna(""), data.images["split"], strict=True)
+        if uri
     }
     wrong = [name for name, split in made.splits.items() if files.get((made.root / name).resolve()) != split]
     if wrong:
         one = files.get((made.root / wrong[0]).resolve())
         said.append(f"SPLITS {len(wrong)} of {len(made.splits)}: {one!r} for {made.splits[wrong[0]]!r}")
-    n = data.segments["category"].nunique() if "category" in data.segments else data.segments["category_id"].nunique()
+    column = "category" if "category" in data.segments else "category_id"
+    n = data.segments[column].nunique()
     if made.n_categories and n != made.n_categories:
         said.append(f"CATEGORIES {n} for {made.n_categories}")
     if made.volume and int(data.segments["area"].sum()) != made.volume:
@@ -758,6 +603,8 @@ def details(made: Replica) -> str:
 def look(made: Replica) -> str:
     """What is said of a dataset: what is read, what is not as drawn, errors."""
     said = judge(made)
+    if made.volume and said.startswith("WRONG"):  # slices are images; their voxels are summed below
+        said = f"read as {segdata.read(made.root).profile.format}: {len(segdata.read(made.root).images)} slices"
     if said.startswith(("refused", "FAILED")):
         return said
     return f"{said}; {details(made) or 'all as drawn'}; {errors(made.root)}"

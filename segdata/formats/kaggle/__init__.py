@@ -13,6 +13,7 @@ The evaluation pages of these competitions describe the encoding, for example
 https://www.kaggle.com/competitions/airbus-ship-detection/overview/evaluation; the names of the columns are from memory.
 """
 
+import re
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
@@ -53,9 +54,15 @@ def find_table(root: Path) -> Path:
     files = FileProbe(root)
     tables = r"^[^/]*\.csv$"
     names = files.heads(tables, rb"(?i)" + _HEAD + _PIXELS) or files.matching(tables)
-    if len(names) > 1:  # the sample of a submission has the columns, and no run
-        names = files.heads(tables, rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n(?s:.*?)[,"]\d+ \d+[" ,\n]') or names
+    if len(names) > 1:
+        names = [name for name in names if _has_masks(files.head(name))] or names
     if len(names) != 1:
         what = "no CSV file in it" if not names else f"{len(names)} tables, name one of them: {', '.join(names)}"
         raise UnreadableError(f"{root}: {what}")
     return root / names[0]
+
+
+def _has_masks(table: bytes) -> bool:
+    """Whether the first rows hold runs: the sample of a submission has none, or the same pair in each row."""
+    runs = set(re.findall(rb'(?<=[,"])\d+ \d+(?: \d+)*(?=["\s,])', table))
+    return len(runs) > 1 or any(run.count(b" ") > 1 for run in runs)

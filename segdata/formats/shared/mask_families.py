@@ -240,7 +240,12 @@ def _match_family(
         return None
     if any(len(names) > 1 for by_key in kinds.values() for names in by_key.values()):
         return None  # the words do not tell masks of one image apart
+    labelled = {key: images[key] for key in images if any(key in by_key for by_key in kinds.values())}
+    others: list[str] = []
     chosen_images = _choose_images(root, images, tokens, common)
+    if chosen_images is None and len(labelled) < len(images):
+        others = [name for key, names in images.items() if key not in labelled for name in names]
+        chosen_images = _choose_images(root, labelled, tokens, common)
     if chosen_images is None:
         return None
     pictures, bands = chosen_images
@@ -257,7 +262,7 @@ def _match_family(
         masks=paired,
         extra=extra,
         bands=bands,
-        alone=tuple(picture for picture in pictures.values() if picture not in paired),
+        alone=tuple(picture for picture in (*pictures.values(), *others) if picture not in paired),
         left_out=left_out,
     )
 
@@ -274,7 +279,7 @@ def _choose_images(
     tokens: Mapping[str, list[Token]],
     common: set[Token],
 ) -> tuple[dict[tuple[Token, ...], str], dict[str, dict[str, str]]] | None:
-    """The photograph of each mask, and the files of its bands; of several photographs the one in colour.
+    """The photograph of each mask, and the files of its bands; of several photographs the one in RGB.
 
     None if neither colours nor the names of bands tell which to take.
     """
@@ -292,8 +297,9 @@ def _choose_images(
         for kind, files in kinds.items()
         if all(head.has_colors for head in mask_headers(_sample_paths(root, files.values())))
     ]
-    if len(coloured) == 1:
-        return kinds[coloured[0]], {}
+    called = [kind for kind in coloured if any("rgb" in _SPLIT.split(token) for _, token in kind)]
+    if len(coloured) == 1 or len(called) == 1:  # infrared may be shown in colours, too
+        return kinds[(called or coloured)[0]], {}
     band_of = {kind: _band(kind) for kind in kinds}
     if None in band_of.values() or len(set(band_of.values())) < len(kinds) or coloured:
         return None

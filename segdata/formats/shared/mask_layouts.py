@@ -178,6 +178,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     folders = _subfolders(root)
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
+    if len(named) == 1 and images is None and _has_numbered_folders(named[0], folders):
+        named = []
     if named:
         beside = images or _folder_named_as_images(folders, named[0]) or _folder_of_photographs(named[0], folders)
         rivals = (
@@ -197,6 +199,13 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     if twins or images is not None or len(folders) > _MOST_FOLDERS:
         return twins
     return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
+
+
+def _has_numbered_folders(masks: Path, folders: Mapping[str, Path]) -> bool:
+    """Whether folders of images and of masks have a numbered one each beside them: `imgs2/`, `masks2/`."""
+    own = masks.name.lower()
+    numbers = [name.removeprefix(own) for name in folders if re.fullmatch(re.escape(own) + r"\d+", name)]
+    return any(f"{name}{number}" in folders for number in numbers for name in IMAGE_FOLDERS if name in folders)
 
 
 def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[MaskLayout]:
@@ -360,10 +369,19 @@ def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLa
         fitting = [folder for folder, holds in has_masks.items() if holds and _fits(files[folder], files[images])]
         if len(fitting) > 1:
             raise RivalFoldersError(root, fitting, images)
-        if fitting and fitting[0] not in [layout.masks for layout in layouts]:
+        before = next((layout.images for layout in layouts if fitting and layout.masks == fitting[0]), None)
+        if before is not None and _share_no_mask(files[fitting[0]], files[before], files[images]):
+            return []  # the images of one folder of masks lie in several
+        if fitting and before is None:
             where = f"masks in {fitting[0].name}/, photographs of the same names in {images.name}/"
             layouts.append(MaskLayout(fitting[0], images, f"{images.name}/", where))
     return layouts if len(layouts) > 1 else [msgspec.structs.replace(layout, prefix="") for layout in layouts]
+
+
+def _share_no_mask(masks: Mapping[str, Path], *images: Mapping[str, Path]) -> bool:
+    """Whether no mask has an image in both of two folders."""
+    first, second = (match_names(masks, names)[0].keys() for names in images)
+    return first.isdisjoint(second)
 
 
 def _holds_masks(folder: Path) -> bool | None:

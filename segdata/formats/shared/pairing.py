@@ -681,7 +681,7 @@ def _image_places(document: Path) -> list[Path]:
     """The folders that hold the images of a document in practice, the likeliest first."""
     parent = document.parent
     split = document.stem.rpartition("_")[2]
-    places = [parent / split, parent / "images" / split, parent / "images", parent]
+    places = [parent / split, parent / split / "images", parent / "images" / split, parent / "images", parent]
     around = [parent]
     labels = next((folder for folder in document.absolute().parents[:2] if folder.name == "annotations"), None)
     if labels is not None:

@@ -188,8 +188,9 @@ _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 
 
 def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
-    """The colour table of a dataset: in its folder, or in that of its masks."""
-    folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
+    """The colour table of a dataset: in its folder, in that of its masks, or in one between them."""
+    between = [] if masks is None else [folder for folder in masks.parents if root in folder.parents]
+    folders = [folder for folder in (root, masks, root.parent if root.is_file() else None, *between) if folder]
     folders = [folder for folder in folders if is_folder(folder)]
     places = (folder / name for folder in folders for name in _COLOUR_TABLE_NAMES)
     table = next((path for path in places if path.is_file()), None)

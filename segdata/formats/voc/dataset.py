@@ -1,7 +1,8 @@
 """Datasets in VOC's layout: lists of images and splits, masks and boxes of each image, read as segments and written."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -114,6 +115,7 @@ def _read_lists(
     line_of: dict[str, _ListLine] = {}
     defects: list[Defect] = []
     paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
+    base_of = _extended_lists(paths, masked)
     for path in paths:
         file = relative_path(root, path)
         try:
@@ -121,6 +123,16 @@ def _read_lists(
         except SegdataError as error:
             defects.append(Defect("SEG001", f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}", file))
             continue
+        if path in base_of:
+            elsewhere = _masks_elsewhere(folder, [line.stem for line in lines if line.stem not in masked])
+            if elsewhere is not None:
+                n_lines = len(lines)
+                lines = [line for line in lines if line.stem in masked]
+                message = (
+                    f"{count_noun(n_lines - len(lines), 'image')} of this list have masks in {elsewhere}/, which is "
+                    f"not read; read that with --read-option classes={elsewhere}"
+                )
+                defects.append(Defect("SEG011", message, file, severity="info"))
         without_mask = [line for line in lines if line.stem not in masked]
         if without_mask and len(without_mask) == len(lines):
             message = f"none of its {count_noun(len(without_mask), 'image')} has a mask: they are read as not annotated"
@@ -144,7 +156,8 @@ def _read_lists(
                 defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
                 continue
             before = line_of.setdefault(line.stem, line)
-            if before is not line and before.path != path and path.stem not in _UNIONS:
+            is_repeated = path.stem in _UNIONS or base_of.get(path) == base_of.get(before.path, before.path)
+            if before is not line and before.path != path and not is_repeated:
                 message = f"it is in {before.path.name} (line {before.number}) and in {path.name}: in two splits"
                 defects.append(Defect("SEG304", message, file, line=line.number, image=line.stem, lost=False))
             elif before is not line and before.path == path:
@@ -153,8 +166,29 @@ def _read_lists(
             elif before is line and line.stem not in masked and len(without_mask) < len(lines):
                 message = f"{line.stem!r} is listed but has no mask"
                 defects.append(Defect("SEG002", message, file, line=line.number, image=line.stem))
-    names = {stem: line.path.stem for stem, line in line_of.items()}
+    names = {stem: base_of.get(line.path, line.path).stem for stem, line in line_of.items()}
     return {stem: None if name == NO_SPLIT else name for stem, name in names.items()}, defects
+
+
+def _extended_lists(paths: Sequence[Path], masked: Container[str]) -> dict[Path, Path]:
+    """The lists that hold all of another one and begin with its name, as `train_aug.txt` with `train.txt`: that one."""
+    stems: dict[Path, set[str]] = {}
+    for path in paths:
+        with suppress(SegdataError):  # it is reported where it is read
+            stems[path] = {line.stem for line in _read_lines(path, masked)}
+    return {
+        path: base
+        for path in stems
+        for base in sorted(stems, key=lambda base: -len(base.stem))  # the shortest name counts
+        if path.stem not in _UNIONS and path.stem.startswith(base.stem) and stems[base] < stems[path]
+        if stems[base]
+    }
+
+
+def _masks_elsewhere(folder: Path, stems: Sequence[str]) -> str | None:
+    """The other usual folder of class masks that has one for each of these images; None if there is none."""
+    named = (name for name in _FOLDERS if stems and (folder / name).is_dir())
+    return next((name for name in named if _by_stem(folder / name).keys() >= set(stems)), None)
 
 
 def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:

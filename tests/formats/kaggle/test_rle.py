@@ -11,9 +11,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import segdata
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import detect, find_format
+from segdata.formats.kaggle import find_table
 from segdata.formats.kaggle.table import KaggleRow, read_image
 from segdata.formats.shared.per_image import ImageEntry
 from segdata.testing.pictures import masks_of_runs
@@ -195,3 +196,14 @@ def test_a_second_head_is_left_out(tmp_path: Path) -> None:
     (defect,) = (one for one in dataset.source.defects if one.line)
     assert (defect.code, defect.line) == ("SEG004", 3)
     assert "repeats the head" in defect.message
+
+
+def test_the_sample_of_a_submission_is_no_rival(tmp_path: Path) -> None:
+    """Each row of it has the same pair; the other table has masks."""
+    (tmp_path / "train.csv").write_text("ImageId,EncodedPixels,ClassId\na.jpg,1 2 5 2,1\nb.jpg,,1\n")
+    rows = "".join(f"c{k}.jpg,1 1,0\n" for k in range(9))
+    (tmp_path / "sample_submission.csv").write_text(f"ImageId,EncodedPixels,ClassId\n{rows}")
+    assert find_table(tmp_path).name == "train.csv"
+    (tmp_path / "test.csv").write_text("ImageId,EncodedPixels\na.jpg,1 2 5 2\n")
+    with pytest.raises(UnreadableError, match=r"2 tables, name one of them: test\.csv, train\.csv"):
+        find_table(tmp_path)

@@ -122,6 +122,57 @@ def test_photographs_are_no_rivals_of_masks(tmp_path: Path) -> None:
     assert (layout.masks.name, layout.images and layout.images.name) == ("masks", "images")
 
 
+@pytest.mark.parametrize(
+    ("masks", "photographs"),
+    [
+        (("Set_segmentations/#_segmentation.png",) * 2, ("Set_part_1/#.jpg", "Set_part_2/#.jpg")),
+        (("masks/#.png", "masks2/#.png"), ("imgs/#.png", "imgs2/#.png")),
+    ],
+)
+def test_images_in_several_folders(tmp_path: Path, masks: tuple[str, str], photographs: tuple[str, str]) -> None:
+    """As HAM10000 (one folder of masks, two of images) and comma10k (a second, numbered folder of each)."""
+    lay_out(
+        tmp_path,
+        masks=tuple(name.replace("#", str(10 * k + j)) for k, name in enumerate(masks) for j in (1, 2, 3)),
+        photographs=tuple(name.replace("#", str(10 * k + j)) for k, name in enumerate(photographs) for j in (1, 2, 3)),
+    )
+    data = segdata.read(tmp_path)
+    assert (len(data.images), len(data.annotations)) == (6, 6)
+    folders = {Path(uri).parent.name for uri in data.images["uri"]}
+    assert folders == {Path(name).parent.name for name in photographs}
+
+
+def test_of_two_photographs_the_one_called_rgb_is_read(tmp_path: Path) -> None:
+    numbers = range(10, 16)
+    lay_out(
+        tmp_path,
+        masks=tuple(f"Potsdam/5_Labels_all/top_potsdam_2_{k}_label.tif" for k in numbers),
+        photographs=tuple(
+            f"Potsdam/{folder}_{kind}/top_potsdam_2_{k}_{kind}.tif"
+            for k in numbers
+            for folder, kind in (("2_Ortho", "RGB"), ("3_Ortho", "IRRG"))
+        ),
+    )
+    striped = MASK + (np.arange(40) % 12 == 0)[:, None].astype(np.uint8)  # too many edges to tell by folders alone
+    Image.fromarray(striped).save(tmp_path / "Potsdam/5_Labels_all/top_potsdam_2_10_label.tif")
+    assert {Path(uri).parent.name for uri in segdata.read(tmp_path).images["uri"]} == {"2_Ortho_RGB"}
+
+
+def test_pictures_without_masks_hide_no_several_masks(tmp_path: Path) -> None:
+    """As ACDC: the words of masks do not tell the references of two splits apart, which have no masks."""
+    stems = [(split, f"run/run_{k:03d}") for split in ("train", "val") for k in range(3)]
+    lay_out(
+        tmp_path,
+        masks=tuple(f"gt/{split}/{stem}_gt_{kind}.png" for split, stem in stems for kind in ("labelIds", "invIds")),
+        photographs=tuple(f"rgb/{split}{end}/{stem}_rgb{end}.png" for split, stem in stems for end in ("", "_ref")),
+    )
+    with pytest.raises(UnreadableError, match=r"each image has several masks.*--read-option masks=") as refused:
+        segdata.read(tmp_path)
+    word = re.search(r"masks=(\w+)", str(refused.value))
+    assert word
+    assert len(segdata.read(tmp_path, options={"masks": word[1]}).annotations) == 6
+
+
 def test_folders_of_which_one_has_no_split_in_its_name_are_one_dataset(tmp_path: Path) -> None:
     lay_out(
         tmp_path,

@@ -264,3 +264,12 @@ def test_a_broken_dataset_meta_is_named(tmp_path: Path, text: str, words: str) -
     with pytest.raises(SegdataError, match=words) as raised:
         load_colour_table(path)
     assert str(path) in str(raised.value)
+
+
+def test_a_table_between_the_dataset_and_its_masks(tmp_path: Path) -> None:
+    """As CamVid's: `CamVid/class_dict.csv` beside folders of splits; the folder above is what people name."""
+    masks(tmp_path, "CamVid/train_labels", "a", [[0, 1]])
+    (tmp_path / "CamVid/class_dict.csv").write_text("name,r,g,b\nsky,9,8,7\nroad,1,2,3\n")
+    found = find_colour_table(tmp_path, tmp_path / "CamVid/train_labels")
+    assert found == tmp_path / "CamVid/class_dict.csv"
+    assert find_colour_table(tmp_path / "CamVid/train_labels", tmp_path / "CamVid/train_labels") is None

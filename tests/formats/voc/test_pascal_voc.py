@@ -385,3 +385,24 @@ def test_classes_are_voc_s_where_void_is_drawn(tmp_path: Path, with_void: bool, 
     data = segdata.read(tmp_path)
     assert set(data.segments["category"]) - {"void"} == {name}
     assert [each.code for each in data.validate().findings if each.code == "SEG219"] == ["SEG219"]
+
+
+@pytest.mark.parametrize("name", ["train_aug", "trainaug"])
+def test_a_list_that_extends_another_is_no_split(tmp_path: Path, name: str) -> None:
+    """As VOC 2012 with the masks of SBD: names that only the other folder has masks of are told, not missing."""
+    for k in range(1, 7):
+        save(tmp_path / f"SegmentationClassAug/2007_{k:06d}.png", [[2, 0]])
+        if k < 4:
+            write_scene(tmp_path, [[1, 0]], stem=f"2007_{k:06d}")
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    for split, numbers in (("train", (1, 2)), ("val", (3,)), (name, (1, 2, 4, 5, 6))):
+        (lists / f"{split}.txt").write_text("".join(f"2007_{k:06d}\n" for k in numbers))
+    dataset, batch, defects = open_dataset(tmp_path, format="pascal-voc")
+    assert defects == []
+    assert batch.images["split"].to_pylist() == ["train", "train", "val"]
+    told = [defect.message for defect in dataset.source.defects if defect.code == "SEG011"]
+    assert [message[:8] for message in told] == ["3 images"]
+    assert "classes=SegmentationClassAug" in told[0]
+    (tmp_path / f"ImageSets/Segmentation/{name}.txt").write_text("2007_000001\n2007_000002\n2007_000003\n")
+    assert [defect.code for defect in open_dataset(tmp_path, format="pascal-voc")[2]] == ["SEG304"]
