@@ -9,7 +9,7 @@ from benchmarks.noise_sets import SPOILED, predictor, rates
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.appearance import read_picture
-from segdata.noise.calibration import assign_folds, cross_fit, fit_calibration, mean_log_ratio
+from segdata.noise.calibration import assign_folds, cross_fits, fit_calibration, mean_log_ratio
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.corruptions import LEARNED_KINDS, CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import CorruptionKind
@@ -77,7 +77,7 @@ class Trial:
             x = np.concatenate([each.given[sort].x for each in self.looks])
             mine = slice(first, first + len(x))
             of, kind = fold[self.result.image[mine]], type_[mine]
-            found = mean_log_ratio(cross_fit(x, of, x, kind, of, l2)[0])
+            found = mean_log_ratio(cross_fits(x, of, x, kind, of, (l2,))[0][0])
             odds[mine] = fit_calibration(found, (kind >= 0).astype(np.int64)).odds(found)
             first += len(x)
         return odds

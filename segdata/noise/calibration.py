@@ -159,20 +159,16 @@ def assign_folds(unit: Ints) -> Ints:
     return np.array([place[number] % _N_FOLDS for number in unit.tolist()], np.int64)
 
 
-def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
-    """How much likelier x (n, F) and z (h, F) are as errors than as correct, learnt from the z in other folds.
-
-    `kind` (h,) is the kind of error of each z; -1: none. Each kind has its own weights, since kinds may be opposites
-    (too large, too small). Returns the logs of the density ratios, (n, K) and (h, K), for the K kinds that occur; the
-    ratio of a kind that the other folds lack is 1. Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
-    """
-    return cross_fits(x, fold, z, kind, held_fold, (l2,))[0]
-
-
 def cross_fits(
     x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, penalties: Sequence[float], jobs: int = 1
 ) -> list[tuple[Floats, Floats]]:
-    """`cross_fit` with each of some penalties, the kinds by `jobs` threads."""
+    """How much likelier x (n, F) and z (h, F) are as errors than as correct, learnt from the z in other folds.
+
+    `kind` (h,) is the kind of error of each z; -1: none. Each kind has its own weights, since kinds may be opposites
+    (too large, too small). Returns, for each of the penalties, the logs of the density ratios, (n, K) and (h, K), for
+    the K kinds that occur; the ratio of a kind that the other folds lack is 1. `jobs` threads learn the kinds.
+    Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
+    """
     is_correct = kind < 0
     sampled = is_correct & (np.cumsum(is_correct) % max(int(is_correct.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
     folds = np.union1d(fold, held_fold).tolist()

@@ -18,7 +18,6 @@ from segdata.noise.appearance import GreyImage, describe_appearance, grey_values
 from segdata.noise.calibration import (
     OFFSET_DEVIATION,
     assign_folds,
-    cross_fit,
     cross_fits,
     excess_log_odds,
     fit_calibration,
@@ -45,7 +44,6 @@ from segdata.noise.features import (
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability, missing_label_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.proposals import MIN_PROPOSAL_IOU
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
 from segdata.noise.trust import (
     ImageFit,
@@ -183,7 +181,7 @@ def _feature_tables(
 
 _PENALTIES = (10.0, 100.0)
 _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
-_WORST_PER_IMAGE = 5  # candidates that say how bad an image is
+_ALMOST_SURE = 0.999  # the greatest P that counts for an image
 # Log odds by which labels are missing more often than injected ones and looks say, among those that are listed: people
 # leave out what is small, pale or at the border. Of 72 on seven sets 56 were, where the sum of P was 30; fitted, 2.5.
 # One standard deviation of what is believed of the offset. The image itself is a second witness: they are higher by as
@@ -277,33 +275,16 @@ class RankedCandidates:
     def images(self) -> Floats:
         """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.
 
-        Images that the model knows rank by two things, each the mean of an image's five worst: the log odds that its
-        labels are wrong, and how improbable the given categories are in the pixels of any candidate, where labels are
-        missing too. Ranks of both are combined, half by the worse one and half by their mean: an error of a kind that
-        was not learnt shows in the pixels alone. Images that the model does not know rank among themselves by their
-        labels alone, as regions that it predicts there mean nothing; they take their places between the others by these
-        ranks.
+        It is the sum of -log(1 - P) of all labels and of all regions that may be reported, which is large if any of
+        them is probably wrong, over the square root of their number, as an image with many labels has many unlikely
+        errors, too. In images that the model does not know, regions mean nothing.
         """
-        of_labels = self._of_worst(self.odds, self.row >= 0)
-        of_pixels = self._of_worst(self.worst, np.ones(len(self), bool))
-        score = np.zeros(len(self.softmin))
-        known, unknown = np.flatnonzero(self.known_images), np.flatnonzero(~self.known_images)
-        ranks = np.array([_ranks(of_labels[known]), _ranks(of_pixels[known])])
-        score[known] = _ranks(ranks.max(axis=0) + ranks.mean(axis=0))
-        score[unknown] = _ranks(of_labels[unknown])
-        return score
-
-    def _of_worst(self, values: Floats, chosen: Flags) -> Floats:
-        """(i,) the mean of an image's greatest of the chosen values (n,); of those there are; the least without any."""
-        order = np.lexsort((-values, self.image))
-        order = order[chosen[order]]
-        image = self.image[order]
-        place = np.arange(len(image)) - np.searchsorted(image, image)
-        worst = order[place < _WORST_PER_IMAGE]
-        n = np.bincount(self.image[worst], minlength=len(self.softmin))
-        mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
-        mean[n == 0] = mean[n > 0].min(initial=0.0)
-        return mean
+        counts = (self.row >= 0) | self.known_images[self.image]
+        counts[self.thin] = False
+        doubt = -np.log1p(-np.minimum(logistic(self.reported_odds), _ALMOST_SURE))
+        n = len(self.softmin)
+        total, count = np.bincount(self.image[counts], doubt[counts], n), np.bincount(self.image[counts], minlength=n)
+        return _ranks(total / np.sqrt(np.maximum(count, 1)))
 
 
 def _ranks(values: Floats) -> Floats:
@@ -332,7 +313,7 @@ def rank_candidates(
     )
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(related.folds_of)
-    sorts = [_score_candidates(looks, sort, fold, penalties, known, jobs) for sort in (0, 1)]
+    sorts = [_score_candidates(looks, sort, fold, penalties, known_images(informed), jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
     less = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
     n_wrong, n_held = int((sorts[0]["held_mistake"] >= 0).sum()), len(sorts[0]["held_mistake"])  # annotated ones
@@ -498,36 +479,41 @@ class _Lesson:
 
 
 def _score_candidates(
-    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], known: Flags, jobs: int
+    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], informed: Flags, jobs: int
 ) -> dict[str, NDArray[Any]]:
     """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors.
 
-    Injected errors are those of the images that the model knows (i,).
+    Injected errors are those of the images that the model knows, `informed` (i,), or of all if it knows none. What a
+    label looks like without any model says as much as all features together, as real errors are mostly odd in size and
+    shape; in images that the model does not know it alone counts.
     """
-    lesson = _Lesson.from_features(looks, sort, fold, known)
+    lesson = _Lesson.from_features(looks, sort, fold, informed if informed.any() else ~informed)
     x, image = _stack_tables([item.given[sort].x for item in looks])
-    ratio, held_ratio, share = _kind_ratios(x, fold[image], lesson, penalties, jobs)
-    odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
     names = list(looks[0].names[sort])
-    if not sort:  # a region can hardly be wrong in a way that was not learnt
-        columns = np.array([names.index(name) for name in SURPRISES], np.int64)
-        odds = _add_surprises(odds, x[:, columns], lesson, columns, unlearnt_odds(held_ratio, lesson.kind, share))
-    calibration = fit_calibration(odds[1], lesson.wrong)
-    odds = calibration.odds(odds[0]), calibration.odds(odds[1])
-    if not sort:
-        odds = _doubt_deletions(odds, (x, fold[image]), lesson, names, penalties[0])
+    odds, ratio, share = _learn_odds(x, fold[image], lesson, names, penalties, jobs)
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, lesson.x)
     )
     usual = held_worst[lesson.wrong == 0]
+    unlearnt = unknown_kind_odds(worst, usual), unknown_kind_odds(held_worst, usual)
+    if not sort:
+        columns = [column for column, name in enumerate(names) if name in MODEL_FREE]
+        bare, kept = replace(lesson, x=lesson.x[:, columns]), [names[column] for column in columns]
+        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, kept, penalties, jobs)
+        odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), lesson)
+        is_known = informed[image]
+        odds, unlearnt = (
+            (np.where(is_known, odds[0], free[0]), odds[1]),
+            (np.where(is_known, unlearnt[0], -np.inf), unlearnt[1]),
+        )
     return {
         "image": image,
-        "odds": np.logaddexp(odds[0], unknown_kind_odds(worst, usual)),
+        "odds": np.logaddexp(odds[0], unlearnt[0]),
         "type": _type_probabilities(ratio + np.log(share), np.unique(lesson.kind[lesson.kind >= 0])),
         "doubt": doubt,
         "worst": worst,
-        "held_odds": np.logaddexp(odds[1], unknown_kind_odds(held_worst, usual)),
+        "held_odds": np.logaddexp(odds[1], unlearnt[1]),
         "held_image": lesson.image,
         "held_mistake": lesson.mistake,
         "held_category": lesson.category,
@@ -535,6 +521,23 @@ def _score_candidates(
 
 
 _OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is learnt from
+
+
+def _learn_odds(
+    x: Floats, fold: Ints, lesson: _Lesson, names: Sequence[str], penalties: Sequence[float], jobs: int
+) -> tuple[_OddsPair, Floats, Floats]:
+    """Calibrated log odds of an error, from features (n, F); log ratios (n, K) and shares (K,) of the kinds of error.
+
+    What is rare in correct labels counts beside the kinds that were learnt. Of regions nothing does (their features
+    have other `names`): they can hardly be wrong in a way that was not learnt.
+    """
+    ratio, held_ratio, share = _kind_ratios(x, fold, lesson, penalties, jobs)
+    odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
+    if set(SURPRISES) <= set(names):
+        columns = np.array([names.index(name) for name in SURPRISES], np.int64)
+        unlearnt = unlearnt_odds(held_ratio, lesson.kind, share)
+        odds = _add_surprises(odds, x[:, columns], lesson, columns, unlearnt)
+    return _calibrated(odds, lesson), ratio, share
 
 
 def _kind_ratios(
@@ -558,43 +561,9 @@ def _add_surprises(odds: _OddsPair, values: Floats, lesson: _Lesson, columns: In
     return odds[0] + rare @ weight, odds[1] + held_rare @ weight
 
 
-def _doubt_deletions(
-    odds: _OddsPair, judged: tuple[Floats, Ints], lesson: _Lesson, names: Sequence[str], l2: float
-) -> _OddsPair:
-    """Log odds that are no higher where the model sees nothing at all than what needs no model says as well."""
-    without = _odds_of_extra(judged, (lesson.x, lesson.kind, lesson.fold), names, l2)
-    result = []
-    for each, bare, x in zip(odds, without, (judged[0], lesson.x), strict=True):
-        nothing = x[:, names.index("misfit")] > 1 - MIN_PROPOSAL_IOU
-        result.append(np.where(nothing, np.minimum(each, (each + bare) / 2), each))
-    return result[0], result[1]
-
-
-def _odds_of_extra(
-    judged: tuple[Floats, Ints], learnt: tuple[Floats, Ints, Ints], names: Sequence[str], l2: float
-) -> tuple[Floats, Floats]:
-    """(n,) and (h,) log odds that segments should not be there, without any model.
-
-    Takes features and folds of what is judged, and features, kinds and folds of what is learnt from. Where the model
-    sees nothing, a segment may be right all the same: a pale thing, or one out of focus. It is extra only if it is also
-    unlike others in size, shape or place, or if the image has no edge along its outline.
-    """
-    columns = np.flatnonzero(np.isin(names, MODEL_FREE))
-    (x, fold), (z, kind, held_fold) = judged, learnt
-    is_extra = np.isin(kind, [row for row, name in enumerate(KINDS) if TYPE_OF[name] == "extra"])
-    rows = is_extra | (kind < 0)
-    ratio, held_ratio = cross_fit(
-        np.concatenate([x, z])[:, columns],
-        np.append(fold, held_fold),
-        z[rows][:, columns],
-        np.where(is_extra, 0, -1)[rows],
-        held_fold[rows],
-        l2,
-    )
-    if not ratio.shape[1]:
-        return np.full(len(x), np.inf), np.full(len(z), np.inf)
-    odds = fit_calibration(held_ratio[:, 0], is_extra[rows].astype(np.int64)).odds(ratio[:, 0])
-    return odds[: len(x)], odds[len(x) :]
+def _calibrated(odds: _OddsPair, lesson: _Lesson) -> _OddsPair:
+    calibration = fit_calibration(odds[1], lesson.wrong)
+    return calibration.odds(odds[0]), calibration.odds(odds[1])
 
 
 def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:

@@ -100,9 +100,13 @@ def test_the_text_says_what_to_look_at_and_what_to_do(
     assert "AUROC" in result.stdout
 
 
-def test_the_worst_images_say_where_the_model_knows_nothing(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
-    seen = saved(tmp_path / "seen", [*(ids(at) for at in range(5)), np.roll(ids(5), 15, axis=0)])
-    result = run("flag", cells[0], "--predictions", seen, "--jobs", "1")
+def test_the_worst_images_say_where_the_model_knows_nothing(run: Run, tmp_path: Path) -> None:
+    clean = [ids(at) for at in range(6)]
+    seen = saved(tmp_path / "seen", [*clean[:5], np.roll(clean[5], 15, axis=0)])
+    joined = clean[5].copy()
+    joined[joined > 7] = 7  # three cells under one id, which is odd without any model
+    data = saved(tmp_path / "data", [*clean[:5], joined], clean)
+    result = run("flag", data, "--predictions", seen, "--jobs", "1")
     worst = result.stdout[result.stdout.index("worst images") :].splitlines()
     assert [line.split()[0] for line in worst if "not known" in line] == ["5.png"]
     assert "does not know these images: 1 of them (5.png)" in result.stdout
