@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segdata.noise import ranking
 from segdata.noise.calibration import assign_folds, recalibrate
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import EvaluatedRanking, auroc, detection_quality
 from segdata.noise.features import softmin
+from segdata.noise.novelty import MODEL_FREE
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import propose_for_annotated, propose_for_region
 from segdata.noise.ranking import (
@@ -121,6 +123,23 @@ def test_the_range_of_a_probability_holds_it_and_narrows_with_decisions() -> Non
         assert (high - low).mean() < width.mean()
         width = high - low
     assert width.max() < 0.25
+
+
+def test_where_the_model_knows_nothing_labels_are_judged_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, looks, _ = case(0)
+    monkeypatch.setattr(ranking, "informed_images", lambda fits, alike: np.arange(len(fits)) != 0)
+    table, regions = looks[0].given
+
+    def odds_with_noise(columns: Flags) -> NDArray[np.float64]:
+        """The log odds of the labels of the image that is not known, with noise in some of their features."""
+        noise = np.random.default_rng(0).normal(size=table.x.shape) * columns
+        ranked = rank_candidates([replace(looks[0], given=(replace(table, x=table.x + noise), regions)), *looks[1:]])
+        return ranked.odds[(ranked.image == 0) & (ranked.row >= 0)]
+
+    is_free = np.isin(looks[0].names[0], MODEL_FREE)
+    usual = odds_with_noise(np.zeros_like(is_free))
+    np.testing.assert_array_equal(odds_with_noise(~is_free), usual)
+    assert (odds_with_noise(is_free) != usual).any()
 
 
 def test_images_with_mistakes_are_worse() -> None:
