@@ -1,4 +1,4 @@
-"""What each family of features, and each way to score an image, is worth: the ablations that led to the defaults.
+"""What each family of features is worth: the ablations that led to the defaults.
 
     python -m benchmarks.noise_ablation DATA WORK SET [--seeds 0 1 2] [--rate 0.05] [--network 0.05:0]
         [--learnt KIND...] [--made KIND...]
@@ -20,7 +20,6 @@ from benchmarks.noise_proof import BUDGET, tried
 from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
 from benchmarks.noise_trial import Trial
 from segdata.core.dataset import OpenDataset
-from segdata.core.runs import Ints
 from segdata.noise import calibration
 from segdata.noise.candidates import find_candidates
 from segdata.noise.corruptions import LEARNED_KINDS
@@ -45,10 +44,8 @@ from segdata.noise.segments import Floats, GivenLabels
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
-WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 2, 0), (1, 1, 1), (1, 1, 2), (2, 1, 1), (1, 2, 2), (1, 4, 4))
 COMMON = (1e-9, 0.01, 0.02, 0.03, 0.05, 1.0)  # how common a kind may be at most: all alike, …, as labels can hold
 RARE = (-100.0, -6.0, -5.0, -4.0)  # log odds, as of `unknown`; -100: what looks like no kind is right
-COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 
 
 def families(data: OpenDataset, found: Predictions) -> Names:
@@ -95,29 +92,6 @@ def figures(trials: Sequence[Trial], scores: Sequence[Floats]) -> str:
     return " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
 
 
-def of_images(trials: Sequence[Trial], weights: tuple[int, int, int], n: int) -> str:
-    """AUROC and average precision of images by the probability of n candidates, the softmin of n, and that of all."""
-    rows = []
-    for trial in trials:
-        result, image = trial.result, np.arange(len(trial.wrong))
-        learnt, believed = (_of_worst(values, result.image, image, n) for values in (result.probability, result.worst))
-        parts = (learnt.clip(0, 1), _rank(believed), _rank(trial.images["softmin"]))
-        score = sum((weight * part for weight, part in zip(weights, parts, strict=True)), np.zeros(len(image)))
-        rows.append((auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]))
-    return ", ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
-
-
-def _of_worst(values: Floats, of: Ints, images: Ints, n: int) -> Floats:
-    """(i,) the mean of the n greatest values of each image; below all where there are none."""
-    mine = [np.sort(values[of == image])[::-1][:n] for image in images.tolist()]
-    return np.array([each.mean() if len(each) else values.min() - 1 for each in mine])
-
-
-def _rank(values: Floats) -> Floats:
-    distinct, row = np.unique(values, return_inverse=True)
-    return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
-
-
 def main() -> None:
     """Leave out, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -154,11 +128,6 @@ def main() -> None:
         ):
             scores = [rank_candidates(each.looks).odds for each in trials]
         print(f"| {common:g}, {rare:g} | {figures(trials, scores)} |", flush=True)
-    heads = " | ".join(map(str, COUNTS))
-    print(f"\n| probability, ranks by softmin of candidates and of the image | {heads} worst |")
-    print("| --- | --- | --- | --- |")
-    for weights in WEIGHTS:
-        print(f"| {weights} | {' | '.join(of_images(trials, weights, n) for n in COUNTS)} |", flush=True)
 
 
 if __name__ == "__main__":

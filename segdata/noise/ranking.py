@@ -212,7 +212,6 @@ class RankedCandidates:
     probability: Floats  # (n,) that it is wrong, of `reported_odds`, or as reviewed
     type: Floats  # (n, T) how probable each of `TYPES` is, if it is wrong
     doubt: Floats  # (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
-    worst: Floats  # (n,) softmin of its pixels, see `softmin`, as log odds of 1 - p(label)
     softmin: Floats  # (i,) of the images
     held_out: EvaluatedRanking  # the injected mistakes, as they were found by what was learnt from other images
     held_category: Ints  # (h,) the category of each candidate in `held_out`
@@ -331,7 +330,6 @@ def rank_candidates(
         probability=logistic(odds),
         type=np.where(astray[:, None], np.array([item == "shift" for item in TYPES], float), scores["type"]),
         doubt=scores["doubt"],
-        worst=scores["worst"],
         softmin=np.array([item.softmin for item in looks]),
         held_out=_held_out_ranking(scores, less, known, taught),
         held_category=scores["held_category"],
@@ -490,7 +488,9 @@ def _score_candidates(
     lesson = _Lesson.from_features(looks, sort, fold, informed if informed.any() else ~informed)
     x, image = _stack_tables([item.given[sort].x for item in looks])
     names = list(looks[0].names[sort])
-    odds, ratio, share = _learn_odds(x, fold[image], lesson, names, penalties, jobs)
+    odds, ratio, share = _learn_odds(
+        x, fold[image], lesson, _columns(names, () if sort else SURPRISES), penalties, jobs
+    )
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, lesson.x)
@@ -498,9 +498,10 @@ def _score_candidates(
     usual = held_worst[lesson.wrong == 0]
     unlearnt = unknown_kind_odds(worst, usual), unknown_kind_odds(held_worst, usual)
     if not sort:
-        columns = [column for column, name in enumerate(names) if name in MODEL_FREE]
-        bare, kept = replace(lesson, x=lesson.x[:, columns]), [names[column] for column in columns]
-        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, kept, penalties, jobs)
+        free_names = [name for name in names if name in MODEL_FREE]
+        columns, rare = _columns(names, free_names), _columns(free_names, SURPRISES)
+        bare = replace(lesson, x=lesson.x[:, columns])
+        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, penalties, jobs)
         odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), lesson)
         is_known = informed[image]
         odds, unlearnt = (
@@ -512,7 +513,6 @@ def _score_candidates(
         "odds": np.logaddexp(odds[0], unlearnt[0]),
         "type": _type_probabilities(ratio + np.log(share), np.unique(lesson.kind[lesson.kind >= 0])),
         "doubt": doubt,
-        "worst": worst,
         "held_odds": np.logaddexp(odds[1], unlearnt[1]),
         "held_image": lesson.image,
         "held_mistake": lesson.mistake,
@@ -524,20 +524,24 @@ _OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is
 
 
 def _learn_odds(
-    x: Floats, fold: Ints, lesson: _Lesson, names: Sequence[str], penalties: Sequence[float], jobs: int
+    x: Floats, fold: Ints, lesson: _Lesson, rare: Ints, penalties: Sequence[float], jobs: int
 ) -> tuple[_OddsPair, Floats, Floats]:
     """Calibrated log odds of an error, from features (n, F); log ratios (n, K) and shares (K,) of the kinds of error.
 
-    What is rare in correct labels counts beside the kinds that were learnt. Of regions nothing does (their features
-    have other `names`): they can hardly be wrong in a way that was not learnt.
+    `rare` are the columns in which what is rare in correct labels counts, whatever the kind of error. Regions have
+    none: they can hardly be wrong in a way that was not learnt.
     """
     ratio, held_ratio, share = _kind_ratios(x, fold, lesson, penalties, jobs)
     odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
-    if set(SURPRISES) <= set(names):
-        columns = np.array([names.index(name) for name in SURPRISES], np.int64)
+    if len(rare):
         unlearnt = unlearnt_odds(held_ratio, lesson.kind, share)
-        odds = _add_surprises(odds, x[:, columns], lesson, columns, unlearnt)
+        odds = _add_surprises(odds, x[:, rare], lesson, rare, unlearnt)
     return _calibrated(odds, lesson), ratio, share
+
+
+def _columns(names: Sequence[str], wanted: Sequence[str]) -> Ints:
+    """(k,) the columns of the wanted features."""
+    return np.array([names.index(name) for name in wanted], np.int64)
 
 
 def _kind_ratios(

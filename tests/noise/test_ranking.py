@@ -238,7 +238,7 @@ def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> 
     """Of two regions of cells, one is seen as a thing of which the model knows nothing."""
     result = case(0)[0]
     two = np.arange(2)
-    one = {name: getattr(result, name)[two] for name in ("image", "at", "odds", "type", "doubt", "worst", "believed")}
+    one = {name: getattr(result, name)[two] for name in ("image", "at", "odds", "type", "doubt", "believed")}
     regions = replace(
         result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
     )
@@ -290,7 +290,7 @@ def test_only_strong_evidence_or_what_is_likely_is_flagged(rarer: float) -> None
     assert 0 < flagged.sum() < len(result) / 4
     many = replace(result, **{  # a large set, in which the same labels count many times
         name: np.tile(getattr(result, name), 5)
-        for name in ("image", "row", "at", "category", "seen", "odds", "probability", "doubt", "worst", "believed")
+        for name in ("image", "row", "at", "category", "seen", "odds", "probability", "doubt", "believed")
     })  # fmt: skip
     strong = candidates_above(many, trust, np.zeros(2)) % len(result)
     assert set(strong.tolist()) == set(np.flatnonzero(odds >= min(STRONG_EVIDENCE * prior, LIKELY_ODDS)).tolist())

@@ -44,7 +44,7 @@ def suspicions(probability: Any, given: Any, seen: Any) -> RankedCandidates:
     zero = np.zeros(n, np.int64)
     return RankedCandidates(
         np.repeat(np.arange(N), PER), zero, zero, given, zero - 1, np.zeros(n), probability, np.zeros((n, 7)),
-        np.zeros(n), np.zeros(n), np.ones(N), held, none.astype(np.int64), np.ones(4), [], seen,
+        np.zeros(n), np.ones(N), held, none.astype(np.int64), np.ones(4), [], seen,
         np.zeros((N, 2), np.int64), np.ones(N), np.zeros(n, bool),
     )  # fmt: skip
 

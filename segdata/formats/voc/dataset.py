@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -115,14 +114,16 @@ def _read_lists(
     line_of: dict[str, _ListLine] = {}
     defects: list[Defect] = []
     paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
-    base_of = _extended_lists(paths, masked)
+    lists: dict[Path, list[_ListLine]] = {}
     for path in paths:
-        file = relative_path(root, path)
         try:
-            lines = list(_read_lines(path, masked))
+            lists[path] = list(_read_lines(path, masked))
         except SegdataError as error:
-            defects.append(Defect("SEG001", f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}", file))
-            continue
+            message = f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}"
+            defects.append(Defect("SEG001", message, relative_path(root, path)))
+    base_of = _extended_lists({path: {line.stem for line in lines} for path, lines in lists.items()})
+    for path, lines in lists.items():
+        file = relative_path(root, path)
         if path in base_of:
             elsewhere = _masks_elsewhere(folder, [line.stem for line in lines if line.stem not in masked])
             if elsewhere is not None:
@@ -170,12 +171,8 @@ def _read_lists(
     return {stem: None if name == NO_SPLIT else name for stem, name in names.items()}, defects
 
 
-def _extended_lists(paths: Sequence[Path], masked: Container[str]) -> dict[Path, Path]:
+def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
     """The lists that hold all of another one and begin with its name, as `train_aug.txt` with `train.txt`: that one."""
-    stems: dict[Path, set[str]] = {}
-    for path in paths:
-        with suppress(SegdataError):  # it is reported where it is read
-            stems[path] = {line.stem for line in _read_lines(path, masked)}
     return {
         path: base
         for path in stems
