@@ -8,7 +8,7 @@ columns those stay that were used last.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -77,16 +77,21 @@ class StoredTables(Mapping[str, pa.Table]):
         """The columns of a table."""
         if name not in self._encoded:
             return self[name].schema
-        pieces = [pa.ipc.open_file(data).schema for data, _ in self._encoded[name]]
-        return pa.unify_schemas(pieces, promote_options="permissive")
+        return pa.unify_schemas(self._piece_schemas(name), promote_options="permissive")
 
     def lazy(self, name: str) -> Table:
         """A table whose columns are decoded when they are used."""
         if name not in self._encoded:
             return Table.of(self[name])
-        pieces, schema = self._encoded[name], self.schema(name)
-        n = sum(rows for _, rows in pieces)
-        return Table({field.name: _StoredColumn(pieces, name, field, n, self._decoded) for field in schema})
+        pieces = [
+            _Piece(*piece, schema.names)
+            for piece, schema in zip(self._encoded[name], self._piece_schemas(name), strict=True)
+        ]
+        n = sum(piece.n_rows for piece in pieces)
+        return Table({field.name: _StoredColumn(pieces, name, field, n, self._decoded) for field in self.schema(name)})
+
+    def _piece_schemas(self, name: str) -> list[pa.Schema]:
+        return [pa.ipc.open_file(data).schema for data, _ in self._encoded[name]]
 
     def _encode_waiting(self) -> None:
         for name, tables in self._waiting.items():
@@ -132,13 +137,28 @@ class _DecodedColumns:
                 self._bytes -= self._columns.popitem(last=False)[1][1]
 
 
+class _Piece(NamedTuple):
+    """Some rows of a table as an Arrow file."""
+
+    data: bytes | pa.Buffer
+    n_rows: int
+    names: list[str]  # of its columns, in order
+
+    def column(self, field: pa.Field) -> pa.Table:
+        """One column as a table; missing values if the piece lacks it."""
+        if field.name not in self.names:
+            return pa.table({field.name: pa.nulls(self.n_rows, field.type)})
+        options = pa.ipc.IpcReadOptions(included_fields=[self.names.index(field.name)], use_threads=False)
+        return pa.ipc.open_file(self.data, options=options).read_all()
+
+
 class _StoredColumn(LazyColumn):
     """A column of encoded tables: numbers without a missing one as numpy, everything else as Arrow."""
 
     __slots__ = ("_decoded", "_field", "_lock", "_n", "_pieces", "_table")
     stays = False
 
-    def __init__(self, pieces: list[Encoded], table: str, field: pa.Field, n: int, decoded: _DecodedColumns) -> None:
+    def __init__(self, pieces: list[_Piece], table: str, field: pa.Field, n: int, decoded: _DecodedColumns) -> None:
         self._pieces, self._table, self._field, self._n, self._decoded = pieces, table, field, n, decoded
         self._lock = threading.Lock()
 
@@ -173,15 +193,8 @@ class _StoredColumn(LazyColumn):
         return column.take(pa.array(rows)) if isinstance(column, pa.ChunkedArray) else column[rows]
 
     def _decode(self) -> Any:  # Any: numpy or Arrow
-        name, tables = self._field.name, []
-        for data, rows in self._pieces:
-            place = pa.ipc.open_file(data).schema.get_field_index(name)
-            options = pa.ipc.IpcReadOptions(included_fields=[place], use_threads=False)
-            if place >= 0:
-                tables.append(pa.ipc.open_file(data, options=options).read_all())
-            else:  # this piece lacks the column
-                tables.append(pa.table({name: pa.nulls(rows, self._field.type)}))
-        column = pa.concat_tables([pa.schema([self._field]).empty_table(), *tables], promote_options="permissive")[name]
+        tables = [piece.column(self._field) for piece in self._pieces]
+        column = pa.concat_tables([pa.schema([self._field]).empty_table(), *tables], promote_options="permissive")[0]
         is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         if column.null_count == 0 and (is_number or pa.types.is_boolean(column.type)):
             return column.to_numpy()

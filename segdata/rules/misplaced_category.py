@@ -11,7 +11,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.profile import ImageSequence
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.runs import Floats, Ints, expand_ranges, unique_inverse
 from segdata.core.statistics import benjamini_hochberg, proves_rate, tail_probability
 from segdata.core.strata import is_example, joint_codes
 from segdata.core.table import Column, Table
@@ -27,6 +27,7 @@ _FINEST = 0.01  # of the image: distances do not vary less
 _MIN_VOLUMES, _NAMED_LAW, _APART = 8, 0.6, 0.3
 # A whole image is turned if this share of its pairs with an order, and at least so many, are reversed.
 _MIN_TURNED_PAIRS, _TURNED = 6, 0.9
+_PAIRS_AT_ONCE = 500_000  # of categories in one image or volume
 _LEFT = {"left", "l", "lt", "lh", "links", "linke", "linker", "gauche", "izquierda", "izquierdo", "sinistra",
          "sinistro"}  # fmt: skip
 _RIGHT = {"right", "r", "rt", "rh", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra",
@@ -193,39 +194,58 @@ def _patient_axes(sequence: ImageSequence | None) -> list[tuple[int, bool]] | No
 
 def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Iterator[_Law]:
     """The pairs of categories that have the same order along an axis in nearly all units, and another one in some."""
-    n_annotations = len(tables.annotations)
-    is_volume = rows["unit"] >= n_annotations
+    is_volume = rows["unit"] >= len(tables.annotations)
     # What has an order along patients' axes is not compared with what has none.
     for kind, of_kind in enumerate((~is_volume, is_volume & rows["is_placed"], is_volume & ~rows["is_placed"])):
-        kept = rows.take(of_kind)
-        row = np.flatnonzero(of_kind)
-        units, unit = unique_inverse(kept["unit"])
-        places = np.stack([kept[name] for name in "012"])
-        category = kept["category"]
         least = min(min_images, _MIN_VOLUMES) if kind else min_images
-        for own in np.unique(category).tolist():
-            mine = np.flatnonzero(category == own)
-            if len(mine) < least:
-                continue
-            row_of = np.full(len(units), -1, np.int64)
-            row_of[unit[mine]] = mine
-            beside = np.flatnonzero((row_of[unit] >= 0) & (category > own))
-            ids, which = unique_inverse(category[beside])
-            n = np.bincount(which, minlength=len(ids))
-            for axis in range(3 if kind else 2):
-                away = places[axis, row_of[unit[beside]]] - places[axis, beside]
-                ahead, behind = np.bincount(which, away > 0, len(ids)), np.bincount(which, away < 0, len(ids))
-                few = np.minimum(ahead, behind)
-                for k in np.flatnonzero((n >= least) & (few > 0) & (few <= np.maximum(1, n / 4))).tolist():
-                    names = [tables.profile.name_of(id_) for id_ in (own, int(ids[k]))]
-                    some = np.flatnonzero(which == k)
-                    sign = 1 if ahead[k] > behind[k] else -1
-                    distance = sign * away[some]
-                    is_named = kind > 0 and are_sides(*names)
-                    chance = _chances(distance, is_named, min_images, max_share)
-                    if chance is not None:
-                        of_category = row[row_of[unit[beside[some]]]]
-                        yield _Law(own, int(ids[k]), axis, sign, is_named, of_category, distance, chance)
+        row = np.flatnonzero(of_kind)
+        _, code = unique_inverse(rows["category"][row])
+        row = row[np.bincount(code)[code] >= least]  # no pair has more units than either of its categories
+        unit, category = rows["unit"][row], rows["category"][row]
+        places = np.stack([rows[name][row] for name in "012"[: 3 if kind else 2]])
+        for own, axis, other in _ordered_pairs(unit, category, places, least):
+            mine, theirs = np.flatnonzero(category == own), np.flatnonzero(category == other)
+            _, of_mine, of_theirs = np.intersect1d(unit[mine], unit[theirs], assume_unique=True, return_indices=True)
+            mine, theirs = mine[of_mine], theirs[of_theirs]
+            away = places[axis, mine] - places[axis, theirs]
+            sign = 1 if (away > 0).sum() > (away < 0).sum() else -1
+            is_named = kind > 0 and are_sides(tables.profile.name_of(own), tables.profile.name_of(other))
+            chance = _chances(sign * away, is_named, min_images, max_share)
+            if chance is not None:
+                yield _Law(own, other, axis, sign, is_named, row[mine], sign * away, chance)
+
+
+def _ordered_pairs(
+    unit: Ints, category: Ints, places: Floats, least: int, at_once: int = _PAIRS_AT_ONCE
+) -> list[tuple[int, int, int]]:
+    """Category, axis and a later category, where at least `least` units have both and few have them in one order.
+
+    Takes rows that ascend by unit (n,) and category (n,), their places along each axis (k, n), and how many pairs are
+    counted `at_once`, which limits memory.
+    """
+    ids, code = unique_inverse(category)
+    row = np.arange(len(unit))
+    n_later = np.searchsorted(unit, unit, "right") - row - 1  # rows of the same unit behind each
+    ends = np.searchsorted(np.cumsum(n_later), np.arange(at_once, n_later.sum(), at_once))
+    pairs, counts = [np.zeros(0, np.int64)], [np.zeros((0, 1 + 2 * len(places)), np.int64)]
+    for some in np.split(row, ends):
+        first, second = np.repeat(some, n_later[some]), expand_ranges(some + 1, n_later[some])
+        different, which = unique_inverse(code[first] * len(ids) + code[second])
+        columns = [np.bincount(which, minlength=len(different))]
+        for place in places:
+            away = place[first] - place[second]
+            columns += [np.bincount(which[order], minlength=len(different)) for order in (away > 0, away < 0)]
+        pairs.append(different)
+        counts.append(np.stack(columns, 1))
+    different, which = unique_inverse(np.concatenate(pairs))
+    n, *sides = (np.bincount(which, column, len(different)) for column in np.concatenate(counts).T)
+    found = []
+    for axis, (ahead, behind) in enumerate(zip(sides[::2], sides[1::2], strict=True)):
+        few = np.minimum(ahead, behind)
+        pair = different[(n >= least) & (few > 0) & (few <= np.maximum(1, n / 4))]
+        own, other = (ids[part].tolist() for part in np.divmod(pair, len(ids)))
+        found += [(first_id, axis, second_id) for first_id, second_id in zip(own, other, strict=True)]
+    return sorted(found)
 
 
 def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float) -> Floats | None:

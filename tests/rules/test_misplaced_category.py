@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.core.finding import Finding
-from segdata.rules.misplaced_category import are_sides
+from segdata.rules.misplaced_category import _ordered_pairs, are_sides
 from tests.rules.test_by_part import check_all
 
 Places = dict[str, tuple[float, float]]  # the middle of each category's square, in pixels
@@ -174,3 +175,27 @@ def test_names_of_sides() -> None:
     assert are_sides("l_eye", "r_eye")
     assert not are_sides("left_eye", "left_ear")
     assert not are_sides("left", "right_eye")
+
+
+def test_ordered_pairs_by_loops() -> None:
+    """Pairs are those that a loop over units counts, however many are counted at once."""
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        present = rng.random((int(rng.integers(1, 30)), 6)) < 0.7
+        unit, code = np.nonzero(present)
+        category, least = code * 7 + 3, int(rng.integers(2, 12))
+        # Categories from left to right, with some images mirrored; down, they lie anywhere.
+        across = np.where(rng.random(len(present)) < 0.15, -1, 1)[unit] * code / 10.0
+        places = np.stack([across, rng.random(len(unit))])
+        expected = []
+        for own, axis, other in product(range(6), range(2), range(6)):
+            both = np.flatnonzero(present[:, own] & present[:, other])
+            away = [
+                places[axis, (unit == u) & (code == own)][0] - places[axis, (unit == u) & (code == other)][0]
+                for u in both
+            ]
+            few = min(sum(d > 0 for d in away), sum(d < 0 for d in away))
+            if other > own and len(both) >= least and 0 < few <= max(1, len(both) / 4):
+                expected.append((own * 7 + 3, axis, other * 7 + 3))
+        for at_once in (1, 17, 1_000_000):
+            assert _ordered_pairs(unit, category, places, least, at_once) == expected
