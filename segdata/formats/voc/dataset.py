@@ -3,6 +3,7 @@
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -111,64 +112,83 @@ def _read_lists(
     `masked` are the stems of images with a mask, `pictures` those of image files. An image listed without a mask is
     SEG002, unless no image of its list has one, as in a test set. Names in defects start at `root`.
     """
-    line_of: dict[str, _ListLine] = {}
     defects: list[Defect] = []
-    paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
     lists: dict[Path, list[_ListLine]] = {}
-    for path in paths:
+    for path in sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name)):
         try:
             lists[path] = list(_read_lines(path, masked))
         except SegdataError as error:
             message = f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}"
             defects.append(Defect("SEG001", message, relative_path(root, path)))
     base_of = _extended_lists({path: {line.stem for line in lines} for path, lines in lists.items()})
-    for path, lines in lists.items():
+    first_lines: dict[str, _ListLine] = {}
+    for path, listed in lists.items():
         file = relative_path(root, path)
-        if path in base_of:
-            elsewhere = _masks_elsewhere(folder, [line.stem for line in lines if line.stem not in masked])
-            if elsewhere is not None:
-                n_lines = len(lines)
-                lines = [line for line in lines if line.stem in masked]
-                message = (
-                    f"{count_noun(n_lines - len(lines), 'image')} of this list have masks in {elsewhere}/, which is "
-                    f"not read; read that with --read-option classes={elsewhere}"
-                )
-                defects.append(Defect("SEG011", message, file, severity="info"))
-        without_mask = [line for line in lines if line.stem not in masked]
-        if without_mask and len(without_mask) == len(lines):
-            message = f"none of its {count_noun(len(without_mask), 'image')} has a mask: they are read as not annotated"
-            severity: Severity = "info"
-            is_test = path.stem.startswith("test")  # whose images many do not have
-            if pictures and not is_test and not any(line.stem in pictures for line in lines):
-                message += "; none has a file here, either: it may be a list of another release"
-                severity = "warning"
-            defects.append(Defect("SEG002", message, file, severity=severity))
-        extended = [line for line in lines if line.extension]
-        if extended:
+        elsewhere = _masks_elsewhere(folder, listed, masked) if path in base_of else None
+        lines = listed if elsewhere is None else [line for line in listed if line.stem in masked]
+        if elsewhere is not None:
             message = (
-                f"names files instead of stems ({extended[0].stem + extended[0].extension!a} for "
-                f"{extended[0].stem!a}) in {count_noun(len(extended), 'line')}: read as stems, "
-                "which training code may not do"
+                f"{count_noun(len(listed) - len(lines), 'image')} of this list have masks in {elsewhere}/, which is "
+                f"not read; read that with --read-option classes={elsewhere}"
             )
-            defects.append(Defect("SEG002", message, file, severity="warning", lost=False))
-        for line in lines:
-            if is_unsafe_path(line.stem):
-                message = f"path {line.stem!r} leaves the dataset's root; name files below it"
-                defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
-                continue
-            before = line_of.setdefault(line.stem, line)
-            is_repeated = path.stem in _UNIONS or base_of.get(path) == base_of.get(before.path, before.path)
-            if before is not line and before.path != path and not is_repeated:
-                message = f"it is in {before.path.name} (line {before.number}) and in {path.name}: in two splits"
-                defects.append(Defect("SEG304", message, file, line=line.number, image=line.stem, lost=False))
-            elif before is not line and before.path == path:
-                message = f"{line.stem!r} is already listed in line {before.number} of {before.path.name}"
-                defects.append(Defect("SEG008", message, file, line=line.number, image=line.stem))
-            elif before is line and line.stem not in masked and len(without_mask) < len(lines):
-                message = f"{line.stem!r} is listed but has no mask"
-                defects.append(Defect("SEG002", message, file, line=line.number, image=line.stem))
-    names = {stem: base_of.get(line.path, line.path).stem for stem, line in line_of.items()}
+            defects.append(Defect("SEG011", message, file, severity="info"))
+        defects += _list_defects(file, lines, masked, pictures)
+        defects += _line_defects(file, lines, masked, base_of, first_lines)
+    names = {stem: base_of.get(line.path, line.path).stem for stem, line in first_lines.items()}
     return {stem: None if name == NO_SPLIT else name for stem, name in names.items()}, defects
+
+
+def _list_defects(
+    file: str, lines: Sequence[_ListLine], masked: Container[str], pictures: Container[str]
+) -> Iterator[Defect]:
+    """What is wrong with a list as a whole: none of its images has a mask, or it names files instead of stems."""
+    if lines and not any(line.stem in masked for line in lines):
+        message = f"none of its {count_noun(len(lines), 'image')} has a mask: they are read as not annotated"
+        severity: Severity = "info"
+        is_test = lines[0].path.stem.startswith("test")  # whose images many do not have
+        if pictures and not is_test and not any(line.stem in pictures for line in lines):
+            message += "; none has a file here, either: it may be a list of another release"
+            severity = "warning"
+        yield Defect("SEG002", message, file, severity=severity)
+    extended = [line for line in lines if line.extension]
+    if extended:
+        message = (
+            f"names files instead of stems ({extended[0].stem + extended[0].extension!a} for {extended[0].stem!a}) in "
+            f"{count_noun(len(extended), 'line')}: read as stems, which training code may not do"
+        )
+        yield Defect("SEG002", message, file, severity="warning", lost=False)
+
+
+def _line_defects(
+    file: str,
+    lines: Sequence[_ListLine],
+    masked: Container[str],
+    base_of: Mapping[Path, Path],
+    first_lines: dict[str, _ListLine],
+) -> Iterator[Defect]:
+    """What is wrong with the lines of a list: unsafe names, images of two splits, listed twice or without a mask.
+
+    `first_lines`, the first line that names each image, gets those of this list. `base_of`: see `_extended_lists`.
+    """
+    has_masks = any(line.stem in masked for line in lines)
+    for line in lines:
+        defect = partial(Defect, file=file, line=line.number, image=line.stem)
+        if is_unsafe_path(line.stem):
+            yield defect("SEG015", f"path {line.stem!r} leaves the dataset's root; name files below it")
+            continue
+        before = first_lines.setdefault(line.stem, line)
+        if before is line:
+            if has_masks and line.stem not in masked:
+                yield defect("SEG002", f"{line.stem!r} is listed but has no mask")
+        elif before.path == line.path:
+            yield defect("SEG008", f"{line.stem!r} is already listed in line {before.number} of {before.path.name}")
+        elif line.path.stem not in _UNIONS and _base(line.path, base_of) != _base(before.path, base_of):
+            message = f"it is in {before.path.name} (line {before.number}) and in {line.path.name}: in two splits"
+            yield defect("SEG304", message, lost=False)
+
+
+def _base(path: Path, base_of: Mapping[Path, Path]) -> Path:
+    return base_of.get(path, path)
 
 
 def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
@@ -182,10 +202,11 @@ def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
     }
 
 
-def _masks_elsewhere(folder: Path, stems: Sequence[str]) -> str | None:
-    """The other usual folder of class masks that has one for each of these images; None if there is none."""
+def _masks_elsewhere(folder: Path, lines: Sequence[_ListLine], masked: Container[str]) -> str | None:
+    """The other usual folder of class masks that has one for each listed image that lacks it; None if there is none."""
+    stems = {line.stem for line in lines if line.stem not in masked}
     named = (name for name in _FOLDERS if stems and (folder / name).is_dir())
-    return next((name for name in named if _by_stem(folder / name).keys() >= set(stems)), None)
+    return next((name for name in named if _by_stem(folder / name).keys() >= stems), None)
 
 
 def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
