@@ -34,6 +34,8 @@ from segdata.formats.shared.mask_files import (
     MaskFile,
     ValueRuns,
     decode_mask,
+    mask_headers,
+    occurring_values,
     pack_color,
     unpack_color,
 )
@@ -316,6 +318,7 @@ class ClassMap:
     by_color: Legend  # of RGB masks
     # a label map gives the colours, so that a palette's colours take precedence over its indices
     palettes: bool = False
+    greys: bool = False  # RGB masks show an index i as (i, i, i)
     provisional: str | None = None  # how values are read where no file names the classes
 
     @property
@@ -344,6 +347,11 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks
     kind : of the classes that a label map names
     masks : those of the classes, whose names tell whether this is VOC itself
     """
+    meaning = _class_map(folder, taxonomy, kind, masks)
+    return replace(meaning, greys=_are_greys(meaning, spread_sample(masks, _TRIED)))
+
+
+def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks: Sequence[Path]) -> ClassMap:
     label_map = load_label_map(folder)
     if label_map is not None:
         return _map_by_label_map(label_map, taxonomy, kind)
@@ -371,10 +379,23 @@ def _have_void(masks: Sequence[Path]) -> bool:
     """Whether any of the masks has a pixel of VOC's void."""
     for path in masks:
         with suppress(OSError):
-            mask = decode_mask(path)
+            mask = decode_mask(path).as_grey()  # the colour of void is no grey
             if bool((mask.values == (pack_color(voc_color(VOID)) if mask.coloured else VOID)).any()):
                 return True
     return False
+
+
+def _are_greys(classes: ClassMap, masks: Sequence[Path]) -> bool:
+    """Whether all colours of RGB masks are greys, some mean nothing, and all do if they are read as indices."""
+    if not all(head.has_colors for head in mask_headers(masks)):
+        return False
+    colors = np.array(sorted(occurring_values(masks)), np.int64)
+    greys = colors & 255
+    return bool(
+        (colors == greys * 0x010101).all()
+        and (classes.by_color.read(colors) == UNKNOWN).any()
+        and (classes.by_index.read(greys) != UNKNOWN).all()
+    )
 
 
 def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:

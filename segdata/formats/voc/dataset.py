@@ -390,7 +390,8 @@ class _VocImageReader:
         ]
 
     def _classes(self, entry: ImageEntry) -> tuple[_Classes, list[Defect]]:
-        mask = decode_entry_mask(self.root, entry)
+        stored = decode_entry_mask(self.root, entry)
+        mask = stored.as_grey() if self.classes.greys else stored
         runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)
         unsure = bool(mask.lossy or (category == UNKNOWN).any())

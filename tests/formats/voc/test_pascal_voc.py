@@ -387,6 +387,22 @@ def test_classes_are_voc_s_where_void_is_drawn(tmp_path: Path, with_void: bool, 
     assert [each.code for each in data.validate().findings if each.code == "SEG219"] == ["SEG219"]
 
 
+@pytest.mark.parametrize("colour", [(7, 7, 7), (128, 128, 128), (192, 128, 128)])
+def test_indices_that_are_saved_as_greys_in_rgb(tmp_path: Path, colour: tuple[int, int, int]) -> None:
+    """Values i in 0 to 9, saved as the colours (i, i, i), none of which is in VOC's palette; grey 128 is, class 7."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[4:12, 5:25] = colour
+    pixels[14:18, 5:25] = 0 if colour[0] == colour[1] == 128 else (3, 3, 3)
+    for folder in ("SegmentationClass", "JPEGImages"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "leaf.png")
+    data = segdata.read(tmp_path)
+    names = {(7, 7, 7): ["category_3", "category_7"], (128, 128, 128): ["category_7"]}
+    # One colour that is no grey shows that the others are no indices.
+    assert sorted(data.segments["category"]) == names.get(colour, ["category_15"])
+    assert [each.code for each in data.validate(select=["SEG009"]).findings] == ([] if colour in names else ["SEG009"])
+
+
 @pytest.mark.parametrize("name", ["train_aug", "trainaug"])
 def test_a_list_that_extends_another_is_no_split(tmp_path: Path, name: str) -> None:
     """As VOC 2012 with the masks of SBD: names that only the other folder has masks of are told, not missing."""
