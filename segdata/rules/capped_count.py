@@ -22,9 +22,10 @@ def capped_count(
     Example:
         35 of 40 images have 100 objects, and none has more: a limit of an export or a page?
 
-    The rule counts the things of each image, by annotator. If counts end in nature, they thin out before they do. If
-    many images have the very largest count, and few the counts just below it, a limit has cut the rest off. Datasets in
-    which nearly all images have one and the same number of objects are not judged.
+    The rule counts the things of each image, by annotator. Where nothing limits the counts, few images have the largest
+    one, and about as few the counts just below it. Many images with the very largest count, and few just below it, show
+    that a limit has cut the rest off. Datasets in which nearly all images have the same number of objects are not
+    judged.
 
     The rule also looks at the highest id of each image. If it is 31, 63, 127, 255 … in several images, and higher in
     none, ids were cut to a few bits, and objects share them.

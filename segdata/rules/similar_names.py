@@ -9,7 +9,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, leading, sum_by
+from segdata.core.reductions import gather, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.rules.shared import SEPARATORS, plain_name
@@ -99,7 +99,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
     digits = [each.id for each in profile.taxonomy.categories if each.name.isdecimal() and int(each.name) < len(names)]
     if digits and not is_guess:
-        yield from _numbers_for_names(tables, names, digits)
+        yield from _numbers_for_names(tables, names, digits, n_segments)
     if leading(tables) is None:
         return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
@@ -155,24 +155,24 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
         yield RowFinding(message, category=names[0])
 
 
-def _numbers_for_names(tables: Tables, names: Mapping[int, str], digits: list[int]) -> Findings:
-    """Categories that are numbers, and names, of which no image has both."""
-    annotation, category = tables.segments["annotation"].astype(np.int64), tables.segments["category_id"]
+def _numbers_for_names(
+    tables: Tables, names: Mapping[int, str], digits: list[int], n_segments: Mapping[int, int]
+) -> Findings:
+    """Categories that are numbers, and names, of which no image has both; `n_segments` of each category."""
     words = [id_ for id_, name in names.items() if _WORD.fullmatch(name[:2]) and len(name) > 1 and not name.isdecimal()]
-    is_number, is_word = np.isin(category, digits), np.isin(category, words)
-    first = np.unique(np.stack([annotation, category, is_number])[:, is_number | is_word], axis=1)
-    _, table = gather(tables, dict(zip(("annotation", "category", "number"), first, strict=True)),
-                      {"annotation": "annotations"})  # fmt: skip
-    is_number = table["number"] != 0
-    numbered, named = (set(table["annotation"][rows].tolist()) for rows in (is_number, ~is_number))
-    n, n_words = (len(np.unique(table["category"][rows])) for rows in (is_number, ~is_number))
-    least = 1 if n > 1 else _LEAST_OF_ONE
-    if 0 < n <= n_words and not numbered & named and min(len(numbered), len(named)) >= least:
-        several = sorted({names[id_] for id_ in table["category"][is_number].tolist()}, key=int)
+    annotation, category, n = tables.segments["annotation"], tables.segments["category_id"], len(tables.annotations)
+    numbered, named = (np.bincount(annotation[np.isin(category, ids)], minlength=n) > 0 for ids in (digits, words))
+    images = total(tables, numbered=int(numbered.sum()), named=int(named.sum()), both=int((numbered & named).sum()))
+    if leading(tables) is None:
+        return
+    numbers, words = ([id_ for id_ in ids if n_segments.get(id_)] for ids in (digits, words))
+    least = 1 if len(numbers) > 1 else _LEAST_OF_ONE
+    if 0 < len(numbers) <= len(words) and not images["both"] and min(images["numbered"], images["named"]) >= least:
+        several = sorted((names[id_] for id_ in numbers), key=int)
         message = (
-            f"{count_noun(len(numbered), 'image')} {'has' if len(numbered) == 1 else 'have'} numbers for names: "
-            f"{list_names([repr(name) for name in several], _NAMED)}; {count_noun(len(named), 'other')} "
-            f"{'has' if len(named) == 1 else 'have'} names, and none both: which classes are the numbers?"
+            f"{count_noun(images['numbered'], 'image')} {'has' if images['numbered'] == 1 else 'have'} numbers for "
+            f"names: {list_names([repr(name) for name in several], _NAMED)}; {count_noun(images['named'], 'other')} "
+            f"{'has' if images['named'] == 1 else 'have'} names, and none both: which classes are the numbers?"
         )
         yield RowFinding(message, category=several[0])
 

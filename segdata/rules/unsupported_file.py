@@ -13,9 +13,11 @@ def unsupported_file(tables: Tables) -> Findings:
         images/clip.png  is a video (MP4), which segdata does not decode; convert it to PNG or JPEG
 
     The first bytes of the file show its kind, not its name. The file may be sound, so this is not SEG001. It is an
-    error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out. Files beside masks
-    and label files whose names end as .psd, .cr2 or .heic do are one finding; those that have the name of a file that
-    is read, as a drawing that was exported has, are an info.
+    error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out.
+
+    All files beside masks and label files whose names end in .psd, .cr2, .heic and the like are one finding. Those that
+    have a twin that segdata reads, such as plan.psd beside plan.png, are another one, an info: they may be the drawings
+    that the twins were exported from.
 
     Why: segdata cannot check such a file, and few training loaders open it.
 

@@ -18,9 +18,12 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Findings:
         anna has 1 a where ben has 2
 
     Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or more
-    are needed, by more than half of the others. What more than half of the others have, and this annotator not, is
-    joined with its neighbours, and not missed, if more than half of its pixels lie in segments of this annotator and
-    category; the reverse is not extra. A reference (gold) decides alone.
+    are needed, by more than half of the others. A reference (gold) decides alone.
+
+    It also happens that most others have a thing for which this annotator has no segment. If more than half of its
+    pixels lie in segments of the same category that this annotator has, the thing is joined with its neighbours, a
+    finding of this rule; if not, it is missed (SEG401). In the same way, a segment that most others lack is divided
+    from its neighbours if it lies in segments of theirs; if not, it is extra (SEG402).
 
     Why: counts are wrong, and your model learns to join, or to cut, things that touch.
 
