@@ -10,7 +10,7 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.rules.shared import image_names, is_thing
 
 _HALF = 0.5
-_SEVERAL = 2  # images in which background has an id, where most have none
+_SEVERAL = 2  # images in which background has an id
 
 
 @rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "holes"), whole=True, by_part=True)
@@ -43,11 +43,10 @@ def inverted_mask(
 
     The first is about datasets of one category. A mask is inverted if its segments cover more than half of the image
     and reach all four sides, those of most others less than half, and the gap between the two is wide: twice as wide as
-    all of the others are apart. The second is about instances: in nearly all images every pixel has an id, and one and
-    the same id has the largest segment, which reaches all four sides; or it does so in two images or more, up to
-    `max_share` of all, has more than half of each, and no other image has such a segment. The third is about single
-    things of instances: one that covers half of its image and reaches all four sides has one hole, in which nothing is
-    labelled.
+    all of the others are apart. The second is about instances. Where a segment reaches all four sides, is the largest
+    of several, and no pixel is left without an id, it is background if it has the same id in nearly all such images and
+    covers more than half of each; or if nearly all images of the dataset have it. The third is about single things of
+    instances: one that covers half of its image and reaches all four sides has one hole, in which nothing is labelled.
 
     Why: some tools store foreground as black, others as white. A model that sees both learns neither; and a background
     with an id is counted as an object in every image.
@@ -55,8 +54,9 @@ def inverted_mask(
     Remedy: exchange the values of these masks. For ids, set `background` below `instance_ids` in segdata.yaml.
 
     Options: `min_images`: fewer tell nothing. `min_gap`: the gap between the shares of inverted masks and others, in
-    ranges of the others. `max_share`: the largest share of inverted masks. `min_filled`: the least share of images in
-    which an id is all that the others leave. `min_hole`: the least size of the hole in a thing, in pixels.
+    ranges of the others. `max_share`: the largest share of inverted masks. `min_filled`: the least share of images,
+    among those where one segment is all that the others leave, in which it has the same id. `min_hole`: the least size
+    of the hole in a thing, in pixels.
     Defaults: they follow from the definition; 41 openings of public datasets have no finding.
     """
     segments, images = tables.segments, tables.images
@@ -73,7 +73,7 @@ def inverted_mask(
         return
     if tables.profile.task == "instance":
         full = np.flatnonzero(counts & whole)
-        yield from _numbered_background(tables, full, share, min_images, min_filled, max_share)
+        yield from _numbered_background(tables, full, share, min_images, min_filled)
         return
     reaches = np.bincount(annotation, counts & whole, len(share)) > 0
     judged = np.bincount(annotation, counts, len(share)) > 0
@@ -107,23 +107,14 @@ def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
-def _pixels(tables: Tables, rows: Ints) -> Ints:
-    """(n,) the pixels of the images of these segments."""
-    image = tables.segments["image"][rows]
-    return np.asarray(tables.images["width"][image].astype(np.int64) * tables.images["height"][image])
+def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float) -> Findings:
+    """One finding for an id that is all that the other segments leave, in nearly all images that have such a segment.
 
-
-def _numbered_background(
-    tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float, max_share: float
-) -> Findings:
-    """One finding for an id that is all that the other segments leave, in nearly every image or in a few.
-
-    In a few it has more than half of each, and the other images have no such segment.
+    In nearly all images of the dataset it may cover less than half.
     """
-    segments = tables.segments
-    filled = share > 1 - 1e-9
+    segments, images = tables.segments, tables.images
     several = np.bincount(segments["annotation"], minlength=len(share)) > 1
-    rows = full[filled[segments["annotation"][full]] & several[segments["annotation"][full]]]
+    rows = full[((share > 1 - 1e-9) & several)[segments["annotation"][full]]]
     sums = total(tables, annotations=len(share), full=len(rows))
     n = sums["annotations"]
     if n < min_images or not sums["full"]:
@@ -132,18 +123,18 @@ def _numbered_background(
     np.maximum.at(largest, segments["annotation"], segments["area"])
     rows = rows[segments["area"][rows] == largest[segments["annotation"][rows]]]
     columns = {name: segments[name][rows] for name in ("annotation", "segment_id", "area")}
-    columns["half"] = 2 * segments["area"][rows] > _pixels(tables, rows)
+    columns["frame"] = (images["width"].astype(np.int64) * images["height"])[segments["image"][rows]]
     tables, backgrounds = gather(tables, columns, {"annotation": "annotations"})
+    if len(backgrounds) == 0:
+        return
     ids, counts = np.unique(backgrounds["segment_id"], return_counts=True)
-    if len(ids) == 0:
-        return
-    in_few = _SEVERAL <= len(backgrounds) <= max_share * n and len(ids) == 1 and bool(backgrounds["half"].all())
-    if counts.max() < min_filled * n and not in_few:
-        return
     id_ = int(ids[counts.argmax()])
-    backgrounds = backgrounds.take(backgrounds["segment_id"] == id_)
+    own = backgrounds.take(backgrounds["segment_id"] == id_)
+    covers_half = bool((2 * own["area"] > own["frame"]).all())
+    if len(own) < max(_SEVERAL, min_filled * (len(backgrounds) if covers_half else n)):
+        return
     message = (
-        f"segment {id_} is what all other segments leave, in {len(backgrounds):,} of {count_noun(n, 'image')} "
-        f"({image_names(tables, backgrounds['annotation'])}): background with an id of its own?"
+        f"segment {id_} is what all other segments leave, in {len(own):,} of {count_noun(n, 'image')} "
+        f"({image_names(tables, own['annotation'])}): background with an id of its own?"
     )
-    yield RowFinding(message, pixels=int(backgrounds["area"].sum()))
+    yield RowFinding(message, pixels=int(own["area"].sum()))
