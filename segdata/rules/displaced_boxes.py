@@ -13,6 +13,8 @@ from segdata.core.table import Column, Table
 
 _SIDES = ("x", "y", "width", "height")
 _LEAST_SCALE = 0.02  # scales nearer to 1 are no other scale
+_FILLING = -1.0  # the points by which outlines are brought to one length
+_COARSE = 0.1  # how far the box of every second point of an outline is from that of all, in sides of the box
 
 
 @rule("SEG030", "displaced-boxes", severity="warning", needs=("outlines",), whole=True, by_part=True)
@@ -27,7 +29,8 @@ def displaced_boxes(
     Declared boxes and the boxes of polygons (or of pixels) tell the same twice. The rule compares them by annotator and
     file. If few fit as they are, and most fit after one and the same change, you get one finding that names it: shifted
     by so many pixels, also by a single one; scaled; mirrored; x and y exchanged; corners instead of sizes; shares of
-    the image instead of pixels. If most fit, but many do not, those that do not are judged alone, as a part of the
+    the image instead of pixels; or outlines that were written as all x before all y, or filled up with points at
+    (-1, -1) to one length. If most fit, but many do not, those that do not are judged alone, as a part of the
     file.
 
     Why: one of the two is wrong in the same way throughout: a script mistook the origin, counted pixels from 1, or
@@ -145,9 +148,7 @@ def _judge(
 
 
 def _finding(tables: Tables, annotation: int, hits: int, n: int, words: str) -> RowFinding:
-    message = (
-        f"{hits:,} of {count_noun(n, 'declared box', 'declared boxes')} fit their segments only when they are {words}"
-    )
+    message = f"{hits:,} of {count_noun(n, 'declared box', 'declared boxes')} fit their segments only when {words}"
     return RowFinding(message, annotator=tables.annotations.cell("annotator", annotation))
 
 
@@ -170,25 +171,37 @@ def _shift(corners: Floats, box: Floats) -> Floats:
 
 def _shift_words(shift: Floats) -> str:
     across, down = (0.0 - shift).tolist()
-    return f"shifted by {across:+.4g} px across and {down:+.4g} px down"
+    return f"they are shifted by {across:+.4g} px across and {down:+.4g} px down"
 
 
-def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Floats, float, str]]:
-    """Changed boxes as corners (4, n), by what the allowed error is multiplied, and the change in words."""
+def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Floats, Floats | float, str]]:
+    """Changed boxes as corners (4, n), by what the allowed error is multiplied, (n,) or all, and the change in words.
+
+    Or boxes as outlines that were changed have them.
+    """
     x, y, width, height = declared
     wide, high = frame
     left = np.stack([wide - x - width, y, wide - x, y + height])
     top = np.stack([x, high - y - height, x + width, high - y])
     both = np.stack([left[0], top[1], left[2], top[3]])
-    yield left, 1.0, "mirrored left to right"
-    yield top, 1.0, "mirrored top to bottom"
-    yield both, 1.0, "turned by 180 degrees"
-    yield np.stack([y, x, y + height, x + width]), 1.0, "read as y, x, height, width"
-    yield np.stack([x, y, x + height, y + width]), 1.0, "read as x, y, height, width"
-    yield np.stack([x, y, width, height]), 1.0, "read as two corners"
-    yield np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2]), 1.0, "read as centre and size"
-    yield _corners(declared) * np.tile(frame, (2, 1)), 1.0, "multiplied by the image's size"
+    yield left, 1.0, "they are mirrored left to right"
+    yield top, 1.0, "they are mirrored top to bottom"
+    yield both, 1.0, "they are turned by 180 degrees"
+    yield np.stack([y, x, y + height, x + width]), 1.0, "they are read as y, x, height, width"
+    yield np.stack([x, y, x + height, y + width]), 1.0, "they are read as x, y, height, width"
+    yield np.stack([x, y, width, height]), 1.0, "they are read as two corners"
+    yield (
+        np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2]),
+        1.0,
+        "they are read as centre and size",
+    )
+    yield _corners(declared) * np.tile(frame, (2, 1)), 1.0, "they are multiplied by the image's size"
     corners = _corners(declared)
+    yield np.concatenate([np.full_like(corners[:2], _FILLING), corners[2:]]), 1.0, "points at (-1, -1) are left out"
+    # In an outline x0 x1 … y0 y1 …, taken for pairs, each of x and y is about as far to the left as to the top.
+    low, high = corners[:2].min(axis=0), corners[2:].max(axis=0)
+    coarse = np.maximum(1.0, _COARSE * (high - low))
+    yield np.stack([low, low, high, high]), coarse, "the outlines are read as all x before all y"
     shift = _shift(corners, box)
     yield corners - np.tile(shift, 2)[:, None], 1.0, _shift_words(shift)
     sizes = box[2:] - box[:2]
@@ -202,5 +215,5 @@ def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Flo
             yield (
                 corners * np.tile(scale, 2)[:, None],
                 max(1.0, float(scale.max())),
-                f"scaled by {scale[0]:.4g} and {scale[1]:.4g}",
+                f"they are scaled by {scale[0]:.4g} and {scale[1]:.4g}",
             )

@@ -1,11 +1,14 @@
 """SEG030 and SEG130: what is wrong in the same way in a whole file, or in part of it, is one finding that names it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import segdata
 from segdata.core.config import Config
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables, find_rule
@@ -86,6 +89,37 @@ def test_boxes_that_fit_or_differ_in_no_common_way_are_left_alone(tables: Tables
     assert not found("SEG030", declared(tables, own - [0, 0, 1, 1]))  # the last pixel instead of the size
     assert not found("SEG030", declared(tables, own + rng.uniform(-15, 15, own.shape)))
     assert not found("SEG030", declared(tables, np.full(own.shape, np.nan)))
+
+
+OUTLINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "points at (-1, -1) are left out": lambda ring: np.concatenate([ring, np.full((70 - len(ring), 2), -1.0)]),
+    "the outlines are read as all x before all y": lambda ring: ring.T.reshape(-1, 2),
+    "they are read as y, x, height, width": lambda ring: ring[:, ::-1],
+    "": lambda ring: ring,
+}
+
+
+@pytest.mark.parametrize("words", list(OUTLINES))
+@pytest.mark.parametrize("n", [4, 12])
+def test_outlines_that_were_written_in_another_way_are_one_finding(tmp_path: Path, words: str, n: int) -> None:
+    rng = np.random.default_rng(5)
+    annotations = []
+    for number in range(n):
+        turn = np.linspace(0, 2 * np.pi, int(rng.integers(40, 70)), endpoint=False)
+        ring = rng.uniform([60, 30], [140, 60]) + rng.uniform(10, 25, 2) * np.stack([np.cos(turn), np.sin(turn)], 1)
+        x, y, right, bottom = *ring.min(axis=0), *ring.max(axis=0)
+        annotations.append({
+            "id": number + 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [x, y, right - x, bottom - y],
+            "area": 1.0, "segmentation": [OUTLINES[words](ring).reshape(-1).tolist()],
+        })  # fmt: skip
+    images = [{"id": 1, "file_name": "a.jpg", "width": 200, "height": 200}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(
+        {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+    ))  # fmt: skip
+    messages = [one.message for one in segdata.validate(path, select="SEG030").findings]
+    whole = f"{n} of {n} declared boxes fit their segments only when {words}"
+    assert messages == [whole] * bool(words and n > 10)
 
 
 def street(n: int, bands: dict[int, tuple[int, int, int, int]], void: int = 0) -> np.ndarray:
