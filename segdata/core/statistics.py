@@ -11,6 +11,7 @@ from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, unique_inverse
 
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+_SMALL = 20  # values: larger groups have tails that can be measured
 
 
 def ratio(part: ArrayLike, whole: ArrayLike, otherwise: float = math.nan) -> Floats:
@@ -103,6 +104,45 @@ def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(away == 0, 1.0, (1 + np.abs(away) / (m * scale)) ** -m)
     return chance, middle[which]
+
+
+def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> Floats:
+    """(n,) the chance that one or two values at an end of a small group (n,) lie so far apart from the others; else 1.
+
+    `tail_probability` takes what more than a tenth of a group has for its tail. Here up to a fifth of a group of 20 at
+    most may be outliers, if a gap separates them. The steps between exponential values in order, the largest first, are
+    exponential with rates 1, 2, 3 … (Rényi, 1953), so that the chance of a gap behind the j largest of n that is c
+    times as wide as the range of the others is the product of k / (k + j c) for k = j + 1 … n - 1. It is multiplied by
+    the number of gaps that are tried, of both ends. For logarithms these are power laws.
+
+    >>> values = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 7.0, 7.1])
+    >>> chances = gap_probability(values, np.zeros(10, int))
+    >>> chances[:-2].tolist(), bool(chances[-2] == chances[-1] < 0.001)
+    ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], True)
+    """
+    result = np.ones(len(values))
+    if len(values) == 0:
+        return result
+    order = np.lexsort((values, group))
+    first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
+    count = np.diff(np.append(first, len(order)))
+    small = (count >= 5) & (count <= _SMALL)
+    first, count = first[small], count[small]
+    ascending, last = values[order], first + count - 1
+    least = np.broadcast_to(least_scale, len(values))[order[first]] * np.log(count)
+    n_gaps = 2 * np.minimum(count // 5, 2)
+    for j in (1, 2):
+        for inner, outer, farthest in ((last - j, last - j + 1, first), (first + j, first + j - 1, last)):
+            others = np.maximum(np.abs(ascending[inner] - ascending[farthest]), least)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                c = np.abs(ascending[outer] - ascending[inner]) / others
+            chance = np.where(j * 5 <= count, n_gaps, np.nan)
+            for k in range(j + 1, _SMALL):
+                chance *= np.where(k < count, k / (k + j * c), 1.0)
+            for step in range(j):
+                rows = order[outer + (step if farthest is first else -step)]
+                result[rows] = np.fmin(result[rows], chance)
+    return result
 
 
 def _quantiles(ascending: Floats, first: Ints, count: Ints, share: float) -> Floats:

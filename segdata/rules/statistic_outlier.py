@@ -11,7 +11,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.core.statistics import benjamini_hochberg, tail_probability
+from segdata.core.statistics import benjamini_hochberg, gap_probability, tail_probability
 from segdata.core.strata import is_example, joint_codes, number_names, size_class
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import SequenceIndex
@@ -62,7 +62,8 @@ def statistic_outlier(
     than three in four images have is not compared.
 
     The tails of the images' own distribution give the chance of each value. They are taken for power laws, so that
-    statistics that vary much by nature, such as the pixels of a category, rarely have outliers. The rate of false
+    statistics that vary much by nature, such as the pixels of a category, rarely have outliers. Among up to 20 images,
+    one or two also count that a gap separates from the others, if it is far wider than these differ. The rate of false
     findings is controlled over all images and statistics (Benjamini and Hochberg, 1995). You get one finding for each
     image, which names the worst statistics.
 
@@ -148,6 +149,7 @@ def _judge(
     scaled = np.log(np.maximum(amount + floor, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
     least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _LEAST_SCALE)
     chance, middle = tail_probability(scaled, peers[tested], least)
+    chance = np.minimum(chance, gap_probability(scaled, peers[tested], least))
     apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(max(min_ratio, 1.0)))
     low = np.flatnonzero((chance <= rate) & apart)
     amount, size, whole, scaled, middle = amount[low], size[low], whole[low], scaled[low], middle[low]

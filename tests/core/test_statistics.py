@@ -14,6 +14,7 @@ from segdata.core.statistics import (
     binomial_lower_bound,
     class_weights,
     effective_number,
+    gap_probability,
     group_median,
     outlier_limit,
     proves_rate,
@@ -145,3 +146,41 @@ def test_weights_have_a_mean_of_one_and_favour_the_rare(counts: list[int], times
         order = np.argsort(np.array(counts)[some], kind="stable")
         assert (np.diff(found[some][order]) <= 1e-12).all()
     np.testing.assert_allclose(class_weights(times * np.array(counts)), found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_gaps_at_the_ends_of_small_groups(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 12, 130)
+    values = rng.normal(0, 1, 130) ** 3
+    least = float(rng.choice([0.0, 0.5]))
+    expected = np.ones(130)
+    for number in set(group.tolist()):
+        rows = np.flatnonzero(group == number)
+        n = len(rows)
+        for sign in (1, -1):
+            ranked = rows[np.argsort(-sign * values[rows])]
+            for j in (1, 2):
+                if 5 * j <= n <= 20:
+                    gap = abs(values[ranked[j - 1]] - values[ranked[j]])
+                    others = max(abs(values[ranked[j]] - values[ranked[-1]]), least * math.log(n))
+                    chance = math.prod(k / (k + j * gap / others) for k in range(j + 1, n))
+                    expected[ranked[:j]] = np.minimum(expected[ranked[:j]], chance * (4 if n >= 10 else 2))
+    np.testing.assert_allclose(gap_probability(values, group, least), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, 9, 10, 20])
+def test_the_chance_of_a_gap_is_that_of_exponential_values(n: int) -> None:
+    group = np.repeat(np.arange(20_000), n)
+    chance = gap_probability(np.random.default_rng(n).exponential(size=len(group)), group)
+    largest = chance.reshape(-1, n).min(axis=1)
+    gaps = 4 if n >= 10 else 2
+    for rate in (0.02, 0.1):  # of each end and number the gap that is tried may be the one
+        assert rate / gaps * 0.9 < (largest <= rate).mean() < rate * 1.1
+
+
+def test_groups_too_small_or_large_have_no_gaps() -> None:
+    for n in (1, 4, 21):
+        assert gap_probability(np.append(np.arange(n - 1.0), 1e9), np.zeros(n, int)).tolist() == [1.0] * n
+    assert gap_probability(np.zeros(8), np.zeros(8, int)).tolist() == [1.0] * 8
+    assert gap_probability(np.zeros(0), np.zeros(0, int)).tolist() == []
