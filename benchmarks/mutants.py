@@ -61,9 +61,12 @@ def main() -> None:
     """Count the survivors, print each, and end with their share."""
     given = _parse_arguments()
     modules = [path for root in given.modules for path in ([root] if root.is_file() else sorted(root.rglob("*.py")))]
-    every = [mutant for path in modules for mutant in list_mutants(path)]
-    chosen = random.Random(given.seed).sample(every, min(given.number, len(every)))
-    print(f"{len(chosen):,} of {len(every):,} mutants of {len(modules):,} modules, seed {given.seed}", flush=True)
+    every, draw = [list_mutants(path) for path in modules], random.Random(given.seed)
+    groups = every if given.of_each else [[mutant for mutants in every for mutant in mutants]]
+    chosen = [mutant for mutants in groups for mutant in draw.sample(mutants, min(given.number, len(mutants)))]
+    draw.shuffle(chosen)  # what no time is left for is not of the last modules
+    n = sum(map(len, every))
+    print(f"{len(chosen):,} of {n:,} mutants of {len(modules):,} modules, seed {given.seed}", flush=True)
     end = time.monotonic() + given.minutes * 60
     tried = survivors = 0
     with tempfile.TemporaryDirectory() as scratch:
@@ -359,6 +362,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("modules", nargs="+", type=Path, help="modules or folders to change")
     parser.add_argument("--tests", nargs="+", type=Path, required=True, help="test files or folders")
     parser.add_argument("--number", type=int, default=200, help="of mutants, drawn at random")
+    parser.add_argument("--of-each", action="store_true", help="so many of each module")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600, help="begin nothing in functions after this long")
     return parser.parse_args()
