@@ -11,7 +11,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column, replace_column
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
-from segdata.core.runs import Flags, Ints, NumberLine
+from segdata.core.runs import Flags, Ints, NumberLine, number_groups
 from segdata.core.taxonomy import Category
 
 
@@ -283,8 +283,4 @@ def _group_tracks(
         return every, every
     number = np.zeros(len(case), np.int64) if is_semantic else np.where(tracked, track.fill_null(0).to_numpy(), 0)
     key = np.stack([case, np.where(alone, every, -1), np.where(alone, 0, code), np.where(alone, 0, number)], axis=1)
-    _, first, owner = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[owner]
+    return number_groups(key)

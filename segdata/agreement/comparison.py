@@ -30,7 +30,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.overlay import complement
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
-from segdata.core.runs import Flags, Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs, number_groups
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
@@ -212,9 +212,7 @@ def _part_columns(images: PanelBatch) -> Columns:
 def _case_columns(images: PanelBatch, profile: Profile) -> tuple[Ints, Columns]:
     """(n_images,) the case of each image, and the columns of the cases."""
     batch, volumes = images.batch, images.volumes
-    _, first, case = np.unique(images.image_or_volume, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    case, first = np.argsort(order)[case], first[order]
+    first, case = number_groups(images.image_or_volume)
     height, width = batch.image_size
     spacing = {sequence.name: sequence.spacing for sequence in profile.sequences}
     sequence, image_id, group = (batch.images[name].to_pylist() for name in ("sequence", "image_id", "group"))

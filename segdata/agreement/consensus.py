@@ -36,7 +36,7 @@ from segdata.core.config import Overlap
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Task
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, positions_in
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.core.statistics import ratio
 
@@ -214,8 +214,7 @@ def _join_segments(
     start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
     owner = np.concatenate([inverse, n + thing_of])
     order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    rank = positions_in(order, len(order))
     columns = {name: column[order] for name, column in columns.items()}
     runs = _strips_to_runs(start, end, rank[owner], line)
     return ReachedConsensus(
@@ -289,8 +288,7 @@ def consensus_annotations(
     ):
         annotators.setdefault(image, []).append(annotator)
     images = sorted(annotators)
-    row = np.full(batch.images.num_rows, -1, np.int64)
-    row[images] = np.arange(len(images))
+    row = positions_in(images, batch.images.num_rows)
     annotations = make_table(
         BATCH_ANNOTATIONS,
         len(images),

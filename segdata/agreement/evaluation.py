@@ -29,7 +29,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.profile import Task
-from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints, positions_in
 from segdata.core.taxonomy import Category
 
 
@@ -118,8 +118,7 @@ def match_detections(
     """
     a, b = pair.a, pair.b
     chosen, rank = _best_by_score(b, score)
-    order = np.full(len(b), -1, np.int64)
-    order[chosen] = np.arange(len(chosen))
+    order = positions_in(chosen, len(b))
     overlaps = pair.overlaps
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
     first, second, shared = overlaps.a[both], overlaps.b[both], overlaps.pixels[both]

@@ -17,7 +17,7 @@ from segdata.agreement.instance_overlaps import (
 from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, positions_in
 from segdata.core.statistics import linked_groups
 
 
@@ -194,8 +194,7 @@ def cluster_segments(
     segments = panel.segments
     counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (panel.area > 0)
     thing = _canonical_order(panel, np.flatnonzero(counted))
-    place = np.full(len(segments), -1, np.int64)
-    place[thing] = np.arange(len(thing))
+    place = positions_in(thing, len(segments))
     i, j, iou, shared, areas = _comparable_pairs(panel, place)
     alike = segments.category[i] == segments.category[j]
     within = [alike * shared / area for area in areas]

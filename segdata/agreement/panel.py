@@ -19,7 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Detached, PortionReader, detach
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Ints, positions_in
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -355,8 +355,7 @@ class Panel:
 
     def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
         """The members that have some of these images, their rows there, and which of `rows` each one is."""
-        wanted = np.full(len(self.image_ids), -1, np.int64)
-        wanted[rows] = np.arange(len(rows))
+        wanted = positions_in(rows, len(self.image_ids))
         chosen = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
         return [
             (k, self.row[positions], wanted[self.image[positions]])
@@ -444,8 +443,7 @@ def build_panel(
     ids = _image_ids(members, images)
     case = _case_numbers(members, images)
     by_case = np.argsort(case, kind="stable")
-    place = np.empty(len(by_case), np.int64)
-    place[by_case] = np.arange(len(by_case))
+    place = positions_in(by_case, len(by_case))
     image = place[image]
     sorted_links = np.lexsort((row, member, image))
     first = members[0].dataset.profile

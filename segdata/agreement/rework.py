@@ -10,7 +10,7 @@ from segdata.agreement.inference import share_with_interval
 from segdata.agreement.scores import Count, Score, Share, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, positions_in, unique_inverse
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")
@@ -118,8 +118,7 @@ def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Flo
     """(n, n_categories + 1, 9) of `_AMOUNTS` for pairs of annotations (n,); all categories together come last."""
     n_categories = len(comparison.categories)
     sums = np.zeros((len(pairs), n_categories + 1, len(_AMOUNTS)))
-    place = np.full(len(comparison.pairs), -1, np.int64)
-    place[pairs] = np.arange(len(pairs))
+    place = positions_in(pairs, len(comparison.pairs))
     turned = np.zeros(len(comparison.pairs), bool)
     turned[pairs] = swapped
     matches = comparison.matches

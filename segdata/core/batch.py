@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.overlay import SweepRuns, complement
-from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs
+from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs, positions_in
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, RLE_ERRORS, rle_to_runs
 
 
@@ -159,8 +159,7 @@ def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
     _, first = np.unique(image, return_index=True)
     of_annotation = image[batch.annotation_image]
     order = np.argsort(of_annotation, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    rank = positions_in(order, len(order))
     of_segment = rank[batch.segment_annotation]
     segment_order = np.argsort(of_segment, kind="stable")
     segment_rank = np.empty(len(segment_order), np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, group_offsets, run_columns
+from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, group_offsets, positions_in, run_columns
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -57,8 +57,7 @@ class Rings(Generic[Number]):
     def take(self, chosen: Ints) -> "Rings[Number]":
         """Only some rings, in the order given; no hole may come without its outer ring."""
         size = np.diff(self.ring)[chosen]
-        row = np.full(len(self), -1)
-        row[chosen] = np.arange(len(chosen))
+        row = positions_in(chosen, len(self))
         ring = group_offsets(size)
         return Rings(self.xy[expand_ranges(self.ring[chosen], size)], ring, self.owner[chosen], row[self.outer[chosen]])
 

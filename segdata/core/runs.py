@@ -1,5 +1,6 @@
 """Runs: the pixels of segments as vertical strips in COCO's column-major order, and their connected parts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -108,6 +109,17 @@ def group_offsets(count: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
+def positions_in(rows: Ints | Sequence[int], n: int) -> Ints:
+    """(n,) the position in `rows` (m,) of each number from 0 to n - 1; -1 for those that are not in it.
+
+    >>> positions_in([2, 0], 3).tolist()
+    [1, -1, 0]
+    """
+    positions = np.full(n, -1, np.int64)
+    positions[rows] = np.arange(len(rows))
+    return positions
+
+
 def expand_ranges(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
     return kernels.expand_ranges(*(np.ascontiguousarray(column, np.int64) for column in (first, count)))
@@ -187,6 +199,19 @@ class NumberLine(msgspec.Struct, frozen=True):
     def lower(self, place: Ints) -> tuple[Ints, Ints, Ints]:
         """Frame, x and y (n,) of places on the line."""
         return kernels.lower(np.ascontiguousarray(place), self.base, self.height)
+
+
+def number_groups(keys: Ints) -> tuple[Ints, Ints]:
+    """Numbers for the different keys, which are the entries or rows of `keys`, in the order in which they first occur.
+
+    Returns (m,) the first row of each group, ascending, and (n,) the group of each row.
+
+    >>> [array.tolist() for array in number_groups(np.array([7, 5, 7]))]
+    [[0, 1], [0, 1, 0]]
+    """
+    _, first, inverse = np.unique(keys, axis=0 if keys.ndim > 1 else None, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return first[order].astype(np.int64), positions_in(order, len(order))[inverse]
 
 
 _DENSE_FACTOR = 64  # places for each number, up to which a table of all places is faster than sorting

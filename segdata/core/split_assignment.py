@@ -8,7 +8,7 @@ import numpy as np
 
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Floats, Ints, positions_in
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
 
@@ -332,9 +332,7 @@ def _unit_ranks(images: Sequence[str], unit: Ints, seed: int) -> Ints:
     for name, number in zip(images, unit.tolist(), strict=True):
         first[number] = min(first.get(number, name), name)
     order = shuffle_rows([first[number] for number in range(len(first))], seed)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
+    return positions_in(order, len(order))
 
 
 def _kept_parts(place: Ints, kept: Ints | None, n_units: int) -> Ints:

@@ -31,7 +31,7 @@ from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
 from segdata.core.rule_runner import Answers, FoundInPart, combine_parts, find_in_part
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, positions_in
 from segdata.core.strata import number_names
 from segdata.core.table import LazyColumn, Table
 from segdata.measure.measure import (
@@ -275,8 +275,7 @@ class RemoteTables:
         which, begins = np.unique(piece, return_index=True)
         own_rows = [own - first[k] for k, own in zip(which, np.split(rows[order], begins[1:]), strict=True)]
         joined = self._join(name, self._fetch(name, [column], which, own_rows))[column]
-        back = np.empty(len(rows), np.int64)
-        back[order] = np.arange(len(rows))
+        back = positions_in(order, len(rows))
         return joined.take(pa.array(back))
 
     def count_requests(self, parts: "list[FoundInPart]") -> "list[FoundInPart]":

@@ -20,7 +20,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import Format, LossCounter, ReadRequest, Source
 from segdata.core.profile import ImageSequence, Policy, Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, positions_in
 from segdata.core.taxonomy import load_taxonomy
 from segdata.formats.dataset_folders import SplitLayout, SplitPath, split_of_file
 from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource, WrappedSource
@@ -50,8 +50,7 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     code = {name: number for number, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
     key = image_row[combined.annotation_image] * max(len(code), 1) + np.array([code[name] for name in people], np.int64)
     kept = np.unique(key, return_index=True)[1]  # in the order of images, and of their annotators
-    position = np.full(len(key), -1, np.int64)
-    position[kept] = np.arange(len(kept))
+    position = positions_in(kept, len(key))
     annotation = position[combined.segment_annotation]
     rows = np.argsort(annotation, kind="stable")[int((annotation < 0).sum()) :]
     annotations = combined.annotations.take(pa.array(kept))

@@ -17,9 +17,9 @@ from segdata.core.format import Source
 from segdata.core.overlay import SweepRuns, find_overlaps_within, union_by_frame
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns
-from segdata.core.schema import IMAGES, rle_to_runs, runs_to_rle
+from segdata.core.schema import IMAGES, runs_to_rle
 from segdata.core.statistics import linked_groups
-from segdata.store.windows import TILE_KEY, Tile
+from segdata.store.windows import TILE_KEY, Tile, image_regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,10 @@ def _sum_seconds(seconds: pa.ChunkedArray, annotation: Ints) -> pa.Array:
 
 def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Ints, width: Ints) -> pa.Array:
     """The regions of interest of images; null where no tile has one."""
-    column = batch.images["roi"].combine_chunks()
-    with_region = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    with_region, regions, _ = image_regions(batch)
     if len(with_region) == 0:
-        return pa.nulls(len(height), column.type)
-    tile_height, tile_width = (side[with_region] for side in batch.image_size)
-    regions, _ = rle_to_runs(column.take(pa.array(with_region)), tile_height, tile_width)
-    runs = _place_runs(regions, places, with_region, tile_height, height[image])
+        return pa.nulls(len(height), batch.images["roi"].type)
+    runs = _place_runs(regions, places, with_region, batch.image_size[0][with_region], height[image])
     line = NumberLine.from_sizes(height, width)
     counts = runs_to_rle(union_by_frame(SweepRuns.from_runs(runs, line, image[with_region]), line).runs, height, width)
     has = np.isin(np.arange(len(height)), image[with_region])

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
@@ -272,14 +273,21 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
     return replace_column(images, "roi", _window_regions(batch, windows))
 
 
+def image_regions(batch: Batch) -> tuple[Ints, Runs, NDArray[np.uint8]]:
+    """The rows (n,) of images with a region of interest, these regions, and (n,) what is damaged; see `rle_to_runs`."""
+    column = batch.images["roi"].combine_chunks()
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    height, width = (side[rows] for side in batch.image_size)
+    regions, error = rle_to_runs(column.take(pa.array(rows)), height, width)
+    return rows, regions, error
+
+
 def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     """(n,) the region of interest in each window; null where its image has none, or a damaged one."""
-    column = batch.images["roi"].combine_chunks()
-    with_region = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    with_region, regions, error = image_regions(batch)
     if len(with_region) == 0:
-        return pa.nulls(len(windows), column.type)
+        return pa.nulls(len(windows), batch.images["roi"].type)
     height, width = (side[with_region] for side in batch.image_size)
-    regions, error = rle_to_runs(column.take(pa.array(with_region)), height, width)
     position = np.full(batch.images.num_rows, -1, np.int64)
     position[with_region[error == 0]] = np.flatnonzero(error == 0)
     window = np.flatnonzero(position[windows.image] >= 0)
@@ -288,7 +296,7 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     regions_by_window = [None] * len(windows)
     for number, region_counts in zip(window.tolist(), counts.to_pylist(), strict=True):
         regions_by_window[number] = region_counts
-    return pa.array(regions_by_window, column.type)
+    return pa.array(regions_by_window, batch.images["roi"].type)
 
 
 @dataclass(frozen=True, slots=True)

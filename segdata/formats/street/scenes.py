@@ -20,7 +20,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, RasterRule, Task
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, number_groups
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared import STREET_MASK_LOSSES
 from segdata.formats.shared.file_names import Namesakes
@@ -439,11 +439,7 @@ def _group_values(category: Ints, labels: Ints, numbers: Ints) -> tuple[Ints, In
     if len(category) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     keys = np.stack([category, np.where(numbers == NO_NUMBER, -1, labels), numbers], axis=1)
-    _, first, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return first[order].astype(np.int64), rank[same]
+    return number_groups(keys)
 
 
 def open_scenes(

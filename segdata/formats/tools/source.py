@@ -19,7 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
-from segdata.core.runs import Ints, Runs, group_offsets
+from segdata.core.runs import Ints, Runs, group_offsets, positions_in
 from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
@@ -79,8 +79,7 @@ def rasterise_shapes(
     count = np.fromiter(map(len, parts), np.int64, len(parts))
     part_rows = np.fromiter(itertools.chain.from_iterable(parts), np.int64, count.sum())
     segment = np.repeat(np.arange(len(parts)), count)
-    place = np.full(len(shapes), -1, np.int64)  # of each shape among the parts of all segments
-    place[part_rows] = np.arange(len(part_rows))
+    place = positions_in(part_rows, len(shapes))  # of each shape among the parts of all segments
     height, width = size[parsed.owner].T
     bridged = notation.unbridge(parsed.drawn, height, width)
     others: dict[int, Shape] = {}

@@ -20,7 +20,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path, with_folder
 from segdata.core.profile import Profile
-from segdata.core.runs import Floats, Ints, Runs
+from segdata.core.runs import Floats, Ints, Runs, positions_in
 from segdata.core.safe_text import quote_path
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Polygon, scale_points
@@ -507,8 +507,7 @@ def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
     polygons = SourcePolygons.from_batch(batch)
     flat = polygons.polygons
     n_polygons = np.bincount(polygons.segment, minlength=batch.n_segments)
-    place = np.full(batch.n_segments, -1)
-    place[rows] = np.arange(len(rows))
+    place = positions_in(rows, batch.n_segments)
     is_single = (np.diff(flat.polygon) == 1) & (n_polygons[polygons.segment] == 1) & (place[polygons.segment] >= 0)
     return {
         int(place[polygons.segment[i]]): flat.points[flat.ring[flat.polygon[i]] : flat.ring[flat.polygon[i] + 1]]

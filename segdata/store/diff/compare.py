@@ -13,7 +13,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.format import Loss, Source
 from segdata.core.format import LossKind as LossKind
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, positions_in
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.store.diff.changes import (
@@ -129,8 +129,7 @@ def _load_portion(
     for source, side_rows, name_of in zip(sources, rows, names, strict=True):
         present = np.flatnonzero(side_rows >= 0)
         batch = source.load(side_rows[present]) if len(present) else Batch.empty()
-        image = np.full(len(side_rows), -1, np.int64)
-        image[present] = np.arange(len(present))
+        image = positions_in(present, len(side_rows))
         sides.append(LoadedSide(batch, present, name_of))
         images.append(image)
     return DiffPortion(sides[0], sides[1], images[0], images[1])
