@@ -31,7 +31,7 @@ from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.pairing import Pairing, images_folder, pair_masks
 from segdata.formats.shared.taxonomies import VOID_NAMES, find_taxonomy
 from segdata.report.guideline import guideline_html, guideline_markdown
-from segdata.store.remap import TaxonomyDifference, compare_taxonomies
+from segdata.store.diff.taxonomies import TaxonomyDifference, compare_taxonomies
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from segdata.store.diff.difference import (
     KindCount,
     kind_unit,
 )
-from segdata.store.remap import TAXONOMY_CHANGE_KINDS, TaxonomyChange, TaxonomyDifference
+from segdata.store.diff.taxonomies import TAXONOMY_CHANGE_KINDS, TaxonomyChange, TaxonomyDifference
 
 FIRST = 3  # differences shown of each kind
 MOST_MOVES = 8  # pairs of categories shown

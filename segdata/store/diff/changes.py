@@ -1,19 +1,15 @@
 """Changes: what differs between paired taxonomies, images, annotations and segments."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.errors import count_noun
-from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, bounding_boxes, expand_ranges
-from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, DifferenceKind
 from segdata.store.diff.matching import DiffPortion, LoadedSide, RecategorisedPixels, SegmentMatches, difference_boxes
 
@@ -107,75 +103,6 @@ def _normalise_map(value: list[tuple[str, str]] | None) -> dict[str, str]:
             text = json.dumps(json.loads(text), sort_keys=True)
         plain[key] = text
     return plain
-
-
-CategoryNaming = Callable[[int], str]
-
-
-def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming]:
-    """The names of A's and of B's categories, by id; where B calls one otherwise it has A's name."""
-    renamed = {new.name: old.name for old, new in _renamed_categories(a.taxonomy, b.taxonomy)}
-
-    def name_in_b(id_: int) -> str:
-        name = b.name_of(id_)
-        return renamed.get(name, name)
-
-    return a.name_of, name_in_b
-
-
-def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
-    """What differs between two taxonomies. `unlabelled` is how masks are stored, and no category."""
-    names_a, names_b = _by_name(a), _by_name(b)
-    renamed = _renamed_categories(a, b)
-    for old, new in renamed:
-        message = f"id {old.id} is {old.name} in A, {new.name} in B"
-        yield DatasetChange(kind="category-renamed", message=message, category_a=old.name, category_b=new.name)
-    olds, news = {old.name for old, _ in renamed}, {new.name for _, new in renamed}
-    for name in names_a.keys() - names_b.keys() - olds:
-        message = f"id {names_a[name].id} in A only"
-        yield DatasetChange(kind="category-missing", message=message, category_a=name)
-    for name in names_b.keys() - names_a.keys() - news:
-        message = f"id {names_b[name].id} in B only"
-        yield DatasetChange(kind="category-added", message=message, category_b=name)
-    pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
-    for before, after in [*renamed, *pairs]:
-        message = _differing_fields(_category_fields(before), _category_fields(after))
-        if message:
-            yield DatasetChange(kind="category-details", message=message, category_a=before.name, category_b=after.name)
-    message = _differing_fields(_taxonomy_fields(a), _taxonomy_fields(b))
-    if message:
-        yield DatasetChange(kind="category-details", message=f"the taxonomy's {message}")
-
-
-def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
-    """The categories that have one id and two names, each of which only one side knows."""
-    names_a, names_b, by_id = _by_name(a), _by_name(b), b.by_id()
-    same_id = [(before, by_id[id_]) for id_, before in sorted(a.by_id().items()) if id_ in by_id]
-    return [(before, after) for before, after in same_id if before.name not in names_b and after.name not in names_a]
-
-
-def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
-    """The first category of each name, without aliases."""
-    return {category.name: category for category in reversed(taxonomy.categories)}
-
-
-def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
-    """Everything but the name, in plain values."""
-    fields: dict[str, Any] = msgspec.to_builtins(category)
-    del fields["name"]
-    return fields | {"kind": category.kind, "color": category.rgb}
-
-
-def _taxonomy_fields(taxonomy: Taxonomy) -> dict[str, Any]:
-    return {"name": taxonomy.name, "version": taxonomy.version, "groups": dict(taxonomy.groups)}
-
-
-def _differing_fields(a: dict[str, Any], b: dict[str, Any]) -> str:
-    """The fields that differ, as "kind thing in A, stuff in B"; empty where none does."""
-    names = [name for name in {**a, **b} if (a.get(name) or None) != (b.get(name) or None)]
-    return "; ".join(
-        f"{name} {cell_text(a.get(name) or None)} in A, {cell_text(b.get(name) or None)} in B" for name in names
-    )
 
 
 _OF_IMAGES = ("sequence", "frame", "split", "group", "camera", "timestamp", "roi", "channels", "metadata")

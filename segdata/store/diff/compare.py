@@ -21,8 +21,6 @@ from segdata.store.diff.changes import (
     add_images,
     add_moved,
     add_segments,
-    shared_names,
-    taxonomy_changes,
 )
 from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
@@ -43,6 +41,7 @@ from segdata.store.diff.matching import (
     pair_images,
     recategorised_pixels,
 )
+from segdata.store.diff.taxonomies import shared_names, taxonomy_changes
 
 
 def compare_datasets(

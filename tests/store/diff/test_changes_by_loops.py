@@ -12,8 +12,8 @@ from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS,
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.difference import DatasetChange
+from segdata.store.diff.taxonomies import compare_taxonomies
 from segdata.store.fixes import FIXES
-from segdata.store.remap import compare_taxonomies
 from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from tests.memory import TAXONOMY, dataset, make_batch, profile_of

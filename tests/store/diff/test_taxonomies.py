@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
-from segdata.store.remap import TaxonomyDifference, compare_taxonomies
+from segdata.store.diff.taxonomies import TaxonomyDifference, compare_taxonomies
 
 
 def compared(old: list[Category], new: list[Category], **more: Any) -> TaxonomyDifference:

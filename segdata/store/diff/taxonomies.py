@@ -1,0 +1,266 @@
+"""How two taxonomies differ: for the diff of two datasets, and to draft the map from an old taxonomy to a new one."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.store.diff.changes import cell_text
+from segdata.store.diff.difference import DatasetChange
+
+TaxonomyChangeKind = Literal[
+    "added",
+    "removed",
+    "renamed",
+    "split",
+    "merged",
+    "unclear",
+    "id",
+    "kind",
+    "color",
+    "guideline",
+    "details",
+    "taxonomy",
+]
+TAXONOMY_CHANGE_KINDS: tuple[TaxonomyChangeKind, ...] = get_args(TaxonomyChangeKind)
+_GUIDELINE = ("definition", "boundary_rule", "occlusion_rule", "examples")
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyChange:
+    """One thing that is not as it was.
+
+    Attributes
+    ----------
+    kind : what happened
+    old, new : the names of the categories concerned; none where there is none
+    message : in one line
+    """
+
+    kind: TaxonomyChangeKind
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyDifference:
+    """The changes from one taxonomy to another, and the new category of each old one."""
+
+    changes: tuple[TaxonomyChange, ...]  # in the order of `TAXONOMY_CHANGE_KINDS`, then of the categories
+    # each old name -> its new name; None: it is gone; several names: a person must choose
+    migration: Mapping[str, str | tuple[str, ...] | None]
+
+    @property
+    def undecided(self) -> dict[str, tuple[str, ...]]:
+        """The old names for which a person must choose among new ones."""
+        return {old: new for old, new in self.migration.items() if isinstance(new, tuple)}
+
+
+def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
+    """What differs between two taxonomies, and where the segments of each old category belong.
+
+    A category is the same where it has the same name. One whose name is gone has become the one that lists this name
+    as an alias (or whose name it listed as one); else those new ones that have it as their parent; else the new one
+    with its id, or with its colour. Several answers, or an id that says otherwise than the colour, are for a person to
+    decide. So is a category that stays and gets new children: its segments may belong to one of these.
+    """
+    heirs = {name: _find_successors(category, old, new) for name, category in _by_name(old).items()}
+    migration = {name: heir.successor for name, heir in heirs.items()}
+    changes = [*_category_changes(heirs, new), *_field_changes(heirs, old, new)]
+    order = {name: place for place, name in enumerate((*_by_name(old), *_by_name(new)))}
+    changes.sort(
+        key=lambda change: (TAXONOMY_CHANGE_KINDS.index(change.kind), order.get((*change.old, *change.new, "")[0], 0))
+    )
+    return TaxonomyDifference(tuple(changes), migration)
+
+
+@dataclass(frozen=True, slots=True)
+class _Successors:
+    """The categories that an old one may have become, and the evidence for it."""
+
+    names: tuple[str, ...]
+    why: Literal["name", "alias", "parent", "id", "color", "id and color apart", "nothing"]
+
+    @property
+    def successor(self) -> str | tuple[str, ...] | None:
+        if not self.names:
+            return None
+        return self.names[0] if len(self.names) == 1 and self.why != "id and color apart" else self.names
+
+
+def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Successors:
+    name, names_before, names_after = category.name, _by_name(old), _by_name(new)
+    fresh = {entry.name: entry for entry in new.categories if entry.name not in names_before}
+    children = tuple(entry.name for entry in fresh.values() if entry.parent == name)
+    if name in names_after:
+        had = any(entry.parent == name for entry in old.categories)
+        return _Successors((name, *children), "parent") if children and not had else _Successors((name,), "name")
+    by_alias = tuple(entry.name for entry in new.categories if name in entry.aliases)
+    by_alias = by_alias or tuple(other for other in category.aliases if other in fresh)
+    if by_alias or children:
+        return _Successors(tuple(dict.fromkeys(by_alias or children)), "alias" if by_alias else "parent")
+    free = [entry for entry in fresh.values() if not set(entry.aliases) & names_before.keys()]
+    by_id = next((entry for entry in free if entry.id == category.id), None)
+    by_color = next((entry for entry in free if category.rgb is not None and entry.rgb == category.rgb), None)
+    if by_id is not None and by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
+        names = [entry.name for entry in (by_id, by_color) if entry is not None]
+        return _Successors(tuple(names), "id and color apart")
+    heir = by_id or by_color
+    return _Successors(() if heir is None else (heir.name,), "nothing" if heir is None else "id" if by_id else "color")
+
+
+def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterator[TaxonomyChange]:
+    """Categories that were added, removed, renamed, split and merged."""
+    sources: defaultdict[str, list[str]] = defaultdict(list)
+    for name, heir in heirs.items():
+        if isinstance(heir.successor, str):
+            sources[heir.successor].append(name)
+    for name, heir in heirs.items():
+        match heir.successor:
+            case None:
+                yield TaxonomyChange("removed", (name,), (), f"{name!r} is gone")
+            case str(now) if now != name and len(sources[now]) == 1:
+                message = f"{name!r} is {now!r} now, by its {heir.why}"
+                yield TaxonomyChange("renamed", (name,), (now,), message)
+            case tuple(several) if heir.why == "id and color apart":
+                message = (
+                    f"{name!r} is gone; its id and its colour are not those of one category: {_quote_names(several)}?"
+                )
+                yield TaxonomyChange("unclear", (name,), several, message)
+            case tuple(several):
+                yield TaxonomyChange("split", (name,), several, f"{name!r} is divided into {_quote_names(several)}")
+    for now, olds in sources.items():
+        if len(olds) > 1:
+            yield TaxonomyChange("merged", tuple(olds), (now,), f"{_quote_names(olds)} are {now!r} now")
+    reached = {name for heir in heirs.values() for name in heir.names}
+    for name, category in _by_name(new).items():
+        if name not in reached:
+            yield TaxonomyChange("added", (), (name,), f"{name!r} (id {category.id}) is new")
+
+
+def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonomy) -> Iterator[TaxonomyChange]:
+    """Changed fields of categories that are the same in both taxonomies."""
+    before, after = _by_name(old), _by_name(new)
+    sources = Counter(heir.names[0] for heir in heirs.values() if heir.names)
+    for name, heir in heirs.items():
+        same = heir.names[0] if heir.names and heir.why != "id and color apart" else None
+        if same is None or (same != name and (sources[same] > 1 or heir.why == "parent")):
+            continue
+        before_fields, after_fields = _category_fields(before[name]), _category_fields(after[same])
+        for kind, fields in _FIELDS.items():
+            changed = _changed_fields(before_fields, after_fields, fields(before_fields.keys() | after_fields.keys()))
+            if changed:
+                yield TaxonomyChange(kind, (name,), (same,), f"{same!r}: {changed}")
+    before_fields, after_fields = _taxonomy_fields(old), _taxonomy_fields(new)
+    changed = _changed_fields(before_fields, after_fields, before_fields)
+    if changed:
+        yield TaxonomyChange("taxonomy", (), (), f"the taxonomy's {changed}")
+
+
+def _changed_fields(before: dict[str, Any], after: dict[str, Any], names: Iterable[str]) -> str:
+    """The fields that changed among `names`, as "kind thing, now stuff"; empty where none did."""
+    changed = [name for name in names if before.get(name) != after.get(name)]
+    return "; ".join(f"{name} {_shorten(before.get(name))}, now {_shorten(after.get(name))}" for name in changed)
+
+
+_WITH_OWN_KIND = ("name", "id", "kind", "color", *_GUIDELINE)
+_FIELDS: dict[TaxonomyChangeKind, Callable[[set[str]], list[str]]] = {
+    "id": lambda names: ["id"],
+    "kind": lambda names: ["kind"],
+    "color": lambda names: ["color"],
+    "guideline": lambda names: list(_GUIDELINE),
+    "details": lambda names: sorted(names - set(_WITH_OWN_KIND)),
+}
+
+
+def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
+    """The fields that say something, in plain values."""
+    fields: dict[str, Any] = msgspec.to_builtins(category)
+    return fields | {"kind": category.kind, "color": category.rgb}
+
+
+def _taxonomy_fields(taxonomy: Taxonomy) -> dict[str, Any]:  # Any: as above
+    fields: dict[str, Any] = msgspec.to_builtins(taxonomy)
+    names = [field for field in Taxonomy.__struct_fields__ if field != "categories"]
+    return {name: fields.get(name) for name in names} | {
+        "unlabelled": taxonomy.unlabelled_color or taxonomy.unlabelled_id
+    }
+
+
+def _quote_names(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _shorten(value: object) -> str:
+    if isinstance(value, (tuple, list)) and value and not isinstance(value[0], int):
+        value = ", ".join(map(str, value))
+    text = "nothing" if value is None or value in ((), [], {}) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+CategoryNaming = Callable[[int], str]
+
+
+def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming]:
+    """The names of A's and of B's categories, by id; where B calls one otherwise it has A's name."""
+    renamed = {new.name: old.name for old, new in _renamed_categories(a.taxonomy, b.taxonomy)}
+
+    def name_in_b(id_: int) -> str:
+        name = b.name_of(id_)
+        return renamed.get(name, name)
+
+    return a.name_of, name_in_b
+
+
+def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
+    """What differs between two taxonomies. `unlabelled` is how masks are stored, and no category."""
+    names_a, names_b = _by_name(a), _by_name(b)
+    renamed = _renamed_categories(a, b)
+    for old, new in renamed:
+        message = f"id {old.id} is {old.name} in A, {new.name} in B"
+        yield DatasetChange(kind="category-renamed", message=message, category_a=old.name, category_b=new.name)
+    olds, news = {old.name for old, _ in renamed}, {new.name for _, new in renamed}
+    for name in names_a.keys() - names_b.keys() - olds:
+        message = f"id {names_a[name].id} in A only"
+        yield DatasetChange(kind="category-missing", message=message, category_a=name)
+    for name in names_b.keys() - names_a.keys() - news:
+        message = f"id {names_b[name].id} in B only"
+        yield DatasetChange(kind="category-added", message=message, category_b=name)
+    pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
+    for before, after in [*renamed, *pairs]:
+        message = _differing_fields(*({**_category_fields(category), "name": None} for category in (before, after)))
+        if message:
+            yield DatasetChange(kind="category-details", message=message, category_a=before.name, category_b=after.name)
+    message = _differing_fields(
+        *({"name": side.name, "version": side.version, "groups": dict(side.groups)} for side in (a, b))
+    )
+    if message:
+        yield DatasetChange(kind="category-details", message=f"the taxonomy's {message}")
+
+
+def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
+    """The categories that have one id and two names, each of which only one side knows."""
+    names_a, names_b, by_id = _by_name(a), _by_name(b), b.by_id()
+    same_id = [(before, by_id[id_]) for id_, before in sorted(a.by_id().items()) if id_ in by_id]
+    return [(before, after) for before, after in same_id if before.name not in names_b and after.name not in names_a]
+
+
+def _differing_fields(a: dict[str, Any], b: dict[str, Any]) -> str:
+    """The fields that differ, as "kind thing in A, stuff in B"; empty where none does."""
+    names = [name for name in {**a, **b} if (a.get(name) or None) != (b.get(name) or None)]
+    return "; ".join(
+        f"{name} {cell_text(a.get(name) or None)} in A, {cell_text(b.get(name) or None)} in B" for name in names
+    )
+
+
+def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
+    """The first category of each name, without aliases, in the order of the taxonomy."""
+    categories: dict[str, Category] = {}
+    for category in taxonomy.categories:
+        categories.setdefault(category.name, category)
+    return categories
