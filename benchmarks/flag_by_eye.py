@@ -119,6 +119,9 @@ def main() -> None:
         print(f"{counted}, expected errors {errors.n:.0f} ({errors.low:.0f} to {errors.high:.0f})")
         for note in result.notes:
             print(note)
+        for trust in result.trust:
+            if trust.reason is not None:
+                print(f"{trust.category}: no findings, {trust.reason} (IoU {trust.iou})")
         first = findings[: asked.first]
         with (asked.out / "findings.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
