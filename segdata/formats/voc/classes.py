@@ -386,13 +386,17 @@ def _have_void(masks: Sequence[Path]) -> bool:
 
 
 def _are_greys(classes: ClassMap, masks: Sequence[Path]) -> bool:
-    """Whether all colours of RGB masks are greys, some mean nothing, and all do if they are read as indices."""
+    """Whether all colours of RGB masks are greys, some mean nothing, and all do if they are read as indices.
+
+    Black and white alone may be a foreground as well as void, so they tell nothing.
+    """
     if not all(head.has_colors for head in mask_headers(masks)):
         return False
     colors = np.array(sorted(occurring_values(masks)), np.int64)
     greys = colors & 255
     return bool(
         (colors == greys * 0x010101).all()
+        and not np.isin(greys, (0, VOID)).all()
         and (classes.by_color.read(colors) == UNKNOWN).any()
         and (classes.by_index.read(greys) != UNKNOWN).all()
     )

@@ -403,6 +403,17 @@ def test_indices_that_are_saved_as_greys_in_rgb(tmp_path: Path, colour: tuple[in
     assert [each.code for each in data.validate(select=["SEG009"]).findings] == ([] if colour in names else ["SEG009"])
 
 
+def test_black_and_white_in_rgb_is_not_void(tmp_path: Path) -> None:
+    """White may be a foreground: it is reported, and not read as VOC's void, whose index is 255."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[4:12, 5:25] = 255
+    for folder in ("SegmentationClass", "JPEGImages"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "leaf.png")
+    findings = segdata.read(tmp_path).validate(select=["SEG009"]).findings
+    assert [finding.pixels for finding in findings] == [160]
+
+
 @pytest.mark.parametrize("name", ["train_aug", "trainaug"])
 def test_a_list_that_extends_another_is_no_split(tmp_path: Path, name: str) -> None:
     """As VOC 2012 with the masks of SBD: names that only the other folder has masks of are told, not missing."""
