@@ -1,5 +1,6 @@
 """SEG215 similar-names: names of categories are one word, written in several ways, or numbered."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -97,7 +98,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     is_guess = profile.task == "semantic" or profile.provisional is not None
     numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
     yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
-    digits = [each.id for each in profile.taxonomy.categories if each.name.isdecimal() and int(each.name) < len(names)]
+    digits = [
+        each.id for each in profile.taxonomy.categories if each.name.isdecimal() and _as_number(each.name) < len(names)
+    ]
     if digits and not is_guess:
         yield from _numbers_for_names(tables, names, digits, n_segments)
     if leading(tables) is None:
@@ -168,13 +171,23 @@ def _numbers_for_names(
     numbers, words = ([id_ for id_ in ids if n_segments.get(id_)] for ids in (digits, words))
     least = 1 if len(numbers) > 1 else _LEAST_OF_ONE
     if 0 < len(numbers) <= len(words) and not images["both"] and min(images["numbered"], images["named"]) >= least:
-        several = sorted((names[id_] for id_ in numbers), key=int)
+        several = sorted((names[id_] for id_ in numbers), key=_as_number)
         message = (
             f"{count_noun(images['numbered'], 'image')} {'has' if images['numbered'] == 1 else 'have'} numbers for "
             f"names: {list_names([repr(name) for name in several], _NAMED)}; {count_noun(images['named'], 'other')} "
             f"{'has' if images['named'] == 1 else 'have'} names, and none both: which classes are the numbers?"
         )
         yield RowFinding(message, category=several[0])
+
+
+def _as_number(digits: str) -> float:
+    """The number that digits write; infinity for more digits than a number of classes has.
+
+    >>> _as_number("007"), _as_number("0"), _as_number("9" * 5000), _as_number("0" * 5000)
+    (7, 0, inf, 0)
+    """
+    counting = digits.lstrip("0")
+    return int(counting or "0") if len(counting) <= _DIGITS else math.inf
 
 
 def _counts_objects(annotation: Ints, number: Ints) -> bool:

@@ -368,7 +368,7 @@ def _decode(
     columns = {name: stored[name] for name in BATCH_SEGMENTS.names if name in stored.column_names}
     columns |= {
         "annotation": annotation.astype(np.int32),
-        "declared_area": stored["area"].cast(pa.float64()),
+        "declared_area": stored["area"].cast(pa.float64(), safe=False),  # 2^53 and more are rounded
         "declared_bbox": stored["bbox"].cast(pa.list_(pa.float64())),
     }
     segments = make_table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()

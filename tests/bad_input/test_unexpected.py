@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import threading
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import formats
 from segdata.core.image_files import read_channels
 from segdata.core.pixel_limit import open_picture
+from segdata.formats.medical.dicom_images import read_dataset
+from segdata.formats.video import frame_masks
 from segdata.measure.tables.duplicates import decode_thumbnail
 from tests.bad_input.sound_datasets import Make, segdata, validated
 from tests.bad_input.written_datasets import write_dataset
@@ -200,3 +203,43 @@ def test_types_of_pyarrow_errors_are_covered() -> None:
 
     assert issubclass(UnicodeDecodeError, DAMAGE)
     assert issubclass(pa.ArrowInvalid, DAMAGE)
+
+
+def test_an_area_that_no_float_holds_exactly(tmp_path: Path) -> None:
+    """A stored area of 2^62 + 1: what the dataset says, rounded, and not what the pixels say."""
+    write_dataset("canonical", tmp_path / "data")
+    file, table = next(
+        (path, pq.read_table(path))
+        for path in sorted((tmp_path / "data").rglob("*.parquet"))
+        if "area" in pq.read_schema(path).names
+    )
+    position = table.schema.get_field_index("area")
+    areas = table["area"].to_pylist()
+    column = pa.array([2**62 + 1, *areas[1:]], table.schema.field("area").type)
+    pq.write_table(table.set_column(position, table.schema.field("area"), column), file)
+    assert any(each["code"] == "SEG013" for each in validated(tmp_path / "data").findings)
+    api.convert(tmp_path / "data", tmp_path / "out", to="canonical")
+
+
+def test_a_dicom_file_whose_name_holds_a_character_0(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no file can have this name"):
+        read_dataset(tmp_path / "a\0.dcm")
+
+
+def test_codes_of_a_large_frame_are_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As numpy decodes them all at once, which takes 8 bytes a pixel."""
+    meaning = np.array([7, 0, 3, 2**32 - 1, 5], np.uint32)
+    monkeypatch.setattr(frame_masks, "_BLOCK", 100)
+    rng = np.random.default_rng(0)
+    for shape in [(0, 5), (5, 0), (1, 1), (33, 7), (3, 250), (40, 99), (40, 100), (40, 101)]:
+        codes = rng.integers(0, 4, shape, dtype=np.uint32)
+        frame = codes.copy()
+        assert frame_masks._decode_in_place(frame, meaning).tolist() == np.bincount(codes.ravel(), minlength=5).tolist()
+        assert np.array_equal(frame, meaning[codes])
+    monkeypatch.undo()
+    frame = np.zeros((1 << 13, 1 << 13), np.uint32)
+    tracemalloc.start()
+    frame_masks._decode_in_place(frame, meaning)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * frame.size

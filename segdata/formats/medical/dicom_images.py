@@ -95,7 +95,11 @@ class _DicomFolder:
 
 def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
     """A file's dataset without pixels; raises OSError with the reason if it is damaged."""
-    if path.stat().st_size == 0:
+    try:
+        size = path.stat().st_size
+    except ValueError:  # what Python says of a character 0
+        raise OSError("no file can have this name") from None
+    if size == 0:
         raise OSError("the file is empty (0 bytes)")
     with raise_os_errors():
         wanted = None if tags is None else list(tags)

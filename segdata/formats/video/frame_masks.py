@@ -37,6 +37,8 @@ from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_d
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
 
+_BLOCK = 1 << 24  # pixels that are decoded at a time
+
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
@@ -435,13 +437,26 @@ class FrameWriter:
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
         kept_image = image.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
-        codes = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
-        area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
+        frame = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
+        area = _decode_in_place(frame, np.concatenate([[self.blank], distinct]).astype(np.uint32))
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
             losses.add("unlabelled", "images", 1, int(area[0]), [image.image_id])
-        meaning = np.concatenate([[self.blank], distinct]).astype(np.uint32)
         visible = area[1:] > 0
-        return meaning[codes], distinct[visible], kept_image.segments[first[visible]]
+        return frame, distinct[visible], kept_image.segments[first[visible]]
+
+
+def _decode_in_place(codes: Values, meaning: Values) -> Ints:
+    """Put meaning[code] in place of each of (height, width) codes; returns (n,) how often each code occurred.
+
+    numpy makes 8 bytes of each code, so it sees a block of rows at a time: a large frame fits in memory.
+    """
+    rows = max(1, _BLOCK // max(1, codes.shape[1]))
+    area = np.zeros(len(meaning), np.int64)
+    for first in range(0, len(codes), rows):
+        block = codes[first : first + rows]
+        area += np.bincount(block.reshape(-1), minlength=len(meaning))
+        block[...] = meaning[block]
+    return area
 
 
 class Spool(AbstractContextManager["Spool"]):
