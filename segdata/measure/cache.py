@@ -20,7 +20,7 @@ from segdata.core.rule import Family
 from segdata.core.runs import Ints
 from segdata.measure.measure import MeasuredTables
 from segdata.measure.registry import row_links
-from segdata.measure.stored_tables import Encoded, StoredTables
+from segdata.measure.stored_tables import EncodedPiece, StoredTables
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
@@ -134,9 +134,11 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
     try:
         with zipfile.ZipFile(path) as archive:
             head = msgspec.json.decode(archive.read("head.json"), type=_EntryHead)
-            encoded: dict[str, list[Encoded]] = {}
+            encoded: dict[str, list[EncodedPiece]] = {}
             for name, sizes in head.rows.items():
-                encoded[name] = [(archive.read(f"{name}.{k}.arrow"), rows) for k, rows in enumerate(sizes)]
+                encoded[name] = [
+                    EncodedPiece.read(archive.read(f"{name}.{k}.arrow"), rows) for k, rows in enumerate(sizes)
+                ]
         files, ids = (StoredTables({}, {name: encoded.pop(name)})[name] for name in (_FILES, _IDS))
         files = files.to_pydict()
         stats = zip(files["size"], files["modified"], files["changed"], strict=True)
@@ -170,15 +172,15 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     }
     own = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
     encoded = {name: tables.encode(name) for tables in (entry.tables, own) for name in tables}
-    rows = {name: [n for _, n in pieces] for name, pieces in encoded.items()}
+    rows = {name: [piece.n_rows for piece in pieces] for name, pieces in encoded.items()}
     head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
 
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("head.json", msgspec.json.encode(head))
             for name, pieces in encoded.items():
-                for k, (data, _) in enumerate(pieces):
-                    archive.writestr(f"{name}.{k}.arrow", memoryview(data))
+                for k, piece in enumerate(pieces):
+                    archive.writestr(f"{name}.{k}.arrow", memoryview(piece.data))
 
     _save_file(folder, key, write)
 

@@ -17,10 +17,39 @@ from segdata.core.runs import Ints
 from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 
 _Key = tuple[str, str, bool]  # table, column, whether as objects
-Encoded = tuple[bytes | pa.Buffer, int]  # an Arrow file, and the number of its rows
 PIECE_BYTES = 24 << 20  # of rows that wait until they are compressed; smaller datasets are kept as they are
 MOST_DECODED_BYTES = 128 << 20  # of columns that stay decoded
 _OBJECT_BYTES = 64  # of a text as Python's object, about
+
+
+class EncodedPiece(NamedTuple):
+    """Some rows of a table as a compressed Arrow file."""
+
+    data: bytes | pa.Buffer
+    n_rows: int
+    schema: pa.Schema
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "EncodedPiece":
+        """A table as one piece."""
+        table = table.combine_chunks()  # many small pieces take longer to read
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(table)
+        return cls(sink.getvalue(), table.num_rows, table.schema)
+
+    @classmethod
+    def read(cls, data: bytes, n_rows: int) -> "EncodedPiece":
+        """A piece that was stored; ArrowInvalid if it is damaged."""
+        return cls(data, n_rows, pa.ipc.open_file(data).schema)
+
+    def column(self, field: pa.Field) -> pa.Table:
+        """One column as a table; missing values if the piece lacks it."""
+        place = self.schema.get_field_index(field.name)
+        if place < 0:
+            return pa.table({field.name: pa.nulls(self.n_rows, field.type)})
+        options = pa.ipc.IpcReadOptions(included_fields=[place], use_threads=False)
+        return pa.ipc.open_file(self.data, options=options).read_all()
 
 
 class StoredTables(Mapping[str, pa.Table]):
@@ -31,7 +60,7 @@ class StoredTables(Mapping[str, pa.Table]):
     """
 
     def __init__(
-        self, tables: Mapping[str, pa.Table] | None = None, encoded: Mapping[str, list[Encoded]] | None = None
+        self, tables: Mapping[str, pa.Table] | None = None, encoded: Mapping[str, list[EncodedPiece]] | None = None
     ) -> None:
         self._waiting = {name: [table] for name, table in (tables or {}).items()}
         self._encoded = {name: list(pieces) for name, pieces in (encoded or {}).items()}
@@ -61,7 +90,7 @@ class StoredTables(Mapping[str, pa.Table]):
         if name not in self._encoded:
             self._waiting[name] = [_join(self._waiting[name])]
             return self._waiting[name][0]
-        return _join([pa.ipc.open_file(data).read_all() for data, _ in self._encoded[name]])
+        return _join([pa.ipc.open_file(piece.data).read_all() for piece in self._encoded[name]])
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._encoded, **self._waiting})
@@ -69,47 +98,32 @@ class StoredTables(Mapping[str, pa.Table]):
     def __len__(self) -> int:
         return len(self._encoded.keys() | self._waiting.keys())
 
-    def encode(self, name: str) -> list[Encoded]:
+    def encode(self, name: str) -> list[EncodedPiece]:
         """A table as Arrow files that follow each other."""
-        return self._encoded.get(name) or [_encode(self[name])]
+        return self._encoded.get(name) or [EncodedPiece.of(self[name])]
 
     def schema(self, name: str) -> pa.Schema:
         """The columns of a table."""
         if name not in self._encoded:
             return self[name].schema
-        return pa.unify_schemas(self._piece_schemas(name), promote_options="permissive")
+        return pa.unify_schemas([piece.schema for piece in self._encoded[name]], promote_options="permissive")
 
     def lazy(self, name: str) -> Table:
         """A table whose columns are decoded when they are used."""
         if name not in self._encoded:
             return Table.of(self[name])
-        pieces = [
-            _Piece(*piece, schema.names)
-            for piece, schema in zip(self._encoded[name], self._piece_schemas(name), strict=True)
-        ]
+        pieces = self._encoded[name]
         n = sum(piece.n_rows for piece in pieces)
         return Table({field.name: _StoredColumn(pieces, name, field, n, self._decoded) for field in self.schema(name)})
 
-    def _piece_schemas(self, name: str) -> list[pa.Schema]:
-        return [pa.ipc.open_file(data).schema for data, _ in self._encoded[name]]
-
     def _encode_waiting(self) -> None:
         for name, tables in self._waiting.items():
-            self._encoded.setdefault(name, []).append(_encode(_join(tables)))
+            self._encoded.setdefault(name, []).append(EncodedPiece.of(_join(tables)))
         self._waiting, self._waiting_bytes = {}, 0
 
 
 def _join(tables: list[pa.Table]) -> pa.Table:
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
-
-
-def _encode(table: pa.Table) -> Encoded:
-    """A table as a compressed Arrow file."""
-    table = table.combine_chunks()  # many small pieces take longer to read
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(table)
-    return sink.getvalue(), table.num_rows
 
 
 class _DecodedColumns:
@@ -137,28 +151,15 @@ class _DecodedColumns:
                 self._bytes -= self._columns.popitem(last=False)[1][1]
 
 
-class _Piece(NamedTuple):
-    """Some rows of a table as an Arrow file."""
-
-    data: bytes | pa.Buffer
-    n_rows: int
-    names: list[str]  # of its columns, in order
-
-    def column(self, field: pa.Field) -> pa.Table:
-        """One column as a table; missing values if the piece lacks it."""
-        if field.name not in self.names:
-            return pa.table({field.name: pa.nulls(self.n_rows, field.type)})
-        options = pa.ipc.IpcReadOptions(included_fields=[self.names.index(field.name)], use_threads=False)
-        return pa.ipc.open_file(self.data, options=options).read_all()
-
-
 class _StoredColumn(LazyColumn):
     """A column of encoded tables: numbers without a missing one as numpy, everything else as Arrow."""
 
     __slots__ = ("_decoded", "_field", "_lock", "_n", "_pieces", "_table")
     stays = False
 
-    def __init__(self, pieces: list[_Piece], table: str, field: pa.Field, n: int, decoded: _DecodedColumns) -> None:
+    def __init__(
+        self, pieces: list[EncodedPiece], table: str, field: pa.Field, n: int, decoded: _DecodedColumns
+    ) -> None:
         self._pieces, self._table, self._field, self._n, self._decoded = pieces, table, field, n, decoded
         self._lock = threading.Lock()
 

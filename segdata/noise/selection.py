@@ -10,7 +10,7 @@ from segdata.core.candidates import Candidates
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Action, Box, Correction, Decision
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.runs import Ints, bounding_boxes, number_groups
 from segdata.core.schema import runs_to_rle
 from segdata.core.statistics import linked_groups
 from segdata.core.table import Column, Table
@@ -281,8 +281,7 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     in_others = _at_one_place(ranked, rows, np.flatnonzero(lacks & ~is_shared), ranked.seen[rows, None], _MIN_IMAGES)
     a, b = number[np.concatenate([in_copies, in_others])].T
     number = linked_groups(len(count) + len(rows), a, b)[number]
-    _, first, cause = np.unique(number, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[cause].astype(np.int64)
+    return number_groups(number)[1]
 
 
 def _at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints, kind: Ints, n_images: int) -> Ints:

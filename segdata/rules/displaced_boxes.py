@@ -1,6 +1,8 @@
 """SEG030 displaced-boxes: the boxes of a file fit its segments only when all are moved, scaled, mirrored or turned."""
 
 from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -125,11 +127,11 @@ def _judge(
     tables: Tables, judged: Table, n: int, min_segments: int, min_share: float, max_error: float, min_shift: float
 ) -> Findings:
     """The finding about n boxes of one file and annotator, if there is one; `judged` may lack those that fit."""
-    own, own_box = (np.stack([judged[f"{name}_{k}"] for k in range(4)]) for name in ("declared", "box"))
-    corners, annotation = _corners(own), int(judged["annotation"][0])
-    as_is, shift = _error(corners, own_box), _shift(corners, own_box)
+    declared, box = (np.stack([judged[f"{name}_{k}"] for k in range(4)]) for name in ("declared", "box"))
+    corners, annotation = _corners(declared), int(judged["annotation"][0])
+    as_is, shift = _error(corners, box), _shift(corners, box)
     if n >= min_segments and np.abs(shift).max() >= min_shift:
-        moved = _error(corners - np.tile(shift, 2)[:, None], own_box)
+        moved = _error(corners - np.tile(shift, 2)[:, None], box)
         fits = moved <= min(max_error, np.abs(shift).max() / 2)
         if fits.mean() >= min_share:
             yield _finding(tables, annotation, int(fits.sum()), n, _shift_words(shift))
@@ -138,9 +140,10 @@ def _judge(
     if len(off) < min_segments:
         return
     frames = np.stack([judged[f"frame_{k}"][off] for k in range(2)], dtype=np.float64)
+    declared, box = declared[:, off], box[:, off]
+    changes = chain(_box_changes(declared, frames), _outline_changes(declared), _fitted_changes(declared, box))
     fitting = [
-        (int((_error(changed, own_box[:, off]) <= max_error * slack).sum()), words)
-        for changed, slack, words in _changes(own[:, off], own_box[:, off], frames)
+        (int((_error(change.corners, box) <= max_error * change.slack).sum()), change.words) for change in changes
     ]
     hits, words = max(fitting, key=lambda pair: pair[0])
     if hits >= min_share * len(off):
@@ -174,36 +177,47 @@ def _shift_words(shift: Floats) -> str:
     return f"they are shifted by {across:+.4g} px across and {down:+.4g} px down"
 
 
-def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Floats, Floats | float, str]]:
-    """Changed boxes as corners (4, n), by what the allowed error is multiplied, (n,) or all, and the change in words.
+class _Change(NamedTuple):
+    """What may have been done to all boxes."""
 
-    Or boxes as outlines that were changed have them.
-    """
+    words: str
+    corners: Floats  # (4, n) the declared boxes when it is undone
+    slack: Floats | float = 1.0  # (n,) or for all: by what the allowed error is multiplied
+
+
+def _box_changes(declared: Floats, frame: Floats) -> Iterator[_Change]:
+    """Changes of the declared boxes (4, n) x, y, width, height; `frame` (2, n) is the images' width and height."""
     x, y, width, height = declared
-    wide, high = frame
-    left = np.stack([wide - x - width, y, wide - x, y + height])
-    top = np.stack([x, high - y - height, x + width, high - y])
-    both = np.stack([left[0], top[1], left[2], top[3]])
-    yield left, 1.0, "they are mirrored left to right"
-    yield top, 1.0, "they are mirrored top to bottom"
-    yield both, 1.0, "they are turned by 180 degrees"
-    yield np.stack([y, x, y + height, x + width]), 1.0, "they are read as y, x, height, width"
-    yield np.stack([x, y, x + height, y + width]), 1.0, "they are read as x, y, height, width"
-    yield np.stack([x, y, width, height]), 1.0, "they are read as two corners"
-    yield (
-        np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2]),
-        1.0,
-        "they are read as centre and size",
-    )
-    yield _corners(declared) * np.tile(frame, (2, 1)), 1.0, "they are multiplied by the image's size"
+    frame_width, frame_height = frame
+    left, right = frame_width - x - width, frame_width - x
+    top, bottom = frame_height - y - height, frame_height - y
+    yield _Change("they are mirrored left to right", np.stack([left, y, right, y + height]))
+    yield _Change("they are mirrored top to bottom", np.stack([x, top, x + width, bottom]))
+    yield _Change("they are turned by 180 degrees", np.stack([left, top, right, bottom]))
+    yield _Change("they are read as y, x, height, width", np.stack([y, x, y + height, x + width]))
+    yield _Change("they are read as x, y, height, width", np.stack([x, y, x + height, y + width]))
+    yield _Change("they are read as two corners", declared)
+    centred = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+    yield _Change("they are read as centre and size", centred)
+    yield _Change("they are multiplied by the image's size", _corners(declared) * np.tile(frame, (2, 1)))
+
+
+def _outline_changes(declared: Floats) -> Iterator[_Change]:
+    """Changes of the outlines, as the boxes of changed outlines; `declared` (4, n) is x, y, width, height."""
     corners = _corners(declared)
-    yield np.concatenate([np.full_like(corners[:2], _FILLING), corners[2:]]), 1.0, "points at (-1, -1) are left out"
+    filled = np.concatenate([np.full_like(corners[:2], _FILLING), corners[2:]])
+    yield _Change("points at (-1, -1) are left out", filled)
     # In an outline x0 x1 … y0 y1 …, taken for pairs, each of x and y is about as far to the left as to the top.
     low, high = corners[:2].min(axis=0), corners[2:].max(axis=0)
     coarse = np.maximum(1.0, _COARSE * (high - low))
-    yield np.stack([low, low, high, high]), coarse, "the outlines are read as all x before all y"
+    yield _Change("the outlines are read as all x before all y", np.stack([low, low, high, high]), coarse)
+
+
+def _fitted_changes(declared: Floats, box: Floats) -> Iterator[_Change]:
+    """The shift and the scale that bring the declared boxes (4, n) nearest to the actual ones, as corners (4, n)."""
+    corners = _corners(declared)
     shift = _shift(corners, box)
-    yield corners - np.tile(shift, 2)[:, None], 1.0, _shift_words(shift)
+    yield _Change(_shift_words(shift), corners - np.tile(shift, 2)[:, None])
     sizes = box[2:] - box[:2]
     some = (declared[2:] > 0) & (sizes > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -212,8 +226,5 @@ def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Flo
         scale = np.nanmedian(ratios, axis=1)
         if np.abs(scale - 1).max() > _LEAST_SCALE:
             # Boxes that were rounded at another scale are as much less exact.
-            yield (
-                corners * np.tile(scale, 2)[:, None],
-                max(1.0, float(scale.max())),
-                f"they are scaled by {scale[0]:.4g} and {scale[1]:.4g}",
-            )
+            words = f"they are scaled by {scale[0]:.4g} and {scale[1]:.4g}"
+            yield _Change(words, corners * np.tile(scale, 2)[:, None], max(1.0, float(scale.max())))

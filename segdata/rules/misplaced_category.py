@@ -215,18 +215,16 @@ def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Ite
                 yield _Law(own, other, axis, sign, is_named, row[mine], sign * away, chance)
 
 
-def _ordered_pairs(
-    unit: Ints, category: Ints, places: Floats, least: int, at_once: int = _PAIRS_AT_ONCE
-) -> list[tuple[int, int, int]]:
+def _ordered_pairs(unit: Ints, category: Ints, places: Floats, least: int) -> list[tuple[int, int, int]]:
     """Category, axis and a later category, where at least `least` units have both and few have them in one order.
 
-    Takes rows that ascend by unit (n,) and category (n,), their places along each axis (k, n), and how many pairs are
-    counted `at_once`, which limits memory.
+    Takes rows that ascend by unit (n,) and category (n,), and their places along each axis (k, n). `_PAIRS_AT_ONCE`
+    limits memory.
     """
     ids, code = unique_inverse(category)
     row = np.arange(len(unit))
     n_later = np.searchsorted(unit, unit, "right") - row - 1  # rows of the same unit behind each
-    ends = np.searchsorted(np.cumsum(n_later), np.arange(at_once, n_later.sum(), at_once))
+    ends = np.searchsorted(np.cumsum(n_later), np.arange(_PAIRS_AT_ONCE, n_later.sum(), _PAIRS_AT_ONCE))
     pairs, counts = [np.zeros(0, np.int64)], [np.zeros((0, 1 + 2 * len(places)), np.int64)]
     for some in np.split(row, ends):
         first, second = np.repeat(some, n_later[some]), expand_ranges(some + 1, n_later[some])

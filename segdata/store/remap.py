@@ -17,7 +17,7 @@ from segdata.core.errors import SegdataError, list_names
 from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Task
-from segdata.core.runs import Ints, NumberLine
+from segdata.core.runs import Ints, NumberLine, number_groups
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, load_taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
 
@@ -77,9 +77,7 @@ class Remap(msgspec.Struct):
         if self.task != "semantic":
             mixed[group[self._of_kind(self.old, "thing", before)]] = True
         key = np.where(joins & mixed[group], group, n + np.arange(n))
-        _, first, owner = np.unique(key, return_index=True, return_inverse=True)
-        rank = np.argsort(np.argsort(first))
-        return rank[owner]
+        return number_groups(key)[1]
 
     def _relabel(self, batch: Batch, before: Ints, after: Ints) -> Batch:
         """The batch with new category ids, also secondary ones; in semantic data a segment's id is its category's."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.core.finding import Finding
+from segdata.rules import misplaced_category
 from segdata.rules.misplaced_category import _ordered_pairs, are_sides
 from tests.rules.test_by_part import check_all
 
@@ -177,7 +178,7 @@ def test_names_of_sides() -> None:
     assert not are_sides("left", "right_eye")
 
 
-def test_ordered_pairs_by_loops() -> None:
+def test_ordered_pairs_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs are those that a loop over units counts, however many are counted at once."""
     rng = np.random.default_rng(5)
     for _ in range(40):
@@ -198,4 +199,5 @@ def test_ordered_pairs_by_loops() -> None:
             if other > own and len(both) >= least and 0 < few <= max(1, len(both) / 4):
                 expected.append((own * 7 + 3, axis, other * 7 + 3))
         for at_once in (1, 17, 1_000_000):
-            assert _ordered_pairs(unit, category, places, least, at_once) == expected
+            monkeypatch.setattr(misplaced_category, "_PAIRS_AT_ONCE", at_once)
+            assert _ordered_pairs(unit, category, places, least) == expected

@@ -164,8 +164,7 @@ def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonom
 
 def _changed_fields(before: dict[str, Any], after: dict[str, Any], names: Iterable[str]) -> str:
     """The fields that changed among `names`, as "kind thing, now stuff"; empty where none did."""
-    changed = [name for name in names if before.get(name) != after.get(name)]
-    return "; ".join(f"{name} {_shorten(before.get(name))}, now {_shorten(after.get(name))}" for name in changed)
+    return _join_differences(before, after, names, lambda old, new: f"{_shorten(old)}, now {_shorten(new)}")
 
 
 _WITH_OWN_KIND = ("name", "id", "kind", "color", *_GUIDELINE)
@@ -252,10 +251,15 @@ def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Catego
 
 def _differing_fields(a: dict[str, Any], b: dict[str, Any]) -> str:
     """The fields that differ, as "kind thing in A, stuff in B"; empty where none does."""
-    names = [name for name in {**a, **b} if (a.get(name) or None) != (b.get(name) or None)]
-    return "; ".join(
-        f"{name} {cell_text(a.get(name) or None)} in A, {cell_text(b.get(name) or None)} in B" for name in names
-    )
+    a, b = ({name: value or None for name, value in side.items()} for side in (a, b))
+    return _join_differences(a, b, {**a, **b}, lambda in_a, in_b: f"{cell_text(in_a)} in A, {cell_text(in_b)} in B")
+
+
+def _join_differences(
+    a: dict[str, Any], b: dict[str, Any], names: Iterable[str], describe: Callable[[object, object], str]
+) -> str:
+    """The fields among `names` whose values differ, each with what `describe` says of both values."""
+    return "; ".join(f"{name} {describe(a.get(name), b.get(name))}" for name in names if a.get(name) != b.get(name))
 
 
 def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
