@@ -293,9 +293,7 @@ def _spread(findings: Sequence[Finding]) -> str:
     parts = []
     if pixels:
         least, most, median = min(pixels), max(pixels), float(np.median(pixels))
-        parts += [
-            f"{least:,} px each" if least == most else f"{least:,} to {most:,} px each, {median:,.10g} in the median"
-        ]
+        parts += [f"{least:,} px each" if least == most else f"{least:,} to {most:,} px each, median {median:,.10g}"]
     names = Counter(finding.category for finding in findings if finding.category is not None)
     if len(names) > 1:
         most_named = [f"{name} {count:,}" for name, count in names.most_common(_MOST_NAMED)]

@@ -354,7 +354,7 @@ def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
         f"{effective_number(used[what].to_numpy()):.1f}" for what in ("pixels", "segments", "images")
     )
     return (
-        f"{len(used)} categories in use count as {pixels} equal ones by pixels, {segments} by segments, "
+        f"effective number of the {len(used)} categories in use: {pixels} by pixels, {segments} by segments, "
         f"{images} by images"
     )
 

@@ -257,7 +257,7 @@ def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
     for row in shown:
         cells = ["/".join(f"{share:.0%}"[:-1] for share in assignment.shares[row, measure]) for measure in range(3)]
         rows.append([assignment.categories[row], *cells, f"{worst[row]:.1%}"])
-    yield from console.table(("% by part of the", *MEASURES, "deviation"), rows)
+    yield from console.table((f"% in {'/'.join(assignment.parts)}", *MEASURES, "deviation"), rows)
     mean = ", ".join(
         f"{value:.2%} of {name}" for name, value in zip(MEASURES, assignment.deviation.mean(axis=0), strict=True)
     )

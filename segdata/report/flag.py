@@ -133,9 +133,9 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
         yield from console.pieces((f"review {len(labels):,}", "bold"), (judged, None))
         expected = flagged.expected
-        numbers = f"{math.floor(expected.low)} to {math.ceil(expected.high)} of them are wrong"
+        numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
-        yield from console.wrap(f"{numbers}, {likely}; P is a rank for errors of other kinds")
+        yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds; --budget sets how many are listed"
         yield from console.wrap(more, style="dim")

@@ -92,7 +92,7 @@ def _findings(tables: Tables, counts: Table, limits: dict[str, float], min_effec
             rarest, most_frequent = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
             advice = _advice(tables, category, count, order[count[order] * limit < largest])
             message = (
-                f"by {measure},{place} {len(order)} categories count as {effective:.1f} equal ones; "
+                f"by {measure},{place} the effective number of {len(order)} categories is {effective:.1f}; "
                 f"{most_frequent!r} has {largest:,}, {rarest!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
             )
             yield RowFinding(message, category=rarest)

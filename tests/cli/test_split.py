@@ -56,7 +56,7 @@ def test_rare_categories_are_last_and_the_report_says_so(run: Run, tmp_path: Pat
     taxonomy = [f"category {number}" for number in range(1, 15)]
     segdata.from_arrays(images, taxonomy=taxonomy).convert(tmp_path / "data")
     lines = run("split", tmp_path / "data", "--parts", "a=0.7,b=0.3", "--dry-run", "--no-near").stdout.splitlines()
-    first = lines.index("% by part of the  images  segments  pixels  deviation") + 1
+    first = lines.index("% in a/b     images  segments  pixels  deviation") + 1
     assert lines[first].startswith("category 1  "), "it is in every image; the others are in one"
     note = " ".join(lines[first:])
     assert "Categories with fewer than 4 images are last" in note

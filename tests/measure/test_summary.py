@@ -165,7 +165,7 @@ def test_how_many_equal_categories_those_in_use_are_worth(seed: int) -> None:
     if len(used) > 1:
         pixels, segments, images = (f"{one:.1f}" for one in worth)
         assert told == (
-            f"{len(used)} categories in use count as {pixels} equal ones by pixels, {segments} by segments, "
+            f"effective number of the {len(used)} categories in use: {pixels} by pixels, {segments} by segments, "
             f"{images} by images"
         )
     else:

@@ -208,8 +208,9 @@ def test_categories_of_very_unequal_sizes(seed: int, by: str | None) -> None:
             beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""
             place = "" if stratum is None else f" in camera {stratum!r},"
             expected.append((
-                f"by {measure},{place} {len(used)} categories count as {effective:.1f} equal ones; {NAMES[most]!r} has "
-                f"{high}, {NAMES[rarest]!r} {low} ({high / low:.0f} to 1){beyond}; suggested weights: {listed}",
+                f"by {measure},{place} the effective number of {len(used)} categories is {effective:.1f}; "
+                f"{NAMES[most]!r} has {high}, {NAMES[rarest]!r} {low} ({high / low:.0f} to 1){beyond}; "
+                f"suggested weights: {listed}",
                 NAMES[rarest],
             ))  # fmt: skip
     found = check("SEG301", tables, **options)

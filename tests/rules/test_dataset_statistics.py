@@ -118,7 +118,9 @@ def test_balance_by_a_column_speaks_of_each_stratum() -> None:
     assert not list(class_imbalance(tables))
     by_camera = replace(tables, profile=replace(tables.profile, by="camera"))
     (found,) = messages(class_imbalance(by_camera))
-    assert found.startswith("by segments, in camera 'left', 2 categories count as 1.0 equal ones; 'car' has 200, ")
+    assert found.startswith(
+        "by segments, in camera 'left', the effective number of 2 categories is 1.0; 'car' has 200, "
+    )
     assert found.endswith("suggested weights: person 1.9, car 0.13")
     few = {each.category: each.message for each in too_few(by_camera, min_per_stratum=2)}
     assert few == dict.fromkeys(("car", "person"), "images by camera: 'left' 1, 2 are required")

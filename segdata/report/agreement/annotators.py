@@ -109,11 +109,11 @@ def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
     if len(most) == 1:
         head = f"{most[0]}: the labels are misplaced"
         act = f"Change the labels of {most[0]} as the finding says, or correct the header of the files, and compare "
-        act += f"again: until then no figure in which {most[0]} has a part means anything."
+        act += f"again. Until then, ignore every figure that includes {most[0]}."
     else:
         head = f"{join_words(most)}: the labels of one of them are misplaced"
         act = "See whose labels lie on the image; change the others, or correct the header of the files, and compare "
-        act += "again: until then no figure of these means anything."
+        act += "again. Until then, ignore every figure that includes them."
     details = "; ".join(finding.message for finding in findings) + "."
     yield Conclusion("repair", findings[0].severity, head, details, act, (MISPLACED_CODE,))
 

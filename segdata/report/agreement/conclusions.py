@@ -258,11 +258,11 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         value = scores.scores[name]
         if value.value == value.value and is_countable and name != lead:
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    near, boundaries = scores.nsd, "the boundaries"
-    if lead == "pq":
-        near, boundaries = scores.segment_nsd, "the boundaries of segments that both have"
+    near = scores.segment_nsd if lead == "pq" else scores.nsd
     if near.value == near.value:
-        facts.append(f"{format_percent(near.value)} of {boundaries} within {tolerance_in_words(result.tolerance)}")
+        segments = ", in segments that both have" if lead == "pq" else ""
+        tolerance = tolerance_in_words(result.tolerance)
+        facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance}{segments}")
     facts += _pixel_facts(result)
     facts += filter(None, [causes_in_words(result, tables)])
     details = "; ".join(facts)
@@ -362,12 +362,12 @@ def _best_and_least(result: Agreement) -> str:
 def _reliability_remark(result: Agreement) -> str:
     """How far the figures carry, where that is not far."""
     if result.intervals.clusters == 1:
-        return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
+        return "Add images of other sequences, patients or scenes: all images are of one, so there is no interval."
     if result.intervals.clusters < _FEW:
         leads = result.overall.scores[result.leading]
         known = leads.low == leads.low
-        rough = "intervals are rough" if known else "no interval can be given"
-        few = f"there are {result.intervals.clusters}, so that {rough}, and no annotator is tested"
+        rough = "intervals are rough" if known else "there is no interval"
+        few = f"there are {result.intervals.clusters}, so {rough}, and no annotator is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""
 

@@ -33,7 +33,7 @@ def copying_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if len(persons) > 1 and not copies and all(work.usual >= COMMON_DRAFT for work in persons):
         middle = float(np.median([work.alike.value for work in persons]))
         head = f"All annotators share their segments: {format_percent(middle)} are the same in a typical pair"
-        details = "Annotators who draw by themselves do not: they began with the same labels, or a tool snaps alike."
+        details = "Annotators who draw independently do not: they began with the same labels, or a tool snaps alike."
         act = "Compare these labels as one more annotator, with --model: the report then leaves out what is theirs. "
         act += "Until then high agreement says little."
         yield Conclusion("model", "warning", head, details, act)
@@ -46,18 +46,16 @@ def _copy_conclusion(work: IdenticalWork, result: Agreement) -> Conclusion:
     if work.alike.value - work.identical.value >= 0.005:
         nearly = f"{score_with_interval('missed', work.alike)} are alike but for single pixels. "
     alone = sum(not other.model for other in result.identical) == 1
-    usual = "Two who draw by themselves seldom reach" if alone else "Other pairs of this campaign reach"
+    usual = "Two annotators who draw independently seldom reach" if alone else "Other pairs of this campaign reach"
     details = f"{nearly}{usual} {format_percent(work.usual)}. "
     if len(result.annotators) == 2:
-        details += (
-            "One is a copy or a correction of the other, or both kept one draft: their agreement says nothing of "
-        )
-        details += "what two annotators would reach who draw by themselves."
+        details += "One is a copy or a correction of the other, or both kept the same draft, so their agreement does "
+        details += "not show what two independent annotators would reach."
     else:
         details += f"In {count_noun(work.one_voice, 'image')} of {work.images:,} the two count as one annotator, in "
         details += "majorities and in the agreement of all: it is not known who has the other's work."
     if len(result.annotators) == 3:
-        details += " One other annotator is left there, so that nobody can be tested."
+        details += " One other annotator is left there, so nobody can be tested."
     act = f"Ask {work.a} and {work.b} how these images were made. If both kept a draft, compare it with --model; "
     act += "otherwise have some of the images drawn again."
     return Conclusion("repair", "warning", head, details, act, (COPIED_CODE,))

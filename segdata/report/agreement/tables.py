@@ -234,7 +234,7 @@ def volumes_table(result: Agreement) -> ReportTable | None:
         if correlations
         else "There are too few volumes for the agreement of sizes (ICC)."
     )
-    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "all between")
+    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "least and most")
     return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note)
 
 
