@@ -349,8 +349,8 @@ def _left_out(result: Consensus) -> str:
 def _lone_text(result: Consensus) -> str:
     if not result.alone:
         return ""
-    images = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
-    return f"{images} {'is' if len(result.alone) == 1 else 'are'} not annotated: {join_words(result.alone, 3)}"
+    images = count_noun(len(result.alone), "image")
+    return f"{images} with fewer than two annotators, left unannotated: {join_words(result.alone, 3)}"
 
 
 def _one_vote(result: Consensus) -> str:

@@ -45,7 +45,7 @@ def scorecard_text(result: Scorecard, console: Console) -> str:
     lines += console.wrap(
         f"{result.metric} against {reference}; intervals at {result.confidence:.0%}; "
         f"tolerance of boundaries {tolerance_in_words(result.tolerance)}; "
-        "trends leave the mix of images out of account",
+        "trends are adjusted for the mix of images",
         "  ",
         style="dim",
     )
@@ -111,7 +111,7 @@ def scorecard_cells(card: AnnotatorCard) -> list[str]:
 def trend_in_words(trend: ScoreTrend, *, stands: bool) -> str:
     """How an annotator's scores change, and whether that is more than chance."""
     if math.isnan(trend.slope):
-        return "no trend: the work is not known to be from two months or more"
+        return "no trend: it takes dated work from two months or more"
     slope = f"{_signed_text(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
         slope += f" ({_signed_text(trend.low)} to {_signed_text(trend.high)})"
@@ -298,7 +298,7 @@ def scorecard_html(
 
     pictures, annotators = example_pictures(data, comparison, result.cards, jobs), comparison.annotators
     note = f"Brackets are {format_percent(result.confidence)} intervals. Boundaries no further apart than "
-    note += f"{tolerance_in_words(result.tolerance)} are one. A trend leaves the mix of images out of account; it says "
+    note += f"{tolerance_in_words(result.tolerance)} are one. Trends are adjusted for the mix of images; they say "
     note += "where to look, not what to pay."
     names = [card.annotator for card in result.cards]
     return template("scorecard.html").render(

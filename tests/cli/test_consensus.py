@@ -88,4 +88,4 @@ def test_what_could_not_be_compared_is_told(run: Run, annotators: list[str], tmp
     text = " ".join(result.stdout.split())
     assert "SEG411 1" in text
     assert "7 x 7 px here" in text
-    assert "3 images that fewer than two annotated are not annotated: 0.png, 1.png and extra.png" in text
+    assert "3 images with fewer than two annotators, left unannotated: 0.png, 1.png and extra.png" in text
