@@ -15,7 +15,7 @@ from segdata.api.validate import findings_page, split_decided
 from segdata.core.cluster import Cluster, connect
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, import_extra
-from segdata.core.finding import Decision, Defect, Finding
+from segdata.core.finding import Box, Decision, Defect, Finding
 from segdata.core.format import detect
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import decision_log_path
@@ -29,7 +29,7 @@ from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
 from segdata.noise.budget import Budget, expected_errors
-from segdata.noise.error_types import CODES, Corruptions
+from segdata.noise.error_types import CODES, UNUSUAL_CODE, Corruptions
 from segdata.noise.evaluation import DetectionQuality, EvaluatedRanking, Interval, detection_qualities
 from segdata.noise.flag_result import (
     FlagResult,
@@ -420,7 +420,7 @@ class _FlagRun:
         kept, settled = (
             (judged.findings, ()) if include_reviewed else split_decided(self.dataset, judged.findings, jobs)
         )
-        findings = tuple(sorted(kept, key=lambda finding: (self._rank(finding), finding.order())))
+        findings = tuple(sorted(kept, key=lambda finding: (*self._place(finding), finding.order())))
         files = {finding.image for finding in findings}
         images = {
             name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
@@ -452,6 +452,22 @@ class _FlagRun:
     def _rank(self, finding: Finding) -> int:
         """The place of a finding among the suspects; what could not be looked at comes before all."""
         return self._ranks.get(id(finding.correction), -1)
+
+    @cached_property
+    def _oddities(self) -> dict[tuple[str, Box], int]:
+        """(image_id, box) -> the place of an unusual label among them."""
+        unusual, images = self.thought.suspected.unusual, self.tables.images
+        if unusual is None:
+            return {}
+        names = images["image_id"][self.tables.annotations["image"][unusual["annotation"]]].tolist()
+        boxes = unusual.lines("x", "y", "width", "height")
+        return {(name, tuple(box)): place for place, (name, box) in enumerate(zip(names, boxes, strict=True))}
+
+    def _place(self, finding: Finding) -> tuple[int, int]:
+        """Where a finding comes: unusual labels after all others, the oddest first."""
+        if finding.code == UNUSUAL_CODE and finding.image is not None and finding.bbox is not None:
+            return len(self._ranks), self._oddities.get((finding.image, finding.bbox), 0)
+        return self._rank(finding), 0
 
     def _sampled_review(self, place: dict[int, int]) -> SampledReview | None:
         """What was chosen for review; `place`: a selected candidate's row -> its finding's place."""

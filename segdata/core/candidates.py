@@ -43,6 +43,9 @@ class Candidates(msgspec.Struct, frozen=True):
     # groups apart: "annotator", "month" …), name, difference (in the mean probability of an error), usual (that mean of
     # all), n (images compared), p
     doubted: Table | None = None
+    # labels to look at where the model does not know the dataset, the oddest first: annotation, segment (rows),
+    # category, x, y, width, height, pixels, whole (not only a part of the segment), oddest (in words)
+    unusual: Table | None = None
 
 
 class Candidate(NamedTuple):

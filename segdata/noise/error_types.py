@@ -45,6 +45,7 @@ CorruptionKind = Literal[
 
 TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
 KINDS: tuple[CorruptionKind, ...] = get_args(CorruptionKind)
+UNUSUAL_CODE = "SEG510"  # of labels that no model suspects
 CODES: dict[ErrorType, str] = {type_: f"SEG{code}" for code, type_ in enumerate(TYPES, 501)}
 TYPE_OF: dict[CorruptionKind, ErrorType] = {
     "missing": "missing", "extra": "extra", "category": "category", "merge": "merge", "split": "split",

@@ -4,13 +4,14 @@ Real errors are rarely like those that anybody thought of: specks, slivers, core
 from what is usual in size, shape, place, overlap, brightness, or in how strong the image's edges are along the outline.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from segdata.core.runs import Ints, bounding_boxes, find_holes
 from segdata.core.runs import segment_shapes as measured
+from segdata.core.table import Column
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import fit_logistic, mean_log_ratio
 from segdata.noise.neighbours import FURTHER, SegmentDepths
@@ -26,9 +27,20 @@ MODEL_FREE = (
 # Features that are rarely large in a correct label, whatever the kind of error. Chosen on errors in the sets of
 # `benchmarks.flag_sets` whose names end in "-dev" (docs/results/flag.md).
 SURPRISES = ("ratio", "odd_compact", "lies_in", "holed", "knot")
+# What each feature that can be odd tells, in words; of the others "more" and "less" mean nothing.
+_IN_WORDS = {
+    "smaller": "small", "larger": "large", "speck": "a speck", "odd_compact": "an odd outline",
+    "odd_extent": "an odd shape", "odd_length": "an odd length", "odd_thick": "an odd width", "thin": "thin",
+    "boxy": "a box", "holed": "holes", "second_part": "several parts", "lies_in": "inside another label",
+    "holds": "around another label", "doubled": "labelled twice", "odd_enclosed": "odd neighbours",
+    "odd_grey": "odd brightness", "odd_spread": "odd texture", "odd_contrast": "odd contrast",
+    "low_contrast": "hardly any contrast", "odd_edge": "odd edges", "low_edge": "hardly an edge",
+    "less_traced": "off the edge in the image", "less_distinct": "hardly unlike its surroundings",
+}  # fmt: skip
 _MIN_SPREAD = {"log": 0.25, "share": 0.05, "grey": 0.03}  # below which no difference is unusual
 _MIN_LIKE = 4  # segments of a category in the image, below which nothing is usual
 _MAX_DEVIATIONS = 10.0
+_RARE = 0.05  # the share of usual labels that reach a value that is rare
 
 
 def novelty(
@@ -324,3 +336,20 @@ def surprise_weights(odds: Floats, rare: Floats, wrong: Ints) -> Floats:
         del kept[lowest]
         model = replace(model, weight=np.delete(model.weight, 1 + lowest))  # where the search goes on
     return weight
+
+
+def oddest_of(x: Floats, usual: Floats, names: Sequence[str]) -> Column:
+    """(n,) in words, which of the features (n, F), `names` (F,), is rarest in `usual` ones (u, F); "" if none is rare.
+
+    What 5 % of them reach is not rare.
+    """
+    columns = [column for column, name in enumerate(names) if name in _IN_WORDS]
+    words = np.array([_IN_WORDS[names[column]] for column in columns], object)
+    if not len(usual) or not columns:
+        return np.full(len(x), "", object)
+    ordered = np.sort(usual[:, columns], axis=0)
+    reach = np.column_stack(
+        [len(usual) - np.searchsorted(ordered[:, at], x[:, column]) for at, column in enumerate(columns)]
+    )
+    best = reach.argmin(axis=1)
+    return np.where(reach[np.arange(len(x)), best] <= _RARE * len(usual), words[best], "")

@@ -29,6 +29,7 @@ from segdata.noise.segments import Floats, GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
 from segdata.noise.thresholds import CategoryTrust, category_trust, flag_thresholds
 from segdata.noise.trust import RelatedImages
+from segdata.noise.unusual import unusual_labels, unusual_table
 
 _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 
@@ -192,7 +193,10 @@ def find_label_errors(
         ends = recalibration.probability_range(ranked.reported_odds[selection.rows])
         rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, ends, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
-        rows = msgspec.structs.replace(rows, confusions=pairs, doubted=groups)
+        odd = unusual_labels(ranked, trust, settled) if budget is None else settled[:0]
+        rows = msgspec.structs.replace(
+            rows, confusions=pairs, doubted=groups, unusual=unusual_table(case, ranked, odd) if len(odd) else None
+        )
         later = order_unannotated(case, threads, on)
     return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
 

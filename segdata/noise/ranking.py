@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segdata.core.image_files import ChannelArray
 from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.table import Column
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
 from segdata.noise.appearance import GreyImage, describe_appearance, grey_values
 from segdata.noise.calibration import (
@@ -42,7 +43,7 @@ from segdata.noise.features import (
     softmin,
 )
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability, missing_label_probability
-from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
+from segdata.noise.novelty import MODEL_FREE, SURPRISES, oddest_of, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
 from segdata.noise.trust import (
@@ -229,6 +230,8 @@ class RankedCandidates:
     # (n,) how much more the colours of each are those of what the model sees, see `colour_evidence`; NaN: not known
     colours: Floats | None = None
     picture: Ints | None = None  # (i,) copies of one picture have the same number; None: there are none
+    alone: Floats | None = None  # (n,) log odds of labels as learnt without any model; -inf: not annotated
+    oddest: Column | None = None  # (n,) what is rarest about each label, in words; "": nothing, or not annotated
 
     @property
     def base_odds(self) -> float:
@@ -245,9 +248,7 @@ class RankedCandidates:
         times an error is worth a look.
         """
         n_labels = int(((self.row >= 0) & self.known_images[self.image]).sum())
-        factor = min(STRONG_EVIDENCE, EVIDENCE_PER_LABEL * n_labels)
-        needed = max(factor * self.prior, FAIR_ODDS if factor < STRONG_EVIDENCE else 0.0)
-        return np.asarray(np.exp(self.odds) >= min(needed, LIKELY_ODDS))
+        return np.asarray(np.exp(self.odds) >= needed_odds(n_labels, self.prior))
 
     @property
     def reported_odds(self) -> Floats:
@@ -284,6 +285,12 @@ class RankedCandidates:
         n = len(self.softmin)
         total, count = np.bincount(self.image[counts], doubt[counts], n), np.bincount(self.image[counts], minlength=n)
         return _ranks(total / np.sqrt(np.maximum(count, 1)))
+
+
+def needed_odds(n_labels: int, prior: float) -> float:
+    """The least odds of an error with strong evidence, see `RankedCandidates.strong`."""
+    factor = min(STRONG_EVIDENCE, EVIDENCE_PER_LABEL * n_labels)
+    return min(max(factor * prior, FAIR_ODDS if factor < STRONG_EVIDENCE else 0.0), LIKELY_ODDS)
 
 
 def _ranks(values: Floats) -> Floats:
@@ -342,6 +349,8 @@ def rank_candidates(
         prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-less)),
         colours=_colours_of(looks),
         picture=related.picture,
+        alone=scores["alone"] - less,
+        oddest=scores["oddest"],
         **_noted_rows(looks),
     )
     return replace(ranked, probability=logistic(ranked.reported_odds))
@@ -496,12 +505,14 @@ def _score_candidates(
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, lesson.x)
     )
     usual = held_worst[lesson.wrong == 0]
+    alone, oddest = np.full(len(x), -np.inf), np.full(len(x), "", object)
     unlearnt = unknown_kind_odds(worst, usual), unknown_kind_odds(held_worst, usual)
     if not sort:
         free_names = [name for name in names if name in MODEL_FREE]
         columns, rare = _columns(names, free_names), _columns(free_names, SURPRISES)
         bare = replace(lesson, x=lesson.x[:, columns])
         free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, penalties, jobs)
+        alone, oddest = free[0], oddest_of(x[:, columns], lesson.x[lesson.wrong == 0][:, columns], free_names)
         odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), lesson)
         is_known = informed[image]
         odds, unlearnt = (
@@ -517,6 +528,8 @@ def _score_candidates(
         "held_image": lesson.image,
         "held_mistake": lesson.mistake,
         "held_category": lesson.category,
+        "alone": alone,
+        "oddest": oddest,
     }
 
 

@@ -13,6 +13,7 @@ from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
 from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
+from segdata.noise.error_types import UNUSUAL_CODE
 from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
@@ -82,6 +83,8 @@ def flag_statements(flagged: FlagResult) -> list[str]:
 
 def _highest_score(group: Sequence[Finding]) -> float:
     """The greatest probability in a group; images that could not be judged come first."""
+    if group[0].code == UNUSUAL_CODE:  # after everything that a model suspects
+        return -1.0
     return max(2.0 if finding.score is None else finding.score for finding in group)
 
 
@@ -123,12 +126,13 @@ def _remedies(plan: TrainingPlan | None) -> str:
 
 def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
     labels = [finding for finding in flagged.validation.findings if finding.correction is not None]
+    odd = sum(finding.code == UNUSUAL_CODE for finding in flagged.validation.findings)
     if not labels and all(trust.reason is not None for trust in flagged.trust):
         message = f"the model is too weak for every category: {_remedies(flagged.plan)}"
         yield from console.wrap(message, "", "  ", "warning")
-    elif not labels:
+    elif not labels and not odd:
         yield from console.pieces(("nothing to review", "good"))
-    else:
+    elif labels:
         share = 100 * len(labels) / max(flagged.n_judged, 1)
         judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
         yield from console.pieces((f"review {len(labels):,}", "bold"), (judged, None))
@@ -136,6 +140,13 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
         yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
+    if odd:
+        them = "it is" if odd == 1 else "they are"
+        message = (
+            f"the model does not know this dataset: look at {count_noun(odd, 'unusual label')} ({UNUSUAL_CODE}), "
+            f"chosen without the model by size, shape, place and brightness; {them} no expected error, no P is known"
+        )
+        yield from console.wrap(message, "", "  ", "warning")
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds; --budget sets how many are listed"
         yield from console.wrap(more, style="dim")
