@@ -41,6 +41,7 @@ from segdata.report.fiftyone.segment_labels import (
     verdicts_in_tags,
 )
 
+_Stored = tuple[str, dict[str, Any]]  # id of a sample, and its values by field. Any: FiftyOne has no types
 LabelsByField = dict[tuple[Kind, str | None], Any]  # (kind, annotator) -> labels. Any: FiftyOne has no types
 _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
 
@@ -208,7 +209,7 @@ class SampleLoader:
                 fresh.append(values)
         if old:
             self._keep([id_ for id_, _ in old], [values for _, values in old])
-        self._set([*old, *zip(self._add_images(fresh), fresh, strict=True)])
+        self._set(old, list(zip(self._add_images(fresh), fresh, strict=True)))
 
     def finish(self, *, is_part: bool = False) -> None:
         """Remove images and fields that the data no longer has; nothing if only a part was loaded."""
@@ -257,13 +258,18 @@ class SampleLoader:
         gc.collect()
         return ids
 
-    def _set(self, images: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
-        """Set the values of images, by their ids, field by field; values that an image no longer has become None."""
+    def _set(self, old: Sequence[_Stored], fresh: Sequence[_Stored]) -> None:
+        """Set the values of images field by field; values that an old image no longer has become None.
+
+        A new image has None in every field, so fields that only new images lack are not written: half of the updates.
+        """
+        images = [*old, *fresh]
         view = self.dataset.select([id_ for id_, _ in images], ordered=True)
         names = {name for _, values in images for name in values} | self.fields.keys()
         for name in sorted(names):
             column = [values.get(name) for _, values in images]
-            view.set_values(name, column, expand_schema=False, validate=False)
+            if old or any(value is not None for value in column):
+                view.set_values(name, column, expand_schema=False, validate=False)
 
     def _keep(self, ids: list[str], images: list[dict[str, Any]]) -> None:  # Any: FiftyOne has no types
         """Copy tags and foreign attributes from the old labels of images, by their ids, to the new ones."""
