@@ -164,17 +164,22 @@ def sharpen(plane: Plane) -> Plane:
 
 
 def _spectrum(plane: Plane, size: tuple[int, ...]) -> NDArray[np.complex64]:
-    """The Fourier transform of a plane beside as many zeros, for planes of a size (h, w)."""
-    return np.asarray(np.fft.rfft2(plane, [_fast_length(2 * side) for side in size]), np.complex64)
+    """The Fourier transform of a plane beside zeros, for planes of a size (h, w)."""
+    return np.asarray(np.fft.rfft2(plane, _padded(size)), np.complex64)
 
 
 def _surface(outline: Plane, size: tuple[int, ...], edges: NDArray[np.complex64]) -> Plane:
     """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end; `edges`: `_spectrum`."""
     high, wide = size
-    surface = np.fft.irfft2(edges * np.conj(_spectrum(outline, size)), [_fast_length(2 * side) for side in size])
+    surface = np.fft.irfft2(edges * np.conj(_spectrum(outline, size)), _padded(size))
     rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
     surface = surface[rows[:, None], columns]
     return np.asarray(surface / max(float(surface.std()), 1e-12), np.float32)
+
+
+def _padded(size: tuple[int, ...]) -> list[int]:
+    """The lengths of transforms: no move by up to half of a side meets the plane again from the other side."""
+    return [_fast_length(side + (side + 1) // 2) for side in size]
 
 
 @lru_cache

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
+from scipy.signal import correlate
 
 from segdata.core.batch import concatenate_batches
 from segdata.measure import placements
@@ -92,6 +93,18 @@ def test_sharp_is_what_the_mean_around_leaves(high: int, wide: int, seed: int) -
     plane = np.random.default_rng(seed).random((high, wide)).astype(np.float32)
     expected = plane - uniform_filter(plane.astype(np.float64), 15, mode="reflect")
     np.testing.assert_allclose(sharpen(plane), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (16, 27), (31, 10), (256, 171)])
+def test_no_move_meets_the_plane_from_the_other_side(size: tuple[int, int]) -> None:
+    draw = np.random.default_rng(0)
+    outline, edges = (draw.normal(size=size).astype(np.float32) for _ in range(2))
+    every = correlate(edges.astype(float), outline.astype(float), method="direct" if size[0] < 40 else "fft")
+    (high, wide), centre = size, (size[0] - 1, size[1] - 1)
+    rows, columns = (np.r_[0 : side // 2, -((side + 1) // 2) : 0] for side in (high, wide))
+    wanted = every[centre[0] + rows[:, None], centre[1] + columns]
+    surface = _surface(outline, size, _spectrum(edges, size))
+    np.testing.assert_allclose(surface, wanted / wanted.std(), atol=2e-5)
 
 
 def test_scores_are_the_sums_of_products_of_all_displacements() -> None:
