@@ -20,8 +20,9 @@ _MAX_SHARE, _MAX_LISTED = 0.02, 20  # of all labels, and at most as many: nobody
 def unusual_labels(ranked: RankedCandidates, trust: Sequence[CategoryTrust], settled: Ints | None = None) -> Ints:
     """(u,) the rows of unusual labels, the oddest first; none if the model can judge half of the labels.
 
-    The evidence that needs no model must be as strong as that of any other finding. `settled` are rows that reviewers
-    have decided. Source of the limit: see `STRONG_EVIDENCE`.
+    The evidence that needs no model must be as strong as that of any other finding, and something about the label must
+    be rare, so that a finding can name it. `settled` are rows that reviewers have decided. Source of the limit: see
+    `STRONG_EVIDENCE`.
     """
     is_label, is_judged = ranked.row >= 0, np.zeros(len(ranked), bool)
     is_judged[candidates_above(ranked, trust)] = True
@@ -29,9 +30,11 @@ def unusual_labels(ranked: RankedCandidates, trust: Sequence[CategoryTrust], set
     if ranked.alone is None or 2 * int((is_judged & is_label).sum()) >= n_labels:
         return np.empty(0, np.int64)
     is_open = is_label & ~is_judged & (np.exp(ranked.alone) >= needed_odds(n_labels, ranked.prior))
+    if ranked.oddest is not None:
+        is_open &= ranked.oddest != ""
     is_open[[] if settled is None else settled] = False
     rows = np.flatnonzero(is_open)
-    n_most = min(int(np.ceil(_MAX_SHARE * n_labels)), _MAX_LISTED)
+    n_most = min(int(_MAX_SHARE * n_labels), _MAX_LISTED)
     return rows[np.argsort(-ranked.alone[rows], kind="stable")][:n_most]
 
 

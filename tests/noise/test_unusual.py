@@ -48,6 +48,9 @@ def test_nothing_is_listed_where_nothing_is_odd_or_the_model_knows() -> None:
     assert not len(unusual_labels(labels(500, 3), [GOOD]))
     assert len(unusual_labels(replace(labels(500, 3), informed=np.zeros(1)), [GOOD])) == 3  # it knows no image
     assert not len(unusual_labels(replace(labels(500, 3), alone=None), [WEAK]))
+    named = np.array(["", "thin", *[""] * 499], object)
+    assert unusual_labels(replace(labels(500, 3), oddest=named), [WEAK]).tolist() == [1]  # what nothing is rare about
+    assert not len(unusual_labels(labels(49, 3), [WEAK]))  # 2 % are less than one
 
 
 def test_the_rarest_feature_is_named() -> None:
