@@ -1,10 +1,12 @@
 """Put a dataset with the findings of validate into FiftyOne, new and again, each as one process, beside its importer.
 
-Generated 640 x 480 images of about 14 segments, each image a JPEG file, and a mongod of its own with an empty database.
+Generated 640 x 480 images of about 14 segments, each image a JPEG file
+on which they are drawn, and a mongod of its own with an empty database.
 
 python -m benchmarks.browse [IMAGES]...
 """
 
+import json
 import os
 import shutil
 import socket
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from benchmarks.generate import HEIGHT, WIDTH, generate
 from benchmarks.process import run
@@ -71,15 +74,24 @@ def mongod(folder: Path) -> Iterator[Mongod]:
 
 
 def dataset(n_images: int, folder: Path) -> Path:
-    """A COCO file, and a picture for each of its images: one file under many names."""
+    """A COCO file, and for each of its images a picture on which the polygons are drawn."""
     path = folder / "coco.json"
     generate(n_images, path, an_image=PER_IMAGE)
     (folder / "images").mkdir()
-    picture = folder / "picture.jpg"
-    grey = np.random.default_rng(0).integers(60, 200, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
-    Image.fromarray(grey).resize((WIDTH, HEIGHT)).save(picture)
-    for number in range(1, n_images + 1):
-        os.link(picture, folder / "images" / f"{number:012d}.jpg")
+    coco = json.loads(path.read_bytes())
+    rings = defaultdict[int, list[list[float]]](list)
+    for annotation in coco["annotations"]:
+        if isinstance(annotation["segmentation"], list):
+            rings[annotation["image_id"]] += annotation["segmentation"]
+    shades = np.random.default_rng(0)
+    grey = shades.integers(60, 200, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
+    background = Image.fromarray(grey).resize((WIDTH, HEIGHT))
+    for image in coco["images"]:
+        picture = background.copy()
+        pen = ImageDraw.Draw(picture)
+        for ring in rings[image["id"]]:
+            pen.polygon(ring, fill=tuple(shades.integers(0, 256, 3).tolist()))
+        picture.save(folder / "images" / image["file_name"])
     return path
 
 

@@ -18,6 +18,7 @@ _LASTING = 0.5  # of the sides of labels, if a narrower rim is what they should 
 _WIDEST_RIM = 12  # pixels of a reduced plane, by which labels may be too narrow or too wide all around
 LEAST_PART = 5  # annotations that the same change makes lie better
 _PART_SCORE, _PART_RATIO = 8.0, 1.5  # the score of each of them after it, and how many times that before
+_LIKE_CHANCE = 3.0  # standard deviations: no change that matters comes out lower, nor hardly any place at random higher
 _WEAK = 0.8  # of the score that the best fifth reaches: labels that may be scaled
 _DRAWN = 0.1  # of a pixel of a plane: there is an outline
 LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
@@ -69,9 +70,19 @@ class OutlinePlanes(msgspec.Struct):
         return float(_middle(self.near).max())
 
     def scores(self, outlines: Iterable[Plane], reach: int = 1) -> list[float]:
-        """How far above chance outlines lie on the edges, where they are or up to `reach` pixels beside."""
-        shape, spectrum = self.edges.shape, _spectrum(self.edges, self.edges.shape)
-        return [float(_around(_surface(outline, shape, spectrum), reach).max()) for outline in outlines]
+        """How far above chance outlines lie on the edges, where they are or up to `reach` pixels beside.
+
+        Scores below `_LIKE_CHANCE` are rough, and need no transform.
+        """
+        shape, spectrum = self.edges.shape, None
+        scores = []
+        for outline in outlines:
+            score = _best_product(outline, self.edges, reach) / correlation_noise(outline, self.edges)
+            if score >= _LIKE_CHANCE:
+                spectrum = _spectrum(self.edges, shape) if spectrum is None else spectrum
+                score = float(_around(_surface(outline, shape, spectrum), reach).max())
+            scores.append(score)
+        return scores
 
     def changed_scores(self) -> dict[int, float]:
         """The score, up to 2 pixels beside, after each of `CHANGES` that keeps the size, by its number."""
@@ -153,13 +164,9 @@ def _cut_to(plane: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 def sharpen(plane: Plane) -> Plane:
     """A plane without what varies slowly: each pixel less the mean of the square around it, mirrored at the border."""
     mean = plane.astype(np.float64)
-    for axis in (0, 1):
-        before = [(0, 0), (0, 0)]
-        before[axis] = (_COARSE // 2 + 1, _COARSE // 2)
-        sums = np.cumsum(np.pad(mean, before, mode="symmetric"), axis=axis)
-        side = plane.shape[axis]
-        upper, lower = (np.take(sums, np.arange(first, first + side), axis) for first in (_COARSE, 0))
-        mean = (upper - lower) / _COARSE
+    for _ in range(2):
+        sums = np.cumsum(np.pad(mean, ((_COARSE // 2 + 1, _COARSE // 2), (0, 0)), mode="symmetric"), axis=0)
+        mean = ((sums[_COARSE:] - sums[:-_COARSE]) / _COARSE).T  # down, and then across
     return np.asarray(plane - mean, np.float32)
 
 
@@ -175,6 +182,19 @@ def _surface(outline: Plane, size: tuple[int, ...], edges: NDArray[np.complex64]
     rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
     surface = surface[rows[:, None], columns]
     return np.asarray(surface / max(float(surface.std()), 1e-12), np.float32)
+
+
+def _best_product(outline: Plane, edges: Plane, reach: int) -> float:
+    """The greatest sum of products of edges and outlines that are moved by up to `reach` pixels."""
+    width = edges.shape[1] + 2 * reach
+    # Beside zeros, a move is a step along the flat planes.
+    drawn, lines = (np.pad(plane, reach).ravel() for plane in (outline, edges))
+    steps = np.add.outer(np.arange(-reach, reach + 1) * width, np.arange(-reach, reach + 1)).ravel()
+    size = len(drawn)
+    return max(
+        float(np.vdot(drawn[max(-step, 0) : size - max(step, 0)], lines[max(step, 0) : size - max(-step, 0)]))
+        for step in steps.tolist()
+    )
 
 
 def _padded(size: tuple[int, ...]) -> list[int]:
@@ -229,9 +249,9 @@ def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
     free = 1 - np.max([drawn, *(_roll(drawn, step, axis) for step in (-1, 1) for axis in (0, 1))], axis=0)
     begins, ends = np.maximum(one.sides, 0), np.maximum(-one.sides, 0)
     rims, outlines = list[int](), list[Plane]()
-    for rim in range(-_WIDEST_RIM, _WIDEST_RIM + 1):
-        moved = [_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1)]
-        if rim and _lasting(begins, ends, rim) >= _LASTING:
+    for rim, lasting in _lasting_sides(begins, ends).items():
+        if rim and lasting >= _LASTING:
+            moved = [_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1)]
             rims.append(rim)
             outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
     if not rims:
@@ -241,22 +261,26 @@ def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
     return {rim: score - usual for rim, score in zip(rims, scores, strict=True)}
 
 
-def _lasting(begins: Plane, ends: Plane, rim: int) -> float:
-    """The share of the sides where segments begin that a rim leaves apart from where they end."""
-    total, lasting = float(begins.sum()), 0.0
-    for axis in (0, 1):
-        met = np.zeros_like(ends[axis])
-        for step in range(2 * max(-rim, 0) + 1):
-            met = np.maximum(met, _roll(ends[axis], -step, 1 - axis))
-        lasting += float((begins[axis] * (met < _DRAWN)).sum())
-    return lasting / max(total, 1e-12)
+def _lasting_sides(begins: Plane, ends: Plane) -> dict[int, float]:
+    """The share of the sides where segments begin that each rim leaves apart from where they end."""
+    total = max(float(begins.sum()), 1e-12)
+    met = np.zeros_like(ends)
+    shares = {}
+    for step in range(2 * _WIDEST_RIM + 1):
+        met = np.maximum(met, [_roll(ends[axis], -step, 1 - axis) for axis in (0, 1)])
+        if step % 2 == 0:
+            shares[-step // 2] = float(begins[met < _DRAWN].sum()) / total
+    wider = dict.fromkeys(range(1, _WIDEST_RIM + 1), shares[0])
+    return dict(sorted({**shares, **wider}.items()))
 
 
 def _roll(plane: Plane, steps: int, axis: int) -> Plane:
     """The plane moved by some steps along an axis, with zeros where nothing comes from."""
-    moved = np.roll(plane, steps, axis)
-    if steps:
-        moved[(slice(None),) * axis + ((slice(0, steps) if steps > 0 else slice(steps, None)),)] = 0
+    moved = np.zeros_like(plane)
+    before, after = (moved.T, plane.T) if axis else (moved, plane)
+    side = len(after)
+    kept = max(side - abs(steps), 0)
+    before[max(steps, 0) :][:kept] = after[max(-steps, 0) :][:kept]
     return moved
 
 

@@ -24,14 +24,17 @@ from segdata.measure.placements import (
     OutlinePlanes,
     Placement,
     Plane,
+    _best_product,
     _best_shift,
     _cut_to,
     _fast_length,
     _gain_both,
+    _lasting_sides,
     _near_scores,
     _peak,
     _rescale,
     _rim_scores,
+    _roll,
     _scaled_scores,
     _spectrum,
     _surface,
@@ -125,6 +128,48 @@ def test_scores_are_the_sums_of_products_of_all_displacements() -> None:
     assert (
         _surface(outline, (10, 12), _spectrum(np.zeros_like(edges), (10, 12))).tolist() == np.zeros((10, 12)).tolist()
     )
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_only_scores_that_are_like_chance_are_rough(seed: int, reach: int) -> None:
+    rng = np.random.default_rng(seed)
+    high, wide = rng.integers(12, 40, 2).tolist()
+    edges = rng.normal(size=(high, wide)).astype(np.float32)
+    drawn = [(share * edges + rng.normal(size=edges.shape)).astype(np.float32) for share in (0, 0.02, 0.1, 0.3, 1)]
+    one = OutlinePlanes.from_outline(0, drawn[0], edges, (high, wide))
+    scores = one.scores(drawn, reach)
+    assert scores[0] < 3 < scores[-1]
+    for outline, score in zip(drawn, scores, strict=True):
+        every = correlate(edges.astype(float), outline.astype(float))
+        around = every[high - 1 - reach : high + reach, wide - 1 - reach : wide + reach]
+        rough = around.max() / correlation_noise(outline, edges)
+        assert _best_product(outline, edges, reach) == pytest.approx(around.max(), rel=1e-4, abs=1e-3)
+        full = _surface(outline, edges.shape, _spectrum(edges, edges.shape))
+        steps = np.arange(-reach, reach + 1)
+        assert score == pytest.approx(rough if rough < 3 else full[steps[:, None], steps].max(), rel=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("steps", [-9, -5, -1, 0, 2, 5, 6])
+def test_a_plane_is_moved_with_zeros_behind_it(steps: int, axis: int) -> None:
+    plane = np.arange(1, 31, dtype=np.float32).reshape(5, 6)
+    moved = _roll(plane, steps, axis)
+    for y, x in np.ndindex(5, 6):
+        place = (y - steps, x) if axis == 0 else (y, x - steps)
+        inside = 0 <= place[0] < 5 and 0 <= place[1] < 6
+        assert moved[y, x] == (plane[place] if inside else 0)
+
+
+def test_sides_last_where_a_rim_leaves_them_apart() -> None:
+    """One stripe of 5 pixels and one of 12: rims narrow both from both sides."""
+    begins, ends = np.zeros((2, 2, 20, 40), np.float32)
+    for first, side in ((4, 5), (20, 12)):
+        begins[0, 3:13, first], ends[0, 3:13, first + side] = 1, 1
+    shares = _lasting_sides(begins, ends)
+    assert list(shares) == list(range(-12, 13))
+    wanted = {rim: (2 * -rim < 5) / 2 + (2 * -rim < 12) / 2 if rim < 0 else 1 for rim in shares}
+    assert shares == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(("scale_x", "scale_y"), [(2.0, 1.0), (1.0, 0.5), (0.75, 1.25), (1.0, 1.0)])
