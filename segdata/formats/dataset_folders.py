@@ -22,6 +22,7 @@ from segdata.formats.shared.file_names import MASK_FOLDERS, has_images
 _MOST_FILES = 5_000  # that are listed
 _MOST_HEADS = 8  # files of one suffix that are opened
 _MOST_FOLDERS = 24  # in which a dataset is looked for
+_DEEPEST_SPLITS = 3  # folders above those of splits
 _MOST_NAMED = 8  # folders in a message
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
@@ -299,17 +300,58 @@ def detect_layout(root: Path) -> SplitLayout:
             return layout
         return SplitLayout(name, unread=_unread_folders(seen, name))
     layout = named_layout(root, find_format(name))
-    if layout.parts or layout.unread:
+    if layout.parts or layout.unread or root.is_file():
         return layout
-    return msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
+    _check_apart(root, _folders_with_splits(root, name), name)
+    unread = _unread_folders(seen, name)
+    own = [path for path in _folders_of_documents(seen) if path not in unread and _structured_format(path) == name]
+    whole = [path for path in (*own, *unread) if has_images(path)]
+    if len(own) == 1 and own[0] in whole:
+        _check_apart(root, {path: _structured_format(path) or name for path in whole}, name)
+    return msgspec.structs.replace(layout, unread=unread)
+
+
+def _check_apart(root: Path, datasets: dict[Path, str], format: str) -> None:
+    """Raise AmbiguousFormatError if there are several datasets, by folder with their formats, labels beside images."""
+    if len(datasets) > 1:
+        listed = [f"{path.relative_to(root).as_posix()} ({name})" for path, name in datasets.items()]
+        raise AmbiguousFormatError(
+            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(listed, _MOST_NAMED)}; "
+            f"or --from {format} reads all of that format as one",
+            (format,),
+        )
+
+
+def _folders_with_splits(root: Path, format: str) -> dict[Path, str]:
+    """The folders below `root` that hold folders of splits, each a dataset of a format by itself; with the format."""
+    several = list(islice(_holders_of_splits(root), _MOST_FOLDERS))
+    if len(several) < 2:
+        return {}
+    return {path: format for path in several if (parts := _folder_parts(path, format)) and parts.format == format}
+
+
+def _holders_of_splits(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """The topmost folders in a folder that have two folders called as splits, or more."""
+    with os.scandir(folder) as entries:
+        inside = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(_HIDDEN))
+    if depth and sum(SPLIT_WORD.fullmatch(name) is not None for name in inside) > 1:
+        yield folder
+    elif depth < _DEEPEST_SPLITS:
+        for name in inside[:_MOST_FOLDERS]:
+            yield from _holders_of_splits(folder / name, depth + 1)
 
 
 def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
     """The folders with documents of a format that is not read: a second dataset, often the same in another form."""
-    names = [name for name in seen.names if name.count("/") == 1 and name.lower().endswith(_DOCUMENTS)]
-    folders = sorted({seen.root / name.partition("/")[0] for name in names})[:_MOST_FOLDERS]
-    formats = {path: _structured_format(path) for path in folders if format != "canonical"}
+    folders = _folders_of_documents(seen) if format != "canonical" else []
+    formats = {path: _structured_format(path) for path in folders}
     return tuple(path for path, name in formats.items() if name not in (None, format, *PLAIN_FORMATS))
+
+
+def _folders_of_documents(seen: FileProbe) -> list[Path]:
+    """The folders in the dataset's that hold documents, or whose folders do."""
+    names = [name for name in seen.names if name.count("/") in (1, 2) and name.lower().endswith(_DOCUMENTS)]
+    return sorted({seen.root / name.partition("/")[0] for name in names})[:_MOST_FOLDERS]
 
 
 def named_layout(root: Path, chosen: Format) -> SplitLayout:

@@ -170,6 +170,44 @@ def test_two_datasets_under_one_parent_are_not_read_as_one_silently(tmp_path: Pa
     assert not [finding for finding in found if finding.code == "SEG011"]  # it was asked for
 
 
+def test_folders_with_splits_of_their_own_are_several_datasets(tmp_path: Path) -> None:
+    """An old and a new dataset in one repository; each by itself has its splits, and all are one only if you say so."""
+    for place in ("data/train", "data/val", "samples/old/data/train", "samples/old/data/val"):
+        _via(tmp_path / place)
+    with pytest.raises(SegdataError) as caught:
+        segdata.read(tmp_path)
+    assert "give one of its folders as DATA: data (via), samples/old/data (via); or --from via" in str(caught.value)
+    assert [len(segdata.read(tmp_path / place).images) for place in ("data", "samples/old/data")] == [2, 2]
+    assert len(segdata.read(tmp_path, format="via").images) == 4
+    (tmp_path / "samples/old/data/train/via.json").unlink()
+    (tmp_path / "samples/old/data/val/via.json").unlink()
+    assert len(segdata.read(tmp_path).annotations) == 2
+
+
+def test_labels_beside_their_images_and_other_datasets_with_theirs_are_several(tmp_path: Path) -> None:
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}],
+        "categories": [{"id": 1, "name": "leaf"}],
+    }
+    (tmp_path / "exported/annotations").mkdir(parents=True)
+    (tmp_path / "exported/annotations/instances_val.json").write_text(json.dumps(coco))
+    shape = {"label": "leaf", "points": [[1, 1], [5, 1], [5, 5]], "shape_type": "polygon"}
+    document = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 8, "imageWidth": 8}
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn/a.json").write_text(json.dumps(document))
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "drawn/a.png")
+    found = segdata.validate(tmp_path).findings
+    (told,) = (each.message for each in found if each.code == "SEG011" and each.severity != "info")
+    assert told == "labels in exported/ are not read; give exported as DATA to read them"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "exported/a.png")
+    with pytest.raises(
+        SegdataError, match=r"as DATA: drawn \(labelme\), exported \(coco-instances\); or --from labelme"
+    ):
+        segdata.read(tmp_path)
+    assert len(segdata.read(tmp_path, format="labelme").annotations) == 1
+
+
 def test_folders_of_several_formats_are_listed(tmp_path: Path) -> None:
     coco = {"images": [], "annotations": [], "categories": []}
     for name, text in (("a.json", coco), ("b.json", {"version": "5", "shapes": [], "imagePath": "b.png"})):

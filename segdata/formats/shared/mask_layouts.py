@@ -178,8 +178,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     folders = _subfolders(root)
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
-    if len(named) == 1 and images is None and _has_numbered_folders(named[0], folders):
-        named = []
+    if len(named) == 1 and images is None and (numbered := _numbered_pairs(named[0], folders)):
+        return numbered
     if named:
         beside = images or _folder_named_as_images(folders, named[0]) or _folder_of_photographs(named[0], folders)
         rivals = (
@@ -201,11 +201,19 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
 
 
-def _has_numbered_folders(masks: Path, folders: Mapping[str, Path]) -> bool:
-    """Whether folders of images and of masks have a numbered one each beside them: `imgs2/`, `masks2/`."""
+def _numbered_pairs(masks: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
+    """The layouts of `imgs/` and `masks/`, `imgs2/` and `masks2/`, and so on; none if only one pair is there."""
     own = masks.name.lower()
-    numbers = [name.removeprefix(own) for name in folders if re.fullmatch(re.escape(own) + r"\d+", name)]
-    return any(f"{name}{number}" in folders for number in numbers for name in IMAGE_FOLDERS if name in folders)
+    numbers = sorted(name.removeprefix(own) for name in folders if re.fullmatch(re.escape(own) + r"\d*", name))
+    for name in IMAGE_FOLDERS:
+        pairs = [(folders[own + each], folders[name + each]) for each in numbers if name + each in folders]
+        pairs = [pair for pair in pairs if all(map(has_images, pair))]
+        if len(pairs) > 1 and pairs[0][0] == masks:
+            return [
+                MaskLayout(each, images, f"{images.name}/", f"folders {each.name}/ and {images.name}/")
+                for each, images in pairs
+            ]
+    return []
 
 
 def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[MaskLayout]:

@@ -513,10 +513,31 @@ def pair_label_files(
             *(defect for defect in defects if defect.code == "SEG021"),
             *([no_images_defect(len(entries), folder_root, images)] if entries else []),
         ]
-    for name in sorted(folder.paths.keys() - entries.keys()) if root.is_dir() else ():
-        entries[name] = ImageEntry(name, folder.paths[name])
-        defects.append(Defect("SEG011", "an image without labels", name, image=name))
+    if root.is_dir():
+        defects += add_unlabelled_images(entries, folder)
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def add_unlabelled_images(
+    entries: dict[str, ImageEntry], folder: ImageFolder, claimed: Iterable[str] = ()
+) -> Iterator[Defect]:
+    """Add the images of a folder that have no label file to `entries`; yields their defects.
+
+    `claimed`: names that are not added. An image called as one with labels but for its extension (`a.png` beside
+    `a.jpg` and `a.json`) is most often its mask, and is not added either; all of these have one defect.
+    """
+    labelled = {name.rpartition(".")[0] for name in entries}
+    beside = []
+    for name in sorted(folder.paths.keys() - entries.keys() - set(claimed)):
+        if name.rpartition(".")[0] in labelled:
+            beside.append(name)
+            continue
+        entries[name] = ImageEntry(name, folder.paths[name])
+        yield Defect("SEG011", "an image without labels", name, image=name)
+    if beside:
+        are = "is a file" if len(beside) == 1 else f"are {len(beside):,} files"
+        message = f"there {are} with the name of an image with labels and another extension: not read"
+        yield Defect("SEG011", message, beside[0], severity="info")
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:

@@ -31,7 +31,7 @@ from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
-from segdata.formats.shared.pairing import find_label_files, images_folder, no_images_defect
+from segdata.formats.shared.pairing import add_unlabelled_images, find_label_files, images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import Json, read_small_file, repeated_key_defects
 from segdata.formats.shared.taxonomies import resolve_names
@@ -559,9 +559,7 @@ def _list_entries(
             absent = replace(absent, message=f"{absent.message}: {list_names(choices)} have files of their names")
         return list(entries.values()), [*defects, absent]
     for place_index in sorted(used) if root.is_dir() else ():
-        for name in sorted(folders[place_index].paths.keys() - entries.keys() - claimed):
-            entries[name] = ImageEntry(name, folders[place_index].paths[name])
-            defects.append(Defect("SEG011", "an image without labels", name, image=name))
+        defects += add_unlabelled_images(entries, folders[place_index], claimed)
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
 
 

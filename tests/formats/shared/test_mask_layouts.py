@@ -142,6 +142,21 @@ def test_images_in_several_folders(tmp_path: Path, masks: tuple[str, str], photo
     assert folders == {Path(name).parent.name for name in photographs}
 
 
+def test_numbered_folders_whose_files_are_called_alike(tmp_path: Path) -> None:
+    """`imgs2/` and `masks2/` begin again with 1; pictures elsewhere are of nothing."""
+    lay_out(
+        tmp_path,
+        masks=("data/masks/1.png", "data/masks/2.png", "data/masks2/1.png", "data/1.png"),
+        photographs=("data/imgs/1.png", "data/imgs/2.png", "data/imgs2/1.png", "demo/1.png", "demo/2.png"),
+    )
+    data = segdata.read(tmp_path)
+    assert sorted(data.image_ids) == ["imgs/1.png", "imgs/2.png", "imgs2/1.png"]
+    assert set(data.segments["area"]) == {1375, 400, 225}
+    shutil.rmtree(tmp_path / "data/imgs2")
+    with pytest.raises(RivalFoldersError, match="each of masks/, masks2/ may be the masks"):
+        find_layouts(tmp_path / "data")
+
+
 def test_of_two_photographs_the_one_called_rgb_is_read(tmp_path: Path) -> None:
     numbers = range(10, 16)
     lay_out(

@@ -71,6 +71,18 @@ def test_a_file_without_image_belongs_to_that_of_its_name_where_the_others_are(t
     assert [mask.tolist() for mask in masks(bare)] == [mask.tolist() for mask in masks(whole)]
 
 
+def test_masks_beside_the_files_they_were_made_of_are_no_images(tmp_path: Path) -> None:
+    for name in "ab":
+        save(tmp_path / f"{name}.json", shape("car", [[1, 1], [9, 1], [9, 9]]), imagePath=f"{name}.jpg")
+        Image.new("L", (30, 20)).save(tmp_path / f"{name}.png")
+    for name in "abc":
+        Image.new("RGB", (30, 20)).save(tmp_path / f"{name}.jpg")
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [(each.file, each.severity) for each in dataset.source.defects] == [("c.jpg", None), ("a.png", "info")]
+    assert "there are 2 files with the name of an image with labels" in dataset.source.defects[1].message
+
+
 def test_the_size_is_that_of_the_picture_in_a_file_without_one(tmp_path: Path) -> None:
     """LabelMe 3 wrote no imageHeight, and the picture itself."""
     path = save(tmp_path / "a.json", shape("car", SQUARE), imageData=encoded(np.zeros((20, 30), bool)))
