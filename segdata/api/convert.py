@@ -62,6 +62,7 @@ class ConversionStream:
     ) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
+        self._batch: Batch | None = None  # the one that is being written
         self.apart: RasterDisagreement | None = (
             None if dataset.profile.raster_rule in _EXACT_IN_COCO else RasterDisagreement()
         )
@@ -80,9 +81,24 @@ class ConversionStream:
         for batch in self._dataset.batches(jobs, in_order=True) if loaded is None else loaded:
             apart = None if self.apart is None else raster_disagreement(batch)
             self.count(batch.n_segments, batch.defects, apart)
+            self._batch = batch
             yield batch
             self.advance(batch.images.num_rows)
+        self._batch = None
         self.finish()
+
+    def out_of_memory(self, format: str) -> SegdataError:
+        """What to say when memory ends: the largest image of the batch that was being written, and the remedy."""
+        where = ""
+        if self._batch is not None:
+            columns = self._batch.images.select(["image_id", "width", "height"]).to_pylist()
+            largest = max(columns, key=lambda image: image["width"] * image["height"])
+            size = f"{largest['width']:,} x {largest['height']:,} pixels"
+            where = f"; the largest image that was being written is {largest['image_id']!r} ({size})"
+        return SegdataError(
+            f"{self._dataset.profile.files}: out of memory while writing {format}{where}; if that is its size, try "
+            "--jobs 1, more memory, or a format of polygons or run lengths such as coco-instances"
+        )
 
     def count(self, n_segments: int, defects: Iterable[Defect], apart: RasterDisagreement | None) -> None:
         """Count a batch; `apart`: how its pixels differ from COCO's, where that is asked for."""
@@ -318,6 +334,8 @@ class _Plan:
             except SegdataError as error:
                 error.args = (placing.with_known_names(str(error)),)
                 raise
+            except MemoryError as error:
+                raise stream.out_of_memory(to) from error
             except OSError as error:
                 reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
                 raise SegdataError(

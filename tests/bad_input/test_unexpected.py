@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import threading
 import tracemalloc
 import zlib
@@ -243,3 +245,31 @@ def test_codes_of_a_large_frame_are_decoded_in_blocks(monkeypatch: pytest.Monkey
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * frame.size
+
+
+@pytest.mark.parametrize("to", ["kitti-step", "colour-masks", "pascal-voc"])
+def test_an_image_whose_mask_memory_does_not_hold(to: str, tmp_path: Path) -> None:
+    """A refusal that names the image and its size, and nothing is written; a format of run lengths takes it."""
+    sizes = {"small.png": (40, 30), "huge.png": (32_000, 21_000)}
+    images = [
+        {"id": number, "file_name": name, "width": width, "height": height}
+        for number, (name, (width, height)) in enumerate(sizes.items(), start=1)
+    ]
+    box = {"segmentation": [[1, 1, 9, 1, 9, 9, 1, 9]], "bbox": [1, 1, 8, 8], "area": 64, "iscrowd": 0, "category_id": 1}
+    boxes = [{"id": number, "image_id": number, **box} for number in (1, 2)]
+    data = tmp_path / "labels.json"
+    data.write_text(json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "a"}]}))
+    program = (
+        "import resource, sys, segdata\n"
+        "segdata.convert(sys.argv[1], sys.argv[2] + '/first', to='canonical', jobs=1)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))\n"
+        "try: segdata.convert(sys.argv[1], sys.argv[2] + '/out', to=sys.argv[3], jobs=1)\n"
+        "except segdata.SegdataError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(data), str(tmp_path), to], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for part in ("labels.json", f"out of memory while writing {to}", "'huge.png' (32,000 x 21,000 pixels)", "--jobs 1"):
+        assert part in done.stdout
+    assert not (tmp_path / "out").exists()
