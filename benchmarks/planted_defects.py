@@ -2,7 +2,7 @@
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
 `benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, `planted_third`
-the third, and so on to `planted_twelfth`. The kinds of the first
+the third, and so on to `planted_thirteenth`. The kinds of the first
 were listed before anybody looked at which rules there are: what annotators, exporters, merge scripts, resizing,
 trackers, label maps and volumes do wrong.
 """
@@ -29,6 +29,7 @@ from benchmarks import (  # they register what they plant
     planted_sixth,  # noqa: F401
     planted_tenth,  # noqa: F401
     planted_third,  # noqa: F401
+    planted_thirteenth,  # noqa: F401
     planted_twelfth,  # noqa: F401
 )
 from benchmarks.planting import BASES, DEFECTS, findings, make_copy
