@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import Finding, sort_findings
+from segdata.core.finding import Finding, Severity, sort_findings
 from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
@@ -66,15 +67,21 @@ class FoldedFindings(msgspec.Struct, frozen=True):
     members: dict[Finding, tuple[Finding, ...]] = {}
 
 
-def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: Annotated) -> FoldedFindings:
+def fold_habits(
+    findings: Iterable[Finding],
+    habits: Mapping[str, Habit],
+    of: Annotated,
+    severities: Mapping[str, Severity] = MappingProxyType({}),
+) -> FoldedFindings:
     """Replace findings that are a habit of the dataset, of an annotator or of a sequence by one finding each.
 
-    `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
+    `habits` are those of the rules, by code; findings of other rules stay as they are. `severities` are those of what
+    stands for a habit, by code, where it is another than that of its findings. A finding that stands out from
     the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
     Findings about several entries of one file that are of no image are one if they have one cause, however many entries
     the file has. The result does not depend on the order of the findings.
     """
-    groups: dict[tuple[str, str, str | None, str | None], list[Finding]] = {}
+    groups: dict[tuple[str, Severity, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []
     for finding in sort_findings(findings):
         habit = habits.get(finding.code)
@@ -89,6 +96,8 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
         few = habits[code] == "category" and severity != "error"
         if len(rest) >= (_LEAST_CATEGORIES if few else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
+                if summary.image is None:  # an image with many more than usual stands out, and is no habit
+                    summary = replace(summary, severity=severities.get(code, severity))
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
                 rest = [finding for finding in rest if id(finding) not in gone]

@@ -15,6 +15,7 @@ _LONG = 50  # times as long as wide: a net of lines
     needs=("holes", "volumes"),
     fix="unsafe",
     habit="image",
+    habit_severity="info",
     per_image=lambda profile: not has_volumes(profile),
     per_sequence=True,
 )
@@ -41,8 +42,10 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
         aaaa.aaa
         aaaaaaaa
 
-    You get one finding for each segment, with the number of such holes. In a volume a hole must also be closed in the
-    slices before and after it, and its size is in voxels. A hole that another segment fills belongs to that segment: a
+    You get one finding for each segment, with the number of such holes. If they are a habit of the dataset, you get one
+    info for all: they can be slips of a brush, but also slits that are there.
+
+    In a volume a hole must also be closed in the slices before and after it, and its size is in voxels. A hole that another segment fills belongs to that segment: a
     small object, or a speck (SEG106). Polygons cannot have holes; where one touches itself, its raster may enclose a
     pixel, and that is not flagged. Nets of thin lines enclose small loops by nature: the rule ignores categories that
     are `thin`, and segments that are narrow on average and very long. It also ignores crowds, void, and masks that

@@ -19,6 +19,7 @@ _MANY = 20  # parts that are small but no specks
     needs=("shapes", "parts", "volumes"),
     fix="unsafe",
     habit="image",
+    habit_severity="info",
     per_image=lambda profile: not has_volumes(profile),
     per_sequence=True,
 )
@@ -56,29 +57,33 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
         aaaaaaaaaaaa..a
         aaaaaaaaaaaa...
 
-    You get one finding for each segment, with the number of such parts. Parts that touch at a corner count as one here.
-    A part at the frame, or at the edge of a region of interest, is not stray: what is cut there leaves small parts. In
-    a volume parts are those of the whole thing across its slices, and their sizes are in voxels. The raster of a
-    polygon falls apart where it is narrower than a pixel; only whole rings of it count. A category mask of many small
-    things, such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
-    min_pixels, are at most four times min_pixels large, none is stray. Nor is one where at least 20 parts are small and
-    none is larger: a mask of dots, such as the centres of atoms. The rule ignores crowds, void, categories that are
-    `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
+    You get one finding for each segment, with the number of its stray parts. Parts that touch at a corner count as one.
+    If stray parts are a habit of the dataset, you get one info for all: they can be slips of a brush, but also glimpses
+    between leaves or dashes of an antenna. Only those that stand out are warnings.
+
+    Parts at the frame, or at the edge of a region of interest, are left alone: what is cut there leaves small parts.
+    So are crowds, void, categories that are `thin`, and masks that their storage changed (SEG010).
+
+    A polygon that is narrower than a pixel falls apart in its raster. Only its whole rings count as parts.
+
+    Masks of many small things are left alone, too, such as fibres: at least 20 parts, and four times as many as are
+    below `min_pixels`, reach `min_pixels` and less than four times that. So are masks of dots, such as the centres of
+    atoms: at least 20 parts, none of which reaches `min_pixels`.
+
+    In a volume the parts are those of the whole thing across its slices, and sizes are in voxels.
 
     Why: one stray pixel stretches the bounding box, becomes an instance of its own when you convert the data, and skews
     boundary metrics.
 
-    Remedy: erase them, and give their pixels to what surrounds them. The fix does that, and is unsafe: it cannot tell a
-    slip from a dash of a pole, a wire or a lane marking. If you have such categories, make them `thin` in the taxonomy
-    first, and look at `--diff --overlays`.
+    Remedy: look at some with `--overlays`. If they are dashes of poles, wires or lanes, make the category `thin` in the
+    taxonomy. Else erase them, and give their pixels to what surrounds them. The fix does that. It is unsafe, because it
+    cannot tell a slip from a dash; check it with `--diff`.
 
     Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
     their segment.
-    Defaults: COCO (50 images), TACO, GBM40 and DRIVE have 1, 0, 0 and 0 findings at 8. In masks of axons with 70 to 127
-    parts of 8 to 32 pixels, those of 1 to 7 (up to 14) are real fibres; stray parts come without such company. CamVid,
-    shrunken by nearest neighbour, has specks in 160 of 442 segments with `thin` poles, CamSeq01 in 110 of 321; three
-    quarters of these parts have under 4 pixels. As three readers drew a brain scan, 77 of 396 such parts in 185 slices
-    are stray in three dimensions, in 3 findings.
+    Defaults: below 8 pixels, COCO (50 images) has 1 finding, and TACO, GBM40 and DRIVE have none. Real fibres of axons
+    have 1 to 7 pixels, too, but come with 70 to 127 parts of 8 to 32. CamVid, shrunken by nearest neighbour, has specks
+    in 160 of 442 segments, CamSeq01 in 110 of 321: these are habits.
     """
     counts = counts_small_shapes(tables)
     for parts, group, unit in (

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import benjamini_hochberg, gap_probability, tail_probability
 from segdata.core.strata import is_example, joint_codes, number_names, size_class
 from segdata.core.table import Column, Table
-from segdata.measure.sequences import SequenceIndex
+from segdata.measure.sequences import SequenceIndex, is_frame_of
 
 _HAVING = 0.75  # of the images must have pixels of what is compared, lest the usual value is none
 _LEAST_SCALE = 0.1  # of logarithms: nothing that people draw is the same to a tenth
@@ -22,6 +23,7 @@ _SCALE_OF_FEW = 0.5  # the same for parts and holes where most images have none
 _FEW = 0.05  # of the images: more that have what most have not are no outliers
 _SUMMED = ("area", "parts", "holes", "perimeter")
 _LISTED = 3  # statistics in a message
+_CLAIMED = "pixels that several segments claim"
 _BLOCK = 100_000  # numbers that are judged at a time, at least
 
 
@@ -36,9 +38,11 @@ class _Statistic(msgspec.Struct, frozen=True):
     # none as near all; infinite: it is no part
     whole: Floats
     category: int | None = None  # its id, if it is about one
+    pair: tuple[int, int] | None = None  # the ids of two categories, if it is about the pixels that they share
     counted: bool = False  # it is compared although most images have none
     # what is added before amounts are compared: pixels that careful drawing leaves at random
     floor: Floats | None = None
+    tapers: Flags | None = None  # (n,) where a small amount is natural; None: nowhere
 
 
 @rule(
@@ -65,7 +69,9 @@ def statistic_outlier(
     statistics that vary much by nature, such as the pixels of a category, rarely have outliers. Among up to 20 images,
     one or two also count that a gap separates from the others, if it is far wider than these differ. The rate of false
     findings is controlled over all images and statistics (Benjamini and Hochberg, 1995). You get one finding for each
-    image, which names the worst statistics.
+    image, which names the worst statistics. It is an info if the image only lacks pixels that two categories share
+    because it has no segment of one of them: counts do not tell a train without doors from doors without a label. Few
+    pixels of a category are natural in the first and the last slice of it, and count only beside slices without it.
 
     Why: a hundredfold of anything is rarely in the scene. It is a mask that was saved from the wrong layer, enlarged,
     thresholded, or shifted against its neighbours, and averages over the dataset do not show it.
@@ -79,19 +85,30 @@ def statistic_outlier(
     """
     tables, sums = gather(tables, _sums(tables), {"owner": "annotations"})
     group, noun = _comparable(tables)
-    statistics: list[tuple[str, int | None]] = []
+    statistics: list[tuple[str, int | None, tuple[int, int] | None]] = []
     judged, n_tests = [], 0
     for block in _blocks(_statistics(tables, group, sums)):
         low, n = _judge(block, group, len(statistics), rate, min_ratio, min_amount, min_images)
         judged.append(low)
         n_tests += n
-        statistics += [(statistic.name, statistic.category) for statistic in block]
+        statistics += [(statistic.name, statistic.category, statistic.pair) for statistic in block]
     low = Table({name: np.concatenate([table[name] for table in judged]) for name in judged[0].names})
     outliers = low.take(benjamini_hochberg(low["chance"], rate, n_tests) & low["far"])
+    present = _present(sums, outliers["annotation"])
     for rows in outliers.groups("annotation"):
         worst = outliers.take(rows[np.argsort(outliers["chance"][rows], kind="stable")])
         lines = list(worst.lines("which", "annotation", "amount", "median", "chance", "n"))
-        texts = [_describe(statistics[k][0], amount, median) for k, _, amount, median, _, _ in lines[:_LISTED]]
+        absent = [_absent(statistics[k][2], annotation, present) for k, annotation, *_ in lines]
+        # What all segments share is less by what the absent ones would share.
+        is_explained = absent != [None] * len(lines) and all(
+            id_ is not None or (statistics[k][0] == _CLAIMED and amount < median)
+            for (k, _, amount, median, *_), id_ in zip(lines, absent, strict=True)
+        )
+        texts = [
+            _describe(statistics[k][0], amount, median)
+            + (f"; no {tables.profile.name_of(id_)} there" if id_ is not None else "")
+            for (k, _, amount, median, _, _), id_ in zip(lines[:_LISTED], absent, strict=False)
+        ]
         others = len(lines) - _LISTED
         more = f", and {count_noun(others, 'other statistic')}" if others > 0 else ""
         first, row, _, _, p, n = lines[0]
@@ -100,7 +117,23 @@ def statistic_outlier(
             f"{'; '.join(texts)}{more}; {count_noun(n, noun[row])} compared, p = {max(p, 1e-99):.1g}",
             annotation=row,
             category=None if category is None else tables.profile.name_of(category),
+            severity="info" if is_explained else None,
         )
+
+
+def _present(sums: Table, annotation: Ints) -> set[tuple[int, int]]:
+    """The (annotation, category) that have a segment, of these annotations."""
+    rows = np.flatnonzero(~sums["paired"] & np.isin(sums["owner"], annotation))
+    return set(zip(sums["owner"][rows].tolist(), sums["category"][rows].tolist(), strict=True))
+
+
+def _absent(pair: tuple[int, int] | None, annotation: int, present: set[tuple[int, int]]) -> int | None:
+    """The category of a pair that an annotation has nowhere, so that it shares no pixels; None: it has both.
+
+    >>> _absent((1, 2), 0, {(0, 1), (0, 2)}), _absent((1, 2), 0, {(0, 1), (5, 2)}), _absent(None, 0, set())
+    (None, 2, None)
+    """
+    return next((id_ for id_ in pair or () if (annotation, id_) not in present), None)
 
 
 def _blocks(statistics: Iterable[_Statistic]) -> Iterator[list[_Statistic]]:
@@ -159,6 +192,8 @@ def _judge(
     far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(max(min_ratio, 1.0))
     far &= np.abs(amount - median) >= min_amount
     row = tested[low]
+    tapers = [np.zeros(len(each.amount), bool) if each.tapers is None else each.tapers for each in block]
+    far &= ~(np.concatenate(tapers)[row] & (scaled < middle))
     columns = {"which": which[row] + first, "annotation": annotation[row], "amount": amount, "median": median}
     return Table({**columns, "chance": chance[low], "n": n_peers[row], "far": far}), len(tested)
 
@@ -241,7 +276,7 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
     one = np.ones(len(every))
     yield _Statistic("segments", every, annotations["n_segments"].astype(np.float64), one, np.full(len(every), np.inf))
     for column, words in (
-        ("multiple", "pixels that several segments claim"),
+        ("multiple", _CLAIMED),
         ("unlabelled", "unlabelled pixels"),
         ("void", "pixels of void"),
     ):
@@ -249,18 +284,19 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
         yield _Statistic(words, every, amount, one, frame, counted=True, floor=np.sqrt(frame) / 2)
     for (a, b), owner, pixels in _usual_overlaps(sums.take(sums["paired"]), group):
         shared = np.bincount(owner, weights=pixels, minlength=len(every)).astype(np.float64)
-        yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, one, frame)
+        yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, one, frame, pair=(a, b))
     single = sums.take(~sums["paired"])
     # By category, then in the order of annotations.
     single = single.take(np.argsort(single["category"], kind="stable"))
     owner, category = single["owner"], single["category"]
+    tapers = partial(_are_ends, *_slice_places(tables))
     ids, begin = np.unique(category, return_index=True)  # they are in ascending order
     ends = [*begin[1:].tolist(), len(category)][: len(begin)]  # none without a category
     for id_, start, end in zip(ids.tolist(), begin.tolist(), ends, strict=True):
         mine = slice(start, end)
         name, own = name_of(id_), owner[mine]
         area, one, no_part = single["area"][mine].astype(np.float64), np.ones(len(own)), np.full(len(own), np.inf)
-        yield _Statistic(f"pixels of {name}", own, area, one, frame[own], id_)
+        yield _Statistic(f"pixels of {name}", own, area, one, frame[own], id_, tapers=tapers(own))
         yield _Statistic(
             f"parts of {name}", own, single["parts"][mine].astype(np.float64), one, no_part, id_, counted=True
         )
@@ -269,6 +305,28 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
         )
         outline = single["perimeter"][mine].astype(np.float64)
         yield _Statistic(f"pixel edges of the outline of {name}", own, outline, np.sqrt(area), no_part, id_)
+
+
+def _slice_places(tables: Tables) -> tuple[Ints, Ints]:
+    """(n_annotations,) the number of its volume, -1: none, and its place there."""
+    index, annotations = SequenceIndex.from_tables(tables), tables.annotations
+    in_volume = is_frame_of(tables.profile, tables.images, "volume")[annotations["image"]]
+    return np.where(in_volume, index.sequence, -1), index.place
+
+
+def _are_ends(volume: Ints, place: Ints, own: Ints) -> Flags:
+    """(n,) whether something that only annotations `own` (n,) have begins or ends in each: one neighbour has it.
+
+    An organ tapers there. A slice without a neighbour that has it is no end: these are stray voxels.
+
+    >>> _are_ends(np.array([0, 0, 0, 0, 1, -1]), np.array([0, 1, 2, 4, 3, 3]), np.arange(6)).tolist()
+    [True, False, True, False, False, False]
+    """
+    step = int(place.max(initial=0)) + 3
+    key = volume[own] * step + place[own] + 1
+    beside = np.isin(key - 1, key).astype(np.int64) + np.isin(key + 1, key)
+    ends: Flags = (beside == 1) & (volume[own] >= 0)
+    return ends
 
 
 def _usual_overlaps(shared: Table, group: Ints) -> Iterator[tuple[tuple[int, int], Ints, Ints]]:

@@ -247,9 +247,8 @@ def test_codes_of_a_large_frame_are_decoded_in_blocks(monkeypatch: pytest.Monkey
     assert peak < 5 * frame.size
 
 
-@pytest.mark.parametrize("to", ["kitti-step", "colour-masks", "pascal-voc"])
-def test_an_image_whose_mask_memory_does_not_hold(to: str, tmp_path: Path) -> None:
-    """A refusal that names the image and its size, and nothing is written; a format of run lengths takes it."""
+def huge_labels(folder: Path) -> Path:
+    """A COCO file of two images, one of 672 million pixels, whose picture is smaller."""
     sizes = {"small.png": (40, 30), "huge.png": (32_000, 21_000)}
     images = [
         {"id": number, "file_name": name, "width": width, "height": height}
@@ -257,8 +256,19 @@ def test_an_image_whose_mask_memory_does_not_hold(to: str, tmp_path: Path) -> No
     ]
     box = {"segmentation": [[1, 1, 9, 1, 9, 9, 1, 9]], "bbox": [1, 1, 8, 8], "area": 64, "iscrowd": 0, "category_id": 1}
     boxes = [{"id": number, "image_id": number, **box} for number in (1, 2)]
-    data = tmp_path / "labels.json"
+    data = folder / "labels.json"
     data.write_text(json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "a"}]}))
+    (folder / "images").mkdir()
+    for name, size in {"small.png": (40, 30), "huge.png": (320, 210)}.items():
+        pixels = np.random.default_rng(0).integers(0, 255, size[::-1], dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / name)
+    return data
+
+
+@pytest.mark.parametrize("to", ["kitti-step", "colour-masks", "pascal-voc"])
+def test_an_image_whose_mask_memory_does_not_hold(to: str, tmp_path: Path) -> None:
+    """A refusal that names the image and its size, and nothing is written; a format of run lengths takes it."""
+    data = huge_labels(tmp_path)
     program = (
         "import resource, sys, segdata\n"
         "segdata.convert(sys.argv[1], sys.argv[2] + '/first', to='canonical', jobs=1)\n"
@@ -273,3 +283,25 @@ def test_an_image_whose_mask_memory_does_not_hold(to: str, tmp_path: Path) -> No
     for part in ("labels.json", f"out of memory while writing {to}", "'huge.png' (32,000 x 21,000 pixels)", "--jobs 1"):
         assert part in done.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_an_image_whose_outlines_memory_does_not_hold(tmp_path: Path) -> None:
+    """Labels of more pixels than a picture may have are not compared with it."""
+    data = huge_labels(tmp_path)
+    document = json.loads(data.read_text())
+    (box, *_) = document["annotations"][1:]
+    corners = [(x, y) for x in range(0, 30_000, 3_000) for y in range(0, 20_000, 2_000)]
+    document["annotations"] += [
+        box | {"id": 10 + k, "segmentation": [[x, y, x + 1500, y, x + 1500, y + 900, x, y + 900]]}
+        for k, (x, y) in enumerate(corners)
+    ]
+    data.write_text(json.dumps(document))
+    program = (
+        "import resource, sys, segdata\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "print(segdata.validate(sys.argv[1], jobs=1, select=['SEG106', 'SEG314']).n_images)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(data)], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import segdata
 from segdata.core.config import Config
 from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
@@ -162,6 +163,40 @@ def test_a_slice_with_a_hundred_times_the_specks_is_named() -> None:
     findings = found("SEG313", labels, kind="volume")
     assert {finding.image for finding in findings} == {"0006.png", "0013.png"}
     assert all("parts of c1" in finding.message and "20 slices compared" in finding.message for finding in findings)
+
+
+def test_an_organ_that_tapers_is_no_outlier_but_lone_voxels_are() -> None:
+    """Few pixels in the first and the last slice of a thing, against a few after two slices without it."""
+    rng = np.random.default_rng(4)
+    labels = np.zeros((30, 200, 200), np.int64)
+    for place, image in enumerate(labels[4:24]):
+        height = 100 + int(rng.integers(0, 4)) if 0 < place < 19 else 3
+        image[20 : 20 + height, 20:120] = 1
+    assert not found("SEG313", labels, kind="volume")
+    assert {finding.image for finding in found("SEG313", labels, kind="video")} == {"0004.png", "0023.png"}
+    labels[4, 20:120, 20:120] = labels[23, 20:120, 20:120] = 1
+    assert not found("SEG313", labels, kind="volume")
+    labels[26, 20:22, 20:22] = 1
+    assert {finding.image for finding in found("SEG313", labels, kind="volume")} == {"0026.png"}
+    labels[25, 20:22, 20:22] = labels[24, 20:22, 20:22] = 1  # now it is the end
+    assert "0026.png" not in {finding.image for finding in found("SEG313", labels, kind="volume")}
+
+
+@pytest.mark.parametrize(("lacking", "apart", "severities"), [(2, 0, {"info"}), (0, 2, {"warning"}), (0, 0, set())])
+def test_pixels_that_two_categories_do_not_share(lacking: int, apart: int, severities: set[str]) -> None:
+    """An image without a door is an info that says so, one whose door lies beside its body a warning."""
+    rng = np.random.default_rng(6)
+    labels = {}
+    for number in range(40):
+        body, door = np.zeros((2, 200, 200), bool)
+        body[20:160, 20:150] = True
+        x = 155 if number < apart else 60
+        door[40 : 80 + int(rng.integers(0, 4)), x : x + 30] = True
+        labels[f"{number:02}.png"] = [(body, "body"), (door, "door")][: 1 if number < lacking else 2]
+    findings = segdata.validate(segdata.from_arrays(labels, ["body", "door"]), select="SEG313").findings
+    assert {finding.severity for finding in findings} == severities
+    assert {finding.image for finding in findings} == ({"00.png", "01.png"} if severities else set())
+    assert all(("; no door there" in finding.message) == bool(lacking) for finding in findings)
 
 
 @pytest.mark.parametrize("law", ["normal", "laplace", "t", "exponential", "uniform"])

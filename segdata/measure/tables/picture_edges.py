@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
-from segdata.core.pixel_limit import open_picture
+from segdata.core.pixel_limit import max_pixels, open_picture
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.placements import (
@@ -155,8 +155,8 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         in_batch = np.searchsorted(batch.annotation_image, where) + row - first[where]
         uri = batch.images["uri"][where].as_py()
         high, wide = (int(size[where]) for size in batch.image_size)
-        if in_batch >= batch.annotations.num_rows or min(high, wide) < 2:
-            continue
+        if in_batch >= batch.annotations.num_rows or min(high, wide) < 2 or high * wide > max_pixels():
+            continue  # a picture of more pixels is not decoded
         size = reduced_size(high, wide)
         outline, sides = reduce_outlines(batch, int(in_batch), (high, wide), size)
         line = np.abs(outline) > 0
