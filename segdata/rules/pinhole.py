@@ -45,11 +45,12 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
     You get one finding for each segment, with the number of such holes. If they are a habit of the dataset, you get one
     info for all: they can be slips of a brush, but also slits that are there.
 
-    In a volume a hole must also be closed in the slices before and after it, and its size is in voxels. A hole that another segment fills belongs to that segment: a
-    small object, or a speck (SEG106). Polygons cannot have holes; where one touches itself, its raster may enclose a
-    pixel, and that is not flagged. Nets of thin lines enclose small loops by nature: the rule ignores categories that
-    are `thin`, and segments that are narrow on average and very long. It also ignores crowds, void, and masks that
-    their storage changed (SEG010).
+    In a volume a hole must also be closed in the slices before and after it, and its size is in voxels.
+
+    A hole that another segment fills belongs to that segment: a small object, or a speck (SEG106). Polygons cannot have
+    holes; where one touches itself, its raster may enclose a pixel, and that is not flagged. Nets of thin lines enclose
+    small loops by nature: the rule ignores categories that are `thin`, and segments that are narrow on average and very
+    long. It also ignores crowds, void, and masks that their storage changed (SEG010).
 
     Why: no annotator draws a hole of three pixels. It is left over from a brush or from thresholding. When you convert
     to polygons, it becomes a ring of its own, and it is lost where the format cannot hold holes.
