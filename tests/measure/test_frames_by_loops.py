@@ -147,6 +147,13 @@ def _measurement(name: str, needs: Sequence[str] = ()) -> BatchMeasurement:
     return BatchMeasurement(frozenset(), {name: {}}, frozenset(needs), lambda view: pa.table({}))
 
 
+def test_a_measurement_comes_after_what_it_needs_and_refers_to_but_not_after_itself() -> None:
+    tables = {"parts": {"segment": "segments"}, "pairs": {"a": "segments", "b": "parts", "c": "pairs"}}
+    one = BatchMeasurement(frozenset(), tables, frozenset(["walk", "pairs"]), lambda view: pa.table({}))
+    assert one.after == {"walk", "segments"}
+    assert BatchMeasurement(frozenset(), {}, frozenset(), lambda view: pa.table({})).after == set()
+
+
 def test_measurements_come_after_those_that_they_need() -> None:
     several = [_measurement("a", ["c", "elsewhere"]), _measurement("b"), _measurement("c", ["b"]), _measurement("d")]
     for order in permutations(several):

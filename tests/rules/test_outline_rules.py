@@ -90,6 +90,9 @@ def test_pictures_taken_from_close_by_may_be_filled() -> None:
 
     assert found([full] * 4 + [half] * 4) == 4
     assert found([full] * 5 + [half] * 4) == 0
+    assert found([full] * 9 + [half] * 4) == 0  # and more than the least number
+    assert found([full] * 5 + [half] * 45) == 5  # a tenth is not more than a tenth
+    assert found([full] * 6 + [half] * 45) == 0
 
 
 @pytest.mark.parametrize(

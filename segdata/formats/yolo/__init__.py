@@ -46,6 +46,7 @@ CHECKED = (
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
 _NAMED_POLYGON = rb"(?m)^[^\s\d][^\n\t]*?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"  # which is reported
+_COMMA_POLYGON = rb"(?m)^\d+([ \t]+-?\d+,\d+){6,}[ \t\r]*$"  # decimal commas, which are reported
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 _LABELS = r"(^|/)labels/(.*/)?[^/]*\.txt$"
 
@@ -63,6 +64,9 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     misspelt = probe.heads(_LABELS, _NAMED_POLYGON, most=64) if documents else []
     if misspelt:
         return FormatMatch(0.9, f"{misspelt[0]} has lines of a name and a polygon")
+    commas = probe.heads(_LABELS, _COMMA_POLYGON, most=64)
+    if commas:
+        return FormatMatch(0.9, f"{commas[0]} has lines of a class and a polygon, with decimal commas")
     empty = probe.matching(_LABELS) if documents and not probe.heads(_LABELS, rb"\S", most=64) else []
     described = probe.heads(r"^[^/]*\.ya?ml$", rb"(?m)^names\s*:") if empty else []
     if described:

@@ -165,6 +165,9 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
         shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
         message = f"{shown!r} is not a row of numbers; left out"
         with suppress(ValueError):
+            [float(word.replace(b",", b".")) for word in words]
+            message = f"{shown!r} has commas in its numbers; write points (0.5); left out"
+        with suppress(ValueError):
             values = [float(word) for word in words[1:]]
             if len(values) >= 2 * _FEWEST:
                 name = words[0][:40].decode("utf-8", "backslashreplace")

@@ -349,3 +349,21 @@ def test_numbered_folders_of_images_have_numbered_folders_of_labels(tmp_path: Pa
     opened = segdata.read(tmp_path)
     assert len(masks(opened)) == 3
     assert codes(opened) == []
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_decimal_commas_are_named(described: bool, tmp_path: Path) -> None:
+    """As a spreadsheet of another language writes them: the dataset is recognised, and each line says why."""
+    root = dataset(tmp_path, {"a": "0 0,1 0,1 0,9 0,1 0,5 0,8\n1 0,2 0,2 0,4 0,2 0,3 0,4\n"})
+    if not described:
+        (root / "data.yaml").unlink()
+    findings = [finding for finding in segdata.validate(root, one_by_one=True).findings if finding.code == "SEG004"]
+    lines = [finding.message for finding in findings if "commas in its numbers" in finding.message]
+    assert len(lines) == 2
+    assert "'0 0,1 0,1 0,9 0,1 0,5 0,8' has commas in its numbers; write points (0.5); left out" in lines[0]
+
+
+def test_other_words_with_commas_are_no_numbers(tmp_path: Path) -> None:
+    root = dataset(tmp_path, {"a": "0 .1 .1 .9 .1 .5 .8\n0 a,1 .1 .9 .1 .5 .8\n"})
+    (finding,) = (each for each in segdata.validate(root).findings if each.code == "SEG004")
+    assert "is not a row of numbers" in finding.message
