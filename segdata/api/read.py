@@ -208,7 +208,6 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
     defects = tuple(
         Defect("SEG011", f"the folder is a dataset of its own ({name}), and is not read; give it as DATA", folder)
         for folder, name in unread
-        if root / folder not in seen
     )
     return AlteredSource(opened, keep_batch, defects) if defects else opened
 

@@ -4,7 +4,7 @@ import filecmp
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -303,15 +303,13 @@ def detect_layout(root: Path) -> SplitLayout:
     if layout.parts or layout.unread or root.is_file():
         return layout
     _check_apart(root, _folders_with_splits(root, name), name)
-    unread = _unread_folders(seen, name)
-    own = [path for path in _folders_of_documents(seen) if path not in unread and _structured_format(path) == name]
-    whole = [path for path in (*own, *unread) if has_images(path)]
-    if len(own) == 1 and own[0] in whole:
-        _check_apart(root, {path: _structured_format(path) or name for path in whole}, name)
-    return msgspec.structs.replace(layout, unread=unread)
+    formats = {path: _structured_format(path) for path in _folders_of_documents(seen) if has_images(path)}
+    if list(formats.values()).count(name) == 1:
+        _check_apart(root, {path: held for path, held in formats.items() if held not in (None, *PLAIN_FORMATS)}, name)
+    return msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
 
 
-def _check_apart(root: Path, datasets: dict[Path, str], format: str) -> None:
+def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -> None:
     """Raise AmbiguousFormatError if there are several datasets, by folder with their formats, labels beside images."""
     if len(datasets) > 1:
         listed = [f"{path.relative_to(root).as_posix()} ({name})" for path, name in datasets.items()]
@@ -343,14 +341,14 @@ def _holders_of_splits(folder: Path, depth: int = 0) -> Iterator[Path]:
 
 def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
     """The folders with documents of a format that is not read: a second dataset, often the same in another form."""
-    folders = _folders_of_documents(seen) if format != "canonical" else []
+    folders = _folders_of_documents(seen, 1) if format != "canonical" else []
     formats = {path: _structured_format(path) for path in folders}
     return tuple(path for path, name in formats.items() if name not in (None, format, *PLAIN_FORMATS))
 
 
-def _folders_of_documents(seen: FileProbe) -> list[Path]:
-    """The folders in the dataset's that hold documents, or whose folders do."""
-    names = [name for name in seen.names if name.count("/") in (1, 2) and name.lower().endswith(_DOCUMENTS)]
+def _folders_of_documents(seen: FileProbe, depth: int = 2) -> list[Path]:
+    """The folders in the dataset's that hold documents, or whose folders do down to a depth."""
+    names = [name for name in seen.names if 1 <= name.count("/") <= depth and name.lower().endswith(_DOCUMENTS)]
     return sorted({seen.root / name.partition("/")[0] for name in names})[:_MOST_FOLDERS]
 
 

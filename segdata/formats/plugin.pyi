@@ -35,6 +35,8 @@ from segdata.formats.shared.derived_sources import ChainedSource as ChainedSourc
 from segdata.formats.shared.images import ImageFolder as ImageFolder
 from segdata.formats.shared.images import open_image as open_image
 from segdata.formats.shared.images import read_header as read_header
+from segdata.formats.shared.label_files import find_label_files as find_label_files
+from segdata.formats.shared.label_files import pair_label_files as pair_label_files
 from segdata.formats.shared.mask_files import MaskFile as MaskFile
 from segdata.formats.shared.mask_files import ValueRuns as ValueRuns
 from segdata.formats.shared.mask_files import decode_mask as decode_mask
@@ -53,8 +55,6 @@ from segdata.formats.shared.painting import segment_examples as segment_examples
 from segdata.formats.shared.painting import segments_by_image as segments_by_image
 from segdata.formats.shared.painting import start_folder as start_folder
 from segdata.formats.shared.pairing import find_images as find_images
-from segdata.formats.shared.pairing import find_label_files as find_label_files
-from segdata.formats.shared.pairing import pair_label_files as pair_label_files
 from segdata.formats.shared.per_image import BrokenLabelsError as BrokenLabelsError
 from segdata.formats.shared.per_image import ImageAnnotation as ImageAnnotation
 from segdata.formats.shared.per_image import ImageEntry as ImageEntry

@@ -199,7 +199,7 @@ def test_labels_beside_their_images_and_other_datasets_with_theirs_are_several(t
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "drawn/a.png")
     found = segdata.validate(tmp_path).findings
     (told,) = (each.message for each in found if each.code == "SEG011" and each.severity != "info")
-    assert told == "labels in exported/ are not read; give exported as DATA to read them"
+    assert told == "the folder is a dataset of its own (coco-instances), and is not read; give it as DATA"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "exported/a.png")
     with pytest.raises(
         SegdataError, match=r"as DATA: drawn \(labelme\), exported \(coco-instances\); or --from labelme"

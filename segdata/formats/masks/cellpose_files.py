@@ -32,6 +32,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.masks.cellpose import LOSSES
 from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.painting import (
     ImageSegments,
@@ -40,7 +41,7 @@ from segdata.formats.shared.painting import (
     number_segments,
     start_folder,
 )
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, pair_label_files, write_index
+from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

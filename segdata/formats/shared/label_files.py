@@ -1,0 +1,135 @@
+"""Label files: one for each image, paired with it by the name that it states, or by its own."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from segdata.core.finding import Defect
+from segdata.core.format import LOSSES_FILE
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names, walk_files
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import no_images_defect, unsupported_files
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+
+
+def pair_label_files(
+    root: Path, suffix: str, images: Path | None, stated: Callable[[Path], str | None] = lambda path: None
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """Pair the label files at or below `root` with their images.
+
+    Parameters
+    ----------
+    root : the file or folder that the user named
+    suffix : how label files end, in lower case: ``".json"``
+    images : where the images are; None: beside the label files, or in a folder ``images`` there or next to `root`
+    stated : returns the name of the image that a label file states, in the folder of the label file, or None; a label
+        file that states none has the name of its image, with another extension. For labels that are called like
+        ``a.png.txt`` it is ``lambda path: path.stem``
+
+    Returns an entry for each image, and the defects: two label files for one image, files without a partner. An image
+    that is not found has the stated name as its id, or that of its label file.
+    """
+    labels = find_label_files(root, suffix)
+    named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
+    folder_root = dataset_folder(root)
+    places = [images] if images else [folder_root, folder_root / "images", folder_root.parent / "images"]
+    partner, folder = _partners(named, [_image_folder(place, deep=root.is_dir()) for place in places])
+    entries: dict[str, ImageEntry] = {}
+    defects = []
+    for name, path in labels.items():
+        image_id = partner.get(name) or named[name] or name
+        if image_id in entries:
+            message = f"a second label file for image {image_id!r}; the first one is read"
+            defects.append(Defect("SEG008", message, relative_path(root, path), image=image_id))
+            continue
+        entries[image_id] = ImageEntry(image_id, folder.paths.get(image_id), (path,))
+        if partner and name not in partner:
+            defects.append(Defect("SEG002", "the image file does not exist", relative_path(root, path), image=image_id))
+    if root.is_dir():
+        defects += unsupported_files(root, [root])
+    if not partner:
+        return list(entries.values()), [
+            *(defect for defect in defects if defect.code == "SEG021"),
+            *([no_images_defect(len(entries), folder_root, images)] if entries else []),
+        ]
+    if root.is_dir():
+        defects += add_unlabelled_images(entries, folder)
+    return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def add_unlabelled_images(
+    entries: dict[str, ImageEntry], folder: ImageFolder, claimed: Iterable[str] = ()
+) -> Iterator[Defect]:
+    """Add the images of a folder that have no label file to `entries`; yields their defects.
+
+    `claimed`: names that are not added. An image called as one with labels but for its extension (`a.png` beside
+    `a.jpg` and `a.json`) is most often its mask, and is not added either; all of these have one defect.
+    """
+    labelled = {name.rpartition(".")[0] for name in entries}
+    beside = []
+    for name in sorted(folder.paths.keys() - entries.keys() - set(claimed)):
+        if name.rpartition(".")[0] in labelled:
+            beside.append(name)
+            continue
+        entries[name] = ImageEntry(name, folder.paths[name])
+        yield Defect("SEG011", "an image without labels", name, image=name)
+    if beside:
+        are = "is a file" if len(beside) == 1 else f"are {len(beside):,} files"
+        message = f"there {are} with the name of an image with labels and another extension: not read"
+        yield Defect("SEG011", message, beside[0], severity="info")
+
+
+def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
+    """The label files by their paths below the dataset's root; `root` may be one itself.
+
+    Hidden files and folders, and the list of losses that `segdata convert` leaves with what it wrote, are no labels.
+    """
+    if root.is_file():
+        return {root.name: root}
+    paths = {}
+    for name, path in walk_files(root):
+        if path.name.lower().endswith(suffix) and not path.name.startswith(".") and name != LOSSES_FILE:
+            check_path_name(path)
+            paths[name] = path
+    return paths
+
+
+def _in_folder_of(name: str, image: str | None) -> str | None:
+    """The image that a label file names, in the label file's folder; None if it names none, or an unsafe path."""
+    if image is None or is_unsafe_path(image):
+        return None
+    return PurePosixPath(name).with_name(PurePosixPath(image).name).as_posix()
+
+
+def _image_folder(place: Path, deep: bool) -> ImageFolder:
+    """The image files in a folder; `deep`: at any depth. A single label file may lie in a folder with much else."""
+    if deep or not place.is_dir():
+        return ImageFolder.below(place)
+    return ImageFolder(
+        place, {path.name: path for path in sorted(place.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    )
+
+
+def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -> tuple[dict[str, str], ImageFolder]:
+    """The image file of each label file, from the first folder that has any; a label file may name its image."""
+    for folder in folders:
+        partner = {name: image for name, image in named.items() if image in folder.paths}
+        labels, images = named.keys() - partner.keys(), folder.paths.keys() - set(partner.values())
+        matched, _ = match_names(sorted(labels), sorted(images))
+        partner |= {name: image for name, image in matched.items() if named[name] is None}
+        if partner:
+            return partner, folder
+    for folder in folders:  # images/a.png and labels/a.xml, at any depth
+        labels_of, images_of = _by_own_name(named), _by_own_name(folder.paths)
+        matched, _ = match_names(labels_of, images_of)
+        if 2 * len(matched) >= min(len(named), len(folder.paths)) > 0:
+            return {labels_of[label]: images_of[image] for label, image in matched.items()}, folder
+    return {}, ImageFolder(None)
+
+
+def _by_own_name(paths: Iterable[str]) -> dict[str, str]:
+    """The paths by the names of their files, without those that several have."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        names.setdefault(PurePosixPath(path).name, []).append(path)
+    return {name: several[0] for name, several in names.items() if len(several) == 1}
