@@ -331,7 +331,8 @@ def _folders_with_splits(root: Path, format: str) -> dict[Path, str]:
 def _holders_of_splits(folder: Path, depth: int = 0) -> Iterator[Path]:
     """The topmost folders in a folder that have two folders called as splits, or more."""
     with os.scandir(folder) as entries:
-        inside = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(_HIDDEN))
+        visible = [entry for entry in entries if not entry.name.startswith(_HIDDEN)]
+    inside = sorted(each.name for each in visible if each.is_dir(follow_symlinks=False))
     if depth and sum(SPLIT_WORD.fullmatch(name) is not None for name in inside) > 1:
         yield folder
     elif depth < _DEEPEST_SPLITS:
