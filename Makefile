@@ -47,17 +47,17 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
-build/peers/.installed: benchmarks/peers.txt | $(BIN)/uv
+build/peers/.installed: benchmarks/peers/requirements.txt | $(BIN)/uv
 	$(BIN)/uv venv -q --clear build/peers
-	$(BIN)/uv pip install -q --python build/peers/bin/python -r benchmarks/peers.txt
+	$(BIN)/uv pip install -q --python build/peers/bin/python -r benchmarks/peers/requirements.txt
 	@touch $@
 
 bench: install build/peers/.installed
-	$(BIN)/python -m benchmarks.against_peers 500 20000
-	$(BIN)/python -m benchmarks.masks
-	$(BIN)/python -m benchmarks.at_scale
-	$(BIN)/python -m benchmarks.kernels
-	$(BIN)/python -m benchmarks.growth --quick
+	$(BIN)/python -m benchmarks.speed.against_peers 500 20000
+	$(BIN)/python -m benchmarks.speed.masks
+	$(BIN)/python -m benchmarks.speed.at_scale
+	$(BIN)/python -m benchmarks.speed.kernels
+	$(BIN)/python -m benchmarks.speed.growth --quick
 
 clean:
 	rm -rf .venv build segdata.egg-info segdata/core/kernels/_compiled/*.c segdata/core/kernels/_compiled/*.so

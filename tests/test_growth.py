@@ -1,4 +1,4 @@
-"""Growth as counts of work: rows, bytes and passes, never times; `benchmarks/growth.py` has times and memory."""
+"""Growth as counts of work: rows, bytes and passes, never times; `benchmarks/speed/growth.py` has times and memory."""
 
 import json
 from collections import Counter

@@ -22,24 +22,24 @@ UNSEEDED = {
     "SEG219": "the sample data have a taxonomy: tests/formats/masks/test_provisional.py",
     "SEG030": "tests/rules/test_systematic_rules.py, and the releases of TACO of June 2019",
     "SEG130": "tests/rules/test_systematic_rules.py",
-    "SEG313": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
-    "SEG360": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
-    "SEG314": "tests/rules/test_displaced_labels.py and benchmarks/planted_defects.py",
-    "SEG132": "tests/rules/test_copied_and_cut.py and benchmarks/planted_defects.py",
+    "SEG313": "tests/rules/test_outlier_rules.py and benchmarks/rules/outliers.py",
+    "SEG360": "tests/rules/test_outlier_rules.py and benchmarks/rules/outliers.py",
+    "SEG314": "tests/rules/test_displaced_labels.py and benchmarks/defects/planted.py",
+    "SEG132": "tests/rules/test_copied_and_cut.py and benchmarks/defects/planted.py",
     "SEG131": "tests/rules/test_copied_and_cut.py",
     "SEG133": "tests/rules/test_copied_and_cut.py",
     "SEG315": "tests/rules/test_copied_and_cut.py",
     "SEG316": "tests/rules/test_copied_and_cut.py",
     "SEG317": "tests/rules/test_copied_and_cut.py",
-    "SEG318": "tests/rules/test_misplaced_category.py and benchmarks/planted_eighth.py",
-    "SEG362": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
-    "SEG363": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
+    "SEG318": "tests/rules/test_misplaced_category.py and benchmarks/defects/list_08.py",
+    "SEG362": "tests/rules/test_successions.py and benchmarks/defects/planted.py",
+    "SEG363": "tests/rules/test_successions.py and benchmarks/defects/planted.py",
     "SEG361": "tests/rules/test_copied_and_cut.py",
-    "SEG359": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
+    "SEG359": "tests/rules/test_outlier_rules.py and benchmarks/rules/outliers.py",
     "SEG021": "the sample data are images that every decoder knows: tests/formats/shared/test_images.py",
     "SEG103": "only canonical tables can hold it, the same id twice in a file is SEG008: the pictures of its page",
 }
-JUDGED = Path(segdata.__file__).parents[1] / "benchmarks" / "rules_proof.yaml"
+JUDGED = Path(segdata.__file__).parents[1] / "benchmarks" / "rules" / "proof.yaml"
 FORMS = ("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 
 

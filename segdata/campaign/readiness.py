@@ -201,7 +201,7 @@ ReasonKind = Literal[
     "no-boundary-rule",
 ]
 REASON_KINDS: tuple[ReasonKind, ...] = get_args(ReasonKind)
-_LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/pilot_coverage.py
+_LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/agreement/pilots.py
 _MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
 _MOST_UNLABELLED = 0.05
 _OFTEN = 0.05  # of the rarer category's segments

@@ -25,7 +25,7 @@ MODEL_FREE = (
     "low_contrast", "odd_edge", "low_edge", "edge_on_outline", "traced", "less_traced", "distinct", "less_distinct",
 )  # fmt: skip
 # Features that are rarely large in a correct label, whatever the kind of error. Chosen on errors in the sets of
-# `benchmarks.flag_sets` whose names end in "-dev" (docs/results/flag.md).
+# `benchmarks.flag.drawn_sets` whose names end in "-dev" (docs/results/flag.md).
 SURPRISES = ("ratio", "odd_compact", "lies_in", "holed", "knot")
 # What each feature that can be odd tells, in words; of the others "more" and "less" mean nothing.
 _IN_WORDS = {

@@ -118,8 +118,8 @@ def split_instance(
     Defaults: COCO (50 images), TACO, GBM40, kudzu, crops, lemons, StarDist and COCO's panoptic sample, 12,000 segments,
     have no finding; the nuclei of the Data Science Bowl 2018 (29461) have 1, a nucleus in two halves. The rule finds 58
     % of 1000 straight cuts through segments of five of these datasets, at any angle, and 81 % of those in nuclei of
-    GBM40 from 16 x 16 to 32 x 32 pixels (`benchmarks/instances.py`). The others are shorter than min_length, end at a
-    corner of the outline, or go through objects that are large for their category.
+    GBM40 from 16 x 16 to 32 x 32 pixels (`benchmarks/rules/instances.py`). The others are shorter than min_length, end
+    at a corner of the outline, or go through objects that are large for their category.
     """
     seams = tables.seams
     thing_segments = is_thing(tables)

@@ -79,7 +79,7 @@ def unseparated_instances(
     before they were corrected) 5: two or three nuclei in 8 of these 9, the other is bent. COCO (50 images), TACO,
     kudzu, crops, lemons and StarDist have none: too few of a category in an image, or of too different sizes. The
     severity is info, since 9 findings say little about its precision. It and SEG108 find 31 % of the pairs of touching
-    nuclei of GBM40 that were made one (`benchmarks/instances.py`).
+    nuclei of GBM40 that were made one (`benchmarks/rules/instances.py`).
     """
     bridged = bridged_segments(tables)
     large = (bridged["neck"] > min_neck) & (bridged["area_z"] >= min_area_z) & (bridged["bent_z"] >= min_bent_z)

@@ -1,4 +1,4 @@
-"""The figure that `benchmarks/agreement.py` times is panopticapi's, and that of the command."""
+"""The figure that `benchmarks/speed/agreement.py` times is panopticapi's, and that of the command."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_pq_of_annotators_who_confuse_categories_is_that_of_panopticapi(
     if not BENCHMARKS.is_dir():
         pytest.skip("installed without benchmarks")
     monkeypatch.setitem(sys.modules, "panopticapi", None)
-    from benchmarks import agreement
+    from benchmarks.speed import agreement
 
     files = agreement.write(tmp_path, 2, 2)
     name, loop = agreement.theirs(files)

@@ -107,7 +107,7 @@ def test_one_group_alone_tells_no_amounts() -> None:
 
 @pytest.mark.parametrize(("group_size", "skew"), [(1, skew) for skew in SKEWS] + [(5, "poisson"), (10, "lognormal")])
 def test_ranges_hold_the_truth_of_simulated_campaigns(group_size: int, skew: Skew) -> None:
-    """34 campaigns of each sort, 204 in all; `benchmarks/pilot_coverage.py` has more, and what a bootstrap would do."""
+    """34 campaigns of each sort, 204 in all; `benchmarks/agreement/pilots.py` has more, and a bootstrap."""
     rng = np.random.default_rng([1, group_size, SKEWS.index(skew)])
     held: dict[str, list[bool]] = {"segments": [], "images": [], "pixels": [], "whole": []}
     for at in range(34):

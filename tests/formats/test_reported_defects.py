@@ -1,4 +1,4 @@
-"""What people reported in public threads is named with its cause; `benchmarks/reported_defects.py` has all of it."""
+"""What people reported in public threads is named with its cause; `benchmarks/defects/reported.py` has all of it."""
 
 import base64
 import io

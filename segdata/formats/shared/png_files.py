@@ -1,8 +1,8 @@
 """Ordinary PNG files without Pillow: their header, and the values that they store.
 
-A mask is inflated ten times as fast by ISA-L as by zlib, which Pillow, OpenCV and libpng use (`benchmarks/masks.py`).
-Whatever is not ordinary, interlaced rows, transparent colours, texts ahead of the pixels, damage of any kind, is left
-to Pillow, which reads it or says what is wrong.
+A mask is inflated ten times as fast by ISA-L as by zlib, which Pillow, OpenCV and libpng use
+(`benchmarks/speed/masks.py`). Whatever is not ordinary, interlaced rows, transparent colours, texts ahead of the
+pixels, damage of any kind, is left to Pillow, which reads it or says what is wrong.
 
 Source: PNG specification (third edition), sections 5, 9 and 11.
 """

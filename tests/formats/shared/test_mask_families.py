@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
-from benchmarks.first_contact import (
+from benchmarks.first_contact.layouts import (
     ANEW,
     FRESH,
     HEIGHT,

@@ -1,0 +1,313 @@
+"""How well `flag` ranks errors that it did not learn from, on sets that it was not made on, beside plain baselines.
+
+    python -m benchmarks.flag.drawn_errors DATA WORK SET... [--seeds 1] [--only-images | --clean | --limits]
+
+SET is one of `benchmarks.flag.drawn_sets`, which trains the networks that judge it (WORK/SET/networks). Errors of each
+seed are drawn anew by that module's own hand. For every kind of error the ranking is learnt again without what it
+injects of that kind: the headline is of kinds that were never learnt. Prints tables for docs/results/flag.md.
+
+`--only-images` ranks images over all seeds together; `--clean` counts what is reported of the labels as they are, and
+`--limits` what is reported for several limits of trust.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.flag.drawn_sets import SOURCES, Drawn, built
+from benchmarks.flag.injected_trial import _of_image, _of_pixels
+from segdata.core.runs import Ints, Runs
+from segdata.noise import trust
+from segdata.noise.appearance import read_picture
+from segdata.noise.budget import expected_errors
+from segdata.noise.calibration import recalibrate
+from segdata.noise.corruptions import match_corruptions, training_rates
+from segdata.noise.error_types import KINDS, CorruptionKind, Corruptions
+from segdata.noise.evaluation import auroc, average_precision
+from segdata.noise.networks.predictions import open_predictions
+from segdata.noise.pipeline import single_threaded_blas
+from segdata.noise.predictor import NetworkPredictor
+from segdata.noise.ranking import FeatureTable, ImageFeatures, RankedCandidates, image_features, rank_candidates
+from segdata.noise.segments import Flags, Floats, GivenLabels, SegmentSet, runs_of_pixels
+from segdata.noise.thresholds import candidates_above, category_trust, flag_thresholds
+
+# What is injected to learn from that is of the same kind as an error of `flag_sets`.
+LEARNT: dict[str, tuple[CorruptionKind, ...]] = {
+    "speck": ("speck",), "sliver": ("sliver",), "core and ring": ("core",), "hole": ("hole",), "split": ("split",),
+    "bitten": ("bite", "erode"), "box": ("box",), "few corners": ("coarse",), "loose": ("dilate",),
+    "stale": ("shift", "stale"), "copy": ("copy",), "merge": ("merge",), "missing": ("missing",),
+    "bare image": ("missing", "bare"),
+}  # fmt: skip
+EVERY = tuple(sorted({kind for kinds in LEARNT.values() for kind in kinds}))
+TOP, TENTH, REPORTED = 40, 0.1, 0.05
+LIMITS = 0.2, 0.3, 0.4, 0.5, 0.6
+
+
+@dataclass
+class Page:
+    """One image: what is judged, the error that each candidate is about, and the scores of pixels."""
+
+    look: ImageFeatures
+    about: tuple[Ints, Ints]
+    kinds: Sequence[str]
+    pixels: dict[str, Floats]
+    loss: float
+
+
+def truth_of(drawn: Drawn, given: SegmentSet) -> Corruptions:
+    """The errors of an image, as candidates are matched with them."""
+    nothing, n = np.empty(0, np.int64), len(drawn.errors)
+
+    def runs(sides: Sequence[np.ndarray]) -> Runs:
+        pieces = [runs_of_pixels(np.flatnonzero(side.T.ravel()), 0, given.height) for side in sides]
+        return Runs.concatenate(pieces, [1] * n)
+
+    kinds: tuple[CorruptionKind, ...] = tuple(error.kind for error in drawn.errors)  # type: ignore[misc]  # other names
+    old, new = runs([error.old for error in drawn.errors]), runs([error.new for error in drawn.errors])
+    return Corruptions(kinds, np.ones(n), nothing, np.array(drawn.error, np.int64), nothing, old, new)
+
+
+def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page]:
+    """All images of a set with errors of a seed; None: as they are."""
+    data, drawn = built(folder, work, name, seed)
+    maps, predictions = data.maps(), open_predictions(work / name / "networks")
+    predictor = NetworkPredictor(predictions, frozenset(maps.classes))
+    labels, pages = GivenLabels.from_maps(maps, predictions.categories), []
+    for row in range(len(maps)):
+        given, seen, image = labels.image_segments(row), predictor.predict(row), drawn[maps.image_ids[row]]
+        rng = np.random.default_rng([0 if seed is None else seed, row])
+        look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
+        truth = truth_of(image, given)
+        about = match_corruptions(look.candidates, given, truth, predictor.things)
+        pages.append(Page(look, about, truth.kinds, _of_pixels(look.candidates, seen), _of_image(given, seen)["loss"]))
+    return pages
+
+
+def without(look: ImageFeatures, kinds: Sequence[str]) -> ImageFeatures:
+    """An image from which nothing is learnt of some kinds of error."""
+    number = [KINDS.index(kind) for kind in kinds]
+    gone = np.append(np.isin(look.kinds, number), False)
+    tables = []
+    for table in look.corrupted:
+        kept = ~gone[table.mistake]  # of -1 the last one
+        tables.append(FeatureTable(table.x[kept], table.mistake[kept], table.category[kept]))
+    return replace(look, corrupted=(tables[0], tables[1]))
+
+
+@dataclass
+class Trial:
+    """A set with errors of a seed, ranked."""
+
+    pages: list[Page]
+    ranked: RankedCandidates
+
+    def __post_init__(self) -> None:
+        first = np.cumsum([0, *(len(page.kinds) for page in self.pages)])
+        self.mistake = np.concatenate(
+            [
+                np.where(page.about[sort] >= 0, page.about[sort] + begin, -1)
+                for sort in (0, 1)
+                for page, begin in zip(self.pages, first.tolist(), strict=False)
+            ]
+        )
+        self.kinds = [kind for page in self.pages for kind in page.kinds]
+        self.of = np.repeat(np.arange(len(self.pages)), np.diff(first))
+        self.wrong = np.diff(first) > 0
+
+    def pixels(self, name: str) -> Floats:
+        """(n,) a score of pixels, in the order of the candidates."""
+        cut = [np.split(page.pixels[name], [len(page.look.candidates.annotated)]) for page in self.pages]
+        return np.concatenate([both[sort] for sort in (0, 1) for both in cut])
+
+    def scores(self) -> dict[str, Floats]:
+        """Name -> (n,) scores of candidates, greater is worse."""
+        rarity = []
+        for page in self.pages:
+            log = np.log(np.maximum(page.look.candidates.annotated.areas, 1))
+            rarity.append(np.abs(log - np.median(log)) if len(log) else log)
+        regions = np.zeros(int((self.ranked.row < 0).sum()))
+        by_lot = np.random.default_rng(0).random(len(self.mistake))
+        return {
+            "segdata": self.ranked.odds, "softmin (cleanlab)": self.pixels("softmin"), "pixels": self.pixels("pixels"),
+            "area rarity": np.append(np.concatenate(rarity), regions), "random": by_lot,
+        }  # fmt: skip
+
+    def images(self) -> dict[str, Floats]:
+        """Name -> (i,) scores of images, greater is worse."""
+        return {
+            "segdata": self.ranked.images(), "softmin (cleanlab)": 1 - self.ranked.softmin,
+            "mean probability": np.array([page.loss for page in self.pages]),
+            "random": np.random.default_rng(0).random(len(self.pages)),
+        }  # fmt: skip
+
+    def top(self, score: Floats, which: Flags) -> int:
+        """How many of the first candidates are about errors, among some candidates."""
+        order = np.argsort(-score[which], kind="stable")[:TOP]
+        return int((self.mistake[which][order] >= 0).sum())
+
+    def segments(self, score: Floats, which: Flags, kind: str | None = None) -> tuple[float, float, float, float]:
+        """AUROC, AP, chance, and recall in the first tenth, of wrong segments (of a kind) among some candidates."""
+        chosen = which & (self.ranked.row >= 0)
+        wrong = np.array([number >= 0 and kind in (None, self.kinds[number]) for number in self.mistake], bool)
+        right = self.mistake < 0
+        judged = chosen & (wrong | right)
+        n = int(np.ceil(TENTH * chosen.sum()))
+        top = np.flatnonzero(chosen)[np.argsort(-score[chosen], kind="stable")[:n]]
+        hits = wrong & chosen
+        figures = auroc(score[judged], wrong[judged])[0], average_precision(score[judged], wrong[judged])[0]
+        return float(figures[0]), float(figures[1]), float(hits[judged].mean()), wrong[top].sum() / max(hits.sum(), 1)
+
+
+def ranked_trial(pages: list[Page], unlearnt: Sequence[str] = ()) -> Trial:
+    """All images ranked, with nothing learnt of some kinds."""
+    with single_threaded_blas():
+        return Trial(pages, rank_candidates([without(page.look, unlearnt) for page in pages]))
+
+
+def tables(name: str, pages: list[Page]) -> list[str]:
+    """The tables of a set."""
+    trial = ranked_trial(pages)
+    known = trial.ranked.known_images[trial.ranked.image]
+    every = np.ones(len(known), bool)
+    lines = [
+        f"### {name}: {len(pages)} images, {int((~trial.ranked.known_images).sum())} that the model does not know",
+        "",
+    ]
+    held = {kind: ranked_trial(pages, LEARNT[kind]) for kind in sorted(set(trial.kinds))}
+    lines += ["| wrong segments, known images / all | AUROC | AP (chance) | recall in the first 10 % | of the top 40 |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for score_name, score in trial.scores().items():
+        both = [trial.segments(score, which) for which in (known, every)]
+        top = [trial.top(score, which) for which in (known, every)]
+        lines.append(_row(score_name, both, f"{top[0]} / {top[1]}"))
+    found = {
+        kind: [one.segments(one.ranked.odds, which, kind) for which in (known, every)] for kind, one in held.items()
+    }
+    good = [kind for kind in found if np.isfinite(found[kind][0][0]) and kind not in ("missing", "bare image")]
+    weight = [sum(each == kind for each in trial.kinds) for kind in good]
+    if good:
+        mean = np.average([np.array(found[kind])[:, [0, 3]] for kind in good], axis=0, weights=weight)
+        cells = f"{mean[0, 0]:.3f} / {mean[1, 0]:.3f} | | {mean[0, 1]:.2f} / {mean[1, 1]:.2f}"
+        lines.append(f"| segdata, kind not learnt | {cells} | |")
+    lines += ["", "| kind, known images | errors | segdata, not learnt: AUROC, recall | learnt | softmin |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for kind, n in zip(good, weight, strict=True):
+        learnt, soft = (trial.segments(score, known, kind) for score in (trial.ranked.odds, trial.pixels("softmin")))
+        cells = " | ".join(f"{each[0]:.2f}, {each[3]:.2f}" for each in (found[kind][0], learnt, soft))
+        lines.append(f"| {kind} | {n} | {cells} |")
+    lines += ["", "| images with errors | AUROC | AP (chance) |", "| --- | --- | --- |"]
+    for image_name, score in trial.images().items():
+        figures = auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]
+        lines.append(f"| {image_name} | {figures[0]:.3f} | {figures[1]:.3f} ({trial.wrong.mean():.3f}) |")
+    none = ranked_trial(pages, EVERY)
+    return [*lines, "", *COUNTED, counts("as learnt", trial), counts("no kind learnt", none)]
+
+
+def _row(name: str, both: Sequence[tuple[float, ...]], top: str) -> str:
+    cells = [f"{both[0][0]:.3f} / {both[1][0]:.3f}"]
+    cells.append(" / ".join(f"{each[1]:.3f} ({each[2]:.3f})" for each in both))
+    cells.append(f"{both[0][3]:.2f} / {both[1][3]:.2f}")
+    return f"| {name} | {' | '.join(cells)} | {top} |"
+
+
+COUNTED = (
+    "| | known images | misaligned | reported | about errors | sum of P | expected (95 %) | P above 0.8: n, P, errors "
+    "| all in known images: sum of P, errors |",
+    "| --- " * 9 + "|",
+)
+
+
+def counts(name: str, trial: Trial) -> str:
+    """A row: what is reported, how many errors it is about, and how many P and the interval say."""
+    ranked = trial.ranked
+    threshold = flag_thresholds(ranked, 2)
+    of_category = category_trust(ranked, ["", "thing"], threshold)
+    rows = candidates_above(ranked, of_category, threshold)
+    rows = rows[: int(np.ceil(REPORTED * (ranked.row >= 0).sum()))]
+    wrong, known = trial.mistake >= 0, ranked.known_images[ranked.image]
+    before = recalibrate(np.empty(0), np.empty(0, bool), base=ranked.base_odds)
+    expected = expected_errors(before.draws(ranked.odds[rows]))
+    probability = before.probability(ranked.odds)
+    sure = known & (probability > 0.8)
+    cells = [
+        f"{int(ranked.known_images.sum())} of {len(trial.pages)}",
+        str(int(ranked.move.any(axis=1).sum())),
+        f"{len(rows)}" + (f" ({of_category[0].reason})" if of_category[0].reason else ""),
+        str(int(wrong[rows].sum())),
+        f"{probability[rows].sum():.0f}",
+        f"{expected.n:.0f} ({math.floor(expected.low)} to {math.ceil(expected.high)})",
+        f"{int(sure.sum())}, {probability[sure].mean():.2f}, {wrong[sure].mean():.2f}" if sure.any() else "0",
+        f"{probability[known].sum():.0f}, {int(wrong[known].sum())}",
+    ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def limits_table(pages: list[Page]) -> list[str]:
+    """What is reported where other limits decide whether the model knows an image."""
+    lines, usual = list(COUNTED), trust.MIN_INFORMED
+    for limit in LIMITS:
+        trust.MIN_INFORMED = limit
+        try:
+            lines.append(counts(f"limit {limit:g}", ranked_trial(pages)))
+        finally:
+            trust.MIN_INFORMED = usual
+    return lines
+
+
+def images_table(name: str, trials: Sequence[tuple[Trial, Trial]]) -> list[str]:
+    """How well the images of a set are ranked over several seeds; of each as learnt, and without any kind drawn."""
+    some = [both for both in trials if 0 < both[0].wrong.sum() < len(both[0].wrong)]
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for trial, held in some:
+        scores = trial.images() | {"segdata, no kind learnt": held.images()["segdata"]}
+        for image_name, score in scores.items():
+            pair = auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]
+            figures.setdefault(image_name, []).append((float(pair[0]), float(pair[1])))
+    chance = np.mean([trial.wrong.mean() for trial, _ in some])
+    unknown = np.mean([(~trial.ranked.known_images).sum() for trial, _ in some])
+    title = f"{name}: {len(some[0][0].pages)} images, {unknown:.0f} not known, {len(some)} seeds"
+    lines = [f"| {title} | AUROC (standard deviation) | AP (chance {chance:.3f}) |", "| --- | --- | --- |"]
+    for image_name, pairs in figures.items():
+        (mean, ap), deviation = np.mean(pairs, axis=0), np.std([pair[0] for pair in pairs])
+        lines.append(f"| {image_name} | {mean:.3f} ({deviation:.3f}) | {ap:.3f} |")
+    return lines
+
+
+def main() -> None:
+    """Judge, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("sets", nargs="+", choices=SOURCES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only-images", action="store_true")
+    which.add_argument("--clean", action="store_true")
+    which.add_argument("--limits", action="store_true")
+    asked = parser.parse_args()
+    for name in asked.sets:
+        if asked.clean:
+            pages = pages_of(asked.data, asked.work, name, None)
+            rows = (
+                counts(f"{name}, no errors put in", ranked_trial(pages)),
+                counts("no kind learnt", ranked_trial(pages, EVERY)),
+            )
+            print("\n".join([*COUNTED, *rows, ""]), flush=True)
+            continue
+        every = ((seed, pages_of(asked.data, asked.work, name, seed)) for seed in asked.seeds)
+        if asked.only_images:
+            trials = [(ranked_trial(pages), ranked_trial(pages, EVERY)) for _, pages in every]
+            print("\n".join([*images_table(name, trials), ""]), flush=True)
+            continue
+        for seed, pages in every:
+            title = f"{name}, seed {seed}"
+            lines = [f"### {title}", "", *limits_table(pages)] if asked.limits else tables(title, pages)
+            print("\n".join([*lines, ""]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
