@@ -18,10 +18,10 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.paths import TEMPORARY_FOLDERS, is_unsafe_path, split_of_folder, with_folder
 from segdata.core.storage import temporary_folder
 
-_MOST_ENTRIES = 2_000_000
-_MOST_RATIO = 100  # an archive that unpacks to more is refused if that is also more than
-_MOST_BYTES = 1 << 30
-_LONGEST = 255  # bytes of a name of a file or folder
+_MAX_ENTRIES = 2_000_000
+_MAX_RATIO = 100  # an archive that unpacks to more is refused if that is also more than
+_MAX_BYTES = 1 << 30
+_MAX_LENGTH = 255  # bytes of a name of a file or folder
 _PORTION = 1 << 20
 _NO_DATA = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 # A folder that stands alone in an archive is the dataset's root, unless it is a part of one.
@@ -69,8 +69,8 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
     ]
     if not entries:
         raise UnreadableError(f"{path}: the archive is empty")
-    if len(entries) > _MOST_ENTRIES:
-        raise UnreadableError(f"{path}: holds {len(entries):,} files, more than {_MOST_ENTRIES:,}; {remedy}")
+    if len(entries) > _MAX_ENTRIES:
+        raise UnreadableError(f"{path}: holds {len(entries):,} files, more than {_MAX_ENTRIES:,}; {remedy}")
     keys: set[str] = set()
     for entry in entries:
         name, shown = entry.filename, ascii(entry.filename)[:120]
@@ -81,13 +81,13 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
             raise UnreadableError(f"{path}: {shown} is a link; {remedy}")
         if entry.flag_bits & 1:
             raise UnreadableError(f"{path}: {shown} is encrypted; unzip it with its password and give the folder")
-        if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _LONGEST:
-            raise UnreadableError(f"{path}: the name {shown} is longer than {_LONGEST} bytes; rename it")
+        if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _MAX_LENGTH:
+            raise UnreadableError(f"{path}: the name {shown} is longer than {_MAX_LENGTH} bytes; rename it")
         if (key := PurePosixPath(name).as_posix()) in keys:
             raise UnreadableError(f"{path}: holds {shown} twice; remove one")
         keys.add(key)
     total = sum(entry.file_size for entry in entries)
-    if total > max(_MOST_BYTES, _MOST_RATIO * size):
+    if total > max(_MAX_BYTES, _MAX_RATIO * size):
         raise UnreadableError(f"{path}: {size:,} bytes unpack to {total:,}, as in a zip bomb; {remedy}")
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if total > free:

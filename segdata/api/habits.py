@@ -21,14 +21,14 @@ from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
 LEAST_FINDINGS = 5  # fewer are read one by one
-_LEAST_CATEGORIES = 2  # the same of categories, of which small samples have few; errors are read
+_MIN_CATEGORIES = 2  # the same of categories, of which small samples have few; errors are read
 DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
 PART_RATE = 0.5  # the same within one sequence, or for one annotator, of which there are many to choose from
 _FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
-_LEAST_SCALE = float(np.log(2) / 2)  # of the logarithm of pixels, which are whole numbers: factors below 3 are usual
-_MOST_NAMED = 3  # categories that a message names with their counts
-_MOST_LISTED = 12  # and without
-_MOST_PLACES = 5  # in a file that a message names
+_MIN_SCALE = float(np.log(2) / 2)  # of the logarithm of pixels, which are whole numbers: factors below 3 are usual
+_MAX_NAMED = 3  # categories that a message names with their counts
+_MAX_LISTED = 12  # and without
+_MAX_PLACES = 5  # in a file that a message names
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.,]*")  # what differs between messages of one cause
 _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
@@ -94,7 +94,7 @@ def fold_habits(
     for (code, severity, _, _), rest in groups.items():
         fold = _fold_categories if habits[code] == "category" else _fold_images
         few = habits[code] == "category" and severity != "error"
-        if len(rest) >= (_LEAST_CATEGORIES if few else LEAST_FINDINGS):
+        if len(rest) >= (_MIN_CATEGORIES if few else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
                 if summary.image is None:  # an image with many more than usual stands out, and is no habit
                     summary = replace(summary, severity=severities.get(code, severity))
@@ -118,9 +118,9 @@ def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[
     """One summary if the findings are about many of the categories."""
     named = [finding for finding in group if finding.category is not None]
     names = tuple(sorted({finding.category for finding in named if finding.category is not None}))
-    if len(names) < _LEAST_CATEGORIES or not is_habit(len(names), of.n_categories):
+    if len(names) < _MIN_CATEGORIES or not is_habit(len(names), of.n_categories):
         return
-    listed = ", ".join(names[:_MOST_LISTED]) + (", …" if len(names) > _MOST_LISTED else "")
+    listed = ", ".join(names[:_MAX_LISTED]) + (", …" if len(names) > _MAX_LISTED else "")
     message = (
         f"{len(names)} of {count_noun(of.n_categories, 'category')}: {listed}; "
         f"for example {named[0].category}: {named[0].message}"
@@ -148,8 +148,8 @@ def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]
     for own in by_cause.values():
         if len(own) >= LEAST_FINDINGS:
             own.sort(key=_position)
-            listed = ", ".join(finding.place or f"line {finding.line}" for finding in own[:_MOST_PLACES])
-            more = ", …" if len(own) > _MOST_PLACES else ""
+            listed = ", ".join(finding.place or f"line {finding.line}" for finding in own[:_MAX_PLACES])
+            more = ", …" if len(own) > _MAX_PLACES else ""
             yield _summary(own, f"{_count(own)} of one cause: {own[0].message}; at {listed}{more}"), own
 
 
@@ -242,7 +242,7 @@ def _stands_out(findings: Sequence[Finding]) -> Flags:
     nonempty = np.flatnonzero(pixels > 0)
     result = np.zeros(len(findings), bool)
     if len(nonempty):
-        score, _ = robust_z(np.log(pixels[nonempty]), np.zeros(len(nonempty), np.int64), _LEAST_SCALE)
+        score, _ = robust_z(np.log(pixels[nonempty]), np.zeros(len(nonempty), np.int64), _MIN_SCALE)
         result[nonempty] = score > _limit(len(nonempty))
     return result
 
@@ -305,7 +305,7 @@ def _spread(findings: Sequence[Finding]) -> str:
         parts += [f"{least:,} px each" if least == most else f"{least:,} to {most:,} px each, median {median:,.10g}"]
     names = Counter(finding.category for finding in findings if finding.category is not None)
     if len(names) > 1:
-        most_named = [f"{name} {count:,}" for name, count in names.most_common(_MOST_NAMED)]
+        most_named = [f"{name} {count:,}" for name, count in names.most_common(_MAX_NAMED)]
         others = len(names) - len(most_named)
         parts += [", ".join(most_named) + (f" and {count_noun(others, 'other category')}" if others else "")]
     return "; ".join(parts) + ("; " if parts else "")
@@ -317,7 +317,7 @@ def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
         return findings[0].message
     beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)
     says_something = all(" " in text for text in beginnings)  # not the name of a key alone
-    if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings) and says_something:
+    if 0 < len(beginnings) <= _MAX_NAMED and beginnings.total() == len(findings) and says_something:
         several = len(beginnings) > 1
         return "; ".join(f"{text} ({count:,} times)" if several else text for text, count in beginnings.most_common())
     middle = sorted(findings, key=lambda finding: finding.pixels or 0)[len(findings) // 2]  # in order if as large

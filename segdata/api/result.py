@@ -26,16 +26,16 @@ class Result:
 
     def __repr__(self) -> str:
         if isinstance(self, (tuple, list)):
-            return f"{type(self).__name__}({textwrap.shorten(repr([*self])[1:-1], _LONGEST, placeholder=' …')})"
+            return f"{type(self).__name__}({textwrap.shorten(repr([*self])[1:-1], _MAX_LENGTH, placeholder=' …')})"
         function = getattr(super().__repr__, "__func__", None)  # None: msgspec's
         if function is not None and not hasattr(function, "__wrapped__"):  # the class's own, not dataclass's
             name, mark, rest = super().__repr__().partition("(")
             return f"{type(self).__name__}({rest}" if mark and name.isidentifier() else f"{name}{mark}{rest}"
         parts = filter(None, (_brief(name, getattr(self, name)) for name in _field_names(self)))
-        return f"{type(self).__name__}({textwrap.shorten(', '.join(parts), _LONGEST, placeholder=' …')})"
+        return f"{type(self).__name__}({textwrap.shorten(', '.join(parts), _MAX_LENGTH, placeholder=' …')})"
 
 
-_LONGEST = 160  # characters of the fields in a representation, which is read in a notebook
+_MAX_LENGTH = 160  # characters of the fields in a representation, which is read in a notebook
 
 
 def _field_names(value: Any) -> Sequence[str]:  # Any: a structure or dataclass
@@ -48,7 +48,9 @@ def _brief(name: str, value: object) -> str:
     >>> _brief("images", 8), _brief("findings", [1] * 40)
     ('images=8', 'findings: 40')
     """
-    if isinstance(value, (str, int, float, Path)) or (isinstance(value, tuple) and len(repr(value)) <= _LONGEST // 4):
+    if isinstance(value, (str, int, float, Path)) or (
+        isinstance(value, tuple) and len(repr(value)) <= _MAX_LENGTH // 4
+    ):
         return f"{name}={value!r}"
     return f"{name}: {len(value)}" if isinstance(value, Sized) else ""
 

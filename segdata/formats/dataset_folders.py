@@ -19,15 +19,15 @@ from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import list_readable, probe_masks
 from segdata.formats.shared.file_names import MASK_FOLDERS, has_images
 
-_MOST_FILES = 5_000  # that are listed
-_MOST_HEADS = 8  # files of one suffix that are opened
-_MOST_FOLDERS = 24  # in which a dataset is looked for
-_DEEPEST_SPLITS = 3  # folders above those of splits
-_MOST_NAMED = 8  # folders in a message
-_HEAD = 1 << 16  # bytes
-_OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
+_MAX_FILES = 5_000  # files listed
+_MAX_HEADS = 8  # files opened of each suffix
+_MAX_FOLDERS = 24  # folders searched for datasets
+_MAX_DEPTH_OF_SPLITS = 3  # how deep the folders of splits are searched for
+_MAX_NAMED = 8  # folders in a message
+_HEAD_BYTES = 1 << 16
+_IMAGE_FOLDER = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # matches the beginning of a name
 _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
-PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
+PLAIN_FORMATS = ("colour-masks", "instance-ids")  # any folder of images may be one of these
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
 _ROIS = "segdata cannot read it: open the images in QuPath, import the regions, and export GeoJSON"
@@ -38,7 +38,7 @@ _ON_MAPS = "segdata cannot read it: burn the features into masks, as gdal_raster
 _BOXES = "boxes only, and segdata reads segments"
 _UNLABELLED = "they hold no labels: open the project there, choose Export, then JSON"
 _TASKS = rb'\A\s*\[\s*\{\s*("id"\s*:\s*\d+\s*,\s*)?"data"\s*:\s*\{[^{}]*"image"\s*:'
-# Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
+# Formats that segdata recognises but cannot read: name, pattern of paths, pattern of a file's first bytes, reason.
 _FOREIGN = (
     ("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
     ("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
@@ -68,15 +68,15 @@ _FOREIGN = (
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
     ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
-_EXPORTS = (_EXPORT, _UNLABELLED, _MASKLETS, _RENDERED, _ON_MAPS)  # of documents with the labels of images
+_EXPORTS = (_EXPORT, _UNLABELLED, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels
 _HIDDEN = "."
-_DOCUMENTS = (".json", ".geojson")  # that hold the labels of many images
+_DOCUMENTS = (".json", ".geojson")  # one file may hold the labels of many images
 
 
 def detect_format(root: Path, seen: FileProbe | None = None) -> str:
-    """The name of the format of a dataset; if there is none, raises SegdataError that names the contents.
+    """The name of the format of a dataset; raises SegdataError, which names the contents, if no format fits.
 
-    `seen`: what was seen of its files before.
+    `seen`: a probe of the dataset's files, if there is one already.
     """
     seen = seen or FileProbe(root)
     try:
@@ -93,11 +93,11 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         if len(inside) < 2:
             raise
         raise AmbiguousFormatError(
-            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(inside, _MOST_NAMED)}; "
+            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(inside, _MAX_NAMED)}; "
             f"or choose a format for all of it: {', '.join(f'--from {name}' for name in error.formats)}"
         ) from error
     except UnknownFormatError as error:
-        names = list(islice(_names(root), _MOST_FILES))
+        names = list(islice(_names(root), _MAX_FILES))
         foreign = _foreign(root, names)
         if not names:
             raise UnreadableError(f"{root}: holds no files") from error
@@ -105,9 +105,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
             first = shell_word(str(root / inside[0].rpartition(" (")[0]))
-            remedy = (
-                f"you can read {list_names(inside, _MOST_NAMED)} in it; give the one that you mean as DATA: {first}"
-            )
+            remedy = f"you can read {list_names(inside, _MAX_NAMED)} in it; give the one that you mean as DATA: {first}"
         elif foreign and _BOXES in foreign:
             remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
         elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
@@ -124,7 +122,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
 
 
 def _names(root: Path) -> Iterator[str]:
-    """Paths of the files below `root`, POSIX; the own name if `root` is a file."""
+    """POSIX paths of the files below `root`; the name of `root` itself if it is a file."""
     if root.is_file():
         yield root.name
     for folder, folders, names in os.walk(root):
@@ -133,15 +131,15 @@ def _names(root: Path) -> Iterator[str]:
 
 
 def describe_unread_documents(root: Path) -> str | None:
-    """The unreadable format of documents that hold the labels of images, and why; None if no such lies in a folder."""
-    names = [name for name in islice(_names(root), _MOST_FILES) if name.lower().endswith((*_DOCUMENTS, ".xml"))]
+    """The unreadable format of label documents in a folder, and why it cannot be read; None if there are none."""
+    names = [name for name in islice(_names(root), _MAX_FILES) if name.lower().endswith((*_DOCUMENTS, ".xml"))]
     return _foreign(root, names, _EXPORTS) if root.is_dir() else None
 
 
 def _foreign(root: Path, names: list[str], reasons: Sequence[str] = ()) -> str | None:
-    """The unreadable format that files look like, and why it cannot be read; None if there is none.
+    """The unreadable format that files look like, and why it cannot be read; None if they look like none.
 
-    `reasons`: only formats that cannot be read for one of these.
+    `reasons`: consider only formats that cannot be read for one of these reasons.
     """
     heads: dict[str, bytes] = {}
     for title, path, text, why in _FOREIGN:
@@ -150,22 +148,22 @@ def _foreign(root: Path, names: list[str], reasons: Sequence[str] = ()) -> str |
         matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
         if text is None and matching:
             return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
-        for name in matching[:_MOST_HEADS] if text else []:
+        for name in matching[:_MAX_HEADS] if text else []:
             if name not in heads:
                 heads[name] = b""
                 with suppress(OSError), (root if root.is_file() else root / name).open("rb") as file:
-                    heads[name] = file.read(_HEAD)
+                    heads[name] = file.read(_HEAD_BYTES)
             if text and re.search(text, heads[name], re.DOTALL):
                 return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
     return None
 
 
 def _content_summary(root: Path, names: list[str]) -> str:
-    """The number of files by suffix, and what the JSON files among them lack."""
+    """A phrase with the number of files of each suffix and what the JSON files lack."""
     counts = Counter(Path(name).suffix.lower() or "files without suffix" for name in names)
     held = [f"{count:,} {suffix}" for suffix, count in counts.most_common(4)]
     documents = [root if root.is_file() else root / name for name in names if name.lower().endswith(".json")]
-    sample = documents[:_MOST_HEADS]
+    sample = documents[:_MAX_HEADS]
     broken = sum(map(is_broken_json, sample))
     if broken:
         held.append(f"{broken} of the JSON files empty, cut off or no JSON")
@@ -175,13 +173,13 @@ def _content_summary(root: Path, names: list[str]) -> str:
 
 
 def _apart(seen: FileProbe) -> Iterator[str]:
-    """The subfolders of an unstructured folder of images, if each of them is a dataset with a structure."""
+    """The subfolders of an unstructured folder of images, if each is a structured dataset by itself."""
     root, clue = seen.root, seen.once(probe_masks)
     if root.is_file() or clue is None or clue.named:
         return
     datasets = []
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
-    for folder in folders if len(folders) <= _MOST_FOLDERS else []:
+    for folder in folders if len(folders) <= _MAX_FOLDERS else []:
         try:
             inside = FileProbe(folder)
             name = detect(folder, inside)
@@ -195,7 +193,7 @@ def _apart(seen: FileProbe) -> Iterator[str]:
 
 
 def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str, str]]:
-    """The folders in `root` that are datasets of other formats, if a folder in it is all of a dataset that was read.
+    """The folders in `root` that are datasets of other formats than the one that was read, each with its format.
 
     `place` is a path below `root` of something that was read; `format` is the dataset's. Each folder comes with its
     format.
@@ -205,7 +203,7 @@ def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str,
         if not below or detect(root / own) != format:
             return []
         others = sorted(path for path in root.iterdir() if path.is_dir() and path.name != own)
-        formats = [(path.name, _format_beyond_images(path)) for path in others[:_MOST_FOLDERS]]
+        formats = [(path.name, _format_beyond_images(path)) for path in others[:_MAX_FOLDERS]]
         return [(folder, name) for folder, name in formats if name is not None and name != format]
     return []
 
@@ -219,15 +217,15 @@ def _format_beyond_images(folder: Path) -> str | None:
 
 
 def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
-    """The folders at most two below `root` that are datasets, each with its format: "lemons (supervisely)".
+    """The folders up to two levels below `root` that are datasets, with their formats: "lemons (supervisely)".
 
-    `structured`: leave out those that are no more than folders of images.
+    `structured`: leave out folders that merely hold images.
     """
     places = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
     folders = sorted(path for path in places if _HIDDEN not in {part[0] for part in path.relative_to(root).parts})
     datasets: dict[Path, str] = {}
-    for folder in [] if root.is_file() else folders[:_MOST_FOLDERS]:
-        if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
+    for folder in [] if root.is_file() else folders[:_MAX_FOLDERS]:
+        if not _IMAGE_FOLDER.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
             with suppress(SegdataError):
                 name = _format_of(folder)
                 plain = name == "colour-masks" and not structured
@@ -240,7 +238,7 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
 
 
 def _format_of(folder: Path) -> str:
-    """The format of a folder, also of one whose splits lie apart; raises SegdataError if there is none."""
+    """The format of a folder, whose splits may lie in subfolders; raises SegdataError if there is none."""
     try:
         return detect(folder)
     except SegdataError:
@@ -258,7 +256,7 @@ class SplitPath(msgspec.Struct, frozen=True):
 
 
 class SplitLayout(msgspec.Struct, frozen=True):
-    """The format of a dataset, and its parts."""
+    """The format of a dataset, and the places of its splits."""
 
     format: str  # the name of the format
     parts: tuple[SplitPath, ...] = ()  # by split; empty where the dataset is one file or folder for its reader
@@ -267,7 +265,7 @@ class SplitLayout(msgspec.Struct, frozen=True):
 
 
 def split_of_file(path: Path) -> str | None:
-    """The split that a dataset's file or folder is called by, or else the folder that it lies in, if that is all of it.
+    """The split that a dataset's file or folder is named after, or its parent folder; None if neither is just a split.
 
     >>> [split_of_file(Path(path)) for path in ("d/val.json", "train/labels.json", "test_3/labels.json", "d")]
     ['val', 'train', None, None]
@@ -277,7 +275,7 @@ def split_of_file(path: Path) -> str | None:
 
 
 def detect_layout(root: Path) -> SplitLayout:
-    """The format of a dataset, and the parts of one whose splits are folders or files of their own.
+    """Detect the format of a dataset, and its parts if the splits are folders or files of their own.
 
     Raises SegdataError as `detect_format` does.
     """
@@ -310,51 +308,51 @@ def detect_layout(root: Path) -> SplitLayout:
 
 
 def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -> None:
-    """Raise AmbiguousFormatError if there are several datasets, by folder with their formats, labels beside images."""
+    """Raise AmbiguousFormatError if several folders are datasets with labels beside images."""
     if len(datasets) > 1:
         listed = [f"{path.relative_to(root).as_posix()} ({name})" for path, name in datasets.items()]
         raise AmbiguousFormatError(
-            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(listed, _MOST_NAMED)}; "
+            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(listed, _MAX_NAMED)}; "
             f"or --from {format} reads all of that format as one",
             (format,),
         )
 
 
 def _folders_with_splits(root: Path, format: str) -> dict[Path, str]:
-    """The folders below `root` that hold folders of splits, each a dataset of a format by itself; with the format."""
-    several = list(islice(_holders_of_splits(root), _MOST_FOLDERS))
+    """The folders below `root` that hold folders of splits, each a dataset by itself, with their format."""
+    several = list(islice(_holders_of_splits(root), _MAX_FOLDERS))
     if len(several) < 2:
         return {}
     return {path: format for path in several if (parts := _folder_parts(path, format)) and parts.format == format}
 
 
 def _holders_of_splits(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """The topmost folders in a folder that have two folders called as splits, or more."""
+    """The topmost folders in a folder that have two or more subfolders named as splits."""
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(_HIDDEN)]
     inside = sorted(each.name for each in visible if each.is_dir(follow_symlinks=False))
     if depth and sum(SPLIT_WORD.fullmatch(name) is not None for name in inside) > 1:
         yield folder
-    elif depth < _DEEPEST_SPLITS:
-        for name in inside[:_MOST_FOLDERS]:
+    elif depth < _MAX_DEPTH_OF_SPLITS:
+        for name in inside[:_MAX_FOLDERS]:
             yield from _holders_of_splits(folder / name, depth + 1)
 
 
 def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
-    """The folders with documents of a format that is not read: a second dataset, often the same in another form."""
+    """The folders with documents of another format: a second dataset, often the same one in another form."""
     folders = _folders_of_documents(seen, 1) if format != "canonical" else []
     formats = {path: _structured_format(path) for path in folders}
     return tuple(path for path, name in formats.items() if name not in (None, format, *PLAIN_FORMATS))
 
 
 def _folders_of_documents(seen: FileProbe, depth: int = 2) -> list[Path]:
-    """The folders in the dataset's that hold documents, or whose folders do down to a depth."""
+    """The dataset's subfolders that hold documents, directly or down to a depth."""
     names = [name for name in seen.names if 1 <= name.count("/") <= depth and name.lower().endswith(_DOCUMENTS)]
-    return sorted({seen.root / name.partition("/")[0] for name in names})[:_MOST_FOLDERS]
+    return sorted({seen.root / name.partition("/")[0] for name in names})[:_MAX_FOLDERS]
 
 
 def named_layout(root: Path, chosen: Format) -> SplitLayout:
-    """The parts of a dataset whose format is known: its documents, or else its folders."""
+    """The parts of a dataset of a given format: its documents, or else its folders."""
     if chosen.list_documents is None:
         return SplitLayout(chosen.name)
     documents = chosen.list_documents(root) if root.is_dir() else []
@@ -370,7 +368,7 @@ def named_layout(root: Path, chosen: Format) -> SplitLayout:
 
 
 def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
-    """The documents that differ in the split that they are called by, and in nothing else; no parts if it is unclear.
+    """One document for each split if their names differ in the split alone; no parts if that is unclear.
 
     COCO keeps captions and keypoints of the same images beside its instances: the documents that are called as the
     format go before others.
@@ -393,7 +391,7 @@ def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
 
 
 def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
-    """The folders that are called as splits; None unless two or more of them are datasets of one format."""
+    """The folders named as splits; None unless two or more of them are datasets of one format."""
     if not root.is_dir():
         return None
     folders = [(split_of_name(path.name), path) for path in sorted(root.iterdir()) if path.is_dir()]
@@ -412,7 +410,7 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
 
 
 def _structured_format(folder: Path) -> str | None:
-    """The format of a folder; None if it is none, or if any folder of images may be that."""
+    """The format of a folder; None if it has none, or one that any folder of images may have."""
     with suppress(SegdataError):
         seen = FileProbe(folder)
         name = detect(folder, seen)
@@ -421,7 +419,7 @@ def _structured_format(folder: Path) -> str | None:
 
 
 def _is_named_layout(seen: FileProbe) -> bool:
-    """Whether folders tell masks and images apart."""
+    """Whether the names of folders tell masks from images."""
     clue = seen.once(probe_masks)
     return clue is not None and clue.named
 

@@ -157,7 +157,7 @@ def test_links_and_encrypted_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(archives, "_MAX_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(10 << 20))
     before = set(TEMPORARY_FOLDERS)

@@ -17,7 +17,7 @@ _KEYS = {
     "lvis": "neg_category_ids, or the synsets of categories",
 }
 _SAMPLE = 1 << 16
-_MOST_NAMED = 8  # files in a message
+_MAX_NAMED = 8  # files in a message
 _MAX_WHOLE = 1 << 20  # files up to this size are read completely
 
 
@@ -133,8 +133,8 @@ def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
     if not paths:
         raise UnreadableError(f"{root}: no {_sort_title(sort)} JSON in it or in its folder annotations")
     if len(paths) > 1:
-        names = ", ".join(path.relative_to(root).as_posix() for path in paths[:_MOST_NAMED])
-        more = ", …" if len(paths) > _MOST_NAMED else ""
+        names = ", ".join(path.relative_to(root).as_posix() for path in paths[:_MAX_NAMED])
+        more = ", …" if len(paths) > _MAX_NAMED else ""
         folder = paths[0].parent.relative_to(root).as_posix()
         several = f"{root.as_posix()}/{'' if folder == '.' else f'{folder}/'}*.json"
         raise UnreadableError(

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from segdata.formats.masks.levels import SmoothedReading
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
-_MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
+_MAX_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
 _NEAR = 16  # greys as near as this to black or white belong to it wherever one cuts
 _GREY_RANGE = 32  # between the channels of what compression makes of black and white
 _DECODED = 4  # masks, to see whether values are ids, or come from smoothing
@@ -327,7 +327,7 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
     meaning[between] = np.where(value[between] < half, black, white)
     pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
     far = between & (value > _NEAR) & (value < level - _NEAR)
-    doubtful = mask.lossy is not None or runs.area[far].sum() > _MOST_SMOOTHED * runs.area[value >= half].sum()
+    doubtful = mask.lossy is not None or runs.area[far].sum() > _MAX_SMOOTHED * runs.area[value >= half].sum()
     why = f"{mask.lossy} changed it" if mask.lossy else "it was smoothed, resized or compressed"
     message = (
         f"{count_noun(int(between.sum()), 'value')} between 0 and {level} in a binary mask ({pixels:,} px; cut at "

@@ -17,10 +17,10 @@ _FEW_LEVELS = 8  # more greys than this between the two of a binary mask come fr
 _NEAR = 16  # greys as near as this to black or white are what compression makes of them
 _TINGE = 8  # between the channels of greys that a conversion tinged
 _TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
-_LEAST_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
-_LEAST_INNER = 0.25  # of the pixels of a level have none but its own around them
-_LEAST_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
-_LEAST_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
+_MIN_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
+_MIN_INNER = 0.25  # of the pixels of a level have none but its own around them
+_MIN_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
+_MIN_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
 _TRIED = 12  # masks whose insides are looked at
 
 
@@ -80,12 +80,12 @@ def find_levels(counts: ValueCounts) -> Ints | None:
     if len(counts.value) <= _FEW_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
         return None
     channels = _channels(counts.value)
-    frequent = np.flatnonzero(counts.pixels >= _LEAST_LEVEL * counts.n_pixels)
+    frequent = np.flatnonzero(counts.pixels >= _MIN_LEVEL * counts.n_pixels)
     levels: list[int] = []
     for row in frequent[np.argsort(-counts.pixels[frequent], kind="stable")].tolist():
         if not levels or _distance(channels[row], channels[levels]).min() > _NEAR:
             levels.append(row)
-    levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _LEAST_INNER)
+    levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _MIN_INNER)
     return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
 
 
@@ -96,9 +96,9 @@ def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
     others[levels] = False
     short = counts.pixels[others].sum() < _TRANSITION * counts.runs[others].sum()
     n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _NEAR].sum()
-    if others.sum() <= _FEW_LEVELS or not short or n_near <= _LEAST_NEAR * counts.n_pixels:
+    if others.sum() <= _FEW_LEVELS or not short or n_near <= _MIN_NEAR * counts.n_pixels:
         return False
-    return _inner_share(counts, channels[levels], near=False) < 1 - _LEAST_NEAR
+    return _inner_share(counts, channels[levels], near=False) < 1 - _MIN_NEAR
 
 
 def _is_grey_ramp(palette: Palette) -> bool:
@@ -124,7 +124,7 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False)
     legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
     of_several = [mask for mask in shown.masks if len(mask.value) > 1]
     n_smoothed = sum(not np.isin(mask.value, legend.value).all() for mask in of_several)
-    if len(legend.value) == 0 or n_smoothed < (0 if wanted else _LEAST_SMOOTHED * len(of_several)):
+    if len(legend.value) == 0 or n_smoothed < (0 if wanted else _MIN_SMOOTHED * len(of_several)):
         return None
     levels = find_levels(shown)
     if levels is None:

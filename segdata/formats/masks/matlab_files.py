@@ -42,7 +42,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolve_names
 
-_MOST_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
+_MAX_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
 _FIELD = "Segmentation"
 _ENCODING = "MATLAB matrix"
 _OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
@@ -153,7 +153,7 @@ def _load(path: Path) -> dict[str, Variable]:
         with path.open("rb") as file:
             if file.read(10) == b"MATLAB 7.3":
                 raise UnreadableMatError("is a file of MATLAB 7.3, which is HDF5: save it with -v7")
-        return read_variables(path, _MOST_BYTES)
+        return read_variables(path, _MAX_BYTES)
     except OSError as error:
         raise UnreadableMatError(f"cannot be read: {error.strerror or error}") from error
     except TooLargeMatError as error:

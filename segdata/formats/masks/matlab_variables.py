@@ -22,7 +22,7 @@ _CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of arrays
 _NUMERIC = range(6, 16)
 _COMPLEX = 0x0800  # a flag beside the class
 _TAG = 8  # bytes, the least that an element takes
-_MOST_AXES, _MOST_ELEMENTS = 32, 1 << 40
+_MAX_AXES, _MAX_ELEMENTS = 32, 1 << 40
 _CHUNK = 1 << 20
 
 
@@ -145,7 +145,7 @@ def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
         return "", None
     shape = tuple(int(length) for length in elements.numbers())
     sides = [max(length, 1) for length in shape]  # numpy refuses large ones beside a 0, too
-    if not 2 <= len(shape) <= _MOST_AXES or min(shape) < 0 or math.prod(sides) > _MOST_ELEMENTS:
+    if not 2 <= len(shape) <= _MAX_AXES or min(shape) < 0 or math.prod(sides) > _MAX_ELEMENTS:
         raise DamagedMatError(f"an array of shape {shape}"[:100])
     name = elements.next()[1].tobytes().decode("latin-1")
     if kind == _CELL:

@@ -24,7 +24,7 @@ from segdata.formats.shared.file_names import is_zarr_folder
 
 LOSSES: frozenset[LossKind] = frozenset()  # nothing is written
 ALIASES = ("zarr", "ngff", "ome-ngff")
-_DEEPEST = 3  # folders below DATA in which .zarr folders are looked for
+_MAX_DEPTH = 3  # folders below DATA in which .zarr folders are looked for
 CHECKED = ("ome-zarr 0.18 (its files of versions 0.4 and 0.5)", "zarr (each number's pixels)")
 
 
@@ -52,7 +52,7 @@ def label_groups(root: Path) -> list[Path]:
         return []
     if is_zarr_folder(root / "labels") or (root.parent.name == "labels" and is_zarr_folder(root)):
         return [root]
-    return sorted(_groups_below(root, _DEEPEST))
+    return sorted(_groups_below(root, _MAX_DEPTH))
 
 
 def _groups_below(folder: Path, deep: int) -> Iterator[Path]:

@@ -22,10 +22,10 @@ from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
 
 _VOC_VOID = (224, 224, 192)
-_LEAST_MASKS = 10  # fewer masks do not tell what is rare
+_MIN_MASKS = 10  # fewer masks do not tell what is rare
 _FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
 _LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
-_FEWEST_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
+_MIN_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
 _DENSE = 8  # of as many numbers fewer than one occurs: they are no ids of classes
 _SINGLE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
 _TRIED = 12  # masks whose parts are counted
@@ -95,7 +95,7 @@ def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
 
 def _are_slips(counts: ValueCounts) -> Flags:
     """(k,) whether a value is doubted: in one mask of many, with so few pixels as hardly any value has in a mask."""
-    if len(counts.masks) < _LEAST_MASKS:
+    if len(counts.masks) < _MIN_MASKS:
         return np.zeros(len(counts.value), bool)
     shared = set(counts.value[counts.files > 1].tolist())
     areas = [
@@ -108,7 +108,7 @@ def _are_slips(counts: ValueCounts) -> Flags:
 
 def _rare(counts: ValueCounts) -> Iterator[Defect]:
     """An info for values that one mask in many has, with all of its pixels: a rare category, or a mistake."""
-    if len(counts.masks) < _LEAST_MASKS:
+    if len(counts.masks) < _MIN_MASKS:
         return
     rows = np.flatnonzero(counts.files == 1).tolist()
     for row in rows if len(rows) <= 3 else ():
@@ -233,7 +233,7 @@ def are_ids(counts: ValueCounts) -> bool:
     highest = [int(mask.value[-1]) for mask in counts.masks]
     numbered = [np.sum(mask.value > 0) >= 0.8 * top for mask, top in zip(counts.masks, highest, strict=True)]
     usual = float(np.median(highest))
-    if np.mean(numbered) <= 0.8 or usual < _FEWEST_INSTANCES:
+    if np.mean(numbered) <= 0.8 or usual < _MIN_INSTANCES:
         return False
     if usual > _LEAST_INSTANCES and 2 * len(set(highest)) > len(highest):
         return True

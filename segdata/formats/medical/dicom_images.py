@@ -30,11 +30,11 @@ from segdata.formats.shared.taxonomies import CategoryNames
 
 _HEAD = 512  # bytes that tell what a file is
 _SUFFIXES = (".dcm", ".dicom", ".ima")
-_LONGEST = 200  # letters of a remark
+_MAX_LENGTH = 200  # letters of a remark
 _META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
-_MOST_FILES = 100_000  # that are looked at in search of images
+_MAX_FILES = 100_000  # that are looked at in search of images
 _TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
     "Modality", "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient",
@@ -179,7 +179,7 @@ def remark_defects(remarks: Mapping[str, Sequence[str]]) -> list[Defect]:
     defects = []
     for remark, files in remarks.items():
         more = f", and of {len(files) - 1:,} more files" if len(files) > 1 else ""
-        text = " ".join(remark.split())[:_LONGEST]
+        text = " ".join(remark.split())[:_MAX_LENGTH]
         defects.append(Defect("SEG004", f"pydicom remarks{more}: {text}", files[0], severity="info"))
     return defects
 
@@ -191,7 +191,7 @@ def _files(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             count += 1
-            if count > _MOST_FILES:
+            if count > _MAX_FILES:
                 return
             path = Path(place, name)
             if path.is_file():

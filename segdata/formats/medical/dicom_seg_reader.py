@@ -45,7 +45,7 @@ from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
-_MOST_FRAMES = 1 << 20
+_MAX_FRAMES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
         raise OSError("unsupported: tiled slides (a segmentation of a whole slide image); export regions first")
     size = int(dataset.Rows), int(dataset.Columns)
     n_frames = int(dataset.get("NumberOfFrames") or 1)
-    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MOST_FRAMES:
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MAX_FRAMES:
         raise OSError(f"claims {n_frames:,} frames of {size[1]}x{size[0]} pixels")
     defects: list[Defect] = []
     segments = _parse_segments(dataset, defects, name)

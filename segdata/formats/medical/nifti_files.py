@@ -375,7 +375,7 @@ def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bo
 
 _LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 VolumeContent = Literal["labels", "intensities"]
-_MOST_VOXELS = 2_000  # that are not 0, after which slices are enough
+_MAX_VOXELS = 2_000  # that are not 0, after which slices are enough
 _ENOUGH_SLICES = 4
 _FEW_PAIRS = 200  # of neighbouring voxels; fewer say nothing
 FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
@@ -417,7 +417,7 @@ def _content_of_slices(path: Path, head: NiftiHeader) -> tuple[VolumeContent | N
         ):
             n_pairs, n_equal = n_pairs + int(both.sum()), n_equal + int((a == b)[both].sum())
         values |= set(np.unique(voxels[inside]).tolist())
-        if n_slices >= _ENOUGH_SLICES and n_voxels > _MOST_VOXELS:
+        if n_slices >= _ENOUGH_SLICES and n_voxels > _MAX_VOXELS:
             break
     if n_pairs < _FEW_PAIRS or (min(values) >= 0 and max(values) <= 1 and len(values) > 1):
         return None, len(values)

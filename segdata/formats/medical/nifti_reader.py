@@ -248,7 +248,7 @@ def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
         raise SegdataError(f"annotator is {pattern!r}, which is not a regular expression: {error}") from error
 
 
-_LEAST_VOLUMES, _OTHER_UNIT, _MOST_OTHER = 6, 7.0, 0.2  # volumes; times the usual side of voxels; share of the volumes
+_MIN_VOLUMES, _OTHER_UNIT, _MAX_OTHER = 6, 7.0, 0.2  # volumes; times the usual side of voxels; share of the volumes
 LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is which value of which file
 
 
@@ -323,12 +323,12 @@ def _other_units(opened: OpenVolumes) -> list[Defect]:
     """SEG017 for volumes whose voxels are far smaller or larger along all axes than those of nearly all others."""
     labels = [label for labelled in opened.volumes for label in labelled.labels[:1]]
     sizes = np.array([voxel_spacing(opened.heads[label.name].affine) for label in labels]).reshape(-1, 3)
-    if len(sizes) < _LEAST_VOLUMES:
+    if len(sizes) < _MIN_VOLUMES:
         return []
     usual = np.median(sizes, axis=0)
     times = sizes / np.where(usual > 0, usual, np.nan)
     far = np.flatnonzero((times >= _OTHER_UNIT).all(axis=1) | (times <= 1 / _OTHER_UNIT).all(axis=1))
-    if len(far) > _MOST_OTHER * len(sizes):
+    if len(far) > _MAX_OTHER * len(sizes):
         return []  # pictures of two scales
     defects = []
     for k in far.tolist():

@@ -125,7 +125,7 @@ def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
     return iter(sorted(files))
 
 
-_MOST_ALIKE = 32  # files with the same kind of name that are all looked at; of more, so many
+_MAX_ALIKE = 32  # files with the same kind of name that are all looked at; of more, so many
 
 
 def _find_labels(root: Path, files: dict[str, Path], defects: list[Defect] | None) -> tuple[set[str], set[str]]:
@@ -184,7 +184,7 @@ def _contents(files: dict[str, Path]) -> dict[str, tuple[VolumeContent | None, i
         groups.setdefault((re.sub(r"\d+", "", key), _is_labels(name)), []).append(name)
     content: dict[str, tuple[VolumeContent | None, int]] = {}
     for names in groups.values():
-        few = names[:: -(-len(names) // _MOST_ALIKE)]
+        few = names[:: -(-len(names) // _MAX_ALIKE)]
         content |= {name: volume_content(files[name]) for name in few}
         if len({content[name][0] for name in few} - {None}) > 1:
             content |= {name: volume_content(files[name]) for name in names if name not in content}

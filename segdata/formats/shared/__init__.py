@@ -1,8 +1,8 @@
-"""What families of formats share: images, masks, pairing, taxonomies, and sets of losses for a format's `LOSSES`."""
+"""Shared by families of formats: images, masks, pairing, taxonomies, and sets of losses for a format's `LOSSES`."""
 
 from segdata.core.format import LossKind
 
-# Masks of one value a pixel, whatever the value means.
+# Masks with one value per pixel, whatever the value means.
 MASK_LOSSES: frozenset[LossKind] = frozenset({
     "annotator", "attributes", "annotation-attributes", "category", "empty-segment", "image-details", "overlap",
     "rings", "score", "secondary-categories", "segment-id", "source", "track",

@@ -35,7 +35,7 @@ from segdata.formats.shared.per_image import relative_path
 
 
 class WrappedSource(msgspec.Struct, frozen=True):
-    """What a source that is made of another has from it: all but `load`, until a class says otherwise."""
+    """Base of sources that wrap another one: forwards everything but `load` to it."""
 
     source: Source
 
@@ -79,7 +79,7 @@ class AlteredSource(WrappedSource, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The source's defects and the extra ones."""
+        """The source's defects, then the extra ones."""
         return (*self.source.defects, *self.extra_defects)
 
     def load(self, rows: Ints) -> Batch:
@@ -93,18 +93,18 @@ class AlteredSource(WrappedSource, frozen=True):
 
 
 class _AlteredReader(msgspec.Struct, frozen=True):
-    """Loads portions of a source, and alters them."""
+    """Loads portions of a source in another process, and alters them."""
 
     reader: PortionReader
     alter: Callable[[Batch], Batch]
 
     def load(self, portion: Any) -> Batch:  # Any: what the reader takes
-        """The images of a portion, altered."""
+        """The altered batch of a portion."""
         return self.alter(self.reader.load(portion))
 
 
 def keep_batch(batch: Batch) -> Batch:
-    """The batch as it is: of an `AlteredSource` that only has more defects."""
+    """Return the batch unchanged: the `alter` of an `AlteredSource` that only adds defects."""
     return batch
 
 
@@ -112,7 +112,7 @@ ORIGINS = ("human", "model", "consensus")
 
 
 def with_origin(source: Source, origin: str) -> AlteredSource:
-    """`source` with `origin` (one of `ORIGINS`) as the origin of all annotations that name none."""
+    """`source` with `origin` (one of `ORIGINS`) for all annotations that state no origin."""
     check_choice("source", origin, ORIGINS)
     return AlteredSource(source, partial(_with_origin, origin=origin))
 
@@ -123,7 +123,7 @@ def _with_origin(batch: Batch, origin: str) -> Batch:
 
 
 class ChainedSource(msgspec.Struct, frozen=True):
-    """Sources one after the other.
+    """Several sources, one after the other.
 
     Attributes
     ----------
@@ -148,12 +148,12 @@ class ChainedSource(msgspec.Struct, frozen=True):
 
     @property
     def _first(self) -> Ints:
-        """(n_sources + 1,) the first row of each, and one past the last."""
+        """(n_sources + 1,) the first row of each source, and one past the last row."""
         return np.cumsum([0, *(len(source.image_ids) for source in self.sources)])
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the sources have it; None where one of them has no such method."""
+        """The files of the image at a row; None if one of the sources has no such method."""
         own = [files for source in self.sources if (files := getattr(source, "files", None)) is not None]
         return partial(self._files, own) if len(own) == len(self.sources) else None
 
@@ -188,19 +188,19 @@ class SequencedSource(AlteredSource, frozen=True):
 
     @property
     def profile(self) -> Profile:
-        """The source's, with the sequences."""
+        """The profile with the sequences; the source's own if none were found."""
         return self.known or self.source.profile
 
 
 class RenamedSource(WrappedSource, frozen=True):
-    """The source in a temporary folder; its texts name what was copied or unpacked there.
+    """A source in a temporary folder whose messages name the original place.
 
     Attributes
     ----------
     source : the dataset
-    rename : of a text, the one to show
-    profile : the source's, with the name to show
-    has_urls : other processes can read what is in the folder where it came from
+    rename : replaces temporary paths in a text by the original ones
+    profile : the source's, with the original name
+    has_urls : other processes can read the files at their original place
     """
 
     rename: Callable[[str], str]
@@ -209,15 +209,15 @@ class RenamedSource(WrappedSource, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The source's, in other words."""
+        """The source's defects with original paths."""
         return tuple(_rename_defect(defect, self.rename) for defect in self.source.defects)
 
     def load(self, rows: Ints) -> Batch:
-        """The source's batch, its defects in other words."""
+        """The source's batch, its defects with original paths."""
         return _with_renamed_defects(self.source.load(rows), self.rename)
 
     def detached(self) -> Detached | None:
-        """As the source's, where other processes can read it."""
+        """A reader for other processes, if they can read the files; else None."""
         detached = detach(self.source) if self.has_urls else None
         alter = partial(_with_renamed_defects, rename=self.rename)
         return None if detached is None else Detached(_AlteredReader(detached.reader, alter), detached.cut)
@@ -257,7 +257,7 @@ def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> 
 
 
 def _place(pattern: re.Pattern[str], image: str, name: str) -> tuple[str, int] | None:
-    """The sequence and number that an image's name tells; None where it does not fit."""
+    """The sequence and frame number in an image's name; None if the pattern does not fit."""
     match = pattern.fullmatch(image)
     return None if match is None else (match.groupdict().get("sequence") or name, int(match["frame"]))
 
@@ -265,7 +265,7 @@ def _place(pattern: re.Pattern[str], image: str, name: str) -> tuple[str, int] |
 def _add_sequences(
     batch: Batch, places: dict[str, tuple[str, int] | None], tracks: str | None, divisor: int | None, things: Ints
 ) -> Batch:
-    """The batch with sequences and frame numbers, and with tracks where segdata.yaml declares ids as tracks."""
+    """The batch with sequences and frame numbers, and with tracks if segdata.yaml declares that ids are tracks."""
     frames = [places.get(image) for image in batch.images["image_id"].to_pylist()]
     images = replace_column(batch.images, "sequence", [place and place[0] for place in frames])
     images = replace_column(images, "frame", [place and place[1] for place in frames])
@@ -280,7 +280,7 @@ def _add_sequences(
 
 
 def with_regions_of_interest(source: Source, folder: Path) -> AlteredSource:
-    """`source` with the regions of interest in `folder`: masks paired with images by name, everything but 0 inside.
+    """`source` with the regions of interest in `folder`: masks paired with images by name; 0 is outside.
 
     Raises SegdataError if no mask has the name of an image.
     """
@@ -303,7 +303,7 @@ def _add_regions(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
 
 
 def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects: list[Defect]) -> bytes | None:
-    """The RLE counts of the region in a mask file; None (the whole image), and a defect, if it is unusable."""
+    """The RLE counts of the region in a mask file; if it is unusable, None (the whole image) and a defect."""
     name = path.relative_to(folder).as_posix()
     try:
         values = decode_mask(path).values
@@ -323,7 +323,7 @@ def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects
 def with_image_files(
     source: Source, root: Path, uris: Sequence[str | None], images: Path | None = None
 ) -> AlteredSource:
-    """`source` with the defects of its image files: at `uris`, one for each image, or in the folder `images`.
+    """`source` with the defects of its image files, which are at `uris`, one for each image, or in the folder `images`.
 
     If no file exists, the dataset gets one defect of severity info, not one for each image. File names in defects
     start at `root`.
@@ -338,7 +338,7 @@ def with_image_files(
 
 @dataclass
 class _GivenImages:
-    """The image files below a folder that the user names, found by the ids of images or by where they were before.
+    """The image files below the user's `--images` folder, found by image id or by former path.
 
     The file of an id lies at that path; if there is none, it is the only one with that name, or the one of several
     whose folders are called alike. Slices of a volume, ``ct.nii.gz/0007``, are found by the name of the volume.
@@ -357,7 +357,7 @@ class _GivenImages:
         return by_name
 
     def uri(self, image_id: str, before: str | None) -> str:
-        """Where the image lies; where its id has it, if it is not found."""
+        """The URI of the image's file; if no file is found, the place that its id implies."""
         whole = self.folder / image_id
         if whole.is_file():
             return _file_uri(whole, None)
@@ -373,7 +373,7 @@ class _GivenImages:
         return str(whole)
 
     def _nearest(self, name: PurePosixPath) -> Path | None:
-        """The file with this name, and of several the one with the most folders in common."""
+        """The file with this name; of several, the one that shares the most folders with it."""
         alike: dict[int, list[Path]] = {}
         for path in self._by_name.get(name.name, []):
             pairs = zip(reversed(path.parts), reversed(name.parts), strict=False)
@@ -385,7 +385,7 @@ class _GivenImages:
 
 
 def _unique_names(image_ids: Sequence[str]) -> frozenset[str]:
-    """The names of files, without folders, that only one image or volume has."""
+    """File names, without folders, that only one image or volume has."""
     files = {match[1] if (match := _SLICE.fullmatch(image_id)) else image_id for image_id in image_ids}
     counts = Counter(PurePosixPath(file).name for file in files)
     return frozenset(name for name, count in counts.items() if count == 1)
@@ -395,7 +395,7 @@ _SLICE = re.compile(r"(.+\.(?:nii|nii\.gz|nrrd|nhdr|mha|mhd))/(\d+)", re.IGNOREC
 
 
 def _file_uri(path: Path, k: int | None) -> str:
-    """A picture's path; of a slice of a volume, and of a DICOM file, the URI that its format gives it."""
+    """The path of an image file; for slice k of a volume or a DICOM file, the URI that its format gives it."""
     if path.name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")):
         return slice_uri(path, k or 0)
     from segdata.core.medical_files import is_dicom  # seldom needed
@@ -419,9 +419,9 @@ def _with_defects(root: Path, given: _GivenImages | None, none_here: bool, batch
 
 
 def find_image_root(data: OpenDataset) -> Path | None:
-    """The folder in which image files have their image_id as their path, there or one folder below (`train/`, `val/`).
+    """The folder relative to which image ids are paths of files, directly or one level below (`train/`, `val/`).
 
-    The first and the last image of each portion tell; None if they do not.
+    Judged by the first and the last image of each portion; None if they are not found.
     """
     roots = set()
     for rows in data.chunks():
@@ -443,7 +443,7 @@ def local_path(uri: str | None) -> Path | None:
 
 
 def _looked_at(name: str, path: Path, file: str, width: int, height: int) -> list[Defect]:
-    """The defects of the image file at `path`; `file` is its name in messages."""
+    """The defects of the image file at `path`, which messages call `file`."""
     try:
         return size_defects(name, read_header(path), width, height, "size of the labels", file, None)
     except FileNotFoundError:

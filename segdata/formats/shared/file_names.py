@@ -1,4 +1,4 @@
-"""File names: which files are images or masks, and which of them belong together."""
+"""File names: which files are images or masks, and which belong together."""
 
 import os
 import re
@@ -21,13 +21,13 @@ IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is an image, or a mask; what macOS keeps beside it, ``._a.png``, is not."""
+    """Whether the suffix is that of an image or mask; False for macOS metadata files such as ``._a.png``."""
     dot, start = name.rfind("."), name.rfind("/") + 1
     return start < dot and name[dot:].lower() in IMAGE_SUFFIXES and not name.startswith("._", start)
 
 
 def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """The files below a folder by their paths below it (POSIX), sorted in each folder; without hidden folders."""
+    """Relative POSIX path -> file for the files below a folder, sorted within each folder; skips hidden folders."""
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
@@ -35,7 +35,7 @@ def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def is_zarr_folder(folder: Path) -> bool:
-    """Whether a folder is a group or array of Zarr, version 2 or 3."""
+    """Whether a folder is a Zarr group or array, version 2 or 3."""
     return any((folder / name).is_file() for name in _ZARR_FILES)
 
 
@@ -49,14 +49,14 @@ _MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)
 _MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
 _IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
 _IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
-# Bands by the numbers of Sentinel-2 and Landsat (B02, B8A) and of nnU-Net (0000), or by words, in this order.
+# Bands: numbers as in Sentinel-2 and Landsat (B02, B8A) or nnU-Net (0000), or words, in this order.
 BAND_WORDS = ("rgb", "red", "green", "blue", "rededge", "nir", "swir", "pan", "thermal", "ir", "hh", "hv", "vv", "vh",
           "dem", "dsm", "ndsm")  # fmt: skip
 _BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(BAND_WORDS)})\d?)", re.IGNORECASE)
 
 
 def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The image of each mask, and the image of each mask that is the second of its image.
+    """Match masks to images by name: the image of each mask, and the image of each surplus second mask.
 
     Names are paths with extension. First the same name, then that name without what marks masks (`_mask`, `_L`,
     `label_` …), then both without what marks them (`mask2d` and `img2d`). A name that fits several images fits none.
@@ -93,7 +93,7 @@ def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, 
 
 
 def _match_by_common_end(masks: list[str], images: list[str]) -> dict[str, str]:
-    """The image of each mask if all masks have the name of an image, a sign and then the same letters; else none.
+    """The image of each mask if every mask is named as an image plus one common ending; else none.
 
     >>> _match_by_common_end(["a_15label.png", "b_15label.png"], ["a.tif", "b.tif", "c.tif"])
     {'a_15label.png': 'a.tif', 'b_15label.png': 'b.tif'}
@@ -112,7 +112,7 @@ def _match_by_common_end(masks: list[str], images: list[str]) -> dict[str, str]:
 
 
 def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The images whose bands are separate files: image -> band -> file, in the order of the bands.
+    """Image -> band -> file for images whose bands are separate files, in band order.
 
     Files are bands of one image if their names differ only in the band at the end, or if they have the names of bands
     and lie in the image's folder. This holds for the whole dataset as soon as a mask has the name of such an image.
@@ -145,14 +145,14 @@ def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[s
 
 
 def _band_order(band: str) -> tuple[int, int, str]:
-    """Sort key of a band: numbers first, B8A behind B8, then words in the order of `BAND_WORDS`."""
+    """Sort key of a band: numbers first (B8A after B8), then words in the order of `BAND_WORDS`."""
     word, digits = band.lower().rstrip("0123456789"), re.search(r"\d+", band)
     place = BAND_WORDS.index(word) if word in BAND_WORDS else -1
     return place, int(digits[0]) if digits else 0, band.lower()
 
 
 def images_by_name(images: Iterable[str]) -> dict[str, list[str]]:
-    """The images by every name that may mean them: with folders or without, with marks (`_test`) or without.
+    """Images by every name that may refer to them: with and without folders, with and without endings (`_test`).
 
     >>> images_by_name(["images/01_test.tif"])
     {'images/01_test': ['images/01_test.tif'], 'images/01': ['images/01_test.tif'], '01_test': ['images/01_test.tif'], \
@@ -182,7 +182,7 @@ def folder_and_stem(name: str) -> tuple[str, str]:
 
 
 def _without_mask_marks(name: str) -> list[str]:
-    """`name` without extension and without the marks of masks: at its end, at its beginning, or both."""
+    """`name` without extension and without mask words (`_mask`, `label_`) at its end, its beginning, or both."""
     return _strip_affixes(name, _MASK_END, _MASK_BEGIN)
 
 
@@ -198,17 +198,17 @@ def _strip_affixes(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> l
 
 
 def split_masks_and_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The masks and the images of one folder, told apart by name; all files are masks if that fails."""
+    """Split the files of one folder into masks and images by name; if that fails, all are masks."""
     masks = {name: path for name, path in files.items() if len(_without_mask_marks(name)) > 1}
     pictures = {name: path for name, path in files.items() if name not in masks}
     return (masks, pictures) if group_bands(masks, pictures) or match_names(masks, pictures)[0] else (files, {})
 
 
-_MOST_NAMESAKES = 2  # more files of one name are frames or tiles, not one image that went astray
+_MAX_NAMESAKES = 2  # more files of one name are frames or tiles, not one misplaced image
 
 
 class Namesakes:
-    """Files by their names without folder and extension: to tell where a missing counterpart may be."""
+    """Index of files by name without folder and extension, to suggest where a missing counterpart is."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_stem: dict[str, list[str]] = {}
@@ -216,18 +216,18 @@ class Namesakes:
             self._by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
 
     def hint(self, name: str, what: str) -> str:
-        """The end of a message about a missing counterpart: where `what` of that name is; empty if it is nowhere.
+        """The end of a message about a missing counterpart: the folder with `what` of that name; or empty.
 
         >>> Namesakes(["train/images/a.jpg", "val/images/b.jpg"]).hint("val/labels/a.txt", "an image")
         '; an image of that name is in train/images'
         """
         folders = [PurePosixPath(path).parent.as_posix() for path in self._by_stem.get(PurePosixPath(name).stem, [])]
         there = list(dict.fromkeys("the dataset's folder" if folder == "." else folder for folder in folders))
-        return f"; {what} of that name is in {' and '.join(there)}" if 0 < len(there) <= _MOST_NAMESAKES else ""
+        return f"; {what} of that name is in {' and '.join(there)}" if 0 < len(there) <= _MAX_NAMESAKES else ""
 
 
 def split_by_suffix(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]] | None:
-    """Two groups of files of one folder whose names differ in their suffix alone: `a.png` and `a.jpg`.
+    """Two groups of files in one folder whose names differ in the suffix alone: `a.png` and `a.jpg`.
 
     The files of JPEG, if there are any, are the second group, else those of the rarer suffix. None unless half of the
     smaller group have a partner.
@@ -246,7 +246,7 @@ def split_by_suffix(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, 
     return (first, second) if 2 * len(stems[0] & stems[1]) >= min(map(len, stems)) else None
 
 
-_STAND_INS = (  # the beginnings of files that stand in place of others
+_STAND_INS = (  # first bytes of files that replace the expected content, what they are, and the remedy
     (b"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`"),
     (b"\x89png\n\x1a\n", "a PNG file whose bytes git or FTP changed as text", "copy it again as binary"),
     (b"<!doctype html", "a web page", "download it again"),
@@ -255,7 +255,7 @@ _STAND_INS = (  # the beginnings of files that stand in place of others
 
 
 def stands_in(start: bytes, what: str) -> str | None:
-    """The end of a sentence about a file whose first bytes show that it stands in place of `what`; None: it does not.
+    """The end of a sentence about a file whose first bytes show that it is not `what` (a Git LFS pointer …); or None.
 
     >>> stands_in(b"version https://git-lfs.github.com/spec/v1", "the image")
     'is a pointer of Git LFS, not the image; run `git lfs pull`'
@@ -268,7 +268,7 @@ def stands_in(start: bytes, what: str) -> str | None:
 
 
 def fold_name(name: str) -> str:
-    """A name in lower case, its accents composed and `%20` decoded: what two spellings of one name have in common.
+    """The name in lower case with composed accents and `%20` decoded, equal for two spellings of one name.
 
     >>> fold_name("my%20A.JPG")
     'my a.jpg'
@@ -279,7 +279,7 @@ def fold_name(name: str) -> str:
 
 
 def spread_sample(files: Sequence[T], n: int) -> Sequence[T]:
-    """Up to `n` of some files, evenly over all of them.
+    """Up to `n` of the files, evenly spaced.
 
     >>> spread_sample(["a", "b", "c", "d", "e"], 2)
     ['a', 'c']

@@ -1,4 +1,4 @@
-"""Names of images and files that do not meet: what a document's names lack, and files that no document names."""
+"""Image names that match no file, and image files that no document names."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from segdata.core.paths import is_file
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 
-_MOST_SEARCHED = 64 << 20  # bytes of other documents that are searched for names of images
-_UPLOAD = re.compile(r"[0-9a-f]{8}-")  # that Label Studio writes before the name of a file
+_MAX_SEARCHED_BYTES = 64 << 20  # of other documents, searched for names of images
+_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
 def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
-    """Why no image has its name although images are near: folders, zeros, blanks or the prefix of an upload differ.
+    """Why document names match no nearby image file: different folders, leading zeros, blanks or upload prefixes.
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
@@ -52,19 +52,19 @@ def _bare_name(name: str) -> str:
 
 
 def _number_key(name: str) -> str:
-    """A name without the zeros that it begins with, as a key of its own."""
+    """The name without leading zeros, as a key that equals no plain name."""
     return f"0{_bare_name(name).lstrip('0')}"
 
 
 def _upload_key(name: str) -> str:
-    """A name without the prefix of an upload, as a key of its own."""
+    """The name without an upload prefix, as a key that equals no plain name."""
     bare = _bare_name(name)
-    prefix = _UPLOAD.match(bare)
+    prefix = _UPLOAD_PREFIX.match(bare)
     return f"/{bare[prefix.end() :] if prefix else bare}"
 
 
 def _stripped_key(name: str) -> str:
-    """A name without blanks and line ends around it, as a key of its own."""
+    """The name without surrounding white space, as a key that equals no plain name."""
     return f"//{_bare_name(name).strip()}"
 
 
@@ -80,7 +80,7 @@ def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -
         return []
     others = [other for other in path.parent.glob("*.json") if other != path and is_file(other)]
     try:
-        if sum(other.stat().st_size for other in others) > _MOST_SEARCHED:
+        if sum(other.stat().st_size for other in others) > _MAX_SEARCHED_BYTES:
             return []
         elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
     except OSError:

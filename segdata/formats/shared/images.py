@@ -1,4 +1,4 @@
-"""Image files beside the labels: found by name, opened for header and EXIF only, ordinary ones without Pillow."""
+"""Image files beside the labels: found by name, read for header and EXIF only, common ones without Pillow."""
 
 import io
 import os
@@ -24,18 +24,18 @@ from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_ta
 from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in
 from segdata.formats.shared.png_files import PlainHeader, png_header
 
-_MOST_PIXELS = 2**26  # less than Pillow warns of
+_MAX_PIXELS = 2**26  # below the size at which Pillow warns
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _QUANTIZATION, _EXIF = 0xDA, 0xDB, 0xE1
-_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_SKIPPED = frozenset({0xC4, 0xDD, 0xFE})  # Huffman tables, restart intervals, comments
-_TABLES = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}  # how application segments begin, and their least size
+_FRAME_MARKERS = frozenset({0xC0, 0xC1, 0xC2})
+_SKIPPED_MARKERS = frozenset({0xC4, 0xDD, 0xFE})  # Huffman tables, restart intervals, comments
+_MIN_SEGMENT_SIZES = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}  # by the beginning of an application segment
 _ORIENTATION, _SHORT = 0x0112, 3
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by its EXIF type
+_EXIF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value
 
 
 def jpeg_header(data: bytes) -> PlainHeader | None:
-    """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a JPEG file."""
+    """Width, height and EXIF orientation (1: none) in the first bytes of a JPEG file; None if Pillow must read it."""
     if not data.startswith(_JPEG):
         return None
     offset, frame, orientation = 2, None, None
@@ -46,7 +46,7 @@ def jpeg_header(data: bytes) -> PlainHeader | None:
             return None
         if marker == _SCAN:
             return None if frame is None else (*frame, orientation or 1)
-        if marker in _FRAMES and frame is None:
+        if marker in _FRAME_MARKERS and frame is None:
             frame = _frame(segment)
             sound = frame is not None
         elif marker == _EXIF and orientation is None:
@@ -55,7 +55,7 @@ def jpeg_header(data: bytes) -> PlainHeader | None:
         elif marker == _QUANTIZATION:
             sound = _is_quantization(segment)
         else:
-            sound = marker in _SKIPPED or _is_known(marker, segment)
+            sound = marker in _SKIPPED_MARKERS or _is_known(marker, segment)
         if not sound:
             return None
         offset = end
@@ -63,22 +63,22 @@ def jpeg_header(data: bytes) -> PlainHeader | None:
 
 
 def _frame(segment: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels; None for a frame that Pillow may not read."""
+    """Width and height in pixels of a frame header; None for a kind of frame that Pillow may not read."""
     if len(segment) < 6 or len(segment) != 6 + 3 * segment[5] or segment[0] != 8 or segment[5] not in (1, 3, 4):
         return None
     height, width = struct.unpack_from(">HH", segment, 1)
-    return (width, height) if 0 < width * height <= _MOST_PIXELS else None
+    return (width, height) if 0 < width * height <= _MAX_PIXELS else None
 
 
 def _is_known(marker: int, segment: bytes) -> bool:
-    """Whether an application segment is a common one, and long enough."""
+    """Whether an application segment is of a common kind and complete."""
     return 0xE0 <= marker <= 0xEF and any(
-        segment.startswith(start) and len(segment) >= least for start, least in _TABLES.items()
+        segment.startswith(start) and len(segment) >= least for start, least in _MIN_SEGMENT_SIZES.items()
     )
 
 
 def _is_quantization(segment: bytes) -> bool:
-    """Whether tables are complete: 64 values each, of one or two bytes."""
+    """Whether a segment holds complete quantization tables: 64 values each, of one or two bytes."""
     offset = 0
     while offset < len(segment):
         offset += 65 if segment[offset] < 16 else 129
@@ -86,7 +86,7 @@ def _is_quantization(segment: bytes) -> bool:
 
 
 def _orientation(segment: bytes) -> int | None:
-    """The orientation in an EXIF segment, 1 if it has none; None: Pillow has to read it, as XMP."""
+    """The orientation in an EXIF segment, 1 if it states none; None if only Pillow can read it."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(segment[6:10])
     if not segment.startswith(b"Exif\0\0") or order is None or len(segment) < 16:
         return None
@@ -99,7 +99,7 @@ def _orientation(segment: bytes) -> int | None:
         return None
     orientation = 1
     for tag, kind, count, value in struct.iter_unpack(f"{order}HHI4s", entries):
-        n_bytes = count * _BYTES.get(kind, len(segment))
+        n_bytes = count * _EXIF_TYPE_BYTES.get(kind, len(segment))
         if n_bytes > len(value) and struct.unpack(f"{order}I", value)[0] + n_bytes > len(segment) - 6:
             return None  # where Pillow gives up
         if tag == _ORIENTATION:
@@ -110,22 +110,22 @@ def _orientation(segment: bytes) -> int | None:
 
 
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
-_PNG_PIXELS = 8 * 1032  # that a byte can hold at most: of one bit each, packed as far as DEFLATE can
+_MAX_PNG_PIXELS_PER_BYTE = 8 * 1032  # of one bit each, at DEFLATE's highest ratio
 _EXIF_ORIENTATION = 0x0112
 _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
 _ROTATED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-# What a whole file of a format has near its end; some programs append a little of their own.
+# End marks of complete files; some programs append a few bytes.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
-# Without O_BINARY, Windows reads texts; without O_NONBLOCK, a pipe is waited for.
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+# Without O_BINARY, Windows changes line ends; without O_NONBLOCK, opening a pipe blocks.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
 def image_limits() -> Iterator[None]:
-    """Replace Pillow's limit on image sizes while the block runs: headers may claim more than is ever decoded.
+    """Lift Pillow's limit on image sizes while the block runs, since most images are read for their header only.
 
-    What is decoded has the limit of `segdata.core.pixel_limit`.
+    `segdata.core.pixel_limit` limits what is decoded.
     """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses at twice this
@@ -152,16 +152,16 @@ class ImageHeader(msgspec.Struct, frozen=True):
 
 def read_header(path: Path) -> ImageHeader:
     """The header of an image file; raises OSError with the reason if it has none."""
-    file = os.open(path, _READ)  # Python's own file objects take longer to make than the header to read
+    file = os.open(path, _OPEN_FLAGS)  # Python's own file objects take longer to make than the header to read
     try:
-        header = _plain_header(file)
+        header = _fast_header(file)
     finally:
         os.close(file)
     return header or _any_header(path)
 
 
-def _plain_header(file: int) -> ImageHeader | None:
-    """The header of an open PNG or JPEG file that is ordinary and complete; None: Pillow has to read it."""
+def _fast_header(file: int) -> ImageHeader | None:
+    """The header of an open PNG or JPEG file, if it is of a common kind and complete; None if Pillow must read it."""
     start = os.read(file, _START)
     if not start and not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError("is a pipe, a socket or a device, not a file")
@@ -169,7 +169,7 @@ def _plain_header(file: int) -> ImageHeader | None:
     header, mark = png_header(start), _END_MARKS["PNG"]
     if header is None:
         header, mark = jpeg_header(start), _END_MARKS["JPEG"]
-    elif header[0] * header[1] > size * _PNG_PIXELS:
+    elif header[0] * header[1] > size * _MAX_PNG_PIXELS_PER_BYTE:
         return None
     if header is None:
         return None
@@ -205,12 +205,12 @@ def _tiff_header(path: Path) -> ImageHeader:
 
 
 def open_image(path: Path) -> Image.Image:
-    """An opened image file, pixels undecoded; raises OSError with the reason if it is no image, or too large."""
+    """Open an image file without decoding it; raises OSError with the reason if it is no image, or too large."""
     return _to_decode(_open(path, path.stat().st_size))
 
 
 def open_bytes(data: bytes) -> Image.Image:
-    """An opened image file in memory, pixels undecoded; raises OSError as `open_image`."""
+    """Open an image in memory without decoding it; raises OSError as `open_image` does."""
     return _to_decode(_open(io.BytesIO(data), len(data)))
 
 
@@ -235,17 +235,17 @@ def _open(file: Path | IO[bytes], size: int) -> Image.Image:
         raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
     except (SyntaxError, ValueError, EOFError) as error:
         raise OSError(f"damaged header: {error}") from error
-    if image.format == "PNG" and image.width * image.height > size * _PNG_PIXELS:
+    if image.format == "PNG" and image.width * image.height > size * _MAX_PNG_PIXELS_PER_BYTE:
         image.close()
         raise OSError(f"claims {image.width:,} x {image.height:,} pixels, more than {size:,} bytes can hold")
     return image
 
 
 class UnsupportedFileError(OSError):
-    """A file that may be sound, of a kind that segdata does not decode."""
+    """A file of a kind that segdata does not decode; it may be sound."""
 
 
-_KINDS = (  # where the mark of a kind is, the mark, the kind
+_UNSUPPORTED_KINDS = (  # offset of the signature, signature, name
     (4, b"ftyphei", "HEIC"),
     (4, b"ftyphev", "HEIC"),
     (4, b"ftypmif1", "HEIF"),
@@ -266,7 +266,7 @@ _SVG = re.compile(rb"(<\?xml.{0,200}?\?>|<!--.*?-->|<!DOCTYPE svg.*?>|\s)*<svg",
 
 
 def _refuse_kind(file: Path | IO[bytes]) -> None:
-    """Raise OSError for a file whose first bytes tell what it is instead of an image that Pillow knows."""
+    """Raise OSError that says what a file is, if its first bytes show a kind that Pillow does not read."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
             start = opened.read(1024)
@@ -276,15 +276,15 @@ def _refuse_kind(file: Path | IO[bytes]) -> None:
     reason = stands_in(start, "the image")
     if reason is not None:
         raise OSError(reason)
-    kind = next((kind for offset, mark, kind in _KINDS if start[offset : offset + len(mark)] == mark), None)
+    kind = next((kind for offset, mark, kind in _UNSUPPORTED_KINDS if start[offset : offset + len(mark)] == mark), None)
     if kind is not None or _SVG.match(start):
         raise UnsupportedFileError(f"is {kind or 'SVG'}, which segdata does not decode; convert it to PNG or JPEG")
 
 
 def undecodable_file(what: str, error: OSError, file: str, image: str | None = None) -> Defect:
-    """The defect of an image or mask (`what`) that raised `error`: SEG021 if its kind is not supported, else SEG001.
+    """The defect of an image or mask (`what`) that raised `error`: SEG021 for an unsupported kind, else SEG001.
 
-    Without its image, an annotation is still there: that is a warning. Without its mask it is lost.
+    An unreadable image is a warning, since its annotation is still there; an unreadable mask is an error.
     """
     if isinstance(error, UnsupportedFileError):
         return Defect("SEG021", f"{what} {error}", file, image=image, severity=None if what == "image" else "error")
@@ -292,7 +292,7 @@ def undecodable_file(what: str, error: OSError, file: str, image: str | None = N
 
 
 def _is_truncated(file: IO[bytes], format_name: str) -> bool:
-    """Whether the end mark of the file's format is missing; reads the last few bytes only."""
+    """Whether the end mark of the file's format is missing; reads the last bytes only."""
     mark = _END_MARKS.get(format_name)
     if mark is None:
         return False
@@ -339,20 +339,20 @@ class ImageFolder:
         return ImageFolder.below(self.root / name)
 
     def similar_name(self, name: str) -> str | None:
-        """A name that differs from `name` only in case, extension or the encoding of letters."""
+        """The name of a file that differs from `name` only in case, extension or the encoding of letters."""
         return self._alike.get(_bare(name))
 
     @cached_property
     def _alike(self) -> dict[str, str]:
-        """Bare name -> the first file name with it; cached, as many files may be missing."""
+        """Folded name without extension -> the first file name with it; cached, as many files may be missing."""
         return {_bare(name): name for name in reversed(self.paths)}
 
     def find(
         self, name: str, file: str | None, place: str | None
     ) -> tuple[Path | None, ImageHeader | None, list[Defect]]:
-        """The file, header and defects of an image: missing, unreadable, or outside the root.
+        """Look up an image by name: its file, its header, and defects (missing, unreadable, outside the root).
 
-        `file` and `place` say where the annotation file names the image, for the defects.
+        `file` and `place` say in defects where the annotation file names the image.
         """
         if is_unsafe_path(name):
             return None, None, [unsafe_path_defect(name, file, place, name)]
@@ -378,10 +378,10 @@ def unsafe_path_defect(name: str, file: str | None, place: str | None, image: st
 def index_entry_defect(
     index: str, place: str, image: str, taken: Container[str], paths: Iterable[str], invalid: str | None
 ) -> Defect | None:
-    """Why an entry of an index that writers leave beside labels does not count; None: it counts.
+    """The defect of an entry in an index file that segdata's writers leave beside labels; None if the entry is valid.
 
-    `index` is the name of the file and `place` that of the entry. `paths` must be below the root; `taken` are the image
-    ids of earlier entries; `invalid` says what is wrong with the entry's numbers.
+    `index` names the file and `place` the entry. `paths` must be below the root; `taken` holds the image ids of
+    earlier entries; `invalid` says what is wrong with the entry's numbers.
     """
     named = list(paths)
     if not all(named):
@@ -395,13 +395,13 @@ def index_entry_defect(
 
 
 def similar_name_hint(near: str | None) -> str:
-    """The end of a message about a missing file; `near` is a file with almost the same name."""
+    """The end of a message about a missing file that suggests `near`, a file with almost the same name."""
     return f"; there is {near!r}, which differs only in case, extension or the encoding of letters" if near else ""
 
 
 def _bare(name: str) -> str:
     """`name` without extension, folded."""
-    if "/" not in name:  # as most are: which is known faster than paths are parsed
+    if "/" not in name:  # the usual case, without the cost of parsing a path
         dot = name.rfind(".")
         return fold_name(name[:dot] if 0 < dot < len(name) - 1 else name)
     path = PurePosixPath(name)
@@ -411,9 +411,10 @@ def _bare(name: str) -> str:
 def size_defects(
     image: str, header: ImageHeader | None, width: int, height: int, what: str, file: str | None, place: str | None
 ) -> list[Defect]:
-    """SEG003 if an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
+    """SEG003 if an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels differ in size.
 
-    Says when the two are swapped, or agree only before or after EXIF rotation; SEG012 where sizes cannot tell.
+    The message says if width and height are swapped, or if the sizes agree only before or after EXIF rotation. SEG012
+    if a rotation cannot be judged by the sizes.
     """
     if header is None or width == 0 or height == 0:
         return []

@@ -1,4 +1,4 @@
-"""Instance-id rules: which segment and category each value of an instance-id image stands for."""
+"""Instance-id rules: the segment and category that each value of an instance-id image stands for."""
 
 import csv
 import io
@@ -26,13 +26,13 @@ from segdata.formats.shared.painting import NumberedSegments
 
 _MAX_ID = 2**62
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
-_KITTI_DIVISOR = 256  # with which number 0 means "no instance"
+_KITTI_DIVISOR = 256  # with this divisor, number 0 means "no instance"
 ID_TABLE = "instances.csv"
 ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 
 class IdTable(msgspec.Struct, frozen=True):
-    """The n rows of a side table."""
+    """A side table of n rows that gives pixel values their meaning."""
 
     category: list[str] = []  # (n,) name, or id as text
     segment_id: list[int | None] = []  # (n,) None if it is the value
@@ -40,14 +40,14 @@ class IdTable(msgspec.Struct, frozen=True):
     rows: dict[tuple[str, int], int] = {}  # (image, value) -> row; image "" for all images
 
     def row_of(self, image: str, value: int) -> int:
-        """The row for a value in an image (its id, file name, or name without extension), else in all images; or -1."""
+        """The row of a value in an image (by id, file name, or stem), else the row for all images; or -1."""
         path = PurePosixPath(image)
         names = (image, path.name, path.stem, "")
         return next((self.rows[name, value] for name in names if (name, value) in self.rows), -1)
 
 
 class IdTableWriter:
-    """Writes a side table as CSV: what each value of each image, or of each volume, stands for."""
+    """Writes a side table as CSV: the segment of each value of each image or volume."""
 
     def __init__(self, file: TextIO, category_names: Mapping[int, str]) -> None:
         self._names = category_names
@@ -55,7 +55,7 @@ class IdTableWriter:
         self._table.writerow(ID_TABLE_COLUMNS)
 
     def add(self, image: str, value: int, category: int, segment_id: int | None, crowd: bool) -> None:
-        """Write one row; the cell of the segment id stays empty where that is the value, or unknown."""
+        """Write one row; the segment id is left empty if it equals the value, or is unknown."""
         identity = "" if segment_id in (None, value) else segment_id
         self._table.writerow((image, value, self._names[category], identity, int(crowd)))
 
@@ -67,7 +67,7 @@ class IdTableWriter:
 
 
 def _load_id_table(path: Path) -> IdTable:
-    """The side table in a CSV file, or a JSON list of objects; raises UnreadableError with file and line."""
+    """Load a side table, a CSV file or a JSON list of objects; raises UnreadableError with file and line."""
     text = read_utf8(path)
     table = IdTable()
     for line, record in _records(path, text):
@@ -104,7 +104,7 @@ def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # 
 
 
 def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
-    """The records of a CSV file, each with the line that it ends on; a name may hold a line break."""
+    """The records of a CSV file, each with the line on which it ends, as a quoted name may hold a line break."""
     records = csv.DictReader(io.StringIO(text, newline=""))
     try:
         for record in records:
@@ -116,7 +116,7 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _meanings_by_category(
     category: Category, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
-    """Every value but background and void is an instance of one category."""
+    """Meanings if every value except background and void is an instance of one category."""
     categories = np.full(len(runs.value), category.id, np.int64)
     return _apply_background_and_void(
         config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), np.ones(len(runs.value), bool)
@@ -126,7 +126,7 @@ def _meanings_by_category(
 def _meanings_by_divisor(
     taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
-    """Value = category id * divisor + number; a value below the divisor is a category id, for a thing a crowd."""
+    """Meanings if value = category id * divisor + number; smaller values are category ids (for things, a crowd)."""
     divisor = config.divisor or 1
     is_category = runs.value < divisor
     categories = np.where(is_category, runs.value, runs.value // divisor)
@@ -141,7 +141,7 @@ def _meanings_by_divisor(
 def _meanings_by_table(
     table: IdTable, taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
-    """The side table has the segment and category, by image and value, or by value alone."""
+    """Meanings from a side table, by image and value, or by value alone."""
     row = np.array([table.row_of(image, value) for value in runs.value.tolist()], np.int64)
     is_known = row >= 0
     named, by_id = taxonomy.by_name(), taxonomy.by_id()
@@ -177,7 +177,7 @@ def _apply_background_and_void(
     crowds: Flags,
     is_known: Flags,
 ) -> ValueMeanings:
-    """The meanings, with background and void taken into account."""
+    """The meanings of the values, with background and void taken into account."""
     background = runs.value == config.background if config.background is not None else np.zeros(len(runs.value), bool)
     ignored = runs.value == config.void if config.void is not None else np.zeros(len(runs.value), bool)
     ignored &= ~background
@@ -193,7 +193,7 @@ def _apply_background_and_void(
 
 
 def _unknown_value_defects(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
-    """One SEG009 for each category id that the taxonomy lacks, with the values that have it."""
+    """One SEG009 for each category id that the taxonomy lacks, with its values."""
     defects = []
     for category in np.unique(categories[unknown]).tolist():
         rows = np.flatnonzero(unknown & (categories == category))
@@ -206,7 +206,7 @@ def _unknown_value_defects(runs: ValueRuns, unknown: Flags, categories: Ints) ->
     return defects
 
 
-IdRule = Callable[[ValueRuns, str], ValueMeanings]  # of the values of an image with this id
+IdRule = Callable[[ValueRuns, str], ValueMeanings]  # meanings of the values of the image with this id
 
 
 def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
@@ -253,7 +253,7 @@ def _void_category_id(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
 
 
 def _taxonomy_of_setting(config: InstanceIds) -> Taxonomy:
-    """A taxonomy of the one category that segdata.yaml names, and void."""
+    """A taxonomy with the one category that segdata.yaml names, and void."""
     if isinstance(config.category, int):
         message = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
         raise SettingError(message, "instance_ids", "category")
@@ -278,7 +278,7 @@ def _find_category(taxonomy: Taxonomy, named: str | int) -> Category:
 
 
 def _taxonomy_of_table(table: IdTable, config: InstanceIds) -> Taxonomy:
-    """A taxonomy of the names in a side table, in order of their appearance."""
+    """A taxonomy of the category names in a side table, in order of appearance."""
     names = dict.fromkeys(table.category)
     categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, 1))
     return Taxonomy(categories=categories + _void_beside(config, {category.id for category in categories}))

@@ -1,4 +1,4 @@
-"""Label files: one for each image, paired with it by the name that it states, or by its own."""
+"""Label files, one for each image, paired with it by the image name in the label file, or by file name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -20,8 +20,8 @@ def pair_label_files(
     Parameters
     ----------
     root : the file or folder that the user named
-    suffix : how label files end, in lower case: ``".json"``
-    images : where the images are; None: beside the label files, or in a folder ``images`` there or next to `root`
+    suffix : of label files, in lower case: ``".json"``
+    images : folder of the images; None: beside the label files, or in a folder ``images`` there or next to `root`
     stated : returns the name of the image that a label file states, in the folder of the label file, or None; a label
         file that states none has the name of its image, with another extension. For labels that are called like
         ``a.png.txt`` it is ``lambda path: path.stem``
@@ -62,8 +62,8 @@ def add_unlabelled_images(
 ) -> Iterator[Defect]:
     """Add the images of a folder that have no label file to `entries`; yields their defects.
 
-    `claimed`: names that are not added. An image called as one with labels but for its extension (`a.png` beside
-    `a.jpg` and `a.json`) is most often its mask, and is not added either; all of these have one defect.
+    `claimed`: names that are not added. An image that differs from one with labels in the extension alone (`a.png`
+    beside `a.jpg` and `a.json`) is usually its mask, and is not added either; one defect lists all of these.
     """
     labelled = {name.rpartition(".")[0] for name in entries}
     beside = []
@@ -80,9 +80,9 @@ def add_unlabelled_images(
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
-    """The label files by their paths below the dataset's root; `root` may be one itself.
+    """Relative path -> label file for the files below the dataset's root, which may be a label file itself.
 
-    Hidden files and folders, and the list of losses that `segdata convert` leaves with what it wrote, are no labels.
+    Skips hidden files and folders, and the list of losses that `segdata convert` leaves beside its output.
     """
     if root.is_file():
         return {root.name: root}
@@ -95,14 +95,14 @@ def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
 
 
 def _in_folder_of(name: str, image: str | None) -> str | None:
-    """The image that a label file names, in the label file's folder; None if it names none, or an unsafe path."""
+    """The path of the image that a label file names, relative to its folder; None for no name or an unsafe path."""
     if image is None or is_unsafe_path(image):
         return None
     return PurePosixPath(name).with_name(PurePosixPath(image).name).as_posix()
 
 
 def _image_folder(place: Path, deep: bool) -> ImageFolder:
-    """The image files in a folder; `deep`: at any depth. A single label file may lie in a folder with much else."""
+    """The image files in a folder; `deep`: at any depth. A single label file may lie in a folder of unrelated files."""
     if deep or not place.is_dir():
         return ImageFolder.below(place)
     return ImageFolder(
@@ -111,7 +111,7 @@ def _image_folder(place: Path, deep: bool) -> ImageFolder:
 
 
 def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -> tuple[dict[str, str], ImageFolder]:
-    """The image file of each label file, from the first folder that has any; a label file may name its image."""
+    """The image file of each label file, from the first folder that has any of them."""
     for folder in folders:
         partner = {name: image for name, image in named.items() if image in folder.paths}
         labels, images = named.keys() - partner.keys(), folder.paths.keys() - set(partner.values())
@@ -128,7 +128,7 @@ def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -
 
 
 def _by_own_name(paths: Iterable[str]) -> dict[str, str]:
-    """The paths by the names of their files, without those that several have."""
+    """File name -> path, for the file names that occur once."""
     names: dict[str, list[str]] = {}
     for path in paths:
         names.setdefault(PurePosixPath(path).name, []).append(path)

@@ -1,8 +1,8 @@
-"""Mask families: which image files are photographs, which masks, and which belong together, whatever they are called.
+"""Mask families: tell photographs from masks and match them, whatever the files are called.
 
 Public datasets name files and folders in their own ways: `train-org-img/7.jpg` and `train-label-img/7_lab.png`,
 `IMD002/IMD002_lesion/IMD002_lesion.bmp` in a folder for each case, `plant001_rgb.png` beside `plant001_label.png`. What
-all of them have in common: words that only masks or only photographs have say what a file is, and the words that are
+they have in common: words that only masks or only photographs have say what a file is, and the words that are
 left say which image it belongs to.
 """
 
@@ -22,61 +22,61 @@ from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_im
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
 
-_MOST_FILES = 200_000
-_MOST_SPACE = 4096  # bytes at the ends of a document
-_MOST_GROUPS = 60  # of files that are called alike: some files of each are decoded
-_LOOKED_AT = 4  # files of each group
-# Vertical runs a pixel. Masks of 14 real datasets have 0.005 to 0.09, photographs of 11 have 0.57 and more.
-_MOST_OF_MASK, _LEAST_OF_PHOTOGRAPH = 0.25, 0.35
-_LEAST_MATCHED = 0.9  # of the masks, that belong to an image
-_COMPARED = 6  # images whose sizes, and whose several masks, are compared
-_MOST_SHARED = 0.3  # intersection over union: masks of different categories share less, those of two annotators more
+_MAX_FILES = 200_000
+_ENDS_READ = 4096  # bytes at the ends of a document
+_MAX_GROUPS = 60  # of similarly named files; some files of each group are decoded
+_FILES_PER_GROUP = 4  # decoded
+# Vertical runs per pixel. Masks of 14 real datasets have 0.005 to 0.09, photographs of 11 have 0.57 and more.
+_MAX_OF_MASK, _MIN_OF_PHOTOGRAPH = 0.25, 0.35
+_MIN_MATCHED = 0.9  # share of the masks that have an image
+_N_COMPARED = 6  # images whose sizes and masks are compared
+_MAX_IOU = 0.3  # masks of different categories overlap less, those of two annotators more
 _MASK_WORDS = frozenset({
     "mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "gt", "truth", "groundtruth",
     "groundtruths", "annotation", "annotations", "annot", "anno", "manual", "parsing", "targets", "target",
 })  # fmt: skip
-# What lies beside labels, and is made from them or from something else.
-_NO_LABELS = frozenset({
+# Files beside the labels that are derived from them, or from something else.
+_NO_LABEL_WORDS = frozenset({
     "edge", "edges", "boundary", "boundaries", "contour", "contours", "border", "borders", "center", "centers",
     "centre", "centres", "roi", "rois", "fov", "valid", "depth", "skeleton", "weight", "weights", "overlay",
     "overlays", "preview", "previews", "visualization", "visualizations", "visualisation", "visualisations",
 })  # fmt: skip
-# Folders of pictures that show labels on photographs: neither labels nor images.
-_PICTURES = frozenset({word for word in _NO_LABELS if word.startswith(("overlay", "preview", "visuali"))})
-_RENDERINGS = frozenset({"color", "colors", "colour", "colours", "rgb", "vis", "visual"})
-_ANNOTATORS = re.compile(
+# Folders of visualizations, which are neither labels nor images.
+_PICTURE_WORDS = frozenset({word for word in _NO_LABEL_WORDS if word.startswith(("overlay", "preview", "visuali"))})
+_RENDERING_WORDS = frozenset({"color", "colors", "colour", "colours", "rgb", "vis", "visual"})
+_ANNOTATOR_NAME = re.compile(
     r"\d*(1st|2nd|3rd|\dth).*|(annotator|rater|reader|observer|expert|grader|user|person|ho)s?\d*|\d+"
 )
 _FIRST_NUMBER = re.compile(r"[^/]*?\d[^\W_]*")
-_SPLIT = re.compile(r"[^A-Za-z0-9]+")
-_FINE = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+_WORD_PARTS = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 Token = tuple[str, str]  # "folder" or "name", and a word in lower case; numbers without zeros in front
-Kind = tuple[Token, ...]  # the words of a mask that no photograph has
+Kind = tuple[Token, ...]  # the words of a mask's path that occur in no photograph's
 
 
 class MaskFamily(msgspec.Struct, frozen=True):
     """Photographs with their masks."""
 
-    # of each image its mask; several kinds of masks are `rivals`, and none of them is here
+    # image -> mask; empty if several kinds of masks are `rivals`
     masks: dict[str, str] = {}  # paths below the root, POSIX
-    extra: dict[str, str] = {}  # further masks, each with its image
-    bands: dict[str, dict[str, str]] = {}  # of images whose bands are files of their own, the files by band
+    extra: dict[str, str] = {}  # surplus mask -> its image
+    bands: dict[str, dict[str, str]] = {}  # image -> band -> file, for images whose bands are separate files
     alone: tuple[str, ...] = ()  # photographs without mask
-    # of each kind of mask that fits every image, a name for people and its files
+    # kinds of masks that each fit every image: readable name -> files
     rivals: dict[str, tuple[str, ...]] = {}
     by_annotators: bool = False
-    # of `layers` in segdata.yaml, with `{category}` or `{annotator}` where the rivals differ
+    # for `layers` in segdata.yaml, with `{category}` or `{annotator}` where the rivals differ
     pattern: str | None = None
-    layer_pattern: str | None = None  # the same, if each rival surely is a category of its own
-    choice: str | None = None  # a word that only one of the rivals has in its path
-    left_out: tuple[str, ...] = ()  # kinds of masks that are no labels, or renderings of them, in words
+    layer_pattern: str | None = None  # `pattern` if each rival certainly is a category of its own
+    choice: str | None = None  # a word in the path of only one of the rivals
+    left_out: tuple[str, ...] = ()  # descriptions of the kinds of masks that are no labels, or renderings of labels
 
 
 def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
-    """The photographs and masks below a folder; None if names and contents do not tell them apart.
+    """Find the photographs and masks below a folder; None if names and contents do not tell them apart.
 
-    A damaged JSON beside them may be what says what the masks mean: then they are no family either. `chosen`: a word in
-    the paths of the masks to take, if images have several.
+    Also None if a damaged JSON file lies beside them, as it may define what the masks mean. `chosen`: a word in the
+    paths of the masks to take, if images have several.
     """
     if chosen is None and any(_is_damaged(path) for path in root.glob("*.json")):
         return None
@@ -84,18 +84,18 @@ def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
     for name, path in walk_files(root):
         if is_image_name(name) and not path.name.startswith("."):
             files.append(name)
-        if len(files) > _MOST_FILES:
+        if len(files) > _MAX_FILES:
             return None
     stamps = [(name, _stamp(f"{root}/{name}")) for name in files]
     return _family(root, tuple((name, stamp.st_size, stamp.st_mtime_ns) for name, stamp in stamps), chosen)
 
 
 def _is_damaged(document: Path) -> bool:
-    """Whether a JSON file cannot be read, or does not begin and end as one."""
+    """Whether a JSON file is unreadable, or does not begin and end like JSON."""
     try:
         with document.open("rb") as file:
-            start = file.read(_MOST_SPACE).strip()
-            file.seek(max(0, document.stat().st_size - _MOST_SPACE))
+            start = file.read(_ENDS_READ).strip()
+            file.seek(max(0, document.stat().st_size - _ENDS_READ))
             end = file.read().strip()
     except OSError:
         return True
@@ -103,16 +103,16 @@ def _is_damaged(document: Path) -> bool:
 
 
 def _stamp(path: str) -> os.stat_result:
-    """Size and time of a file; of a link that leads nowhere its own."""
+    """Size and modification time of a file; those of the link itself if it is broken."""
     try:
-        return os.stat(path)  # noqa: PTH116  # of many files, a Path takes five times as long
+        return os.stat(path)  # noqa: PTH116  # for many files, a Path takes five times as long
     except OSError:
         return os.lstat(path)
 
 
 @lru_cache(maxsize=4)
 def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | None) -> MaskFamily | None:
-    """The family; every format asks for it while a dataset's format is detected."""
+    """`find_family`, cached: every format asks for it while a dataset's format is detected."""
     sides = _masks_and_photographs(root, [name for name, _, _ in files])
     if sides is None:
         return None
@@ -127,30 +127,30 @@ def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | N
 
 
 def _masks_and_photographs(root: Path, names: list[str]) -> tuple[list[str], list[str]] | None:
-    """The masks and the photographs by what files of each group hold; None if a group holds both, or all the same."""
+    """Masks and photographs by the contents of each group of files; None if a group holds both, or all the same."""
     return _sides_of_groups(root, names, _group) or _sides_of_groups(root, names, _group_by_start)
 
 
 def _sides_of_groups(
     root: Path, names: list[str], group_of: Callable[[str], tuple[str, ...]]
 ) -> tuple[list[str], list[str]] | None:
-    """The masks and the photographs of groups."""
+    """Masks and photographs, judged group by group."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in names:
         groups[group_of(name)].append(name)
-    if len(groups) > _MOST_GROUPS:
+    if len(groups) > _MAX_GROUPS:
         merged: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for key, members in groups.items():
             folders = key[0].split("/")
             merged[(folders[0], folders[-1], *key[1:])] += members
         groups = merged
-    if len(groups) > _MOST_GROUPS:
+    if len(groups) > _MAX_GROUPS:
         return None
     held: dict[tuple[str, ...], set[bool]] = {}
     for key, members in groups.items():
-        sample = [root / name for name in spread_sample(members, _LOOKED_AT)]
+        sample = [root / name for name in spread_sample(members, _FILES_PER_GROUP)]
         shares = run_shares(sample)
-        held[key] = {share < _MOST_OF_MASK for share in shares if not _MOST_OF_MASK <= share < _LEAST_OF_PHOTOGRAPH}
+        held[key] = {share < _MAX_OF_MASK for share in shares if not _MAX_OF_MASK <= share < _MIN_OF_PHOTOGRAPH}
     # Beside masks in files without loss, JPEG files are photographs, however blurred.
     has_lossless = any(held[key] == {True} and not _is_jpeg(members[0]) for key, members in groups.items())
     masks: list[str] = []
@@ -169,47 +169,49 @@ def _is_jpeg(name: str) -> bool:
 
 
 def is_picture_folder(name: str) -> bool:
-    """Whether a folder in a path is called as those of pictures that show labels: ``visualizations/a.jpg``."""
-    return any(set(_SPLIT.split(folder.lower())) & _PICTURES for folder in name.split("/")[:-1])
+    """Whether a folder in a path is named as one of visualizations: ``visualizations/a.jpg``."""
+    return any(set(_SEPARATORS.split(folder.lower())) & _PICTURE_WORDS for folder in name.split("/")[:-1])
 
 
 def is_called_no_labels(folder: str) -> bool:
-    """Whether a word in the name of a folder says that it holds no labels: ``DepthLeft``."""
-    return not _NO_LABELS.isdisjoint(word.lower() for word in _FINE.findall(folder))
+    """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``."""
+    return not _NO_LABEL_WORDS.isdisjoint(word.lower() for word in _WORD_PARTS.findall(folder))
 
 
 def _group(name: str) -> tuple[str, ...]:
-    """The folder of a file but for numbers, the words behind the first number of its name, and its extension."""
+    """Key of similarly named files: folder without numbers, words after the first number of the name, extension."""
     folder, stem = folder_and_stem(name)
     number = _FIRST_NUMBER.match(stem)
     rest = stem[number.end() :] if number else (re.search(r"[_-][^\W\d_]+$", stem) or [""])[0]
-    words = " ".join(word.lower() for word in _SPLIT.split(rest) if word and not word.isdigit())
+    words = " ".join(word.lower() for word in _SEPARATORS.split(rest) if word and not word.isdigit())
     return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
 
 
 def _group_by_start(name: str) -> tuple[str, ...]:
-    """The folder of a file but for numbers, the words before the first number of its name, and its extension."""
+    """Key of similarly named files: folder without numbers, words before the first number of the name, extension."""
     folder, stem = folder_and_stem(name)
-    words = " ".join(word.lower() for word in _SPLIT.split(re.split(r"\d", stem, maxsplit=1)[0]) if word)
+    words = " ".join(word.lower() for word in _SEPARATORS.split(re.split(r"\d", stem, maxsplit=1)[0]) if word)
     return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
 
 
 def _coarse(name: str) -> list[Token]:
-    """Folders as they are, and the words of the name."""
+    """The folders, unsplit, and the words of the name."""
     path = PurePosixPath(name)
-    return [("folder", part.lower()) for part in path.parent.parts] + _words("name", _SPLIT.split(path.stem))
+    return [("folder", part.lower()) for part in path.parent.parts] + _words("name", _SEPARATORS.split(path.stem))
 
 
 def _split(name: str) -> list[Token]:
-    """The words of folders and of the name."""
+    """The words of the folders and of the name."""
     path = PurePosixPath(name)
-    return _words("folder", _SPLIT.split(path.parent.as_posix())) + _words("name", _SPLIT.split(path.stem))
+    return _words("folder", _SEPARATORS.split(path.parent.as_posix())) + _words("name", _SEPARATORS.split(path.stem))
 
 
 def _finest(name: str) -> list[Token]:
-    """The words with letters and digits apart: `seg000` is `seg`, `0`."""
+    """Words with letters and digits separated: `seg000` is `seg`, `0`."""
     path = PurePosixPath(name)
-    return _words("folder", _FINE.findall(path.parent.as_posix())) + _words("name", _FINE.findall(path.stem))
+    return _words("folder", _WORD_PARTS.findall(path.parent.as_posix())) + _words(
+        "name", _WORD_PARTS.findall(path.stem)
+    )
 
 
 def _words(place: str, words: Iterable[str]) -> list[Token]:
@@ -219,7 +221,7 @@ def _words(place: str, words: Iterable[str]) -> list[Token]:
 def _match_family(
     root: Path, masks: list[str], photographs: list[str], split: Callable[[str], list[Token]]
 ) -> MaskFamily | None:
-    """The family, if nine in ten masks have the words of one image, and the sizes of the images."""
+    """The family, if nine in ten masks share the words and the size of one image each."""
     tokens = {name: split(name) for name in (*masks, *photographs)}
     sides = [{token for name in names for token in tokens[name]} for names in (masks, photographs)]
     common = sides[0] & sides[1]
@@ -236,10 +238,10 @@ def _match_family(
             continue
         kind = tuple(token for token in tokens[name] if token not in common and not token[1].isdecimal())
         kinds.setdefault(kind, defaultdict(list))[key].append(name)
-    if len(unmatched) > (1 - _LEAST_MATCHED) * len(masks):
+    if len(unmatched) > (1 - _MIN_MATCHED) * len(masks):
         return None
     if any(len(names) > 1 for by_key in kinds.values() for names in by_key.values()):
-        return None  # the words do not tell masks of one image apart
+        return None  # several masks of one image have the same words
     labelled = {key: images[key] for key in images if any(key in by_key for by_key in kinds.values())}
     others: list[str] = []
     chosen_images = _choose_images(root, images, tokens, common)
@@ -268,7 +270,7 @@ def _match_family(
 
 
 def _image_of_part(words: list[Token], pictures: Mapping[tuple[Token, ...], str]) -> str | None:
-    """The image whose words a mask begins with: `benign (3)_mask_1` is a further mask of `benign (3)`."""
+    """The image with whose words a mask's begin: `benign (3)_mask_1` is a further mask of `benign (3)`."""
     starts = (tuple(words[:end]) for end in range(len(words) - 1, 0, -1))
     return next((pictures[start] for start in starts if start in pictures), None)
 
@@ -279,9 +281,9 @@ def _choose_images(
     tokens: Mapping[str, list[Token]],
     common: set[Token],
 ) -> tuple[dict[tuple[Token, ...], str], dict[str, dict[str, str]]] | None:
-    """The photograph of each mask, and the files of its bands; of several photographs the one in RGB.
+    """The photograph of each mask (of several, the one in RGB), and the files of its bands.
 
-    None if neither colours nor the names of bands tell which to take.
+    None if neither colours nor band names decide which to take.
     """
     if all(len(names) == 1 for names in images.values()):
         return {key: names[0] for key, names in images.items()}, {}
@@ -297,8 +299,8 @@ def _choose_images(
         for kind, files in kinds.items()
         if all(head.has_colors for head in mask_headers(_sample_paths(root, files.values())))
     ]
-    called = [kind for kind in coloured if any("rgb" in _SPLIT.split(token) for _, token in kind)]
-    if len(coloured) == 1 or len(called) == 1:  # infrared may be shown in colours, too
+    called = [kind for kind in coloured if any("rgb" in _SEPARATORS.split(token) for _, token in kind)]
+    if len(coloured) == 1 or len(called) == 1:  # infrared images may have false colours
         return kinds[(called or coloured)[0]], {}
     band_of = {kind: _band(kind) for kind in kinds}
     if None in band_of.values() or len(set(band_of.values())) < len(kinds) or coloured:
@@ -314,33 +316,33 @@ def _choose_images(
 
 
 def _band(kind: Kind) -> str | None:
-    """The one band that the words of photographs name."""
-    named = {word for _, token in kind for word in _SPLIT.split(token)} & set(BAND_WORDS)
+    """The band that the words of photographs name, if it is just one."""
+    named = {word for _, token in kind for word in _SEPARATORS.split(token)} & set(BAND_WORDS)
     return named.pop() if len(named) == 1 else None
 
 
 def _sample_paths(root: Path, names: Iterable[str]) -> list[Path]:
     files = list(names)
-    return [root / name for name in spread_sample(files, _COMPARED)]
+    return [root / name for name in spread_sample(files, _N_COMPARED)]
 
 
 def _choose_kinds(
     root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]
 ) -> tuple[dict[Kind, dict[tuple[Token, ...], list[str]]], tuple[str, ...]]:
-    """The kinds that are labels, where an image has several, and the others in words.
+    """Of several kinds of masks for each image, those that are labels, and descriptions of the others.
 
-    Boundaries, regions of interest and the like are none; colours beside one kind of ids are renderings of it; else
-    those with more words for masks go before others: `label` before `fg`.
+    Boundaries, regions of interest and the like are no labels; a coloured kind beside one kind of ids is a rendering
+    of it; otherwise kinds with more mask words are preferred: `label` to `fg`.
     """
     if len(kinds) < 2 or max(Counter(key for by_key in kinds.values() for key in by_key).values()) < 2:
         return kinds, ()
     words = {kind: {word for _, token in kind for word in (token, *_fine(token))} for kind in kinds}
     shared = set.intersection(*words.values())
     own = {kind: words[kind] - shared for kind in kinds}
-    kept = [kind for kind in kinds if not own[kind] & _NO_LABELS] or list(kinds)
+    kept = [kind for kind in kinds if not own[kind] & _NO_LABEL_WORDS] or list(kinds)
     coloured = {kind for kind in kept if _is_coloured(root, kinds[kind])}
     plain = [kind for kind in kept if kind not in coloured]
-    if len(plain) == 1 and all(own[kind] & _RENDERINGS for kind in coloured):
+    if len(plain) == 1 and all(own[kind] & _RENDERING_WORDS for kind in coloured):
         kept = plain
     most = max(len(words[kind] & _MASK_WORDS) for kind in kept)
     named = [kind for kind in kept if len(words[kind] & _MASK_WORDS) == most]
@@ -350,7 +352,7 @@ def _choose_kinds(
 
 
 def _fine(token: str) -> list[str]:
-    return [part for word in _SPLIT.split(token) for part in re.findall(r"\d+|[a-z]+", word)]
+    return [part for word in _SEPARATORS.split(token) for part in re.findall(r"\d+|[a-z]+", word)]
 
 
 def _is_coloured(root: Path, files: Mapping[tuple[Token, ...], list[str]]) -> bool:
@@ -360,14 +362,14 @@ def _is_coloured(root: Path, files: Mapping[tuple[Token, ...], list[str]]) -> bo
 
 
 def _example_file(files: Mapping[tuple[Token, ...], list[str]]) -> str:
-    """A kind of mask for people: one of its files."""
+    """A readable name for a kind of mask: one of its files."""
     return next(iter(files.values()))[0]
 
 
 def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
-    """Whether most masks have the size of their image, as far as both can be read."""
+    """Whether most masks have the size of their image, among the pairs that can be read."""
     same = []
-    for mask, image in spread_sample(pairs, _COMPARED):
+    for mask, image in spread_sample(pairs, _N_COMPARED):
         try:
             heads = [read_header(root / name) for name in (mask, image)]
         except OSError:
@@ -382,13 +384,13 @@ def _rivals(
     pictures: Mapping[tuple[Token, ...], str],
     left_out: tuple[str, ...],
 ) -> MaskFamily:
-    """Several kinds of masks of the same images: of several categories, by several annotators, or of different use."""
+    """The family of images with several kinds of masks: categories, annotators, or different uses."""
     shown = {_example_file(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
     shared = set.intersection(*(set(kind) for kind in kinds))
     own = [[word for place, word in kind if (place, word) not in shared] for kind in kinds]
-    by_number = all(words and all(_ANNOTATORS.fullmatch(word) for word in words) for words in own)
+    by_number = all(words and all(_ANNOTATOR_NAME.fullmatch(word) for word in words) for words in own)
     overlap, binary = _overlap(root, list(kinds.values()))
-    by_annotators = by_number or (binary and overlap >= _MOST_SHARED)
+    by_annotators = by_number or (binary and overlap >= _MAX_IOU)
     pattern = _layer_pattern(kinds)
     first = min(kinds, key=lambda kind: -len(kinds[kind]))
     own_words = [word for place, word in first if (place, word) not in shared]
@@ -406,10 +408,10 @@ def _rivals(
 
 
 def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> tuple[float, bool]:
-    """The mean intersection over union of the two kinds with the most, and whether all masks are binary."""
+    """The mean intersection over union of the two most similar kinds, and whether all masks are binary."""
     by_pair: dict[tuple[int, int], list[float]] = defaultdict(list)
     keys = list(dict.fromkeys(key for files in kinds for key in files))
-    for key in spread_sample(keys, _COMPARED):
+    for key in spread_sample(keys, _N_COMPARED):
         drawn = {}
         for row, files in enumerate(kinds):
             if key not in files:
@@ -420,7 +422,7 @@ def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> 
                 continue
             pixels = mask.values
             if mask.alpha is not None and pixels.min() == pixels.max():
-                pixels = mask.alpha  # of a constant colour, what is opaque is the mask
+                pixels = mask.alpha  # if the colour is constant, the opaque pixels are the mask
             values = np.unique(pixels)
             if len(values) > 2 or (len(values) == 2 and values[0] != 0):
                 return 0.0, False
@@ -432,7 +434,7 @@ def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> 
 
 
 def _layer_pattern(kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]) -> str | None:
-    """The pattern of `layers` that names the category of each kind; None if there is none."""
+    """The `layers` pattern that names the category of each kind; None if there is none."""
     files = [(kind, PurePosixPath(names[0])) for kind, by_key in kinds.items() for names in by_key.values()]
     if len({len(path.parts) for _, path in files}) > 1 or len({path.suffix for _, path in files}) > 1:
         return None
@@ -455,7 +457,7 @@ def _layer_pattern(kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]) -> str
 
 
 def _name_pattern(files: list[tuple[Kind, PurePosixPath]], has_category: bool) -> str | None:
-    """How the words of kinds stand in names: behind the image's, before them, or not at all."""
+    """The pattern of file names: the words of a kind after the image's, before them, or not at all."""
     marks = {kind: {word for place, word in kind if place == "name"} for kind, _ in files}
     if not any(marks.values()):
         return "{stem}" if has_category else None

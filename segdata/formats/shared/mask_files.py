@@ -1,8 +1,8 @@
-"""Mask files: an image file decoded to the values that it stores, never to what a viewer would show, and their runs.
+"""Mask files: image files decoded to the stored values, never to what a viewer shows, and the runs of the values.
 
-Ordinary PNGs are decoded by `png_files`, all else by Pillow (both let other threads run meanwhile). What Pillow changes
-is undone or refused: grey PNGs of 2 and 4 bits come back as the values they store, and colours of 16 bits a channel, of
-which it keeps the high byte, are refused.
+`png_files` decodes common PNGs, Pillow everything else; both release the GIL. Pillow's changes are undone or refused:
+grey PNGs of 2 and 4 bits get their stored values back, and colours of 16 bits per channel, of which Pillow keeps the
+high byte, are refused.
 Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3, 4 and 19.
 """
 
@@ -35,49 +35,48 @@ from segdata.formats.shared.png_files import (
     may_decode,
 )
 
-_HELD = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
-_FOUR_BYTES = frozenset({"RGB", "RGBA"})
+_PIXEL_TYPES = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
+_FOUR_BYTE_MODES = frozenset({"RGB", "RGBA"})
 
 
-def decoded_pixels(image: Image.Image) -> NDArray[Any]:  # Any: of the image's type
-    """The decoded pixels (height, width) of an image, (height, width, channels) of colours; not to be written to.
+def decoded_pixels(image: Image.Image) -> NDArray[Any]:  # Any: the dtype depends on the image
+    """The decoded pixels of an image, (height, width), or (height, width, channels) for colours; read-only.
 
-    Colours without alpha may have a fourth channel, which means nothing. Raises what Pillow raises where they cannot be
-    decoded.
+    Colours without alpha may have a meaningless fourth channel. Raises what Pillow raises if decoding fails.
     """
     image.load()
-    mapped = getattr(image, "map", None) is not None  # to a file, which may change
-    if mapped or image.mode not in _HELD.keys() | _FOUR_BYTES or not hasattr(image, "__arrow_c_array__"):
+    mapped = getattr(image, "map", None) is not None  # the file may change while it is mapped
+    if mapped or image.mode not in _PIXEL_TYPES.keys() | _FOUR_BYTE_MODES or not hasattr(image, "__arrow_c_array__"):
         return np.asarray(image)
     try:
         held: Any = pa.array(image).buffers()[-1]  # Any: pyarrow has no types
-    except ValueError:  # Pillow keeps large images in several pieces
+    except ValueError:  # Pillow keeps large images in several blocks
         return np.asarray(image)
-    if image.mode in _FOUR_BYTES:
+    if image.mode in _FOUR_BYTE_MODES:
         return np.frombuffer(held, np.uint8).reshape(image.height, image.width, 4)
-    return np.frombuffer(held, _HELD[image.mode]).reshape(image.height, image.width)
+    return np.frombuffer(held, _PIXEL_TYPES[image.mode]).reshape(image.height, image.width)
 
 
 Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
 Palette = NDArray[np.uint8]
-_FIRST = 32  # bytes that tell the bit depth of PNG and whether WebP is lossy
+_N_FIRST_BYTES = 32  # enough for the bit depth of PNG and the kind of WebP
 _SAMPLE_FORMAT, _COMPRESSION = 339, 259  # TIFF tags
-_GREY_STEP = {2: 85, 4: 17}  # Pillow spreads small greys over 0 to 255
-_NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
-_COLOURED = frozenset({"RGB", "RGBA"})
-_MODES = {GREY: "L", COLOUR: "RGB", PALETTE: "P", GREY_ALPHA: "LA", COLOUR_ALPHA: "RGBA"}  # as Pillow calls them
-_WITH_ALPHA = frozenset({"LA", "PA", "RGBA"})
+_GREY_STEP = {2: 85, 4: 17}  # Pillow scales small greys to 0 to 255
+_MODE_NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
+_COLOUR_MODES = frozenset({"RGB", "RGBA"})
+_PNG_MODES = {GREY: "L", COLOUR: "RGB", PALETTE: "P", GREY_ALPHA: "LA", COLOUR_ALPHA: "RGBA"}  # Pillow's
+_ALPHA_MODES = frozenset({"LA", "PA", "RGBA"})
 
 
 class MaskFile(msgspec.Struct, frozen=True):
-    """What a mask file stores.
+    """The decoded content of a mask file.
 
     Attributes
     ----------
     pixels : (height, width), ids (a palette's index, a grey value) or packed colours R + 256 G + 65536 B; or
         (height, width, 3 or 4) bytes, colours, of which the fourth means nothing
-    coloured : the pixels are colours
-    encoding : how the file stores them: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
+    coloured : whether the pixels are colours
+    encoding : storage of the pixels: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
     palette : (n, 3) the colour of each index; None if the file has no palette
     lossy : why its values cannot be trusted (``JPEG compression``); None if they can
     alpha : (height, width) bytes, 0 where transparent; None if the file has no such channel
@@ -96,14 +95,14 @@ class MaskFile(msgspec.Struct, frozen=True):
         return self.pixels if self.pixels.ndim == 2 else kernels.pack_rgb(self.pixels.view(np.uint8))
 
     def as_shown(self) -> "MaskFile":
-        """The mask with the colours that its palette shows as values; itself without a palette that has them all."""
+        """The mask with its palette's colours as values; the mask itself without a complete palette."""
         if self.palette is None or self.coloured or int(self.values.max(initial=0)) >= len(self.palette):
             return self
         shown = shown_colors(self.palette)[self.values]
         return msgspec.structs.replace(self, pixels=shown, coloured=True, palette=None)
 
     def as_grey(self) -> "MaskFile":
-        """The mask with the greys of its colours as values; itself if it has other colours, or none."""
+        """The mask with grey levels as values, if all its colours are greys; else the mask itself."""
         values = self.values
         grey = values & 255
         is_grey = self.coloured and bool((values == grey * 0x010101).all())
@@ -113,20 +112,20 @@ class MaskFile(msgspec.Struct, frozen=True):
 class MaskHeader(msgspec.Struct, frozen=True):
     """The header of a mask file."""
 
-    mode: str  # Pillow's name for how pixels are stored
-    bits: int  # bits a channel in the file
+    mode: str  # Pillow's mode
+    bits: int  # bits per channel in the file
     palette: Palette | None  # as in `MaskFile`
     lossy: str | None  # as in `MaskFile`
 
     @property
     def has_colors(self) -> bool:
-        """Pixels are colours, not ids."""
-        return self.mode in _COLOURED
+        """Whether pixels are colours, not ids."""
+        return self.mode in _COLOUR_MODES
 
     @property
     def encoding(self) -> str:
-        """How pixels are stored, in words."""
-        name = _NAMES.get(self.mode, "grey" if self.mode.startswith("I") else self.mode)
+        """The storage of the pixels, as in `MaskFile`."""
+        name = _MODE_NAMES.get(self.mode, "grey" if self.mode.startswith("I") else self.mode)
         lossy = f", {self.lossy}" if self.lossy else ""
         if self.palette is None:
             return f"{name} {self.bits} bit{lossy}"
@@ -134,13 +133,13 @@ class MaskHeader(msgspec.Struct, frozen=True):
 
 
 def mask_header(path: Path) -> MaskHeader:
-    """How a mask file stores its pixels, without decoding them; raises OSError with the reason."""
+    """Read the header of a mask file without decoding pixels; raises OSError with the reason."""
     with open_image(path) as image:
         return _header(image, _first(path))
 
 
 def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
-    """The headers of those files that have one."""
+    """The headers of the files that can be read."""
     headers = []
     for path in paths:
         with suppress(OSError):
@@ -149,15 +148,15 @@ def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
 
 
 def looks_like_photograph(paths: Iterable[Path]) -> bool:
-    """Whether in most files neighbouring pixels rarely are equal: masks consist of areas, photographs of shades."""
+    """Whether neighbouring pixels rarely are equal in most files, as in photographs."""
     photographs = [share > 0.5 for share in run_shares(paths)]
     return 2 * sum(photographs) > len(photographs)
 
 
 def run_shares(paths: Iterable[Path]) -> list[float]:
-    """Vertical runs of equal values over pixels, for each file that can be read; 0 for tiny files.
+    """Vertical runs of equal values per pixel, for each file that can be read; 0 for tiny files.
 
-    1: no pixel is like the one below it.
+    At 1, no pixel equals the one below it.
     """
     shares = []
     for path in paths:
@@ -169,7 +168,7 @@ def run_shares(paths: Iterable[Path]) -> list[float]:
 
 
 def occurring_values(paths: Iterable[Path]) -> set[int]:
-    """The values that occur in the mask files that can be read."""
+    """The distinct values of each mask file that can be read."""
     values: set[int] = set()
     for path in paths:
         with suppress(OSError):
@@ -178,7 +177,7 @@ def occurring_values(paths: Iterable[Path]) -> set[int]:
 
 
 def n_pages(path: Path) -> int:
-    """The number of pages of a TIFF file, slices of a volume for example; 1 for other files and damaged ones."""
+    """The number of pages (such as slices of a volume) of a TIFF file; 1 for other and damaged files."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return 1
     try:
@@ -189,7 +188,7 @@ def n_pages(path: Path) -> int:
 
 
 def decode_mask(path: Path, page: int = 0) -> MaskFile:
-    """The values of a mask file (of one page of it); raises OSError with the reason if it has none."""
+    """Decode a mask file, or one page of it; raises OSError with the reason."""
     first, data = _read_head(path)
     if page == 0 and data is not None and (plain := _plain(data)) is not None:
         return plain
@@ -198,19 +197,19 @@ def decode_mask(path: Path, page: int = 0) -> MaskFile:
 
 
 def decode_mask_bytes(data: bytes) -> MaskFile:
-    """The values of a mask file in memory; raises OSError with the reason if it has none."""
+    """Decode a mask file in memory; raises OSError with the reason."""
     if (plain := _plain(data)) is not None:
         return plain
     with open_bytes(data) as image:
-        return _decode(image, data[:_FIRST])
+        return _decode(image, data[:_N_FIRST_BYTES])
 
 
 def _plain(data: bytes) -> MaskFile | None:
-    """An ordinary PNG file, decoded without Pillow."""
+    """Decode a common PNG file without Pillow; None if only Pillow can."""
     decoded = decode_png(data)
     if decoded is None:
         return None
-    values, head = decoded.values, MaskHeader(_MODES[decoded.colour], decoded.bits, decoded.palette, None)
+    values, head = decoded.values, MaskHeader(_PNG_MODES[decoded.colour], decoded.bits, decoded.palette, None)
     alpha = np.ascontiguousarray(values[:, :, -1]) if decoded.colour in (GREY_ALPHA, COLOUR_ALPHA) else None
     if decoded.colour == GREY_ALPHA:
         values = np.ascontiguousarray(values[:, :, 0])
@@ -218,20 +217,20 @@ def _plain(data: bytes) -> MaskFile | None:
 
 
 def read_png(path: Path) -> PngPixels | None:
-    """The values of an ordinary PNG file, as `decode_png`; None: Pillow has to read it. Raises OSError."""
+    """Decode a common PNG file as `decode_png` does; None if only Pillow can read it. Raises OSError."""
     data = _read_head(path)[1]
     return None if data is None else decode_png(data)
 
 
 def _first(path: Path) -> bytes:
     with path.open("rb", buffering=0) as file:
-        return file.read(_FIRST)
+        return file.read(_N_FIRST_BYTES)
 
 
 def _read_head(path: Path) -> tuple[bytes, bytes | None]:
-    """The first bytes of a file, and all of its bytes if it may be an ordinary PNG."""
+    """The first bytes of a file, and all of its bytes if it may be a common PNG."""
     with path.open("rb", buffering=0) as file:
-        first = file.read(_FIRST)
+        first = file.read(_N_FIRST_BYTES)
         return first, first + file.read() if may_decode(first) else None
 
 
@@ -241,7 +240,7 @@ def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
             image.seek(page)
         head = _header(image, first)
         pixels = _pixels(image, head)
-        alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _WITH_ALPHA else None
+        alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _ALPHA_MODES else None
     except (SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
         raise OSError(f"damaged: {error}") from error
     except OSError as error:
@@ -250,15 +249,15 @@ def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
 
 
 def _header(image: Image.Image, first: bytes) -> MaskHeader:
-    """How an image stores its pixels; `first` are the first bytes of its file."""
+    """The mask header of an opened image; `first` are the first bytes of its file."""
     bits = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}.get(image.mode, 8)
     if image.format == "PNG":
-        if len(first) < 25:  # another program has cut it since it was opened
+        if len(first) < 25:  # another program has truncated the file since it was opened
             raise OSError("damaged: it ends within its header")
         bits = first[24]  # IHDR's bit depth, which Pillow's mode does not tell
     palette = None
     if image.mode == "P" and image.palette is not None:
-        # Only PNG and GIF palettes are plain before the pixels are decoded.
+        # Only PNG and GIF have their palette before the pixels are decoded.
         plain = image.palette.rawmode is None and image.palette.mode == "RGB"
         colors = image.palette.tobytes() if plain else bytes(image.getpalette() or ())
         if len(colors) % 3:
@@ -276,8 +275,8 @@ def _lossy(image: Image.Image, first: bytes) -> str | None:
 
 
 def _pixels(image: Image.Image, head: MaskHeader) -> Values:
-    if image.format == "PNG" and head.bits == 16 and image.mode in (*_COLOURED, "LA"):
-        raise OSError(f"{head.encoding}: colours of 16 bits a channel cannot be read; save 8 bits")
+    if image.format == "PNG" and head.bits == 16 and image.mode in (*_COLOUR_MODES, "LA"):
+        raise OSError(f"{head.encoding}: colours of 16 bits per channel cannot be read; save 8 bits per channel")
     pixels = decoded_pixels(image)
     if image.mode in ("LA", "PA"):
         return np.ascontiguousarray(pixels[:, :, 0])
@@ -297,7 +296,7 @@ def _pixels(image: Image.Image, head: MaskHeader) -> Values:
 
 
 def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
-    """32-bit values. Pillow reads unsigned TIFFs as signed; 16-bit PNGs were mode I in Pillow before 10.3."""
+    """The 32-bit values of an image; Pillow reads unsigned TIFFs as signed, and before 10.3 16-bit PNGs as 32-bit."""
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]  # only TIFF images have it
         if tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
@@ -306,14 +305,14 @@ def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
 
 
 def _integral(pixels: NDArray[np.float32]) -> Values:
-    """Float pixels as ids; raises OSError unless they are whole numbers that a float holds exactly."""
+    """Float pixels as integers; raises OSError unless they are whole numbers that a float represents exactly."""
     if not np.isfinite(pixels).all() or (pixels != np.round(pixels)).any() or (np.abs(pixels) > 2**24).any():
-        raise OSError("float pixels that are not whole numbers; ids are integers")
+        raise OSError("some float pixels are not whole numbers; save ids as integers")
     return pixels.astype(np.int32)
 
 
 class ValueRuns(msgspec.Struct, frozen=True):
-    """Every pixel of a mask as maximal vertical runs of equal value, and the distinct values.
+    """A mask as maximal vertical runs of equal values, with the distinct values.
 
     Attributes
     ----------
@@ -322,7 +321,7 @@ class ValueRuns(msgspec.Struct, frozen=True):
     first : (k,) int64, the first run of each value
     height, width : pixels
     start, length : (n,) int64, runs in column-major order
-    row : (n,) int32, the row of `value` that each run has
+    row : (n,) int32, the index in `value` of each run's value
     """
 
     value: Ints
@@ -336,7 +335,7 @@ class ValueRuns(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(pixels: Values) -> "ValueRuns":
-        """The runs of (height, width) values, or of colours (height, width, 3 or 4), whose values are packed."""
+        """The runs of (height, width) values, or of (height, width, 3 or 4) colours, which become packed values."""
         height, width = pixels.shape[:2]
         start, length, value = kernels.label_runs(pixels)
         values, area, first, row = kernels.distinct(value.astype(np.int64), length)
@@ -345,25 +344,25 @@ class ValueRuns(msgspec.Struct, frozen=True):
         )
 
     def first_pixel(self, row: int) -> tuple[int, int]:
-        """(x, y) of the first pixel, in column-major order, of a value."""
+        """(x, y) of a value's first pixel in column-major order."""
         x, y = divmod(int(self.start[self.first[row]]), max(self.height, 1))
         return x, y
 
     def select(self, rows: Ints) -> Runs:
-        """The runs of the values at these rows, each value an owner by itself."""
+        """The runs of the values at these rows; each value is an owner."""
         owner = np.full(len(self.value), -1, np.int32)
         owner[rows] = np.arange(len(rows), dtype=np.int32)
         return self.assign_owners(owner, len(rows))
 
     def group(self, keys: Ints, is_known: NDArray[np.bool_]) -> tuple[Ints, Rows]:
-        """The distinct keys of the known values, ascending, and the row of its key (k,) for each value, -1: none."""
+        """The distinct keys of the known values, ascending, and for each value (k,) the row of its key, or -1."""
         distinct, row = np.unique(keys[is_known], return_inverse=True)
         owner = np.full(len(self.value), -1, np.int32)
         owner[is_known] = row
         return distinct, owner
 
     def assign_owners(self, owner: Rows, n_owners: int) -> Runs:
-        """The runs of each owner; `owner` (k,) is the owner of each value, -1: none.
+        """The runs of each owner; `owner` (k,) is the owner of each value, -1 for none.
 
         Values that share an owner become one region.
         """
@@ -371,20 +370,20 @@ class ValueRuns(msgspec.Struct, frozen=True):
 
 
 class ValueMeanings(msgspec.Struct, frozen=True):
-    """The segments that the k values of a mask stand for, one each."""
+    """The meaning of the k values of a mask: one segment each."""
 
-    kept: Flags  # (k,) whether a value stands for a segment; else it is background or unknown
+    kept: Flags  # (k,) whether a value is a segment; else it is background or unknown
     # segment_id, category_id: (k,) int64
     segment_id: Ints
     category_id: Ints
     iscrowd: Flags  # (k,) bool
-    tracked: Flags | None = None  # (k,) whether the segment's id is that of its track, too; None: there are no tracks
+    tracked: Flags | None = None  # (k,) whether the segment's id also is its track's; None: there are no tracks
     defects: Sequence[Defect] = ()  # values without a meaning
 
     def annotation(
         self, runs: ValueRuns, file: str, encoding: str | None, places: Sequence[str] | None = None
     ) -> ImageAnnotation:
-        """The annotation in the mask with these runs; `places` (k,) default to the values."""
+        """The annotation in a mask with these runs; `places` (k,) name the segments in messages."""
         kept = np.flatnonzero(self.kept)
         segment_id = self.segment_id[kept]
         places = places or [f"value {value}" for value in runs.value.tolist()]
@@ -413,7 +412,7 @@ def category_annotation(
     defects: Sequence[Defect],
     place: Callable[[int], str],
 ) -> ImageAnnotation:
-    """The annotation in a mask whose k values have these categories: one segment for each that occurs.
+    """The annotation in a mask of categories: one segment for each category of its k values.
 
     `category` (k,) may be UNLABELLED or UNKNOWN; `place` names the first value of a segment.
     """
@@ -433,7 +432,7 @@ def category_annotation(
 
 
 def value_place(value: int, coloured: bool) -> str:
-    """A value, or a packed colour, in words.
+    """The phrase for a value or a packed colour in messages.
 
     >>> value_place(0x0000FF, True), value_place(7, False)
     ('colour #ff0000', 'value 7')
@@ -442,7 +441,7 @@ def value_place(value: int, coloured: bool) -> str:
 
 
 def value_defects(runs: ValueRuns, rows: Iterable[int], problem: str, shown: Ints | None = None) -> list[Defect]:
-    """SEG009 for each value at these rows; `shown` (k,) are the values in messages, by default those of the mask."""
+    """SEG009 for each value at these rows; `shown` (k,) are the values to show in messages, by default the mask's."""
     defects = []
     for row in rows:
         x, y = runs.first_pixel(row)
@@ -454,7 +453,7 @@ def value_defects(runs: ValueRuns, rows: Iterable[int], problem: str, shown: Int
 
 
 def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:
-    """The first mask of an image; raises BrokenLabelsError, with its defect, if it cannot be decoded."""
+    """Decode the first mask of an image; raises BrokenLabelsError with the defect if that fails."""
     path = entry.files[0]
     try:
         return decode_mask(path, entry.page or 0)
@@ -463,30 +462,30 @@ def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:
 
 
 def undecodable_mask(root: Path, path: Path, error: OSError) -> Defect:
-    """The defect of a mask that raised `error` when it was decoded: SEG002 if it is missing, else SEG001 or SEG021."""
+    """The defect of a mask whose decoding raised `error`: SEG002 if the file is missing, else SEG001 or SEG021."""
     if isinstance(error, FileNotFoundError):
         return Defect("SEG002", "the mask file does not exist", relative_path(root, path))
     return undecodable_file("mask", error, relative_path(root, path))
 
 
-UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which never is that low
-_MANY = 32  # more unknown values than this in one image come from smoothing, not from a forgotten category
+UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # instead of a category id; no category id is that low
+_MAX_UNKNOWN_VALUES = 32  # more in one image come from smoothing, not from a forgotten category
 
 
 class Legend(msgspec.Struct, frozen=True):
-    """Values and their categories."""
+    """The category of each value of a mask."""
 
     value: Ints  # (k,) int64 ascending, ids or packed colours
     category: Ints  # (k,) int64, the category id of each; UNLABELLED where it has none
 
     @staticmethod
     def from_mapping(meaning: dict[int, int]) -> "Legend":
-        """The legend in a dict: value -> category id."""
+        """The legend of a dict, value -> category id."""
         value = np.array(sorted(meaning), np.int64)
         return Legend(value, np.array([meaning[item] for item in value.tolist()], np.int64))
 
     def read(self, values: Ints) -> Ints:
-        """The category id (n,) of each value; UNLABELLED for unlabelled ones, UNKNOWN for those not in the legend."""
+        """(n,) the category id of each value; UNLABELLED for unlabelled values, UNKNOWN for those not in the legend."""
         if len(self.value) == 0:
             return np.full(len(values), UNKNOWN, np.int64)
         position = np.minimum(np.searchsorted(self.value, values), len(self.value) - 1)
@@ -494,7 +493,7 @@ class Legend(msgspec.Struct, frozen=True):
 
 
 def pack_color(color: Color) -> int:
-    """A colour as one number, R + 256 G + 65536 B."""
+    """Pack a colour into one number, R + 256 G + 65536 B."""
     return color[0] + 256 * color[1] + 65536 * color[2]
 
 
@@ -505,7 +504,7 @@ def shown_colors(palette: Palette) -> NDArray[np.uint32]:
 
 
 def unpack_color(value: int) -> Color:
-    """The colour of a packed number.
+    """The (R, G, B) colour of a packed number.
 
     >>> unpack_color(pack_color((128, 64, 32)))
     (128, 64, 32)
@@ -514,7 +513,7 @@ def unpack_color(value: int) -> Color:
 
 
 def colour_legend(taxonomy: Taxonomy) -> Legend:
-    """The legend of RGB masks; if `unlabelled` is the id of a category, that category's colour is unlabelled, too."""
+    """The legend of RGB masks; if `unlabelled` is a category id, that category's colour means unlabelled."""
     meaning = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
     nobody = taxonomy.unlabelled_color
     if nobody is None and taxonomy.unlabelled_id is not None:
@@ -524,10 +523,10 @@ def colour_legend(taxonomy: Taxonomy) -> Legend:
 
 
 def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
-    """The legend of index masks, whose values are category ids.
+    """The legend of masks whose values are category ids.
 
-    If `unlabelled` is a colour, values of that colour are unlabelled: by the palette, or as grey v = (v, v, v). The
-    id of a category is never unlabelled.
+    If `unlabelled` is a colour, values with that colour in the palette, or grey v = (v, v, v), are unlabelled, unless
+    they are the id of a category.
     """
     meaning = {category: category for category in taxonomy.by_id()}
     if taxonomy.unlabelled_id is not None:
@@ -542,13 +541,13 @@ def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
 
 
 def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxonomy: Taxonomy) -> list[Defect]:
-    """SEG009 for each value without a meaning, or one SEG010 if lossy compression or smoothing made them."""
+    """SEG009 for each value without a category, or one SEG010 if lossy compression or smoothing produced them."""
     rows = np.flatnonzero(category == UNKNOWN)
     pixels = int(runs.area[rows].sum())
     if mask.lossy:
         message = f"{mask.lossy} changes values: {len(rows)} of {len(runs.value)} are not in the taxonomy"
         return [Defect("SEG010", f"{message} ({pixels:,} px); save masks as PNG", pixels=pixels)]
-    if mask.coloured and len(rows) > _MANY:
+    if mask.coloured and len(rows) > _MAX_UNKNOWN_VALUES:
         x, y = runs.first_pixel(int(rows[0]))
         near = int(runs.area[rows][_distance(runs.value[rows], taxonomy).min(axis=1) <= 16].sum())
         message = (
@@ -556,7 +555,7 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
             "colour): the mask was smoothed, resized or compressed"
         )
         return [Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels)]
-    if len(rows) > _MANY and mask.palette is None:
+    if len(rows) > _MAX_UNKNOWN_VALUES and mask.palette is None:
         x, y = runs.first_pixel(int(rows[0]))
         message = (
             f"{len(rows):,} values are not in the taxonomy ({pixels:,} px): the mask was smoothed, resized or stored"
@@ -566,7 +565,7 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
 
 
 def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> Defect:
-    """SEG009 for one value: its pixels, the first of them, and the nearest known colour."""
+    """SEG009 for one value, with its pixel count, its first pixel, and the nearest known colour."""
     value, area = int(runs.value[row]), int(runs.area[row])
     x, y = runs.first_pixel(row)
     what = f"colour {unpack_color(value)}" if mask.coloured else f"value {value}"
@@ -582,13 +581,13 @@ def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> D
 
 
 def _are_greys(values: Ints) -> bool:
-    """Whether several values, more than small ids, are all greys of VOC's palette; 220 is that of its void."""
+    """Whether the values are several greys of VOC's palette (220 is the grey of its void), and not just small ids."""
     used = values[values > 0]
     return len(used) > 1 and int(used.max()) >= PALETTE_GREYS[0] and bool(np.isin(used, (*PALETTE_GREYS, 220)).all())
 
 
 def _nearest_hint(value: int, taxonomy: Taxonomy) -> str:
-    """A hint at the nearest known colour, or at swapped channels."""
+    """A hint that names the nearest known colour, or swapped channels."""
     categories = taxonomy.by_color()
     red, green, blue = unpack_color(value)
     swapped = categories.get((blue, green, red))

@@ -1,4 +1,4 @@
-"""Mask layouts: which folders of a dataset hold the masks, and which the images: by their names, else by contents."""
+"""Mask layouts: find the folders of masks and of images in a dataset, by their names, else by their contents."""
 
 import os
 import re
@@ -26,18 +26,18 @@ from segdata.formats.shared.mask_families import MaskFamily, find_family, is_cal
 from segdata.formats.shared.mask_files import mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
-_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})  # VOC's numbers of objects are no categories
+_NOT_CATEGORY_MASKS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})  # VOC's numbers of objects are no categories
 _PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
-_DEEPEST = 3  # how far below a folder others are looked into
-_MOST_FOLDERS = 40  # side by side, that are looked into
-_LISTED = 100  # files of a folder
-_LOOKED_AT = 6  # of these
-_OF_LABELS = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)  # paths that say so
-_MOST_OF_MASK = 0.1  # runs a pixel: masks have fewer, photographs more
+_MAX_DEPTH = 3  # levels of folders that are searched
+_MAX_FOLDERS = 40  # of one folder that are searched
+_MAX_LISTED = 100  # files listed in a folder
+_N_SAMPLED = 6  # files of a folder that are opened
+_LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)
+_MAX_MASK_RUNS = 0.1  # runs per pixel: masks have fewer, photographs more
 
 
 class UnclearMasksError(UnreadableError):
-    """Which masks are meant is unclear: `folders` are some that may be."""
+    """Several folders may hold the masks; `folders` names some of them."""
 
     def __init__(self, folders: list[Path], message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class UnclearMasksError(UnreadableError):
 
 
 class RivalFoldersError(UnclearMasksError):
-    """Several folders may be the masks: `folders`."""
+    """Several folders beside the same images may hold the masks."""
 
     def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
         listed = ", ".join(f"{folder.name}/" for folder in folders)
@@ -61,7 +61,7 @@ class RivalFoldersError(UnclearMasksError):
 
 
 class FoldersInsideError(UnclearMasksError):
-    """Folders in a folder are datasets by their names, and other masks lie elsewhere: `folders`."""
+    """Subfolders are datasets by their names, and other masks lie elsewhere."""
 
     def __init__(self, root: Path, folders: list[Path], other: str) -> None:
         listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
@@ -73,17 +73,17 @@ class FoldersInsideError(UnclearMasksError):
 
 
 class MaskLayout(msgspec.Struct, frozen=True):
-    """A folder of masks with its folder of images."""
+    """A folder of masks and the folder of its images."""
 
     masks: Path  # the folder, or a single mask file
     images: Path | None  # the folder or the image file; None if there is none
-    prefix: str  # what image ids have before the names in `images`: ``train/``
-    evidence: str  # in words, for the user
-    family: MaskFamily | None = None  # which files belong together, if folders do not show it; it may have rivals
-    left_out: str | None = None  # a picture elsewhere, one of those that are not read, or a folder of them
+    prefix: str  # of image ids, before the names in `images`: ``train/``
+    evidence: str  # for the user
+    family: MaskFamily | None = None  # the matched files, if folders do not match them; it may have rivals
+    left_out: str | None = None  # one of the pictures elsewhere that are not read, or a folder of them
 
     def mask_files(self) -> list[Path]:
-        """The mask file, or every image file below the folder of masks, sorted; of several kinds the first."""
+        """The mask file, or every image file below the folder of masks, sorted; of several kinds, the first."""
         if self.family is not None:
             names = next(iter(self.family.rivals.values()), None) or self.family.masks.values()
             return [self.masks / name for name in names]
@@ -91,10 +91,10 @@ class MaskLayout(msgspec.Struct, frozen=True):
 
 
 def find_layouts(root: Path, images: Path | None = None, chosen: str | None = None) -> list[MaskLayout]:
-    """The folders of masks of a dataset.
+    """Find the folders of masks of a dataset.
 
-    `images` is the folder of images that the user gives, `chosen` a word in the paths of the masks to take, where each
-    image has several.
+    `images` is the user's folder of images; `chosen` is a word in the paths of the masks to take, if each image has
+    several.
 
     Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
     `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
@@ -127,7 +127,7 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
 
 
 def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
-    """A layout, with the first folder beside that is a dataset by the names of its folders."""
+    """The layout, with the first other folder that is a dataset by its folder names, if any, as `left_out`."""
     own = [folder for folder in (layout.masks, layout.images) if folder is not None]
     others = (folder for folder, _ in _datasets_by_name(root) if not any(map(folder.is_relative_to, own)))
     other = next(others, None)
@@ -135,7 +135,7 @@ def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
 
 
 def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()) -> list[MaskLayout]:
-    """The layouts of the one folder below `root` that names make a dataset, if other files lie elsewhere.
+    """The layouts of the one folder below `root` that is a dataset by its folder names, if other files lie elsewhere.
 
     `masks` and `pictures`: the paths below `root` that would be read. Empty if there is no such folder, or nothing
     beside. Raises FoldersInsideError if masks lie elsewhere, and there are several such folders or paths say that they
@@ -149,32 +149,32 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     beside = [name for name in (*masks, *pictures) if not name.startswith((*own, *own_pictures))]
     if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
-    if outside and (len(inside) > 1 or any(map(_OF_LABELS.search, beside))):
+    if outside and (len(inside) > 1 or any(map(_LABEL_PATH.search, beside))):
         raise FoldersInsideError(root, list(inside), (beside or outside)[0])
     return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]
 
 
 def _prefixes(root: Path, folders: Iterable[Path]) -> tuple[str, ...]:
-    """How the paths below `root` of the files in these folders begin."""
+    """The prefixes, relative to `root`, of the paths in these folders."""
     return tuple(f"{folder.relative_to(root).as_posix()}/" for folder in folders)
 
 
 def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[MaskLayout]]]:
-    """The topmost folders below a folder whose images and masks lie in folders that are called so."""
+    """The topmost folders below a folder with subfolders named as images and masks."""
     folders = [folder for folder in _subfolders(root).values() if has_images(folder)]
-    for folder in folders if len(folders) <= _MOST_FOLDERS else ():
+    for folder in folders if len(folders) <= _MAX_FOLDERS else ():
         layouts: list[MaskLayout] = []
         with suppress(UnclearMasksError):
             layouts = _layouts_in_folders(folder, None, 1)
         named = [layout for layout in layouts if layout.masks.name.lower().startswith(tuple(MASK_FOLDERS))]
         if named and len(named) == len(layouts) and _are_paired(layouts):
             yield folder, layouts
-        elif depth < _DEEPEST:
+        elif depth < _MAX_DEPTH:
             yield from _datasets_by_name(folder, depth + 1)
 
 
 def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
-    """The layouts that names or contents of folders show; `depth`: how far `root` is below the dataset."""
+    """The layouts by names or contents of folders; `depth` is the number of levels from the dataset down to `root`."""
     folders = _subfolders(root)
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
@@ -196,9 +196,9 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
         masks, pictures = (named[0], beside) if beside is None else _of_one_depth(named[0], beside)
         return [MaskLayout(masks, pictures, "", f"folders {named[0].name}/{where}")]
     twins = _paired_folders(folders, images)
-    if twins or images is not None or len(folders) > _MOST_FOLDERS:
+    if twins or images is not None or len(folders) > _MAX_FOLDERS:
         return twins
-    return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
+    return _folders_by_contents(root, folders) or ([] if depth == _MAX_DEPTH else _layouts_inside(root, folders, depth))
 
 
 def _numbered_pairs(masks: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
@@ -217,9 +217,9 @@ def _numbered_pairs(masks: Path, folders: Mapping[str, Path]) -> list[MaskLayout
 
 
 def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[MaskLayout]:
-    """The layouts if the names of the folders of masks differ in a split alone, which one folder of images has, too.
+    """One layout for each split if folders of masks and of images are named by split.
 
-    As `masks_train/`, `masks_test/`, `images_train/` and `images_test/`; none if they are not called so.
+    As in `masks_train/`, `masks_test/`, `images_train/` and `images_test/`; none if they are not named so.
     """
     named = {folder: _split_of(folder) for folder in masks}
     unnamed = "train" if "train" not in named.values() else None  # `masks/` beside `masks_val/`
@@ -241,7 +241,7 @@ def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[M
 
 
 def _split_of(folder: Path) -> str | None:
-    """The split that a folder is called by, also as in ``masksVal``."""
+    """The split in the name of a folder, also as in ``masksVal``."""
     return split_of_name(_spaced(folder.name))
 
 
@@ -250,14 +250,14 @@ def _spaced(name: str) -> str:
 
 
 def _are_apart(root: Path) -> bool:
-    """Whether folders side by side are datasets by themselves: of splits, which are read as parts, or of other things.
+    """Whether the subfolders are separate datasets: splits, which are read as parts, or unrelated ones.
 
     Folders whose names have numbers are cases, scenes or videos of one dataset.
     """
     inside = [folder for folder in _subfolders(root).values() if has_images(folder)]
     if len(inside) == 1:
         return _are_apart(inside[0])
-    if len(inside) > _MOST_FOLDERS:
+    if len(inside) > _MAX_FOLDERS:
         return False
     named = [folder for folder in inside if split_of_name(folder.name) or not re.search(r"\d", folder.name)]
     return sum(_is_dataset(folder) for folder in named) > 1
@@ -270,7 +270,7 @@ def _is_dataset(folder: Path) -> bool:
 
 
 def _are_paired(layouts: list[MaskLayout]) -> bool:
-    """Whether there are layouts, and some mask of each has the name of an image."""
+    """Whether there are layouts, and each has a mask with the name of an image."""
     return bool(layouts) and all(
         layout.images is not None
         and bool(
@@ -286,7 +286,7 @@ def _names(place: Path) -> list[str]:
 
 
 def _subfolders(root: Path) -> dict[str, Path]:
-    """The folders in a folder by their names in lower case; without hidden ones."""
+    """Lower-case name -> subfolder; skips hidden folders."""
     with os.scandir(root) as entries:
         names = sorted(
             entry.name
@@ -298,9 +298,9 @@ def _subfolders(root: Path) -> dict[str, Path]:
 
 
 def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
-    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files.
+    """The folders with image files whose names are those of masks: `labels/` or `labels_v2/`.
 
-    Those of pictures, as `masks_preview/`, are none beside others.
+    Visualizations, as `masks_preview/`, count only if there is no other.
     """
     begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
     named = [
@@ -310,9 +310,9 @@ def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
 
 
 def _folder_named_as_images(folders: Mapping[str, Path], masks: Path) -> Path | None:
-    """The folder called `images/`, or `images_png/`; of several those whose names those of the masks fit best.
+    """The folder named `images/` or `images_png/`; of several, the one whose files match the masks best by name.
 
-    If they fit equally, the first by the names in the order of IMAGE_FOLDERS.
+    Ties go to the first name in IMAGE_FOLDERS.
     """
     called = [folders[name] for name in IMAGE_FOLDERS if name in folders]
     if len(called) > 1:
@@ -325,14 +325,14 @@ def _folder_named_as_images(folders: Mapping[str, Path], masks: Path) -> Path | 
 
 
 def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
-    """The share of the files of two folders that have a partner."""
+    """The share of the files in two folders that have a partner in the other."""
     return 2 * len(match_names(masks, images)[0]) / max(len(masks) + len(images), 1)
 
 
 def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
-    """The one folder, whatever it is called, that holds photographs with the names of the masks, if there is one."""
+    """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one."""
     others = [folder for folder in folders.values() if folder != masks and _holds_masks(folder) is False]
-    if not others or len(folders) > _MOST_FOLDERS:
+    if not others or len(folders) > _MAX_FOLDERS:
         return None
     names = ImageFolder.below(masks).paths
     fitting = [folder for folder in others if _fits(names, ImageFolder.below(folder).paths)]
@@ -345,7 +345,7 @@ def _fits(masks: Mapping[str, Path], images: Mapping[str, Path]) -> bool:
 
 
 def _of_one_depth(masks: Path, images: Path) -> tuple[Path, Path]:
-    """The two folders; or for one of them, if no names match, the one folder in it whose names do."""
+    """The two folders; if no names match, its only subfolder whose names do replaces one of them."""
     files = {folder: ImageFolder.below(folder).paths for folder in (masks, images)}
     if match_names(files[masks], files[images])[0]:
         return masks, images
@@ -359,7 +359,7 @@ def _of_one_depth(masks: Path, images: Path) -> tuple[Path, Path]:
 
 
 def _only_folders(folder: Path) -> Iterator[Path]:
-    """The folder with image files in this one, the one in that, and so on, as long as there is just one."""
+    """The subfolder with image files, its subfolder, and so on, while each has just one."""
     inside = [path for path in _subfolders(folder).values() if has_images(path)]
     if len(inside) == 1:
         yield inside[0]
@@ -367,7 +367,7 @@ def _only_folders(folder: Path) -> Iterator[Path]:
 
 
 def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
-    """The pairs of folders of which one holds photographs and the other, under the same names, masks."""
+    """Pairs of folders of which one holds photographs and the other masks of the same names."""
     has_masks = {folder: holds for folder in folders.values() if (holds := _holds_masks(folder)) is not None}
     if len(set(has_masks.values())) < 2:
         return []
@@ -379,7 +379,7 @@ def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLa
             raise RivalFoldersError(root, fitting, images)
         before = next((layout.images for layout in layouts if fitting and layout.masks == fitting[0]), None)
         if before is not None and _share_no_mask(files[fitting[0]], files[before], files[images]):
-            return []  # the images of one folder of masks lie in several
+            return []  # the images of one folder of masks are spread over several folders
         if fitting and before is None:
             where = f"masks in {fitting[0].name}/, photographs of the same names in {images.name}/"
             layouts.append(MaskLayout(fitting[0], images, f"{images.name}/", where))
@@ -387,23 +387,23 @@ def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLa
 
 
 def _share_no_mask(masks: Mapping[str, Path], *images: Mapping[str, Path]) -> bool:
-    """Whether no mask has an image in both of two folders."""
+    """Whether every mask has its image in at most one of the folders."""
     first, second = (match_names(masks, names)[0].keys() for names in images)
     return first.isdisjoint(second)
 
 
 def _holds_masks(folder: Path) -> bool | None:
-    """Whether the image files of a folder are masks; None if some are, or if there is none that can be read."""
+    """Whether the image files of a folder are masks; None if only some are, or if none can be read."""
     below = (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names) if is_image_name(name))
-    paths = list(islice(below, _LISTED))
+    paths = list(islice(below, _MAX_LISTED))
     if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
         return False if paths else None
-    are_masks = {share < _MOST_OF_MASK for share in run_shares(spread_sample(paths, _LOOKED_AT))}
+    are_masks = {share < _MAX_MASK_RUNS for share in run_shares(spread_sample(paths, _N_SAMPLED))}
     return are_masks.pop() if len(are_masks) == 1 else None
 
 
 def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list[MaskLayout]:
-    """The layouts in the folders of splits (or in the only folder), if they are called alike in each.
+    """The layouts in the folders of splits (or in the only subfolder), if they have the same names in each.
 
     Other folders side by side may be datasets of their own, unless they lie in the folder of a split: parts of it.
     """
@@ -414,13 +414,13 @@ def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list
                 inside[folder] = layouts
     others = [folder for folder in folders.values() if folder not in inside and has_images(folder)]
     if inside and any(_holds_masks(folder) is not False for folder in others):
-        return []  # there are masks beside these, which would be lost
+        return []  # the masks beside these would be lost
     in_split = SPLIT_WORD.fullmatch(root.name) is not None
     beside = [*(inside if len(inside) > 1 else ()), *others]
     if not in_split and not all(split_words(folder.name) for folder in beside):
         return []
     if depth == 0 and sum(split_of_name(folder.name) is not None for folder in inside) > 1:
-        return []  # they are read as parts, each by itself
+        return []  # each split is read as a part by itself
     called = {
         (layout.masks.name.lower(), layout.images and layout.images.name.lower())
         for layouts in inside.values()
@@ -436,16 +436,20 @@ def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list
 
 
 def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -> list[Path]:
-    """The folders whose files are stored as those in `named`, and also have the names of the images.
+    """The folders whose files are stored like those in `named` and match the images by name.
 
-    A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
+    A folder named mask may hold something else: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
     """
     pictures = ImageFolder.below(images).paths
     if images is None or not pictures:
         return []
     folders = []
     for folder in candidates:
-        if folder.name.lower() in _NO_RIVALS or is_called_no_labels(folder.name) or images.is_relative_to(folder):
+        if (
+            folder.name.lower() in _NOT_CATEGORY_MASKS
+            or is_called_no_labels(folder.name)
+            or images.is_relative_to(folder)
+        ):
             continue
         files = ImageFolder.below(folder).paths
         if _fits(files, pictures) and _stored_as(folder) == _stored_as(named) and _holds_masks(folder) is not False:
@@ -454,7 +458,7 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
 
 
 def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
-    """Whether the first file of a folder is coloured, has more than 8 bits, and is lossy."""
+    """Three flags of a folder's first file: coloured, more than 8 bits, lossy."""
     heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
     return (heads[0].has_colors, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
 

@@ -1,4 +1,4 @@
-"""Mask palettes: the values and colours that categories are painted with in masks that are written."""
+"""Mask palettes: the values and colours of categories in masks that segdata writes."""
 
 from itertools import chain
 
@@ -14,25 +14,25 @@ from segdata.formats.shared.mask_files import pack_color, unpack_color
 
 
 def rgb_picture(values: NDArray[np.uint32]) -> Image.Image:
-    """The RGB image whose colours are the packed `values` (height, width): red is the low byte."""
+    """The RGB image of packed colours `values` (height, width); red is the low byte."""
     channels = values.astype("<u4", copy=False).view(np.uint8).reshape(*values.shape, 4)[:, :, :3]
     return Image.fromarray(np.ascontiguousarray(channels))
 
 
 class MaskPalette(msgspec.Struct, frozen=True):
-    """The values that categories are painted with."""
+    """The pixel values of categories in masks to be written."""
 
     value: dict[int, int]  # category id -> palette index, or packed colour
-    blank: int | None  # the value of unlabelled pixels; None where all are taken
+    blank: int | None  # the value of unlabelled pixels; None if all values are taken
     palette: bytes | None  # 768 bytes; None for RGB
-    unlabelled: int | Color | None  # the value of `unlabelled` in taxonomy.yaml if some pixels are blank
+    unlabelled: int | Color | None  # for `unlabelled` in taxonomy.yaml if some pixels are blank
 
     def values(self, categories: Ints) -> Ints:
         """(n,) the value of each category id; -1 for one that the taxonomy lacks."""
         return np.array([self.value.get(category, -1) for category in categories.tolist()], np.int64)
 
     def picture(self, pixels: NDArray[np.uint32]) -> Image.Image:
-        """The mask whose values are `pixels` (height, width)."""
+        """The mask image with the values `pixels` (height, width)."""
         if self.palette is not None:
             picture = Image.fromarray(pixels.astype(np.uint8))
             picture.putpalette(self.palette)
@@ -41,7 +41,7 @@ class MaskPalette(msgspec.Struct, frozen=True):
 
 
 def mask_palette(taxonomy: Taxonomy) -> MaskPalette:
-    """Palette indices if every id is 0 to 255, else colours; raises SegdataError if neither is possible."""
+    """The palette of a taxonomy: indices if every id is 0 to 255, else colours; else raises SegdataError."""
     ids = list(taxonomy.by_id())
     over = [id_ for id_ in ids if not 0 <= id_ <= 255]
     if not over:
@@ -60,7 +60,7 @@ def mask_palette(taxonomy: Taxonomy) -> MaskPalette:
 
 
 def _free_id(taxonomy: Taxonomy, ids: list[int]) -> int | None:
-    """The id for unlabelled pixels: the taxonomy's, else 0, else the highest that is no category; None: all taken."""
+    """The id for unlabelled pixels: the taxonomy's, else 0, else the highest free one; None if all are taken."""
     if taxonomy.unlabelled_id is not None and 0 <= taxonomy.unlabelled_id <= 255:
         return taxonomy.unlabelled_id
     return next((id_ for id_ in (0, *range(255, 0, -1)) if id_ not in ids), None)

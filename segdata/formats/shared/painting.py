@@ -1,4 +1,4 @@
-"""Painting and counted losses: the first annotation of each image as pixel values, and what a writer drops."""
+"""Painting: the first annotation of each image as pixel values, with the losses that a writer counts."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.formats.shared.taxonomies import write_sidecars
 
-INDEXED = frozenset({"images.sequence", "images.frame", "images.split"})  # columns that rows of videos have
+INDEXED = frozenset({"images.sequence", "images.frame", "images.split"})  # held by formats that write sequences
 
 
 class ImageSegments(msgspec.Struct, frozen=True):
@@ -26,11 +26,11 @@ class ImageSegments(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    image_id : of the image
-    uri : path or URI of its file
+    image_id : the image's id
+    uri : path or URI of the image file
     height, width : pixels; 0 if unknown
     sequence, frame, split : as in `schema.BATCH_IMAGES`
-    annotated : whether there is an annotation; without one no mask is written
+    annotated : whether there is an annotation; otherwise no mask is written
     segments : (n,) rows of the batch's segments
     runs : their pixels; `runs.owner` counts from 0 over `segments`
     """
@@ -49,12 +49,12 @@ class ImageSegments(msgspec.Struct, frozen=True):
     def index_row(
         self, mask: str | None, *, videos: bool = False, unknown_side: int | None = 0
     ) -> tuple[str | int | None, ...]:
-        """The row of `images.csv`, see `write_index`; `unknown_side` stands for a side that is not known."""
+        """The image's row of `images.csv`, see `write_index`; `unknown_side` stands for an unknown height or width."""
         row = (self.image_id, mask, self.width or unknown_side, self.height or unknown_side, self.uri)
         return (*row, self.sequence, self.frame, self.split) if videos else row
 
     def only(self, positions: Ints) -> "ImageSegments":
-        """The image with some of its segments, by position."""
+        """The image with only the segments at these positions."""
         return msgspec.structs.replace(
             self, segments=self.segments[positions], runs=self.runs.take(positions, len(self.segments))
         )
@@ -76,7 +76,7 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
         begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
         if annotated and 0 in (height[image], width[image]):
             raise SegdataError(
-                f"image {row['image_id']!r}: its size is not known, so no mask can be written; give --images"
+                f"image {row['image_id']!r}: its size is unknown, so no mask can be written; give --images"
             )
         segments = np.arange(begin, end, dtype=np.int64)
         in_image = slice(offset[begin], offset[end])
@@ -92,7 +92,7 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
 
 
 def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
-    """(n_segments,) whether a segment belongs to the first annotation of its image."""
+    """(n_segments,) whether each segment belongs to the first annotation of its image."""
     image = batch.annotation_image
     first = np.ones(len(image), bool)
     first[1:] = image[1:] != image[:-1]
@@ -100,7 +100,7 @@ def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
 
 
 def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
-    """The segments at `rows`: the first three as "image: id" (the source's own id if it has one), and all images."""
+    """Examples of the segments at `rows`, the first three as "image: id" (the source's id if any), and all images."""
     if len(rows) == 0:
         return AffectedItems((), ())
     names, of_segment = batch.images["image_id"], batch.segment_image[rows]
@@ -114,13 +114,13 @@ def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
 def count_segments(
     batch: Batch, rows: NDArray[np.integer], kind: LossKind, losses: LossCounter, areas: Ints | None = None
 ) -> None:
-    """Count the segments at `rows` as lost, with their pixels where `areas` (n_segments,) are given."""
+    """Count the segments at `rows` as lost, with their pixels if `areas` (n_segments,) is given."""
     pixels = 0 if areas is None else int(areas[rows].sum())
     losses.add(kind, "segments", len(rows), pixels, segment_examples(batch, rows))
 
 
 def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
-    """The annotations at `rows`: the images of the first three, and of all."""
+    """Examples of the annotations at `rows`: the images of the first three, and all images."""
     names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
     image_ids = names.take(pa.array(np.unique(of_annotation))).to_pylist()
     return AffectedItems(names.take(pa.array(of_annotation[:3])).to_pylist(), image_ids)
@@ -130,7 +130,7 @@ PixelValue = TypeVar("PixelValue", np.uint8, np.uint16, np.uint32, np.int32)
 
 
 def paint(image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue]) -> NDArray[PixelValue]:
-    """The (height, width) array with `values[i]` in segment i and `blank` elsewhere; negative values are skipped."""
+    """Paint a (height, width) array: `values[i]` in segment i, `blank` elsewhere; negative values are skipped."""
     canvas: NDArray[PixelValue] = np.full(image.width * image.height, blank, dtype)
     runs, value = image.runs, values[image.runs.owner]
     start, length = runs.start, runs.length
@@ -141,17 +141,17 @@ def paint(image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue
 
 
 def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:
-    """(n,) whether any pixel of a painted array has each value: later segments may cover earlier ones."""
+    """(n,) whether each value still has a pixel in a painted array, as later segments may cover earlier ones."""
     present = np.zeros(max(int(pixels.max(initial=0)), int(values.max(initial=0))) + 1, bool)
     present[pixels] = True
     return present[values]
 
 
 def count_overlap_losses(batch: Batch, painted_as: Ints, losses: LossCounter) -> None:
-    """Count the pixels that change their meaning as a later segment covers an earlier one.
+    """Count the pixels whose value changes because a later segment covers an earlier one.
 
-    `painted_as` (n_segments,) is the value that each segment is painted with; only segments of different values of
-    one annotation count, and -1 stands for a segment that is not painted.
+    `painted_as` (n_segments,) is the value of each segment, -1 if it is not painted; segments of one annotation with
+    equal values do not count.
     """
     pairs = find_overlaps_within(SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation))
     lost = (painted_as[pairs.a] >= 0) & (painted_as[pairs.b] >= 0) & (painted_as[pairs.a] != painted_as[pairs.b])
@@ -165,7 +165,7 @@ def count_overlap_losses(batch: Batch, painted_as: Ints, losses: LossCounter) ->
 
 
 class MaskPaths:
-    """Paths of mask files, `masks/<image>.png`, unique for each image."""
+    """Gives each image a unique path for its mask file, `masks/<image>.png`."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -173,16 +173,16 @@ class MaskPaths:
     def name(self, image_id: str, suffix: str = ".png") -> str:
         """The path below the target; raises SegdataError if the image id leaves it."""
         if is_unsafe_path(image_id):
-            raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
+            raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so no mask can be written")
         stem = PurePosixPath("masks", image_id).with_suffix("").as_posix()
-        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same
+        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems do not tell apart
             stem = f"masks/{image_id}.{len(self._taken)}"
         self._taken.add(stem.lower())
         return stem + suffix
 
 
 def pixel_values(ids: Ints, most: int = 2**16 - 1) -> Ints:
-    """(n,) the pixel value of each segment of one image: its id if that is unique and 1 to `most`, else a free number.
+    """(n,) the pixel value of each segment of one image: its id if unique and 1 to `most`, else a free number.
 
     >>> pixel_values(np.array([7, 7, 900100, 2])).tolist()
     [1, 3, 4, 2]
@@ -197,7 +197,7 @@ def pixel_values(ids: Ints, most: int = 2**16 - 1) -> Ints:
     return result
 
 
-# The columns behind each kind of loss. What only pixels can tell is counted by the writers themselves.
+# The columns of each kind of loss. Writers count losses that depend on pixels themselves.
 _SEGMENT_COLUMNS: dict[LossKind, tuple[str, ...]] = {
     "attributes": ("attributes",),
     "crowd": ("iscrowd",),
@@ -222,7 +222,7 @@ def count_losses(
 ) -> None:
     """Count the values in the columns of `batch` that a format cannot hold.
 
-    `lost` are the kinds that the format cannot hold; `held` names columns of these kinds that it holds nevertheless
+    `lost` are the kinds that the format cannot hold; `held` names columns of these kinds that it can hold
     (``"images.metadata"``, ``"annotations.attributes"``, ``"segments.rings"``). Several annotations of one image are
     counted as "annotator".
     """
@@ -270,7 +270,7 @@ def _has_value(column: pa.ChunkedArray) -> Flags:
 def count_losses_of_batches(
     batches: Iterable[Batch], losses: LossCounter, kinds: frozenset[LossKind]
 ) -> Iterator[Batch]:
-    """Yield the batches; count first what the format cannot hold of each one's columns."""
+    """Yield the batches, and count the values in each batch's columns that the format cannot hold."""
     for batch in batches:
         count_losses(batch, losses, kinds)
         yield batch
@@ -290,9 +290,9 @@ def count_spatial_losses(profile: Profile, losses: LossCounter) -> None:
 
 
 def start_folder(target: Path, profile: Profile, losses: LossCounter) -> None:
-    """Make the folder that a writer fills, with the files that say what its labels mean (`write_sidecars`).
+    """Create the target folder of a writer, with the files that define its labels (`write_sidecars`).
 
-    For formats that hold the dataset's taxonomy as it is, and no places of volumes in the world, which are counted.
+    For formats that hold the dataset's taxonomy unchanged, but no positions of volumes in the world: those are counted.
     """
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True, exist_ok=True)
@@ -306,9 +306,9 @@ def count_category_mask_losses(
 
     Parameters
     ----------
-    values : (n_segments,) what the category of each segment is painted with; -1: it cannot be painted
-    blank : what unlabelled pixels are painted with: segments painted like them are lost too; None: nothing else is
-    ids : (n_segments,) which segment id each will have; None: that of its category
+    values : (n_segments,) the pixel value of each segment's category; -1 if it cannot be painted
+    blank : the value of unlabelled pixels: segments of that value are lost, too; None: no segment has it
+    ids : (n_segments,) the segment id that each will have; None: the id of its category
     """
     areas = batch.runs.areas(batch.n_segments)
     _count_unpainted(batch, values >= 0, areas, losses)
@@ -330,8 +330,8 @@ def count_segment_mask_losses(
 ) -> None:
     """Count the losses of masks that give each segment a value of its own.
 
-    `kept` (n_segments,): it can be painted. `painted_as` (n_segments,): the same number for segments of one annotation
-    that share a value, as void does; None: none do.
+    `kept` (n_segments,): whether each can be painted. `painted_as` (n_segments,): equal for segments of one annotation
+    that share a value, as void segments do; None: none do.
     """
     areas = batch.runs.areas(batch.n_segments)
     _count_unpainted(batch, kept, areas, losses)
@@ -352,20 +352,20 @@ def paint_and_count(
 
 
 class NumberedSegments(msgspec.Struct, frozen=True):
-    """The segments of one image, each with a number of its own, later ones over earlier ones."""
+    """The segments of one image as an array in which each has its own number, later ones over earlier ones."""
 
     # (height, width) the number of the segment at each pixel, uint16 or uint32; 0: no segment
     pixels: NDArray[Any]  # Any: of either type
-    values: Ints  # (n,) the numbers of the n segments of which a pixel is visible
-    rows: Ints  # (n,) the rows of these segments among the batch's
+    values: Ints  # (n,) the numbers of the n visible segments
+    rows: Ints  # (n,) the rows of these segments in the batch
 
 
 def number_segments(
     batch: Batch, categories: Collection[int], losses: LossCounter, most: int = 2**16 - 1
 ) -> Iterator[tuple[ImageSegments, NumberedSegments | None]]:
-    """The images of a batch with the segments of these categories numbered by `pixel_values`; None: not annotated.
+    """The images of a batch with their segments of these categories numbered by `pixel_values`; None: not annotated.
 
-    Counts what one number a pixel cannot hold, segments that later ones cover completely among it.
+    Counts the losses of one number per pixel, among them segments that later ones cover completely.
     """
     is_known = np.isin(batch.segment_category, np.array(sorted(categories), np.int64))
     count_segment_mask_losses(batch, is_known, losses)
@@ -383,8 +383,8 @@ def number_segments(
         yield image, NumberedSegments(pixels, values[visible], shown.segments[visible])
 
 
-def smallest_unsigned(most: int) -> Any:  # Any: which of three types is known when it runs
-    """The type of pixels that holds values from 0 to `most` in the fewest bits, 32 at most."""
+def smallest_unsigned(most: int) -> Any:  # Any: one of three types
+    """The smallest unsigned type, up to 32 bits, that holds values from 0 to `most`."""
     return np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
 
 
@@ -393,7 +393,7 @@ def count_hidden_segments(
 ) -> None:
     """Count the segments of one image that later segments cover completely.
 
-    `values` (n,) of the image's segments, -1: not painted; `pixels` is the painted array.
+    `values` (n,) are those of the image's segments, -1 if not painted; `pixels` is the painted array.
     """
     has_pixels = (image.runs.areas(len(image.segments)) > 0) & (values >= 0)
     hidden = image.segments[has_pixels][~are_visible(values[has_pixels], pixels)]
@@ -410,6 +410,6 @@ def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses:
 
 
 def _has_text_id(batch: Batch) -> NDArray[np.bool_]:
-    """(n_segments,) whether the source's id of a segment is a text."""
+    """(n_segments,) whether the segment's id in the source is a text."""
     named: NDArray[np.bool_] = batch.segments["source_id"].is_valid().to_numpy()
     return named

@@ -45,14 +45,14 @@ from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 INDEX_FILE = "images.csv"
-_MOST_STEMS = 20  # names that are looked at for layers
-# Kinds of images that people keep beside datasets and that Pillow and tifffile do not read.
-_UNSUPPORTED = re.compile(
+_N_STEMS = 20  # names that are searched for layers
+# Kinds of image files found beside datasets that neither Pillow nor tifffile reads.
+_UNSUPPORTED_SUFFIX = re.compile(
     r"\.(?:psd|psb|xcf|kra|ai|eps|svg|cdr|hei[cf]|avif|jxl|jp2|cr[23]|nef|arw|dng|raf|orf|rw2|pef|srw|czi|lif|nd2|oir"
     r"|vsi|svs|mrxs|ndpi|scn|ims)$",
     re.IGNORECASE,
 )
-_COLUMNS = ("image", "mask", "width", "height", "uri")
+_INDEX_COLUMNS = ("image", "mask", "width", "height", "uri")
 _SEQUENCE_COLUMNS = ("sequence", "frame", "split")
 Cell = str | int | None
 
@@ -60,12 +60,12 @@ Cell = str | int | None
 def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = False) -> None:
     """Write `images.csv` below `target`.
 
-    `rows` are image id, mask (below `target`; None: not annotated), width, height, uri; of videos also sequence, frame
-    and split. Images below `target` are written as relative paths.
+    `rows` hold image id, mask (below `target`; None: not annotated), width, height, uri; for videos also sequence,
+    frame and split. Paths of images below `target` are written relative to it.
     """
     with (target / INDEX_FILE).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(_COLUMNS + (_SEQUENCE_COLUMNS if videos else ()))
+        lines.writerow(_INDEX_COLUMNS + (_SEQUENCE_COLUMNS if videos else ()))
         for image, mask, width, height, uri, *sequence_cells in rows:
             cells = (
                 image,
@@ -84,7 +84,7 @@ def has_index(root: Path) -> bool:
 
 
 def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images in `images.csv`, and the defects of its lines: unsafe paths, invalid sizes, duplicates."""
+    """Read `images.csv`: the images, and the defects of its lines (unsafe paths, invalid sizes, duplicates)."""
     folder = ImageFolder.below(images or root / "images")
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
@@ -95,7 +95,7 @@ def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[
             columns = (
                 f"has the columns {', '.join(records.fieldnames)}, not" if records.fieldnames else "is empty; it has"
             )
-            defects.append(Defect("SEG001", f"{columns} {', '.join(_COLUMNS)}", INDEX_FILE))
+            defects.append(Defect("SEG001", f"{columns} {', '.join(_INDEX_COLUMNS)}", INDEX_FILE))
             return entries, defects
         for record in records:
             entry, line = _index_entry(root, folder, record), records.line_num
@@ -113,7 +113,7 @@ def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[
 
 
 def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> ImageEntry | tuple[str, str]:
-    """The image of a record, or the code and message of its defect."""
+    """The image that a record describes, or the code and message of its defect."""
     image_id, mask = record.get("image") or "", record.get("mask") or ""
     if not image_id:
         return "SEG004", "no image is named in the column 'image'"
@@ -152,11 +152,11 @@ class Pairing(msgspec.Struct, frozen=True):
     entries: tuple[ImageEntry, ...]  # in the order of image ids
     defects: tuple[Defect, ...]  # files without a partner, and others
     has_no_images: bool = False  # no image file is known
-    places: dict[str, str] = {}  # the folders that were read, by content: masks, images
+    places: dict[str, str] = {}  # content ("masks", "images") -> the folders that were read
 
 
 def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, chosen: str | None = None) -> Pairing:
-    """The images and masks of a dataset: by `images.csv` if there is one, else by layout and name.
+    """Pair the images and masks of a dataset: by `images.csv` if there is one, else by layout and name.
 
     The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
     not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
@@ -196,14 +196,14 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
 
 
 def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
-    """SEG021 for files in these folders whose names end as kinds of images that nothing here reads.
+    """SEG021 for image files in these folders of kinds that segdata does not read.
 
-    One finding for all, and one, an info, for those that have the name of a file that is read.
+    One defect for all, and one of severity info for those that have the name of a file that is read.
     """
     by_kind: dict[bool, list[str]] = {False: [], True: []}
     for folder in folders:
         for here, _, names in os.walk(folder):
-            unsupported = [name for name in names if _UNSUPPORTED.search(name) and not name.startswith(".")]
+            unsupported = [name for name in names if _UNSUPPORTED_SUFFIX.search(name) and not name.startswith(".")]
             stems = {Path(name).stem for name in names if is_image_name(name)} if unsupported else set()
             for name in unsupported:
                 by_kind[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
@@ -221,7 +221,7 @@ def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
 
 
 def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
-    """The message where each image has several masks, which names do not tell apart."""
+    """The error message if each image has several masks that names do not tell apart."""
     message = f"{root}: each image has several masks, as {list_names(list(family.rivals), 4)}"
     if family.by_annotators:
         message += "; if several annotators drew them, name them in segdata.yaml: " + (
@@ -239,7 +239,7 @@ def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
 
 
 def _with_namesakes(root: Path, pairings: Sequence[Pairing], defects: Iterable[Defect]) -> list[Defect]:
-    """The defects; those of masks without image say where an image without mask has the name, and the reverse."""
+    """The defects; unpaired masks get a hint at an unpaired image of the same name elsewhere, and vice versa."""
     alone = [entry for pairing in pairings for entry in pairing.entries if entry.image is None or not entry.files]
     images = Namesakes(relative_path(root, entry.image) for entry in alone if entry.image is not None)
     masks = Namesakes(relative_path(root, entry.files[0]) for entry in alone if entry.files)
@@ -273,8 +273,8 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
         message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
-        stems = tuple(f"{Path(name).stem}_" for name in islice(pictures, _MOST_STEMS))
-        if any(name.startswith(stems) for name in islice(masks, _MOST_STEMS)):
+        stems = tuple(f"{Path(name).stem}_" for name in islice(pictures, _N_STEMS))
+        if any(name.startswith(stems) for name in islice(masks, _N_STEMS)):
             pattern = f"{{stem}}_{{category}}{Path(next(iter(masks))).suffix}"
             message += f"; for a mask of each category, declare `layers: {{pattern: '{pattern}'}}` in segdata.yaml"
         defects = [Defect("SEG011", message, relative_path(root, layout.masks))]
@@ -305,7 +305,7 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
 
 
 def _pair_family(root: Path, family: MaskFamily) -> Pairing:
-    """The images of a family by their paths below the root."""
+    """The images of a family, with their paths below the root as ids."""
     entries = [
         _paired_entry("", image, root / image, root / mask, {name: root / file for name, file in bands.items()})
         for image, mask in family.masks.items()
@@ -331,9 +331,9 @@ def _pair_family(root: Path, family: MaskFamily) -> Pairing:
 
 
 def split_masks_from_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The masks and the images of one folder: by what marks masks in names, else by suffix; else all are masks.
+    """Split the files of one folder into masks and images, by words in names, else by suffix; else all are masks.
 
-    Of `a.png` and `a.tif` those are the images that look like photographs; JPEG files are no masks.
+    Of `a.png` and `a.tif`, those that look like photographs are the images; JPEG files are never masks.
     """
     masks, pictures = split_masks_and_images(files)
     groups = split_by_suffix(files)
@@ -361,7 +361,7 @@ def _no_images_in_folder(root: Path, pairing: Pairing) -> Defect:
 
 
 def _missing_bands(root: Path, prefix: str, bands: Bands) -> Iterator[Defect]:
-    """SEG002 for a band that an image lacks and more than half of the others have."""
+    """SEG002 for each band that an image lacks and more than half of the others have."""
     counts = Counter(band for files in bands.values() for band in files)
     usual = [band for band, count in counts.items() if 2 * count > len(bands)]
     for name, files in bands.items():
@@ -382,7 +382,7 @@ def _paired_entry(
 
 
 def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of `images.csv`, and the defects of its lines and of missing image files."""
+    """Pair by `images.csv`: its images, and the defects of its lines and of missing image files."""
     entries, defects = read_index(root, images)
 
     def describe(entry: ImageEntry) -> Defect:
@@ -396,7 +396,7 @@ def _missing_image(entry: ImageEntry) -> Defect:
 
 
 def images_without_labels(rows: Iterable[ImageEntry], entries: Iterable[ImageEntry]) -> list[ImageEntry]:
-    """The images that images.csv lists without a label file and that are none of `entries`: nobody annotated them."""
+    """The unannotated images: those in images.csv that have no label file and are not among `entries`."""
     known = {entry.image_id for entry in entries}
     return [row for row in rows if not row.files and row.image_id not in known]
 
@@ -407,7 +407,7 @@ def missing_images(
     images: Path | None,
     describe: Callable[[ImageEntry], Defect] = _missing_image,
 ) -> list[Defect]:
-    """The defects of images without a file: one of all images if no file is known, else one of each (`describe`)."""
+    """The defects of images without a file: one for all if no file is known, else `describe` of each."""
     missing = [entry for entry in entries if entry.image is None]
     if missing and len(missing) == len(entries):
         return [no_images_defect(len(missing), root, images)]
@@ -415,7 +415,7 @@ def missing_images(
 
 
 def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:
-    """The one defect of a dataset none of whose image files was found."""
+    """The defect of a dataset if none of its image files was found."""
     searched = images or dataset_folder(root)
     return Defect("SEG002", _no_images_message(n_images, str(searched)), severity="info")
 
@@ -432,7 +432,7 @@ def _files(place: Path | None) -> dict[str, Path]:
 
 
 def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
-    """Split each stack of slices into one image for each page, `volume.tif/0007`."""
+    """Split each multi-page TIFF into one image per page, `volume.tif/0007`."""
     for entry in entries:
         count = n_pages(entry.files[0]) if entry.files else 1
         if count == 1:
@@ -444,17 +444,17 @@ def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
 
 
 def size_option(request: ReadRequest, format: str) -> tuple[int, int]:
-    """Height and width of images that nothing else tells, from the option `size`; (0, 0) without it."""
+    """Height and width from the option `size`, for images of unknown size; (0, 0) without it."""
     text = str(request.options.get("size", "0x0"))
     sides = [whole_number(part) for part in text.lower().split("x")]
     match sides:
         case [int(height), int(width)] if 0 <= height <= 2**20 and 0 <= width <= 2**20:
             return height, width
-    raise SegdataError(f"{format}: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 768x1024")
+    raise SegdataError(f"{format}: size {text!r} is invalid; give HEIGHTxWIDTH in pixels, such as 768x1024")
 
 
 def images_folder(request: ReadRequest) -> Path | None:
-    """The folder of images that the user gives on the command line, else in segdata.yaml (below the dataset's root)."""
+    """The folder of images given on the command line, else that in segdata.yaml (below the dataset's root)."""
     if request.images is not None:
         return request.images
     start = dataset_folder(request.root)
@@ -462,7 +462,7 @@ def images_folder(request: ReadRequest) -> Path | None:
 
 
 def open_pairing(request: ReadRequest) -> Pairing:
-    """The paired entries of a request; raises UnreadableError if there is neither a mask nor an index."""
+    """Pair the images and masks of a request; raises UnreadableError if there is neither a mask nor an index."""
     chosen = request.options.get("masks")
     pairing = pair_masks(request.root, images_folder(request), chosen=None if chosen is None else str(chosen))
     if not pairing.entries and not has_index(request.root):
@@ -470,19 +470,19 @@ def open_pairing(request: ReadRequest) -> Pairing:
     return pairing
 
 
-_MOST_BESIDE = 50  # folders beside the document that are looked into
+_MAX_BESIDE = 50  # folders beside the document that are searched
 
 
 def find_images(
     document: Path, file_name: str, names: Sequence[str], images: Path | None, skip: Sequence[Path] = ()
 ) -> tuple[ImageFolder, list[Defect]]:
-    """The folder of the images: the first near the document that has any of them, or, if `images` is given, that.
+    """Find the folder of a document's images: `images` if given, else the first near the document that has any of them.
 
-    Images that the first folder lacks may lie in a folder in it, or in the one that holds it. In `images` they may be
-    in a folder of the document's split, in another (`images/train2017/`), or in several.
+    Images that this folder lacks may lie in its subfolders or its parent. In `images` they may be in a folder of the
+    document's split, in another one (`images/train2017/`), or in several.
 
-    `file_name` is the document's name in defects; `skip` are folders that hold something else. If no image is found,
-    the document gets one defect of severity info, not one for each image.
+    `file_name` is the document's name in defects; `skip` lists folders that hold something else. If no image is
+    found, the document gets one defect of severity info, not one for each image.
     """
     near = _given_places(document, images) if images is not None else _image_places(document)
     places = [place for place in near if place not in skip or images is not None]
@@ -513,16 +513,16 @@ def find_images(
 
 
 def _folders_in_line(place: Path, folders: Sequence[Path]) -> list[Path]:
-    """Those of the folders that hold `place`, or lie in it: `valid/images/` may have what `valid/` lacks.
+    """The folders that contain `place` or lie in it: `valid/images/` may have what `valid/` lacks.
 
-    Folders beside it are not among them: they are those of other splits, or thumbnails.
+    Sibling folders are excluded, since they hold other splits or thumbnails.
     """
     own = place.absolute()
     return [other for other in folders if own.is_relative_to(other.absolute()) or other.absolute().is_relative_to(own)]
 
 
 def _with_other_folders(folder: ImageFolder, places: Sequence[Path], names: Sequence[str]) -> ImageFolder:
-    """The folder with those of the other names that exactly one of the places has."""
+    """The folder, extended by the missing names that exactly one of the places has."""
     missing = set(names) - folder.paths.keys()
     if not missing:
         return folder
@@ -532,14 +532,14 @@ def _with_other_folders(folder: ImageFolder, places: Sequence[Path], names: Sequ
 
 
 def _given_places(document: Path, images: Path) -> list[Path]:
-    """The user's folder of images, then those in it, that of the document's split first."""
+    """The user's folder of images, then its subfolders, that of the document's split first."""
     split = document.stem.rpartition("_")[2]
     inside = sorted(place for place in images.iterdir() if place.is_dir()) if images.is_dir() else []
-    return list(dict.fromkeys([images, images / split, *inside[:_MOST_BESIDE]]))
+    return list(dict.fromkeys([images, images / split, *inside[:_MAX_BESIDE]]))
 
 
 def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
-    """Whether any of the names, grouped by folder, is below `place`; each folder is listed once."""
+    """Whether any of the names, grouped by folder, exists below `place`; lists each folder once."""
     for folder, names in by_folder.items():
         try:
             with os.scandir(place / folder) as entries:
@@ -551,16 +551,16 @@ def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
 
 
 def _spelling_remedy(name: str, file: str) -> str:
-    """What to do about images that are named `name` where the file is `file`."""
+    """The remedy for an image that a document names `name` while the file is `file`."""
     if name.lower() == file.lower():
         return "give the names the case of the files"
     if unicodedata.normalize("NFC", name).lower() == unicodedata.normalize("NFC", file).lower():
-        return "accents are letters of their own in one of them; give names and files the same form (NFC)"
+        return "accents are encoded differently; give names and files the same Unicode form (NFC)"
     return "give the names the spelling of the files"
 
 
 def _name_in_other_spelling(places: Iterable[Path], by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
-    """The first name that a file below one of the places has but for case and the encoding of letters, and its name."""
+    """The first name that a file below one of the places has but for case or encoding, and that file's name."""
     for place in places:
         for folder, names in by_folder.items():
             with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
@@ -573,7 +573,7 @@ def _name_in_other_spelling(places: Iterable[Path], by_folder: dict[str, set[str
 
 
 def _image_places(document: Path) -> list[Path]:
-    """The folders that hold the images of a document in practice, the likeliest first."""
+    """The folders in which the images of a document usually lie, the likeliest first."""
     parent = document.parent
     split = document.stem.rpartition("_")[2]
     places = [parent / split, parent / split / "images", parent / "images" / split, parent / "images", parent]
@@ -584,4 +584,4 @@ def _image_places(document: Path) -> list[Path]:
         places += [above / split, above / "images" / split, above / "images", above]
         around += [above, above / "images"]
     beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]
-    return list(dict.fromkeys(places + beside[:_MOST_BESIDE]))
+    return list(dict.fromkeys(places + beside[:_MAX_BESIDE]))

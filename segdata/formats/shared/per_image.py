@@ -1,4 +1,4 @@
-"""Per-image datasets: labels in a file or a record of each image, decoded when a batch asks for them."""
+"""Per-image datasets: labels in a file or record for each image, decoded when a batch is loaded."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,8 @@ from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
-# What decoders raise about damage.
-_DAMAGE = (OSError, ValueError, IndexError, KeyError, ArithmeticError, EOFError, SyntaxError, RecursionError)
+# Raised by decoders for damaged files.
+_DECODER_ERRORS = (OSError, ValueError, IndexError, KeyError, ArithmeticError, EOFError, SyntaxError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class ImageEntry:
     image_id : path below the images root, POSIX, with extension; that of the label file if no image is known
     image : the image file; None if there is none
     files : the label files
-    record : the image's labels in a form of the reader's own; an image with neither files nor a record is not annotated
-    size : height and width in pixels as declared in a file; (0, 0) if unknown
-    page : of the label file; None if it has only one
+    record : the image's labels in a form that the reader chooses; without files and record, it is not annotated
+    size : height and width in pixels as a file declares them; (0, 0) if unknown
+    page : of the label file; None if the file has only one
     uri : path or URI of the image if `image` is None
     source_id : the image's id in the source
-    sequence, frame : the video or volume of the image, and its number in it
+    sequence, frame : the video or volume of the image, and its position there
     split : train, val, test …
     group : patient, scene, drive
-    channels : the image's files as in `schema.IMAGES`, if it has several
+    channels : the image's files if it has several, as in `schema.IMAGES`
     metadata : name -> JSON text
     """
 
     image_id: str
     image: Path | None = None
     files: tuple[Path, ...] = ()
-    record: Any = field(default=None, repr=False)  # Any: each reader has its own
+    record: Any = field(default=None, repr=False)  # Any: each reader chooses a type
     size: tuple[int, int] = (0, 0)
     page: int | None = None
     uri: str | None = None
@@ -62,14 +62,14 @@ class ImageEntry:
 
     @property
     def is_annotated(self) -> bool:
-        """Whether somebody annotated the image."""
+        """Whether the image is annotated."""
         return bool(self.files) or self.record is not None
 
 
 def relative_path(root: Path, path: Path) -> str:
-    """`path` relative to the dataset's root, POSIX; unchanged if it lies elsewhere."""
+    """`path` relative to the dataset's root, POSIX; the path itself if it lies elsewhere."""
     text, ahead = str(path), f"{root}{os.sep}"
-    if text.startswith(ahead):  # ten times as fast as comparing parts, and as asking what the root is
+    if text.startswith(ahead):  # ten times as fast as comparing parts, or as asking for the root's type
         return text[len(ahead) :].replace(os.sep, "/")
     start = dataset_folder(root)
     return path.relative_to(start).as_posix() if path.is_relative_to(start) else path.as_posix()
@@ -77,20 +77,20 @@ def relative_path(root: Path, path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnnotation:
-    """One annotation of an image: n segments, their runs, and the defects.
+    """One annotation of an image: n segments with their runs, and defects.
 
     Attributes
     ----------
-    size : height and width in pixels of the image that was annotated
+    size : height and width in pixels of the annotated image
     segment_id, category_id : (n,) int64
-    runs : `runs.owner` is the segment
+    runs : pixels; `runs.owner` is the position of the segment
     columns : further columns of `schema.BATCH_SEGMENTS`, (n,) each: iscrowd, track_id, rings, attributes, file …
-    encoding : how a mask stores values; None for labels other than masks
-    annotator : name; None: the one that the user gives
+    encoding : storage of a mask's values; None for labels other than masks
+    annotator : name; None: the name that the user gives
     annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each: source, stage, created, attributes …
-    defects : of the labels; a `file` or `image` of None is filled in
-    metadata : of the image, from the labels: name -> JSON text
-    file : the label file; None: the entry's first
+    defects : of the labels; the caller fills in a missing `file` or `image`
+    metadata : of the image, as the labels state it: name -> JSON text
+    file : the label file; None: the entry's first file
     """
 
     size: tuple[int, int]
@@ -107,7 +107,7 @@ class ImageAnnotation:
 
 
 class BrokenLabelsError(Exception):
-    """The labels of an image cannot be read at all; `defects` say why."""
+    """The labels of an image cannot be read; `defects` says why."""
 
     def __init__(self, *defects: Defect) -> None:
         super().__init__("; ".join(defect.message for defect in defects))
@@ -115,7 +115,7 @@ class BrokenLabelsError(Exception):
 
 
 class _ReadAnnotation(Protocol):
-    """An annotation as a reader finds it in the labels of an image; the attributes are those of `ImageAnnotation`."""
+    """The attributes of `ImageAnnotation`, as a protocol for what readers return."""
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -158,7 +158,7 @@ def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]])
 def annotation_table(
     annotations: Sequence[_ReadAnnotation], image: Rows, annotator: str | None, **columns: object
 ) -> pa.Table:
-    """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for unsigned annotations."""
+    """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` the default."""
     named = dict.fromkeys(name for annotation in annotations for name in annotation.annotation)
     columns |= {name: [annotation.annotation.get(name) for annotation in annotations] for name in named}
     names = [annotation.annotator or annotator for annotation in annotations]
@@ -166,9 +166,9 @@ def annotation_table(
 
 
 def entry_header(root: Path, entry: ImageEntry, defects: list[Defect]) -> ImageHeader | None:
-    """The header of an entry's image; None if there is no file.
+    """Read the header of an entry's image; None if there is no readable file.
 
-    What cannot be read is added to `defects`, as are channels of another size.
+    Adds unreadable files and channels of a different size to `defects`.
     """
     if entry.image is None:
         return None
@@ -198,13 +198,13 @@ SomeAnnotation = TypeVar("SomeAnnotation", bound=_ReadAnnotation)
 
 
 class ReadImages(msgspec.Struct, Generic[SomeAnnotation], frozen=True):
-    """Images with their annotations."""
+    """Images with their annotations, as read."""
 
     images: pa.Table  # rows of `schema.BATCH_IMAGES`
     annotations: list[SomeAnnotation]  # (n,)
-    image: Rows  # (n,) the row of each annotation's image
-    file: list[str | None]  # (n,) the label file of each, as defects name it
-    defects: list[Defect]  # those found so far
+    image: Rows  # (n,) the row of the image of each annotation
+    file: list[str | None]  # (n,) the label file of each annotation, as defects name it
+    defects: list[Defect]  # found so far
     image_ids: Sequence[str]
     annotator: str | None
 
@@ -222,9 +222,9 @@ def read_images(
     annotator: str | None,
     what: str,
 ) -> ReadImages[SomeAnnotation]:
-    """Read the annotations of some entries with `look`, which gets the entry and the header of its image.
+    """Read the annotations of entries with `look`, which takes the entry and the header of its image.
 
-    `annotator` is for unsigned annotations; `what` names the labels in messages about their size.
+    `annotator` is for annotations without one; `what` names the labels in messages about their size.
     """
     defects: list[Defect] = []
     annotations: list[SomeAnnotation] = []
@@ -246,7 +246,7 @@ def read_images(
             files.append(annotation.file or file)
             if annotation.metadata:
                 described[row] = replace(entry, metadata={**described[row].metadata, **annotation.metadata})
-        # The size that was drawn on goes before the image's: the runs must fit into it.
+        # The size of the labels takes precedence over the image's, since the runs must fit into it.
         sizes.append(
             image_annotations[0].size if image_annotations else (head.height, head.width) if head else entry.size
         )
@@ -271,7 +271,7 @@ def _read_image(
     defects: list[Defect],
     file: str | None,
 ) -> Sequence[SomeAnnotation]:
-    """The annotations of an image; none if nobody annotated it, or if its labels cannot be read."""
+    """Read the annotations of an image; none if it is not annotated, or if its labels cannot be read."""
     if not entry.is_annotated:
         return ()
     try:
@@ -279,7 +279,7 @@ def _read_image(
     except BrokenLabelsError as broken:
         defects += _locate(file, entry.image_id, annotator, broken.defects)
         return ()
-    except _DAMAGE as error:  # a file that changes while it is read, or damage that its reader does not foresee
+    except _DECODER_ERRORS as error:  # a file that changes while it is read, or damage that its reader does not handle
         reason = f"{type(error).__name__}: {error!s:.200}".splitlines()[0]
         broken_file = Defect("SEG001", f"cannot be read: {reason}; restore the file from its source", file)
         defects += _locate(file, entry.image_id, annotator, [broken_file])
@@ -292,7 +292,7 @@ def _read_image(
 def _size_defects(
     entry: ImageEntry, head: ImageHeader | None, size: tuple[int, int], what: str, file: str | None
 ) -> list[Defect]:
-    """Defects of labels whose size differs from the declared one or from the image file's."""
+    """The defects of labels whose size differs from the declared size or the image file's."""
     height, width = size
     defects = []
     if 0 not in entry.size and entry.size != size:
@@ -302,7 +302,7 @@ def _size_defects(
 
 
 def _locate(file: str | None, image_id: str, annotator: str | None, defects: Sequence[Defect]) -> list[Defect]:
-    """The defects with their annotator, and with the file and image if they lack one."""
+    """The defects with annotator, file and image filled in."""
     return [
         replace(defect, file=defect.file or file, image=defect.image or image_id, annotator=annotator)
         for defect in defects
@@ -311,19 +311,19 @@ def _locate(file: str | None, image_id: str, annotator: str | None, defects: Seq
 
 @dataclass(frozen=True)
 class PerImageSource:
-    """An opened dataset with separate labels for each image.
+    """An opened dataset whose labels are separate for each image.
 
     Attributes
     ----------
-    root : where paths in messages start
-    profile : of the dataset
-    entries : its images
+    root : base of the paths in messages
+    profile : the dataset's profile
+    entries : the images
     defects : met while opening
-    read_image : the annotations of one image, one for each annotator; none: the image is not annotated. Called from
-        any thread, and raises BrokenLabelsError
-    annotator : for annotations that name none
-    per_chunk : how many images to load at once
-    labels_name : how messages about sizes call the labels
+    read_image : returns the annotations of one image, one for each annotator, or none if it is not annotated. Called
+        from any thread; may raise BrokenLabelsError
+    annotator : for annotations without one
+    per_chunk : number of images to load at once
+    labels_name : name of the labels in messages about sizes
     """
 
     root: Path
@@ -341,12 +341,12 @@ class PerImageSource:
         return [entry.image_id for entry in self.entries]
 
     def files(self, row: int) -> Sequence[Path]:
-        """The files that belong to the image at a row alone."""
+        """The files that belong only to the image at a row."""
         entry = self.entries[row]
         return entry.files if entry.image is None else (*entry.files, entry.image)
 
     def chunks(self) -> list[Ints]:
-        """Rows in portions of a few images."""
+        """The rows of all images in portions."""
         return chunk_rows(len(self.entries), self.per_chunk)
 
     def detached(self) -> Detached | None:
@@ -365,11 +365,11 @@ class PerImageSource:
 
 
 def detach_entries(source: Any) -> Detached | None:  # Any: a frozen dataclass with `root`, `entries` and `load`
-    """The source without its images, and the entries of some of them, so that other processes list no folders.
+    """A reader without the entries, and a function that cuts entries out, so that other processes list no folders.
 
-    None where the files are copies that only this machine has.
+    None if the files are temporary copies on this machine.
     """
-    from segdata.core.storage import original_url  # only clusters need it
+    from segdata.core.storage import original_url  # needed on clusters only
 
     if original_url(str(source.root)) != str(source.root):
         return None
@@ -379,47 +379,47 @@ def detach_entries(source: Any) -> Detached | None:  # Any: a frozen dataclass w
 
 
 class _EntriesReader(msgspec.Struct, frozen=True):
-    """Loads images by their entries."""
+    """Loads images given their entries."""
 
     source: Any  # Any: as for `detach_entries`
 
     def load(self, entries: list[ImageEntry]) -> Batch:
-        """The images, their labels decoded; raises SegdataError where none of their label files is there."""
+        """Load the images and decode their labels; raises SegdataError if none of their label files exists."""
         files = [path for entry in entries for path in entry.files]
         if files and not any(path.exists() for path in files):
-            raise SegdataError(f"{files[0]} is not there")
+            raise SegdataError(f"{files[0]} does not exist")
         batch: Batch = replace(self.source, entries=entries).load(np.arange(len(entries)))
         return batch
 
 
-_LEAST_PER_CHUNK, _MOST_PER_CHUNK = 8_192, 32_768  # images and segments
-_CHUNKS = 40  # enough for the threads of most machines
-_MANY_CHUNKS = 8  # from here on the last chunks are smaller
-_ROWS_PER_CHUNK = 1 << 24  # of pixels, over all segments, as if each were as tall as its image
+_MIN_PER_CHUNK, _MAX_PER_CHUNK = 8_192, 32_768  # images and segments
+_MIN_CHUNKS = 40  # of a large dataset: enough for the threads of most machines
+_MANY_CHUNKS = 8  # with this many, the last chunks are smaller
+_ROWS_PER_CHUNK = 1 << 24  # pixel rows over all segments, each counted as tall as its image
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
-    """The rows of n images in chunks of `per_chunk`."""
+    """Split the rows of n images into chunks of `per_chunk`."""
     rows = np.arange(n_images, dtype=np.int64)
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 
 
-def segments_per_chunk(n_segments: int, height: Ints, least: int = _LEAST_PER_CHUNK) -> int:
-    """How many images and segments are good to load at once, of so many in images of these heights (n_images,).
+def segments_per_chunk(n_segments: int, height: Ints, least: int = _MIN_PER_CHUNK) -> int:
+    """The number of images and segments to load at once; `height` (n_images,) is that of the images in pixels.
 
-    Each chunk has its fixed cost, and threads wait for each other less where arrays are long. So chunks of a large
-    dataset are up to four times as large, unless its images are tall: a segment has about as many runs as rows.
-    `least`: smaller where the source is in portions already, which are joined.
+    Each chunk has a fixed cost, and threads block each other less with long arrays. So chunks of a large dataset are
+    up to four times as large, unless its images are tall: a segment has about as many runs as its image has rows.
+    `least`: the lower bound, smaller for sources that already are in portions.
 
     >>> segments_per_chunk(980_000, np.array([480, 640])), segments_per_chunk(980_000, np.array([2048]))
     (24500, 8192)
     """
     most = _ROWS_PER_CHUNK // max(int(height.mean()) if len(height) else 0, 1)
-    return int(np.clip(min(n_segments // _CHUNKS, most), least, _MOST_PER_CHUNK))
+    return int(np.clip(min(n_segments // _MIN_CHUNKS, most), least, _MAX_PER_CHUNK))
 
 
 def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:
-    """The rows of n images in chunks of some `per_chunk` segments; image i has offset[i] to offset[i + 1].
+    """Split the rows of n images into chunks of about `per_chunk` segments; image i has offset[i] to offset[i + 1].
 
     >>> [len(rows) for rows in chunk_segments(np.zeros(105, np.int64), 10)]
     [10, 10, 10, 10, 10, 10, 10, 10, 10, 3, 3, 3, 3, 2]
@@ -430,11 +430,11 @@ def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:
 
 
 def number_chunks(begin: Ints, end: int, per_chunk: int) -> Ints:
-    """(n,) ascending numbers of the chunks of what begins at these of `end` images and segments.
+    """(n,) the ascending chunk number of each item that begins at position `begin` of `end`.
 
-    The last chunks of many are a quarter as large, so that threads that work on them end at about the same time.
+    If there are many chunks, the last are a quarter as large, so that all threads finish at about the same time.
     """
-    first = (end // per_chunk - 1) * per_chunk  # of the last chunks
+    first = (end // per_chunk - 1) * per_chunk  # size of the last chunks
     if first < _MANY_CHUNKS * per_chunk:
         return begin // per_chunk
     smaller = -(-(end - first) // round(4 * (end - first) / per_chunk))

@@ -1,8 +1,7 @@
-"""Ordinary PNG files without Pillow: their header, and the values that they store.
+"""Decode common PNG files without Pillow: their header, and the stored values.
 
-A mask is inflated ten times as fast by ISA-L as by zlib, which Pillow, OpenCV and libpng use
-(`benchmarks/speed/masks.py`). Whatever is not ordinary, interlaced rows, transparent colours, texts ahead of the
-pixels, damage of any kind, is left to Pillow, which reads it or says what is wrong.
+ISA-L inflates a mask ten times as fast as zlib, which Pillow, OpenCV and libpng use (`benchmarks/speed/masks.py`).
+Pillow handles the rest: interlacing, transparent colours, text chunks before the pixels, damage of any kind.
 
 Source: PNG specification (third edition), sections 5, 9 and 11.
 """
@@ -24,38 +23,38 @@ PlainHeader = tuple[int, int, int]  # width, height, EXIF orientation
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = SIGNATURE + b"\x00\x00\x00\x0dIHDR"
 _IHDR_END = 33
-_SORT = 24  # where the bits and the colour type are
+_TYPE_OFFSET = 24  # of bit depth and colour type
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
-# Bits and colour types whose headers Pillow finds nothing wrong with.
-_SORTS = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})
+# Pairs of bit depth and colour type that Pillow accepts.
+_KNOWN_TYPES = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})
 _CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
-# Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
+# Chunks before the pixels that neither fail in Pillow nor hold EXIF, and their size if Pillow checks it.
 _KNOWN_CHUNKS = {
     b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None,
 }  # fmt: skip
-_BEHIND = frozenset({b"IDAT", b"tEXt", b"tIME"})  # chunks that may follow the first with pixels: programs add a date
-_MOST_PIXELS = 2**26  # less than Pillow warns of
-_MOST_COLORS = 256
-MAX_FILTER = 4  # of a row
-_AROUND = 12  # bytes of a chunk beside its data: size and name before it, check sum behind
+_LATER_CHUNKS = frozenset({b"IDAT", b"tEXt", b"tIME"})  # may follow the first chunk of pixels
+_MAX_PIXELS = 2**26  # below the size at which Pillow warns
+_MAX_COLORS = 256
+MAX_FILTER = 4  # the last filter type of rows
+_CHUNK_OVERHEAD = 12  # bytes: size and name before the data, checksum after it
 
 
 class PngPixels(msgspec.Struct, frozen=True):
-    """What a PNG file stores."""
+    """The decoded pixels of a PNG file."""
 
-    # (height, width) bytes, or numbers of 16 bits; (height, width, channels) bytes if a pixel has several
-    values: NDArray[Any]  # of bytes or uint16
+    # (height, width) uint8 or uint16; (height, width, channels) uint8 if there are several channels
+    values: NDArray[Any]  # uint8 or uint16
     colour: int  # the colour type: `GREY`, `COLOUR`, `PALETTE`, `GREY_ALPHA` or `COLOUR_ALPHA`
-    bits: int  # of a channel, 8 or 16
-    palette: Bytes | None  # (n, 3) bytes, the colour of each value of a palette; None without one
+    bits: int  # per channel, 8 or 16
+    palette: Bytes | None  # (n, 3) uint8, the colour of each value; None without a palette
 
 
 def png_header(data: bytes) -> PlainHeader | None:
-    """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a PNG file."""
+    """Width, height and EXIF orientation (1: none) in the first bytes of a PNG file; None if Pillow must read it."""
     if not data.startswith(_START) or len(data) < _IHDR_END or not _is_whole(data, 8, 13):
         return None
     width, height, bits, colour, packing, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
-    if (bits, colour) not in _SORTS or packing or filtering or interlace:
+    if (bits, colour) not in _KNOWN_TYPES or packing or filtering or interlace:
         return None
     offset = _IHDR_END
     while data[offset + 4 : offset + 8] != b"IDAT":
@@ -64,18 +63,22 @@ def png_header(data: bytes) -> PlainHeader | None:
         if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, offset, size):
             return None
         offset += size + 12
-    return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
+    return (width, height, 1) if 0 < width * height <= _MAX_PIXELS else None
 
 
 def _is_whole(data: bytes, offset: int, size: int) -> bool:
-    """Whether a chunk is within the bytes and has the right check sum."""
+    """Whether a chunk lies within the data and its checksum is right."""
     end = offset + 8 + size
     return data[end : end + 4] == crc32(memoryview(data)[offset + 4 : end]).to_bytes(4, "big")
 
 
 def may_decode(start: bytes) -> bool:
-    """Whether a file that begins like this may be one that `decode_png` reads; 26 bytes are enough."""
-    return start.startswith(_START) and len(start) > _SORT + 1 and _is_decoded(start[_SORT], start[_SORT + 1])
+    """Whether `decode_png` may be able to read a file with this beginning; 26 bytes are enough."""
+    return (
+        start.startswith(_START)
+        and len(start) > _TYPE_OFFSET + 1
+        and _is_decoded(start[_TYPE_OFFSET], start[_TYPE_OFFSET + 1])
+    )
 
 
 def _is_decoded(bits: int, colour: int) -> bool:
@@ -83,16 +86,16 @@ def _is_decoded(bits: int, colour: int) -> bool:
 
 
 def decode_png(data: bytes) -> PngPixels | None:
-    """The values of a PNG file of 8 bits a channel, or of 16 bits of grey; None: Pillow has to read it."""
+    """Decode a PNG file of 8 bits per channel, or 16-bit grey; None if only Pillow can read it."""
     head = png_header(data) if may_decode(data) else None
     if head is None or head[0] * head[1] > max_pixels():
         return None
     width, height, _ = head
-    bits, colour = data[_SORT], data[_SORT + 1]
+    bits, colour = data[_TYPE_OFFSET], data[_TYPE_OFFSET + 1]
     chunks = _chunks(data)
     names = [name for name, _ in chunks]
     first = names.index(b"IDAT") if b"IDAT" in names else len(names)
-    if first == len(names) or names[-1] != b"IEND" or not set(names[first:-1]) <= _BEHIND:
+    if first == len(names) or names[-1] != b"IEND" or not set(names[first:-1]) <= _LATER_CHUNKS:
         return None
     palettes = [chunk for name, chunk in chunks[:first] if name == b"PLTE"]
     if len(palettes) != (colour == PALETTE) or any(not _is_palette(chunk) for chunk in palettes):
@@ -111,23 +114,23 @@ def decode_png(data: bytes) -> PngPixels | None:
 
 
 def _is_palette(chunk: memoryview) -> bool:
-    return len(chunk) % 3 == 0 and 0 < len(chunk) <= 3 * _MOST_COLORS
+    return len(chunk) % 3 == 0 and 0 < len(chunk) <= 3 * _MAX_COLORS
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     chunks, offset, view = [], len(SIGNATURE), memoryview(data)
-    while offset + _AROUND <= len(data):
+    while offset + _CHUNK_OVERHEAD <= len(data):
         size = int.from_bytes(data[offset : offset + 4], "big")
-        if offset + _AROUND + size > len(data):
+        if offset + _CHUNK_OVERHEAD + size > len(data):
             break
         chunks.append((data[offset + 4 : offset + 8], view[offset + 8 : offset + 8 + size]))
-        offset += _AROUND + size
+        offset += _CHUNK_OVERHEAD + size
     return chunks
 
 
 def inflate(packed: bytes, size: int) -> bytes | None:
-    """The bytes of a complete zlib stream of this size, else None; inflates at most one byte more."""
-    from isal import isal_zlib  # takes 2 ms, which most commands do not need
+    """Inflate a zlib stream that must have exactly this size, else None; inflates at most one byte more."""
+    from isal import isal_zlib  # takes 2 ms, and most commands do not need it
 
     inflating = isal_zlib.decompressobj()
     try:
@@ -138,13 +141,13 @@ def inflate(packed: bytes, size: int) -> bytes | None:
 
 
 def unfilter_rows(inflated: bytes, height: int, step: int) -> Bytes | None:
-    """(height, bytes of a row) the rows of a picture, whose pixels have `step` bytes, or less than one.
+    """(height, bytes per row) the unfiltered rows of a picture; `step` is the number of bytes of a pixel, at least 1.
 
-    None for a filter that PNG does not have, and for any filter where the kernel is not compiled.
+    None for an invalid filter, and for any filter if the kernel is not compiled.
     """
     filtered = np.frombuffer(inflated, np.uint8).reshape(height, -1)
     if step == 1 and not filtered[:, 0].any():
-        return filtered[:, 1:]  # as rows of palette indices mostly are
+        return filtered[:, 1:]  # the usual case for palette indices
     if not kernels.is_compiled("undo_filters"):
         return None
     if filtered[:, 0].max() > MAX_FILTER:

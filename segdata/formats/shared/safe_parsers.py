@@ -1,6 +1,6 @@
-"""Safe parsers: JSON and XML files from strangers.
+"""Safe parsers of untrusted JSON and XML files.
 
-XML is read without entities: the parser refuses what could fetch files or blow up memory before it is built.
+XML is read without entities: the parser refuses whatever could fetch files or exhaust memory.
 """
 
 import json
@@ -19,21 +19,21 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
-BOM = b"\xef\xbb\xbf"  # at the beginning of a UTF-8 file
-_MOST_DIGITS = 4300  # of a number that Python reads
+BOM = b"\xef\xbb\xbf"  # byte order mark of UTF-8
+_MAX_DIGITS = 4300  # Python parses no longer number
 _Sidecar = TypeVar("_Sidecar", bound=msgspec.Struct)
 
 Json = dict[str, Any]  # Any: JSON
 
 
 def read_small_file(path: Path) -> bytes:
-    """All bytes of a small file, unbuffered: a buffer costs more than reading. Raises OSError."""
+    """Read all bytes of a small file, unbuffered, since a buffer costs more than the reading. Raises OSError."""
     with path.open("rb", buffering=0) as file:
         return file.read()
 
 
 def read_sidecar(path: Path, type: type[_Sidecar]) -> _Sidecar:
-    """The content of a JSON file that our writers leave beside labels; raises UnreadableError for any other file."""
+    """Load a JSON file that segdata's writers leave beside labels; raises UnreadableError for any other content."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=type)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -41,9 +41,9 @@ def read_sidecar(path: Path, type: type[_Sidecar]) -> _Sidecar:
 
 
 def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
-    """The value of a JSON file; `file` is its name in defects. Raises BrokenLabelsError if it is no JSON.
+    """Load a JSON file, which defects call `file`. Raises BrokenLabelsError if it is not JSON.
 
-    NaN and a byte order mark, which JSON has not, are read all the same; of halves of letters `defects` tell.
+    Accepts NaN and a byte order mark, which JSON does not allow. Adds lone surrogates to `defects`.
     """
     try:
         text = path.read_bytes().removeprefix(BOM)
@@ -61,22 +61,22 @@ def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
 
 
 def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSON
-    """The value of a JSON text; raises ValueError, or RecursionError.
+    """Parse a JSON text; raises ValueError or RecursionError.
 
-    Halves of surrogate pairs are no letters, and no table holds them: they are read as question marks, and `halves`
-    gets the JSON pointers of the texts that have them.
+    Lone surrogates, which no table can hold, are read as question marks; `halves` collects the JSON pointers of the
+    texts that contain them.
     """
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        value = json.loads(text)  # takes NaN, and says more precisely what is wrong
+        value = json.loads(text)  # accepts NaN, and reports errors more precisely
         return _mend_surrogates(value, "", [] if halves is None else halves)
 
 
 def attribute_value(text: str) -> Any:  # Any: JSON
-    """The value of an attribute, which is JSON; the text itself where Python reads none.
+    """Parse an attribute, which is a JSON text; returns the text itself if Python cannot parse it.
 
-    That is text that is no JSON, and JSON with numbers of more than 4,300 digits or thousands of lists in lists.
+    Python cannot parse numbers of more than 4,300 digits, or thousands of nested lists.
 
     >>> attribute_value("[1, null]"), attribute_value("frontal"), len(attribute_value("9" * 5000))
     ([1, None], 'frontal', 5000)
@@ -88,17 +88,17 @@ def attribute_value(text: str) -> Any:  # Any: JSON
 
 
 def is_long_number(text: str) -> bool:
-    """Whether the value of an attribute is a number of more digits than Python reads, so that a text would change it.
+    """Whether an attribute is a number of more digits than Python parses, which must not become a text.
 
     >>> is_long_number("9" * 5000), is_long_number("9"), is_long_number("nine")
     (True, False, False)
     """
-    return len(text) > _MOST_DIGITS and re.fullmatch(r"-?\d+", text) is not None
+    return len(text) > _MAX_DIGITS and re.fullmatch(r"-?\d+", text) is not None
 
 
 def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:
-    """A defect for each text with a lone surrogate; their JSON pointers continue `place`."""
-    message = "a text holds half of a surrogate pair, which is no letter; it is read as a question mark"
+    """A defect for each text with a lone surrogate; `halves` are JSON pointers relative to `place`."""
+    message = "a text contains a lone surrogate, which is no character; it is read as a question mark"
     return [Defect("SEG004", message, file, place + pointer, severity="warning") for pointer in halves]
 
 
@@ -121,11 +121,11 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_FEW = 2_000  # objects whose values are compared
+_MAX_COMPARED = 2_000  # objects whose values are compared
 
 
 class _JsonValue(NamedTuple):
-    """A value in a JSON text: its JSON pointer, its text, and where that begins."""
+    """A value in a JSON text: its JSON pointer, its text, and the text's offset."""
 
     pointer: str
     text: bytes | memoryview
@@ -133,10 +133,10 @@ class _JsonValue(NamedTuple):
 
 
 def repeated_key_defects(text: bytes | memoryview, file: str) -> list[Defect]:
-    """SEG004 for each key that an object of a JSON text has twice; one for all objects of a top-level part.
+    """SEG004 for each key that occurs twice in an object of a JSON text; one for all objects of a top-level part.
 
-    Parsers keep the last value and drop the others without a word (RFC 8259, section 4). If the values are the same
-    everywhere, the defect is a warning.
+    Parsers silently keep the last value (RFC 8259, section 4). If the values are equal everywhere, the defect is a
+    warning.
     """
     repeats = kernels.repeated_keys(text).tolist()
     if not repeats:
@@ -153,13 +153,13 @@ def repeated_key_defects(text: bytes | memoryview, file: str) -> list[Defect]:
     defects = []
     for (key, part), positions in groups.items():
         owners = _owners(whole if part < 0 else parts[part], positions)
-        values = [_values_of(owner.text, key) for owner in owners[:_FEW]]
+        values = [_values_of(owner.text, key) for owner in owners[:_MAX_COMPARED]]
         if values and not any(values):
             continue  # in a value that is itself lost to a repeated key, which has a defect of its own
-        same = len(positions) <= _FEW and all(value == several[0] for several in values for value in several)
+        same = len(positions) <= _MAX_COMPARED and all(value == several[0] for several in values for value in several)
         n_others = len(positions) - 1
         where = "" if n_others == 0 else f", here and in {count_noun(n_others, 'other place')}"
-        outcome = "all with the same value" if same else "the last value is read, and what came before is lost"
+        outcome = "all with the same value" if same else "the last value is read, and the earlier ones are lost"
         message = f"key {key!r} occurs twice in one object{where}: {outcome}"
         line = bytes(text[: positions[0]]).count(b"\n") + 1
         defects.append(
@@ -177,7 +177,7 @@ def repeated_key_defects(text: bytes | memoryview, file: str) -> list[Defect]:
 
 
 def _owners(value: _JsonValue, positions: Iterable[int]) -> list[_JsonValue]:
-    """The innermost objects around some positions within a value."""
+    """The innermost objects that contain these positions of a value."""
     owners, children = [], _children(value)
     begins = [child.begin for child in children]
     for position in positions:
@@ -188,7 +188,7 @@ def _owners(value: _JsonValue, positions: Iterable[int]) -> list[_JsonValue]:
 
 
 def _children(value: _JsonValue) -> list[_JsonValue]:
-    """The values in an object or list, in the order of the text; none if it is no sound JSON."""
+    """The values in an object or list, in the order of the text; none if it is invalid JSON."""
     text = value.text
     try:
         decoded = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
@@ -207,7 +207,7 @@ def _children(value: _JsonValue) -> list[_JsonValue]:
 
 
 def _values_of(text: bytes | memoryview, key: str) -> list[object]:
-    """The values that an object gives a key; none if it has no such key; two that differ if it is no JSON."""
+    """All values of a key in an object's text; for invalid JSON, two different ones."""
     try:
         pairs = json.loads(bytes(text), object_pairs_hook=list)
     except (ValueError, RecursionError):
@@ -220,15 +220,14 @@ def encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_DEEPEST = 64  # elements within elements; annotation files have about six
-# Marks of XML that needs careful reading. A document type has a "!" in any encoding: expat accepts none in which other
-# bytes are markup, and UTF-16 has zeros.
-_NOT_PLAIN = (b"!", b"\0", b"xmlns", b"xml:")
-_NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MAX_DEPTH = 64  # of nested elements; annotation files have about six
+# Bytes of XML that must be checked. A document type has a "!" in every encoding that expat accepts; UTF-16 has zeros.
+_RISKY_MARKS = (b"!", b"\0", b"xmlns", b"xml:")
+_INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class XmlError(Exception):
-    """A file that is no XML, or XML that is not safe to read; `line` counts from 1."""
+    """A file is not XML, or not safe to read; `line` counts from 1."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)
@@ -236,44 +235,46 @@ class XmlError(Exception):
 
 
 def read_xml(path: Path) -> Element:
-    """The root element of an XML file.
+    """Parse an XML file and return its root element.
 
-    Raises XmlError for what is not well formed, declares a document type (the place of entities), or is nested deeper
-    than any annotation; OSError where the file cannot be read.
+    Raises XmlError if it is not well formed, declares a document type (which may define entities), or is nested deeper
+    than any annotation file; OSError if the file cannot be read.
 
     Source: Python documentation, section "XML security" (billion laughs, external entities).
     """
     data = path.read_bytes()
-    root = None if any(mark in data for mark in _NOT_PLAIN) else _plain(data)
-    return _careful(data) if root is None else root
+    root = None if any(mark in data for mark in _RISKY_MARKS) else _plain(data)
+    return _parse_checked(data) if root is None else root
 
 
 def _plain(data: bytes) -> Element | None:
-    """The root element of XML that is safe for the parser in C; None if it is not."""
+    """Parse XML with the C parser if that is safe; else None."""
     try:
         level = [root := fromstring(data)]
-    except (ParseError, LookupError, ValueError):  # told with its line by the careful parser
+    except (ParseError, LookupError, ValueError):  # the checking parser raises it again, with the line
         return None
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [child for element in level for child in element]
         if not level:
             return root
     return None
 
 
-def _careful(data: bytes) -> Element:
-    """The root element, built while every element and declaration is checked."""
+def _parse_checked(data: bytes) -> Element:
+    """Parse XML while checking every element and declaration."""
     parser, builder = expat.ParserCreate(), TreeBuilder()
     depth = 0
 
     def refuse(*_: object) -> NoReturn:
-        raise XmlError("has a document type declaration, which annotation files do not need", parser.CurrentLineNumber)
+        raise XmlError(
+            "has a document type declaration, which is not allowed in annotation files", parser.CurrentLineNumber
+        )
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        if depth > _DEEPEST:
-            raise XmlError(f"is nested deeper than {_DEEPEST} elements", parser.CurrentLineNumber)
+        if depth > _MAX_DEPTH:
+            raise XmlError(f"is nested deeper than {_MAX_DEPTH} elements", parser.CurrentLineNumber)
         builder.start(tag, attributes)
 
     def end(tag: str) -> None:
@@ -289,15 +290,15 @@ def _careful(data: bytes) -> Element:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise XmlError(f"is not well formed: {expat.ErrorString(error.code)}", error.lineno) from error
-    except LookupError as error:  # an encoding that Python does not know
+    except LookupError as error:  # an unknown encoding
         raise XmlError(str(error), 1) from error
     return builder.close()
 
 
 def is_xml_text(text: str) -> bool:
-    r"""Whether XML 1.0 can hold a text: it has no place for control characters, however they are written.
+    r"""Whether XML 1.0 can represent a text: it cannot hold control characters, even escaped.
 
     >>> is_xml_text("Straße"), is_xml_text("bell \x07")
     (True, False)
     """
-    return _NO_TEXT.search(text) is None
+    return _INVALID_XML.search(text) is None

@@ -1,4 +1,4 @@
-"""Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels.
+"""Taxonomies of datasets: made from names in a source, colour tables or presets, and written beside the labels.
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
 ``road:128,64,128:parts:actions``), `labelmap.csv`, `classes.csv` and `class_dict.csv` (a header, then name, r, g, b),
@@ -7,8 +7,7 @@ Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB
 `id2label.json`, `labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects with id and name,
 ``{"0": name}``, ``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or
 `masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
-A preset is the taxonomy of a well-known dataset whose masks come
-without one, a file in `presets/`.
+A preset is the taxonomy of a well-known dataset whose masks come without one; presets are files in `presets/`.
 """
 
 import csv
@@ -28,7 +27,7 @@ from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Tas
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import STAND_IN, Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
-# What annotation tools and datasets call regions that are to be ignored.
+# Names of annotation tools and datasets for regions to ignore.
 VOID_NAMES = frozenset(
     {
         *("void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"),
@@ -38,14 +37,14 @@ VOID_NAMES = frozenset(
 
 
 class CategoryNames(msgspec.Struct, frozen=True):
-    """Categories by the names that a source has for them.
+    """The categories of the names in a source.
 
     Attributes
     ----------
-    taxonomy : the user's, or made of the names
-    declared : the taxonomy is the user's
-    to : name in the source -> category id; an unused id for a name that the taxonomy lacks
-    unknown : those ids -> the source's names
+    taxonomy : the user's, or one made from the names
+    declared : whether the taxonomy is the user's
+    to : name in the source -> category id; a name that the taxonomy lacks has an unused id
+    unknown : unused id -> name that the taxonomy lacks
     aliases : names in the source that are aliases in the taxonomy -> category id
     """
 
@@ -57,11 +56,11 @@ class CategoryNames(msgspec.Struct, frozen=True):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile, as JSON: category names that the taxonomy lacks, and aliases that the source uses."""
+        """Metadata for the profile, as JSON: names that the taxonomy lacks, and aliases in use."""
         return name_metadata(self.unknown, self.aliases)
 
     def with_stand_in(self, name: str) -> "CategoryNames":
-        """The same names; the category of this one, unless the user declared it, is for the labels that name none."""
+        """The same names; unless the user declared it, the category `name` is for labels without a name."""
         categories = tuple(
             msgspec.structs.replace(category, definition=STAND_IN) if category.name == name else category
             for category in self.taxonomy.categories
@@ -82,9 +81,9 @@ class CategoryNames(msgspec.Struct, frozen=True):
         places: Mapping[str, str] | None = None,
         sequences: tuple[ImageSequence, ...] = (),
     ) -> Profile:
-        """The profile of the dataset at `root`; `coverage` and `overlap` are defaults of its format, not declared.
+        """The profile of the dataset at `root`; `coverage` and `overlap` are undeclared defaults of the format.
 
-        `name` is that of the dataset, by default that of `root` without the extension of a file; the others are as in
+        `name` is the dataset's name, by default that of `root` without extension; the other parameters are as in
         `Profile`.
         """
         return Profile(
@@ -109,11 +108,11 @@ def resolve_names(names: Iterable[str], user_taxonomy: Taxonomy | None, own: Tax
     Parameters
     ----------
     names : every name that occurs, in any order
-    user_taxonomy : the user's taxonomy: a name is looked up in it, then among its aliases
-    own : the source's own categories (ids, colours, kinds), used if the user gives no taxonomy
+    user_taxonomy : the user's taxonomy, whose names and then aliases are searched
+    own : the source's categories (ids, colours, kinds), used if the user gives no taxonomy
 
-    A taxonomy that has to be made up has the names in alphabetical order with ids from 1, things all of them except
-    those that mean void.
+    Without either, the taxonomy has the names in alphabetical order with ids from 1, all of them things except names
+    that mean void.
     """
     occurring = sorted(set(names))
     base = user_taxonomy or own or Taxonomy()
@@ -130,13 +129,13 @@ def resolve_names(names: Iterable[str], user_taxonomy: Taxonomy | None, own: Tax
 
 
 def aliases_used(names: Iterable[str], taxonomy: Taxonomy) -> dict[str, int]:
-    """The names that are aliases in the taxonomy, with the ids of their categories."""
+    """Name -> category id, for the names that are aliases in the taxonomy."""
     categories = taxonomy.by_name()
     return {name: categories[name].id for name in names if name in categories and categories[name].name != name}
 
 
 def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dict[str, str]:
-    """Metadata for a profile, as JSON: names that the taxonomy lacks, by id, and aliases with their ids."""
+    """Profile metadata, as JSON: names that the taxonomy lacks, by id, and aliases with their ids."""
     metadata: dict[str, str] = {}
     if unknown:
         names = {str(id_): name for id_, name in sorted(unknown.items())}
@@ -147,12 +146,12 @@ def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dic
 
 
 def kind_from_name(name: str) -> CategoryKind:
-    """Void for names such as "ignore", else thing."""
+    """The kind that a name implies: void for names such as "ignore", else thing."""
     return "void" if name.strip().lower() in VOID_NAMES else "thing"
 
 
 def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
-    """The names of categories by id, in order, without those whose id or name an earlier category has."""
+    """Category id -> name, in order, without categories whose id or name an earlier one has."""
     by_id, by_name = taxonomy.by_id(), taxonomy.by_name()
     return {
         category.id: category.name
@@ -162,7 +161,7 @@ def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
 
 
 def table_names(taxonomy: Taxonomy) -> dict[int, str]:
-    """Category id -> its name in tables: the category's name, or its id if an earlier category has that name."""
+    """Category id -> name in tables: the category's name, or its id if an earlier category has that name."""
     named = taxonomy.by_name()
     names = {}
     for identity, category in taxonomy.by_id().items():
@@ -177,10 +176,10 @@ _COLOUR_TABLE_NAMES = (
     "label_colors.txt", "labelmap.txt", "labelmap.csv", "classes.csv", "class_dict.csv", "class_dict_seg.csv",
     "classes.txt", "_classes.csv", "dataset_meta.json", "label_classes.json",
 )  # fmt: skip
-_ID_LISTS = ("labels_info.json", "id2label.json", "labels.json", "label_map.json", "classes.json")
+_NAME_LIST_FILES = ("labels_info.json", "id2label.json", "labels.json", "label_map.json", "classes.json")
 DATA_YAML = "data.yaml"
-_IGNORED = 255  # of masks of Ultralytics
-_MOST_OF_YAML = 1 << 20  # bytes
+_IGNORED_VALUE = 255  # in masks of Ultralytics
+_MAX_YAML_BYTES = 1 << 20
 _MASKS_LINE = re.compile(r"""^masks_dir\s*:\s*["']?([^"'#\n]+)""", re.MULTILINE)
 _ColourRow = tuple[int, str, tuple[int, int, int] | None]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
@@ -188,20 +187,20 @@ _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 
 
 def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
-    """The colour table of a dataset: in its folder, in that of its masks, or in one between them."""
+    """Find the colour table of a dataset: in its folder, in that of its masks, or in a folder between them."""
     between = [] if masks is None else [folder for folder in masks.parents if root in folder.parents]
     folders = [folder for folder in (root, masks, root.parent if root.is_file() else None, *between) if folder]
     folders = [folder for folder in folders if is_folder(folder)]
     places = (folder / name for folder in folders for name in _COLOUR_TABLE_NAMES)
     table = next((path for path in places if path.is_file()), None)
-    lists = (folder / name for folder in folders for name in _ID_LISTS)
+    lists = (folder / name for folder in folders for name in _NAME_LIST_FILES)
     table = table or next((path for path in lists if _numbered_names(path)), None)
     return table or next((path for folder in folders if _names_masks(path := folder / DATA_YAML)), None)
 
 
 def _names_masks(path: Path) -> bool:
-    """Whether a data.yaml is of masks: by `masks_dir`, or by the key `masks` that people write."""
-    if not path.is_file() or path.stat().st_size > _MOST_OF_YAML:
+    """Whether a data.yaml describes masks, by the key `masks_dir` or the common variant `masks`."""
+    if not path.is_file() or path.stat().st_size > _MAX_YAML_BYTES:
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     return re.search(r"^masks(_dir)?\s*:", text, re.MULTILINE) is not None and "names" in text
@@ -211,9 +210,9 @@ _NAME_KEYS = ("label_to_id", "class_to_id", "name_to_id", "id_to_label", "id2lab
 
 
 def _numbered_names(path: Path) -> dict[int, str]:
-    """The names by id that a JSON file has at its top, or under one of `_NAME_KEYS`; else none."""
+    """Id -> name in a JSON file, at the top level or under one of `_NAME_KEYS`; empty if there are none."""
     try:
-        content = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST_OF_YAML else None
+        content = json.loads(path.read_bytes()) if path.stat().st_size <= _MAX_YAML_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
     beneath = [content[key] for key in _NAME_KEYS if key in content] if isinstance(content, dict) else []
@@ -221,7 +220,7 @@ def _numbered_names(path: Path) -> dict[int, str]:
 
 
 def _names_by_id(content: object) -> dict[int, str]:
-    """The names by id of a list of objects with id and name, or of names, or of {"0": name} or {name: 0}; else none."""
+    """Id -> name in a list of names, a list of objects with id and name, {"0": name} or {name: 0}; else empty."""
     try:
         if isinstance(content, list):
             pairs = [
@@ -239,9 +238,9 @@ def _names_by_id(content: object) -> dict[int, str]:
 
 
 def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
-    """The taxonomy in the colour table of a dataset with these masks; None if it has no table.
+    """Find the taxonomy in the colour table of a dataset with these masks; None if it has no table.
 
-    Raises SegdataError where the folders of two splits have tables that differ.
+    Raises SegdataError if the folders of two splits have different tables.
     """
     folders = sorted({mask.parent for mask in masks})
     table = find_colour_table(root, folders[0] if folders else None)
@@ -257,23 +256,23 @@ def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
 
 def _masks_dir(path: Path) -> str | None:
     """The value of `masks_dir` in a data.yaml; None if it has none, or does not exist."""
-    if not path.is_file() or path.stat().st_size > _MOST_OF_YAML:
+    if not path.is_file() or path.stat().st_size > _MAX_YAML_BYTES:
         return None
     line = _MASKS_LINE.search(path.read_text(encoding="utf-8", errors="replace"))
     return line[1].strip() if line else None
 
 
 def ultralytics_masks(root: Path) -> Path | None:
-    """The folder of masks that the `data.yaml` of a dataset of Ultralytics names; None if there is none."""
+    """The folder of masks that an Ultralytics `data.yaml` names; None if there is none."""
     named = _masks_dir(root / DATA_YAML)
     folder = root / named if named and not is_unsafe_path(named) else None
     return folder if folder is not None and is_folder(folder) and folder != root else None
 
 
 def load_colour_table(path: Path) -> Taxonomy:
-    """The taxonomy in a colour table; raises SegdataError with file and line.
+    """Load the taxonomy in a colour table; raises SegdataError with file and line.
 
-    Ids are the `id` column of a CSV file, else the position, from 0: so grey masks of CVAT read as they should.
+    Ids are the `id` column of a CSV file, else positions from 0, as in grey masks of CVAT.
     Categories are stuff, except those called void, ignore or unlabelled.
     """
     try:
@@ -281,7 +280,7 @@ def load_colour_table(path: Path) -> Taxonomy:
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     if path.suffix == ".json":
-        if path.name in _ID_LISTS:
+        if path.name in _NAME_LIST_FILES:
             named = sorted(_numbered_names(path).items())
             return Taxonomy(
                 categories=tuple(
@@ -348,7 +347,7 @@ class _LabelClass(msgspec.Struct):
 
 
 def _label_classes(text: str, path: Path) -> Taxonomy:
-    """The classes of a `label_classes.json`, whose `png_index` are the values of masks; 0 is not labelled."""
+    """The taxonomy of a `label_classes.json`, whose `png_index` are the values of masks; 0 is unlabelled."""
     try:
         items = msgspec.json.decode(text, type=list[_LabelClass])
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -360,27 +359,27 @@ def _label_classes(text: str, path: Path) -> Taxonomy:
 
 
 class _UltralyticsData(msgspec.Struct):
-    """`data.yaml` of a semantic dataset, https://docs.ultralytics.com/datasets/semantic."""
+    """The `data.yaml` of a semantic dataset, https://docs.ultralytics.com/datasets/semantic."""
 
     names: dict[int, str] | list[str]
 
 
 def _ultralytics_names(text: str, path: Path) -> Taxonomy:
-    """The classes of a `data.yaml`, whose numbers are the values of masks; 255 is ignored."""
+    """The taxonomy of a `data.yaml`, whose class numbers are the values of masks; 255 is ignored."""
     names = yaml_files.parse_yaml(text, _UltralyticsData, str(path)).names
     numbered = dict(enumerate(names)) if isinstance(names, list) else names
     for number, name in numbered.items():
-        if not 0 <= number < _IGNORED or not name:
+        if not 0 <= number < _IGNORED_VALUE or not name:
             raise SegdataError(
-                f"{path}: names: {number} {name!r} is no class; classes are 0 to {_IGNORED - 1}, with names"
+                f"{path}: names: {number} {name!r} is no class; classes are 0 to {_IGNORED_VALUE - 1}, with names"
             )
     ignored = next(name for name in ("ignore", "ignored", "void 255") if name not in numbered.values())
     categories = [Category(id=number, name=name, kind="stuff") for number, name in sorted(numbered.items())]
-    return Taxonomy(categories=(*categories, Category(id=_IGNORED, name=ignored, kind="void")))
+    return Taxonomy(categories=(*categories, Category(id=_IGNORED_VALUE, name=ignored, kind="void")))
 
 
 class _DatasetMeta(msgspec.Struct):
-    """`dataset_meta.json`, as datumaro/util/meta_file_util.py reads it."""
+    """The content of `dataset_meta.json`, as datumaro/util/meta_file_util.py reads it."""
 
     labels: list[str] = []
     label_map: dict[str, str] = {}
@@ -426,22 +425,22 @@ def _color(texts: tuple[str, ...], path: Path, line: int) -> tuple[int, int, int
     return (values[0], values[1], values[2])
 
 
-_FOLDER = Path(__file__).parent / "presets"
-_CAMVID = re.compile(r"(?:0001TP_\d{6}|0006R0_f\d{5}|0016E5_\d{5}|Seq05VD_f\d{5})(?:_L)?")
-_SCENEPARSE = re.compile(r"ADE_(?:train|val|test)_\d{8}")
+_PRESETS = Path(__file__).parent / "presets"
+_CAMVID_NAME = re.compile(r"(?:0001TP_\d{6}|0006R0_f\d{5}|0016E5_\d{5}|Seq05VD_f\d{5})(?:_L)?")
+_SCENEPARSE_NAME = re.compile(r"ADE_(?:train|val|test)_\d{8}")
 
 
 def preset_names() -> list[str]:
     """The names of all presets."""
-    return sorted([*(path.stem for path in _FOLDER.glob("*.yaml")), "sceneparse150-reduced"])
+    return sorted([*(path.stem for path in _PRESETS.glob("*.yaml")), "sceneparse150-reduced"])
 
 
 @cache
 def load_preset(name: str) -> Taxonomy:
-    """The preset of this name; raises SegdataError that lists the known ones.
+    """Load the preset of this name; raises SegdataError that lists the known names.
 
-    `sceneparse150-reduced` is for masks from whose values 1 was taken, so that 0, the other objects, became 255 (what
-    mmsegmentation calls `reduce_zero_label`).
+    `sceneparse150-reduced` is for masks with 1 subtracted from each value, so that 0, the other objects, became 255
+    (`reduce_zero_label` in mmsegmentation).
     """
     if name not in preset_names():
         names = preset_names()
@@ -450,31 +449,31 @@ def load_preset(name: str) -> Taxonomy:
         full = load_preset("sceneparse150")
         categories = [msgspec.structs.replace(category, id=(category.id - 1) % 256) for category in full.categories]
         return msgspec.structs.replace(full, name="SceneParse150, reduced", categories=tuple(categories))
-    return load_taxonomy(_FOLDER / f"{name}.yaml")
+    return load_taxonomy(_PRESETS / f"{name}.yaml")
 
 
 def preset_from_names(masks: Sequence[Path], coloured: bool) -> str | None:
-    """The preset that the names of masks imply, as those of CamVid and SceneParse do; None if they imply none.
+    """The preset that the file names of masks imply, such as CamVid's or SceneParse's; None if they imply none.
 
-    `coloured`: the masks are RGB; else they are grey. One name in twenty may be another.
+    `coloured`: whether the masks are RGB, not grey. One name in twenty may differ.
     """
     pattern = _name_pattern(masks)
-    if pattern is _CAMVID:
+    if pattern is _CAMVID_NAME:
         if coloured:
             return "camvid32"
         return "camvid11" if all(path.parent.name.endswith("annot") for path in masks) else None
-    return "sceneparse150" if not coloured and pattern is _SCENEPARSE else None
+    return "sceneparse150" if not coloured and pattern is _SCENEPARSE_NAME else None
 
 
 def outside_preset(masks: Sequence[Path]) -> list[Path]:
-    """The masks whose names are none of the dataset's that the names of nearly all others imply."""
+    """The masks whose names differ from the pattern of a known dataset that nearly all others follow."""
     pattern = _name_pattern(masks)
     return [] if pattern is None else [path for path in masks if not pattern.fullmatch(path.stem)]
 
 
 def _name_pattern(masks: Sequence[Path]) -> re.Pattern[str] | None:
-    """The pattern that at least 95 % of the names have; None if there is none."""
-    for pattern in (_CAMVID, _SCENEPARSE):
+    """The known pattern that at least 95 % of the names match; None if there is none."""
+    for pattern in (_CAMVID_NAME, _SCENEPARSE_NAME):
         n_called = sum(pattern.fullmatch(path.stem) is not None for path in masks)
         if masks and 20 * n_called >= 19 * len(masks):
             return pattern
@@ -488,9 +487,9 @@ def write_sidecars(
     instance_ids: InstanceIds | None = None,
     options: Mapping[str, Option] | None = None,
 ) -> None:
-    """Write `taxonomy.yaml`, and `segdata.yaml` if anything is declared, so that the labels read back by themselves.
+    """Write `taxonomy.yaml`, and `segdata.yaml` if anything is declared, so that reading needs no options.
 
-    `instance_ids` and `options` of the format are what the reader needs.
+    `instance_ids` and `options` are the settings of the format's reader.
     """
     (target / "taxonomy.yaml").write_text(dump_taxonomy(taxonomy), encoding="utf-8")
     config = Config(
@@ -506,7 +505,7 @@ def write_sidecars(
 
 
 def write_data_yaml(target: Path, entries: Mapping[str, str], names: Sequence[str]) -> None:
-    """Write Ultralytics' data.yaml: places, and the names of the classes by their numbers."""
+    """Write Ultralytics' data.yaml: the folders of splits, and the class names by number."""
     lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
     lines.append("names:\n" if names else "names: []\n")
     lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
@@ -514,6 +513,6 @@ def write_data_yaml(target: Path, entries: Mapping[str, str], names: Sequence[st
 
 
 def train_and_val(places: Mapping[str, str], stand_in: str) -> dict[str, str]:
-    """The places of train and val, which Ultralytics needs: if one is missing, another split stands in for it."""
+    """The folders of train and val, which Ultralytics requires; a missing one is replaced by another split."""
     train = places.get("train", next(iter(places.values()), stand_in))
     return {"train": train, "val": places.get("val", train)}

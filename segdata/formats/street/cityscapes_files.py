@@ -81,7 +81,7 @@ _FILE_OF = {kind: kind for kind in KINDS} | {"trainIds": "labelTrainIds"}
 _KIND = {file: kind for kind, file in _FILE_OF.items()} | {"color": "color"}
 # Types of the dataset that are neither labels nor left images; some have as many files.
 _OTHERS = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
-_MOST_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
+_MAX_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
 _CENTRE = 0.5  # vertices are the centres of pixels
 _WITH_NUMBERS = frozenset({"instanceIds", "polygons"})
 _LABELS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
@@ -277,12 +277,12 @@ def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
     size = []
     for key in ("imgHeight", "imgWidth"):
         side = document.get(key)
-        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MOST_PIXELS:
+        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MAX_PIXELS:
             shown = "missing" if key not in document else f"{side!r:.40}, a whole number of pixels is expected"
             raise BrokenLabelsError(Defect("SEG004", f"{key} is {shown}", file, f"/{key}"))
         size.append(side)
-    if size[0] * size[1] > _MOST_PIXELS:
-        message = f"the picture is {size[1]:,} x {size[0]:,}: more than {_MOST_PIXELS:,} pixels are not drawn"
+    if size[0] * size[1] > _MAX_PIXELS:
+        message = f"the picture is {size[1]:,} x {size[0]:,}: more than {_MAX_PIXELS:,} pixels are not drawn"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/imgHeight"))
     return size[0], size[1]
 

@@ -44,7 +44,7 @@ from segdata.formats.street.scenes import (
 )
 
 UNLABELLED_NAME = "void--unlabeled"
-_MOST_LABELS = 256  # labels: ids have 8 bits
+_MAX_LABELS = 256  # labels: ids have 8 bits
 _KINDS = ("instances", "labels")
 _VERSIONS = ("v2.0", "v1.2", "")  # the folder's name; version 1.1 has none
 _OUR_VERSION = "v1.2"
@@ -81,8 +81,8 @@ def _load_vistas_config(path: Path) -> Taxonomy:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"{path}: is not a config of Mapillary Vistas: {error}") from error
     labels = config.labels
-    if not 1 <= len(labels) <= _MOST_LABELS:
-        raise UnreadableError(f"{path}: {len(labels)} labels; 1 to {_MOST_LABELS} are expected")
+    if not 1 <= len(labels) <= _MAX_LABELS:
+        raise UnreadableError(f"{path}: {len(labels)} labels; 1 to {_MAX_LABELS} are expected")
     unlabelled = next((id_ for id_, label in enumerate(labels) if label.name == UNLABELLED_NAME), None)
     names = [label.name for label in labels]
     readable = [label.readable for label in labels]
@@ -127,8 +127,8 @@ def _vistas_labels(taxonomy: Taxonomy) -> list[Category]:
         for category in taxonomy.categories
         if category is first[category.id] and category.name != UNLABELLED_NAME
     ]
-    if len(named) >= _MOST_LABELS:
-        raise SegdataError(f"{len(named)} categories; Mapillary Vistas has ids for {_MOST_LABELS - 1} of them")
+    if len(named) >= _MAX_LABELS:
+        raise SegdataError(f"{len(named)} categories; Mapillary Vistas has ids for {_MAX_LABELS - 1} of them")
     return [*named, Category(id=-1, name=UNLABELLED_NAME, kind="void", color=(0, 0, 0))]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
-_MOST_FRAMES = 1_000_000  # of a video; nine hours at 30 frames a second
+_MAX_FRAMES = 1_000_000  # of a video; nine hours at 30 frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _task_frames(task: Element | None, named: set[int]) -> set[int]:
     if size is not None:
         ranges.append(range(size))
     return next(
-        (set(frames) for frames in ranges if len(frames) <= _MOST_FRAMES and all(n in frames for n in named)), set()
+        (set(frames) for frames in ranges if len(frames) <= _MAX_FRAMES and all(n in frames for n in named)), set()
     )
 
 
@@ -134,7 +134,7 @@ def _keyframe_gaps(keys: Mapping[int, CvatElement], video: CvatVideo) -> Iterato
     written_out = any(item.element.get("keyframe") == "0" for item in keys.values())
     for before, after in pairwise(frames):
         inside = keys[before].element.get("outside") != "1"
-        if inside and after - before > (step if written_out else 1) and after - before <= _MOST_FRAMES:
+        if inside and after - before > (step if written_out else 1) and after - before <= _MAX_FRAMES:
             yield before, after
 
 

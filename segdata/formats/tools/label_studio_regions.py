@@ -38,7 +38,7 @@ Mask = NDArray[np.bool_]
 _HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
 _SIZES = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
 _WORD = 8
-_LONGEST = 1 << 16
+_MAX_LENGTH = 1 << 16
 _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
 Raw = msgspec.Raw
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
@@ -93,9 +93,9 @@ def encode_strokes(mask: Mask) -> list[int]:
     start = np.concatenate([[0], change])
     length = 4 * np.diff(start, append=len(flat))
     value = np.where(flat[start], 255, 0)
-    pieces = np.maximum(-(-length // _LONGEST), 1)  # a record has at most so many
-    last_length = length - (pieces - 1) * _LONGEST
-    size = np.full(pieces.sum(), _LONGEST)
+    pieces = np.maximum(-(-length // _MAX_LENGTH), 1)  # a record has at most so many
+    last_length = length - (pieces - 1) * _MAX_LENGTH
+    size = np.full(pieces.sum(), _MAX_LENGTH)
     size[np.cumsum(pieces) - 1] = last_length
     return _pack_records(size, np.repeat(value, pieces), 4 * len(flat))
 

@@ -19,7 +19,7 @@ from segdata.formats.shared.safe_parsers import Json
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT = "_via_img_metadata"
 _COLUMNS = 7  # of a CSV export
-_MOST_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
+_MAX_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
 NO_CATEGORY = "region"  # the category of regions that say none
 # Region attributes that segdata writes for columns.
@@ -213,7 +213,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
 
 def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, list[str]]]:
     """The rows under the header, each with the line that it ends in."""
-    before = csv.field_size_limit(_MOST_FIELD)
+    before = csv.field_size_limit(_MAX_FIELD)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         next(lines, None)

@@ -53,7 +53,7 @@ from segdata.formats.yolo.lines import (
 
 _OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
 _SPLITS = ("train", "val", "test")
-_MOST_CLASSES = 100_000
+_MAX_CLASSES = 100_000
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 _Missing = Literal["unannotated", "background"]
 _NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
@@ -180,8 +180,8 @@ def _read_names(document_names: object, file: str, defects: list[Defect]) -> Ite
         defects.append(Defect("SEG004", "names is neither a list nor a mapping", file, "/names"))
     for key, name in pairs:
         number = str(key)
-        if re.fullmatch(r"[0-9]{1,9}", number) is None or int(number) >= _MOST_CLASSES:
-            message = f"class {number!r:.40} is not a number from 0 to {_MOST_CLASSES - 1}; left out"
+        if re.fullmatch(r"[0-9]{1,9}", number) is None or int(number) >= _MAX_CLASSES:
+            message = f"class {number!r:.40} is not a number from 0 to {_MAX_CLASSES - 1}; left out"
             defects.append(Defect("SEG004", message, file, f"/names/{number:.40}"))
         elif not isinstance(name, str | int | float):
             message = f"the name of class {number} is not text; left out"

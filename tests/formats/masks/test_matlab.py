@@ -109,7 +109,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
 
 
 def test_a_file_that_decompresses_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segdata.formats.masks.matlab_files._MOST_BYTES", 1000)
+    monkeypatch.setattr("segdata.formats.masks.matlab_files._MAX_BYTES", 1000)
     write(tmp_path / "a.mat", mask=np.zeros((200, 300), np.uint8))
     with pytest.raises(SegdataError, match="holds more than 1,000 bytes"):
         segdata.read(tmp_path)

@@ -114,7 +114,7 @@ def test_float_pixels_are_ids_only_when_whole(tmp_path: Path) -> None:
 
 def test_sixteen_bit_colours_are_refused_rather_than_cut(tmp_path: Path) -> None:
     path = grey_png(tmp_path / "deep.png", np.full((2, 2, 3), 0x0102, np.uint16), 16, color=2)
-    with pytest.raises(OSError, match="16 bits a channel"):
+    with pytest.raises(OSError, match="16 bits per channel"):
         decode_mask(path)
 
 

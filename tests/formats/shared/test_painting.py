@@ -91,7 +91,7 @@ def test_unknown_categories_are_a_loss(write: object, tmp_path: Path) -> None:
 def test_a_mask_needs_a_size(write: object, tmp_path: Path) -> None:
     batch = batch_of([], [], size=(0, 0))
     batch = replace(batch, images=replace_column(batch.images, "height", [None]))
-    with pytest.raises(SegdataError, match="its size is not known"):
+    with pytest.raises(SegdataError, match="its size is unknown"):
         write(PROFILE, [batch], tmp_path / "out", LossCounter())  # type: ignore[operator]  # a writer
 
 

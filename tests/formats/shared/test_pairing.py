@@ -314,7 +314,7 @@ def test_images_whose_names_differ_in_case_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "file", "remedy"),
     [
-        ("Caf\u00e9.jpg", "Cafe\u0301.jpg", "give names and files the same form (NFC)"),
+        ("Caf\u00e9.jpg", "Cafe\u0301.jpg", "give names and files the same Unicode form (NFC)"),
         ("my%20image.jpg", "my image.jpg", "give the names the spelling of the files"),
     ],
 )

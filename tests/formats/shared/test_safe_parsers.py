@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import segdata
 from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
-from segdata.formats.shared.safe_parsers import XmlError, _careful, parse_json, read_json, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, _parse_checked, parse_json, read_json, read_xml
 
 
 def test_halves_of_letters_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def told(read: Callable[[], Element]) -> bytes:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=9))
-def test_the_parser_in_c_and_the_careful_one_give_the_same(pieces: list[str]) -> None:
+def test_the_parser_in_c_and_the_parse_checked_one_give_the_same(pieces: list[str]) -> None:
     data = f"<a>{''.join(pieces)}</a>".encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.xml")
         path.write_bytes(data)
-        assert told(lambda: read_xml(path)) == told(lambda: _careful(data))
+        assert told(lambda: read_xml(path)) == told(lambda: _parse_checked(data))
