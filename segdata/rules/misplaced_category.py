@@ -160,9 +160,10 @@ def _merge(tables: Tables, rows: Table) -> Table:
     index = SequenceIndex.from_tables(tables)
     annotation = rows["annotation"]
     number = index.sequence[annotation]
-    slices = np.array([*(len(one.frame) for one in index.sequences), 1])
-    z = np.where(number >= 0, (index.place[annotation] + 0.5) / slices[number], 0.0)
-    unit = np.where(number >= 0, len(tables.annotations) + number, annotation)
+    slices = np.array([len(one.frame) for one in index.sequences], np.int64)
+    in_volume, z = number >= 0, np.zeros(len(annotation))
+    z[in_volume] = (index.place[annotation[in_volume]] + 0.5) / slices[number[in_volume]]
+    unit = np.where(in_volume, len(tables.annotations) + number, annotation)
     code, first = joint_codes(unit, rows["category"])
     pixels = np.bincount(code, rows["pixels"], len(first))
     places = np.stack([np.bincount(code, rows["pixels"] * v, len(first)) / pixels for v in (rows["x"], rows["y"], z)])
@@ -202,7 +203,7 @@ def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Ite
         _, code = unique_inverse(rows["category"][row])
         row = row[np.bincount(code)[code] >= least]  # no pair has more units than either of its categories
         unit, category = rows["unit"][row], rows["category"][row]
-        places = np.stack([rows[name][row] for name in "012"[: 3 if kind else 2]])
+        places = np.stack([rows[name][row] for name in "012"])  # all images are on one slice
         for own, axis, other in _ordered_pairs(unit, category, places, least):
             mine, theirs = np.flatnonzero(category == own), np.flatnonzero(category == other)
             _, of_mine, of_theirs = np.intersect1d(unit[mine], unit[theirs], assume_unique=True, return_indices=True)
@@ -289,7 +290,7 @@ def _finding(
     is_volume = unit >= len(tables.annotations)
     is_placed = bool(rows["is_placed"][row])
     words: Words = _IMAGE if not is_volume else _PLACED if is_placed else _UNPLACED
-    here, usual = words[law.axis] if law.sign > 0 else words[law.axis][::-1]
+    here, usual = words[law.axis][:: law.sign]
     what = "volume" if is_volume else "image"
     message = (
         f"{names[0]!r} lies {here} {names[1]!r}, by {-law.distance[k]:.0%} of the {what}; in "
@@ -304,16 +305,16 @@ def _finding(
     elif are_sides(*names):
         message += ": are left and right exchanged?"
     counts = Counter(id_ for _, n, _ in pairs for id_ in (laws[n].category, laws[n].other))
-    category = tables.profile.name_of(counts.most_common(1)[0][0])
+    category = tables.profile.name_of(max(counts, key=lambda id_: counts[id_]))
     return RowFinding(message, annotation=int(rows["annotation"][row]), category=category)
 
 
 def _turned_axis(rows: Table, laws: list[_Law], unit: int) -> int | None:
     """The axis along which all of an image or volume is reversed, the last of several; None: there is none."""
     for axis in (2, 1, 0):
-        here = [law.distance[rows["unit"][law.row] == unit] < 0 for law in laws if law.axis == axis]
-        is_reversed = np.concatenate(here) if here else np.zeros(0, bool)
-        if len(is_reversed) >= _MIN_TURNED_PAIRS and is_reversed.mean() >= _TURNED:
+        here = [law.distance[rows["unit"][law.row] == unit].tolist() for law in laws if law.axis == axis]
+        is_reversed = [distance < 0 for distances in here for distance in distances]
+        if len(is_reversed) >= _MIN_TURNED_PAIRS and sum(is_reversed) >= _TURNED * len(is_reversed):
             return axis
     return None
 

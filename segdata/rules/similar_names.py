@@ -25,6 +25,7 @@ _LOOK_ALIKE = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "abekmhopctyxijsABEKMHOPCTYXIJSABEZHIKMNOPTYXo"
 )
 _WORD = re.compile(r"[^\W_]+")
+_WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no numbered letter
 _COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
 _LEAST_OF_ONE = 3  # images that name classes, and images that number them, if there is one number only
@@ -162,7 +163,7 @@ def _numbers_for_names(
     tables: Tables, names: Mapping[int, str], digits: list[int], n_segments: Mapping[int, int]
 ) -> Findings:
     """Categories that are numbers, and names, of which no image has both; `n_segments` of each category."""
-    words = [id_ for id_, name in names.items() if _WORD.fullmatch(name[:2]) and len(name) > 1 and not name.isdecimal()]
+    words = [id_ for id_, name in names.items() if _WORDY.match(name) and not name.isdecimal()]
     annotation, category, n = tables.segments["annotation"], tables.segments["category_id"], len(tables.annotations)
     numbered, named = (np.bincount(annotation[np.isin(category, ids)], minlength=n) > 0 for ids in (digits, words))
     images = total(tables, numbered=int(numbered.sum()), named=int(named.sum()), both=int((numbered & named).sum()))
@@ -170,7 +171,7 @@ def _numbers_for_names(
         return
     numbers, words = ([id_ for id_ in ids if n_segments.get(id_)] for ids in (digits, words))
     least = 1 if len(numbers) > 1 else _LEAST_OF_ONE
-    if 0 < len(numbers) <= len(words) and not images["both"] and min(images["numbered"], images["named"]) >= least:
+    if len(numbers) <= len(words) and not images["both"] and min(images["numbered"], images["named"]) >= least:
         several = sorted((names[id_] for id_ in numbers), key=_as_number)
         message = (
             f"{count_noun(images['numbered'], 'image')} {'has' if images['numbered'] == 1 else 'have'} numbers for "
@@ -242,7 +243,7 @@ def _joined_columns(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
     by_stem: dict[str, dict[str, _Entry]] = {}
     for n, name in entries:
         stem, _, end = name.rpartition("_")
-        if stem and len(end) == 1 and end.isalpha():
+        if stem and end.isalpha() and not end[1:]:
             by_stem.setdefault(stem, {})[end.casefold()] = n, name
     if all(set(ends) == {"x", "y"} for ends in by_stem.values()):
         for ends in by_stem.values():

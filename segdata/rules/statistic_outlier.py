@@ -322,8 +322,7 @@ def _are_ends(volume: Ints, place: Ints, own: Ints) -> Flags:
     >>> _are_ends(np.array([0, 0, 0, 0, 1, -1]), np.array([0, 1, 2, 4, 3, 3]), np.arange(6)).tolist()
     [True, False, True, False, False, False]
     """
-    step = int(place.max(initial=0)) + 3
-    key = volume[own] * step + place[own] + 1
+    key = volume[own] * (int(place.max(initial=0)) + 2) + place[own]
     beside = np.isin(key - 1, key).astype(np.int64) + np.isin(key + 1, key)
     ends: Flags = (beside == 1) & (volume[own] >= 0)
     return ends

@@ -133,3 +133,13 @@ def test_of_segments_of_one_category_the_one_drawn_last_has_a_pixel() -> None:
     (pair,) = pair_annotators(panel_of_masks([(1, 4)], sides, ("thing",)))
     found = measure_partitions(pair)
     assert (found["area_a"].tolist(), found["covered_a"].tolist()) == ([4.0], [4.0])
+
+
+def test_what_rounding_leaves_is_nothing() -> None:
+    """One segment on all pixels, whose sums are off by the last bit."""
+    n = 2000
+    squares = float(np.nextafter(float(n * n), 0))
+    assert np.isnan(adjusted_rand(squares, squares, squares, n))
+    found = variation_of_information(np.nextafter(2.0, 3), 2.0, 2.0, 2)
+    assert [float(bits) for bits in found] == [0, 0, 0]
+    assert float(segmentation_covering([1.0], [1], [1.0], [1])[0]) == 1

@@ -1,5 +1,6 @@
 """What rules leave out, and the four sides of a frame: each kind of segment, even and odd sizes."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,16 @@ from scipy import ndimage
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, find_rule
+from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure_source
+from segdata.rules.displaced_labels import _beyond_picture
 from tests.generators.sequences import sequence_dataset
 from tests.memory import Memory, make_batch
+from tests.rules.campaigns import with_tables
 from tests.rules.scenes import complete
-from tests.rules.test_dataset_statistics import counts
+from tests.rules.test_dataset_statistics import counts, with_splits
+from tests.rules.test_rules_by_loops import CAR, images, scattered
 
 Labels = NDArray[np.int64]
 
@@ -87,3 +92,72 @@ def test_a_crowd_is_no_duplicate(crowds: tuple[bool, bool]) -> None:
     profile = replace(sequence_dataset(mask[None].astype(np.int64), task="instance").profile, sequences=())
     tables = measure_source(Memory(profile, batch), find_rule("SEG104").needs, jobs=1)
     assert len(check("SEG104", tables)) == (not any(crowds))
+
+
+@pytest.mark.parametrize(("size", "n"), [((0, 0), 0), ((1, 1), 1), ((3, 2), 1)])
+def test_images_of_unknown_size_are_not_filled(size: tuple[int, int], n: int) -> None:
+    tables = images(4, 3, 2)
+    sides = {name: np.full(4, side) for name, side in zip(("width", "height"), size, strict=True)}
+    segments = scattered(np.random.default_rng(0), tables, 4, (CAR,)).segments
+    row = np.arange(4)
+    segments = segments.beside(annotation=row, image=row, area=np.full(4, size[0] * size[1]))
+    assert len(check("SEG129", replace(tables, images=tables.images.beside(**sides), segments=segments))) == n
+
+
+@pytest.mark.parametrize("n_objects", [5, 6])
+def test_crowds_are_compared_with_just_as_many_objects_as_are_asked_for(n_objects: int) -> None:
+    n = 3 + n_objects
+    tables = scattered(np.random.default_rng(0), images(1, 9, 9), n, (CAR,))
+    columns = {"iscrowd": np.arange(n) < 3, "area": np.array([10, 9, 11, *[10] * n_objects]), "parts": np.ones(n, int)}
+    pairs = Table({name: np.zeros(0, np.int64) for name in ("a", "b", "shared")})
+    tables = with_tables(replace(tables, segments=tables.segments.beside(**columns)), pairs=pairs)
+    found = check("SEG121", tables, min_crowds=3, min_objects=6, max_share=0.4)
+    assert [one.segments for one in found] == [(0, 1)] * (n_objects == 6)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_outlines_far_beyond_their_picture(seed: int) -> None:
+    """By more than a quarter of its longer side: two or more, and a fifth of those of the image."""
+    rng = np.random.default_rng(seed)
+    tables = scattered(rng, images(4, 20, 40), 30, (CAR,))
+    tables = replace(tables, images=tables.images.beside(width=np.array([20, 20, 80, 20])))
+    overshoot = rng.choice([0.0, 9.0, 10.0, 10.5, 20.0, 21.0], 30, p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
+    segment = np.concatenate([rng.permutation(30)[:20], rng.integers(0, 30, 10)])
+    found = _beyond_picture(with_tables(tables, outlines=Table({"segment": segment, "overshoot": overshoot})))
+    expected = []
+    for row in range(4):
+        own = [far for k, far in zip(segment, overshoot, strict=True) if tables.segments["annotation"][k] == row]
+        beyond = [far for far in own if far > (20 if row == 2 else 10)]
+        if len(beyond) >= max(2, 0.2 * len(own)):
+            expected.append((row, max(beyond)))
+    assert list(zip(found["annotation"].tolist(), found["overshoot"].tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("task", ["instance", "semantic"])
+@pytest.mark.parametrize("seed", range(6))
+def test_how_far_the_mix_of_a_split_is_from_the_others(seed: int, task: Any) -> None:
+    """Segments are counted, of semantic data pixels; images that have nothing count in no split, nor those without."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 3, (12, 4))
+    tables = counts(rows.tolist())
+    area, names = rng.integers(1, 9, len(tables.segments)), ["train"] * 6 + ["val"] * 3 + ["test"] * 2
+    tables = with_splits(replace(tables, segments=tables.segments.beside(area=area)), [*names, None])
+    tables = replace(tables, profile=replace(tables.profile, task=task))
+    amounts: dict[str, Counter[str]] = {name: Counter() for name in ("train", "val", "test")}
+    for image, category, pixels in tables.segments.lines("image", "category_id", "area"):
+        if image < 11:
+            amounts[names[image]][tables.profile.name_of(category)] += pixels if task == "semantic" else 1
+    used = {name for mix in amounts.values() for name in mix}
+    found = check("SEG306", tables, min_distance=-1.0, rate=1.0)
+    assert [one.message.split("'")[1] for one in found] == sorted(amounts)
+    for one, split in zip(found, sorted(amounts), strict=True):
+        own, rest = amounts[split], sum((mix for name, mix in amounts.items() if name != split), Counter())
+        apart = {name: own[name] / own.total() - rest[name] / rest.total() for name in used}
+        distance = sum(map(abs, apart.values())) / 2
+        assert f"of {split!r} differs by {distance:.0%} from that of the others (by chance" in one.message
+        largest = max(apart, key=lambda name: abs(apart[name]))
+        assert abs(apart[str(one.category)]) == pytest.approx(abs(apart[largest]))
+        shares = (mix[str(one.category)] / mix.total() for mix in (own, rest))
+        shown = f"{one.category} " + " against ".join(f"{share:.1%}" for share in shares)
+        assert one.message.partition("): ")[2].startswith(shown)
+        assert one.message.count(" against ") == min(3, len(used))

@@ -1,7 +1,9 @@
 """Categories on the other side of each other than in nearly all other images or volumes."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -11,9 +13,22 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.core.finding import Finding
+from segdata.core.profile import ImageSequence
+from segdata.core.table import Table
 from segdata.rules import misplaced_category
-from segdata.rules.misplaced_category import _ordered_pairs, are_sides
+from segdata.rules.misplaced_category import (
+    _finding,
+    _Law,
+    _merge,
+    _ordered_pairs,
+    _patient_axes,
+    _places,
+    are_sides,
+)
+from tests.rules.campaigns import with_tables
 from tests.rules.test_by_part import check_all
+from tests.rules.test_rules_by_loops import CAR, HAZE, PERSON, ROAD, SIGN, scattered
+from tests.rules.test_rules_by_loops import images as empty_images
 
 Places = dict[str, tuple[float, float]]  # the middle of each category's square, in pixels
 SIDE = 64
@@ -201,3 +216,138 @@ def test_ordered_pairs_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
         for at_once in (1, 17, 1_000_000):
             monkeypatch.setattr(misplaced_category, "_PAIRS_AT_ONCE", at_once)
             assert _ordered_pairs(unit, category, places, least) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        ("RAS", [(0, False), (1, False), (2, False)]),
+        ("LPI", [(0, True), (1, True), (2, True)]),
+        ("AIL", [(1, False), (2, True), (0, True)]),
+        ("RAX", None),
+        ("RRS", None),
+        (None, None),
+    ],
+)
+def test_axes_of_patients(axes: str | None, expected: list[tuple[int, bool]] | None) -> None:
+    assert _patient_axes(ImageSequence("v", "volume", axes=axes)) == expected
+    assert _patient_axes(None) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_places_of_categories_in_images_and_volumes(seed: int) -> None:
+    """The mean of an image, or of all slices of a volume, by pixels; along the patient's axes where they are known."""
+    rng = np.random.default_rng(seed)
+    n, slices, letters = 12, (3, 5), (rng.choice(["RAS", "LPI", "AIL", "SLP"]), rng.choice([None, "ILA"]))
+    tables = empty_images(n, 9, 9)
+    names = np.array([None] * 4 + ["u"] * 3 + ["v"] * 5, object)
+    frames = np.array([None] * 4 + [*range(3), *range(5)], object)
+    sequences = tuple(ImageSequence(name, "volume", axes=own) for name, own in zip("uv", letters, strict=True))
+    profile = replace(tables.profile, sequences=sequences)
+    tables = replace(tables, images=tables.images.beside(sequence=names, frame=frames), profile=profile)
+    columns = {"annotation": rng.integers(0, n, 40), "category": rng.integers(1, 4, 40)}
+    columns |= {name: rng.random(40) + 0.1 for name in ("pixels", "x", "y")}
+    merged = _merge(tables, Table(columns))
+    groups: dict[tuple[int, int], list[tuple[float, ...]]] = defaultdict(list)
+    first: dict[tuple[int, int], int] = {}
+    for annotation, category, *amounts in Table(columns).lines("annotation", "category", "pixels", "x", "y"):
+        volume = None if annotation < 4 else int(annotation >= 7)
+        z = 0.0 if volume is None else (annotation - (4, 7)[volume] + 0.5) / slices[volume]
+        unit = annotation if volume is None else n + volume
+        groups[unit, category].append((*amounts, z))
+        first.setdefault((unit, category), annotation)
+    assert list(merged.lines("unit", "category")) == sorted(groups)
+    for k, (key, rows) in enumerate(sorted(groups.items())):
+        place = [np.average([row[axis] for row in rows], weights=[row[0] for row in rows]) for axis in (1, 2, 3)]
+        known = None if key[0] < n else _patient_axes(sequences[key[0] - n])
+        for axis, (target, flip) in enumerate(known or [(0, False), (1, False), (2, False)]):
+            assert merged[str(target)][k] == pytest.approx(1 - place[axis] if flip else place[axis])
+        assert merged["is_placed"][k] == (known is not None)
+        assert merged["annotation"][k] == first[key]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_centres_of_categories_are_shares_of_the_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tables = scattered(rng, empty_images(3, 8, 6), 24)
+    sequence, profile = np.array([None, "film", "scan"], object), tables.profile
+    kinds = (ImageSequence("film", "video"), ImageSequence("scan", "volume"))
+    wide = np.array([8, 8, 0])
+    tables = replace(tables, images=tables.images.beside(sequence=sequence, width=wide),
+                     profile=replace(profile, sequences=kinds))  # fmt: skip
+    centres = {name: rng.random(24) * 5 for name in ("center_x", "center_y")}
+    tables = with_tables(tables, centroids=Table(centres))
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    owner, category, area = (tables.segments[name].tolist() for name in ("annotation", "category_id", "area"))
+    for k in range(24):
+        if area[k] > 0 and category[k] != HAZE and not tables.segments["iscrowd"][k] and owner[k] != 1:
+            groups[owner[k], category[k]].append(k)
+    found = Table(_places(tables))
+    assert list(found.lines("annotation", "category")) == sorted(groups)
+    for row, ((annotation, _), own) in zip(range(len(found)), sorted(groups.items()), strict=True):
+        total = sum(area[k] for k in own)
+        x, y = (sum(area[k] * centres[f"center_{name}"][k] for k in own) / total for name in "xy")
+        assert [found[name][row] for name in ("pixels", "x", "y")] == pytest.approx(
+            [total, x / max(wide[annotation], 1), y / 6]
+        )
+
+
+def law(axis: int, sign: int, categories: tuple[int, int] = (CAR, PERSON), *, first: int = 0) -> _Law:
+    """In three units, of which the first has the other order and the last has none."""
+    return _Law(*categories, axis, sign, False, np.arange(first, first + 3), np.array([-0.25, 0.5, 0.0]),
+                np.array([0.1, 1.0, 1.0]))  # fmt: skip
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("where", "axis", "here", "usual"),
+    [
+        ("image", 0, "left of", "right of"),
+        ("image", 1, "above", "below"),
+        ("unplaced", 1, "above", "below"),
+        ("unplaced", 2, "on lower slices than", "on higher slices than"),
+        ("placed", 0, "to the patient's left of", "to the patient's right of"),
+        ("placed", 1, "behind", "in front of"),
+        ("placed", 2, "below", "above"),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_image_or_volume_in_words(where: str, axis: int, here: str, usual: str, sign: int, n_pairs: int) -> None:
+    tables, what = empty_images(3, 4, 4), "image" if where == "image" else "volume"
+    unit = np.arange(3) + (0 if where == "image" else 3)
+    rows = Table({"unit": unit, "annotation": np.array([2, 1, 0]), "is_placed": np.full(3, where == "placed")})
+    laws = [
+        law(axis, sign),
+        law((axis + 1) % 2, sign),
+        law(axis, sign, (PERSON, ROAD)),
+        law(axis, sign, (SIGN, PERSON)),
+    ]
+    pairs = [(0.1, number, 0) for number in range(n_pairs + 1)]  # the first two are of the same categories
+    found = _finding(tables, rows, laws, int(unit[0]), pairs)
+    here, usual = (here, usual)[::sign]
+    more = ["", "; so does another pair", "; so do 2 other pairs"][n_pairs - 1]
+    assert (
+        found.message == f"'car' lies {here} 'person', by 25% of the {what}; in 1 of 3 {what}s it lies {usual} it{more}"
+    )
+    assert (found.annotation, found.category) == (2, "car" if n_pairs == 1 else "person")
+
+
+@pytest.mark.parametrize(("placed", "causes"), [
+    (False, ("mirrored", "upside down", "in the other order of slices")),
+    (True, ("mirrored", "back to front", "upside down")),
+])  # fmt: skip
+def test_what_turned_a_volume(placed: bool, causes: tuple[str, ...]) -> None:
+    tables = empty_images(3, 4, 4)
+    rows = Table({"unit": np.arange(3, 6), "annotation": np.arange(3), "is_placed": np.full(3, placed)})
+    for axis, cause in enumerate(causes):
+        laws = [law(axis, 1)] * 6
+        found = _finding(tables, rows, laws, 3, [(0.1, number, 0) for number in range(6)])
+        assert found.message.endswith(f": is the volume {cause}?")
+        few = _finding(tables, rows, laws[:5], 3, [(0.1, number, 0) for number in range(5)])
+        assert "?" not in few.message
+
+
+def test_sides_that_differ_in_one_word() -> None:
+    assert not are_sides("left upper lung", "right lower lung")
+    assert not are_sides("left eye", "upper eye")
+    assert not are_sides("upper eye", "right eye")

@@ -1,14 +1,17 @@
 """SEG103, 104, 201, 206, 208: what is said once, and where."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from segdata import validate
 from segdata.core.finding import Defect, Finding
+from segdata.rules.similar_names import _as_number, _counts_objects
 from tests.generators.coco_documents import annotation, document, write_document
 
 Judged = Callable[..., list[Finding]]
@@ -85,6 +88,7 @@ def test_each_contradiction_of_a_taxonomy_is_said_once(judged: Judged) -> None:
         (("car_x", "car_y", "bus_Y", "bus_X"), ["bus_Y", "car_y"]),
         (("car_x", "car_y", "car_z"), []),
         (("car_x", "car_y", "bus_a"), []),
+        (("car_x", "car_y", "bus_up"), ["car_y"]),
         (("car_x", "bus_y"), []),
         (("_x", "_y"), []),
     ],
@@ -124,6 +128,10 @@ def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged
         ([["car", "bus"], ["0", "1"], ["bus", "car"]], ["1 image has numbers for names: '0', '1'; 2 others have"]),
         ([["car", "bus"], ["0", "car"], ["1"]], []),  # buttons: an image has both
         ([["car", "bus"], ["0", "9"]], []),  # 9 is no place in a list
+        ([["car", "bus"], ["0", "4"]], []),  # of four
+        ([["car", "bus"], ["0", "3"]], ["1 image has numbers for names: '0', '3'; 1 other has"]),
+        ([["tv-set", "e-bike", "bus"], ["0", "1"]], ["1 image has numbers for names: '0', '1'; 1 other has"]),
+        ([["a.b", "e-bike", "bus"], ["0", "1"]], []),  # one begins as a word does
         ([["car"], ["0"], ["car"], ["0"], ["0"]], []),
         ([["car"], ["0"], ["car"], ["0"], ["0"], ["car"]], ["3 images have numbers for names: '0'; 3 others have"]),
         ([["a"], ["0"], ["b"], ["1"]], []),  # characters
@@ -150,6 +158,9 @@ def test_numbers_of_classes_among_names(tmp_path: Path, images: list[list[str]],
     [
         ([["car1", "car2"], ["car1", "bus1", "car3", "car2"], ["car_2", "car_1"]], 5),
         ([["car1", "bus2"], ["bus1", "car2", "car3"], ["bus1", "bus2", "car3"]], 5),  # numbers of all objects
+        ([["car1", "car2"], ["car1", "car2", "car3"], ["car2", "car1"]], 3),
+        ([["car1", "car2"], ["car1", "car2", "car3"], ["car1"]], 0),  # two images tell nothing
+        ([["car1", "car_2", "car3"], ["car2", "car1"], ["car_1", "car2", "car_3"]], 6),
         ([["rib4", "rib5", "rib6"], ["rib1", "rib2"], ["rib7", "rib8"]], 0),  # parts of a whole
         ([["lane1", "lane2"], ["lane1", "lane2"], ["lane2", "lane1", "lane3"], ["lane2", "lane3"]], 0),
         ([["leg1", "leg2", "leg3"]] * 4, 0),  # always as many
@@ -171,6 +182,60 @@ def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_na
         one.message.partition(" names number the objects")[0] for one in findings if "number the" in one.message
     ]
     assert numbered == [str(n_names)] * (n_names > 0)
+    shown = "'car1', 'car2', 'car3', 'car_1', 'car_2' and 1 more" if n_names == 6 else ""
+    assert all(f"make a category of each: {shown}" in one.message for one in findings if "number the" in one.message)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_numbers_that_count_objects(seed: int) -> None:
+    """From 0 or 1 on and without a gap in nine of ten images with several, of which there are three, to other ends."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(int(rng.choice([3, 4, 12]))):
+        first, n = (
+            int(rng.choice([0, 1, 1, 1, 1, 1, 1, 1, 1, 2])),
+            int(rng.choice([1, 2, 2, 3] if seed % 3 else [1, 2])),
+        )
+        images.append([first + k + int(k == 2 and rng.random() < 0.1) for k in range(n)])
+    several = [numbers for numbers in images if len(numbers) > 1]
+    fitting = [numbers for numbers in several if numbers == list(range(numbers[0], numbers[0] + len(numbers)))]
+    fitting = [numbers for numbers in fitting if numbers[0] < 2]
+    counts = len(several) >= 3 and len(fitting) >= 0.9 * len(several) and len({len(numbers) for numbers in fitting}) > 1
+    order = rng.permutation(sum(map(len, images)))
+    owner = np.repeat(np.arange(len(images)), [len(numbers) for numbers in images])
+    assert _counts_objects(owner[order], np.concatenate(images)[order]) == counts
+
+
+def test_numbers_of_classes_have_four_digits() -> None:
+    assert [_as_number(text) for text in ("9999", "09999", "10000", "00")] == [9999, 9999, math.inf, 0]
+
+
+@pytest.mark.parametrize(
+    ("names", "messages"),
+    [
+        (("cat ", "dog"), ["'cat ' begins or ends with a blank (2 segments)"]),
+        (("cat", " dog"), ["' dog' begins or ends with a blank (1 segment)"]),
+        (("cat", "cat "), ["'cat' and 'cat ' differ only in case, blanks or separators (2 segments and 1 segment)"]),
+        (
+            ("B\u00c3\u00a4ume", "cat"),
+            ["'B\u00c3\u00a4ume' is in the wrong encoding, probably 'B\u00e4ume' (2 segments)"],
+        ),
+        (
+            ("cat", "dog", "Dog"),
+            ["'dog' and 'Dog' differ only in case, blanks or separators (1 segment and 0 segments)"],
+        ),
+        (("cat", "+", "#"), []),
+    ],
+)
+def test_names_in_words(tmp_path: Path, names: tuple[str, ...], messages: list[str]) -> None:
+    """The first has two segments, the second one, the third none."""
+    content = document(
+        images=[{"id": 1, "file_name": "1.png", "width": 6, "height": 5}],
+        annotations=[annotation(id=row, category_id=int(row == 2)) for row in range(3)],
+        categories=[{"id": row, "name": name} for row, name in enumerate(names)],
+    )
+    findings = validate(write_document(tmp_path, content), select="SEG215").findings
+    assert [one.message for one in findings] == messages
 
 
 def test_a_stand_in_is_no_rare_category(tmp_path: Path) -> None:

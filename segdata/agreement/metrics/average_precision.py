@@ -67,11 +67,11 @@ def _curve(hits: Flags, misses: Flags, n_positives: int) -> tuple[Floats, Floats
     """Precision (T, 101) and the highest recall (T,) of detections (n, T) by falling score."""
     n, n_thresholds = hits.shape
     precision, recall = np.zeros((n_thresholds, len(RECALLS))), np.zeros(n_thresholds)
-    if n == 0:
+    if not n:
         return precision, recall
     true, false = hits.cumsum(axis=0).astype(float), misses.cumsum(axis=0).astype(float)
     reached = true / n_positives
-    best = np.maximum.accumulate((true / (false + true + np.spacing(1)))[::-1], axis=0)[::-1]
+    best = np.maximum.accumulate((true / np.maximum(false + true, 1))[::-1], axis=0)[::-1]
     for t in range(n_thresholds):
         place = np.searchsorted(reached[:, t], RECALLS, side="left")
         precision[t, place < n] = best[place[place < n], t]

@@ -21,7 +21,7 @@ def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: flo
         farthest = np.full(len(offset) - 1, np.nan)
         has_points = np.diff(offset) > 0
         if has_points.any():
-            farthest[has_points] = np.maximum.reduceat(distance[: offset[-1]], offset[:-1][has_points])
+            farthest[has_points] = np.maximum.reduceat(distance, offset[:-1][has_points])
     else:
         farthest = kernels.quantiles(distance, offset, percent / 100)
     return np.where(np.isfinite(farthest), farthest, np.nan)

@@ -35,7 +35,7 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Estimate:
         a, b = k * icc * columns, (n * (1 - icc) + k * icc * (n - 1)) * rest
         freedom = (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))
         same = np.isnan(freedom) | (rows == 0)  # nothing but cases differs, or these do not: any value gives the same
-        freedom = np.where(same, 1.0, freedom)
+        freedom = np.where(same, n, freedom)
         noise = k * columns + (k * n - k - n) * rest
         # 1 / F(n - 1, freedom) at `tail`, which few degrees of freedom make greater than any number can be.
         lower, upper = fdtri(freedom, n - 1, 1 - tail), fdtri(freedom, n - 1, tail)
@@ -72,7 +72,7 @@ def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:
     if n < 2 or k < 2:
         nothing = np.full(table.shape[:-2], np.nan)
         return n, k, nothing, nothing, nothing
-    exact = 1e-28 * n * k * np.abs(table).max(axis=(-2, -1), initial=0) ** 2  # what is below is rounding errors
+    exact = 1e-28 * (table**2).sum(axis=(-2, -1))  # what is below is rounding errors
     table = table - table.mean(axis=(-2, -1), keepdims=True)
     of_case, of_annotator = table.mean(axis=-1), table.mean(axis=-2)
     rest = table - of_case[..., :, None] - of_annotator[..., None, :]

@@ -35,7 +35,7 @@ def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: Array
     size = true + np.asarray(fp, float) / 2 + np.asarray(fn, float) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         pq, rq = total_iou / size, true / size
-        sq = np.where((true == 0) & (size > 0), 0.0, total_iou / true)
+        sq = np.where(true, total_iou / true, pq)
     return PanopticQuality(pq, sq, rq)
 
 

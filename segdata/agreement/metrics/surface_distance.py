@@ -19,5 +19,5 @@ def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, 
     >>> symmetric_surface_distance(np.array([708.0]), np.array([792.0]), np.array([236]), np.array([264])).tolist()
     [3.0]
     """
-    both = (np.asarray(edge_a) > 0) & (np.asarray(edge_b) > 0)
+    both = np.logical_and(edge_a, edge_b)
     return ratio(np.add(sum_a, sum_b), np.where(both, np.add(edge_a, edge_b), 0))

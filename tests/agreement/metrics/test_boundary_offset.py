@@ -40,3 +40,8 @@ def test_undefined_where_a_side_is() -> None:
     nan, one = np.array([np.nan]), np.array([1.0])
     assert np.isnan(boundary_offset(nan, one)).all()
     assert np.isnan(offset_spread(one, one, nan, nan)).all()
+
+
+def test_a_spread_that_rounding_makes_negative_is_none() -> None:
+    square = np.nextafter(np.array(9.0), 0)
+    assert offset_spread(np.array(-3.0), square, np.array(3.0), square) == 0

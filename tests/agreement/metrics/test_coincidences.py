@@ -140,3 +140,13 @@ def test_with_two_annotators_and_many_pixels_alpha_is_near_kappa() -> None:
     sums = coincidences(pattern, found.T.ravel(), count, np.zeros(len(count)), 1, 3)
     value = krippendorff_alpha(sums.agreeing[0], sums.votes[0])
     np.testing.assert_allclose(value, cohen_kappa(*found, count), atol=1e-3)
+
+
+def test_what_rounding_leaves_of_one_category_is_undefined() -> None:
+    """Votes that all agree, but for the last bit of a sum."""
+    almost = np.nextafter(6.0, 0)
+    assert np.isnan(fleiss_kappa(almost, [6, 0], 3))
+    assert np.isnan(krippendorff_alpha(almost, [6, 0]))
+    for seed in range(10):
+        pixels = np.random.default_rng(seed).random(1000)
+        assert np.isnan(cohen_kappa(np.zeros(1000), np.zeros(1000), pixels))
