@@ -8,9 +8,11 @@ import pytest
 from segdata.core.errors import SegdataError
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables
+from segdata.core.strata import independent_units
 from segdata.core.table import Table
-from segdata.rules.annotator_drift import annotator_drift
+from segdata.rules.annotator_drift import GroupedAnnotations, annotator_drift, drawn_amounts
 from tests.rules.campaigns import Habit, campaign, renamed, with_guideline
+from tests.rules.test_rules_by_loops import CAR, HAZE, PERSON, ROAD, images, scattered
 
 USUAL = Habit()
 THREE = {"anna": USUAL, "ben": USUAL, "cleo": USUAL}
@@ -133,3 +135,64 @@ def test_who_never_draws_a_category_is_named_though_every_image_has_its_own_size
     assert finding.category == "person"
     assert "'ben'" in finding.message
     assert "0%)" in finding.message or "in 0% of images" in finding.message
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_groups_are_compared_in(seed: int, alone: bool) -> None:
+    """Images that several drew, if there are any; frames of one film are one observation; crowds are drawn, too."""
+    rng = np.random.default_rng(seed)
+    n = 8
+    people = ["anna", "ben", "cleo", None]
+    drawn = [
+        [people[int(rng.integers(4))]] if alone else [who for who in people if rng.random() < 0.5] for _ in range(n)
+    ]
+    owners = [(image, who) for image, several in enumerate(drawn) for who in several]
+    image, whose = np.array([own for own, _ in owners]), [who for _, who in owners]
+    tables = scattered(rng, images(n, 10, 12), 60, (CAR, PERSON, ROAD, HAZE))
+    film = np.array(["film" if k in (1, 2, 5) else None for k in range(n)], object)
+    annotation = np.sort(rng.integers(0, len(owners), 60))
+    segments = tables.segments.beside(annotation=annotation, image=image[annotation], area=rng.integers(1, 50, 60))
+    annotations = Table({"image": image, "annotator": np.array(whose, object)})
+    tables = replace(tables, images=tables.images.beside(sequence=film), annotations=annotations, segments=segments)
+    observed = GroupedAnnotations.from_column(tables, "annotator")
+    names = sorted({who for who in whose if who is not None})
+    assert observed.names == names
+    if len(names) < 2:
+        assert observed.of.tolist() == [-1] * len(owners)
+        return
+    several = {own for own in range(n) if len([who for other, who in owners if other == own and who]) > 1}
+    assert observed.is_paired == bool(several)
+    unit = independent_units(tables)
+    cells: dict[tuple[int, int], list[int]] = {}
+    for row, (own, who) in enumerate(owners):
+        if who is not None and (own in several or not several):
+            cells.setdefault((int(unit[own]), names.index(who)), []).append(row)
+    keys = sorted(cells)
+    assert observed.group.tolist() == [group for _, group in keys]
+    assert observed.n_images.tolist() == [len(cells[key]) for key in keys]
+    assert not several or observed.stratum.tolist() == [number for number, _ in keys]
+    of = [next((k for k, key in enumerate(keys) if row in cells[key]), -1) for row in range(len(owners))]
+    assert observed.of.tolist() == of
+    areas: dict[tuple[int, int], list[int]] = {}
+    for own, category, area in segments.lines("annotation", "category_id", "area"):
+        areas.setdefault((own, category), []).append(area)
+    features = {(one.kind, one.category): one for one in observed.features(tables, drawn_amounts(tables))}
+    used = {category for _, category in areas}
+    kinds = {("presence", CAR), ("count", CAR), ("size", CAR), ("presence", ROAD), ("size", ROAD), ("void", None)}
+    kinds |= {(kind, PERSON) for kind in ("presence", "count", "size")}
+    assert features.keys() == {key for key in kinds if (key[1] or HAZE) in used}
+    for (kind, category), feature in features.items():
+        for k, key in enumerate(keys):
+            own_areas = [areas[row, category or HAZE] for row in cells[key] if (row, category or HAZE) in areas]
+            if kind == "void":
+                expected = sum(map(sum, own_areas)) / 120 / len(cells[key])
+            elif kind == "presence":
+                expected = len(own_areas) / len(cells[key])
+            elif kind == "count":
+                expected = float(np.mean([np.log(len(each)) for each in own_areas])) if own_areas else 0.0
+            else:
+                logs = [np.mean([np.log(area / 120) for area in each]) for each in own_areas]
+                expected = float(np.mean(logs)) if logs else 0.0
+            assert feature.values[k] == pytest.approx(expected)
+            assert feature.among[k] == (kind in ("presence", "void") or bool(own_areas))

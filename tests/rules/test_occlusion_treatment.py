@@ -13,6 +13,7 @@ from segdata.core.rule_runner import run_rules
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 from segdata.measure.measure import measure_source
+from segdata.rules.occlusion_treatment import _comparable, _ways
 from segdata.testing.pictures import draw_picture
 from tests.rules.campaigns import with_tables
 
@@ -153,3 +154,18 @@ def test_shuffled_names_of_files_and_annotators_are_found_no_more_often_than_sta
         names = [str(rng.choice(["x", "y", "z"])) for _ in overlaps] if run % 4 < 2 else None
         hits += bool(found(scenes(overlaps, names, n_images=6 if names else None)))
     assert hits <= 10
+
+
+def test_ways_to_draw_from_the_half_on_and_up_to_a_tenth() -> None:
+    n, over = np.array([10, 10, 10, 10, 1]), np.array([5, 4, 1, 2, 0])
+    whole, visible = _ways(n, over)
+    assert whole.tolist() == [True, False, False, False, False]
+    assert visible.tolist() == [False, False, True, False, True]
+
+
+def test_annotators_are_compared_on_the_same_images_where_several_drew() -> None:
+    """Image 0 has two annotations; those of images 1 and 2 are compared by the other category alone."""
+    tables = replace(EMPTY, annotations=Table({"image": np.array([0, 0, 1, 2])}))
+    borders = Table({"annotation": np.array([0, 1, 2, 3, 2, 0]), "other": np.array([2, 2, 2, 2, 3, 3])})
+    stratum = _comparable(tables, borders)["stratum"].tolist()
+    assert [stratum.index(each) for each in stratum] == [0, 0, 2, 2, 4, 5]

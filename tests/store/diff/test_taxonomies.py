@@ -148,3 +148,10 @@ def test_a_taxonomy_does_not_differ_from_itself(taxonomy: Taxonomy) -> None:
     found = compare_taxonomies(taxonomy, taxonomy)
     assert not found.changes
     assert found.migration == {each.name: each.name for each in taxonomy.categories}
+
+
+def test_values_of_more_than_80_letters_are_cut_short() -> None:
+    for n, shown in ((80, "x" * 80), (81, "x" * 79 + "…")):
+        old, new = (Taxonomy(categories=(Category(id=1, name="car", definition=text),)) for text in ("-", "x" * n))
+        (change,) = compare_taxonomies(old, new).changes
+        assert change.message == f"'car': definition -, now {shown}"
