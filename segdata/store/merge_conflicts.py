@@ -347,7 +347,7 @@ class MappingConflict(msgspec.Struct, frozen=True):
     severity: Literal["error", "warning"]
 
 
-_FEW = 3  # categories that a message names
+_MAX_NAMED = 3  # categories that a message names
 
 
 def mapping_conflicts(profiles: Sequence[Profile]) -> list[MappingConflict]:
@@ -466,5 +466,5 @@ def _plain_name(name: str) -> str:
 
 
 def _join_texts(texts: Sequence[str]) -> str:
-    more = f" (and {len(texts) - _FEW} more)" if len(texts) > _FEW else ""
-    return "; ".join(texts[:_FEW]) + more
+    more = f" (and {len(texts) - _MAX_NAMED} more)" if len(texts) > _MAX_NAMED else ""
+    return "; ".join(texts[:_MAX_NAMED]) + more

@@ -231,7 +231,7 @@ def test_a_dicom_file_whose_name_holds_a_character_0(tmp_path: Path) -> None:
 def test_codes_of_a_large_frame_are_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As numpy decodes them all at once, which takes 8 bytes a pixel."""
     meaning = np.array([7, 0, 3, 2**32 - 1, 5], np.uint32)
-    monkeypatch.setattr(frame_masks, "_BLOCK", 100)
+    monkeypatch.setattr(frame_masks, "_PIXELS_PER_BLOCK", 100)
     rng = np.random.default_rng(0)
     for shape in [(0, 5), (5, 0), (1, 1), (33, 7), (3, 250), (40, 99), (40, 100), (40, 101)]:
         codes = rng.integers(0, 4, shape, dtype=np.uint32)

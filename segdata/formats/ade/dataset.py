@@ -78,7 +78,7 @@ from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 SEG = "_seg.png"
 _PARTS = re.compile(r"(.+)_parts_([0-9]{1,2})\.png")
-_ENDS = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that is named in place of a folder
+_SUFFIXES = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that is named in place of a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _AdeFiles:
 def find_images(root: Path) -> list[_AdeFiles]:
     """The images below `root`, each with its files; of one of these files that image alone."""
     if root.is_file():
-        end = next((end for end in _ENDS if root.name.endswith(end)), "")
+        end = next((end for end in _SUFFIXES if root.name.endswith(end)), "")
         stem = root.name.removesuffix(end)
         names = [path.name for path in root.parent.iterdir()]
         return [files for files in _images_in_folder(root.parent, "", names) if files.stem == stem]

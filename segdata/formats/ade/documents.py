@@ -23,15 +23,15 @@ from segdata.core.paths import is_unsafe_path
 from segdata.formats.shared.safe_parsers import repeated_key_defects
 
 # Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
-_STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
+_STRUCTURAL_KEYS = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
 COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
-_DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
-_READ = {
+_DERIVED_ATTRIBUTES = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
+_READ_VALUES = {
     "occluded": {'"yes"': "true", '"no"': "false"},
     "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
 }
-_WRITTEN = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
-_NOTHING = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
+_WRITTEN_VALUES = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
+_EMPTY_VALUES = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
 _NO_POLYGON = '{"x":[],"y":[]}'
 MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
 MOST_LEVELS = 16
@@ -74,16 +74,16 @@ def _read_attribute(key: str, json: str) -> str | None:
     >>> [_read_attribute(*pair) for pair in (("occluded", '"yes"'), ("attributes", "[]"), ("raw_name", '"auto"'))]
     ['true', None, '"auto"']
     """
-    if json in _NOTHING.get(key, ()) or (key == "polygon" and "".join(json.split()) == _NO_POLYGON):
+    if json in _EMPTY_VALUES.get(key, ()) or (key == "polygon" and "".join(json.split()) == _NO_POLYGON):
         return None
-    return _READ.get(key, {}).get(json, json)
+    return _READ_VALUES.get(key, {}).get(json, json)
 
 
 def write_attribute(name: str, json: str) -> str | None:
     """An attribute as the value of a key; None if it would not be read back as the same."""
-    if name in _STRUCTURE or name in COLUMNS or name in _DERIVED:
+    if name in _STRUCTURAL_KEYS or name in COLUMNS or name in _DERIVED_ATTRIBUTES:
         return None
-    written = _WRITTEN.get(name, {}).get(json, json)
+    written = _WRITTEN_VALUES.get(name, {}).get(json, json)
     return written if _read_attribute(name, written) == json else None
 
 
@@ -209,7 +209,7 @@ def _object_attributes(raw_values: _Raws) -> tuple[dict[str, str], dict[str, obj
     attributes: dict[str, str] = {}
     columns: dict[str, object] = {}
     for key, raw in raw_values.items():
-        if key in _STRUCTURE:
+        if key in _STRUCTURAL_KEYS:
             continue
         if key in COLUMNS:
             with suppress(msgspec.ValidationError):

@@ -31,7 +31,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 Size = tuple[int, int]
 VISIBLE, HIDDEN = 255, 128
-_LEVEL = 1000  # between the ids of two levels, where objects have numbers only
+_LEVEL_OFFSET = 1000  # between the ids of two levels, where objects have numbers only
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +351,7 @@ class AdeSegments:
         for segment in range(len(self)):
             note = self.note(segment)
             if note is not None:
-                ids[segment] = note.level * _LEVEL + (note.number or 0) if note.id is None else note.id
+                ids[segment] = note.level * _LEVEL_OFFSET + (note.number or 0) if note.id is None else note.id
                 has_note[segment] = True
         ids[~has_note] = max(0, int(ids[has_note].max(initial=0))) + 1 + np.arange(int((~has_note).sum()))
         return ids

@@ -16,9 +16,9 @@ _KEYS = {
     "panoptic": "segments_info",
     "lvis": "neg_category_ids, or the synsets of categories",
 }
-_SAMPLE = 1 << 16
+_SAMPLE_BYTES = 1 << 16
 _MAX_NAMED = 8  # files in a message
-_MAX_WHOLE = 1 << 20  # files up to this size are read completely
+_MAX_WHOLE_BYTES = 1 << 20  # files up to this size are read completely
 
 
 def document_sort(path: Path) -> CocoSort | None:
@@ -52,12 +52,12 @@ def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
 def _samples(path: Path) -> bytes:
     size = path.stat().st_size
     with path.open("rb") as file:
-        if size <= _MAX_WHOLE:
+        if size <= _MAX_WHOLE_BYTES:
             return file.read()
         pieces = []
-        for place in (0, size // 4, size // 2, 3 * size // 4, size - _SAMPLE):
+        for place in (0, size // 4, size // 2, 3 * size // 4, size - _SAMPLE_BYTES):
             file.seek(place)
-            pieces.append(file.read(_SAMPLE))
+            pieces.append(file.read(_SAMPLE_BYTES))
     return b"\n".join(pieces)
 
 
@@ -65,7 +65,7 @@ def is_broken_json(path: Path) -> bool:
     """Whether a JSON file is no JSON, judged by its first megabyte."""
     try:
         text = _samples(path)
-        if len(text) <= _MAX_WHOLE and path.stat().st_size <= _MAX_WHOLE:
+        if len(text) <= _MAX_WHOLE_BYTES and path.stat().st_size <= _MAX_WHOLE_BYTES:
             json.loads(text)
     except (ValueError, RecursionError):  # not UTF-8 is a ValueError too
         return True

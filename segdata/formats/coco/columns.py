@@ -34,10 +34,10 @@ Bytes = NDArray[np.uint8]
 T = TypeVar("T")
 
 HAS_MORE, IS_ODD = 1, 2  # flags of items, see `kernels.scan_items`
-_MAPPED = 64 << 20  # bytes from which a file is mapped, not read
-_PORTION = 16 << 20  # bytes that are scanned at once
-_SEARCHED = 1 << 16  # bytes in which the begin of an item is searched; most items are far shorter
-_LIMIT = 2**62
+_MIN_MAPPED_BYTES = 64 << 20  # bytes from which a file is mapped, not read
+_SCANNED_BYTES = 16 << 20  # bytes that are scanned at once
+_SEARCHED_BYTES = 1 << 16  # bytes in which the begin of an item is searched; most items are far shorter
+_MAX_ID = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class FileBytes:
         """The content of a file; raises OSError."""
         with path.open("rb") as file:
             opened = os.fstat(file.fileno())
-            if opened.st_size >= _MAPPED:
+            if opened.st_size >= _MIN_MAPPED_BYTES:
                 mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 begin = np.frombuffer(mapping, np.uint8).ctypes.data
                 if kernels.guard_pages(begin, len(mapping)):
@@ -179,7 +179,7 @@ class ScannedList:
         first, last = self.first[rows], self.last[rows]
         order = np.argsort(first, kind="stable")
         begins, ends = first[order], last[order]
-        is_new = np.r_[True, begins[1:] - ends[:-1] > _GAP][: len(order)]
+        is_new = np.r_[True, begins[1:] - ends[:-1] > _MAX_GAP_BYTES][: len(order)]
         heads = np.flatnonzero(is_new)
         range_first, range_last = begins[heads], ends[np.r_[heads[1:] - 1, len(ends) - 1][: len(heads)]]
         moved = np.empty(len(order), np.int64)  # from a place in the document to one in the excerpt
@@ -203,7 +203,7 @@ class ScannedList:
         )
 
 
-_GAP = 1 << 14  # bytes between two items up to which they are read at once
+_MAX_GAP_BYTES = 1 << 14  # bytes between two items up to which they are read at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,7 +333,7 @@ def _scan_list(
         file.release(span[0] + offset, min(portion.end, len(data)) + offset)
         return portion
 
-    portions = [scan((position + 1, min(position + 1 + _PORTION, len(data))))]
+    portions = [scan((position + 1, min(position + 1 + _SCANNED_BYTES, len(data))))]
     spans = pairwise(_likely_items(data, portions[0]))
     for (first, stop), portion in run_ordered(lambda span: (span, scan(span)), spans) if portions[0].state == 0 else ():
         end = portions[-1].end
@@ -363,8 +363,8 @@ def _likely_items(data: Bytes, begin: _Portion) -> Iterator[int]:
     first, last = begin.places[-1].tolist()
     between = data[last - 1 : _blanks(data, begin.end)].tobytes()
     beginning = between + data[first:last].tobytes().partition(b":")[0]
-    for place in range(begin.end + _PORTION, len(data), _PORTION):
-        distance = data[place : place + _SEARCHED].tobytes().find(beginning)
+    for place in range(begin.end + _SCANNED_BYTES, len(data), _SCANNED_BYTES):
+        distance = data[place : place + _SEARCHED_BYTES].tobytes().find(beginning)
         if distance >= 0:
             yield place + distance + between.index(b",") + 1
     yield len(data)
@@ -431,7 +431,7 @@ def patch_odd(items: ScannedList, rows: Sequence[int], structs: Sequence[Any], n
     for row, struct in zip(rows, structs, strict=True):
         for column, name in enumerate(names):
             value = getattr(struct, name)
-            if not isinstance(value, int) or not -_LIMIT <= value <= _LIMIT:
+            if not isinstance(value, int) or not -_MAX_ID <= value <= _MAX_ID:
                 return False
             items.values[row, column] = value
     return True

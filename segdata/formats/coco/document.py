@@ -42,7 +42,7 @@ from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.safe_parsers import BOM, repeated_key_defects
 
 Raw = msgspec.Raw
-_BLANKS = 4096  # bytes in which a document begins
+_MAX_LEADING_BLANKS = 4096  # bytes in which a document begins
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # What Python's json writes although JSON has no such numbers; documents are read with them as texts.
 JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
@@ -185,7 +185,7 @@ def _decode_parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw
 
 def _is_list(data: bytes | memoryview, kind: DocumentKind) -> bool:
     """Whether the document begins as a list, and its kind allows that."""
-    return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(BOM).lstrip().startswith(b"[")
+    return kind.bare is not None and bytes(data[:_MAX_LEADING_BLANKS]).removeprefix(BOM).lstrip().startswith(b"[")
 
 
 def _check_texts(data: bytes | memoryview) -> None:
@@ -386,7 +386,7 @@ class ItemsExcerpt(Generic[T_co]):
         return ScannedItems(structs, self.rows.tolist(), (), self.pointer, scanned=scanned, keys=self.keys)
 
 
-_FEW = 1_000  # odd items that are decoded one by one in any list
+_MAX_ODD_ITEMS = 1_000  # odd items that are decoded one by one in any list
 
 
 def _scanned_items(document: Document, key: str, lenient: type[T]) -> ScannedItems[T] | None:
@@ -395,7 +395,7 @@ def _scanned_items(document: Document, key: str, lenient: type[T]) -> ScannedIte
     if scanned is None or keys is None:
         return None
     odd = np.flatnonzero(scanned.flags & IS_ODD)
-    if len(odd) > max(_FEW, len(scanned) // 10) or (len(odd) and keys.texts):
+    if len(odd) > max(_MAX_ODD_ITEMS, len(scanned) // 10) or (len(odd) and keys.texts):
         return None
     items, broken = decode_each([scanned.raw(row) for row in odd.tolist()], lenient)
     sound = [(row, item) for row, item in zip(odd.tolist(), items, strict=True) if item is not None]
@@ -488,7 +488,7 @@ def decode_boxes(raws: Sequence[Raw] | RawColumn) -> pa.Array | None:
     return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))
 
 
-_EXACT = 2.0**53  # whole numbers below are exact as floats
+_EXACT_LIMIT = 2.0**53  # whole numbers below are exact as floats
 
 
 def decode_integers(raws: RawColumn) -> Ints | None:
@@ -506,7 +506,7 @@ def decode_integer_lists(raws: RawColumn) -> tuple[Ints, Ints] | None:
 def _integer_lists(text: bytes | bytearray) -> tuple[Ints, Ints] | None:
     """As `_number_lists`, of whole numbers that are written as such; None for other JSON."""
     lists = None if any(letter in text for letter in b".eE") else _number_lists(text)
-    return None if lists is None or (np.abs(lists[0]) > _EXACT).any() else (lists[0].astype(np.int64), lists[1])
+    return None if lists is None or (np.abs(lists[0]) > _EXACT_LIMIT).any() else (lists[0].astype(np.int64), lists[1])
 
 
 def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] | None:

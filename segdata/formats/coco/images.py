@@ -235,7 +235,7 @@ def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
 IMAGE_COLUMNS = ListKeys(("id", "width", "height"), ("file_name",))
 IMAGE_KEYS = frozenset({*IMAGE_COLUMNS.numbers, *IMAGE_COLUMNS.texts})
-_PLAIN = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # names that need no normalising
+_NORMAL_NAME = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # names that need no normalising
 _DRIVE = re.compile(r"^.:|:$")
 SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
 
@@ -401,7 +401,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
     return replace(listing, width=width, height=height)
 
 
-_ODD_NAMES = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names between line feeds
+_ODD_NAME_PARTS = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names between line feeds
 
 
 def _list_plain_images(document: Document, items: ScannedItems[AnyImageItem]) -> ImageList | None:
@@ -412,7 +412,7 @@ def _list_plain_images(document: Document, items: ScannedItems[AnyImageItem]) ->
     names = [str(text[begin:end], "utf-8") for begin, end in zip(first.tolist(), last.tolist(), strict=True)]
     together = "\n" + "\n".join(names) + "\n"
     sizes = scanned.values[:, 1:3]
-    plain = ((sizes >= 1) & (sizes <= MAX_SIDE)).all() and not any(odd in together for odd in _ODD_NAMES)
+    plain = ((sizes >= 1) & (sizes <= MAX_SIDE)).all() and not any(odd in together for odd in _ODD_NAME_PARTS)
     if not plain or len(set(names)) < len(names):
         return None
     row_of: dict[Id, int] = dict(zip(ids.tolist(), range(len(ids)), strict=True))
@@ -440,7 +440,7 @@ def _side(value: float | None) -> int:
 
 def _image_id(name: str, document: Document, place: str) -> str | None:
     """A file name as an image_id: POSIX, below the images root; None if it names no file."""
-    if _PLAIN.fullmatch(name):
+    if _NORMAL_NAME.fullmatch(name):
         return name
     path, is_unsafe = PurePosixPath(name.replace("\\", "/")), is_unsafe_path(name)
     if is_unsafe:

@@ -57,13 +57,13 @@ from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.per_image import chunk_segments, segments_per_chunk
 
-_KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
+_KNOWN_KEYS = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
 _NUMBERS = ("id", "image_id", "category_id")
-_COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN - {*_NUMBERS})))
+_COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN_KEYS - {*_NUMBERS})))
 _UNKNOWN = -1
-_DENSE = 16  # ids whose range is so many times their number are looked up in a table of that range
-_FEW = 20  # fewer annotations are an excerpt, which nobody evaluates
-_TRIED = 4096  # annotations that are looked at for missing keys
+_MAX_SPARSITY = 16  # ids whose range is so many times their number are looked up in a table of that range
+_MIN_EVALUATED = 20  # fewer annotations are an excerpt, which nobody evaluates
+_N_SAMPLED = 4096  # annotations that are looked at for missing keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class InstancesSource(CocoSource):
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         items = self.items.block(positions)
         raws, size = items.column("segmentation"), (height[image], width[image])
-        columns, faults = segment_columns(items, self.items.extras(positions.tolist(), _KNOWN), self.categories.to)
+        columns, faults = segment_columns(items, self.items.extras(positions.tolist(), _KNOWN_KEYS), self.categories.to)
         shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
         faults += [*shapes.faults, *_crowd_polygons(columns["iscrowd"], shapes)]
         defects += self._defects(faults, items, positions, rows[image])
@@ -283,7 +283,7 @@ def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Int
     if len(ids) == 0:
         return np.full(len(image_ids), _UNKNOWN)
     low, high = int(ids.min()), int(ids.max())
-    if high - low < _DENSE * len(ids):
+    if high - low < _MAX_SPARSITY * len(ids):
         row_by_id = np.full(high - low + 2, _UNKNOWN)  # the last is that of all other ids
         row_by_id[ids - low] = rows
         return row_by_id[np.where((image_ids >= low) & (image_ids <= high), image_ids - low, -1)]
@@ -365,7 +365,7 @@ def _known_categories(
     return has_category
 
 
-_ROUNDED = "; ids above 2^53 that are equal were probably rounded, as JavaScript does"
+_ROUNDED_HINT = "; ids above 2^53 that are equal were probably rounded, as JavaScript does"
 
 
 def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: ImageList) -> None:
@@ -377,7 +377,9 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
     if len(set(ids)) == len(ids):
         return
     duplicates = {id_ for id_, count in Counter(ids).items() if count > 1}
-    rounded = _ROUNDED if all(isinstance(id_, int) and id_ > 2**53 and float(id_) == id_ for id_ in duplicates) else ""
+    rounded = (
+        _ROUNDED_HINT if all(isinstance(id_, int) and id_ > 2**53 and float(id_) == id_ for id_ in duplicates) else ""
+    )
     where: dict[int | str, list[int]] = {}
     for i, id_ in enumerate(ids):
         if id_ in duplicates:
@@ -396,9 +398,9 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
 def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> None:
     """SEG004, once for the file: annotations without the keys that pycocotools needs, as far as some of them tell."""
     n = len(items.ids("id"))
-    if n < _FEW:
+    if n < _MIN_EVALUATED:
         return
-    block = items.block(np.unique(np.linspace(0, n - 1, min(n, _TRIED)).astype(np.int64)))
+    block = items.block(np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64)))
     absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
     lacking = [key for key, count in absent.items() if count]
     if lacking:

@@ -50,8 +50,8 @@ from segdata.formats.shared.png_files import COLOUR, COLOUR_ALPHA
 UNLABELLED = 0
 _EMPTY = Raw(b"[]")
 MAX_MASK_ID = 2**24 - 1
-_LOSSY = frozenset({"JPEG", "WEBP", "MPO", "JPEG2000"})
-_BIT_DEPTH = 24  # byte of a PNG file that holds the bits per channel
+_LOSSY_FORMATS = frozenset({"JPEG", "WEBP", "MPO", "JPEG2000"})
+_BIT_DEPTH_OFFSET = 24  # byte of a PNG file that holds the bits per channel
 
 
 class RefusedMaskError(Exception):
@@ -123,13 +123,13 @@ def read_regions(picture: Values) -> tuple[Ints, Ints, Runs]:
 
 def _encoding(image: Image.Image, path: Path) -> str:
     """How the file stores ids; raises RefusedMaskError if that changes them."""
-    if image.format in _LOSSY:
+    if image.format in _LOSSY_FORMATS:
         message = f"mask is a {image.format}, which changes ids: save it as an 8 bit RGB PNG"
         raise RefusedMaskError("SEG010", message)
     depth = 8
     if image.format == "PNG":
         with path.open("rb") as file:
-            depth = file.read(_BIT_DEPTH + 1)[-1]
+            depth = file.read(_BIT_DEPTH_OFFSET + 1)[-1]
     if image.mode not in ("RGB", "RGBA") or depth != 8:
         mode = {"P": "palette", "L": "grey", "LA": "grey with alpha", "1": "black and white"}.get(
             image.mode, image.mode
@@ -315,8 +315,8 @@ _PANOPTIC_DOCUMENT = DocumentKind(
     "an object with images, annotations and categories",
     remedy="; for predictions give --read-option truth=FILE.json",
 )
-_CHUNK = 16  # masks that are decoded at once
-_KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
+_MASKS_PER_CHUNK = 16  # masks that are decoded at once
+_KNOWN_KEYS = frozenset({"id", "image_id", "file_name", "segments_info"})
 
 
 class _EntryItem(msgspec.Struct, gc=False):
@@ -342,7 +342,7 @@ class PanopticSource(CocoSource):
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
-        return chunk_rows(len(self.image_ids), _CHUNK)
+        return chunk_rows(len(self.image_ids), _MASKS_PER_CHUNK)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their masks decoded; an image with an unreadable mask is not annotated."""
@@ -365,7 +365,7 @@ class PanopticSource(CocoSource):
                 files.append(where.mask)
                 raw = self.entries.items[i].segments_info
                 joined.append(join_mask(mask, raw, self.categories, where, self.nothing_listed))
-                attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
+                attributes.append(list(self.entries.extras([i], _KNOWN_KEYS)[0].items()) or None)
                 mask_defects = joined[-1].defects
             elif mask is not None:
                 mask_defects = [_size_defect(mask, width[k], height[k], where)]

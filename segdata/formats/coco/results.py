@@ -25,7 +25,7 @@ LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
 WRITE_OPTIONS = {"score": "score of segments that have none; default: 1"}
 CHECKED = ("pycocotools (loadRes)",)
-_MOST = 8  # JSON files that are opened
+_MAX_FILES = 8  # JSON files that are opened
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
@@ -47,7 +47,7 @@ write = ImportedOnCall("segdata.formats.coco.writer:write_results")
 
 def result_lists(files: FileProbe) -> list[str]:
     """The names of the JSON lists of results; an empty list counts if the images are listed beside it."""
-    names = files.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
+    names = files.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MAX_FILES)
     listed = files.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")
     heads = {name: files.head(name) for name in names}
     return [

@@ -21,14 +21,14 @@ ALIASES = ("sa1b", "segment-anything")
 LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"category": "name of the category of all segments; default: object"}
 CHECKED = ("pycocotools", "Datumaro 1.13 (its reader of SA-1B)")
-_OF_SAM = rb'"(predicted_iou|stability_score)"\s*:|\A\s*\{\s*"image"\s*:\s*\{[^{}]*"image_id".*"annotations"\s*:'
+_SAM_KEYS = rb'"(predicted_iou|stability_score)"\s*:|\A\s*\{\s*"image"\s*:\s*\{[^{}]*"image_id".*"annotations"\s*:'
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """JSON files with scores that only SAM has, or with one image and its annotations; not those of COCO."""
     names = [
         name
-        for name in files.heads(r"\.json$", b"(?s)" + _OF_SAM)
+        for name in files.heads(r"\.json$", b"(?s)" + _SAM_KEYS)
         if b'"category_id"' not in files.head(name) and document_sort(files.path(name)) is None
     ]
     return FormatMatch(1.0, f"masks with predicted_iou in {list_names(names)}") if names else None

@@ -45,8 +45,8 @@ from segdata.formats.shared.taxonomies import CategoryNames
 _SAM_DOCUMENT = DocumentKind(
     "a SAM document", "a list of masks, or an object with image and annotations", "annotations"
 )
-_HEAD = 4096  # bytes, in which SA-1B names the image
-_STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
+_HEAD_BYTES = 4096  # bytes, in which SA-1B names the image
+_FILE_NAME = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
 
 class _SamItem(SegmentItem, gc=False, kw_only=True):
@@ -74,7 +74,7 @@ class _SamSize(msgspec.Struct):
     size: tuple[int, int]
 
 
-_KNOWN = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
+_KNOWN_KEYS = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
 
 
 def open_sam(request: ReadRequest) -> PerImageSource:
@@ -95,7 +95,7 @@ def _image_of(path: Path) -> str | None:
     """The name that a file of SA-1B gives to its image."""
     try:
         with path.open("rb") as file:
-            stated = _STATED.search(file.read(_HEAD))
+            stated = _FILE_NAME.search(file.read(_HEAD_BYTES))
         return None if stated is None else stated[1].decode()
     except (OSError, UnicodeDecodeError):
         return None
@@ -126,7 +126,7 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     )
     _report_duplicates(document, masks)
     _number_masks(masks)
-    columns, faults = segment_columns(ItemBlock.from_items(masks.items), masks.extras(range(n_masks), _KNOWN), {})
+    columns, faults = segment_columns(ItemBlock.from_items(masks.items), masks.extras(range(n_masks), _KNOWN_KEYS), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):

@@ -65,8 +65,8 @@ class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknow
 
 
 SEGMENT_KEYS = frozenset(SegmentItem.__struct_fields__)
-_COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
-_WIDELY_USED: dict[str, Any] = {
+_COCO_KEYS: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
+_COMMON_KEYS: dict[str, Any] = {
     "score": float,
     "track_id": _WholeNumber,
     "attributes": dict[str, Raw],
@@ -85,11 +85,11 @@ def segment_columns(
     faults: list[ItemFault] = []
     values: dict[str, Column] = {}
     further: dict[int, dict[str, str]] = {row: dict(extra) for row, extra in enumerate(extras) if extra}
-    for name, type_ in (_COCO | _WIDELY_USED).items():
+    for name, type_ in (_COCO_KEYS | _COMMON_KEYS).items():
         raws = items.column(name)
         values[name], broken = _decode_key(name, raws, type_)
         for row, why in broken.items():
-            if name in _COCO:
+            if name in _COCO_KEYS:
                 faults.append(ItemFault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
             else:
                 further.setdefault(row, {})[name] = _text(raws[row])

@@ -47,16 +47,16 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 DEFAULT = "default"  # the subset of items without one
 _DEFAULT_SUFFIX = ".jpg"  # of an image without a file name
 # The places of COCO's keys in a Datumaro annotation.
-_SPELLING = {
+_DATUMARO_KEYS = {
     "/segmentation": "/rle",
     "/category_id": "/label_id",
     "/iscrowd": "/attributes/is_crowd",
     "/score": "/attributes/score",
     "/track_id": "/attributes/track_id",
 }
-_SEGMENTS = frozenset({"polygon", "ellipse", "mask"})
+_SEGMENT_TYPES = frozenset({"polygon", "ellipse", "mask"})
 _ELLIPSE_POINTS = 720  # of the polygon that Datumaro makes of an ellipse
-_SPECIAL = (b'"is_crowd"', b'"score"', b'"track_id"')  # attributes in Datumaro, fields in COCO
+_COLUMN_ATTRIBUTES = (b'"is_crowd"', b'"score"', b'"track_id"')  # attributes in Datumaro, fields in COCO
 _Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
@@ -119,7 +119,7 @@ class ShapeItems(Items[AnnotationItem]):
         if ring := re.fullmatch(r"/segmentation/(\d+)(.*)", within):
             return f"{annotations}{self.parts[row][int(ring[1])]}/points{ring[2]}"
         start = f"{annotations}{self.parts[row][0]}"
-        for coco, ours in _SPELLING.items():
+        for coco, ours in _DATUMARO_KEYS.items():
             if within.startswith(coco):
                 return start + ours + within.removeprefix(coco)
         return start + within
@@ -207,7 +207,7 @@ class SegmentCollector:
         for k, annotation in enumerate(annotations):
             if annotation is None:
                 continue
-            if annotation.type not in _SEGMENTS:
+            if annotation.type not in _SEGMENT_TYPES:
                 self.others[annotation.type] += 1
             elif annotation.label_id is None:
                 self._report("SEG004", "the annotation has no label; left out", f"{place}/{k}")
@@ -297,7 +297,7 @@ def _collect_attributes(annotation: _DatumAnnotation, shared: bool) -> dict[str,
     if annotation.object_id is not None and annotation.object_id >= 0:
         extra["track_id"] = Raw(str(annotation.object_id))
     text = bytes(annotation.attributes)
-    if not extra and (len(text) < 3 or not any(word in text for word in _SPECIAL)):
+    if not extra and (len(text) < 3 or not any(word in text for word in _COLUMN_ATTRIBUTES)):
         return {"": annotation.attributes}
     try:
         return msgspec.json.decode(text or b"{}", type=dict[str, Raw]) | extra

@@ -37,10 +37,10 @@ from segdata.formats.tools.source import count_lost_rings, image_rows, writable_
 
 _COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
-_HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
-_DIGITS = 2  # of coordinates in single precision: COORDINATE_ROUNDING_DIGITS of Datumaro
-_IMAGE = 2  # Datumaro's number for media that are images
-_OURS = frozenset({"annotator", "source"})  # attributes of an item that are about its annotation
+_HELD_COLUMNS = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
+_COORDINATE_DIGITS = 2  # of coordinates in single precision: COORDINATE_ROUNDING_DIGITS of Datumaro
+_IMAGE_MEDIA = 2  # Datumaro's number for media that are images
+_ANNOTATION_KEYS = frozenset({"annotator", "source"})  # attributes of an item that are about its annotation
 
 
 def _segment_annotations(
@@ -116,7 +116,9 @@ def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Los
 def _hold_pixels(batch: Batch, rows: Ints, shapes: Sequence[object]) -> list[bool]:
     """(n,) whether a polygon still draws the segment's pixels when Datumaro has rounded its points."""
     rings = [
-        [np.array(ring, np.float32).round(_DIGITS).tolist() for ring in shape] if isinstance(shape, list) else None
+        [np.array(ring, np.float32).round(_COORDINATE_DIGITS).tolist() for ring in shape]
+        if isinstance(shape, list)
+        else None
         for shape in shapes
     ]
     rounded = pa.array(rings, pa.list_(pa.list_(pa.float64())))
@@ -166,7 +168,7 @@ class _DocumentWriter:
     def __init__(self, folder: Path, profile: Profile, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
         categories = _label_items(profile.taxonomy)
-        head = {"dm_format_version": "1.0", "media_type": _IMAGE, "infos": {}, "categories": categories}
+        head = {"dm_format_version": "1.0", "media_type": _IMAGE_MEDIA, "infos": {}, "categories": categories}
         self._head = msgspec.json.encode(head)[:-1] + b',"items":['
         self._files: dict[str, IO[bytes]] = {}
         self._ids: set[tuple[str, str]] = set()
@@ -211,11 +213,15 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
 
 
 def _count_unheld(batch: Batch, losses: LossCounter) -> None:
-    count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
+    count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD_COLUMNS)
     count_unannotated_images(batch, losses)
     for image in batch.images.select(["image_id", "split", "metadata"]).to_pylist():
         split = image["split"]
-        if _subset(split) != (split or DEFAULT) or split == DEFAULT or _OURS & dict(image["metadata"] or ()).keys():
+        if (
+            _subset(split) != (split or DEFAULT)
+            or split == DEFAULT
+            or _ANNOTATION_KEYS & dict(image["metadata"] or ()).keys()
+        ):
             losses.add("image-details", "images", 1, examples=[image["image_id"]])
 
 
@@ -229,7 +235,9 @@ def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Itera
     rows = writable_rows(batch, label_of, losses, empty=True)
     annotations = _segment_annotations(batch, rows, label_of, losses)
     for image, in_image, owner in image_rows(batch, rows):
-        attributes: Json = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
+        attributes: Json = {
+            key: raw_json(value) for key, value in image["metadata"] or () if key not in _ANNOTATION_KEYS
+        }
         attributes |= {key: value for key, value in owner.items() if value}
         media: Json = {"path": image["image_id"]}
         if image["height"] and image["width"]:

@@ -37,7 +37,7 @@ WRITE_OPTIONS = {
     "values": "category: category ids; instance: segment numbers, with a table of them; default: by the task"
 }
 _TIFF = (".tif", ".tiff")
-_LOOKED_AT = 8
+_N_SAMPLED = 8
 _INDEX = "rasters.json"  # as in raster_files, which is slow to import
 
 
@@ -54,7 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
         layouts_found = find_layouts(probe.root)
     except UnclearMasksError:
         return None
-    masks = [path for layout in layouts_found for path in layout.mask_files()][:_LOOKED_AT]
+    masks = [path for layout in layouts_found for path in layout.mask_files()][:_N_SAMPLED]
     is_bare = bool(layouts_found) and layouts_found[0].masks == probe.root
     placed = [path for path in masks if path.suffix.lower() in _TIFF and _is_placed(path, as_labels=is_bare)]
     if not placed:

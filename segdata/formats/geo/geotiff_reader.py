@@ -446,7 +446,7 @@ def _broken_pixels(broken: NDArray[np.bool_]) -> Defect:
     return Defect("SEG017", message, place=f"x={x}, y={y}", pixels=area)
 
 
-_PER_CHUNK = 2**25  # pixels of images that are loaded at once
+_PIXELS_PER_CHUNK = 2**25  # pixels of images that are loaded at once
 
 
 def open_geotiff(request: ReadRequest) -> PerImageSource:
@@ -467,7 +467,7 @@ def open_geotiff(request: ReadRequest) -> PerImageSource:
     naming = CategoryNames(taxonomy, declared, {})
     profile = naming.profile("geotiff", request.root, task, coverage, "forbid", places=opened.places)
     largest = max((entry.record.n_pixels for entry in opened.entries if entry.record is not None), default=1)
-    per_chunk = max(1, min(16, _PER_CHUNK // largest))
+    per_chunk = max(1, min(16, _PIXELS_PER_CHUNK // largest))
     return PerImageSource(
         request.root, profile, opened.entries, tuple(opened.defects), reader, request.annotator, per_chunk=per_chunk
     )

@@ -134,7 +134,7 @@ def _blank(taxonomy: Taxonomy) -> int:
     return next(value for value in range(len(categories) + 1) if value not in categories)
 
 
-_BLOCK = 256  # pixels: side of the blocks that a large raster is compressed in
+_BLOCK_SIDE = 256  # pixels: side of the blocks that a large raster is compressed in
 
 
 class _RasterWriter:
@@ -233,8 +233,8 @@ class _RasterWriter:
 
     def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
         options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": smallest_unsigned(most)}
-        if min(size) >= _BLOCK:
-            options |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
+        if min(size) >= _BLOCK_SIDE:
+            options |= {"tiled": True, "blockxsize": _BLOCK_SIDE, "blockysize": _BLOCK_SIDE}
         if place.crs is not None:
             options["crs"] = _crs_or_none(place.crs)
         if place.transform is not None:
@@ -289,7 +289,7 @@ def _colormap(taxonomy: Taxonomy | None) -> dict[int, tuple[int, int, int]]:
     }
 
 
-_HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
+_HELD_COLUMNS = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
 
 
 def write_geotiff(
@@ -327,7 +327,7 @@ def _save_images(
     """Write all images, while what rasters do not hold is counted."""
     try:
         for batch in batches:
-            count_losses(batch, losses, kinds, _HELD)
+            count_losses(batch, losses, kinds, _HELD_COLUMNS)
             for picture in painter.pictures(batch):
                 folder.save(picture)
     finally:

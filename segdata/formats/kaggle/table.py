@@ -38,11 +38,11 @@ from segdata.formats.shared.pairing import find_images, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
 
-_IMAGE = ("imageid", "image_id", "id", "img", "image", "filename", "id_code")
-_BOTH = ("imageid_classid", "image_id_class_id", "image_label")
-_PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "rle_encoded", "predicted", "annotation",
+_IMAGE_COLUMNS = ("imageid", "image_id", "id", "img", "image", "filename", "id_code")
+_IMAGE_AND_CLASS_COLUMNS = ("imageid_classid", "image_id_class_id", "image_label")
+_RUN_COLUMNS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "rle_encoded", "predicted", "annotation",
            "segmentation")  # fmt: skip
-_CLASS = ("classid", "class_id", "class", "label", "category", "cell_type")
+_CLASS_COLUMNS = ("classid", "class_id", "class", "label", "category", "cell_type")
 _HEIGHT, _WIDTH = ("height", "img_height", "image_height"), ("width", "img_width", "image_width")
 _SUFFIXES = (".png", ".jpg", ".tif", ".tiff", ".jpeg")
 _MAX_SIDE = 2**20
@@ -84,8 +84,8 @@ class _Columns:
     @classmethod
     def find(cls, head: list[str], path: Path) -> Self:
         """Raises UnreadableError where the column of images or of run lengths is missing."""
-        both, pixels = _column(head, _BOTH), _column(head, _PIXELS)
-        image = both if both is not None else _column(head, _IMAGE)
+        both, pixels = _column(head, _IMAGE_AND_CLASS_COLUMNS), _column(head, _RUN_COLUMNS)
+        image = both if both is not None else _column(head, _IMAGE_COLUMNS)
         if image is None or pixels is None:
             columns = ", ".join(head) or "nothing"
             raise UnreadableError(
@@ -93,7 +93,7 @@ class _Columns:
             )
         height, width = _column(head, _HEIGHT), _column(head, _WIDTH)
         sides = None if height is None or width is None else (height, width)
-        return cls(head, image, both is not None, pixels, _column(head, _CLASS), sides)
+        return cls(head, image, both is not None, pixels, _column(head, _CLASS_COLUMNS), sides)
 
     def image_and_class(self, cells: list[str]) -> tuple[str, str | None]:
         """The image that a line names, and the class, if it names one."""
@@ -176,7 +176,7 @@ def _row_size(sides: list[str]) -> tuple[int, int] | None:
 Order = Literal["column", "row"]
 # How much of a mask goes on in the next line, in real masks and in those read the wrong way.
 _COHERENT, _TORN = 0.7, 0.3
-_FEWEST = 8  # runs that are enough to judge
+_MIN_RUNS = 8  # runs that are enough to judge
 
 
 def read_image(
@@ -316,7 +316,7 @@ def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[
 
     In a region most of a run is beside the run in the line before. Square images tell nothing: they are transposed.
     """
-    has_enough = np.bincount(pairs.owner, minlength=n_lines) >= _FEWEST
+    has_enough = np.bincount(pairs.owner, minlength=n_lines) >= _MIN_RUNS
     if height == width or not has_enough.any():
         return []
     torn = _coherence(pairs, n_lines, height, height * width) < _TORN

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.mask_files import MaskHeader
 
 
-_PROBED = 8  # masks whose headers are read
+_N_SAMPLED = 8  # masks whose headers are read
 _FRAME = re.compile(r"\d{5,8}\.png", re.IGNORECASE)
 
 
@@ -54,7 +54,7 @@ def list_readable(root: Path) -> list[Path]:
     try:
         layouts = find_layouts(root)
         paths = [path for layout in layouts for path in layout.mask_files()]
-        sample = spread_sample(paths, _PROBED)
+        sample = spread_sample(paths, _N_SAMPLED)
         counts = count_values(sample)
         if counts.masks and not are_ids(counts) and find_taxonomy(root, paths) is None:
             propose_taxonomy(counts)
@@ -89,7 +89,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     try:
         layouts = find_layouts(root)
     except UnclearMasksError as error:  # raised again on reading
-        heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_PROBED])
+        heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_N_SAMPLED])
         return MaskProbe(config, heads, "several folders that may be masks", True)
     if not layouts:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
@@ -100,7 +100,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     masks, images = split_masks_from_images(every)
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
     named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(spread_sample(mask_paths, _PROBED))
+    heads = mask_headers(spread_sample(mask_paths, _N_SAMPLED))
     n_jpeg = sum(path.suffix.lower() in (".jpg", ".jpeg") for path in mask_paths)
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
     if alone and (lossy or (not named and looks_like_photograph(spread_sample(mask_paths, 3)))):
@@ -116,7 +116,7 @@ def _are_categories(root: Path, paths: list[Path]) -> bool:
     from segdata.formats.masks.provisional import are_categories
     from segdata.formats.shared.taxonomies import find_taxonomy
 
-    return are_categories(count_values(spread_sample(paths, _PROBED)), find_taxonomy(root, paths))
+    return are_categories(count_values(spread_sample(paths, _N_SAMPLED)), find_taxonomy(root, paths))
 
 
 def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
@@ -132,7 +132,7 @@ def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
     from segdata.formats.shared.mask_files import decode_mask
 
     values: dict[Path, set[int]] = {}
-    for path in spread_sample(paths, 2 * _PROBED):
+    for path in spread_sample(paths, 2 * _N_SAMPLED):
         with suppress(OSError):
             values.setdefault(path.parent, set()).update(np.unique(decode_mask(path).values).tolist())
     numbers = [sorted(found - {0, 255}) for found in values.values()]

@@ -52,11 +52,11 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
-_LARGE = 1 << 16  # bytes that stay in the file; pickle writes no frames around so many
-_PLAIN_TYPE = re.compile(r"[?b]1?|[biuf][1248]")
+_MIN_MAPPED_BYTES = 1 << 16  # bytes that stay in the file; pickle writes no frames around so many
+_NUMERIC_TYPE = re.compile(r"[?b]1?|[biuf][1248]")
 _BINBYTES: Mapping[int, tuple[int, str]] = {pickle.BINBYTES[0]: (4, "<I"), pickle.BINBYTES8[0]: (8, "<Q")}
 # What damaged pickles raise. A pickle may nest or index without end: that costs no more memory than it has bytes.
-_ERRORS = (
+_DECODER_ERRORS = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
     RecursionError, MemoryError, struct.error, TokenError, AssertionError, SyntaxError, UnicodeError,
 )  # fmt: skip
@@ -102,7 +102,7 @@ class _Type:
     @property
     def dtype(self) -> np.dtype[Any] | None:
         """The type; None if it is not of plain numbers."""
-        plain = isinstance(self.code, str) and _PLAIN_TYPE.fullmatch(self.code)
+        plain = isinstance(self.code, str) and _NUMERIC_TYPE.fullmatch(self.code)
         return np.dtype(str(self.code)).newbyteorder(self.order) if plain else None
 
 
@@ -156,7 +156,7 @@ class _SpanFile:
         start = self.file.tell()
         if n > self.size - start:
             raise EOFError(f"the file ends {start + n - self.size:,} bytes early")
-        if not self.skips or n < _LARGE:
+        if not self.skips or n < _MIN_MAPPED_BYTES:
             return self.file.read(n)
         self.file.seek(n, io.SEEK_CUR)
         return _Span(start, n)
@@ -209,7 +209,7 @@ def read_pickled_dictionary(path: Path) -> dict[str, Any]:  # Any: plain values,
             outer = _ArrayUnpickler(_SpanFile(file, size)).load()
     except OSError as error:
         raise UnreadablePickleError(f"cannot be read: {error.strerror or error}") from error
-    except _ERRORS as error:
+    except _DECODER_ERRORS as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UnreadablePickleError(f"is no NumPy file, or cut off: {reason}") from error
     content = outer.data if isinstance(outer, PickledArray) else None

@@ -67,12 +67,12 @@ from segdata.formats.shared.taxonomies import (
 if TYPE_CHECKING:
     from segdata.formats.masks.levels import SmoothedReading
 
-_SAMPLE = 64  # masks whose headers are read before any is decoded
+_N_HEADERS = 64  # masks whose headers are read before any is decoded
 _MAX_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
-_NEAR = 16  # greys as near as this to black or white belong to it wherever one cuts
-_GREY_RANGE = 32  # between the channels of what compression makes of black and white
-_DECODED = 4  # masks, to see whether values are ids, or come from smoothing
-_FEW_UNKNOWN = 8  # values that a taxonomy lacks: more of them come from smoothing
+_MAX_DISTANCE = 16  # greys as near as this to black or white belong to it wherever one cuts
+_MAX_TINGE = 32  # between the channels of what compression makes of black and white
+_N_DECODED = 4  # masks, to see whether values are ids, or come from smoothing
+_MAX_UNKNOWN_VALUES = 8  # values that a taxonomy lacks: more of them come from smoothing
 
 
 class MaskReading(msgspec.Struct, frozen=True):
@@ -126,7 +126,7 @@ class MaskSample:
 
     def __init__(self, masks: Sequence[Path]) -> None:
         self.masks = masks  # all of them
-        headers = ((path, next(iter(mask_headers([path])), None)) for path in spread_sample(masks, _SAMPLE))
+        headers = ((path, next(iter(mask_headers([path])), None)) for path in spread_sample(masks, _N_HEADERS))
         self.header_of = {path: head for path, head in headers if head is not None}
         self.heads = tuple(self.header_of.values())
 
@@ -147,7 +147,7 @@ class MaskSample:
     @cached_property
     def values(self) -> set[int]:
         """The values that occur in a few masks."""
-        return occurring_values(spread_sample(self.masks, _DECODED))
+        return occurring_values(spread_sample(self.masks, _N_DECODED))
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
@@ -315,7 +315,7 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
     if mask.coloured:
         level, legend = _binary_colour(taxonomy), colours
         channels = np.stack([runs.value >> shift & 255 for shift in (0, 8, 16)])
-        value, is_grey = channels.sum(axis=0) // 3, np.ptp(channels, axis=0) <= _GREY_RANGE
+        value, is_grey = channels.sum(axis=0) // 3, np.ptp(channels, axis=0) <= _MAX_TINGE
     else:
         level, legend, value, is_grey = binary_value(taxonomy), index_legend(taxonomy, None), runs.value, True
     between = (meaning == UNKNOWN) & (value >= 0) & (value <= (level or 0)) & is_grey
@@ -326,7 +326,7 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
     black, white = legend.read(levels * 0x010101 if mask.coloured else levels).tolist()
     meaning[between] = np.where(value[between] < half, black, white)
     pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
-    far = between & (value > _NEAR) & (value < level - _NEAR)
+    far = between & (value > _MAX_DISTANCE) & (value < level - _MAX_DISTANCE)
     doubtful = mask.lossy is not None or runs.area[far].sum() > _MAX_SMOOTHED * runs.area[value >= half].sum()
     why = f"{mask.lossy} changed it" if mask.lossy else "it was smoothed, resized or compressed"
     message = (
@@ -400,7 +400,7 @@ def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "
     if binary_value(taxonomy) is not None or _binary_colour(taxonomy) is not None:
         return None  # each mask is cut by itself
     known = {*colour_legend(taxonomy).value.tolist(), *index_legend(taxonomy, None).value.tolist()}
-    if not wanted and len(sample.values - known) <= _FEW_UNKNOWN:
+    if not wanted and len(sample.values - known) <= _MAX_UNKNOWN_VALUES:
         return None
     from segdata.formats.masks.levels import read_smoothed  # these two are seldom needed
     from segdata.formats.masks.mask_values import count_values

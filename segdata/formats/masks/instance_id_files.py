@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.instance_id_rules import IdRule, IdTableWriter
 
 _DIVISORS = (1000, 256, 65536)
-_TRIED = 16  # masks that are decoded to detect the divisor
+_N_SAMPLED = 16  # masks that are decoded to detect the divisor
 
 
 def open_instance_ids(request: ReadRequest) -> PerImageSource:
@@ -131,7 +131,7 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     named = [category for category in taxonomy.categories if category.kind != "void"]
     if len(named) == 1:
         return InstanceIds(category=named[0].id)
-    values = occurring_values(spread_sample(masks, _TRIED))
+    values = occurring_values(spread_sample(masks, _N_SAMPLED))
     categories = set(taxonomy.by_id()) | {0}
     fits = [
         divisor

@@ -34,9 +34,9 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import resolve_names
 
-_PICTURE = 32  # more colours than this in the visible part of a layer are those of a picture
+_MAX_LAYER_COLORS = 32  # more colours than this in the visible part of a layer are those of a picture
 _FIELDS = ("{stem}", "{category}", "{instance}", "{annotator}")
-_GREY_BORDER = 0.1  # of the border: fewer grey pixels are slips, more come from smoothing
+_MAX_GREY_SHARE = 0.1  # of the border: fewer grey pixels are slips, more come from smoothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
     if message is None:
         return foreground, None
     n_ends = 2 * len(foreground)  # of vertical runs: less than the pixels of the border
-    severity: Severity | None = "warning" if between < _GREY_BORDER * n_ends else None
+    severity: Severity | None = "warning" if between < _MAX_GREY_SHARE * n_ends else None
     return foreground, Defect("SEG010", message, place=place, pixels=between, severity=severity)
 
 
@@ -368,7 +368,7 @@ def _varying_channel(mask: MaskFile) -> ValueRuns:
         return runs
     values = mask.values
     visible = np.unique(values[mask.alpha > 0])
-    if len(visible) == 0 or len(colours.value) == 1 or len(visible) == 1 or len(visible) > _PICTURE:
+    if len(visible) == 0 or len(colours.value) == 1 or len(visible) == 1 or len(visible) > _MAX_LAYER_COLORS:
         opaque = len(colours.value) == 1 and bool((mask.alpha == 255).all())
         return runs if opaque else ValueRuns.of(mask.alpha)
     pixels = mask.pixels[:, :, :3].max(axis=2) if mask.coloured and mask.pixels.ndim == 3 else mask.pixels

@@ -13,15 +13,15 @@ from segdata.formats.masks.mask_values import ValueCounts
 from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_legend, decode_mask, index_legend
 
 WHITE_16 = 65535  # white in 16 bits
-_FEW_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
-_NEAR = 16  # greys as near as this to black or white are what compression makes of them
-_TINGE = 8  # between the channels of greys that a conversion tinged
-_TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
+_MAX_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
+_MAX_DISTANCE = 16  # greys as near as this to black or white are what compression makes of them
+_MAX_TINGE = 8  # between the channels of greys that a conversion tinged
+_MAX_TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
 _MIN_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
 _MIN_INNER = 0.25  # of the pixels of a level have none but its own around them
 _MIN_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
 _MIN_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
-_TRIED = 12  # masks whose insides are looked at
+_N_SAMPLED = 12  # masks whose insides are looked at
 
 
 def binary_level(counts: ValueCounts) -> int | None:
@@ -32,7 +32,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     more, or be stored as 0 and 255 where the others hold 0 and 1.
     """
     if counts.has_colors:
-        is_grey = np.ptp(_channels(counts.value), axis=1) <= _TINGE
+        is_grey = np.ptp(_channels(counts.value), axis=1) <= _MAX_TINGE
         has_white = bool((counts.value[-1:] == counts.value[-1:] // 0x010101 * 0x010101).all())
         return binary_level(counts.as_grey()) if is_grey.all() and has_white else None
     if len(counts.value) < 2 or counts.value[0] != 0:
@@ -54,9 +54,9 @@ def binary_level(counts: ValueCounts) -> int | None:
         return None
     level = int(counts.value[high[counts.pixels[high].argmax()]])
     others = counts.select((counts.value != 0) & (counts.value != level))
-    if len(others.value) > _FEW_LEVELS:
-        near = (counts.value <= _NEAR) | (counts.value >= level - _NEAR)
-        short = others.pixels.sum() < _TRANSITION * others.runs.sum()
+    if len(others.value) > _MAX_LEVELS:
+        near = (counts.value <= _MAX_DISTANCE) | (counts.value >= level - _MAX_DISTANCE)
+        short = others.pixels.sum() < _MAX_TRANSITION * others.runs.sum()
         return level if short and counts.pixels[near].sum() > 0.8 * counts.n_pixels else None
     n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
     between = bool((others.value < level).all())
@@ -67,7 +67,9 @@ def binary_level(counts: ValueCounts) -> int | None:
 
 def _is_black_and_white(palette: Palette, level: int) -> bool:
     """Whether a palette shows index 0 black, and `level` white; other colours may be those of instances."""
-    return level < len(palette) and bool((palette[0] <= _NEAR).all() and (palette[level] >= 255 - _NEAR).all())
+    return level < len(palette) and bool(
+        (palette[0] <= _MAX_DISTANCE).all() and (palette[level] >= 255 - _MAX_DISTANCE).all()
+    )
 
 
 def find_levels(counts: ValueCounts) -> Ints | None:
@@ -77,13 +79,13 @@ def find_levels(counts: ValueCounts) -> Ints | None:
     says what each value is.
     """
     is_told = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
-    if len(counts.value) <= _FEW_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
+    if len(counts.value) <= _MAX_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
         return None
     channels = _channels(counts.value)
     frequent = np.flatnonzero(counts.pixels >= _MIN_LEVEL * counts.n_pixels)
     levels: list[int] = []
     for row in frequent[np.argsort(-counts.pixels[frequent], kind="stable")].tolist():
-        if not levels or _distance(channels[row], channels[levels]).min() > _NEAR:
+        if not levels or _distance(channels[row], channels[levels]).min() > _MAX_DISTANCE:
             levels.append(row)
     levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _MIN_INNER)
     return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
@@ -94,9 +96,9 @@ def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
     channels = _channels(counts.value)
     others = np.ones(len(counts.value), bool)
     others[levels] = False
-    short = counts.pixels[others].sum() < _TRANSITION * counts.runs[others].sum()
-    n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _NEAR].sum()
-    if others.sum() <= _FEW_LEVELS or not short or n_near <= _MIN_NEAR * counts.n_pixels:
+    short = counts.pixels[others].sum() < _MAX_TRANSITION * counts.runs[others].sum()
+    n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _MAX_DISTANCE].sum()
+    if others.sum() <= _MAX_LEVELS or not short or n_near <= _MIN_NEAR * counts.n_pixels:
         return False
     return _inner_share(counts, channels[levels], near=False) < 1 - _MIN_NEAR
 
@@ -130,7 +132,7 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False)
     if levels is None:
         return None
     distance = _distance(_channels(levels), _channels(legend.value))
-    if distance.min(axis=1).max() > _NEAR:
+    if distance.min(axis=1).max() > _MAX_DISTANCE:
         return None
     meaning = legend.category[distance.argmin(axis=1)]
     named = legend.read(shown.value)
@@ -174,11 +176,11 @@ def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
     Soft outlines have hardly any.
     """
     n_inner = n_all = 0
-    for mask in counts.masks[:: max(1, len(counts.masks) // _TRIED)][:_TRIED]:
+    for mask in counts.masks[:: max(1, len(counts.masks) // _N_SAMPLED)][:_N_SAMPLED]:
         with suppress(OSError):
             drawn = decode_mask(mask.path)
             channels = _channels((drawn.as_shown() if mask.by_palette else drawn).values.astype(np.int64))
-            chosen = (_distance(channels, levels).min(axis=-1) <= _NEAR) == near
+            chosen = (_distance(channels, levels).min(axis=-1) <= _MAX_DISTANCE) == near
             inner = chosen[1:-1] & chosen[:-2] & chosen[2:]
             n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
             n_all += int(chosen.sum())

@@ -45,8 +45,8 @@ from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolv
 _MAX_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
 _FIELD = "Segmentation"
 _ENCODING = "MATLAB matrix"
-_OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
-_NOBODY = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
+_LABEL_WORDS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
+_BACKGROUND_NAMES = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
 _Kind = Literal["regions", "instances", "voc", "values"]
 
 
@@ -138,7 +138,7 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
         return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
     plain = {name: matrix for name, value in chosen.items() if (matrix := _label_matrix(value)) is not None}
     if len(plain) > 1:
-        named = {name: plain[name] for name in plain if any(word in name.lower() for word in _OF_LABELS)}
+        named = {name: plain[name] for name in plain if any(word in name.lower() for word in _LABEL_WORDS)}
         plain = named if len(named) == 1 else plain
     if len(plain) != 1:
         held = ", ".join(f"{name} {value.dtype.name} {value.shape}" for name, value in variables.items())
@@ -277,7 +277,7 @@ def _profile(
 
 def _taxonomy_of_names(names: Sequence[str]) -> Taxonomy:
     """The taxonomy in a list of names: of values from 0 if the first is that of nobody's pixels, else from 1."""
-    first = 0 if names[0].strip().lower() in _NOBODY else 1
+    first = 0 if names[0].strip().lower() in _BACKGROUND_NAMES else 1
     categories = tuple(
         Category(id=number, name=name, kind="stuff") for number, name in enumerate(names, first) if number > 0
     )

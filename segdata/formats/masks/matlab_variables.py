@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 Variable = NDArray[Any]
 
-_HEADER = 128  # bytes of text, version and byte order before the first element
+_HEADER_BYTES = 128  # bytes of text, version and byte order before the first element
 _ARRAY, _COMPRESSED = 14, 15  # types of elements
-_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _ENCODINGS = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
 _CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of arrays
-_NUMERIC = range(6, 16)
-_COMPLEX = 0x0800  # a flag beside the class
-_TAG = 8  # bytes, the least that an element takes
+_NUMERIC_CLASSES = range(6, 16)
+_COMPLEX_FLAG = 0x0800  # a flag beside the class
+_TAG_BYTES = 8  # bytes, the least that an element takes
 _MAX_AXES, _MAX_ELEMENTS = 32, 1 << 40
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 class DamagedMatError(ValueError):
@@ -44,11 +44,11 @@ def read_variables(path: Path, most_bytes: int) -> dict[str, Variable]:
     Raises DamagedMatError, TooLargeMatError if the file decompresses to more than `most_bytes`, and OSError.
     """
     data = memoryview(path.read_bytes())
-    order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:_HEADER]))
+    order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:_HEADER_BYTES]))
     if order is None:
         raise DamagedMatError("it does not begin as files of MATLAB 5 to 7.2 do")
     variables: dict[str, Variable] = {}
-    elements = _Elements(data[_HEADER:], order)
+    elements = _Elements(data[_HEADER_BYTES:], order)
     budget = most_bytes
     try:
         while elements.data:
@@ -74,7 +74,7 @@ def _inflate(data: memoryview, most: int) -> bytes:
     rest: bytes | memoryview = data
     try:
         while rest and size <= most:
-            parts.append(inflate.decompress(rest, _CHUNK))
+            parts.append(inflate.decompress(rest, _CHUNK_BYTES))
             size += len(parts[-1])
             rest = inflate.unconsumed_tail
     except zlib.error as error:
@@ -102,7 +102,7 @@ class _Elements:
                 raise DamagedMatError(f"a small element has {size} bytes")
         else:
             kind, size = first, self._number(4)
-            padding = 0 if kind == _COMPRESSED else -size % _TAG
+            padding = 0 if kind == _COMPRESSED else -size % _TAG_BYTES
         content = self._take(size)
         self.data = self.data[padding:]
         return kind, content
@@ -110,9 +110,9 @@ class _Elements:
     def numbers(self) -> Variable:
         """The next element as numbers (n,), of the type that it is stored in."""
         kind, content = self.next()
-        if kind not in _NUMBERS:
+        if kind not in _NUMBER_TYPES:
             raise DamagedMatError(f"numbers of type {kind}")
-        dtype = np.dtype(self.order + _NUMBERS[kind])
+        dtype = np.dtype(self.order + _NUMBER_TYPES[kind])
         if len(content) % dtype.itemsize:
             raise DamagedMatError(f"{len(content)} bytes are no whole number of {dtype.itemsize}")
         return np.frombuffer(content, dtype)
@@ -154,7 +154,7 @@ def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
         return name, _read_structs(elements, shape)
     if kind == _CHAR:
         return name, _read_texts(elements, shape)
-    if kind in _NUMERIC and not int(flags[0]) & _COMPLEX:
+    if kind in _NUMERIC_CLASSES and not int(flags[0]) & _COMPLEX_FLAG:
         values = elements.numbers()
         if len(values) != math.prod(shape):
             raise DamagedMatError(f"{len(values):,} numbers for an array of shape {shape}"[:100])
@@ -201,7 +201,7 @@ def _read_texts(elements: _Elements, shape: tuple[int, ...]) -> Variable:
 def _counted(shape: tuple[int, ...], elements: _Elements, each: int = 1) -> range:
     """The elements of an array, where each is `each` arrays; raises if there are fewer bytes than they need."""
     n_elements = math.prod(shape)
-    if n_elements * each * _TAG > len(elements.data):
+    if n_elements * each * _TAG_BYTES > len(elements.data):
         raise DamagedMatError(f"an array of {n_elements:,} where {len(elements.data):,} bytes are left")
     return range(n_elements)
 

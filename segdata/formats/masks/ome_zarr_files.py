@@ -31,7 +31,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 
 _CLASS_KEYS = ("class", "category", "label", "name")
 # What zarr raises; the last is that of a codec whose header says a size below 0.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, SystemError)
+_DECODER_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, SystemError)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _read_labels(root: Path, group: Path, defects: list[Defect]) -> list[_LabelI
     for folder in folders:
         try:
             labels.append(_open_label(folder))
-        except _DAMAGE as error:
+        except _DECODER_ERRORS as error:
             message = f"is no label image that can be read: {type(error).__name__}: {error!s:.160}".splitlines()[0]
             defects.append(Defect("SEG001", message, relative_path(root, folder)))
     return labels
@@ -87,7 +87,7 @@ def _label_names(root: Path, folder: Path, defects: list[Defect]) -> list[str]:
     """The names that the group ``labels`` lists, and those of further folders in it, which are defects."""
     try:
         listed = _attributes(_zarr().open_group(str(folder), mode="r")).get("labels")
-    except _DAMAGE:
+    except _DECODER_ERRORS:
         listed = None
     there = sorted(path.name for path in folder.iterdir() if path.is_dir() and is_zarr_folder(path))
     names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
@@ -168,7 +168,7 @@ def _read_planes(root: Path, categories: Mapping[str, int], entry: ImageEntry) -
         file = relative_path(root, label.path)
         try:
             runs = _plane_runs(label, index)
-        except _DAMAGE as error:
+        except _DECODER_ERRORS as error:
             reason = str(error) if isinstance(error, TooManyPixelsError) else f"cannot be read: {error!s:.160}"
             defects.append(Defect("SEG001", reason.splitlines()[0], file))
             continue

@@ -23,12 +23,12 @@ from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode
 
 _VOC_VOID = (224, 224, 192)
 _MIN_MASKS = 10  # fewer masks do not tell what is rare
-_FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
-_LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
+_MAX_SLIP_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
+_MAX_ALIKE_NUMBERS = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
 _MIN_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
-_DENSE = 8  # of as many numbers fewer than one occurs: they are no ids of classes
-_SINGLE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
-_TRIED = 12  # masks whose parts are counted
+_MAX_NUMBERS_PER_VALUE = 8  # of as many numbers fewer than one occurs: they are no ids of classes
+_MIN_SINGLE_SHARE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
+_N_SAMPLED = 12  # masks whose parts are counted
 _DIVISORS = (1000, 256, 65536)
 
 
@@ -101,7 +101,7 @@ def _are_slips(counts: ValueCounts) -> Flags:
     areas = [
         area for mask in counts.masks for value, area in zip(mask.value, mask.area, strict=True) if value in shared
     ]
-    usual = min(np.quantile(areas, 0.05), _FEW_PIXELS) if areas else 0
+    usual = min(np.quantile(areas, 0.05), _MAX_SLIP_PIXELS) if areas else 0
     slips: Flags = (counts.files == 1) & (counts.pixels <= usual)
     return slips
 
@@ -205,7 +205,7 @@ def _is_void_id(counts: ValueCounts, row: int) -> bool:
     is_spread = steps.max() - steps.min() <= 2  # 0, 127, 255
     share = counts.pixels[row] / max(counts.n_pixels, 1)
     # Small ids with few gaps are classes; 255 beside them is void, however much there is of it.
-    is_dense = len(others) > 2 and others.max() < _DENSE * len(others)
+    is_dense = len(others) > 2 and others.max() < _MAX_NUMBERS_PER_VALUE * len(others)
     return not is_spread and bool(share < 0.25 or is_dense)
 
 
@@ -235,7 +235,7 @@ def are_ids(counts: ValueCounts) -> bool:
     usual = float(np.median(highest))
     if np.mean(numbered) <= 0.8 or usual < _MIN_INSTANCES:
         return False
-    if usual > _LEAST_INSTANCES and 2 * len(set(highest)) > len(highest):
+    if usual > _MAX_ALIKE_NUMBERS and 2 * len(set(highest)) > len(highest):
         return True
     often = max(highest.count(top) for top in set(highest))
     return len(set(highest)) > 2 and 2 * often <= len(highest) and _are_single_parts(counts.masks)
@@ -256,13 +256,13 @@ def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
 def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
     """Whether nearly every value of some masks but 0 is one part; those of categories are in many places."""
     n_parts: list[Ints] = []
-    for mask in spread_sample(masks, _TRIED):
+    for mask in spread_sample(masks, _N_SAMPLED):
         with suppress(OSError):
             runs = ValueRuns.of(decode_mask(mask.path).pixels)
             rows = np.flatnonzero(runs.value > 0)
             height = np.full(len(rows), runs.height, np.int64)
             n_parts.append(segment_shapes(runs.select(rows), height, len(rows)).n_parts)
-    return bool(n_parts) and float(np.mean(np.concatenate(n_parts) == 1)) > _SINGLE
+    return bool(n_parts) and float(np.mean(np.concatenate(n_parts) == 1)) > _MIN_SINGLE_SHARE
 
 
 def propose_id_rule(counts: ValueCounts, given: InstanceIds | None = None) -> tuple[InstanceIds, Taxonomy, str]:

@@ -32,8 +32,8 @@ from segdata.formats.shared.taxonomies import train_and_val, write_data_yaml, wr
 TrainingLayout = Literal["mmsegmentation", "ultralytics"]
 LAYOUTS: tuple[str, ...] = get_args(TrainingLayout)
 _FOLDERS = {"mmsegmentation": ("img_dir", "ann_dir"), "ultralytics": ("images", "semantic")}  # images, masks
-_IGNORED = 255  # the value of unlabelled and void pixels
-_NO_SPLIT = "train"  # of images that have none
+_IGNORED_VALUE = 255  # the value of unlabelled and void pixels
+_DEFAULT_SPLIT = "train"  # of images that have none
 
 
 def write_training_masks(
@@ -46,10 +46,12 @@ def write_training_masks(
     if layout not in LAYOUTS:
         raise SegdataError(f"layout {layout!r} is none of flat, {', '.join(LAYOUTS)}")
     classes = [category for category in profile.taxonomy.categories if category.kind != "void"]
-    if len(classes) > _IGNORED:
-        raise SegdataError(f"{len(classes)} classes do not fit 8-bit masks in which {_IGNORED} is ignored; drop some")
+    if len(classes) > _IGNORED_VALUE:
+        raise SegdataError(
+            f"{len(classes)} classes do not fit 8-bit masks in which {_IGNORED_VALUE} is ignored; drop some"
+        )
     values = {category.id: number for number, category in enumerate(classes)}
-    values |= {category.id: _IGNORED for category in profile.taxonomy.categories if category.kind == "void"}
+    values |= {category.id: _IGNORED_VALUE for category in profile.taxonomy.categories if category.kind == "void"}
     renumbered = [category for category in profile.taxonomy.categories if values[category.id] != category.id]
     losses.add("category-details", "categories", len(renumbered), 0, [category.name for category in renumbered[:3]])
     count_spatial_losses(profile, losses)
@@ -58,7 +60,7 @@ def write_training_masks(
     write_index(target, _write_masks(batches, target, layout, values, losses, splits))
     if layout == "ultralytics":
         places = {split: f"images/{split}" for split in splits}
-        entries = {"path": ".", **train_and_val(places, f"images/{_NO_SPLIT}")}
+        entries = {"path": ".", **train_and_val(places, f"images/{_DEFAULT_SPLIT}")}
         entries |= {"test": places["test"]} if "test" in places else {}
         entries["masks_dir"] = _FOLDERS["ultralytics"][1]
         write_data_yaml(target, entries, [category.name for category in classes])
@@ -75,10 +77,10 @@ def _ignored_category(taxonomy: Taxonomy) -> Category:
     """The category of pixels that are ignored: the only one of void, or one of that name."""
     void = [category for category in taxonomy.categories if category.kind == "void"]
     if len(void) == 1:
-        return msgspec.structs.replace(void[0], id=_IGNORED)
+        return msgspec.structs.replace(void[0], id=_IGNORED_VALUE)
     taken = {category.name for category in taxonomy.categories if category.kind != "void"}
     name = next(name for name in ("ignore", "ignored", "void 255") if name not in taken)
-    return Category(id=_IGNORED, name=name, kind="void")
+    return Category(id=_IGNORED_VALUE, name=name, kind="void")
 
 
 def image_beside(mask: str) -> str | None:
@@ -105,11 +107,11 @@ def _write_masks(
     folder = _FOLDERS[layout][1]
     for batch in batches:
         painted = np.array([values.get(id_, -1) for id_ in batch.segment_category.tolist()], np.int64)
-        count_category_mask_losses(batch, painted, losses, _IGNORED, ids=painted)
+        count_category_mask_losses(batch, painted, losses, _IGNORED_VALUE, ids=painted)
         for image in segments_by_image(batch):
             mask = None
             if image.annotated:
-                split = image.split or _NO_SPLIT
+                split = image.split or _DEFAULT_SPLIT
                 if is_unsafe_path(split) or "/" in split:
                     raise SegdataError(f"image {image.image_id!r}: its split {split!r} is no name of a folder")
                 splits[split] = split
@@ -118,7 +120,7 @@ def _write_masks(
                 parts = inner.parts[1:] if len(inner.parts) > 1 and inner.parts[0] == split else inner.parts
                 mask = names.name("/".join((split, *parts))).replace("masks", folder, 1)
                 row_values = painted[image.segments]
-                pixels = paint(image, row_values, _IGNORED, np.uint32)
+                pixels = paint(image, row_values, _IGNORED_VALUE, np.uint32)
                 count_hidden_segments(batch, image, row_values, pixels, losses)
                 Image.fromarray(pixels.astype(np.uint8)).save(with_folder(target / mask))
             yield image.index_row(mask)

@@ -28,12 +28,12 @@ from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
 
-_HEAD = 512  # bytes that tell what a file is
+_HEAD_BYTES = 512  # bytes that tell what a file is
 _SUFFIXES = (".dcm", ".dicom", ".ima")
-_MAX_LENGTH = 200  # letters of a remark
-_META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
+_MAX_REMARK_LENGTH = 200  # letters of a remark
+_META_BYTES = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
 _DEFLATED = "1.2.840.10008.1.2.1.99"
-_UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
+_UNDEFINED_LENGTH = 0xFFFFFFFF  # a length: a delimiter tells the end
 _MAX_FILES = 100_000  # that are looked at in search of images
 _TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
@@ -120,10 +120,10 @@ def is_complete(path: Path, dataset: Any) -> bool:  # Any: pydicom's dataset has
     if length is None or str(dataset.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib tells by itself
         return True
     with path.open("rb") as file:
-        end = file.seek(_META + int(length))
+        end = file.seek(_META_BYTES + int(length))
         for element in import_package("pydicom.filereader").data_element_generator(file, *dataset.original_encoding):
             end = file.tell()
-            if isinstance(element.value, bytes) and len(element.value) < element.length < _UNDEFINED:
+            if isinstance(element.value, bytes) and len(element.value) < element.length < _UNDEFINED_LENGTH:
                 return False
         return end == path.stat().st_size
 
@@ -152,7 +152,7 @@ def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) ->
         start = images if images is not None and place == images else folder.root
         for path in _files(place):
             with path.open("rb") as file:
-                head = file.read(_HEAD)
+                head = file.read(_HEAD_BYTES)
             kind = sop_class(head)
             if kind in kinds:
                 if root.is_dir() and place == folder.root:
@@ -168,7 +168,7 @@ def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) ->
 def _why_unreadable(path: Path, head: bytes) -> str | None:
     """Why a file with a DICOM name or beginning cannot be read; None for files of other formats."""
     if is_dicom(head):
-        return "is cut off within its header" if len(head) < _HEAD else None
+        return "is cut off within its header" if len(head) < _HEAD_BYTES else None
     if path.suffix.lower() not in _SUFFIXES:
         return None
     return "is not a DICOM file: it does not begin like one" if head else "is empty (0 bytes)"
@@ -179,7 +179,7 @@ def remark_defects(remarks: Mapping[str, Sequence[str]]) -> list[Defect]:
     defects = []
     for remark, files in remarks.items():
         more = f", and of {len(files) - 1:,} more files" if len(files) > 1 else ""
-        text = " ".join(remark.split())[:_MAX_LENGTH]
+        text = " ".join(remark.split())[:_MAX_REMARK_LENGTH]
         defects.append(Defect("SEG004", f"pydicom remarks{more}: {text}", files[0], severity="info"))
     return defects
 

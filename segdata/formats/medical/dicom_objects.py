@@ -248,8 +248,8 @@ class SegmentMeanings:
         return otherwise if kept is None else kept.track
 
 
-_HELD = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
-_SEGMENT = ("segment_id", "source_id", "category_id", "track_id", "source", "attributes", "rings")
+_HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
+_SEGMENT_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "source", "attributes", "rings")
 
 
 @dataclass
@@ -338,7 +338,7 @@ def _annotator_layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | N
     layers: list[list[tuple[tuple[str | None, str | None], AnnotatorLayer]]] = [
         [] for _ in range(batch.images.num_rows)
     ]
-    segments = batch.segments.select(list(_SEGMENT)).to_pylist()
+    segments = batch.segments.select(list(_SEGMENT_COLUMNS)).to_pylist()
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
     for row, annotation in enumerate(batch.annotations.select(["annotator", "source"]).to_pylist()):
         rows = np.arange(bounds[row], bounds[row + 1], dtype=np.int64)
@@ -354,7 +354,7 @@ def _annotator_layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | N
 
 def _count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
     """The batch, after counting columns that DICOM objects have no place for, of the kinds in `lost`."""
-    count_losses(batch, losses, lost, _HELD)
+    count_losses(batch, losses, lost, _HELD_COLUMNS)
     sources = batch.annotations["source"].to_pylist()
     losses.add("source", "annotations", sum(source == "consensus" for source in sources))
     return batch

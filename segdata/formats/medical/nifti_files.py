@@ -37,12 +37,12 @@ from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 SUFFIXES = (*_NIFTI_SUFFIXES, *TEXT_SUFFIXES, ".seg.nrrd")  # the longer of two that end alike comes last
-_SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
-_MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
+_MAGIC_BY_HEADER_SIZE = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
+_MAX_HEADER_BYTES = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
 _MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more
 # Of a packed file; the stub of the package calls the class an instance.
-_DAMAGES: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError)  # type: ignore[assignment]
-_DENSEST = 1100  # deflate packs 1032 bytes in one at most
+_DECODER_ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError)  # type: ignore[assignment]
+_MAX_DEFLATE_RATIO = 1100  # deflate packs 1032 bytes in one at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
         raise OSError("the file is empty (0 bytes)")
     try:
         with open_nifti_file(path) as file:
-            first = file.read(max(_SIZES))
+            first = file.read(max(_MAGIC_BY_HEADER_SIZE))
             head = parse_header(first, is_image)
             if head.offset > len(first):
                 first += file.read(head.offset - len(first))
-    except _DAMAGES as error:
+    except _DECODER_ERRORS as error:
         raise OSError(f"damaged: {error}") from error
     if len(first) < head.offset:
         raise OSError(f"the voxels should begin at byte {head.offset:,}, but the file ends at {len(first):,}")
@@ -134,7 +134,7 @@ def _text_header(path: Path, is_image: bool) -> NiftiHeader:
     except ValueError as error:
         raise OSError(f"damaged header: {error}") from error
     n_bytes = text.data.stat().st_size - text.offset
-    if text.packing != "bzip2" and text.n_bytes > (n_bytes * _DENSEST + 1024 if text.packing else n_bytes):
+    if text.packing != "bzip2" and text.n_bytes > (n_bytes * _MAX_DEFLATE_RATIO + 1024 if text.packing else n_bytes):
         raise OSError(f"the file is cut off: its voxels need {text.n_bytes:,} bytes, the file has {n_bytes:,}")
     return NiftiHeader(
         shape=shape,
@@ -154,12 +154,12 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     """The header in the first bytes of a file, of an image or of labels; raises OSError with the reason."""
     nibabel = import_package("nibabel")
     sizes = [int.from_bytes(raw[:4], order) for order in ("little", "big")]
-    size = next((candidate for candidate in sizes if candidate in _SIZES), None)
+    size = next((candidate for candidate in sizes if candidate in _MAGIC_BY_HEADER_SIZE), None)
     if size is None or len(raw) < size:
         raise OSError("is not a NIfTI file: it does not begin with a header of 348 or 540 bytes")
     header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(raw[:size], check=False)
     magic = bytes(header["magic"])
-    if not magic.startswith(_SIZES[size]):
+    if not magic.startswith(_MAGIC_BY_HEADER_SIZE[size]):
         raise OSError(f"its magic text is {magic[:4]!r}; only single files, with 'n+1' or 'n+2', can be read")
     try:
         shape, dtype = _shape(header.get_data_shape()[: 3 if is_image else None]), header.get_data_dtype()
@@ -173,7 +173,7 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     placed = [np.asarray(matrix, np.float64) for matrix, code in forms if code]
     apart = _corner_distance(placed[0], placed[1], shape) if len(placed) == 2 else 0.0
     start = float(header["vox_offset"])
-    if not size <= start <= _MAX_HEAD or start != int(start):
+    if not size <= start <= _MAX_HEADER_BYTES or start != int(start):
         raise OSError(f"damaged header: the voxels should begin at byte {start:g}")
     return NiftiHeader(
         shape=shape,
@@ -216,7 +216,7 @@ def _check_length(path: Path, head: NiftiHeader) -> None:
     n_bytes = path.stat().st_size
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if needed > (n_bytes * _DENSEST + 1024 if packed else n_bytes):
+    if needed > (n_bytes * _MAX_DEFLATE_RATIO + 1024 if packed else n_bytes):
         shape = "x".join(map(str, head.shape))
         raise OSError(f"the file is cut off: {shape} voxels need {needed:,} bytes, the file has {n_bytes:,}")
 
@@ -350,7 +350,7 @@ def _stored_slices(path: Path, head: NiftiHeader, plane: int = 0) -> Iterator[St
                 if len(data) < size:
                     raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
                 yield np.frombuffer(data, head.dtype)[plane::layers].reshape(rows, columns)
-    except _DAMAGES as error:
+    except _DECODER_ERRORS as error:
         raise OSError(f"damaged: {error}") from error
 
 
@@ -375,9 +375,9 @@ def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bo
 
 _LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 VolumeContent = Literal["labels", "intensities"]
-_MAX_VOXELS = 2_000  # that are not 0, after which slices are enough
+_ENOUGH_VOXELS = 2_000  # that are not 0, after which slices are enough
 _ENOUGH_SLICES = 4
-_FEW_PAIRS = 200  # of neighbouring voxels; fewer say nothing
+_MIN_PAIRS = 200  # of neighbouring voxels; fewer say nothing
 FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
 # The share of neighbours with equal values, among those that are not 0: 1.00 in 14 label volumes, 0.00 and 0.02 in an
 # MRI and a CT. Of 8-bit photos mostly 0.02 to 0.47, but drawings reach 0.85; of label PNGs mostly 0.95 and more, but
@@ -417,9 +417,9 @@ def _content_of_slices(path: Path, head: NiftiHeader) -> tuple[VolumeContent | N
         ):
             n_pairs, n_equal = n_pairs + int(both.sum()), n_equal + int((a == b)[both].sum())
         values |= set(np.unique(voxels[inside]).tolist())
-        if n_slices >= _ENOUGH_SLICES and n_voxels > _MAX_VOXELS:
+        if n_slices >= _ENOUGH_SLICES and n_voxels > _ENOUGH_VOXELS:
             break
-    if n_pairs < _FEW_PAIRS or (min(values) >= 0 and max(values) <= 1 and len(values) > 1):
+    if n_pairs < _MIN_PAIRS or (min(values) >= 0 and max(values) <= 1 and len(values) > 1):
         return None, len(values)
     equal = n_equal / n_pairs
     if len(values) > FEW_VALUES and equal < _EQUAL_IN_IMAGES:
@@ -432,7 +432,11 @@ def _intent(head: NiftiHeader) -> int:
     if head.text is not None:
         return 0
     nibabel = import_package("nibabel")
-    size = next(size for size in _SIZES if size in (int.from_bytes(head.raw[:4], order) for order in ("little", "big")))
+    size = next(
+        size
+        for size in _MAGIC_BY_HEADER_SIZE
+        if size in (int.from_bytes(head.raw[:4], order) for order in ("little", "big"))
+    )
     header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(head.raw[:size], check=False)
     return int(header["intent_code"])
 

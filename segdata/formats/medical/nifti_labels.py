@@ -244,7 +244,7 @@ def segments_by_region(
 def _unknown_values(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
     """SEG009 for each value that has no meaning; one SEG010 for so many that interpolation made them."""
     rows = np.flatnonzero(is_unknown).tolist()
-    if len(rows) > _MANY:
+    if len(rows) > _MAX_UNKNOWN_VALUES:
         x, y = values.first_pixel(rows[0])
         area, low, high = int(values.area[rows].sum()), int(values.value[rows[0]]), int(values.value[rows[-1]])
         message = (
@@ -259,10 +259,10 @@ def _list_values(values: Ints) -> str:
     return f"value{'s' if len(values) > 1 else ''} {', '.join(map(str, values.tolist()))}"
 
 
-_MANY = 32  # more unknown values than this in one slice are no forgotten categories, as in `mask_files`
-_SNAP = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
-_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
-_MAX_TABLE = 1 << 24  # bytes; a table of names is small, and other .txt files may not be
+_MAX_UNKNOWN_VALUES = 32  # more unknown values than this in one slice are no forgotten categories, as in `mask_files`
+_ITK_SNAP_HEADER = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
+_ITK_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
+_MAX_TABLE_BYTES = 1 << 24  # bytes; a table of names is small, and other .txt files may not be
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +299,7 @@ class LabelNames:
         for parent in (volume.parent, *volume.parent.parents):
             yield from (parent / "dseg.tsv", parent / "dataset.json")
             yield from sorted(
-                path for path in parent.glob("*.txt") if path.is_file() and path.stat().st_size < _MAX_TABLE
+                path for path in parent.glob("*.txt") if path.is_file() and path.stat().st_size < _MAX_TABLE_BYTES
             )
             if parent == folder or not parent.is_relative_to(folder):
                 break
@@ -351,9 +351,9 @@ def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:
 
 def _parse_snap(text: str) -> list[tuple[int, _ValueName]]:
     """The lines of a label description of ITK-SNAP; 0 is its "Clear Label"."""
-    if not _SNAP.search(text):
+    if not _ITK_SNAP_HEADER.search(text):
         return []
-    lines = [match.groups() for line in text.splitlines() if (match := _SNAP_LINE.match(line))]
+    lines = [match.groups() for line in text.splitlines() if (match := _ITK_SNAP_LINE.match(line))]
     return [
         (int(value), _ValueName(name, as_rgb((int(red), int(green), int(blue)))))
         for value, red, green, blue, name in lines

@@ -53,7 +53,7 @@ _UNPLACED = (
     "the header has no orientation (qform_code and sform_code are 0), so left and right, and flips against other "
     "volumes, are unknown"
 )
-_UNPLACED_TEXT = (
+_UNPLACED_MESSAGE = (
     "the header does not say where the volume lies in a patient, so left and right, and flips against other volumes, "
     "are unknown"
 )
@@ -130,7 +130,7 @@ class OpenVolumes:
             self.defects += _contradictions(file, head, other, what)
             is_picture = head.text is not None and len(head.text.shape) < 3
             if not (head.is_placed or is_picture or labelled.sequence is None or labelled.place is not None):
-                message = _UNPLACED if head.text is None else _UNPLACED_TEXT
+                message = _UNPLACED if head.text is None else _UNPLACED_MESSAGE
                 self.defects.append(Defect("SEG017", message, file, severity="warning"))
             if (label.layer, label.annotator) in taken:
                 message = f"a second volume of labels for {labelled.name!r}; the first one is read"

@@ -52,7 +52,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 DATASET_JSON = "dataset.json"
 IGNORE, BACKGROUND = "ignore", "background"
 CATEGORY_IDS = "category_ids"  # our own key: name -> id in taxonomy.yaml
-_MOST = 2**31 - 1
+_MAX_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _mapping(data: Any) -> dict[str, Any]:  # Any: foreign JSON
 
 
 def _is_value(number: Any) -> bool:  # Any: foreign JSON
-    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MAX_LABEL
 
 
 def _are_values(numbers: Any) -> bool:  # Any: foreign JSON

@@ -289,7 +289,7 @@ def _image_files(pictures: list[PaintedImage]) -> list[str]:
     return [] if None in only else [str(image_channels) for image_channels in only]
 
 
-_HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
+_HELD_COLUMNS = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
 
 
 def write_nnunet(
@@ -329,7 +329,7 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
 
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
     """The batch, after counting what labels cannot hold, and void categories that become one."""
-    count_losses(batch, losses, LOSSES, _HELD)
+    count_losses(batch, losses, LOSSES, _HELD_COLUMNS)
     merged = np.isin(batch.segment_category, np.array(plan.merged_void, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
     count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
@@ -337,9 +337,9 @@ def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> 
 
 
 _IMAGE_FOLDER = "imagesTr"
-_GREY = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
-_UNKNOWN = {"0": "unknown"}  # channels that nobody named
-_COLOURS = {"0": "R", "1": "G", "2": "B"}
+_GREY_MODES = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
+_UNKNOWN_CHANNELS = {"0": "unknown"}  # channels that nobody named
+_COLOUR_CHANNELS = {"0": "R", "1": "G", "2": "B"}
 
 
 def arrange_images(folder: Path) -> tuple[str, ...]:
@@ -363,8 +363,8 @@ def arrange_images(folder: Path) -> tuple[str, ...]:
         cases[name]["images"] = [where[file.absolute()].relative_to(folder.absolute()).as_posix() for file in files]
     if len(fit) == len(cases):
         del dataset_json["dataset"]
-    if coloured and dataset_json["channel_names"] == _UNKNOWN:
-        dataset_json["channel_names"] = _COLOURS
+    if coloured and dataset_json["channel_names"] == _UNKNOWN_CHANNELS:
+        dataset_json["channel_names"] = _COLOUR_CHANNELS
     (folder / DATASET_JSON).write_text(json.dumps(dataset_json, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _reindex(folder, where)
     _remove_empty(folder / "images")
@@ -386,7 +386,7 @@ def _fits(file: Path, ending: str) -> bool:
 
 def _is_coloured(file: Path) -> bool:
     with open_image(file) as image:
-        return image.mode not in _GREY
+        return image.mode not in _GREY_MODES
 
 
 def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
@@ -404,7 +404,7 @@ def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
             image_header.width,
         )
         with open_image(file) as image:
-            fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY)
+            fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY_MODES)
             if not fits or turned:
                 picture: Image.Image = ImageOps.exif_transpose(image) if turned else image
                 (picture.convert("RGB") if coloured else picture).save(target, exif=b"")

@@ -42,9 +42,9 @@ from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 
-_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-_WITHOUT_PIXELS = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
-_DATA = 0x30060050  # Contour Data
+_CLOSED_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_OPEN_TYPES = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
+_CONTOUR_DATA = 0x30060050  # Contour Data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,10 +187,10 @@ def _parse_contours(contour_item: Any, number: int, place: str, defects: list[De
     for row, item in enumerate(contour_item.get("ContourSequence") or []):
         item_place = f"{place}.ContourSequence[{row}]"
         kind = str(item.get("ContourGeometricType") or "")
-        if kind in _WITHOUT_PIXELS:
+        if kind in _OPEN_TYPES:
             others[kind] = others.get(kind, 0) + 1
             continue
-        problem = None if kind in _CLOSED else f"the geometric type {kind!r} is not one of DICOM's"
+        problem = None if kind in _CLOSED_TYPES else f"the geometric type {kind!r} is not one of DICOM's"
         points = _parse_points(item)
         if problem is None and isinstance(points, str):
             problem = points
@@ -211,7 +211,7 @@ def _parse_contours(contour_item: Any, number: int, place: str, defects: list[De
 
 def _parse_points(contour: Any) -> Floats | str:  # Any: as above
     """(n, 3) the points of a contour, or what is wrong with them."""
-    raw = contour.get_item(_DATA)
+    raw = contour.get_item(_CONTOUR_DATA)
     if raw is None or not raw.value:
         return "it has no points"
     # As bytes: a number each would become an object of its own, at fifty times the cost.
@@ -230,8 +230,8 @@ def _parse_points(contour: Any) -> Floats | str:  # Any: as above
     return points
 
 
-_DECIMALS = 6  # of pixels: more come from arithmetic, and not from who drew
-_DEFAULT_MM = 0.5  # how far from its slice a contour may lie where slices have no neighbours
+_PIXEL_DECIMALS = 6  # of pixels: more come from arithmetic, and not from who drew
+_DEFAULT_TOLERANCE_MM = 0.5  # how far from its slice a contour may lie where slices have no neighbours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,7 +263,7 @@ class _SliceStack:
     def tolerance(self) -> float:
         """Half of the smallest distance between two slices, in millimetres."""
         apart = np.diff(np.unique(np.round(self.depths, 3)))
-        return float(apart.min()) / 2 if len(apart) else _DEFAULT_MM
+        return float(apart.min()) / 2 if len(apart) else _DEFAULT_TOLERANCE_MM
 
     def locate(self, points: Floats) -> tuple[int | None, float, float]:
         """The slice that points (n, 3) lie on, how far the nearest one is, and how far they spread in depth."""
@@ -323,7 +323,7 @@ class _ContourSlices(DicomSlices[StructureSet, _ContourRing]):
             self.defects.append(
                 Defect("SEG017", message, structures.name, contour.place, image=image.name, segments=(region.number,))
             )
-        points = np.round(to_pixels(contour.points, plane), _DECIMALS)
+        points = np.round(to_pixels(contour.points, plane), _PIXEL_DECIMALS)
         unsound = check_ring(points)
         if unsound is not None:
             message = f"contour left out: it {unsound}"

@@ -42,7 +42,7 @@ from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
-_DATA = 0x30060050  # Contour Data
+_CONTOUR_DATA = 0x30060050  # Contour Data
 _STUDY = (
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "PatientName",
     "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID", "FrameOfReferenceUID",
@@ -191,7 +191,7 @@ def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
         ContourGeometricType="CLOSED_PLANAR",
         NumberOfContourPoints=len(points),
     )
-    item[_DATA] = _numbers(to_millimetres(points, image.plane))
+    item[_CONTOUR_DATA] = _numbers(to_millimetres(points, image.plane))
     return item
 
 
@@ -201,7 +201,7 @@ def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
     text = "\\".join(f"{value:.10g}" for value in points.ravel().tolist()).encode()
     text += b" " * (len(text) % 2)
     element = import_package("pydicom.dataelem").RawDataElement
-    return element(import_package("pydicom").tag.Tag(_DATA), "DS", len(text), text, 0, True, True, True)
+    return element(import_package("pydicom").tag.Tag(_CONTOUR_DATA), "DS", len(text), text, 0, True, True, True)
 
 
 def _structure_set(images: Sequence[DicomImage]) -> Item:

@@ -42,7 +42,7 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
 _ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
 # The header of an array is Python: if it is damaged, NumPy raises the errors of the tokenizer.
-_ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
+_DECODER_ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
 
 
 class UnreadableArrayError(Exception):
@@ -73,7 +73,7 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
                     headers[head.key] = head
     except OSError as error:
         raise UnreadableArrayError(error.strerror or str(error)) from error
-    except _ERRORS as error:
+    except _DECODER_ERRORS as error:
         raise UnreadableArrayError(f"is no NumPy archive: {str(error).partition(chr(10))[0]}") from error
     return headers
 
@@ -125,7 +125,7 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
         raise UnreadableArrayError(f"{head.key} {error}") from error
     except OSError as error:
         raise UnreadableArrayError(error.strerror or str(error)) from error
-    except (*_ERRORS, MemoryError) as error:
+    except (*_DECODER_ERRORS, MemoryError) as error:
         raise UnreadableArrayError(f"{head.key} cannot be decoded: {error}") from error
     return array
 
@@ -294,8 +294,8 @@ def _as_float32(p: Probabilities) -> Probabilities:
     return p.astype(np.float32) if p.dtype == np.float16 else p
 
 
-_NAMES = ("class_names", "classes", "names", "labels")
-_REGIONS = 0.5  # nnU-Net's threshold for regions
+_NAME_KEYS = ("class_names", "classes", "names", "labels")
+_REGION_THRESHOLD = 0.5  # nnU-Net's threshold for regions
 _AXES = {"first": 0, "last": -1}
 
 
@@ -359,7 +359,7 @@ def _array_header(request: ReadRequest, path: Path) -> ArrayHeader | str:
 def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tuple[int, _ProbabilityClasses]:
     """The axis of the classes, `_NO_AXIS` if there is only one class, and the classes."""
     try:
-        names = read_names(path, read_headers(path), _NAMES)
+        names = read_names(path, read_headers(path), _NAME_KEYS)
         if len(head.shape) == 2:
             return _NO_AXIS, _name_classes(request, names, 1)
         option = request.options.get("classes")
@@ -396,7 +396,7 @@ def _threshold(request: ReadRequest, classes: _ProbabilityClasses, head: ArrayHe
     if option is None:
         if len(classes.category) == 1:
             raise UnreadableError(f"{head.key} has a single class; give --read-option threshold=0.5")
-        return _REGIONS if classes.regions else None
+        return _REGION_THRESHOLD if classes.regions else None
     try:
         return float(option)
     except ValueError as error:

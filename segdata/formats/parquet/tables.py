@@ -62,12 +62,12 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 
 # What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
-_DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
-_LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
+_DECODER_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
+_LABEL_COLUMNS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
-_INSTANCES = ("instance", "instances", "instance_map", "instance_mask", "instance_segmentation")
-_IMAGES = ("image", "img", "pixel_values", "images")
-_SPLIT = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
+_INSTANCE_COLUMNS = ("instance", "instances", "instance_map", "instance_mask", "instance_segmentation")
+_IMAGE_COLUMNS = ("image", "img", "pixel_values", "images")
+_SHARD_NAME = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColum
     if duplicates:
         raise pa.ArrowInvalid(f"column {', '.join(duplicates)} occurs twice")
     pictures = [field.name for field in schema if _is_picture(field.type)]
-    label = str(options["label"]) if "label" in options else _first_present(_LABELS, pictures)
-    instance = str(options["instance"]) if "instance" in options else _first_present(_INSTANCES, pictures)
+    label = str(options["label"]) if "label" in options else _first_present(_LABEL_COLUMNS, pictures)
+    instance = str(options["instance"]) if "instance" in options else _first_present(_INSTANCE_COLUMNS, pictures)
     for name in (label, instance):
         if name is not None and name not in pictures:
             raise SegdataError(f"no column {name!r} of images; there are {', '.join(pictures) or 'none'}")
@@ -113,7 +113,7 @@ def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColum
         names = ", ".join(schema.names)
         raise SegdataError(f"no column of label maps among {names}; give --read-option label=COLUMN")
     return TableColumns(
-        label, instance, _first_present(_IMAGES, pictures), _first_present(("image_id", "id"), schema.names)
+        label, instance, _first_present(_IMAGE_COLUMNS, pictures), _first_present(("image_id", "id"), schema.names)
     )
 
 
@@ -151,7 +151,7 @@ def _list_entries(
             file = pq.ParquetFile(path)
             columns = find_columns(file.schema_arrow, options)
             rows = list(_image_rows(file, path, columns))
-        except _DAMAGE as error:
+        except _DECODER_ERRORS as error:
             defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", file_name))
             continue
         for number, entry in enumerate(rows):
@@ -173,7 +173,7 @@ def _list_entries(
 
 def _image_rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
     """The images of a table, by its names for them, else ""; those with a label map have a record."""
-    match, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
+    match, written = _SHARD_NAME.match(path.name), path.stat().st_mtime_ns
     split_of_file = match[1] if match else None
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
     plain = [name for name in ("width", "height", "split", columns.image_id) if name in file.schema_arrow.names]
@@ -234,7 +234,7 @@ def _decode_map(row: TableRow, column: str, file: str, place: str) -> MaskFile:
         if data is None:
             raise OSError("it has no bytes, only a path")
         return decode_mask_bytes(data)
-    except _DAMAGE as error:
+    except _DECODER_ERRORS as error:
         raise BrokenLabelsError(Defect("SEG001", f"{column} cannot be read: {error}", file, place)) from error
 
 
@@ -314,7 +314,7 @@ def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     return Taxonomy(categories=tuple(categories), unlabelled=None if 0 in names else 0), False
 
 
-_ROWS = 100  # images a row group, as `datasets` writes them
+_ROWS_PER_GROUP = 100  # images a row group, as `datasets` writes them
 _MAX_VALUE = 2**16 - 1
 _PLAIN_COLUMNS = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -384,7 +384,7 @@ class _SplitTable:
 
     def add(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
-        if len(self._rows) == _ROWS:
+        if len(self._rows) == _ROWS_PER_GROUP:
             self._flush()
 
     def _flush(self) -> None:

@@ -20,8 +20,8 @@ from segdata.core.profile import RasterRule
 from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets, run_columns
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 
-_POINT = 16  # bits below the point
-_HALF = 1 << _POINT - 1
+_FRACTION_BITS = 16  # bits below the point
+_HALF = 1 << _FRACTION_BITS - 1
 _SINE = np.round(np.sin(np.radians(np.arange(361))), 7).astype(np.float32)  # by degrees, of OpenCV's precision
 
 
@@ -78,12 +78,15 @@ def _draw_like_opencv(ellipse: Ellipse, height: int, width: int) -> NDArray[np.b
 
 def _ellipse_points(ellipse: Ellipse) -> Ints:
     """The corners (n, 2) of the polygon that OpenCV draws for an ellipse, in fixed point."""
-    centre = np.array([round(ellipse.x), round(ellipse.y)]) * (1 << _POINT)
+    centre = np.array([round(ellipse.x), round(ellipse.y)]) * (1 << _FRACTION_BITS)
     radius_x, radius_y = round(ellipse.radius_x), round(ellipse.radius_y)
     largest = max(radius_x, radius_y)
     step = 90 if largest < 3 else 30 if largest < 10 else 18 if largest < 15 else 5
     angle = np.arange(0, 361, step)
-    x, y = (radius_x << _POINT) * _cosine(angle).astype(float), (radius_y << _POINT) * _SINE[angle].astype(float)
+    x, y = (
+        (radius_x << _FRACTION_BITS) * _cosine(angle).astype(float),
+        (radius_y << _FRACTION_BITS) * _SINE[angle].astype(float),
+    )
     degrees = round(ellipse.degrees) % 360
     alpha, beta = float(_cosine(np.array(degrees))), float(_SINE[degrees])
     corners = np.stack([centre[0] + x * alpha - y * beta, centre[1] + x * beta + y * alpha], axis=1)
@@ -99,20 +102,20 @@ def _cosine(degrees: Ints) -> NDArray[np.float32]:
 
 def _draw_line(mask: NDArray[np.bool_], x0: int, y0: int, x1: int, y1: int) -> None:
     """Draw a line from pixel to pixel along its longer side; its ends are in fixed point."""
-    clipped = _clip_line(mask.shape[0] << _POINT, mask.shape[1] << _POINT, x0, y0, x1, y1)
+    clipped = _clip_line(mask.shape[0] << _FRACTION_BITS, mask.shape[1] << _FRACTION_BITS, x0, y0, x1, y1)
     if clipped is None:
         return
     x0, y0, x1, y1 = clipped
     dx, dy = x1 - x0, y1 - y0
-    last = [np.array([x1 + _HALF >> _POINT]), np.array([y1 + _HALF >> _POINT])]
+    last = [np.array([x1 + _HALF >> _FRACTION_BITS]), np.array([y1 + _HALF >> _FRACTION_BITS])]
     steep = abs(dx) <= abs(dy)
     if (dy if steep else dx) < 0:
         x0, y0, x1, y1, dx, dy = x1, y1, x0, y0, -dx, -dy
-        last = [np.array([x1 + _HALF >> _POINT]), np.array([y1 + _HALF >> _POINT])]
-    count = np.arange(((dy if steep else dx) >> _POINT) + 1)
-    slope = _divide((dx if steep else dy) << _POINT, (dy if steep else dx) | 1)
+        last = [np.array([x1 + _HALF >> _FRACTION_BITS]), np.array([y1 + _HALF >> _FRACTION_BITS])]
+    count = np.arange(((dy if steep else dx) >> _FRACTION_BITS) + 1)
+    slope = _divide((dx if steep else dy) << _FRACTION_BITS, (dy if steep else dx) | 1)
     along, aside = (y0, x0) if steep else (x0, y0)
-    ways = [(along + _HALF >> _POINT) + count, aside + _HALF + slope * count >> _POINT]
+    ways = [(along + _HALF >> _FRACTION_BITS) + count, aside + _HALF + slope * count >> _FRACTION_BITS]
     x, y = (np.concatenate(pair) for pair in zip(ways[::-1] if steep else ways, last, strict=True))
     inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
     mask[y[inside], x[inside]] = True
@@ -142,9 +145,11 @@ def _divide(a: int, b: int) -> int:
 def _fill_convex(mask: NDArray[np.bool_], points: Ints) -> None:
     """Fill a convex polygon, in every row from one of its two sides to the other; points (n, 2) are in fixed point."""
     n, vertex = len(points), int(points[:, 1].argmin())
-    x, rows = points[:, 0].tolist(), (points[:, 1] + _HALF >> _POINT).tolist()
+    x, rows = points[:, 0].tolist(), (points[:, 1] + _HALF >> _FRACTION_BITS).tolist()
     edges = n  # the vertices that neither side has passed
-    sides = [[vertex, rows[vertex], -1 << _POINT, 0] for _ in range(2)]  # next vertex, its row, x here, step a row
+    sides = [
+        [vertex, rows[vertex], -1 << _FRACTION_BITS, 0] for _ in range(2)
+    ]  # next vertex, its row, x here, step a row
     for y in range(rows[vertex], min(max(rows), len(mask) - 1) + 1):
         for side, way in zip(sides, (1, -1), strict=True):
             vertex = side[0]
@@ -156,17 +161,17 @@ def _fill_convex(mask: NDArray[np.bool_], points: Ints) -> None:
                     side[:] = vertex, rows[vertex], x[before], _divide(2 * (x[vertex] - x[before]) + count, 2 * count)
             if y >= side[1]:
                 return
-        left, right = sorted(side[2] + _HALF >> _POINT for side in sides)
+        left, right = sorted(side[2] + _HALF >> _FRACTION_BITS for side in sides)
         if y >= 0 and right >= 0:
             mask[y, max(left, 0) : right + 1] = True
         for side in sides:
             side[2] += side[3]
 
 
-_PIXELS = 1 << 23  # of the boxes that are cropped at once, unless a single one has more
+_PIXELS_PER_CROP = 1 << 23  # of the boxes that are cropped at once, unless a single one has more
 _Library = Literal["coco", "pil", "cv2"]
 Rounding = Literal["truncate", "nearest"]
-_DRAW = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
+_RASTERISERS = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
 
 
 def fill_bitmaps(bitmaps: Sequence[Bitmap], height: Ints, width: Ints) -> Runs:
@@ -189,7 +194,7 @@ def crop_bitmaps(runs: Runs, height: Ints, n_owners: int) -> Iterator[Bitmap]:
     column, row = run_columns(runs, height)
     column, row = column - x[runs.owner], row - y[runs.owner]
     offset = runs.offsets(n_owners)
-    portion = (np.cumsum(wide * high) - 1) // _PIXELS
+    portion = (np.cumsum(wide * high) - 1) // _PIXELS_PER_CROP
     cuts = [0, *(np.flatnonzero(np.diff(portion)) + 1).tolist(), n_owners]
     for first, last in pairwise(cuts):
         run_slice, owner_slice = slice(offset[first], offset[last]), slice(first, last)
@@ -265,11 +270,11 @@ def _draw_polygons(flat: PolygonArrays, library: _Library, rounding: Rounding, h
     points = np.rint(flat.points) if rounding == "nearest" and library != "coco" else flat.points
     exterior, last = flat.polygon[:-1], flat.polygon[-1:]
     if len(flat.ring) - 1 == len(height):  # no holes
-        return Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, flat.polygon, height, width))
+        return Runs(*_RASTERISERS[library](points.ravel(), 2 * flat.ring, flat.polygon, height, width))
     # The exterior of each polygon, then its holes.
     pieces = np.concatenate([np.column_stack([exterior, exterior + 1]).ravel(), last])
     size = np.repeat(height, 2), np.repeat(width, 2)
-    runs = Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, pieces, *size))
+    runs = Runs(*_RASTERISERS[library](points.ravel(), 2 * flat.ring, pieces, *size))
     hole = runs.owner % 2 == 1
     line, polygon = NumberLine.from_sizes(height, width), np.repeat(np.arange(len(height)), 2)
     outer, inner = (

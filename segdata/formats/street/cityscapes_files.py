@@ -80,12 +80,12 @@ _MARK = f"_{IMAGES}"
 _FILE_OF = {kind: kind for kind in KINDS} | {"trainIds": "labelTrainIds"}
 _KIND = {file: kind for kind, file in _FILE_OF.items()} | {"color": "color"}
 # Types of the dataset that are neither labels nor left images; some have as many files.
-_OTHERS = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
+_OTHER_TYPES = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
 _MAX_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
 _CENTRE = 0.5  # vertices are the centres of pixels
-_WITH_NUMBERS = frozenset({"instanceIds", "polygons"})
-_LABELS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
-_TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
+_NUMBERED_KINDS = frozenset({"instanceIds", "polygons"})
+_LABEL_IDS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
+_TRAIN_IDS = frozenset(table.TRAINED) | {table.IGNORED}
 _OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
 _TRAIN_ID_OF = np.array([table.TRAIN_ID.get(label, table.IGNORED) for label in range(256)], np.uint8)
 
@@ -140,7 +140,7 @@ def _walk(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not _OTHERS.match(name) and name != IMAGES)
+        folders[:] = sorted(name for name in folders if not _OTHER_TYPES.match(name) and name != IMAGES)
         yield from (Path(folder, name) for name in sorted(names))
 
 
@@ -326,12 +326,12 @@ def open_cityscapes(request: ReadRequest) -> PerImageSource:
     pairing = _pair_files(request, kind, type_)
     labels, official = _labels(request)
     kinds = {str(entry.record) for entry in pairing.entries if entry.is_annotated}
-    numbered = bool(kinds & _WITH_NUMBERS)
+    numbered = bool(kinds & _NUMBERED_KINDS)
     mappings = _label_mappings(labels, request.taxonomy, "trainIds" in kinds)
     readers = {
         kind: partial(
             _read_image,
-            LabelMaskReader(request.root, mapping, CITYSCAPES if kind in _WITH_NUMBERS else None, numbered),
+            LabelMaskReader(request.root, mapping, CITYSCAPES if kind in _NUMBERED_KINDS else None, numbered),
             official,
         )
         for kind, mapping in mappings.items()
@@ -424,11 +424,11 @@ def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: Image
     labels, _ = reader.split(runs.value)
     label_ids = set(labels.tolist())
     if kind == "trainIds":
-        impossible, meant = label_ids & _LABELS - _TRAINED, "label ids"
-        swapped = bool(impossible) and table.IGNORED not in label_ids and label_ids <= _LABELS
+        impossible, meant = label_ids & _LABEL_IDS - _TRAIN_IDS, "label ids"
+        swapped = bool(impossible) and table.IGNORED not in label_ids and label_ids <= _LABEL_IDS
     else:
         impossible, meant = label_ids & {table.IGNORED}, "train ids"
-        swapped = bool(impossible) and label_ids <= _TRAINED
+        swapped = bool(impossible) and label_ids <= _TRAIN_IDS
     if swapped:
         row = int(np.flatnonzero(np.isin(labels, list(impossible)))[0])
         x, y = runs.first_pixel(row)

@@ -53,7 +53,7 @@ NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
 SOURCES = {"manual": "human", "semi-auto": "human", "auto": "model", "consensus": "consensus"}
 SEMI_AUTO = "semi-auto"
 COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
-_MOST = 2**62  # of a number that names something
+_MAX_ID = 2**62  # of a number that names something
 Types = Mapping[tuple[str, str], str]
 
 
@@ -113,7 +113,7 @@ def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]
             value = convert(text) if text else None
         except ValueError:
             continue
-        if value is not None and abs(value) <= _MOST and columns.get(key) is None:
+        if value is not None and abs(value) <= _MAX_ID and columns.get(key) is None:
             del attributes[key]
             columns[key] = value
     source = item.source or element.get("source")
@@ -233,7 +233,7 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
 # Labels of other types have shapes without area, or none.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
 _CVAT = Tool("cvat", "coco", PolygonNotation(mend=_parse_points_leniently))
-_NAMED = 8  # labels that a message names
+_MAX_NAMED = 8  # labels that a message names
 _ANSWERS = ("yes", "no", "true", "false")
 
 
@@ -308,9 +308,9 @@ class _CvatDataset(ListedImages):
         """Say which labels of shapes the lists of the tasks lack; files without a list have none to lack."""
         unlisted = sorted(self.names - self.labels.listed)
         if self.labels.listed and unlisted:
-            listed = list_names(sorted(self.labels.listed), _NAMED)
+            listed = list_names(sorted(self.labels.listed), _MAX_NAMED)
             message = (
-                f"shapes have labels that the list of labels lacks: {list_names(unlisted, _NAMED)}; it has {listed}"
+                f"shapes have labels that the list of labels lacks: {list_names(unlisted, _MAX_NAMED)}; it has {listed}"
             )
             self.defects.append(Defect("SEG004", message, severity="warning"))
 
@@ -319,7 +319,7 @@ class _CvatDataset(ListedImages):
         bare = [name for name in self.labels.categories if name in self.other_names - self.names]
         for name in bare:
             del self.labels.categories[name]
-        labels = f"; labels of these alone: {list_names(bare, _NAMED)}" if bare else ""
+        labels = f"; labels of these alone: {list_names(bare, _MAX_NAMED)}" if bare else ""
         self.defects += [
             replace(defect, message=defect.message + labels)
             for defect in left_out_defects("shapes without area", self.others)
@@ -419,7 +419,7 @@ class CvatJobs:
                     jobs.append((first, last, id_))
         for job in document.iterfind("./meta/job"):
             id_ = (job.findtext("id") or "").strip()
-            tasks.setdefault("", []).extend([(0, _MOST, id_)] if id_ else [])
+            tasks.setdefault("", []).extend([(0, _MAX_ID, id_)] if id_ else [])
         return CvatJobs(tasks)
 
     def metadata(self, task: str | None, frame: str | None) -> dict[str, str]:

@@ -49,7 +49,7 @@ from segdata.formats.tools.source import (
 from segdata.formats.video.frame_masks import FramePath, FramePaths
 
 _DOCUMENT = "annotations.xml"
-_COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
+_COLUMN_LOSSES = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
@@ -103,7 +103,7 @@ def _write_images(profile: Profile, batches: Iterable[Batch], target: Path, loss
     specs, number = _AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
-            count_losses(batch, losses, _COUNTED, _HELD)
+            count_losses(batch, losses, _COLUMN_LOSSES, _HELD)
             count_unannotated_images(batch, losses)
             for image in _image_elements(batch, names, specs, losses, number):
                 body.write(image.encode())
@@ -286,7 +286,7 @@ def _element_texts(
 
 
 _HELD_BY_VIDEOS = frozenset({"segments.source", "images.split", "images.sequence", "images.frame"})
-_LAST = 10**9 - 1  # of frames and tracks
+_MAX_NUMBER = 10**9 - 1  # of frames and tracks
 _TrackKey = tuple[str, int, int]  # label, track, and how many segments of both come before it in the frame
 
 
@@ -328,7 +328,7 @@ class _Video:
         return head + "".join(self._track_elements(order)) + "</annotations>\n"
 
     def _track_elements(self, order: dict[int, int]) -> Iterator[str]:
-        used = {track for _, track, _ in self.tracks if 0 <= track <= _LAST}
+        used = {track for _, track, _ in self.tracks if 0 <= track <= _MAX_NUMBER}
         free = (number for number in count(max(used, default=-1) + 1) if number not in used)
         new = {track: next(free) for track in dict.fromkeys(track for _, track, _ in self.tracks) if track not in used}
         for (label, track, _), shapes in self.tracks.items():
@@ -366,10 +366,10 @@ def _write_videos(profile: Profile, batches: Iterable[Batch], target: Path, loss
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
     start_folder(target, profile, losses)
-    specs, paths = _AttributeTypes(is_mutable=True), FramePaths(_LAST)
+    specs, paths = _AttributeTypes(is_mutable=True), FramePaths(_MAX_NUMBER)
     videos: dict[str, _Video] = {}  # by folder
     for batch in batches:
-        count_losses(batch, losses, _COUNTED, _HELD_BY_VIDEOS)
+        count_losses(batch, losses, _COLUMN_LOSSES, _HELD_BY_VIDEOS)
         _add_batch(videos, paths.assign(batch), batch, names, specs, losses)
     specs.count_lost(losses)
     categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
@@ -410,7 +410,7 @@ def _add_batch(
             if not texts.is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[k]]))
             track = segment["track_id"]
-            if track is None or not 0 <= track <= _LAST:
+            if track is None or not 0 <= track <= _MAX_NUMBER:
                 losses.add("track", "segments", 1, examples=segment_examples(batch, rows[[k]]))
                 video.n_loose += track is None
                 track = -video.n_loose if track is None else track

@@ -41,10 +41,10 @@ CHECKED = (
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = {"prefix": "goes before the path of each image: /data/local-files/?d= for storage of local files"}
 TASKS_HEAD = rb"\A\s*(\[\s*)?\{"
-_DATA = rb'"data"\s*:\s*\{'
-_MIN = rb'"annotation_id"\s*:'  # with what says who drew, and when
-_OF_TASKS = rb'"(annotator|lead_time|created_at|updated_at)"\s*:'
-_SPEAKS = (
+_DATA_KEY = rb'"data"\s*:\s*\{'
+_MIN_JSON = rb'"annotation_id"\s*:'  # with what says who drew, and when
+_ANNOTATION_KEYS = rb'"(annotator|lead_time|created_at|updated_at)"\s*:'
+_TASK_KEYS = (
     rb'"(completed_by|was_cancelled|from_name|total_annotations|model_version|cancelled_annotations)"\s*:'
     rb'|"(annotations|predictions|completions)"\s*:\s*\[|"(brush|polygon|rectangle|ellipse|keypoint)labels"'
 )
@@ -58,8 +58,8 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def is_tasks(head: bytes) -> bool:
     """Whether a file that begins so holds tasks."""
-    is_minimal = re.search(_MIN, head) and re.search(_OF_TASKS, head)
-    return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or is_minimal)
+    is_minimal = re.search(_MIN_JSON, head) and re.search(_ANNOTATION_KEYS, head)
+    return bool((re.search(_DATA_KEY, head) and re.search(_TASK_KEYS, head)) or is_minimal)
 
 
 read = ImportedOnCall("segdata.formats.tools.label_studio_reader:open_tasks")

@@ -41,10 +41,10 @@ from segdata.formats.tools.source import Tool, ToolSource
 _LABEL_STUDIO = Tool("label-studio", "coco", NOTATION, "size of the regions")
 _UPLOAD = "data/upload/"
 _QUERY = re.compile(r"\?\w+=[^/?]*$")  # of a signed address
-_PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
-_KEYS = ("image", "img", "url", "image_url", "photo", "picture")
+_UPLOAD_PREFIX_LENGTH = 9  # of uploaded files: eight hexadecimal digits and a dash
+_IMAGE_KEYS = ("image", "img", "url", "image_url", "photo", "picture")
 _COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
-_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
+_CONFIG_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
 _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
 
 
@@ -66,7 +66,7 @@ def _task_image(data: dict[str, Any], key: str | None) -> _TaskImage | None:  # 
         for name, value in texts.items()
         if PurePosixPath(_reference_path(value)[0]).suffix.lower() in IMAGE_SUFFIXES
     ]
-    keys = [name for name in (key, *_KEYS) if name in texts] + image_keys
+    keys = [name for name in (key, *_IMAGE_KEYS) if name in texts] + image_keys
     if not keys or keys[0] is None:
         return None
     name, remote = _reference_path(texts[keys[0]])
@@ -100,7 +100,13 @@ def _reference_path(text: str) -> tuple[str, bool]:
 def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str | None:
     """The name of an image's file in a folder: by its path, by the file's name, and without an upload's prefix."""
     file = PurePosixPath(name).name
-    candidates = (name, by_file.get(file), by_file.get(file[_PREFIX:]) if file[_PREFIX - 1 : _PREFIX] == "-" else None)
+    candidates = (
+        name,
+        by_file.get(file),
+        by_file.get(file[_UPLOAD_PREFIX_LENGTH:])
+        if file[_UPLOAD_PREFIX_LENGTH - 1 : _UPLOAD_PREFIX_LENGTH] == "-"
+        else None,
+    )
     return next((candidate for candidate in candidates if candidate in folder.paths), None)
 
 
@@ -317,7 +323,7 @@ class _LabelConfig:
 def load_config(root: Path, tasks: Path) -> _LabelConfig:
     """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
     folder = dataset_folder(tasks)
-    names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_NAMES)
+    names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_CONFIG_NAMES)
     path = next((folder / name for name in names if is_file(folder / name)), None)
     if path is None:
         return _LabelConfig()

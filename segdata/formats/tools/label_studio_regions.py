@@ -35,10 +35,10 @@ from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently
 
 Mask = NDArray[np.bool_]
-_HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
-_SIZES = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
-_WORD = 8
-_MAX_LENGTH = 1 << 16
+_HEAD_BITS = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
+_LENGTH_BITS = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
+_WORD_BITS = 8
+_MAX_RECORD = 1 << 16
 _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
 Raw = msgspec.Raw
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
@@ -47,7 +47,7 @@ _ATTRIBUTE_KEYS = {
     "choices": "choices", "textarea": "text", "number": "number", "rating": "rating", "taxonomy": "taxonomy",
     "datetime": "datetime",
 }  # fmt: skip
-_DRAWN = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
+_SHAPE_TYPES = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
 _ONE = np.ones(2)
 _DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
 
@@ -59,18 +59,18 @@ class _BrokenStrokesError(ValueError):
 def decode_strokes(packed: object, height: int, width: int) -> NDArray[np.uint8]:
     """The opacity (height, width) of packed strokes, a list of bytes; raises BrokenStrokesError."""
     text = _as_bytes(packed)
-    if len(text) * 8 < _HEAD:
+    if len(text) * 8 < _HEAD_BITS:
         raise _BrokenStrokesError(f"the strokes have {len(text)} bytes, less than their head")
-    head = int.from_bytes(text[:7].tobytes(), "big") >> (56 - _HEAD)
-    n = head >> (_HEAD - 32)
+    head = int.from_bytes(text[:7].tobytes(), "big") >> (56 - _HEAD_BITS)
+    n = head >> (_HEAD_BITS - 32)
     word = (head >> 16 & 31) + 1
     if n != 4 * height * width:
         raise _BrokenStrokesError(f"the strokes have {n:,} values, 4 x {width} x {height} are needed")
-    if word != _WORD:
-        raise _BrokenStrokesError(f"the strokes have values of {word} bits, {_WORD} are expected")
+    if word != _WORD_BITS:
+        raise _BrokenStrokesError(f"the strokes have values of {word} bits, {_WORD_BITS} are expected")
     sizes = np.array([(head >> shift & 15) + 1 for shift in (12, 8, 4, 0)], np.int64)
     alpha = np.zeros(height * width, np.uint8)
-    error = kernels.unpack_alpha(text, _HEAD, sizes, alpha)
+    error = kernels.unpack_alpha(text, _HEAD_BITS, sizes, alpha)
     if error:
         raise _BrokenStrokesError(_MESSAGES[error])
     return alpha.reshape(height, width)
@@ -93,28 +93,28 @@ def encode_strokes(mask: Mask) -> list[int]:
     start = np.concatenate([[0], change])
     length = 4 * np.diff(start, append=len(flat))
     value = np.where(flat[start], 255, 0)
-    pieces = np.maximum(-(-length // _MAX_LENGTH), 1)  # a record has at most so many
-    last_length = length - (pieces - 1) * _MAX_LENGTH
-    size = np.full(pieces.sum(), _MAX_LENGTH)
+    pieces = np.maximum(-(-length // _MAX_RECORD), 1)  # a record has at most so many
+    last_length = length - (pieces - 1) * _MAX_RECORD
+    size = np.full(pieces.sum(), _MAX_RECORD)
     size[np.cumsum(pieces) - 1] = last_length
     return _pack_records(size, np.repeat(value, pieces), 4 * len(flat))
 
 
 def _pack_records(length: Ints, value: Ints, n_values: int) -> list[int]:
     """The bytes of records of n values that repeat."""
-    sort = np.searchsorted(2**_SIZES, length)
-    n_length = _SIZES[sort]
+    sort = np.searchsorted(2**_LENGTH_BITS, length)
+    n_length = _LENGTH_BITS[sort]
     # One bit that says "repeats", two for the sort of length, the length less 1, and the value.
-    code = ((((4 | sort) << n_length) | (length - 1)) << _WORD) | value
-    n_bits = 3 + n_length + _WORD
+    code = ((((4 | sort) << n_length) | (length - 1)) << _WORD_BITS) | value
+    n_bits = 3 + n_length + _WORD_BITS
     record = np.repeat(np.arange(len(code)), n_bits)
     place = expand_ranges(np.zeros(len(code), np.int64), n_bits)
     bits = code[record] >> (n_bits[record] - 1 - place) & 1
-    head = n_values << 21 | (_WORD - 1) << 16
-    for shift, n_bits_of_length in zip((12, 8, 4, 0), _SIZES.tolist(), strict=True):
+    head = n_values << 21 | (_WORD_BITS - 1) << 16
+    for shift, n_bits_of_length in zip((12, 8, 4, 0), _LENGTH_BITS.tolist(), strict=True):
         head |= (n_bits_of_length - 1) << shift
-    in_head = head >> np.arange(_HEAD - 1, -1, -1) & 1
-    all_bits = np.concatenate([in_head, bits, np.zeros(8 - (_HEAD + len(bits)) % 8, np.int64)])
+    in_head = head >> np.arange(_HEAD_BITS - 1, -1, -1) & 1
+    all_bits = np.concatenate([in_head, bits, np.zeros(8 - (_HEAD_BITS + len(bits)) % 8, np.int64)])
     packed: list[int] = np.packbits(all_bits.astype(np.uint8)).tolist()
     return packed
 
@@ -226,7 +226,7 @@ class _ResultGroup:
         }
 
     def drawn_item(self) -> int | None:
-        return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
+        return next((row for row, (kind, _, _) in self.items.items() if kind in _SHAPE_TYPES), None)
 
 
 def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int], score: object) -> _AnnotationRegions:
@@ -261,7 +261,7 @@ def _group_results(
         kind = None if item is None else item.type
         if item is None or not isinstance(kind, str):
             defects.append(Defect("SEG004", "a result without type; left out", place=f"{place}/{row}"))
-        elif kind not in _DRAWN and kind not in _ATTRIBUTE_KEYS:
+        elif kind not in _SHAPE_TYPES and kind not in _ATTRIBUTE_KEYS:
             others[kind] += 1
         elif item.value is None:
             defects.append(Defect("SEG004", "a result without value; left out", place=f"{place}/{row}/value"))

@@ -27,7 +27,7 @@ from segdata.formats.tools.label_studio_regions import encode_strokes, integer_i
 from segdata.formats.tools.shapes import fill_ids
 
 TASKS = "tasks.json"
-_HELD = frozenset({
+_HELD_COLUMNS = frozenset({
     "annotations.annotator", "annotations.attributes", "annotations.created", "annotations.reviewer",
     "annotations.seconds", "annotations.source", "annotations.stage", "images.frame", "images.metadata",
     "images.sequence", "images.split", "segments.source",
@@ -82,7 +82,7 @@ def write_tasks(
     with with_folder(path).open("w", encoding="utf-8", newline="\n") as file:
         number = 0
         for batch in batches:
-            count_losses(batch, losses, LOSSES - {"rings", "attributes", "secondary-categories"}, _HELD)
+            count_losses(batch, losses, LOSSES - {"rings", "attributes", "secondary-categories"}, _HELD_COLUMNS)
             for task in _tasks(batch, controls, losses, prefix):
                 number += 1
                 file.write(("[\n" if number == 1 else ",\n") + encode_json({"id": number, **task}))

@@ -56,11 +56,11 @@ FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "
 SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
 FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file with a column of their own
 SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
-_MOST = 2**62  # of a number that names something
-_PICTURE_HEAD = 1 << 17  # letters of imageData that are decoded, for the size of the picture
+_MAX_ID = 2**62  # of a number that names something
+_PICTURE_HEAD_CHARS = 1 << 17  # letters of imageData that are decoded, for the size of the picture
 _POLYGON_NAME = "the polygon of {}"
-_NOTHING: dict[str, str] = {}
-_PLAIN: dict[str, object] = {"iscrowd": False}
+_NO_ATTRIBUTES: dict[str, str] = {}
+_DEFAULT_COLUMNS: dict[str, object] = {"iscrowd": False}
 _DOCUMENT = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
 LABELME = Tool("labelme", "pil", PolygonNotation(unbridge=remove_bridges))
 
@@ -141,7 +141,7 @@ def _picture_defects(data: Raw, keys: Json, name: str) -> list[Defect]:
     A file of LabelMe 3 or older says no size: `keys` then gets that of the picture.
     """
     try:
-        head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD + 1])
+        head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD_CHARS + 1])
         with Image.open(io.BytesIO(head)) as picture:
             width, height = picture.size
     except (ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError):
@@ -216,7 +216,7 @@ def _is_plain(shape: _LabelmeShape) -> bool:
         (shape.shape_type == "polygon" or shape.shape_type is None)
         and type(shape.label) is str
         and shape.label not in ("", BACKGROUND)
-        and (shape.group_id is None or (type(shape.group_id) is int and abs(shape.group_id) <= _MOST))
+        and (shape.group_id is None or (type(shape.group_id) is int and abs(shape.group_id) <= _MAX_ID))
         and (shape.flags is None or shape.flags == {})
         and not shape.description
         and shape.id is shape.track_id is shape.score is shape.source is shape.iscrowd is UNSET
@@ -252,7 +252,7 @@ def _tool_shape(shape: object, place: str) -> ToolShape | None:
     if isinstance(shape, _LabelmeShape):
         if _is_plain(shape):
             polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
-            return ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN)
+            return ToolShape(shape.label, polygon, place, shape.group_id, None, _NO_ATTRIBUTES, _DEFAULT_COLUMNS)
         shape = shape.as_object()
     if not isinstance(shape, dict):
         raise BrokenShapeError("SEG004", "a shape is not an object")
@@ -305,7 +305,7 @@ def _integer_at(shape: Json, key: str) -> int | None:
     value = shape.get(key)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MOST:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_ID:
         raise BrokenShapeError("SEG004", f"{key} is {value!r:.40}, a whole number is expected", f"/{key}")
     return value
 

@@ -36,7 +36,7 @@ from segdata.formats.tools.source import (
 )
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
-_COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
+_COLUMN_LOSSES = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
 _VERSION = "5.5.0"  # of labelme, whose format this is
 _BOOLEANS = (b"true", b"false")
 
@@ -47,7 +47,7 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
     start_folder(target, profile, losses)
     taken = {LOSSES_FILE}
     for batch in batches:
-        count_losses(batch, losses, _COUNTED, _HELD)
+        count_losses(batch, losses, _COLUMN_LOSSES, _HELD)
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
             path = target / free_name(image_id, ".json", taken)

@@ -49,7 +49,7 @@ OURS = "segdata"
 UNCLASSIFIED = "Unclassified"
 _QUPATH = Tool("qupath", "centre-evenodd")
 _KIND, _NAME, _ANNOTATION = "objectType", "name", "annotation"
-_KINDS = frozenset({"annotation", "detection", "cell", "tile", "tma_core", "unknown"})
+_OBJECT_TYPES = frozenset({"annotation", "detection", "cell", "tile", "tma_core", "unknown"})
 _GEOMETRIES = {"cell": "geometry", "nucleus": "nucleusGeometry"}
 
 
@@ -324,7 +324,7 @@ def object_properties(attributes: Mapping[str, str]) -> tuple[Json, bool]:
         value = attribute_value(text)
         if key == _NAME and isinstance(value, str):
             properties[_NAME] = value
-        elif key == _KIND and isinstance(value, str) and value in _KINDS - {_ANNOTATION}:
+        elif key == _KIND and isinstance(value, str) and value in _OBJECT_TYPES - {_ANNOTATION}:
             properties[_KIND] = value
         elif isinstance(value, str) and not is_long_number(text):
             metadata[key] = value

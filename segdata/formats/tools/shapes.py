@@ -127,7 +127,7 @@ class GroupedShapes:
     attributes: list[list[tuple[str, str]]]
 
 
-_MANY = 4  # shapes of an image that are hardly all parts of one object
+_MIN_LUMPED_SHAPES = 4  # shapes of an image that are hardly all parts of one object
 
 
 def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
@@ -148,7 +148,7 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
     names = Counter(shapes[part_rows[0]].group for part_rows in parts)
     ids, defects = _segment_ids([[shapes[row] for row in part_rows] for part_rows in parts])
     largest = max(parts, key=len)
-    if len(chosen) >= _MANY and len(names) == 1 < len(parts) and len(largest) > 1:
+    if len(chosen) >= _MIN_LUMPED_SHAPES and len(names) == 1 < len(parts) and len(largest) > 1:
         first = shapes[largest[0]]
         message = (
             f"all {len(chosen)} shapes have the group {first.group}, so that {len(largest)} of {first.name!r:.40} "
@@ -215,7 +215,7 @@ def json_text(value: object) -> str:
 
 
 Layout = Literal["pairs", "flat", "axes"]
-_FEWEST = 3  # points of a ring
+_MIN_POINTS = 3  # points of a ring
 
 
 def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
@@ -345,7 +345,7 @@ def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Flo
     n_items, offset = np.diff(text), item[text]
     of_item = np.repeat(np.arange(len(texts)), n_items)
     count = np.diff(offset)
-    is_odd = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
+    is_odd = (error != 0) | (count < 2 * _MIN_POINTS) | (count % 2 == 1)
     if notation.layout == "pairs":
         is_odd[of_item[np.diff(item) != 2]] = True
     else:

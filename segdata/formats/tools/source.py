@@ -54,8 +54,8 @@ from segdata.formats.tools.shapes import (
     take_polygons,
 )
 
-_PICTURES = (Ellipse, Bitmap)
-_PER_CHUNK = 64  # images that are good to load at once
+_NON_POLYGONS = (Ellipse, Bitmap)
+_IMAGES_PER_CHUNK = 64  # images that are good to load at once
 
 
 def rasterise_shapes(
@@ -84,7 +84,7 @@ def rasterise_shapes(
     bridged = notation.unbridge(parsed.drawn, height, width)
     others: dict[int, Shape] = {}
     if len(parsed.owner) + len(parsed.broken) < len(shapes):
-        others = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, _PICTURES)}
+        others = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, _NON_POLYGONS)}
     flat, plain = parsed.drawn, np.arange(len(parsed.owner))
     if bridged:
         plain = np.delete(plain, list(bridged))
@@ -188,7 +188,7 @@ class ToolSource:
 
     def chunks(self) -> list[Ints]:
         """Rows in chunks of a few images."""
-        return chunk_rows(len(self.entries), _PER_CHUNK)
+        return chunk_rows(len(self.entries), _IMAGES_PER_CHUNK)
 
     def detached(self) -> Detached | None:
         """See `detach_entries`."""

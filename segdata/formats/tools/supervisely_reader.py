@@ -50,12 +50,12 @@ SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags th
 RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
 _KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
-_HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
+_MIN_OPACITY = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
 _CENTRE = 0.5  # whole numbers are the centres of pixels
-_PLAIN: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
-_NOTHING: dict[str, str] = {}
+_DEFAULT_COLUMNS: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
+_NO_ATTRIBUTES: dict[str, str] = {}
 META = "meta.json"
-_OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
+_OTHER_PROJECT_TYPES = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -223,7 +223,15 @@ def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -
         return None
     texts = (points.exterior, *points.interior) if points.interior else (points.exterior,)
     number = number if number is not None and abs(number) < 2**63 else None
-    return ToolShape(title, PolygonText(texts, "the polygon", f"{place}/points"), place, None, number, _NOTHING, _PLAIN)
+    return ToolShape(
+        title,
+        PolygonText(texts, "the polygon", f"{place}/points"),
+        place,
+        None,
+        number,
+        _NO_ATTRIBUTES,
+        _DEFAULT_COLUMNS,
+    )
 
 
 def _described_shape(reading: _ImageObjects, item: _ProjectObject, title: str, place: str) -> ToolShape | None:
@@ -353,13 +361,13 @@ def _bitmap(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str)
     if soft:
         message = f"{count_noun(soft, 'partly transparent pixel')}; those of at least half opacity are taken"
         reading.defects.append(Defect("SEG010", message, place=f"{place}/{name}", pixels=soft, severity="warning"))
-    return Bitmap(x, y, levels >= _HALF)
+    return Bitmap(x, y, levels >= _MIN_OPACITY)
 
 
 def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defect]) -> tuple[Json, dict[str, str]]:
     """The columns of an object, and the attributes in its tags and description."""
     if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
-        return _PLAIN, _NOTHING
+        return _DEFAULT_COLUMNS, _NO_ATTRIBUTES
     values = _tag_attributes([] if item.tags is msgspec.UNSET else item.tags)
     if values is None:
         defects.append(Defect("SEG004", "tags are not a list of names and values", place=f"{place}/tags"))
@@ -455,7 +463,7 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
         return Taxonomy(), list(error.defects)
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
         return Taxonomy(), [Defect("SEG004", "no list of classes", file, "/classes")]
-    if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHERS:
+    if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHER_PROJECT_TYPES:
         kind = f"a project of {meta['projectType']}"
         raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
     classes: dict[str, dict[str, Any]] = {}

@@ -33,7 +33,7 @@ _HELD = frozenset({
     "annotations.annotator", "annotations.attributes", "annotations.created", "images.frame", "images.sequence",
     "images.split", "segments.attributes", "segments.iscrowd", "segments.score", "segments.track_id",
 })  # fmt: skip
-_DATASET = "dataset"  # of images whose ids have no folder
+_DEFAULT_DATASET = "dataset"  # of images whose ids have no folder
 _COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attributes")
 
 
@@ -117,7 +117,9 @@ def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
         raise SegdataError(f"image {image.image_id!r}: its annotation would lie outside the project; rename it")
     *above, name = PurePosixPath(image.image_id).parts
     folders = [
-        part for place, folder in enumerate(above or [_DATASET]) for part in (["datasets"] if place else []) + [folder]
+        part
+        for place, folder in enumerate(above or [_DEFAULT_DATASET])
+        for part in (["datasets"] if place else []) + [folder]
     ]
     path = PurePosixPath(*folders, "ann", f"{name}.json").as_posix()
     if path in taken:

@@ -17,9 +17,9 @@ from segdata.formats.coco.document import Document, DocumentKind, explain_valida
 from segdata.formats.shared.safe_parsers import Json
 
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
-_PROJECT = "_via_img_metadata"
-_COLUMNS = 7  # of a CSV export
-_MAX_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
+_PROJECT_KEY = "_via_img_metadata"
+_N_COLUMNS = 7  # of a CSV export
+_MAX_FIELD_LENGTH = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
 NO_CATEGORY = "region"  # the category of regions that say none
 # Region attributes that segdata writes for columns.
@@ -163,12 +163,12 @@ def _read_json(document: Document) -> tuple[list[ViaImage], list[Defect]]:
     parts, start = document.parts, ""
     if parts is None:
         return [], document.defects
-    if _PROJECT in parts:
-        start = f"/{_PROJECT}"
+    if _PROJECT_KEY in parts:
+        start = f"/{_PROJECT_KEY}"
         try:
-            parts = msgspec.json.decode(parts[_PROJECT], type=dict[str, Raw])
+            parts = msgspec.json.decode(parts[_PROJECT_KEY], type=dict[str, Raw])
         except msgspec.ValidationError:
-            document.defects.append(Defect("SEG004", f"{_PROJECT} is not an object", document.name, start))
+            document.defects.append(Defect("SEG004", f"{_PROJECT_KEY} is not an object", document.name, start))
             return [], document.defects
     images = []
     for key, raw in parts.items():
@@ -199,7 +199,9 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
                 msgspec.json.decode(row[column], type=dict[str, object]) for column in (2, 5, 6)
             )
         except (msgspec.DecodeError, RecursionError, IndexError) as error:
-            defects.append(Defect("SEG004", f"is not a line of {_COLUMNS} columns: {error}; left out", name, line=line))
+            defects.append(
+                Defect("SEG004", f"is not a line of {_N_COLUMNS} columns: {error}; left out", name, line=line)
+            )
             continue
         fresh = _ViaImageItem(row[0], row[1], file_attributes=file_attributes)
         item, regions, lines = files.setdefault(row[0] + row[1], (fresh, [], []))
@@ -213,7 +215,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
 
 def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, list[str]]]:
     """The rows under the header, each with the line that it ends in."""
-    before = csv.field_size_limit(_MAX_FIELD)
+    before = csv.field_size_limit(_MAX_FIELD_LENGTH)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         next(lines, None)

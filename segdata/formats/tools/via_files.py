@@ -72,7 +72,7 @@ from segdata.formats.tools.via_documents import (
     read_via,
 )
 
-_COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
+_COLUMN_LOSSES = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
 _PROJECT_FILE = "via_project.json"
 _CATEGORY = "category"
@@ -80,10 +80,14 @@ _COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
 _NO_SIZE = -1  # bytes of an image file that is not here
 _NO_AREA = frozenset({"point", "polyline", "line"})
 _FILE_COLUMNS = frozenset({"width", "height", "annotator", "source", "split"})
-_MOST = 2**62  # of a number that names something
-_NUMBERS = {"rect": ("x", "y", "width", "height"), "circle": ("cx", "cy", "r"), "ellipse": ("cx", "cy", "rx", "ry")}
-_NOTHING: dict[str, str] = {}
-_PLAIN: Json = {"also": None, "iscrowd": False}  # of a region with a category only
+_MAX_ID = 2**62  # of a number that names something
+_SHAPE_NUMBERS = {
+    "rect": ("x", "y", "width", "height"),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+}
+_NO_ATTRIBUTES: dict[str, str] = {}
+_DEFAULT_COLUMNS: Json = {"also": None, "iscrowd": False}  # of a region with a category only
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +163,9 @@ def _plain_shape(reading: _CategoryAttributes, region: ViaRegion, place: str) ->
     name, id_ = attributes.get(reading.first), attributes.get("segment_id")
     if type(name) is not str or not name.strip() or len(attributes) != (1 if id_ is None else 2):
         return None
-    if id_ is not None and (type(id_) is not int or abs(id_) > _MOST or reading.first == "segment_id"):
+    if id_ is not None and (type(id_) is not int or abs(id_) > _MAX_ID or reading.first == "segment_id"):
         return None
-    return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
+    return ToolShape(name, _polygon(shape, place), place, None, id_, _NO_ATTRIBUTES, _DEFAULT_COLUMNS)
 
 
 def _tool_shape(reading: _CategoryAttributes, region: ViaRegion | None, place: str) -> ToolShape | None:
@@ -191,11 +195,11 @@ def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonTex
     within = "/shape_attributes"
     if kind == "polygon":
         return _polygon(shape, place)
-    if not isinstance(kind, str) or kind not in _NUMBERS:
+    if not isinstance(kind, str) or kind not in _SHAPE_NUMBERS:
         raise BrokenShapeError(
             "SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name"
         )
-    numbers = [_number_at(shape, key, within) for key in _NUMBERS[kind]]
+    numbers = [_number_at(shape, key, within) for key in _SHAPE_NUMBERS[kind]]
     problem = check_numbers(*numbers)
     if problem is not None or min(numbers[2:]) < 0:
         raise BrokenShapeError("SEG006", f"the {kind} {problem or 'has a side or radius below 0'}", within)
@@ -242,7 +246,7 @@ def _described_shape(reading: _CategoryAttributes, shape: Shape | PolygonText, r
     taken = {attribute, "iscrowd"} if columns["iscrowd"] else {attribute}
     for key in ("segment_id", "track_id"):
         value = region.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_ID:
             taken.add(key)
             columns[key] = value
     score = region.get("score")
@@ -504,7 +508,7 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     with (target / _PROJECT_FILE).open("wb") as file:
         project = _Project(file)
         for batch in batches:
-            count_losses(batch, losses, _COUNTED, _HELD)
+            count_losses(batch, losses, _COLUMN_LOSSES, _HELD)
             count_unannotated_images(batch, losses)
             for image in _images(batch, names, losses):
                 project.add(image)

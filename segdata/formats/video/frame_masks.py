@@ -37,7 +37,7 @@ from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_d
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
 
-_BLOCK = 1 << 24  # pixels that are decoded at a time
+_PIXELS_PER_BLOCK = 1 << 24  # pixels that are decoded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def decode_frame(
     return mask, ValueRuns.of(mask.pixels)
 
 
-_NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
+_INVALID_IN_NAMES = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
 
 
 def safe_file_name(name: str) -> str:
@@ -187,7 +187,7 @@ def safe_file_name(name: str) -> str:
     >>> safe_file_name("train/a:b")
     'train_a_b'
     """
-    return _NO_NAME.sub("_", name).strip(". ") or "_"
+    return _INVALID_IN_NAMES.sub("_", name).strip(". ") or "_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,7 +450,7 @@ def _decode_in_place(codes: Values, meaning: Values) -> Ints:
 
     numpy makes 8 bytes of each code, so it sees a block of rows at a time: a large frame fits in memory.
     """
-    rows = max(1, _BLOCK // max(1, codes.shape[1]))
+    rows = max(1, _PIXELS_PER_BLOCK // max(1, codes.shape[1]))
     area = np.zeros(len(meaning), np.int64)
     for first in range(0, len(codes), rows):
         block = codes[first : first + rows]

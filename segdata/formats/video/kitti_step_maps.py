@@ -45,9 +45,9 @@ from segdata.formats.video.kitti_step import LOSSES
 
 VOID = 255
 TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy
-_TRACKED = frozenset({"person", "car"})  # the others have no instances in STEP
-_MERGED = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
-_ALSO = {"person": "pedestrian"}  # as MOTS calls it
+_TRACKED_NAMES = frozenset({"person", "car"})  # the others have no instances in STEP
+_MOTCHALLENGE_NAMES = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
+_MOTS_NAMES = {"person": "pedestrian"}  # as MOTS calls it
 
 
 def _benchmark(labels: Mapping[int, Category]) -> Taxonomy:
@@ -57,7 +57,7 @@ def _benchmark(labels: Mapping[int, Category]) -> Taxonomy:
                 Category(
                     id=number,
                     name=label.name,
-                    kind="thing" if label.name in _TRACKED else "stuff",
+                    kind="thing" if label.name in _TRACKED_NAMES else "stuff",
                     color=label.color,
                     parent=label.parent,
                 )
@@ -72,7 +72,7 @@ _TRAINED = {number: LABELS.by_id()[id_] for number, id_ in TRAINED.items()}
 _BY_NAME = {label.name: label for label in _TRAINED.values()}
 BENCHMARKS = {
     "kitti": _benchmark(_TRAINED),
-    "motchallenge": _benchmark({number: _BY_NAME[name] for number, name in enumerate(_MERGED)}),
+    "motchallenge": _benchmark({number: _BY_NAME[name] for number, name in enumerate(_MOTCHALLENGE_NAMES)}),
 }
 _CHOICES = (*BENCHMARKS, TAXONOMY)
 
@@ -114,7 +114,9 @@ def _benchmark_classes(
     """A benchmark's classes; in the user's taxonomy the first category of kind void stands for void."""
     given_names = set() if taxonomy is None else taxonomy.by_name().keys()
     names = {
-        item.id: _ALSO[item.name] if item.name not in given_names and _ALSO.get(item.name) in given_names else item.name
+        item.id: _MOTS_NAMES[item.name]
+        if item.name not in given_names and _MOTS_NAMES.get(item.name) in given_names
+        else item.name
         for item in benchmark.categories
         if item.id != VOID or (void is None and not is_unlabelled)
     }
@@ -125,7 +127,7 @@ def _benchmark_classes(
 
 def _guess_benchmark(root: Path, classes: set[int]) -> str:
     """The benchmark whose classes these are: only KITTI-STEP has more than seven."""
-    kitti_only = set(range(len(_MERGED), len(_TRAINED)))
+    kitti_only = set(range(len(_MOTCHALLENGE_NAMES), len(_TRAINED)))
     if classes & kitti_only:
         return "kitti"
     raise UnreadableError(
@@ -148,7 +150,7 @@ def _step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[in
         check_choice("labels", labels, _CHOICES)
     for benchmark, classes in BENCHMARKS.items():
         number = {category.name: category.id for category in classes.categories if category.kind != "void"}
-        number |= {_ALSO[name]: id_ for name, id_ in number.items() if name in _ALSO}
+        number |= {_MOTS_NAMES[name]: id_ for name, id_ in number.items() if name in _MOTS_NAMES}
         missing = [category.name for category in categories if category.name not in number]
         taken = [number[category.name] for category in categories if category.name in number]
         if labels == benchmark and (missing or len(set(taken)) < len(taken)):

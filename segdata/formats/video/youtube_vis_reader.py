@@ -218,7 +218,7 @@ def split_of(path: Path) -> str | None:
 
 
 _NULL = Raw(b"null")
-_MAX_ABSENT = 8  # bytes of what says that a track is not in a frame: null, or an empty list
+_MAX_ABSENT_BYTES = 8  # bytes of what says that a track is not in a frame: null, or an empty list
 
 
 class _TrackItem(msgspec.Struct, gc=False, kw_only=True):
@@ -312,7 +312,7 @@ def _read_tracks(document: Document, videos: Videos, categories: Categories) -> 
         if _belongs(i, tracks, document, videos, categories):
             more[i] = further[i]
             positions = [
-                k for k, raw in enumerate(track.segmentations) if len(raw) > _MAX_ABSENT or not _is_absent(raw)
+                k for k, raw in enumerate(track.segmentations) if len(raw) > _MAX_ABSENT_BYTES or not _is_absent(raw)
             ]
             segments += _segments(i, tracks, positions, document, videos)
             positions_of += [(i, k) for k in positions]

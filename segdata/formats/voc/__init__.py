@@ -39,7 +39,7 @@ CHECKED = (
 )
 READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
 _OFFICIAL = re.compile(r"(^|/)(\d{4}_)?\d{6}\.\w+$")  # 2007_000032, in VOC2007 000032
-_TRIED, _CLASSES, _VOID = 12, 20, 255  # masks that are decoded; VOC's classes; what borders are
+_N_SAMPLED, _N_CLASSES, _VOID = 12, 20, 255  # masks that are decoded; VOC's classes; what borders are
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
 
 
@@ -63,7 +63,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 def _hold_other_values(probe: FileProbe, masks: list[re.Match[str]]) -> bool:
     """Whether grey masks that no file explains hold values that VOC has no class for, or 0 and 255 alone."""
     explained = probe.matching(r"(^|/)(labelmap\.txt|class_names\.txt|taxonomy\.ya?ml|segdata\.ya?ml|images\.csv)$")
-    names = [match.string for match in masks[:_TRIED]]
+    names = [match.string for match in masks[:_N_SAMPLED]]
     if explained or any(_OFFICIAL.search(name) for name in names):
         return False
     if any(probe.head(name)[24:26] != b"\x08\x00" for name in names[:1]):  # the first is no grey PNG of 8 bits
@@ -77,7 +77,7 @@ def _hold_other_values(probe: FileProbe, masks: list[re.Match[str]]) -> bool:
         with suppress(OSError):
             mask = decode_mask(probe.path(name))
             values |= set() if mask.coloured else set(np.unique(mask.values).tolist())
-    return max(values - {_VOID}, default=0) > _CLASSES or values == {0, _VOID}
+    return max(values - {_VOID}, default=0) > _N_CLASSES or values == {0, _VOID}
 
 
 read = ImportedOnCall("segdata.formats.voc.dataset:open_voc")

@@ -30,13 +30,13 @@ COLUMNS: dict[str, tuple[str, type]] = {
     "track_id": ("track_id", int),
     "is_crowd": ("iscrowd", bool),
 }
-_SIDES = ["xmin", "ymin", "xmax", "ymax"]
-_MOST = 2**31  # of a number of pixels
-_LEAST = ["name", "bndbox"]  # the elements that every object has
+_SIDE_TAGS = ["xmin", "ymin", "xmax", "ymax"]
+_MAX_COORDINATE = 2**31  # of a number of pixels
+_REQUIRED_TAGS = ["name", "bndbox"]  # the elements that every object has
 Box = tuple[float, float, float, float]
 Attributes = list[dict[str, str]]  # of each segment: name -> JSON text
-_FLAG = {"0": "false", "1": "true"}
-_PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
+_FLAG_JSON = {"0": "false", "1": "true"}
+_PYTHON_FLAG_JSON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 _SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
 _FLAG_TEXT = {"false": "0", "true": "1"}
 
@@ -87,7 +87,7 @@ class _MalformedError(Exception):
 
 def _read_object(element: Element, place: str) -> BoxedObject:
     """One object; raises _MalformedError."""
-    if [child.tag for child in element] == _LEAST and (name := element[0].text) and name.strip():
+    if [child.tag for child in element] == _REQUIRED_TAGS and (name := element[0].text) and name.strip():
         return BoxedObject(name, _read_box(element[1], f"{place}/bndbox"), place)
     name, box = element.findtext("name"), element.find("bndbox")
     if not name or not name.strip():
@@ -118,12 +118,13 @@ def _child_attributes(child: Element, place: str) -> dict[str, str]:
     """The attributes in a child of an object: name -> JSON text."""
     text = child.text or ""
     if child.tag in _FLAGS:
-        if text.strip() not in _FLAG:
+        if text.strip() not in _FLAG_JSON:
             raise _MalformedError(f"{child.tag} is {text.strip()!r}, must be 0 or 1", place)
-        return {child.tag: _FLAG[text.strip()]}
+        return {child.tag: _FLAG_JSON[text.strip()]}
     if child.tag == "actions":
         return {
-            element.tag: _FLAG.get((element.text or "").strip(), json_text(element.text or "")) for element in child
+            element.tag: _FLAG_JSON.get((element.text or "").strip(), json_text(element.text or ""))
+            for element in child
         }
     if child.tag == "attributes":
         return {
@@ -137,7 +138,7 @@ def _child_attributes(child: Element, place: str) -> dict[str, str]:
 
 
 def _read_box(element: Element, place: str) -> Box:
-    left, top, right, bottom = _corners(element) or (_number(element, side, place) for side in _SIDES)
+    left, top, right, bottom = _corners(element) or (_number(element, side, place) for side in _SIDE_TAGS)
     if right < left or bottom < top:
         raise _MalformedError(f"the box {left:g}, {top:g} to {right:g}, {bottom:g} is inverted", place)
     return left - 1, top - 1, right - left + 1, bottom - top + 1
@@ -150,9 +151,11 @@ def _corners(element: Element) -> Box | None:
         left, top, right, bottom = (float(side.text or "") for side in (x0, y0, x1, y1))
     except ValueError:
         return None
-    if [x0.tag, y0.tag, x1.tag, y1.tag] != _SIDES:
+    if [x0.tag, y0.tag, x1.tag, y1.tag] != _SIDE_TAGS:
         return None
-    sound = -_MOST <= left <= right <= _MOST and -_MOST <= top <= bottom <= _MOST
+    sound = (
+        -_MAX_COORDINATE <= left <= right <= _MAX_COORDINATE and -_MAX_COORDINATE <= top <= bottom <= _MAX_COORDINATE
+    )
     return (left, top, right, bottom) if sound else None
 
 
@@ -162,7 +165,7 @@ def _number(element: Element, side: str, place: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or abs(number) > _MOST:
+    if not math.isfinite(number) or abs(number) > _MAX_COORDINATE:
         raise _MalformedError(f"{side} is {text!r}, a number of pixels is needed", f"{place}/{side}")
     return number
 
@@ -177,7 +180,7 @@ def json_text(text: str) -> str:
     try:
         msgspec.json.decode(stripped)
     except msgspec.DecodeError:
-        return _PYTHON.get(stripped) or encode_json(stripped)
+        return _PYTHON_FLAG_JSON.get(stripped) or encode_json(stripped)
     return stripped
 
 

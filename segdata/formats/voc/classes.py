@@ -45,7 +45,7 @@ from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_pr
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
 MOST_OBJECTS = 254  # classes of a dataset, and objects of an image
 VOC = load_preset("voc")
-_TRIED = 8  # masks that are decoded to see whether they have void
+_N_SAMPLED = 8  # masks that are decoded to see whether they have void
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
@@ -165,8 +165,8 @@ def palette_image(pixels: NDArray[np.uint8], palette: bytes) -> Image.Image:
 
 BORDER = -1  # in place of an object's number
 _INDEX = {pack_color(voc_color(value)): value for value in range(256)}
-_MANY = 32  # more strange colours than this in one image come from smoothing
-_STRANGE = -2
+_MAX_UNKNOWN_COLORS = 32  # more strange colours than this in one image come from smoothing
+_UNKNOWN_COLOR = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +284,8 @@ def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]
     if not mask.coloured:
         border = (runs.value == VOID) & (mask.values.dtype == np.uint8)
         return np.where(border, BORDER, np.maximum(runs.value, 0)), []
-    number = np.array([_INDEX.get(value, _STRANGE) for value in runs.value.tolist()], np.int64)
-    unknown = np.flatnonzero(number == _STRANGE)
+    number = np.array([_INDEX.get(value, _UNKNOWN_COLOR) for value in runs.value.tolist()], np.int64)
+    unknown = np.flatnonzero(number == _UNKNOWN_COLOR)
     number[number == VOID] = BORDER
     number[unknown] = 0
     return number, _strange_colors(runs, unknown)
@@ -293,7 +293,7 @@ def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]
 
 def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
     """SEG009 for each colour that VOC's palette lacks, or one SEG010 if they come from smoothing."""
-    if len(rows) > _MANY:
+    if len(rows) > _MAX_UNKNOWN_COLORS:
         pixels = int(runs.area[rows].sum())
         x, y = runs.first_pixel(int(rows[0]))
         message = f"{count_noun(len(rows), 'colour')} of objects are not in VOC's palette ({pixels:,} px)"
@@ -348,7 +348,7 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks
     masks : those of the classes, whose names tell whether this is VOC itself
     """
     meaning = _class_map(folder, taxonomy, kind, masks)
-    return replace(meaning, greys=_are_greys(meaning, spread_sample(masks, _TRIED)))
+    return replace(meaning, greys=_are_greys(meaning, spread_sample(masks, _N_SAMPLED)))
 
 
 def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks: Sequence[Path]) -> ClassMap:
@@ -360,7 +360,7 @@ def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, mask
     if any(_is_official_name(path.stem) for path in masks):
         return _map_by_ids(VOC, True)
     named, reading = VOC, "read as VOC's (1 aeroplane, 2 bicycle …); if they are others"
-    if not _have_void(spread_sample(masks, _TRIED)):
+    if not _have_void(spread_sample(masks, _N_SAMPLED)):
         # VOC draws a border of void around every object: without it, these are classes of somebody else.
         named = msgspec.structs.replace(VOC, categories=tuple(map(_numbered, VOC.categories)))
         reading = "numbered (category_1, category_2 …); to name them"

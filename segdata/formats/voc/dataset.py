@@ -86,12 +86,12 @@ from segdata.formats.voc.classes import (
 
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
-_UNIONS = frozenset({"trainval", NO_SPLIT})  # they repeat other lists
-_PAIR = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
+_UNION_LISTS = frozenset({"trainval", NO_SPLIT})  # they repeat other lists
+_SBD_LINE = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
 CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES, "images")  # convert --copy-images writes to the second
 Columns = dict[str, list[object]]
-_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
+_CLASS_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _read_lists(
     """
     defects: list[Defect] = []
     lists: dict[Path, list[_ListLine]] = {}
-    for path in sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name)):
+    for path in sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNION_LISTS, path.name)):
         try:
             lists[path] = list(_read_lines(path, masked))
         except SegdataError as error:
@@ -182,7 +182,7 @@ def _line_defects(
                 yield defect("SEG002", f"{line.stem!r} is listed but has no mask")
         elif before.path == line.path:
             yield defect("SEG008", f"{line.stem!r} is already listed in line {before.number} of {before.path.name}")
-        elif line.path.stem not in _UNIONS and _base(line.path, base_of) != _base(before.path, base_of):
+        elif line.path.stem not in _UNION_LISTS and _base(line.path, base_of) != _base(before.path, base_of):
             message = f"it is in {before.path.name} (line {before.number}) and in {line.path.name}: in two splits"
             yield defect("SEG304", message, lost=False)
 
@@ -197,7 +197,7 @@ def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
         path: base
         for path in stems
         for base in sorted(stems, key=lambda base: -len(base.stem))  # the shortest name counts
-        if path.stem not in _UNIONS and path.stem.startswith(base.stem) and stems[base] < stems[path]
+        if path.stem not in _UNION_LISTS and path.stem.startswith(base.stem) and stems[base] < stems[path]
         if stems[base]
     }
 
@@ -205,7 +205,7 @@ def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
 def _masks_elsewhere(folder: Path, lines: Sequence[_ListLine], masked: Container[str]) -> str | None:
     """The other usual folder of class masks that has one for each listed image that lacks it; None if there is none."""
     stems = {line.stem for line in lines if line.stem not in masked}
-    named = (name for name in _FOLDERS if stems and (folder / name).is_dir())
+    named = (name for name in _CLASS_FOLDERS if stems and (folder / name).is_dir())
     return next((name for name in named if _by_stem(folder / name).keys() >= stems), None)
 
 
@@ -213,7 +213,7 @@ def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
     """The images that a list names, in VOC's form (a stem a line) or SBD's (image and mask)."""
     for number, text in enumerate(read_utf8(path).split("\n"), 1):
         line = text.rstrip("\r")
-        pair = _PAIR.fullmatch(line.strip())
+        pair = _SBD_LINE.fullmatch(line.strip())
         stem = pair[1] if pair else line if line in known_stems else line.strip()
         if stem and not stem.startswith("#"):
             extension = PurePosixPath(stem).suffix
@@ -237,7 +237,7 @@ def _voc_folder(root: Path, classes: str) -> Path:
     Raises UnreadableError if there is none, or several.
     """
     levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
-    names = (classes, *_FOLDERS)  # another dataset may have another of the usual names
+    names = (classes, *_CLASS_FOLDERS)  # another dataset may have another of the usual names
     with_masks = ([path for path in level if any((path / name).is_dir() for name in names)] for level in levels)
     folders = next((level for level in with_masks if any((path / classes).is_dir() for path in level)), [])
     if not folders:
@@ -504,13 +504,13 @@ def _class_folder(request: ReadRequest) -> str:
     if "classes" in request.options:
         return str(request.options["classes"])
     places = ("", "*/", "*/*/")
-    names = (name for place in places for name in _FOLDERS if any(request.root.glob(f"{place}{name}/")))
+    names = (name for place in places for name in _CLASS_FOLDERS if any(request.root.glob(f"{place}{name}/")))
     return next(names, CLASSES)
 
 
 # What XML files hold of objects, as columns and as kinds of loss.
-_OF_OBJECTS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
-_OBJECT_KINDS: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", "source", "track"})
+_XML_COLUMNS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
+_XML_LOSSES: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", "source", "track"})
 Pixels = NDArray[np.uint8]
 
 
@@ -566,7 +566,7 @@ class _VocWriter:
             count_losses(batch, self.losses, LOSSES, INDEXED)
             count_category_mask_losses(batch, index, self.losses)
             return []
-        count_losses(batch, self.losses, LOSSES, INDEXED | _OF_OBJECTS)
+        count_losses(batch, self.losses, LOSSES, INDEXED | _XML_COLUMNS)
         self._count_void(batch, index == VOID)
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
@@ -579,7 +579,7 @@ class _VocWriter:
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
         """Count the data of void segments, which have no box, and void segments that become one."""
         void_segments = batch.take_segments(np.flatnonzero(void))
-        count_losses(void_segments, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
+        count_losses(void_segments, self.losses, _XML_LOSSES, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
         rows = np.flatnonzero(void & in_first_annotation(batch) & (areas > 0))
         annotation = batch.segment_annotation[rows]

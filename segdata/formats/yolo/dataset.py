@@ -51,12 +51,12 @@ from segdata.formats.yolo.lines import (
     single_rings,
 )
 
-_OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
+_SIDECARS = frozenset({"taxonomy.yaml", "segdata.yaml"})
 _SPLITS = ("train", "val", "test")
 _MAX_CLASSES = 100_000
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 _Missing = Literal["unannotated", "background"]
-_NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
+_OTHER_TEXTS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _yaml_file(root: Path) -> Path | None:
     """The file that names the classes; None if there is none."""
     if (root / "data.yaml").is_file():
         return root / "data.yaml"
-    paths = [path for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if path.name not in _OURS]
+    paths = [path for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if path.name not in _SIDECARS]
     paths = [path for path in paths if path.is_file() and re.search(rb"(?m)^names\s*:", path.read_bytes()[:1_000_000])]
     if len(paths) > 1:
         shown = ", ".join(path.name for path in paths)
@@ -278,7 +278,7 @@ def _find_labels(root: Path) -> dict[str, Path]:
         check_path_name(path)
         if any(part == "labels" or _is_numbered(root, part, place) for part in PurePosixPath(place).parts[:-1]):
             inside[_key(place, "labels")] = path
-        elif not path.name.lower().startswith(_NO_LABELS):
+        elif not path.name.lower().startswith(_OTHER_TEXTS):
             outside[_key(place, "labels")] = path
     return inside or outside
 
@@ -426,7 +426,7 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
 
 
 _YOLO = Tool("yolo-seg", "cv2", NOTATION)
-_ALL = "images.txt"
+_IMAGE_LIST = "images.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,7 +460,7 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
             written.rows.append(image.index_row(label if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, written.rows, videos=True)
     files = _write_lists(target, written.lists)
-    write_data_yaml(target, {**train_and_val(files, _ALL), **files}, list(names.values()))
+    write_data_yaml(target, {**train_and_val(files, _IMAGE_LIST), **files}, list(names.values()))
 
 
 def _label_path(image: ImageSegments, taken: dict[str, str]) -> str:
@@ -555,7 +555,7 @@ def _write_lists(target: Path, lists: dict[str | None, list[str]]) -> dict[str, 
     files = {}
     for split, images in sorted(lists.items(), key=lambda item: item[0] or ""):
         usable = split in ("train", "val", "test")
-        name = f"{split}.txt" if usable else _ALL
+        name = f"{split}.txt" if usable else _IMAGE_LIST
         with (target / name).open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(f"./images/{image}\n" for image in images)
         files[str(split) if usable else "train"] = name

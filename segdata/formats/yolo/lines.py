@@ -21,10 +21,10 @@ from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.safe_parsers import BOM
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
-_STEPS = 32  # within a pixel, where rings may pass without meeting
-_LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
-_FEWEST = 3  # points of a ring
-_TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
+_STEPS_PER_PIXEL = 32  # positions at which rings may pass without meeting
+_LAST_STEP = _STEPS_PER_PIXEL // 2 - 1  # below 0.5: Ultralytics truncates, others round
+_MIN_POINTS = 3  # of a ring
+_TOLERANCE = 0.01  # beyond the frame, as in Ultralytics' verify_image_label (ultralytics/data/utils.py)
 
 
 def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
@@ -81,13 +81,13 @@ def single_rings(runs: Runs, height: Ints) -> list[Floats]:
             continue
         xy, ring, _, _ = kernels.borders(np.ascontiguousarray(bitmap.mask, np.uint8))
         rings = [_pad(points) for points in np.split(xy, ring[1:-1])]
-        single.append(bridge_rings(_separate(rings)) / _STEPS + [bitmap.x, bitmap.y])
+        single.append(bridge_rings(_separate(rings)) / _STEPS_PER_PIXEL + [bitmap.x, bitmap.y])
     return single
 
 
 def _pad(ring: NDArray[np.int32]) -> NDArray[np.int32]:
     """The ring, with its last point repeated if it has fewer than three."""
-    return np.concatenate([ring, np.repeat(ring[-1:], max(_FEWEST - len(ring), 0), axis=0)])
+    return np.concatenate([ring, np.repeat(ring[-1:], max(_MIN_POINTS - len(ring), 0), axis=0)])
 
 
 def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
@@ -95,8 +95,8 @@ def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
     points = np.concatenate(rings).astype(np.int64)
     _, pixel = np.unique(points[:, 0] << 32 | points[:, 1], return_inverse=True)
     time = _occurrences(pixel)
-    within = np.stack([1 + time % (_LAST - 1), 1 + time * time % _LAST], axis=1)
-    apart = (points * _STEPS + np.minimum(within, _LAST)).astype(np.int32)
+    within = np.stack([1 + time % (_LAST_STEP - 1), 1 + time * time % _LAST_STEP], axis=1)
+    apart = (points * _STEPS_PER_PIXEL + np.minimum(within, _LAST_STEP)).astype(np.int32)
     return np.split(apart, np.cumsum([len(ring) for ring in rings])[:-1])
 
 
@@ -169,7 +169,7 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
             message = f"{shown!r} has commas in its numbers; write points (0.5); left out"
         with suppress(ValueError):
             values = [float(word) for word in words[1:]]
-            if len(values) >= 2 * _FEWEST:
+            if len(values) >= 2 * _MIN_POINTS:
                 name = words[0][:40].decode("utf-8", "backslashreplace")
                 message = f"the class is a name, {name!r}, where YOLO has its number"
                 far = next((value for value in values if abs(value) > 1 + _TOLERANCE), None)

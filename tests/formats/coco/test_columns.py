@@ -92,8 +92,8 @@ def everything(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("portion", [50, 10**9])
 def test_damaged_documents_are_read_as_item_by_item(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "_PORTION", portion)
-    monkeypatch.setattr(columns, "_MAPPED", 1 if portion == 50 else 10**9)
+    monkeypatch.setattr(columns, "_SCANNED_BYTES", portion)
+    monkeypatch.setattr(columns, "_MIN_MAPPED_BYTES", 1 if portion == 50 else 10**9)
     scanned = documents._scanned_document
     n_scanned = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def test_blanks_longer_than_a_portion(between: bytes, tmp_path: Path, monkeypatc
     text = json.dumps(SOUND).encode().replace(b"[{", b"[" + b" " * 200 + b"{").replace(b"}, {", b"}" + between + b"{")
     path = write_document(tmp_path, text)
     whole = everything(path)
-    monkeypatch.setattr(columns, "_PORTION", 50)
+    monkeypatch.setattr(columns, "_SCANNED_BYTES", 50)
     assert scanned_document(path) is not None
     assert everything(path) == whole
 
@@ -159,7 +159,7 @@ def test_annotations_find_their_images_by_close_and_by_distant_ids(ids: list[int
 
 
 def test_a_mapped_file_that_is_replaced_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "_MAPPED", 1)
+    monkeypatch.setattr(columns, "_MIN_MAPPED_BYTES", 1)
     source = opened(tmp_path, images=IMAGES, annotations=ANNOTATIONS)
     assert isinstance(source.items, ScannedItems)
     assert source.items.scanned.file.mapping is not None
@@ -180,7 +180,7 @@ def long_document() -> dict[str, Any]:
 @pytest.mark.parametrize("left", [0, 1, 4096, 100_000, 250_000, 390_000])
 def test_a_mapped_file_that_is_cut_is_refused(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last pages are gone: to read them would end the process."""
-    monkeypatch.setattr(columns, "_MAPPED", 1)
+    monkeypatch.setattr(columns, "_MIN_MAPPED_BYTES", 1)
     monkeypatch.setattr(instances_reader, "segments_per_chunk", lambda n_segments, height: 500)
     source = opened(tmp_path, **long_document())
     first, *_, last = source.chunks()
@@ -194,8 +194,8 @@ def test_a_mapped_file_that_is_cut_is_refused(left: int, tmp_path: Path, monkeyp
 def test_a_mapped_file_that_is_cut_while_it_is_opened_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "_MAPPED", 1)
-    monkeypatch.setattr(columns, "_PORTION", 20_000)
+    monkeypatch.setattr(columns, "_MIN_MAPPED_BYTES", 1)
+    monkeypatch.setattr(columns, "_SCANNED_BYTES", 20_000)
     path = write_document(tmp_path, document(**long_document()))
     scan, calls = kernels.scan_items, []
 
@@ -213,7 +213,7 @@ def test_a_mapped_file_that_is_cut_while_it_is_opened_is_refused(
 def test_a_mapped_file_that_is_written_again_in_place_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "_MAPPED", 1)
+    monkeypatch.setattr(columns, "_MIN_MAPPED_BYTES", 1)
     source = opened(tmp_path, images=IMAGES, annotations=ANNOTATIONS)
     path = source.items.scanned.file.path
     path.write_bytes(path.read_bytes().replace(b"1", b"2"))
@@ -227,7 +227,7 @@ def test_other_bus_errors_end_the_process_as_before(fault: str, tmp_path: Path) 
     program = f"""if True:
         import mmap, os, pathlib, signal, sys
         from segdata.formats.coco import columns
-        columns._MAPPED = 1
+        columns._MIN_MAPPED_BYTES = 1
         path = pathlib.Path({str(tmp_path)!r}, "a")
         path.write_bytes(bytes(9000))
         ours = columns.FileBytes.read(path)
