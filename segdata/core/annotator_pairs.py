@@ -1,4 +1,4 @@
-"""Annotator pairs: what was measured of annotators' work on the same images, as tables."""
+"""Annotator pairs: tables of measurements that compare annotators of the same images."""
 
 from dataclasses import dataclass, field
 
@@ -15,9 +15,9 @@ class AnnotatorPairs:
     """Tables with one row per thing, numbered from 0 over the whole panel.
 
     `category`, `category_a`, `category_b` are positions in `categories`; -1: none (unlabelled). `a`, `b` of `pairs` are
-    positions in `annotators`, a < b. A case is an image, or a volume with all its slices, whose pixels are voxels.
-    Pixels that either annotator of a pair labels void are left out everywhere, and so are categories that only one of
-    them had to annotate.
+    positions in `annotators`, a < b. A case is an image, or a volume with all its slices; pixels of a volume are
+    voxels. Pixels that either annotator of a pair labels void are left out everywhere, and so are categories that only
+    one of them had to annotate.
     """
 
     annotators: tuple[str, ...]  # their names, as the panel orders them

@@ -1,6 +1,6 @@
-"""Atomic files: a file is complete or absent, also after a crash, and programs that write at the same time do no harm.
+"""Atomic files: a file is complete or absent, even after a crash or when several programs write it at the same time.
 
-All that segdata writes is made under a hidden name that no other program has, and is moved into place at the end.
+segdata writes every file under a hidden, unique name, and moves it into place at the end.
 """
 
 import errno
@@ -30,7 +30,7 @@ def unique_token() -> str:
 
 
 def hidden_stem(name: str) -> str:
-    """How hidden names of a file begin; a long name is cut, and told from others by a check sum.
+    """The prefix of the hidden names of a file; a long name is cut, and gets a checksum that keeps it unique.
 
     >>> hidden_stem("coco.json")
     '.coco.json'
@@ -78,7 +78,7 @@ def os_reason(error: OSError) -> str:
 
 
 def sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to disk; does nothing where the system has no such thing for folders.
+    """Flush a file, or the entries of a folder, to disk; does nothing for a folder on a system that cannot flush one.
 
     Raises OSError if the disk reports that it is full or broken.
     """
@@ -133,9 +133,9 @@ def place(made: Path, path: Path) -> None:
 
 @contextmanager
 def lock_target(path: Path) -> Iterator[bool]:
-    """Keep other programs from writing to a target meanwhile; the system frees the lock of a program that was killed.
+    """Lock a target against other programs while the block runs; the system frees the lock of a killed program.
 
-    Yields whether the lock holds; False where the system or the disk has no locks. Raises SegdataError
+    Yields whether the lock is held; False where the system or the disk has no locks. Raises SegdataError
     if another program has the lock, and OSError if the folder cannot be written.
     """
     file_path = path.with_name(f"{hidden_stem(path.name)}.lock")

@@ -1,4 +1,4 @@
-"""Batch: many images at once with everything that was drawn on them, and operations on batches."""
+"""Batch: many images with their annotations, segments and pixels, and operations on batches."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS,
 
 @dataclass(frozen=True)  # no slots: what follows from the tables is kept
 class Batch:
-    """Images, the annotations on them, their segments, and the runs of all segments.
+    """Images with their annotations and segments, and the runs of all segments.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Batch:
 
     @property
     def n_segments(self) -> int:
-        """How many segments there are."""
+        """The number of segments."""
         return int(self.segments.num_rows)
 
     @cached_property
@@ -86,7 +86,7 @@ class Batch:
 
     @cached_property
     def annotation_line(self) -> NumberLine:
-        """The number line of the annotations: each is a frame of its own, so annotators never overlap."""
+        """The number line in which each annotation is a frame of its own, so that annotators never overlap."""
         height, width = self.image_size
         return NumberLine.from_sizes(height[self.annotation_image], width[self.annotation_image])
 
@@ -115,7 +115,7 @@ class Batch:
 
 
 def concatenate_batches(batches: list[Batch]) -> Batch:
-    """All batches as one, in order."""
+    """Join batches into one, in order."""
     if not batches:
         return Batch.empty()
     n_images = np.cumsum([0] + [batch.images.num_rows for batch in batches])
@@ -151,10 +151,10 @@ def integer_column(column: pa.ChunkedArray) -> Ints:
 
 
 def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
-    """The batch with `image` (n_images,) as the new row of each image, counted from 0 without a gap.
+    """Merge images: `image` (n_images,) is the new row of each image, counted from 0 without a gap.
 
-    Rows that become one image keep the columns of the first. Annotations keep their order on it.
-    Also returns the former rows of the annotations.
+    A merged image has the columns of the first of its rows. Annotations of an image keep their order.
+    Returns the batch, and for each of its annotations the former row.
     """
     _, first = np.unique(image, return_index=True)
     of_annotation = image[batch.annotation_image]
@@ -182,7 +182,7 @@ BoolMask = NDArray[np.bool_]
 
 
 def replace_runs(batch: Batch, rows: Ints, drawn: Runs) -> Batch:
-    """The batch with other pixels for some segments, which no longer know the polygons that they came from.
+    """The batch with other pixels for some segments, whose polygons are removed.
 
     `drawn` has the owners 0, 1, … for `rows` (ascending).
     """
@@ -195,7 +195,7 @@ def replace_runs(batch: Batch, rows: Ints, drawn: Runs) -> Batch:
 
 
 def clear_declared(segments: pa.Table, rows: Ints, *more: str) -> pa.Table:
-    """The segments without what their file declares of some of them: area and box, and the columns `more`."""
+    """Clear for some segments the area and box that their file declares, and the columns `more`."""
     gone = np.isin(np.arange(segments.num_rows), rows)
     for name in ("declared_area", "declared_bbox", *more):
         column = segments[name].combine_chunks()
@@ -204,7 +204,7 @@ def clear_declared(segments: pa.Table, rows: Ints, *more: str) -> pa.Table:
 
 
 def runs_to_mask(runs: Runs, height: int, width: int) -> BoolMask:
-    """The pixels of runs of one image as a picture (height, width)."""
+    """Runs of one image as a mask (height, width)."""
     change = np.zeros(height * width + 1, np.int64)
     np.add.at(change, runs.start, 1)
     np.add.at(change, runs.start + runs.length, -1)
@@ -212,7 +212,7 @@ def runs_to_mask(runs: Runs, height: int, width: int) -> BoolMask:
 
 
 def mask_to_runs(picture: BoolMask) -> Runs:
-    """The pixels of a picture (height, width) as runs of owner 0."""
+    """A mask (height, width) as runs of owner 0."""
     columns = np.pad(picture.T, ((0, 0), (1, 1))).astype(np.int8)
     step = np.diff(columns, axis=1)
     x, top = np.nonzero(step == 1)
@@ -221,11 +221,11 @@ def mask_to_runs(picture: BoolMask) -> Runs:
 
 
 def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
-    """The batch without what lies outside its images' regions of interest, and those regions for each annotation.
+    """Clip a batch to its images' regions of interest; returns it with the region of each annotation.
 
-    None stands for regions where no image has one. Segments that lose all of their pixels are left out; those that lose
+    The regions are None if no image has one. Segments that lose all their pixels are left out; those that lose
     some also lose their rings and declared values, which describe the whole. A region that is not a valid RLE of its
-    image's size limits nothing, and is SEG005.
+    image's size is ignored and becomes a defect (SEG005).
     """
     column = batch.images["roi"].combine_chunks()
     if column.null_count == len(column):
@@ -241,7 +241,7 @@ def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
 
 
 def clip_runs(runs: Runs, frame: Rows | Ints, limits: Runs, line: NumberLine, n_owners: int) -> Runs:
-    """The pixels of `runs` that lie in `limits`, whose owners are the frames of `line`; `frame` is each owner's."""
+    """Clip `runs` to `limits`, which are owned by frames of `line`; `frame` (n_owners,) is the frame of each owner."""
     a = SweepRuns.from_runs(runs, line, frame)
     b = SweepRuns.from_runs(limits, line, np.arange(len(line.base), dtype=np.int64))
     owner, _, start, length = a.strips_with(b)

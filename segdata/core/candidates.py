@@ -1,4 +1,4 @@
-"""Candidates: labels that models contradict which never saw the image, as rows that rules filter."""
+"""Candidates: labels that a model contradicts, which was not trained on their image, as rows that rules filter."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +24,7 @@ def excludes_nothing(low: float, high: float) -> bool:
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """Everything in a dataset that may be wrong, with the probability that it is."""
+    """All labels of a dataset that may be wrong, with the probability that they are."""
 
     # annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra", "category",
     # "boundary", "merge", "split" or "shift"), probability (that the label is wrong), low, high (its 95 % interval, as
@@ -89,7 +89,7 @@ class Candidate(NamedTuple):
 
     @property
     def verb_be(self) -> str:
-        """The verb of the message, as certain as the probability: of a segment, or of some pixels."""
+        """The words "is probably", "are probably" or "may be", by the probability, and by segment or pixels."""
         return f"{'is' if self.whole else 'are'} probably" if self.probability >= LIKELY_ERROR else "may be"
 
     @property
@@ -135,7 +135,7 @@ _COLUMNS = (
 
 
 def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> Iterator[Candidate]:
-    """The suspects of one type that are flagged, at or above a probability."""
+    """The flagged candidates of one type, at or above a probability."""
     if tables.candidates is None:
         return
     rows, segments = tables.candidates.suspects, tables.segments

@@ -1,8 +1,8 @@
-"""Cluster: run functions over portions on a Dask cluster; the data alone decide what the portions are.
+"""Cluster: run functions over portions of a dataset on a Dask cluster.
 
-A task is a function that can be pickled and a portion of a dataset. Results come in the order of the portions, so what
-they become does not depend on how many workers there are, nor on which of them is lost: Dask repeats what a lost worker
-has done.
+A task is a function that can be pickled and a portion of a dataset. Only the data decide what the portions are, and
+results come in their order: they depend neither on the number of workers nor on workers that are lost, whose tasks
+Dask repeats.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ _START_WORKER = "start some with `dask worker ADDRESS`"
 
 
 class ClusterError(SegdataError):
-    """The cluster, not the data, keeps a command from running."""
+    """A command cannot run because of the cluster, not of the data."""
 
 
 @dataclass
@@ -57,18 +57,18 @@ class Cluster:
     n_tasks: int = 0  # how many tasks were sent so far
 
     def share(self, value: object) -> "Future":
-        """A value that many tasks take: it travels once to each worker, and survives the loss of any.
+        """Send a value that many tasks take to each worker once; it survives the loss of any worker.
 
-        Functions and classes of a script travel as they are.
+        Functions and classes of a script are sent by value.
         """
         import cloudpickle  # Dask brings it
 
         return self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=False, key=_key("share"))
 
     def submit_all(self, work: Callable[..., object], *portions: Iterable[object], **shared: object) -> "list[Future]":
-        """One future for each portion (or for the portions of several lists, side by side).
+        """Submit `work` for each portion (or each row of several lists of portions); returns the futures.
 
-        `shared`: arguments that all tasks take by name; futures stand for their results.
+        `shared`: arguments that all tasks take by name; a future is replaced by its result.
         """
         columns = [list(portion) for portion in portions]
         self.n_tasks += len(columns[0])
@@ -78,9 +78,9 @@ class Cluster:
     def results(
         self, futures: "Sequence[Future]", seen: Callable[[int], None] = lambda row: None
     ) -> list[Any]:  # Any: what tasks return
-        """The results of some futures, in order; `seen` is called with the row of each one as it arrives.
+        """The results of some futures, in order; `seen` is called with the row of each result as it arrives.
 
-        Raises what a task raised, and ClusterError where workers were lost again and again, or the scheduler.
+        Raises what a task raised, and ClusterError if the scheduler is lost, or workers are lost again and again.
         """
         from distributed import as_completed
 
@@ -94,7 +94,7 @@ class Cluster:
         return values
 
     def run_ordered(self, work: Callable[..., R], portions: Iterable[T], *shared: object) -> Iterator[R]:
-        """`work(portion, *shared)` for each portion, in order; a few for each thread of the cluster wait at once."""
+        """Yield `work(portion, *shared)` for each portion, in order; a few tasks per thread are queued."""
         waiting: deque[Future] = deque()
         most = 2 * self.n_threads
         for portion in portions:
@@ -114,7 +114,7 @@ class Cluster:
     ) -> "Iterator[tuple[Any, Future]]":  # Any: what `summarise` returns
         """``summarise(work(portion, *shared, **options))`` for each portion, in order, and the future of `work` itself.
 
-        The results of `work` stay with the workers as long as somebody holds their futures; a few wait at once.
+        The results of `work` stay on the workers as long as their futures are referenced; a few tasks are queued.
         """
         waiting: deque[tuple[Future, Future]] = deque()
         most = 2 * self.n_threads
@@ -139,12 +139,12 @@ class Cluster:
 
     @property
     def n_threads(self) -> int:
-        """How many tasks can run at once now; it decides how many wait, never what they are."""
+        """The number of tasks that the cluster can run at once; it decides how many are queued, never what they are."""
         return max(sum(map(int, self.client.nthreads().values())), 1)
 
 
 def _key(name: str) -> str:
-    """A key for Dask that no other task has; its beginning names the work on Dask's dashboard."""
+    """A unique key of a task; Dask's dashboard shows its beginning as the name of the work."""
     return f"segdata-{name.strip('_')}-{unique_token()}"
 
 
@@ -190,7 +190,7 @@ def _open_client(address: str) -> "Client":
 
 
 def _check_workers(client: "Client") -> None:
-    """Raise ClusterError where there is no worker, or one whose segdata is not this one."""
+    """Raise ClusterError if there is no worker, or a worker with another version of segdata."""
     where = client.scheduler.address if client.scheduler is not None else "the cluster"
     try:
         client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
@@ -217,7 +217,7 @@ def _version_error(worker: str, version: str) -> ClusterError:
 
 @contextmanager
 def _cluster_errors() -> Iterator[None]:
-    """Turn what Dask raises into errors with a remedy."""
+    """Turn errors of Dask into ClusterErrors that say what to do."""
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
@@ -237,7 +237,7 @@ def _cluster_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class RemoteDataset:
-    """A dataset as workers open it."""
+    """The description of a dataset that workers open."""
 
     open: Callable[[], OpenDataset]  # opens it again
     fingerprint: str  # of its image ids
@@ -254,7 +254,7 @@ class RemoteDataset:
     def from_dataset(data: OpenDataset) -> "RemoteDataset":
         """Describe an opened dataset so that every worker can open it as a whole.
 
-        Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
+        Raises SegdataError for a dataset in memory, or one that was altered after it was opened.
         """
         opens = recipe_of(data)
         uri = _first_uri(data)
@@ -301,7 +301,7 @@ class RemoteDataset:
             raise _data_error(error) from error
 
     def relative(self, images: pa.Table) -> pa.Table:
-        """The rows of images with the same paths of image files as here."""
+        """The rows of images with their paths relative to the folder `below`."""
         folder = self.folder
         if folder is None:
             return images
@@ -312,7 +312,7 @@ class RemoteDataset:
     def source(self) -> Source:
         """The opened source, in a worker; the same for all tasks of a process.
 
-        Raises SegdataError where it cannot be opened there, or is another one.
+        Raises SegdataError if the worker cannot open it, or finds other images.
         """
         self._prepare_process()
         with _LOCK:
@@ -346,7 +346,7 @@ class RemoteDataset:
 
 
 def _can_travel(reader: PortionReader) -> bool:
-    """Whether a reader can be sent to other processes: one that holds open files or locks cannot."""
+    """Whether a reader can be pickled; a reader that holds open files or locks cannot."""
     import cloudpickle  # Dask brings it
 
     try:
@@ -358,12 +358,12 @@ def _can_travel(reader: PortionReader) -> bool:
 
 @cache
 def _keep_freed_memory() -> None:
-    """Once for each worker: see `keep_freed_memory`."""
+    """Call `keep_freed_memory` once in each worker."""
     keep_freed_memory()
 
 
 def _data_error(problem: object) -> ClusterError:
-    """The error that a worker does not have the data that this machine has."""
+    """The error for a worker that does not have the data of this machine."""
     return ClusterError(
         f"worker {_worker_name()}: {problem}; workers need the data at the same path, on a disk that all share, or "
         "under a URL such as s3://"
@@ -372,7 +372,7 @@ def _data_error(problem: object) -> ClusterError:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Rows of a source's images, and what a worker that has not opened the source needs of them, if it can do so."""
+    """Rows of a source's images, and the data with which a worker can load them without opening the source."""
 
     rows: Ints
     cut: Any = None  # Any: what `Detached.cut` gives
@@ -400,7 +400,7 @@ def _fingerprint(source: Source) -> str:
 
 
 def _strip_folder(folder: str, cell: Any) -> Any:  # Any: a path, channels with paths, or None
-    """A cell of `uri` or `channels` without the folder that paths begin with."""
+    """A cell of `uri` or `channels` with its paths relative to `folder`."""
     if isinstance(cell, list):
         return [{**channel, "uri": _strip_folder(folder, channel["uri"])} for channel in cell]
     return cell.removeprefix(folder) if isinstance(cell, str) else cell

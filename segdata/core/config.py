@@ -1,4 +1,4 @@
-"""Configuration: what segdata.yaml decides about a dataset and its rules."""
+"""Configuration: the settings in segdata.yaml."""
 
 import datetime
 import difflib
@@ -24,7 +24,7 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     annotator: NonEmptyText | None = None
 
     def holds(self, finding: Finding | Defect) -> bool:
-        """Whether a finding, or a defect, lies within the scope."""
+        """Whether a finding or defect is in the scope."""
         return (
             (self.image is None or fnmatch.fnmatchcase(finding.image or "", self.image))
             and (self.category is None or self.category == finding.category)
@@ -51,7 +51,7 @@ Threshold = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # of masks of 8 or 16
 
 
 class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How the values of instance-ID images are read; exactly one of `divisor`, `category`, `table`.
+    """How to read the values of instance-ID images; exactly one of `divisor`, `category`, `table` is set.
 
     `divisor`: value = category id * divisor + instance number. `category`: every value is an instance of this
     category (a name or id). `table`: a CSV or JSON side table with the columns `value` and `category` (and, where
@@ -66,7 +66,7 @@ class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How layer files (one binary or thresholded mask per category or segment) are named.
+    """The names of layer files (one binary or thresholded mask per category or segment).
 
     `pattern` is a path with the fields `{stem}` (of the image), `{category}` and `{instance}`, and `*` for what does
     not matter: `{stem}_{category}.png`, `{category}/{stem}.png`. `category` names the category where the pattern has
@@ -80,7 +80,7 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which images are frames of videos, or slices of volumes, by their names.
+    """Patterns of names by which images are the frames of videos or the slices of volumes.
 
     `pattern` is an image's whole name with the fields `{frame}`, a number, and `{sequence}` (without it all are one),
     and `*` for what does not matter: `{sequence}/{frame}.jpg`. `tracks`: what in the ids of segments is the same object
@@ -95,9 +95,9 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The bar of one category against the gold standard; None: as for all categories.
 
-    `bar`: the least value of the metric; of those of which less is better, such as `hd95`, the largest. `tolerance_px`,
-    `tolerance_mm`: how far apart boundaries of this category may be and still be one, the latter where the spacing of
-    pixels is known.
+    `bar`: the smallest accepted value of the metric, or the largest if less is better, as for `hd95`. `tolerance_px`,
+    `tolerance_mm`: the largest distance at which two boundaries of this category match; the latter applies where the
+    pixel spacing is known.
     """
 
     metric: NonEmptyText | None = None
@@ -107,13 +107,13 @@ class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """The gold standard: the annotator who is the reference, and the scores that the others must reach.
+    """The gold standard: the reference annotator, and the scores that other annotators must reach.
 
     `name`: the reference; `--gold` overrides it. `metric`: for categories without one of their own, a `Metric` or the
     name of a plugin's.
-    `bar`: of all categories together. `each`: of every category that has none of its own. `tolerance_px`,
-    `tolerance_mm`: of boundaries; `--tolerance` and `--tolerance-mm` override them. `categories`: single ones,
-    by name.
+    `bar`: for all categories together. `each`: for every category without a bar of its own. `tolerance_px`,
+    `tolerance_mm`: for boundaries; `--tolerance` and `--tolerance-mm` override them. `categories`: bars of single
+    categories, by name.
     """
 
     name: NonEmptyText | None = None
@@ -125,7 +125,7 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     categories: dict[str, CategoryGold] = msgspec.field(default_factory=dict)
 
     def for_category(self, category: str) -> CategoryGold:
-        """The scores that a category, by name, must reach."""
+        """The bar of a category, by name."""
         own = self.categories.get(category, CategoryGold())
         return msgspec.structs.replace(
             own, metric=own.metric or self.metric, bar=self.each if own.bar is None else own.bar
@@ -133,7 +133,7 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
+    """Known and accepted findings: their code, scope and reason, and the day until which they are accepted."""
 
     code: NonEmptyText
     reason: NonEmptyText
@@ -141,7 +141,7 @@ class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 class Override(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Other settings for the findings of a scope: the rules that run, the rules that do not, and severities.
+    """Settings for one scope: the rules that run there, the rules that do not, and severities.
 
     A later override wins over an earlier one.
     """
@@ -231,9 +231,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 def load_config(path: Path) -> Config:
-    """The configuration in a YAML file; raises SegdataError with file, line and the nearest known key.
+    """Read the configuration from a YAML file; raises SegdataError with file, line and the nearest known key.
 
-    Paths in it (taxonomy, images, the table of instance ids) are relative to its folder, and absolute in the result.
+    Paths in the file (taxonomy, images, table of instance ids) are relative to its folder; the result has absolute
+    paths.
     """
     config = yaml_files.load_yaml(path, Config)
     folder = path.absolute().parent
@@ -251,7 +252,7 @@ def _resolve_path(folder: Path, path: str | None) -> str | None:
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """A hint at the most similar known name, or nothing.
+    """The end of a message that suggests the most similar known name; empty if none is similar.
 
     >>> did_you_mean("min_pixel", ["min_pixels"])
     "; did you mean 'min_pixels'?"
@@ -264,7 +265,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
-    """The coverage of some categories as the column `coverage` stores it; None without any.
+    """Encode the coverage of categories for the column `coverage`; None if there are none.
 
     >>> encode_coverage({"dog": "sparse", "cat": "exhaustive"})
     '{"cat":"exhaustive","dog":"sparse"}'
@@ -273,7 +274,7 @@ def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
 
 
 def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
-    """The coverage that a value of the column stores; None: as the dataset. Raises SegdataError for other texts.
+    """Decode a value of the column `coverage`; None: as in the dataset. Raises SegdataError for invalid text.
 
     >>> parse_coverage('{"cat": "exhaustive"}')
     {'cat': 'exhaustive'}

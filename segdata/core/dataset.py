@@ -1,4 +1,4 @@
-"""Dataset: an opened dataset as users of the library hold it."""
+"""Dataset: an opened dataset, the base of `segdata.Dataset`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class EmptySource(msgspec.Struct, frozen=True):
-    """A source without images: a taxonomy alone, or a dataset whose source was not sent to another process."""
+    """A source without images: of a taxonomy alone, or of a dataset that was sent elsewhere without its source."""
 
     profile: Profile
     image_ids: Sequence[str] = ()
@@ -41,14 +41,14 @@ class EmptySource(msgspec.Struct, frozen=True):
         return []
 
     def load(self, rows: Ints) -> Batch:
-        """No images; raises ValueError where some are asked for."""
+        """An empty batch; raises ValueError if `rows` is not empty."""
         if len(rows):
             raise ValueError(f"{len(rows)} images are asked for, and this source has none")
         return Batch.empty()
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """How a source was opened, so that another process can open it again."""
+    """The way in which a source was opened, with which another process can open it again."""
 
     source: Source  # what was opened; a dataset whose source is another one was altered since
     open: "Callable[[], OpenDataset]"  # opens it again; it can be pickled
@@ -69,11 +69,11 @@ def recipe_of(data: "OpenDataset") -> "Callable[[], OpenDataset]":
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """An opened dataset: some images of a source, and what is known and configured about it.
+    """An opened dataset: images of a source, with the dataset's profile and configuration.
 
-    Users hold a `segdata.Dataset`, which adds the commands. ``for batch in dataset`` goes through the pixels, in
+    `segdata.Dataset` adds the commands. ``for batch in dataset`` iterates over the pixels, in
     portions of many images; ``len(dataset)`` counts images. `images`, `annotations` and `segments` are pandas tables,
-    made in one pass when you first ask for one of them; the tables of a `Batch` are pyarrow's.
+    made in one pass when you first use one of them; the tables of a `Batch` are pyarrow tables.
     """
 
     source: Source  # what the format's reader opened
@@ -111,7 +111,7 @@ class OpenDataset:
         return list(every) if self.rows is None else [every[row] for row in self.rows]
 
     def chunks(self) -> list[Ints]:
-        """Rows of the source's images in portions that are good to load at once."""
+        """Rows of the source's images, in portions of a size that is efficient to load."""
         portions = self.source.chunks()
         if self.rows is None:
             return portions
@@ -162,15 +162,15 @@ class OpenDataset:
         return self._tables[2]
 
     def maps(self, annotator: str | None = None, *, split: str | None = None) -> "LabelMaps":
-        """The labels as arrays, image by image: classes of pixels, and segments.
+        """The labels as arrays, image by image: the class of each pixel, and the segments.
 
         Parameters
         ----------
         annotator : whose labels; None: the first annotation of each image
-        split : only the images of this split, such as ``train``: as the column `split` of `images` says, or else a
-            folder of the image's path; None: all images
+        split : only the images of this split, such as ``train``, by the column `split` of `images`, or else by a
+            folder in the image's path; None: all images
 
-        All labels stay in memory, compressed. Raises SegdataError if no image is in `split`, with the splits there are.
+        All labels stay in memory, compressed. Raises SegdataError, with the known splits, if no image is in `split`.
         """
         from segdata.core.label_maps import LabelMaps
 
@@ -186,7 +186,7 @@ class OpenDataset:
         ignore: int = 255,
         transform: Callable[[dict[str, Any]], Any] | None = None,  # Any: tensors, and what the user makes of them
     ) -> "TrainingData":
-        """The images with their labels as a `torch.utils.data.Dataset`; each item is a dict.
+        """The images and labels as a `torch.utils.data.Dataset`; each item is a dict.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class OpenDataset:
         )
 
     def _split_batches(self, split: str) -> Iterator[Batch]:
-        """The batches with the images of one split only; raises SegdataError if there are none."""
+        """The batches with only the images of one split; raises SegdataError if there are none."""
         names: set[str] = set()
         for batch in self:
             columns = (batch.images[name].to_pylist() for name in ("image_id", "split"))
@@ -232,7 +232,7 @@ class OpenDataset:
 
     @cached_property
     def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
-        """The tables of images, annotations and segments: one pass, since all are decoded together."""
+        """The tables of images, annotations and segments, made in one pass since all are decoded together."""
         images, annotations, segments = [], [], []
         for batch in chain([Batch.empty()], self):  # so that every column is there, without images too
             images.append(batch.images)
@@ -241,7 +241,7 @@ class OpenDataset:
         return _frame(images), _frame(annotations), _frame(segments)
 
     def _segments(self, batch: Batch) -> pa.Table:
-        """The segments of a batch with what their rows alone do not say."""
+        """The segments of a batch with columns from their annotations, images, runs and the taxonomy."""
         rows = batch.segments.drop_columns("annotation")
         category = rows["category_id"].combine_chunks().dictionary_encode()
         names = pa.array([self.profile.name_of(id_) for id_ in category.dictionary.to_pylist()], pa.string())

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SegdataError(Exception):
-    """What the command line prints as one line, with exit code 2: what, where, and what to do."""
+    """An error that the command line prints as one line, with exit code 2: what is wrong, where, and what to do."""
 
 
 class UnreadableError(SegdataError):
@@ -17,9 +17,9 @@ class UnreadableError(SegdataError):
 
 
 class SettingError(UnreadableError):
-    """A setting in segdata.yaml that cannot work; the caller that knows the file adds its name.
+    """A setting in segdata.yaml is invalid; the caller that knows the file adds its name.
 
-    `steps`: the keys and positions that lead to it, as far as they are known.
+    `steps`: the keys and positions that lead to the setting, as far as they are known.
     """
 
     def __init__(self, message: str, *steps: str | int) -> None:
@@ -52,18 +52,18 @@ class LossError(SegdataError):
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise SegdataError where `value` of the argument `name` is none of `choices`."""
+    """Raise SegdataError if `value` of the argument `name` is not one of `choices`."""
     if value not in choices:
         raise SegdataError(f"{name} is {value!r}, it must be one of: {', '.join(choices)}")
 
 
 def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> SegdataError:
-    """The error for a missing package, with the command that installs it."""
+    """The error for a package that is not installed, with the command that installs it."""
     return SegdataError(f"{library} is not installed ({error.name}): pip install 'segdata[{extra}]'")
 
 
 def import_extra(module: str, extra: str, called: str | None = None) -> Any:  # Any: packages with and without types
-    """A module of a package that an extra installs; raises SegdataError with the command that does."""
+    """Import a module of a package that an extra installs; raises SegdataError with the command that installs it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

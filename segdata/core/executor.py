@@ -1,4 +1,4 @@
-"""Executor: run a function over portions in threads; results come in order, and only a few wait in memory."""
+"""Executor: run a function over portions in threads; results come in order, and only a few are held in memory."""
 
 import os
 from collections import deque
@@ -17,7 +17,7 @@ _default_jobs: ContextVar[int] = ContextVar("default_jobs", default=0)
 
 @contextmanager
 def default_jobs(jobs: int) -> Iterator[None]:
-    """While the block runs, 0 threads mean `jobs` in this thread (0: as before): not every reader gets a number."""
+    """While the block runs, 0 threads mean `jobs` in this thread, for readers that get no number (0: as before)."""
     token = _default_jobs.set(jobs or _default_jobs.get())
     try:
         yield
@@ -26,7 +26,7 @@ def default_jobs(jobs: int) -> Iterator[None]:
 
 
 def n_threads(jobs: int) -> int:
-    """How many threads `jobs` means: itself, or with 0 the default, or one for every core that this process may use."""
+    """The number of threads for `jobs`; 0 means the default, or else one for every core that this process may use."""
     if jobs := jobs or _default_jobs.get():
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -38,7 +38,7 @@ _map_files: ContextVar[MapFiles | None] = ContextVar("map_files", default=None)
 
 @contextmanager
 def mapping_files(by: MapFiles) -> Iterator[None]:
-    """While the block runs, `map_files` is done by this in this thread, such as by the workers of a cluster."""
+    """While the block runs, `map_files` calls `by` in this thread, which may use the workers of a cluster."""
     token = _map_files.set(by)
     try:
         yield
@@ -47,16 +47,17 @@ def mapping_files(by: MapFiles) -> Iterator[None]:
 
 
 def map_files(work: Callable[[str], R], paths: Sequence[str], jobs: int = 0) -> list[R]:
-    """`work(path)` of some files, in order, in `jobs` threads (0: one per core); see `mapping_files`."""
+    """`work(path)` for each file, in order, in `jobs` threads (0: one per core); see `mapping_files`."""
     by = _map_files.get()
     return list(run_ordered(work, paths, jobs)) if by is None else by(work, paths)
 
 
 def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *, ahead: float = 2) -> Iterator[R]:
-    """`work(portion)` for each portion, in order; `jobs` threads (0: one per core), `ahead` results each may wait.
+    """Yield `work(portion)` for each portion, in order, in `jobs` threads (0: one per core).
 
-    Small results may all wait (`ahead=inf`), so that no thread idles while the first portion takes long. With one
-    thread everything runs in the caller's. An exception ends the run; portions not begun are dropped.
+    Each thread works up to `ahead` results ahead of the caller. If results are small, let all of them wait
+    (`ahead=inf`): then no thread idles while the first portion takes long. With one thread, everything runs in the
+    caller's thread. An exception ends the run; portions that have not started are dropped.
     """
     threads = n_threads(jobs)
     if threads == 1:
@@ -87,11 +88,11 @@ _MAPPED_BYTES = 32 << 20  # the largest threshold that glibc allows
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 256 MiB that are free, and take arrays of up to 32 MiB from what it kept.
+    """Let glibc keep up to 256 MiB of freed memory, and allocate arrays of up to 32 MiB from it.
 
-    By default each array of a portion comes as fresh pages from the system and goes back at once: a million page faults
-    for 118,000 images. Other C libraries have no such setting. Call this only in the process of a command, or of a
-    worker of a cluster, in which Dask has set the opposite.
+    By default each array of a portion gets fresh pages from the system and returns them at once: a million page faults
+    for 118,000 images. Other C libraries have no such setting. Call this only in the process of a command, or in a
+    worker of a cluster, where Dask sets the opposite.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
@@ -100,9 +101,9 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Let glibc return all pages that are free, before work that takes memory in other sizes than the work before.
+    """Let glibc return all free pages to the system, before work that allocates arrays of other sizes.
 
-    It takes 10 to 25 ms where 600 MiB are in use.
+    It takes 10 to 25 ms when 600 MiB are in use.
     """
     malloc_trim = _of_glibc("malloc_trim")
     if malloc_trim is not None:
@@ -110,7 +111,7 @@ def return_freed_memory() -> None:
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function of the C library, or None where this is not glibc."""
+    """A function of glibc, or None if this C library does not have it."""
     import ctypes
 
     try:

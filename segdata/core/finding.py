@@ -1,4 +1,4 @@
-"""Findings: what a rule reports, the correction it proposes, a reader's defects, and a reviewer's decisions."""
+"""Findings of rules, corrections that they propose, defects that readers meet, and decisions of reviewers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,11 +90,11 @@ class Finding:
 
     @property
     def all_images(self) -> tuple[str, ...]:
-        """The image_ids that it is about: one, several, or none."""
+        """The image_ids that the finding is about: one, several, or none."""
         return self.images or (() if self.image is None else (self.image,))
 
     def order(self) -> tuple[object, ...]:
-        """The sort key: worst first, then by code, image and place."""
+        """The sort key of findings: most severe first, then by code, image and place."""
         return (
             _RANK[self.severity],
             self.code,
@@ -113,10 +113,10 @@ class Finding:
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings by `Finding.order`.
+    """The findings in `Finding.order`.
 
-    That order is compared only where severity, code and image are the same: of most findings no two are, and a whole
-    key takes ten times as long to make.
+    Findings are sorted by severity, code and image first: few findings share all three, and the whole key takes ten
+    times as long to make.
     """
     alike: dict[tuple[int, str, str], list[Finding]] = {}
     for finding in findings:

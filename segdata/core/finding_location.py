@@ -31,7 +31,7 @@ class ImageRegions:
 
     @staticmethod
     def from_runs(runs: Runs, height: int, *, diagonal: bool = False) -> "ImageRegions":
-        """The 4-connected regions of runs in an image of this height, or with `diagonal` the 8-connected ones."""
+        """The connected regions of runs in an image of this height: 4-connected, or with `diagonal` 8-connected."""
         x, top = np.divmod(runs.start, height)
         label, left, *_ = kernels.parts(x, top, top + runs.length, np.zeros(len(runs), np.int32), diagonal)
         n = int(label.max(initial=-1)) + 1
@@ -52,11 +52,11 @@ class ImageRegions:
         return np.unique(self.label[reaches])
 
     def first(self, order: Ints, pixels: int | None) -> Runs:
-        """The pixels of the first regions in this order that together have no more than `pixels`."""
+        """The pixels of the first regions in `order` that together have at most this many pixels."""
         return self.only(order[np.cumsum(self.area[order]) <= (pixels or 0)])
 
     def smallest(self, finding: Finding, height: int, among: Ints) -> Runs:
-        """The smallest regions with as many pixels in all as a finding, those in its box first."""
+        """The smallest of the regions `among` up to the finding's number of pixels, those in its box first."""
         x, y, wide, high = finding.bbox or (0, 0, 0, 0)
         run_x, run_y = np.divmod(self.runs.start, height)
         inside = (run_x >= x) & (run_x < x + wide) & (run_y >= y) & (run_y < y + high)
@@ -66,13 +66,13 @@ class ImageRegions:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotation of one image, as evidence is drawn from it: a batch of nothing else."""
+    """One annotation of one image, as a batch that holds nothing else."""
 
     batch: Batch
 
     @staticmethod
     def split_batch(batch: Batch) -> "list[Annotation]":
-        """The annotations of a batch of one image, each by itself."""
+        """Split a batch of one image into its annotations."""
         annotations = []
         for row in range(batch.annotations.num_rows):
             kept = np.flatnonzero(batch.segment_annotation == row)
@@ -116,7 +116,7 @@ class Annotation:
         return complement(runs, *self.batch.image_size)
 
     def shared_pixels(self, among: Ints) -> Runs:
-        """The pixels that two of these segments claim, or two of all where fewer than two are named."""
+        """The pixels that at least two of the segments `among` claim; of all segments if fewer than two are named."""
         side = self.side
         if len(among) > 1:
             named = np.isin(side.owner, among)
@@ -136,7 +136,7 @@ class Annotation:
         return tuple(np.array(ring).reshape(-1, 2) for rings in listed if rings for ring in rings if len(ring) > 3)
 
     def _union(self, place: Ints, length: Ints) -> Runs:
-        """Strips on the line, in ascending order and perhaps overlapping, as runs of owner 0."""
+        """The union of strips on the line, ascending and perhaps overlapping, as runs of owner 0."""
         place, length, _ = kernels.cover(place, place + length)
         _, x, y = self.line.lower(place)
         return Runs(x * self.size[0] + y, length, np.zeros(len(place), np.int32))
@@ -147,7 +147,7 @@ _PIXEL = re.compile(r"x=(\d+), y=(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class FindingLocation:
-    """Where a finding is: segments, pixels, rings, points and boxes to draw."""
+    """The location of a finding: segments, pixels, rings, points and boxes to draw."""
 
     segments: Ints  # rows of the batch's segments that the finding names
     runs: Runs = field(default_factory=Runs.empty)  # the pixels concerned, of owner 0
@@ -158,7 +158,7 @@ class FindingLocation:
 
 
 def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
-    """Where a finding is, in one annotation: at least its box and the segments that it names."""
+    """The location of a finding in one annotation: at least its box and the segments that it names."""
     rows = named_segments(annotation.batch, finding)
     gather = _LOCATORS.get(finding.code, _proposed_location if finding.correction else None)
     location = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
@@ -170,7 +170,7 @@ def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
 
 
 def named_segments(batch: Batch, finding: Finding) -> Ints:
-    """The rows of the segments whose ids a finding gives; all of them where an id is there twice."""
+    """The rows of the segments whose ids a finding gives, all rows of an id that occurs twice."""
     if not finding.segments:
         return np.empty(0, np.int64)
     wanted = set(map(str, finding.segments))
@@ -185,7 +185,7 @@ def _gap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocatio
 def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """The unlabelled region around the first pixel of an unknown value, which became no segment.
 
-    Only the pixel where most of that region is of other values.
+    Only the pixel itself if most of that region has other values.
     """
     pixel = _PIXEL.search(finding.place or "")
     if pixel is None:
@@ -222,14 +222,14 @@ def _overlap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoc
 
 
 def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The small parts: all but the largest and those at the frame, with as many pixels as the finding."""
+    """The small parts with as many pixels as the finding; the largest part and parts at the frame do not count."""
     parts = ImageRegions.from_runs(annotation.pixels_of(rows), annotation.size[0], diagonal=True)
     others = np.setdiff1d(np.argsort(-parts.area, kind="stable")[1:], parts.at_frame(*annotation.size))
     return FindingLocation(rows, parts.smallest(finding, annotation.size[0], others))
 
 
 def _pinholes(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The small holes: regions that do not reach the frame, with as many pixels as the finding."""
+    """The small holes (regions that do not reach the frame) with as many pixels as the finding."""
     height, width = annotation.size
     empty = ImageRegions.from_runs(annotation.complement(annotation.pixels_of(rows)), height, diagonal=True)
     closed = np.setdiff1d(np.arange(len(empty.area)), empty.at_frame(height, width))
@@ -281,7 +281,7 @@ _LOCATORS: dict[str, Callable[[Annotation, Finding, Ints], FindingLocation]] = {
 
 
 def _proposed_location(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The pixels that a correction would change: the proposed ones for a new category, else those that differ."""
+    """The pixels that a correction would change: all proposed pixels for a new category, else those that differ."""
     correction = finding.correction
     if correction is None or correction.size != annotation.size:
         return FindingLocation(rows)

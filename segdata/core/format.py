@@ -1,4 +1,4 @@
-"""Formats: what a format file offers, how a dataset's format is detected, and how losses are counted."""
+"""Formats: the description of a format, detection of a dataset's format, and the count of losses."""
 
 import difflib
 import os
@@ -59,11 +59,11 @@ LOSS_KINDS: frozenset[LossKind] = frozenset(get_args(LossKind))
 
 
 class Loss(msgspec.Struct):
-    """How much of one kind was lost: `count` counts what `of` names (segments, annotations, images).
+    """A loss of one kind: `count` is the number of what `of` names (segments, annotations, images).
 
-    `pixels` changed their meaning. `images` is the number of images, null if not known. `examples` are the first few
-    affected, as "image: segment id". `columns` are what has values that are lost, where the kind has several: split,
-    camera.
+    `pixels` is the number of pixels that changed their meaning. `images` is the number of images, null if not known.
+    `examples` are the first few affected items, as "image: segment id". `columns` names the columns whose values are
+    lost, for a kind with several, such as split and camera.
     """
 
     kind: LossKind
@@ -112,10 +112,10 @@ class LossCounter:
         examples: Iterable[str] = (),
         columns: Iterable[str] = (),
     ) -> None:
-        """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples.
+        """Add to a kind of loss `count` segments, annotations or images (`of`), and `pixels`; keep 3 examples.
 
-        `columns` names what is lost, where the kind has several parts. Where examples are `AffectedItems`, images are
-        counted too, each once however often it comes.
+        `columns` names the lost columns of a kind that has several. With `AffectedItems` as examples, images are
+        counted too, each image once.
         """
         if count == 0 and pixels == 0:
             return
@@ -159,11 +159,11 @@ _Answer = TypeVar("_Answer")
 
 
 class FileProbe:
-    """A look at a file or folder, without reading all of it.
+    """The names and first bytes of the files in a dataset, without reading all of it.
 
-    Folders are listed breadth first, the first few hundred of each level, so that a folder for each of a thousand
-    images does not hide what lies in them. Of the files of one folder with the same suffix the first few by name are
-    kept, so that a hundred thousand images hide no `data.yaml`.
+    Folders are listed breadth first, a few hundred on each level, so that datasets with a folder for each image are
+    listed to their full depth. Of the files with the same suffix in one folder, the first few by name are
+    kept, so that a `data.yaml` is seen among a hundred thousand images.
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ class FileProbe:
         self._answers: dict[Callable[[Path], Any], Any] = {}
 
     def once(self, question: Callable[[Path], _Answer]) -> _Answer:
-        """The answer of a function about the root, which is called once however many formats ask."""
+        """The result of a function of this probe, which is called once however many formats ask."""
         if question not in self._answers:
             self._answers[question] = question(self.root)
         answer: _Answer = self._answers[question]
@@ -184,7 +184,7 @@ class FileProbe:
 
     @cached_property
     def names(self) -> list[str]:
-        """Files as paths below the root, POSIX; of a file its own name."""
+        """The files as POSIX paths below the root; if the root is a file, its name."""
         if self.root.is_file():
             return [self.root.name]
         names: list[str] = []
@@ -199,7 +199,7 @@ class FileProbe:
         return names
 
     def path(self, name: str) -> Path:
-        """The file of a name."""
+        """The path of a name in `names`."""
         return self.root if self.root.is_file() else self.root / name
 
     def matching(self, pattern: str) -> list[str]:
@@ -221,7 +221,7 @@ class FileProbe:
 
 
 def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """The files, few of each suffix, and the folders in a folder, both sorted; hidden ones are left out."""
+    """The files (the first few of each suffix) and the folders in a folder, both sorted, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
             every = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
@@ -240,7 +240,7 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """The request to a reader: what to open, and how.
+    """The request to a reader: the dataset to open, and the options for it.
 
     Attributes
     ----------
@@ -265,9 +265,9 @@ class ReadRequest:
 class Source(Protocol):
     """An opened dataset: its images are listed, and any of them can be loaded, in any order, from any thread.
 
-    A source may also have a method `files(row)`: the files that `load` reads for one image and for no other. Then only
-    the images whose files have changed are loaded again by a validation that remembers the last one. And it may have a
-    method `detached()`, which returns a `Detached`, or None: then other processes need not open the whole dataset.
+    A source may also have a method `files(row)`, which returns the files that `load` reads for one image only: then a
+    repeated validation loads only images whose files have changed. And it may have a method `detached()`, which returns
+    a `Detached` or None: then other processes need not open the whole dataset.
     """
 
     @property
@@ -280,10 +280,10 @@ class Source(Protocol):
 
     @property
     def defects(self) -> Sequence["Defect"]:
-        """The defects found while opening, before any image."""
+        """The defects found while the dataset was opened, before any image is loaded."""
 
     def chunks(self) -> list["Ints"]:
-        """Rows of `image_ids` in portions that are good to load at once: some ten thousand segments, or a few masks."""
+        """Rows of `image_ids` in portions of an efficient size: some ten thousand segments, or a few masks."""
 
     def load(self, rows: "Ints") -> "Batch":
         """The images at these rows of `image_ids`, decoded, in that order."""
@@ -295,12 +295,12 @@ class PortionReader(Protocol):
     def load(self, portion: Any) -> "Batch":  # Any: what `Detached.cut` gives
         """The images of the portion, as the source would load them.
 
-        Raises SegdataError or OSError where files that hold them are not those that the source was opened from.
+        Raises SegdataError or OSError if the files that hold them have changed since the source was opened.
         """
 
 
 class Detached(msgspec.Struct, frozen=True):
-    """A source in two pieces, of which one travels to other processes once, the other with each portion."""
+    """A source in two parts: one is sent to other processes once, the other with each portion."""
 
     reader: PortionReader  # can be pickled; made for all portions
     # rows of images -> what else `reader` needs to load them: their own rows, and places in files; can be pickled
@@ -308,16 +308,16 @@ class Detached(msgspec.Struct, frozen=True):
 
 
 def detach(source: Source) -> Detached | None:
-    """The pieces of a source; None where other processes must open it."""
+    """Detach a source; None if other processes must open the dataset themselves."""
     method: Callable[[], Detached | None] | None = getattr(source, "detached", None)
     return None if method is None else method()
 
 
 class FormatMatch(msgspec.Struct, frozen=True):
-    """Why a format claims a dataset.
+    """The evidence that a dataset has a format.
 
-    `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user. `whole`: so is the
-    folder, whatever lies in it: images may be volumes or rasters, which by themselves are datasets too.
+    `score` in (0, 1]: 1 for a file that can have no other format. `evidence`: in words, for the user. `whole`: the
+    format claims the whole folder, even if files in it, such as volumes or rasters, are datasets by themselves.
     """
 
     score: float
@@ -331,11 +331,11 @@ _HIDDEN = re.compile(r"(?:^|/)\.[^/]*$")
 
 
 class NameLimits(msgspec.Struct, frozen=True):
-    """Which names of images a format can write; those of other images are counted as lost, with their segments.
+    """The names of images that a format can write; images with other names are counted as lost, with their segments.
 
-    `forbidden`: a regular expression of what names cannot have. `files`: files are named after images, with up to
-    `suffix` bytes instead of the extension. `separator`: stands in them for the slashes of the image's name; None: they
-    lie in folders. `hidden`: they may begin with a point.
+    `forbidden`: a regular expression for what names must not contain. `files`: files are named after images, with up to
+    `suffix` bytes instead of the extension. `separator`: replaces slashes of the image's name in file names; None: the
+    files are in folders. `hidden`: names may begin with a dot.
     """
 
     forbidden: str = r"[\r\n]"
@@ -345,7 +345,7 @@ class NameLimits(msgspec.Struct, frozen=True):
     hidden: bool = True
 
     def why_not(self, name: str) -> str | None:
-        """Why an image of this name is not written, in words; None: it is."""
+        """The reason, in words, why the format cannot write an image of this name; None if it can."""
         if is_unsafe_path(name):
             return "a name that leads out of the dataset"
         if self.forbidden and (found := re.search(self.forbidden, name)):
@@ -369,7 +369,7 @@ DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimi
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format, as its file describes it.
+    """The description of a format, made from its module.
 
     Attributes
     ----------
@@ -380,8 +380,7 @@ class Format:
     detect : looks at names and headers only; None when it is not this format
     read : opens a dataset
     write : takes a profile, batches, the target and the loss counter, and each of `write_options` by keyword; None for
-        a format that is only read. The target does not exist before, and what a failed writer leaves there is deleted
-        by the caller.
+        a format that is only read. The target must not exist; the caller deletes what a failed writer leaves there
     read_options, write_options : the format's own options, each with a line for the help
     file_suffixes : the target may be a file with one of these, ``(".json",)``; else it is a folder
     checked : the programs and specifications that its tests compare with
@@ -419,7 +418,7 @@ class Format:
         return target.suffix.lower() in self.file_suffixes
 
     def check_options(self, given: Mapping[str, Option], what: str) -> None:
-        """Raise SegdataError for an option that the format does not have; `what` is "read" or "write"."""
+        """Raise SegdataError for options that the format does not have; `what` is "read" or "write"."""
         options = self.read_options if what == "read" else self.write_options
         for name in given:
             if name not in options:
@@ -472,7 +471,7 @@ def format_names() -> list[str]:
 def find_format(name: str, root: Path | None = None) -> Format:
     """The format of this name or alias, in any case: ``coco``, ``YOLOv8``, ``pascal_voc``.
 
-    `root` is a dataset to read: a name that a family of formats shares then means the one that fits best. Raises
+    `root` is a dataset to read: it decides between formats of a family that share an alias. Raises
     SegdataError with the nearest known name.
     """
     installed = formats()
@@ -492,7 +491,7 @@ def find_format(name: str, root: Path | None = None) -> Format:
 
 
 def _fitting_format(main: Format, asked: str, root: Path) -> Format:
-    """The format of a family that fits a dataset best; `main`, to which the alias belongs, if none fits better."""
+    """The format of a family that fits a dataset best, or `main`, the owner of the alias, if no other fits better."""
     members = [main, *(other for other in formats().values() if other.family and _plain_name(other.family) == asked)]
     if len(members) == 1 or not root.exists():
         return main
@@ -511,10 +510,10 @@ def _plain_name(name: str) -> str:
 
 
 def detect(root: Path, seen: FileProbe | None = None) -> str:
-    """The name of the format that a dataset is in; `seen`: what was seen of its files before.
+    """Detect the format of a dataset, by name; `seen` is a probe of its files, if there is one.
 
-    Raises UnknownFormatError when there is no candidate, and AmbiguousFormatError when the best two are within 10 %:
-    then all are listed with their evidence and the user is asked for `--from`.
+    Raises UnknownFormatError if no format fits, and AmbiguousFormatError if the scores of the best two are within 10 %:
+    the message lists all with their evidence and asks for `--from`.
     """
     if not root.exists():
         raise SegdataError(f"{root}: does not exist")

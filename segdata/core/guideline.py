@@ -1,4 +1,4 @@
-"""Guideline: what a taxonomy asks of annotators: relations, quoted texts, and names and colours easily confused."""
+"""Guideline: relations between categories, texts to quote, and names and colours that are easily confused."""
 
 import difflib
 import textwrap
@@ -21,7 +21,7 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 
 
 def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
-    """The ids that a name stands for: a category's own and those below it; for a group, all ids below it."""
+    """The ids that each name stands for: a category's own id and those below it; for a group, all ids below it."""
     parents = taxonomy.parents
     by_name: defaultdict[str, set[int]] = defaultdict(set)
     for category in taxonomy.categories:
@@ -39,7 +39,7 @@ def declares_relation(taxonomy: Taxonomy, *relations: Relation) -> bool:
 
 
 def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
-    """(n,) whether the category `a` names the category `b` in a relation; both are ids (n,)."""
+    """(n,) whether category `a` declares a relation to category `b`; both are ids (n,)."""
     if not declares_relation(taxonomy, relation):
         return np.zeros(len(a), bool)
     meant = ids_by_name(taxonomy)
@@ -55,7 +55,7 @@ def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDAr
 
 
 def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
-    """(n,) whether one of the two categories names the other, in either direction."""
+    """(n,) whether either of the two categories declares a relation to the other."""
     return is_related(taxonomy, relation, a, b) | is_related(taxonomy, relation, b, a)
 
 
@@ -88,7 +88,7 @@ _SHOWN = 6  # names in one line
 
 
 def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
-    """One line for each thing that annotators are likely to stumble over."""
+    """One line for each part of a taxonomy that is likely to confuse annotators."""
     yield from _missing("definition", [category.name for category in taxonomy.categories if not category.definition])
     neighbours = [category for category in taxonomy.categories if category.kind != "void"]
     for chapter in ("boundary_rule", "occlusion_rule"):

@@ -26,15 +26,15 @@ _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
 
 
 def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
-    """(channels, height, width) of an image, uint8 or uint16 mostly, as its file has them.
+    """Read the pixels of an image, (channels, height, width), with the dtype of its file, mostly uint8 or uint16.
 
-    `uri` is a path or a URI, of a file here or in a store (``s3://``), which is copied here once; behind a # it may
-    name a region, ``xywh=x,y,width,height`` in pixels, or a slice of a NIfTI volume, ``k=3``. An image that has the
-    height and width `size` only after its EXIF rotation is rotated.
-    GeoTIFFs are read through rasterio where Pillow holds less than they have (regions, several channels of 16 bits,
-    more than four of them), the first `most`; NIfTI and DICOM files as they are meant, with their scale.
+    `uri` is a path or URI of a local file, or of a file in a store (``s3://``), which is copied to this machine once.
+    After a # it may name a region, ``xywh=x,y,width,height`` in pixels, or a slice of a NIfTI volume, ``k=3``. An image
+    that has the height and width `size` only after its EXIF rotation is rotated.
+    rasterio reads GeoTIFFs that Pillow cannot hold (regions, several channels of 16 bits, more than four channels), the
+    first `most` channels; values of NIfTI and DICOM files are scaled as their headers say.
 
-    Raises OSError where the file cannot be decoded, and SegdataError where a package is needed and not installed.
+    Raises OSError if the file cannot be decoded, and SegdataError if a package is needed and not installed.
     """
     path, part = split_uri(uri)
     if isinstance(part, int):
@@ -58,10 +58,10 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
 
 
 def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
-    """The file that a path or URI names, and its region (x, y, width, height) or the number of its slice.
+    """Split a path or URI into its local file, and its region (x, y, width, height) or number of a slice.
 
-    Of a file in a store it is the copy on this machine. Raises SegdataError for a URI of another machine, and for one
-    with something else behind the #.
+    A file in a store is copied to this machine first. Raises SegdataError for a URI of another machine, and for any
+    other fragment after the #.
     """
     if "://" not in uri:
         return Path(uri), None
@@ -89,7 +89,7 @@ def _split_remote(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
 
 
 def _is_raster(path: Path) -> bool:
-    """Whether a TIFF file has channels that Pillow does not hold."""
+    """Whether a TIFF file has channels that Pillow cannot read."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
     try:
@@ -104,12 +104,12 @@ def _is_raster(path: Path) -> bool:
 
 
 def _is_deep_png(head: bytes) -> bool:
-    """Whether a PNG has colours of 16 bits a channel, of which Pillow keeps 8, by its first bytes."""
+    """Whether the first bytes are those of a PNG with colours of 16 bits a channel, of which Pillow keeps 8."""
     return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) > 25 and head[24] == 16 and head[25] in (2, 6)
 
 
 def _read_deep_png(path: Path) -> ChannelArray:
-    """The channels of such a PNG: Pillow decodes it twice, with the high bytes of its values, then the low ones."""
+    """The channels of a PNG of 16 bits: Pillow decodes the high bytes of its values first, then the low bytes."""
     halves = []
     for order in "BL":  # as if its bytes were big-endian, or little-endian
         with open_picture(path) as image:

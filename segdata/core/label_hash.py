@@ -75,7 +75,7 @@ def run_digests(runs: Runs, n_owners: int) -> NDArray[np.uint64]:
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(n,) scattered over all 64 bits, as in SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """(n,) hashes of integers, scattered over all 64 bits as in SplitMix64 (Steele, Lea and Flood, 2014)."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -83,7 +83,10 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 class _ColumnHash:
-    """A running hash of one column, the same however the column is cut: lengths, values and nulls each in a row."""
+    """A running hash of one column that does not depend on how the column is cut into batches.
+
+    Lengths, values and nulls are hashed separately, each in row order.
+    """
 
     def __init__(self) -> None:
         self._parts = [hashlib.sha256(), hashlib.sha256(), hashlib.sha256()]
@@ -106,10 +109,10 @@ class _ColumnHash:
 
 
 def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box | None = None) -> str:
-    """Hash the segments `rows` of an annotation, or without rows all labels within a box; 24 hexadecimal digits.
+    """Hash the segments `rows` of an annotation, or all labels within a box, as 24 hexadecimal digits.
 
-    It depends on categories (by name) and pixels, never on ids or the order of segments: who renumbers changes
-    nothing. Without rows and box it is of the whole annotation.
+    The hash depends on categories (by name) and pixels, never on ids or the order of segments: renumbering changes
+    nothing. Without rows and box it covers the whole annotation.
     """
     batch = annotation.batch
     chosen = rows if len(rows) else np.arange(batch.n_segments)
@@ -131,7 +134,7 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
 def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
     """Hash each segment of an annotation alone, as `hash_segments` does with its row.
 
-    `runs` are theirs, the owner being the place in `names`, the names of their categories.
+    The owners of `runs` are positions in `names`, the names of the segments' categories.
     """
     offsets = runs.offsets(len(names)).tolist()
     pixels = np.stack([runs.start, runs.length]).astype("<i8")
@@ -144,10 +147,10 @@ def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
 def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], profile: Profile) -> str:
     """Hash the labels that a finding is about: the segments that it names, else the labels in its box.
 
-    In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
-    what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does
-    not say whose of several they are, it is of all of these; empty where there is none. An annotation without a name
-    may be anybody's: the name may come from the command.
+    In a semantic dataset a segment is everything that an image has of a category, so the box comes before the
+    segments: a change at the other end of the image must not matter. `annotations` are those of the finding's image; a
+    finding without an annotator is about all of them. An annotation without a name matches every annotator, since the
+    name may come from the command. Returns an empty string if there is no annotation.
     """
     named = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
     whose = named or [annotation for annotation in annotations if annotation.annotator is None]

@@ -1,4 +1,4 @@
-"""Label maps: the labels of a dataset as arrays, image by image in any order, rebuilt from runs on access."""
+"""Label maps: the labels of a dataset as arrays, image by image, decoded from runs on access."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,9 +66,9 @@ class SegmentRuns:
 
 @dataclass(frozen=True)
 class LabelMaps:
-    """All labels of a dataset in memory, compressed, some hundred bytes a segment.
+    """All labels of a dataset in memory, as runs: some hundred bytes a segment.
 
-    Only the first annotation of each image counts, or that of one annotator.
+    Each image has one annotation: its first, or that of a given annotator.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class LabelMaps:
 
     @staticmethod
     def from_batches(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
-        """The labels of some batches: of the first annotation of each image, or of `annotator`'s."""
+        """The labels in some batches, of the first annotation of each image or of `annotator`'s."""
         classes = {category.id: row for row, category in enumerate(c for c in taxonomy.categories if c.kind != "void")}
         images: list[pa.Table] = []
         pieces: list[tuple[pa.Array, Ints, Ints, NDArray[np.bool_]]] = []
@@ -132,27 +132,27 @@ class LabelMaps:
         return len(self.image_ids)
 
     def row(self, image_id: str) -> int:
-        """The row of an image; raises SegdataError where there is none."""
+        """The row of an image; raises SegdataError for an unknown image_id."""
         try:
             return self.image_ids.index(image_id)
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the dataset") from None
 
     def semantic(self, row: int, unlabelled: int = IGNORE, void: int = IGNORE) -> NDArray[np.int64]:
-        """(height, width) the class of each pixel of an image; the last segment wins where some overlap."""
+        """(height, width) the class of each pixel of an image; where segments overlap, the last one wins."""
         first, last = self._offset[row], self._offset[row + 1]
         values = self._class[first:last]
         return self._paint(row, np.where(values < 0, void, values), unlabelled, np.int64)
 
     def segments(self, row: int) -> SegmentRuns:
-        """The segments of an image as they are stored, without any array of its pixels."""
+        """The segments of an image as runs, without decoding them."""
         segments = slice(int(self._offset[row]), int(self._offset[row + 1]))
         return SegmentRuns(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
 
     def downscale(self, scale: float) -> "LabelMaps":
-        """Scale the labels down: sides are `scale` (at most 1) times as long, each pixel takes the label at its middle.
+        """Downscale the labels by the factor `scale` (at most 1): each pixel takes the label at its centre.
 
-        So what is thin stays as wide as it is on average; what is smaller than a pixel may be lost.
+        Thin segments keep their width on average; segments smaller than a pixel may be lost.
         """
         if scale == 1:
             return self
@@ -167,7 +167,7 @@ class LabelMaps:
         return replace(self, height=high, width=wide, _counts=pa.concat_arrays(counts))
 
     def instances(self, row: int) -> InstanceMap:
-        """The segments of an image, void left out."""
+        """The segments of an image without void."""
         first, last = self._offset[row], self._offset[row + 1]
         kept = np.flatnonzero(self._class[first:last] >= 0)
         number = np.zeros(last - first, np.int64)
@@ -179,7 +179,7 @@ class LabelMaps:
         )
 
     def _paint(self, row: int, values: Ints, blank: int, dtype: type[Pixel]) -> NDArray[Pixel]:
-        """(height, width) with `values[i]` where segment i of an image is."""
+        """(height, width) with `values[i]` at the pixels of segment i of an image, and `blank` elsewhere."""
         runs = self._runs(row)
         canvas: NDArray[Pixel] = np.full(int(self.width[row]) * int(self.height[row]), blank, dtype)
         canvas[expand_ranges(runs.start, runs.length)] = np.repeat(values[runs.owner], runs.length)
@@ -193,7 +193,7 @@ class LabelMaps:
 
 
 def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
-    """Runs of an image of `size` (height, width) in one of fewer pixels, `wanted`, each as its middle is."""
+    """Resample runs from an image of `size` (height, width) to the smaller size `wanted`, by nearest neighbour."""
     x, y = np.divmod(runs.start, max(size[0], 1))
     column, beyond = (_first_beyond(place, size[1], wanted[1]) for place in (x, x + 1))
     first, last = (_first_beyond(place, size[0], wanted[0]) for place in (y, y + runs.length))
@@ -202,12 +202,12 @@ def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -
 
 
 def _first_beyond(points: Ints, side: int, wanted: int) -> Ints:
-    """The first of `wanted` equal pieces of a side whose middle is at or beyond each place."""
+    """For each point of a side, the first of `wanted` equal intervals of the side whose middle is at or beyond it."""
     return -((side - 2 * wanted * points) // (2 * side))
 
 
 def _chosen_annotations(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:
-    """(n_annotations,) the annotations that count."""
+    """(n_annotations,) whether each annotation is the one of its image that the label maps show."""
     if annotator is None:
         image = batch.annotation_image
         first = np.ones(len(image), bool)

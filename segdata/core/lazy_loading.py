@@ -1,4 +1,4 @@
-"""Lazy loading: names and functions that are imported on first use, and what installed packages name as entry points.
+"""Lazy loading: names and functions that are imported on first use, and entry points of installed packages.
 
 The stub beside a module (`.pyi`) is the only list of its names: type checkers read it, and `attach` takes them from
 there. scikit-image and others of its family do the same (SPEC 1 of Scientific Python).
@@ -63,7 +63,7 @@ def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[]
 class ImportedOnCall:
     """A function that is imported when it is first called: `place` is ``module:function``.
 
-    So a light module names what is slow to import, and both need not repeat its parameters.
+    A light module can so offer a function that is slow to import, without repeating its parameters.
     """
 
     place: str
@@ -123,7 +123,7 @@ def entry_points(group: str) -> list[EntryPoint]:
 
 @lru_cache(64)
 def _packages(folder: str, changed: int) -> dict[str, tuple[EntryPoint, ...]]:
-    """The packages of a folder of `sys.path` and their entry points; `changed`: when, so that it is read anew."""
+    """The packages in a folder of `sys.path` and their entry points, cached by `changed`, the folder's time."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if entry.name.endswith(_METADATA))
@@ -153,9 +153,9 @@ def _parse(text: str, package: str) -> Iterator[EntryPoint]:
 
 @contextmanager
 def loading_plugin(point: EntryPoint, what: str) -> Iterator[None]:
-    """While the block imports what an entry point names (`what`: "format"), its errors become SegdataError.
+    """Turn errors into SegdataError while the block imports what an entry point names (`what`: "format").
 
-    The message names the entry point, what its module lacks, and the package to mend.
+    The message names the entry point, the reason, and the package to mend.
     """
     try:
         yield

@@ -63,7 +63,7 @@ ChannelArray = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class TextHeader:
-    """The facts in the text before the voxels."""
+    """The header of an NRRD or MetaImage file."""
 
     shape: tuple[int, ...]  # of the volume, without the interleaved axis
     n_layers: int  # values that lie interleaved at each voxel
@@ -78,17 +78,17 @@ class TextHeader:
 
     @property
     def n_bytes(self) -> int:
-        """How many bytes the voxels are."""
+        """The size of the voxels in bytes."""
         return int(np.prod(self.shape, dtype=object)) * self.n_layers * self.dtype.itemsize
 
 
 def is_text_volume(name: str) -> bool:
-    """Whether a file has the name of an NRRD or MetaImage file."""
+    """Whether a file name has a suffix of NRRD or MetaImage."""
     return name.lower().endswith(TEXT_SUFFIXES)
 
 
 def read_text_header(path: Path) -> TextHeader:
-    """The header of a file; raises OSError with the reason if there is no valid one."""
+    """Read the header of an NRRD or MetaImage file; raises OSError with the reason if it is invalid."""
     with path.open("rb") as file:
         head = file.read(_MAX_HEAD)
     if not head:
@@ -102,7 +102,7 @@ def read_text_header(path: Path) -> TextHeader:
 
 
 def open_voxels(header: TextHeader) -> IO[bytes]:
-    """The voxels, unpacked; raises OSError where they are not there."""
+    """Open the voxels of a volume, decompressed; raises OSError if their file is missing."""
     if not header.data.is_file():
         raise FileNotFoundError(2, "No such file or directory", str(header.data))
     file = header.data.open("rb")
@@ -119,7 +119,7 @@ def open_voxels(header: TextHeader) -> IO[bytes]:
 
 
 def read_text_slice(path: Path, k: int) -> tuple[TextHeader, bytes]:
-    """The header, and the bytes of slice k; raises OSError with the reason where there is none."""
+    """Read the header, and the bytes of slice k; raises OSError with the reason if there is no such slice."""
     header = read_text_header(path)
     n_slices = (*header.shape, 1, 1)[2]
     if not 0 <= k < n_slices:
@@ -197,7 +197,7 @@ def _nrrd_header(path: Path, head: bytes) -> TextHeader:
 
 
 def _directions(fields: dict[str, str], n: int) -> list[tuple[float, ...] | None]:
-    """The vector of each axis; None of one that is no direction in space."""
+    """The vector of each axis; None for an axis that is no direction in space."""
     if "space directions" in fields:
         vectors = [_vector(text) for text in re.findall(r"\([^)]*\)|none", fields["space directions"])]
         if len(vectors) != n:
@@ -271,20 +271,20 @@ def _file_beside(path: Path, name: str) -> Path:
 
 
 def _at_end(header: TextHeader) -> TextHeader:
-    """The header of voxels that are the last bytes of their file."""
+    """The header with the offset of voxels that are the last bytes of their file."""
     length = header.data.stat().st_size if header.data.is_file() else 0
     return replace(header, offset=max(length - header.n_bytes, 0))
 
 
 def import_package(module: str) -> Any:  # Any: packages with and without types
-    """A module of the extra `medical`; raises SegdataError that says how to install it."""
+    """Import a module of the extra `medical`; raises SegdataError that says how to install it."""
     return import_extra(module, "medical")
 
 
 def read_volume_slice(path: Path, k: int) -> ChannelArray:
-    """(channels, rows, columns) of slice k of a volume, whose first two axes are columns and rows.
+    """Read slice k of a volume, (channels, rows, columns); the first two axes of a volume are columns and rows.
 
-    Steps in time are channels. Raises OSError with the reason where the file has no such slice or is damaged.
+    Time steps are channels. Raises OSError with the reason if the file has no such slice or is damaged.
     """
     if is_text_volume(path.name):
         return _text_slice(path, k)
@@ -328,7 +328,7 @@ _WARNINGS: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 
 
 class _Leniency(msgspec.Struct):
-    """A count of readers: pydicom's settings are global, so the last reader to leave restores them."""
+    """A count of active readers: pydicom's settings are global, so the last reader restores them."""
 
     lock: Lock = msgspec.field(default_factory=Lock)
     readers: int = 0
@@ -339,7 +339,7 @@ _LENIENCY = _Leniency()
 
 
 class _LogFilter(logging.Filter):
-    """Collects log records while a block collects them, and keeps these from the terminal."""
+    """Collects log records in blocks that collect warnings, and keeps these records from the terminal."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         messages = _WARNINGS.get()
@@ -357,8 +357,8 @@ def is_dicom(head: bytes) -> bool:
 def collect_dicom_warnings() -> Iterator[list[str]]:
     """Collect pydicom's warnings in this thread while the block runs, each once, and print none of them.
 
-    Values that break rules of the standard which do not matter here are read. Raises SegdataError that says how to
-    get pydicom.
+    Values that break rules of the standard are read if the rules do not matter here. Raises SegdataError, which says
+    how to install pydicom, if it is missing.
     """
     outer = _WARNINGS.get()
     if outer is not None:
@@ -409,9 +409,9 @@ def _collect_warning(
 
 
 def read_dicom_image(path: Path) -> NDArray[np.generic]:
-    """(channels, rows, columns) of a DICOM image of one frame, in its units where it declares them (CT: Hounsfield).
+    """Read a DICOM image of one frame, (channels, rows, columns), in its units if it declares them (CT: Hounsfield).
 
-    Raises OSError with the reason where it is damaged, has several frames, or its coding is not known here.
+    Raises OSError with the reason if it is damaged, has several frames, or has an unknown encoding.
     """
     pydicom, pixels_of = import_package("pydicom"), import_package("pydicom.pixels")
     try:

@@ -1,4 +1,4 @@
-"""Overlay: which segments share pixels, touch, or are identical; set operations on runs."""
+"""Overlay: segments that share pixels, touch, or are identical; set operations on runs."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
         return SweepRuns(self.start[chosen], self.end[chosen], self.owner[chosen])
 
     def shift(self, by: Ints) -> "SweepRuns":
-        """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""
+        """The runs moved along the line by `by` (n,) places; they stay in order if whole frames move."""
         return SweepRuns(self.start + by, self.end + by, self.owner)
 
     def strips_with(self, other: "SweepRuns") -> tuple[Rows, Rows, Ints, Ints]:
@@ -87,9 +87,9 @@ def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:
 
 
 def _pixels_alone(side: SweepRuns, by: SweepRuns, owner: Rows, shared: Ints) -> Ints:
-    """(n_owners,) pixels of each owner on `side` that no run of `by` covers; of those with runs there.
+    """(n_owners,) the number of pixels of each owner on `side` that no run of `by` covers.
 
-    `shared` (n,) pixels are what `owner` (n,) has in common with owners on `by`.
+    `shared` (n,) are the pixels that `owner` (n,) has in common with owners of `by`.
     """
     if (by.start[1:] < by.end[:-1]).any():
         return _sum_by_owner(side.owner, _uncovered_pixels(side, by))
@@ -99,7 +99,7 @@ def _pixels_alone(side: SweepRuns, by: SweepRuns, owner: Rows, shared: Ints) -> 
 
 
 def _sum_by_owner(owner: Rows, length: Ints) -> Ints:
-    """(n_owners,) the sum of each owner's lengths."""
+    """(n_owners,) the sum of the lengths of each owner's runs."""
     return np.bincount(owner, length).astype(np.int64)
 
 
@@ -139,7 +139,7 @@ def union_by_frame(side: SweepRuns, line: NumberLine) -> FrameUnion:
 
 
 def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
-    """The pixels of each frame that `runs` (whose owners are frames, disjoint) leave; sizes (n_frames,) in pixels.
+    """The pixels of each frame that `runs` do not cover: disjoint, owned by frames; sizes (n_frames,) are in pixels.
 
     Every column is visited, so memory is one entry per column and run.
     """
@@ -164,7 +164,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 o
 def first_identical(runs: Runs, frame: Rows | Ints, area: Ints) -> Ints:
     """(n_owners,) the first owner in the same frame with exactly the same pixels; the owner itself where it is first.
 
-    `frame` (n_owners,) is where each owner lies, `area` (n_owners,) its pixels. Owners without pixels have no twins.
+    `frame` (n_owners,) is the frame of each owner, `area` (n_owners,) its pixels. Empty owners match no other.
     """
     n_owners = len(area)
     first = np.arange(n_owners)
@@ -230,12 +230,12 @@ def crop_to_box(runs: Runs, box: Box, size: ImageSize) -> Runs:
 
 
 def count_pixels(runs: Runs) -> int:
-    """How many pixels a set has."""
+    """The number of pixels of a set."""
     return int(runs.length.sum())
 
 
 def _lift_columns(runs: Runs, size: ImageSize) -> Ints:
-    """Where runs start when a spare place follows each column, so that runs of two columns never touch."""
+    """The starts of runs after a spare place is added to each column, so that runs of two columns never touch."""
     return runs.start + runs.start // max(size[0], 1)
 
 

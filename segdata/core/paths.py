@@ -1,4 +1,4 @@
-"""Paths: image URIs, unsafe file names, the split in a path, and how to pair images of several datasets by name."""
+"""Paths: image URIs, unsafe file names, the split in a path, and keys that pair images of several datasets by name."""
 
 import os
 import re
@@ -18,17 +18,17 @@ _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 
 
 def dataset_folder(root: Path) -> Path:
-    """The folder that the files beside a dataset lie in: itself, or the folder of a file."""
+    """The folder of a dataset: the dataset itself, or the folder that its file is in."""
     return root if root.is_dir() else root.parent
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a path is a file that is called .zip; formats whose files are such archives call them .npz, .qpdata."""
+    """Whether a path is a file with the suffix .zip; zip-based formats have others, such as .npz and .qpdata."""
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def decision_log_path(data: str | Path) -> Path:
-    """The log of reviewers' decisions: ``review.jsonl`` in the folder of a canonical dataset, for all its revisions.
+    """The path of the decision log: ``review.jsonl`` in the folder of a canonical dataset, for all its revisions.
 
     For other data it is ``<name>.review.jsonl`` beside the data.
     """
@@ -38,7 +38,7 @@ def decision_log_path(data: str | Path) -> Path:
 
 
 def slice_uri(path: Path, k: int) -> str:
-    """Where a slice of a volume is: the file, and behind a # the number of the slice."""
+    """The URI of a slice of a volume: the file, and after a # the number of the slice."""
     return f"{path.absolute().as_uri()}#k={k}"
 
 
@@ -69,7 +69,7 @@ def local_file(uri: str | None) -> Path | None:
 
 
 def replace_file(uri: str, path: Path) -> str:
-    """The path or URI with another file and the same fragment.
+    """Replace the file of a path or URI and keep its fragment.
 
     >>> replace_file("file:///a/b.nii#k=3", Path("/c/b.nii")), replace_file("a.png", Path("c.png"))
     ('file:///c/b.nii#k=3', 'c.png')
@@ -81,9 +81,9 @@ def replace_file(uri: str, path: Path) -> str:
 
 
 def relative_uri(uri: str | None, root: Path) -> str | None:
-    """A path or URI as it is written below `root`: relative where it lies there; of a URI that ends with a #.
+    """A path or URI relative to `root` if it lies there, else absolute; a relative URI ends with a #.
 
-    None for a file in a temporary folder, which will not be there when the path is read.
+    None for a file in a temporary folder, which will not exist when the path is read.
 
     >>> root = Path("/data")
     >>> [relative_uri(uri, root) for uri in ("/data/a.png", "file:///data/a.dcm", "file:///data/a.nii#k=3")]
@@ -113,12 +113,12 @@ def absolute_uri(uri: str | None, root: Path) -> str | None:
 
 
 def relative_channels(channels: Any, root: Path) -> Any:  # Any: rows of the column `channels`
-    """The channels of an image as they are written below `root`."""
+    """The channels of an image with `relative_uri` applied to their URIs."""
     return _with_uris(channels, lambda uri: relative_uri(uri, root))
 
 
 def absolute_channels(channels: Any, root: Path) -> Any:  # Any: rows of the column `channels`
-    """`relative_channels` backwards."""
+    """The inverse of `relative_channels`."""
     return _with_uris(channels, lambda uri: absolute_uri(uri, root))
 
 
@@ -129,7 +129,7 @@ def _with_uris(channels: Any, change: Any) -> Any:  # Any: as above, and a funct
 
 
 def is_unsafe_path(name: str) -> bool:
-    """Whether a path in an annotation file leads out of the dataset (absolute, a drive, `..`), or can be none (NUL).
+    """Whether a path in an annotation file leads out of the dataset (absolute, a drive, `..`) or is invalid (NUL).
 
     >>> is_unsafe_path("../secret.png"), is_unsafe_path("a/b.png")
     (True, False)
@@ -144,7 +144,7 @@ SUSPECT = re.compile(r"\x00|\.\.|^[/\\]|^.:")  # names that may be unsafe; Arrow
 
 
 def is_file(path: Path) -> bool:
-    r"""Whether a path is a file; False for names that none can have: of more than 255 bytes, or with NUL.
+    r"""Whether a path is a file; False for invalid names: of more than 255 bytes, or with NUL.
 
     >>> is_file(Path("a" * 300)), is_file(Path("a\0b"))
     (False, False)
@@ -156,7 +156,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    r"""Whether a path is a folder; False for names that none can have, as in `is_file`.
+    r"""Whether a path is a folder; False for invalid names, as in `is_file`.
 
     >>> is_folder(Path("a" * 300)), is_folder(Path("a\0b"))
     (False, False)
@@ -168,13 +168,13 @@ def is_folder(path: Path) -> bool:
 
 
 def with_folder(path: Path) -> Path:
-    """A path that is to be written, after its folder was made."""
+    """Make the folder of a path that is to be written, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def check_path_name(path: Path) -> None:
-    """Raise UnreadableError where a path is no text: tables, reports and other systems hold UTF-8 alone."""
+    """Raise UnreadableError if a path is not valid UTF-8, which tables, reports and other systems require."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -183,7 +183,7 @@ def check_path_name(path: Path) -> None:
 
 
 def check_plain_files(root: Path) -> None:
-    """Raise SegdataError where DATA, or something in the folder, is a pipe, socket or device: reading may never end."""
+    """Raise SegdataError if the dataset contains a pipe, socket or device, which may never end when read."""
     for path in _links_and_others(root) if root.is_dir() else [root]:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise SegdataError(f"{path}: is a pipe, a socket or a device; remove it")
@@ -220,7 +220,7 @@ def split_words(name: str) -> list[str]:
 
 
 def split_of_name(name: str) -> str | None:
-    """The split that a file or folder is called by: train, val, test …; None if its name has no such word, or several.
+    """The split in the name of a file or folder: train, val, test …; None if the name has no such word, or several.
 
     >>> [split_of_name(name) for name in ("instances_train2017", "valid", "test-dev2017", "trainers", "train_val")]
     ['train', 'val', 'test-dev', None, None]
@@ -238,7 +238,7 @@ _CONTENT_WORDS = re.compile(
 
 @lru_cache(maxsize=4096)
 def split_of_folder(name: str) -> str | None:
-    """The split that a folder is called by and nothing else: train, val, test …; None for other folders.
+    """The split of a folder that is named after a split alone: train, val, test …; None for other folders.
 
     >>> [split_of_folder(name) for name in ("Valid", "train2017", "test_images", "trainset", "train_val", "test_bench")]
     ['val', 'train', 'test', 'train', None, None]
@@ -249,7 +249,7 @@ def split_of_folder(name: str) -> str | None:
 
 
 def split_from_path(path: str) -> str | None:
-    """The split that the innermost folder of a path (POSIX) is called by that is called by one; None where none is.
+    """The split of the innermost folder of a POSIX path that is named after a split; None if there is no such folder.
 
     >>> split_from_path("street/train/a.png"), split_from_path("images/train2017/a.png"), split_from_path("train.png")
     ('train', 'train', None)
@@ -279,10 +279,10 @@ NAME_KEYS: dict[PairByName, Callable[[str], str]] = {"id": str, "stem": _stem, "
 
 
 def pairing_keys(images: Sequence[str], by: PairBy) -> list[PairingKey]:
-    """(n,) the key of each of a dataset's images; images of two datasets that have one key are the same.
+    """(n,) the pairing key of each image of a dataset; images of two datasets with equal keys are the same image.
 
-    `by` is one of `NAME_KEYS` or "varying". Ids that are there twice are counted; where several images have another key
-    in common, the id is part of the key, so they pair with nothing.
+    `by` is one of `NAME_KEYS` or "varying". Duplicate ids are numbered. Where several images share another key, the id
+    becomes part of the key, so that they pair with nothing.
     """
     if by == "id":
         seen: Counter[str] = Counter()
@@ -315,7 +315,7 @@ def varying_names(images: Sequence[str]) -> list[str]:
 
 
 def _common_prefix(lists: Sequence[list[str]]) -> int:
-    """How many entries all lists begin with."""
+    """The length of the longest common prefix of lists."""
     first, last = min(lists), max(lists)
     n = min(len(first), len(last))
     return next((k for k in range(n) if first[k] != last[k]), n)

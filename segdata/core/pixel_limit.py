@@ -1,4 +1,4 @@
-"""Pixel limit: how large an image or array may be that is decoded; small files can claim, and hold, terabytes."""
+"""Pixel limit: the largest image or array that is decoded, since small files can claim, and hold, terabytes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def check_numbers(count: int, n_bytes: int) -> None:
-    """Raise TooManyPixelsError for an array of so many numbers that comes from so few bytes of a compressed file."""
+    """Raise TooManyPixelsError if an array of `count` numbers from `n_bytes` of a compressed file is too large."""
     if count > _limit[0] and count > n_bytes * _DENSE:
         raise TooManyPixelsError(
             f"has {count:,} numbers in {n_bytes:,} bytes, more than the limit of {_limit[0]:,}; if that is right, "
@@ -66,9 +66,9 @@ def check_numbers(count: int, n_bytes: int) -> None:
 
 
 def open_picture(path: Path | str) -> "ImageFile.ImageFile":
-    """An image file opened by Pillow, not decoded yet; its pixels are within the limit.
+    """Open an image file with Pillow, without decoding it; its pixels are within the limit.
 
-    Raises OSError where it is a pipe (whoever opens one waits for its writer) or no image, and TooManyPixelsError.
+    Raises OSError if it is a pipe, which would wait for its writer, or no image, and TooManyPixelsError.
     """
     from PIL import Image  # seldom needed at start-up
 
@@ -84,6 +84,6 @@ def open_picture(path: Path | str) -> "ImageFile.ImageFile":
 
 
 def refuse_pipe(path: Path) -> None:
-    """Raise OSError for what no bytes may ever come from."""
+    """Raise OSError for a pipe, socket or device, which may never return bytes."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(f"{path} is a pipe, a socket or a device, not a file")

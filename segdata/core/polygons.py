@@ -62,7 +62,7 @@ class Rings(Generic[Number]):
         return Rings(self.xy[expand_ranges(self.ring[chosen], size)], ring, self.owner[chosen], row[self.outer[chosen]])
 
     def merge(self, other: "Rings[Number]") -> "Rings[Number]":
-        """These rings and others in the order of owners; of one owner, these come first."""
+        """Merge two sets of rings in the order of their owners; of one owner, the rings of `self` come first."""
         both = Rings(
             np.concatenate([self.xy, other.xy]),
             np.concatenate([self.ring, self.ring[-1] + other.ring[1:]]),
@@ -115,7 +115,7 @@ def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:
 
 
 def _outer_rings(first: Ints, edge: Ints, cycle: Ints) -> Ints:
-    """The outer ring of each ring, from the first edges; `cycle` cuts `edge` into the rings."""
+    """(n_rings,) the outer ring of each ring, found from its first edge; `cycle` cuts `edge` into the rings."""
     ring_of = np.empty(len(edge), np.int64)
     ring_of[edge] = np.repeat(np.arange(len(first)), np.diff(cycle))
     # The run above a hole is of the hole's part; its top comes before its bottom, so its ring is an earlier one.
@@ -126,7 +126,7 @@ def _outer_rings(first: Ints, edge: Ints, cycle: Ints) -> Ints:
 
 
 def next_points(offset: Ints) -> Ints:
-    """The point after each, in closed rings of points that `offset` (n_rings + 1,) cuts.
+    """(n,) the point after each point of closed rings; `offset` (n_rings + 1,) cuts the points into rings.
 
     >>> next_points(np.array([0, 3, 3, 5])).tolist()
     [1, 2, 0, 4, 3]
@@ -143,8 +143,8 @@ _PORTION = 2_000_000  # comparisons that are made at once
 def enclosing_rings(rings: Rings[Number]) -> Ints:
     """(n_rings,) the smallest outer ring around each hole; outer rings have themselves.
 
-    Holes are rings inside an odd number of rings of their owner, whatever `rings.outer` says. What is looked at is the
-    middle of a ring's first edge, so rings that touch at points are told apart, and those that cross are not.
+    Holes are rings inside an odd number of rings of their owner, whatever `rings.outer` says. The middle of a ring's
+    first edge decides, which is right for rings that touch at points, but not for rings that cross.
 
     >>> xy = np.array([2, 2, 2, 3, 3, 3, 3, 2, 0, 0, 5, 0, 5, 5, 0, 5])
     >>> enclosing_rings(Rings(xy, np.array([0, 8, 16]), np.zeros(2, np.int32), np.arange(2))).tolist()
@@ -161,7 +161,7 @@ def enclosing_rings(rings: Rings[Number]) -> Ints:
 
 
 def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
-    """Pairs of rings of one owner, the first inside the second: an odd number of edges of the second is above it."""
+    """Pairs of rings of one owner, the first inside the second: an odd number of edges of the second lies above it."""
     n, ahead = len(rings), next_points(rings.ring // 2)
     a = rings.xy.reshape(-1, 2).astype(np.float64)
     b = a[ahead]
@@ -193,7 +193,7 @@ def stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints,
 
 
 def row_portions(count: Ints) -> Iterator[Ints]:
-    """Rows of so many comparisons each, in portions that fit into memory."""
+    """Split rows into portions that fit into memory; `count` (n,) is the number of comparisons of each row."""
     yield from np.split(np.arange(len(count)), np.flatnonzero(np.diff((np.cumsum(count) - 1) // _PORTION)) + 1)
 
 
@@ -225,10 +225,10 @@ def keyhole(rings: Rings[Number]) -> Rings[Number]:
 
 
 def _splice(ring: Ints, here: Ints, there: Ints) -> tuple[Ints, Ints]:
-    """What comes after each stop on the way, and the point of each stop; ring j has the points ``ring[j]:ring[j + 1]``.
+    """Splice rings at bridges: the stop after each stop, and the point of each; ring j is ``ring[j]:ring[j + 1]``.
 
-    Stop i is point i. Each bridge adds two: stop n + 2 k is point `here[k]` again, when its ring is done, and stop
-    n + 2 k + 1 is point `there[k]` again, when the way is back over the bridge.
+    Stop i is point i. Each bridge adds two stops: n + 2 k is point `here[k]` again, after its ring is complete, and
+    n + 2 k + 1 is point `there[k]` again, on the way back over the bridge.
     """
     n = int(ring[-1])
     home = n + 2 * np.arange(len(here))
@@ -251,14 +251,14 @@ def _splice(ring: Ints, here: Ints, there: Ints) -> tuple[Ints, Ints]:
 
 
 def _drop_repeats(points: NDArray[Number], cycle: Ints) -> tuple[NDArray[Number], Ints]:
-    """Coordinates and offsets of rings whose points (n, 2) are cut by `cycle`, without points that repeat."""
+    """Coordinates and offsets of rings whose points (n, 2) are cut by `cycle`, without repeated points."""
     kept = (points != points[next_points(cycle)]).any(axis=1)
     count = np.concatenate([[0], np.cumsum(kept)])[cycle]
     return points[kept].reshape(-1), 2 * count
 
 
 def has_bridges(rings: Rings[Number]) -> Flags:
-    """(n_rings,) which rings go some way in both directions, between the same two points."""
+    """(n_rings,) whether a ring has two points between which it goes in both directions."""
     edges = _Edges.from_rings(rings)
     bridged = np.zeros(len(rings), bool)
     bridged[edges.ring[_cancelled_edges(edges)]] = True
@@ -266,13 +266,13 @@ def has_bridges(rings: Rings[Number]) -> Flags:
 
 
 def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
-    """The rings without bridges: ways that a ring goes in both directions are left out, and what remains is closed.
+    """Remove bridges: edges that a ring goes in both directions are left out, and the rest is closed into rings.
 
-    Each ring is looked at alone. One that is nowhere twice comes back as it is, as an outer ring. Of any other, what
-    lies inside an even number of its rings are outer rings, clockwise, and the others holes, against the clock, of
-    the smallest outer ring around them. They begin at their leftmost point, the upper one of several, and come in the
-    order of those. Where rings touch at a point they part so that pixels that touch at a corner are not connected,
-    wherever they were joined. The even-odd rule takes the same pixels as before: those inside outer rings, less those
+    Each ring is treated alone. A ring without bridges is returned unchanged, as an outer ring. Any other ring falls
+    into several: those inside an even number of the others are outer rings, clockwise, the rest are holes, against the
+    clock, of the smallest outer ring around them. Each begins at its leftmost point, the upper one of several, and they
+    are in the order of these points. Where rings touch at a point they are separated so that pixels that touch at a
+    corner are not connected. The even-odd rule takes the same pixels as before: those inside outer rings, less those
     inside holes.
 
     ``unkeyhole(keyhole(r))`` is r for the rings of `segdata.core.polygons.trace_outlines`, and for others that are in
@@ -295,10 +295,10 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
 
 
 def spurs(rings: Rings[Number]) -> Rings[Number]:
-    """The dead ends among the ways that rings go in both directions: each edge of them a ring of two points.
+    """Find spurs: edges that a ring goes in both directions and that lead nowhere, each as a ring of two points.
 
-    What else a ring goes in both directions is a bridge, or part of the way from one bridge to another. A spur has no
-    pixels by the even-odd rule; where edges are drawn it has, as a line one pixel wide.
+    Other edges that a ring goes in both directions are bridges, or lie between bridges. A spur has no pixels by the
+    even-odd rule; a rule that draws edges gives it a line one pixel wide.
     """
     edges = _Edges.from_rings(rings)
     both = _cancelled_edges(edges)
@@ -314,7 +314,7 @@ def spurs(rings: Rings[Number]) -> Rings[Number]:
 
 
 def _dead_ends(tail: Ints, head: Ints, fixed: Flags) -> Flags:
-    """(n,) which ways between points lead nowhere, neither to a fixed point nor around; `fixed` (n_points,)."""
+    """(n,) whether an edge is a dead end, on no cycle and on no way between fixed points; `fixed` is (n_points,)."""
     dead = np.zeros(len(tail), bool)
     degree = np.bincount(np.concatenate([tail, head]), minlength=len(fixed))
     only = np.zeros(len(fixed), np.int64)  # the sum of the ways at a point: the way itself where there is one
@@ -333,7 +333,7 @@ def _dead_ends(tail: Ints, head: Ints, fixed: Flags) -> Flags:
 
 
 class _Edges(msgspec.Struct, Generic[Number], frozen=True):
-    """The edges of rings: points (n, 2) in the order of their rings, x and y, each once; edges as two of these."""
+    """The edges of rings, as pairs of rows of `points` (n, 2), which holds each x and y once."""
 
     points: NDArray[Number]
     tail: Ints
@@ -362,7 +362,7 @@ class _Edges(msgspec.Struct, Generic[Number], frozen=True):
 
 
 def _cancelled_edges(edges: _Edges[Number]) -> Flags:
-    """(n_edges,) which edges have another in the opposite direction, one each."""
+    """(n_edges,) whether an edge is paired with one in the opposite direction; each is in one pair at most."""
     low, high = np.minimum(edges.tail, edges.head), np.maximum(edges.tail, edges.head)
     forward = edges.tail < edges.head
     order = np.lexsort((forward, high, low))
@@ -379,7 +379,7 @@ def _cancelled_edges(edges: _Edges[Number]) -> Flags:
 
 
 def _open_rings(rings: Rings[Number]) -> Rings[Number]:
-    """The rings that bridged rings consist of, in the order of these."""
+    """The rings that remain of bridged rings, in the order of the bridged rings."""
     edges = _Edges.from_rings(rings)
     kept = np.flatnonzero(~_cancelled_edges(edges) & (edges.tail != edges.head))
     edges = edges.reverse((rings.areas < 0)[edges.ring]).take(kept)
@@ -393,7 +393,7 @@ def _open_rings(rings: Rings[Number]) -> Rings[Number]:
 
 
 def _following_edges(edges: _Edges[Number]) -> Ints:
-    """The edge after each: of several that leave the point where it arrives, the first one to the right."""
+    """(n_edges,) the edge after each edge: the first to the right of those that leave the point where it arrives."""
     points = edges.points.astype(np.float64)
     x, y = (points[edges.head] - points[edges.tail]).T
     angle = np.concatenate([np.arctan2(-y, -x), np.arctan2(y, x)])
@@ -415,7 +415,7 @@ def _following_edges(edges: _Edges[Number]) -> Ints:
 
 
 def _turned_order(offset: Ints, backwards: Flags) -> Ints:
-    """The order of points that turns some rings round, each from the same first point; `offset` (n + 1,) cuts them."""
+    """The order of points that reverses some rings, each from the same first point; `offset` (n + 1,) cuts them."""
     size = np.diff(offset)
     first = np.repeat(offset[:-1], size)
     place = np.arange(offset[-1]) - first

@@ -1,4 +1,4 @@
-"""Profile: what is known about a dataset as a whole, and the videos and volumes that its images belong to."""
+"""Profile: the properties of a dataset as a whole, and the videos and volumes that its images belong to."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ class ImageSequence:
 
     @property
     def is_placed(self) -> bool:
-        """Whether its place in the world is known, or bytes of its file."""
+        """Whether its place in the world is known, or the header of its file."""
         return self.affine is not None or self.spacing is not None or self.header is not None
 
 
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Policy(Generic[T]):
-    """A policy of the data. `declared`: a person wrote it down; else it is the format's default."""
+    """A policy for coverage or overlap. `declared`: a person wrote it down; else it is the format's default."""
 
     value: T
     declared: bool = False
@@ -69,7 +69,7 @@ class Policy(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is known about a dataset as a whole.
+    """The properties of a dataset as a whole.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Profile:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"
 
     def under(self, config: Config) -> "Profile":
-        """The profile with the configuration's policies, which override dataset.yaml and the format's default."""
+        """The profile with the policies of the configuration, which override dataset.yaml and the format's default."""
         coverage, overlap = self.coverage, self.overlap
         if config.coverage is not None:
             coverage = Policy(config.coverage, declared=True)
@@ -125,26 +125,26 @@ class Profile:
 
     @property
     def unknown_names(self) -> dict[int, str]:
-        """The names, by made-up id, of categories that the source names and the taxonomy lacks."""
+        """The names of categories of the source that the taxonomy lacks, by the ids that the reader gave them."""
         named: dict[str, str] = json.loads(self.metadata.get("unknown_categories", "{}"))
         return {int(id_): name for id_, name in named.items()}
 
     @property
     def free_category(self) -> int:
-        """An id above those of all categories, of the taxonomy and of others that the source names."""
+        """An id above the ids of all categories, in the taxonomy or only in the source."""
         return max([0, *(category.id for category in self.taxonomy.categories), *self.unknown_names]) + 1
 
     @property
     def aliases_used(self) -> dict[str, int]:
-        """The old names, by which the source calls categories that have another name now, and the ids of these."""
+        """The aliases that the source uses for categories, and the ids of these categories."""
         used: dict[str, int] = json.loads(self.metadata.get("aliases_used", "{}"))
         return used
 
     def name_of(self, id_: int) -> str:
-        """The name of the category with this id; the source's where the taxonomy has none, else the id itself."""
+        """The name of the category with this id, in the taxonomy or else in the source; the id itself if unknown."""
         return self.unknown_names.get(id_) or self.taxonomy.name_of(id_)
 
     @property
     def is_exhaustive(self) -> bool:
-        """Every pixel is expected to be labelled."""
+        """Whether every pixel is expected to be labelled."""
         return self.coverage.value == "exhaustive"

@@ -1,11 +1,11 @@
-"""Reductions: what a rule needs of the whole dataset, where it sees only a part of it.
+"""Reductions: sums, medians and rows over a whole dataset, for rules that run on parts of it.
 
-A rule that is registered with `by_part` runs on each part of a dataset, where the rows of that part are. What it needs
-of the others goes through the functions of this module: sums by key, exact medians, and a few rows that are judged
-together. Without parts they return what the tables themselves hold, so that a rule is written once.
+A rule that is registered with `by_part` runs on each part of a dataset, where the rows of that part are. It gets data
+of the other parts through the functions of this module: sums by key, exact medians, and a few rows that are judged
+together. If a dataset has no parts, they compute from its tables, so that a rule is written once.
 
-A part that waits for the others ends with a `Request`. When the requests of all parts are combined, the rule runs there
-again, with the answer. So it must ask the same each time, and in all parts.
+A rule that needs the other parts stops with a `Request`. When the requests of all parts are combined, the rule runs
+again in each part, with the answer. So it must make the same requests in each run and in all parts.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ _BUCKET_BITS = 48  # of the 64 of a number: its sign, its exponent and 4 bits mo
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The contribution of one part to a reduction."""
+    """The contribution of one part of the dataset to a reduction."""
 
     columns: dict[str, Column]  # (n,) numbers or flags each
     # how many of the columns are keys: rows with the same ones become one, and the other columns are summed. None: all
@@ -40,19 +40,19 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def nbytes(self) -> int:
-        """The bytes that travel."""
+        """The number of bytes to send."""
         return sum(column.nbytes for column in self.columns.values())
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a dataset, as a rule sees it."""
+    """The part of a dataset that a rule runs on, with the answers to its requests."""
 
     whole: Tables | None = None  # in the leading part, which has no rows of its own: the tables of the whole dataset
     answers: Sequence[Table] = ()  # to what the rule has asked for so far
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The findings of a rule in a part, and its request to other parts; without the answer, findings are not final."""
+    """The findings of a rule in a part, and its request to other parts; findings are final without a request."""
 
     findings: list[RowFinding]
     request: Request | None = None
@@ -65,14 +65,14 @@ class Turn:
         self.whole, self._answers = part.whole, iter(part.answers)
 
     def ask(self, request: Request) -> Table:
-        """The answer, if it is there."""
+        """The answer to a request; raises _WaitError if there is none yet."""
         for answer in self._answers:
             return answer
         raise _WaitError(request)
 
 
 class _WaitError(Exception):
-    """A rule cannot go on in a part before its request is answered."""
+    """A rule must wait in a part until its request is answered."""
 
     def __init__(self, request: Request) -> None:
         super().__init__("a rule that waits for other parts runs where nothing combines them")
@@ -80,7 +80,7 @@ class _WaitError(Exception):
 
 
 def run_part(check: Callable[[Tables], Iterable[RowFinding]], tables: Tables, part: Part) -> Outcome:
-    """Run a rule on one part, as far as the answers go."""
+    """Run a rule on one part, up to its first request without an answer."""
     findings: list[RowFinding] = []
     try:
         for finding in check(replace(tables, turn=Turn(part))):
@@ -91,7 +91,7 @@ def run_part(check: Callable[[Tables], Iterable[RowFinding]], tables: Tables, pa
 
 
 def pack_request(request: Request) -> Request:
-    """The request with whole numbers in as few bytes as they need."""
+    """The request with each column of whole numbers in its smallest dtype."""
     return msgspec.structs.replace(request, columns={name: _narrow(col) for name, col in request.columns.items()})
 
 
@@ -104,7 +104,7 @@ def _narrow(column: Column) -> Column:
 
 
 def combine_requests(requests: Sequence[Request | None], first_rows: Sequence[Mapping[str, int]]) -> Table:
-    """The answer to the requests of all parts, in order; `first_rows`: of each table, where each part begins."""
+    """Combine the requests of all parts, in order, to an answer; `first_rows`: the first row of each part, by table."""
     asked = [(request, rows) for request, rows in zip(requests, first_rows, strict=True) if request is not None]
     pieces: dict[str, list[Column]] = {name: [] for name in asked[0][0].columns}
     for request, rows in asked:
@@ -119,7 +119,7 @@ def combine_requests(requests: Sequence[Request | None], first_rows: Sequence[Ma
 
 
 def _sum_columns(columns: Mapping[str, Column], n_keys: int) -> Table:
-    """One row for each combination of the first columns, ascending, with the sums of the others, as whole numbers."""
+    """One row for each combination of the first `n_keys` columns, ascending, with integer sums of the other columns."""
     names = list(columns)
     which, first = joint_codes(*(columns[name] for name in names[:n_keys]))
     summed = {name: columns[name][first] for name in names[:n_keys]}
@@ -130,9 +130,10 @@ def _sum_columns(columns: Mapping[str, Column], n_keys: int) -> Table:
 
 
 def sum_by(tables: Tables, keys: Mapping[str, Ints], sums: Mapping[str, Column], least: int = 0) -> Table:
-    """The sums of some columns (n,) of whole numbers or flags for each combination of keys (n,), in the whole dataset.
+    """Sum columns (n,) of whole numbers or flags over the whole dataset, for each combination of keys (n,).
 
-    One row for each combination that occurs, in ascending order. `least`: without those whose first sum is less.
+    Returns one row for each combination that occurs, in ascending order, without those whose first sum is below
+    `least`.
     """
     summed = _sum_columns({**keys, **sums}, len(keys))
     if tables.turn is None:
@@ -145,14 +146,14 @@ def _at_least(summed: Table, n_keys: int, least: int) -> Table:
 
 
 def total(tables: Tables, **values: int) -> dict[str, int]:
-    """The sums of some whole numbers over the whole dataset."""
+    """Sum whole numbers over the whole dataset."""
     sums = {name: np.array([value], np.int64) for name, value in values.items()}
     summed = sum_by(tables, {"": np.zeros(1, np.int64)}, sums)
     return {name: int(summed[name].sum()) for name in values}
 
 
 def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, str] = {}) -> tuple[Tables, Table]:
-    """The tables of the whole dataset, and some rows of all parts. What follows in a rule runs once, not in each part.
+    """The tables of the whole dataset, and rows of all parts, in the leading part only: the rest of a rule runs once.
 
     `links`: columns that are rows of a table, ``{"owner": "annotations"}``.
     """
@@ -165,15 +166,15 @@ def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, st
 
 
 def leading(tables: Tables) -> Tables | None:
-    """The tables of the whole dataset, for findings about it, which only the leading part yields; None in the others.
+    """The tables of the whole dataset in the leading part, which yields findings about it; None in the other parts.
 
-    Without parts these are the tables themselves.
+    If the dataset has no parts, these are `tables` themselves.
     """
     return tables if tables.turn is None else tables.turn.whole
 
 
 def name_keys(names: pa.Array) -> Ints:
-    """(n,) a number for each text that is the same in all parts: 63 bits of its hash; -1 where there is none."""
+    """(n,) a number for each text, the same in all parts: 63 bits of its hash; -1 for None."""
     coded = names.dictionary_encode()
     digests = [
         blake2b(name.encode("utf-8", "replace"), digest_size=8).digest() for name in coded.dictionary.to_pylist()
@@ -183,7 +184,7 @@ def name_keys(names: pa.Array) -> Ints:
 
 
 def stands_beyond_chance(tables: Tables, p: Floats, rate: float) -> Flags:
-    """(n,) which of the tests of the whole dataset with these p-values stand; see `benjamini_hochberg`."""
+    """(n,) whether a test is significant among those of the whole dataset; see `benjamini_hochberg`."""
     if tables.turn is None:
         return benjamini_hochberg(p, rate)
     low = _ordered_bits(p[p <= rate])
@@ -195,7 +196,7 @@ def stands_beyond_chance(tables: Tables, p: Floats, rate: float) -> Flags:
 
 
 def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:
-    """(n,) the median of each value's group in the whole dataset; groups (n,) have the same numbers in all parts."""
+    """(n,) the median of each value's group in the whole dataset; a group has the same number in all parts."""
     by_group = medians(tables, values, group)
     middle: Floats = by_group["median"][np.searchsorted(by_group["group"], group)]
     return middle
@@ -204,7 +205,7 @@ def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:
 def medians(tables: Tables, values: Floats, group: Ints) -> Table:
     """The columns group, n and median of the values (n,) of each group (n,) in the whole dataset, ascending by group.
 
-    The medians are exact: values are counted in buckets, and only those in which a median lies are looked at closely.
+    The medians are exact: values are first counted in buckets, and only buckets that hold a median are refined.
     """
     if tables.turn is None:
         groups, inverse = unique_inverse(group)
@@ -239,12 +240,12 @@ def _contains(counts: Table, chosen: Flags, group: Ints, bucket: Ints) -> Flags:
 
 
 def _ordered_bits(values: Floats) -> Ints:
-    """Numbers as whole numbers in the same order."""
+    """Map floats to whole numbers in the same order."""
     bits = (values + 0.0).view(np.int64)  # -0.0 becomes 0.0
     return np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
 
 
 def _from_bits(key: Ints) -> Floats:
-    """The numbers that became these."""
+    """The inverse of `_ordered_bits`."""
     numbers: Floats = np.where(key < 0, key ^ np.int64(2**63 - 1), key).view(np.float64)
     return numbers

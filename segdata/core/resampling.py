@@ -24,7 +24,7 @@ _LEAST_DEFINED = 0.5  # the share of resamples that must have a value
 
 
 class ConfidenceInterval(msgspec.Struct, frozen=True):
-    """Values (...) and the ends of their intervals; NaN where undefined, the ends also where clusters are too few."""
+    """Values (...) and the ends of their intervals; NaN where undefined, the ends also with too few clusters."""
 
     value: Floats
     low: Floats
@@ -41,15 +41,14 @@ def bootstrap_interval(
     width: int = 1,
     support: Ints | None = None,
 ) -> ConfidenceInterval:
-    """The values of a statistic of n clusters, each with the interval that holds the truth with this confidence.
+    """Bootstrap a statistic of n clusters: its values (...), each with its interval at this confidence.
 
-    Percentiles of `n_draws` resamples; below 30 clusters bias-corrected and accelerated (BCa). Both are taken at the
-    levels that a t distribution asks for, since resamples of n vary by the share 1 / n too little. Resamples in which
-    a value is undefined are left out; where more than half are, there is no interval, nor of fewer clusters than
-    `least_clusters`.
-    `width` is how many numbers a resample takes, to bound memory. `support` (...): how many of the clusters a value is
-    made of, where it is of some alone, such as a rare category's: t is theirs. The same seed and n draw the same
-    resamples.
+    The ends are percentiles of `n_draws` resamples; below 30 clusters they are bias-corrected and accelerated (BCa).
+    The levels are those of a t distribution, since resamples of n clusters vary too little, by the share 1 / n.
+    Resamples in which a value is undefined are left out; if more than half are, or if there are fewer clusters than
+    `least_clusters`, there is no interval. `width` is how many numbers a resample takes, to bound memory. `support`
+    (...): the number of clusters that contribute to a value, such as that of a rare category; it gives the degrees of
+    freedom of t. The same seed and n draw the same resamples.
     Sources: Efron (1987), Journal of the American Statistical Association 82(397), 171-185; Hesterberg (2015), The
     American Statistician 69(4), 371-386 (the levels).
     """
@@ -71,7 +70,7 @@ def bootstrap_interval(
 
 
 def least_clusters(confidence: float = 0.95) -> int:
-    """How many clusters an interval takes: of fewer not even the whole range holds the middle of all that often.
+    """The smallest number of clusters for an interval: the range of fewer values covers the median too seldom.
 
     All of n values lie on one side of the median with a chance of 2^(1 - n).
 
@@ -90,12 +89,12 @@ def resampled_values(
     size: int | None = None,
     width: int = 1,
 ) -> Floats:
-    """(n_draws, ...) values of `size` clusters (n of them by default) drawn out of n with replacement."""
+    """(n_draws, ...) the values of a statistic of `size` clusters (default n) drawn out of n with replacement."""
     return _resampled_in_portions(statistic, n, width, _Resamples(n, rng, n_draws, size))
 
 
 class _Resamples(msgspec.Struct, frozen=True):
-    """Resamples drawn on demand: `size` of n clusters, by default as many as there are."""
+    """Resamples of `size` out of n clusters, drawn on demand; by default n out of n."""
 
     n: int
     rng: "np.random.Generator"
@@ -112,7 +111,7 @@ class _Resamples(msgspec.Struct, frozen=True):
 
 
 def _weights(n: int, seed: int, n_draws: int) -> _Resamples | Counts:
-    """The resamples of a seed; small ones are cached."""
+    """The resamples of a seed; they are cached if they are small."""
     small = n * n_draws <= _MOST_CACHED and n <= np.iinfo(np.uint16).max
     return _counts(n, seed, n_draws) if small else _Resamples(n, np.random.default_rng(seed), n_draws)
 
@@ -124,14 +123,14 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
 
 
 def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: _Resamples | Counts) -> Floats:
-    """(n_draws, ...) the values of a statistic of resamples, computed in portions."""
+    """(n_draws, ...) the values of a statistic of all resamples, computed in portions."""
     some = max(1, _AT_ONCE // max(n, width))
     portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
     return np.concatenate(portions)
 
 
 def interval_ends(draws: Floats, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The percentiles (...) of resamples (B, ...) of n clusters between which an interval lies, without correction."""
+    """The ends (...) of percentile intervals of resamples (B, ...) of n clusters, without correction for bias."""
     low, high = _quantiles(draws, _levels(np.full(draws.shape[1:], n), confidence))
     return low, high
 
@@ -167,7 +166,7 @@ def _corrected_levels(levels: Floats, value: Floats, draws: Floats, without: Flo
 
 
 def _is_same(draws: Floats, value: Floats) -> NDArray[Any]:  # Any: flags
-    """Where resamples have the value itself; the last bits of sums do not count."""
+    """Whether resamples equal the value itself, up to rounding."""
     return np.asarray(np.abs(draws - value) <= 1e-12 * np.maximum(np.abs(value), 1))
 
 
@@ -188,7 +187,7 @@ _MOST_PERMUTED = 5_000  # values beyond which the normal limit is as good as per
 
 
 class GroupComparison(msgspec.Struct, frozen=True):
-    """Groups compared by one value."""
+    """The comparison of groups by one value."""
 
     z: Floats  # (n_groups,) the standardised statistics; NaN for a group that has no value that can be compared
     # (n_groups,) mean of the group's values less that of the others in the same strata; NaN likewise
@@ -198,7 +197,7 @@ class GroupComparison(msgspec.Struct, frozen=True):
 
     @property
     def largest(self) -> float:
-        """The largest statistic of any group, 0 where nothing can be compared."""
+        """The largest statistic of any group; 0 if no groups can be compared."""
         return float(np.nanmax(np.abs(self.z), initial=0.0))
 
 
@@ -213,7 +212,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
 
     @staticmethod
     def from_strata(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
-        """The comparable values among all, or among those that `among` (flags or rows) chooses."""
+        """The values in strata of two groups or more, among all or those that `among` (flags or rows) chooses."""
         rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
         rows = rows[np.lexsort((group[rows], stratum[rows]))]
         inverse = np.unique(stratum[rows], return_inverse=True)[1]
@@ -230,7 +229,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         return StratifiedGroups(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
 
     def compare(self, values: Floats) -> GroupComparison:
-        """The groups' statistics of the caller's values."""
+        """Compare the groups by the caller's values."""
         own_values = values[self.rows]
         centred, weight, spread = self._center(own_values)
         n = np.bincount(self.group, minlength=self.n_groups)
@@ -241,9 +240,10 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
             return GroupComparison(z, total / weight, mean, n)
 
     def permutation_test(self, values: Floats, rng: "np.random.Generator", n_permutations: int) -> tuple[float, float]:
-        """The p-value of the largest statistic, and the statistic that chance reaches in one of twenty cases.
+        """The p-value of the largest statistic, and the statistic that chance exceeds in 5 % of cases.
 
-        Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit, counted once a group.
+        Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit with a Bonferroni
+        correction.
         """
         observed = self.compare(values).largest
         if len(self.rows) > _MOST_PERMUTED:
@@ -255,9 +255,9 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         return p, float(np.quantile(largest, 0.95))
 
     def _center(self, own_values: Floats) -> tuple[Floats, Floats, Floats]:
-        """Values less their strata's means; for each group the weight of a difference, and the statistic's deviation.
+        """Values minus the means of their strata; for each group its weight, and the statistic's standard deviation.
 
-        Drawing k of m values without putting back has the variance k (1 - k / m) s^2.
+        Drawing k of m values without replacement has the variance k (1 - k / m) s^2.
         """
         n_strata = int(self.stratum.max(initial=-1)) + 1
         m = np.bincount(self.stratum, minlength=n_strata)
@@ -289,10 +289,10 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
 
 
 def intraclass_correlation(values: Floats, group: Ints) -> float:
-    """How much alike the values (n,) of one group (n,) are: 1 where all are the same, 0 where groups say nothing.
+    """The intraclass correlation of values (n,) in groups (n,): 1 if each group has one value, 0 without an effect.
 
-    From one-way analysis of variance, groups of any size; below 0 where values of a group differ more than others do.
-    NaN where all values are the same, where there is one group, or each group has one value.
+    From one-way analysis of variance, with groups of any size; below 0 if values differ more within groups than
+    between. NaN if all values are equal, if there is one group, or if each group has one value.
     Source: Fisher (1925), Statistical Methods for Research Workers, chapter 7; group sizes as in Donner (1986),
     International Statistical Review 54(1), 67-82.
 
@@ -315,9 +315,9 @@ def intraclass_correlation(values: Floats, group: Ints) -> float:
 def cluster_p_value(
     values: Floats, group: Ints, stratum: Ints, rng: "np.random.Generator", n_permutations: int
 ) -> float:
-    """The p-value of the groups' spread, values (n,) handed out anew within their strata (n,) `n_permutations` times.
+    """The p-value of the spread between groups, from `n_permutations` of the values (n,) within their strata (n,).
 
-    The spread is the sum over groups of the squared sum of their values by their size: for values of a given total it
+    The spread is the sum, over groups, of the squared sum of values divided by the group's size: for a given total it
     grows with the intraclass correlation. The p-value is at least 1 / (n_permutations + 1).
     Source: Phipson and Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1), 39.
     """
@@ -340,7 +340,7 @@ def cluster_p_value(
 
 
 class MixComparison(msgspec.Struct, frozen=True):
-    """A portion compared with the rest."""
+    """The comparison of a portion with the rest."""
 
     distance: float  # total variation between their mixes: the share, in [0, 1], that would have to change category
     by_chance: float  # the mean distance of portions of as many units drawn at random
@@ -350,10 +350,10 @@ class MixComparison(msgspec.Struct, frozen=True):
 def compare_mixes(
     amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float, n_permutations: int = 999
 ) -> MixComparison | None:
-    """Compare the mix of units `inside` (n,) with the others'; None if they are nearer than `least`.
+    """Compare the mix of the units `inside` (n,) with that of the others; None if they are nearer than `least`.
 
-    `least` is the distance beyond what chance explains. Units (images, or sequences where there are any) are drawn
-    whole: nothing is assumed about how much they vary.
+    `least` is the distance beyond what chance explains. Units (images, or sequences if there are any) are drawn
+    whole, so that nothing is assumed about how much they vary.
     """
     total = amounts.sum(axis=0)
     observed = float(_mix_distance(amounts[inside].sum(axis=0)[None], total)[0])

@@ -1,4 +1,4 @@
-"""Rules: the `@rule` decorator, the tables that a rule gets, and how installed rules are found."""
+"""Rules: the `@rule` decorator, the tables that a rule gets, and the lookup of installed rules."""
 
 import inspect
 import pkgutil
@@ -74,7 +74,7 @@ class Tables:
 
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: Iterable[Defect]) -> "Tables":
-        """All tables by name, and the defects of readers."""
+        """Build from all tables by name, and the defects of readers."""
         measured = dict(tables)
         images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
         return Tables(profile, images, annotations, segments, measured, tuple(defects))
@@ -86,7 +86,7 @@ RuleCheck = Callable[..., Findings]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule, as its decorator and its function describe it.
+    """A registered rule: the arguments of its decorator, and its function.
 
     Attributes
     ----------
@@ -145,24 +145,24 @@ class Rule:
         return "agreement" if "agreement" in self.needs else "flag" if "noise" in self.needs else "validate"
 
     def applies(self, profile: Profile) -> bool:
-        """Whether this rule applies to such a dataset."""
+        """Whether this rule applies to a dataset with this profile."""
         return profile.task in self.tasks and (self.when is None or self.when(profile))
 
     def runs_per_image(self, profile: Profile) -> bool:
-        """Whether what it finds on an image of such a dataset follows from that image alone."""
+        """Whether its findings on an image of such a dataset depend on that image alone."""
         return self.per_image(profile) if callable(self.per_image) else self.per_image
 
     def runs_by_part(self, profile: Profile) -> bool:
-        """Whether it can run on any parts of such a dataset; what looks at single images alone can."""
+        """Whether it can run on any parts of such a dataset, as rules that depend on single images alone can."""
         by_part = self.by_part(profile) if callable(self.by_part) else self.by_part
         return by_part or self.runs_per_image(profile) or (self.per_sequence and not profile.sequences)
 
     def runs_per_sequence(self, profile: Profile) -> bool:
-        """Whether it can run on parts of such a dataset only where no sequence is divided between them."""
+        """Whether it can run on parts of such a dataset if no sequence is divided between them."""
         return self.per_sequence and not self.runs_by_part(profile)
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
-        """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
+        """Raise SegdataError if `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
         for name, value in given.items():
             if name not in self.options:
                 hint = did_you_mean(name, list(self.options)) or f"; it has: {', '.join(self.options) or 'none'}"
@@ -204,7 +204,7 @@ def rule(
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options.
 
-    The parameters are described in `Rule`. Raises ValueError where one has no meaning, and SegdataError for a code or
+    `Rule` describes the parameters. Raises ValueError for an invalid parameter, and SegdataError for a code or
     name that another rule has.
     """
     for parameter, value, allowed in (
@@ -252,9 +252,9 @@ def rule(
 
 @cache
 def rules(command: Command | None = None) -> dict[str, Rule]:
-    """Every installed rule by code, or those of one command: the modules behind the entry points `segdata.rules`.
+    """Every installed rule by code, or those of one command, from the entry points `segdata.rules`.
 
-    A package of rules may keep the rules of a command in a package called like it: other commands do not import it.
+    A package may keep the rules of a command in a subpackage named after the command: other commands do not import it.
     """
     for point in entry_points(group="segdata.rules"):
         with loading_plugin(point, "rules"):
@@ -273,13 +273,13 @@ def _import_rules(package: ModuleType, command: Command | None) -> None:
 
 
 def rule_hint(word: str, installed: Sequence[Rule]) -> str:
-    """A hint about a word that is no rule: the nearest name, or the command that lists all."""
+    """The end of a message about an unknown rule: the nearest name, or the command that lists all."""
     near = "" if word.upper().startswith("SEG") else did_you_mean(word, [rule.name for rule in installed])
     return near or "; `segdata rules` lists all rules"
 
 
 def find_rule(code: str) -> Rule:
-    """The rule of this code or name; raises SegdataError with the nearest known ones."""
+    """The rule with this code or name; raises SegdataError with the nearest known name."""
     installed = rules()
     by_name = {rule.name: rule for rule in installed.values()}
     match = installed.get(code.upper()) or by_name.get(code.lower())

@@ -1,4 +1,4 @@
-"""Rule runner: run the selected rules over the measured tables, and turn what they yield into findings."""
+"""Rule runner: run the selected rules over the measured tables, and complete their row findings to findings."""
 
 import datetime
 import traceback
@@ -44,11 +44,11 @@ def select_rules(
     ignore: str | Iterable[str] = (),
     command: Command = "validate",
 ) -> list[Rule]:
-    """The rules of a command that run: chosen by code, prefix or name, by the caller or else in the configuration.
+    """Select the rules of a command to run, by code, prefix or name, from the caller or else from the configuration.
 
-    Where nothing is selected, all run but those that are opt-in and that the configuration does not name either.
-    Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
-    that do not exist.
+    If nothing is selected, all rules run, without opt-in rules that the configuration does not name.
+    Raises SegdataError for words that match no rule, here or in the configuration, and for unknown options in the
+    configuration.
     """
     check_config(config)
     severity = configured_severities(config)
@@ -66,7 +66,7 @@ def select_rules(
 
 
 def _default_codes(config: Config, installed: Mapping[str, Rule]) -> frozenset[str]:
-    """The codes of all these rules but the opt-in ones that the configuration gives no severity and no options."""
+    """The codes of the installed rules, without opt-in rules to which the configuration gives no severity or option."""
     named = {word.lower() for word in (*config.severity, *config.rules)}
     return frozenset(
         code for code, rule in installed.items() if not rule.opt_in or named & {code.lower(), rule.name.lower()}
@@ -76,14 +76,14 @@ def _default_codes(config: Config, installed: Mapping[str, Rule]) -> frozenset[s
 def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
     """The families to measure for the rules that apply to the dataset.
 
-    Gaps are measured only if every pixel must be labelled: elsewhere the background is one.
+    Gaps are measured only if every pixel must be labelled: elsewhere all background would be a gap.
     """
     families = frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
     return families if profile.is_exhaustive else families - {"gaps"}
 
 
 class RuleResults(msgspec.Struct, frozen=True):
-    """The findings of the rules, worst first; `suppressed` counts further ones that the configuration accepts."""
+    """The findings of the rules, most severe first; `suppressed` counts findings that the configuration accepts."""
 
     findings: tuple[Finding, ...]
     suppressed: int = 0
@@ -98,8 +98,9 @@ def find_by_rule(
 ) -> dict[str, list[Finding]]:
     """Code -> findings of each rule that applies, before severities, overrides and suppressions.
 
-    Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it. What
-    is `known` is not looked for again. The rule about suppressions is left out: it needs the findings of the others.
+    Rules run in `jobs` threads (0: one per core) if there are many segments; the result does not depend on it. Rules
+    with `known` findings do not run again. The rule about suppressions is left out: it needs the findings of the
+    others.
     """
     known, builder, options = known or {}, _FindingBuilder(tables), configured_options(config)
     applicable = [rule for rule in chosen if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
@@ -132,7 +133,7 @@ def find_in_part(
     answers: Answers,
     whole: Tables | None = None,
 ) -> FoundInPart:
-    """Code -> findings of each rule in one part of a dataset, as far as the answers by code go.
+    """Code -> findings of each rule in one part of a dataset, given the answers to its requests, by code.
 
     `whole`: the tables of the whole dataset, in the leading part; see `segdata.core.reductions`.
     """
@@ -151,7 +152,7 @@ def find_in_part(
 
 @contextmanager
 def _named_in_errors(rule: Rule) -> Iterator[None]:
-    """Errors of the block name the rule, and the line of its module that raised them."""
+    """Add to errors of the block the rule, and the line of its module that raised them."""
     try:
         yield
     except SegdataError:
@@ -168,7 +169,7 @@ def combine_parts(
     begins: Sequence[Mapping[str, int]],
     run: Callable[[Answers, Sequence[str], Sequence[str]], Sequence[FoundInPart]],
 ) -> dict[str, list[Finding]]:
-    """Code -> findings of the rules in a dataset in parts.
+    """Run rules on a dataset in parts until all requests are answered; returns code -> findings.
 
     Parameters
     ----------
@@ -203,7 +204,7 @@ def run_rules(
     jobs: int = 1,
     known: Mapping[str, list[Finding]] | None = None,
 ) -> RuleResults:
-    """Run the rules over the tables, then apply the configuration; `today` decides what has expired.
+    """Run the rules over the tables, then apply the configuration; `today` decides which suppressions have expired.
 
     `jobs`, `known`: see `find_by_rule`.
     """
@@ -222,12 +223,12 @@ def run_rules(
 
 
 def _without_annotator(finding: Finding) -> Finding:
-    """The finding of a dataset's only annotator."""
+    """The finding without its annotator, for a dataset that has only one."""
     return finding if finding.annotator is None else replace(finding, annotator=None)
 
 
 def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
-    """The defects that a validation under this configuration would call errors."""
+    """The defects that a validation with this configuration reports as errors."""
     control = _FindingControl(config)
     own = {rule.code: rule.severity for rule in select_rules(config)}
     return [
@@ -238,7 +239,7 @@ def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
 
 
 def _codes_not_run(applicable: list[Rule], profile: Profile) -> frozenset[str]:
-    """The codes that could be found in such a dataset, of rules that do not run."""
+    """The codes of rules that apply to such a dataset but do not run."""
     return frozenset(code for code, rule in rules().items() if rule.applies(profile) and rule not in applicable)
 
 
@@ -260,12 +261,12 @@ class _FindingControl:
         return configured
 
     def apply_severity(self, finding: Finding) -> Finding | None:
-        """The finding with the severity that it has here; None where it is off."""
+        """The finding with its configured severity; None if it is off."""
         severity = self.severity_of(finding)
         return None if severity == "off" else finding if severity is None else replace(finding, severity=severity)
 
     def drop_suppressed(self, findings: Iterable[T]) -> list[T]:
-        """The findings or defects that no suppression accepts."""
+        """The findings or defects without those that a suppression accepts."""
         if not self._suppressions:
             return list(findings)
         return [finding for finding in findings if not self._is_suppressed(finding)]
@@ -312,7 +313,7 @@ Rows = dict[int, tuple[Any, ...]]  # Any: as the columns
 
 
 class _FindingBuilder:
-    """Completes row findings: looks up image, annotator, ids, category and place of their rows."""
+    """Completes row findings with image, annotator, ids, category and place of their rows."""
 
     def __init__(self, tables: Tables) -> None:
         self._categories = {category.id: category.name for category in reversed(tables.profile.taxonomy.categories)}
@@ -321,7 +322,7 @@ class _FindingBuilder:
         self._tables = tables
 
     def findings(self, rule: Rule, row_findings: Iterable[RowFinding]) -> list[Finding]:
-        """Complete what a rule yields to findings; all rows are looked up at once."""
+        """Complete the row findings of a rule; all rows are looked up at once."""
         every = list(row_findings)
         segments = self._tables.segments.rows({row for finding in every for row in finding.segments}, *_SEGMENT_COLUMNS)
         owners = {finding.annotation for finding in every} | {row for row, *_ in segments.values()}
@@ -332,7 +333,7 @@ class _FindingBuilder:
         return [self._finding(rule, finding, segments, annotations, ids) for finding in every]
 
     def _finding(self, rule: Rule, reported: RowFinding, segments: Rows, annotations: Rows, images: Rows) -> Finding:
-        """The finding that one becomes, from the rows that it names."""
+        """Complete one row finding, from the cells of the rows that it names."""
         image_row, annotator, bbox, category = reported.image, reported.annotator, reported.bbox, reported.category
         file, place, annotation, ids = reported.file, reported.place, reported.annotation, reported.ids
         if reported.segments:
@@ -370,5 +371,5 @@ class _FindingBuilder:
 
 
 def _source_id(segment_id: int, source_id: str | None) -> int | str:
-    """A segment's id as its source has it."""
+    """The id of a segment in its source."""
     return int(segment_id) if source_id is None else source_id

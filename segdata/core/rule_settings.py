@@ -1,4 +1,4 @@
-"""Rule settings: which rules a word of the configuration names, and what the configuration sets for each rule.
+"""Rule settings: the rules that a word of the configuration names, and the settings of each rule.
 
 A word is a code, the beginning of codes, or the name of a rule. If several words name one rule, the one that names the
 fewest rules wins: ``severity: {SEG1: info, speck: error}`` makes specks errors.
@@ -31,7 +31,7 @@ CONFIG_FILE = "segdata.yaml"
 
 
 def check_config(config: Config) -> None:
-    """Raise SettingError for words that stand for no rule, and for options that do not exist or cannot be meant."""
+    """Raise SettingError for words that match no rule, and for options that do not exist or have invalid values."""
     configured_severities(config)
     configured_options(config)
     configured_overrides(config)
@@ -41,7 +41,7 @@ def check_config(config: Config) -> None:
 
 
 def check_config_file(config: Config, path: Path) -> None:
-    """As `check_config` for what `path` holds; the error has its line. Rules are looked up only where one is named."""
+    """As `check_config`, with the line of `path` in errors; imports rules only if the configuration names any."""
     with locate_config_errors(path):
         check_gold(config)
         if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
@@ -49,7 +49,7 @@ def check_config_file(config: Config, path: Path) -> None:
 
 
 def check_gold(config: Config) -> None:
-    """Raise SettingError for unknown metrics and for bars that no work can reach: scores end at 1, distances do not."""
+    """Raise SettingError for unknown metrics and for bars that cannot be reached: scores end at 1, distances do not."""
     if config.gold is None:
         return
     gold, own_metrics = config.gold, get_args(Metric)
@@ -76,7 +76,7 @@ def check_gold(config: Config) -> None:
 
 
 def check_metric(name: str, where: str = "") -> None:
-    """Raise SegdataError, which begins with `where`, where neither segdata nor a plugin has a metric of this name."""
+    """Raise SegdataError, whose message begins with `where`, if no metric of segdata or of a plugin has this name."""
     own = get_args(Metric)
     if name in own:
         return
@@ -96,7 +96,8 @@ def load_metrics() -> None:
 def check_config_categories(config: Config, profile: Profile) -> None:
     """Raise SettingError if the configuration names a category that the dataset lacks.
 
-    A name that only the source has, and the taxonomy lacks, is one; an alias is not: findings have the name of today.
+    Names that the source has and the taxonomy lacks are categories; aliases are not, since findings have the current
+    name.
     """
     named: list[tuple[str, tuple[str | int, ...]]] = []
     if isinstance(config.coverage, dict):
@@ -118,7 +119,7 @@ def check_config_categories(config: Config, profile: Profile) -> None:
 
 @contextmanager
 def locate_config_errors(path: Path | None) -> Iterator[None]:
-    """Errors in the configuration get the file, and the line if it came from one."""
+    """Add the file, and the line if there is one, to errors of the block about the configuration."""
     try:
         yield
     except SettingError as error:
@@ -132,7 +133,7 @@ def locate_config_errors(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def config_steps(*steps: str | int) -> Iterator[None]:
-    """Errors within the block are errors at these steps of the configuration."""
+    """Turn errors of the block into SettingErrors at these steps of the configuration."""
     try:
         yield
     except SegdataError as error:
@@ -140,9 +141,9 @@ def config_steps(*steps: str | int) -> Iterator[None]:
 
 
 def match_rules(word: str, where: str) -> list[Rule]:
-    """The rules with this code, with codes that begin like it, or with this name, in the order of the codes.
+    """The rules with this code, code prefix or name, in the order of the codes.
 
-    Raises SegdataError, which begins with `where`, with the nearest known word where there is none.
+    Raises SegdataError if there is none; its message begins with `where` and suggests the nearest known word.
     """
     installed = rules().values()
     matches = [rule for rule in installed if word and (rule.code.startswith(word.upper()) or rule.name == word.lower())]
@@ -152,14 +153,14 @@ def match_rules(word: str, where: str) -> list[Rule]:
 
 
 def match_codes(words: str | Iterable[str], where: str) -> frozenset[str]:
-    """The codes that a word, or any of several, stands for."""
+    """The codes of the rules that match any of the words."""
     return frozenset(
         rule.code for word in ([words] if isinstance(words, str) else words) for rule in match_rules(word, where)
     )
 
 
 def configured_codes(config: Config, key: Literal["select", "ignore"]) -> frozenset[str]:
-    """The codes that the configuration's words under `key` stand for."""
+    """The codes that match the configuration's words under `key`."""
     return _codes_at(getattr(config, key), f"{CONFIG_FILE}: {key}", key)
 
 
@@ -172,7 +173,7 @@ def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[
 
 
 def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
-    """The suppressions of the configuration, each with the codes that it names."""
+    """The suppressions of the configuration, each with the codes that it matches."""
     suppressions = []
     for position, suppression in enumerate(config.suppress):
         with config_steps("suppress", position, "code"):
@@ -202,9 +203,9 @@ def configured_severities(config: Config) -> dict[str, RuleSeverity]:
 
 
 def configured_options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has its own options
-    """Code -> the options that the configuration sets. A word for several rules sets those that have the option.
+    """Code -> the options that the configuration sets; a word for several rules sets those that have the option.
 
-    Raises SegdataError for options that none of them has, and for values of another type than the default.
+    Raises SegdataError for options that none of the rules has, and for values of another type than the default.
     """
     where = f"{CONFIG_FILE}: rules"
     options: dict[str, dict[str, Any]] = {}
@@ -219,7 +220,7 @@ def configured_options(config: Config) -> dict[str, dict[str, Any]]:  # Any: eac
 
 
 def _check_option(word: str, several: list[Rule], name: str, value: object, where: str) -> None:
-    """Raise SegdataError where none of the rules that `word` stands for has the option, or one refuses the value."""
+    """Raise SegdataError if none of the rules that `word` matches has the option, or one refuses the value."""
     names = sorted({name for rule in several for name in rule.options})
     if name not in names and len(several) > 1:
         raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{did_you_mean(name, names)}")
@@ -233,7 +234,7 @@ def _own_options(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: a
 
 
 def _by_rule(configured: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
-    """The values of words as values of rules; those that win come last."""
+    """The configured values by rule, from values by word; the most specific words come last."""
     matches = []
     for word, value in configured.items():
         with config_steps(*steps, word):

@@ -39,13 +39,13 @@ class Runs:
 
     @staticmethod
     def empty() -> "Runs":
-        """No pixels at all."""
+        """Runs without pixels."""
         return Runs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
 
     def checked(self, height: Ints, width: Ints) -> "Runs":
-        """These runs, after every promise of the class was checked; `height` and `width` are per owner, in pixels.
+        """Check every invariant of the class, and return the runs; `height` and `width` are per owner, in pixels.
 
-        Raises ValueError that names the first broken promise. For runs that come from outside.
+        Raises ValueError with the first violation. Call this for runs that come from outside.
         """
         if not len(self.start) == len(self.length) == len(self.owner):
             raise ValueError(f"{len(self.start)} starts, {len(self.length)} lengths, {len(self.owner)} owners")
@@ -88,7 +88,7 @@ class Runs:
 
     @staticmethod
     def concatenate(pieces: list["Runs"], n_owners: list[int]) -> "Runs":
-        """The pieces in order; the owners of piece k follow those of piece k - 1 (`n_owners` each)."""
+        """Join several runs in order; the owners of piece k follow those of piece k - 1 (`n_owners` each)."""
         if not pieces:
             return Runs.empty()
         shift = np.concatenate([[0], np.cumsum(n_owners)[:-1]]).astype(np.int32)
@@ -99,7 +99,7 @@ class Runs:
         )
 
     def sorted_by_owner(self, n_owners: int) -> "Runs":
-        """These runs in (owner, start) order, when they come in start order."""
+        """Sort runs that are in the order of their starts by (owner, start)."""
         order = kernels.order_by(self.owner, n_owners)
         return Runs(self.start[order], self.length[order], self.owner[order])
 
@@ -141,7 +141,7 @@ def run_columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
 
 
 def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
-    """The strips that runs leave in columns: above the first, between each two, and below the last run of a column.
+    """The strips between runs: above the first, between each two, and below the last run of a column.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: In
 
 
 class NumberLine(msgspec.Struct, frozen=True):
-    """Where each frame (an image, or an annotation's copy of it) lies on the number line.
+    """The layout of frames on the number line; a frame is an image, or an annotation's copy of it.
 
     Pixel (x, y) of frame i is at ``base[i] + x * (height[i] + 1) + y``: one spare place follows each column, and one
     spare column each frame. So runs of different columns or frames never touch, and a run that is moved by one row
@@ -202,7 +202,7 @@ class NumberLine(msgspec.Struct, frozen=True):
 
 
 def number_groups(keys: Ints) -> tuple[Ints, Ints]:
-    """Numbers for the different keys, which are the entries or rows of `keys`, in the order in which they first occur.
+    """Group equal entries or rows of `keys`; groups are numbered in the order of their first occurrence.
 
     Returns (m,) the first row of each group, ascending, and (n,) the group of each row.
 
@@ -218,9 +218,9 @@ _DENSE_FACTOR = 64  # places for each number, up to which a table of all places 
 
 
 def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
-    """The different numbers (k,) in ascending order, and for each of `numbers` (n,) its place among these.
+    """The distinct numbers (k,) in ascending order, and the position of each of `numbers` (n,) among these.
 
-    As ``np.unique(numbers, return_inverse=True)``, but without sorting where the numbers lie close together.
+    As ``np.unique(numbers, return_inverse=True)``, but without sorting if the numbers lie close together.
 
     >>> [array.tolist() for array in unique_inverse(np.array([7, 5, 7]))]
     [[5, 7], [1, 0, 1]]
@@ -256,7 +256,7 @@ class SegmentShapes(msgspec.Struct, frozen=True):
 
 
 def segment_shapes(runs: Runs, height: Ints, n_owners: int) -> SegmentShapes:
-    """Parts (4-connected), perimeter and number of holes of every owner; `height` (n_owners,) is that of its image.
+    """Parts (4-connected), perimeter and number of holes of every owner; `height` (n_owners,) is its image's height.
 
     Perimeter in pixel edges: two per run, and two per pixel less those shared with a horizontal neighbour. The Euler
     number, parts less holes, is the number of runs less that of their contacts (`kernels.parts`).
@@ -283,7 +283,7 @@ def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components
 
 
 def label_parts(runs: Runs, height: Ints, corners: bool = False) -> tuple[Ints, Ints]:
-    """(n_runs,) the part of each run, by edges or also by corners of pixels, and (n_parts,) the owner of each part.
+    """(n_runs,) the part of each run, connected by edges or with `corners` also by corners, and (n_parts,) its owner.
 
     Parts are numbered by their first run. `height` (n_owners,) is that of the owner's image.
     """
@@ -307,7 +307,7 @@ class HoleStrips(msgspec.Struct, frozen=True):
 
 
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
-    """The pixels of the holes that `find_holes` finds; same parameters."""
+    """The pixels of holes; parameters as for `find_holes`."""
     searched = np.flatnonzero(among)
     empty = _complement(runs.take(searched, len(among)), height[searched])
     label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
@@ -320,7 +320,7 @@ def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrip
 
 
 class _ComplementStrips(msgspec.Struct, frozen=True):
-    """Strips of the complement of each owner, in the columns that it has runs in; `open` ones reach out of its box."""
+    """Strips of the complement of each owner, in the columns in which it has runs; `open` strips leave its box."""
 
     x: Ints
     top: Ints
@@ -332,8 +332,8 @@ class _ComplementStrips(msgspec.Struct, frozen=True):
 def _complement(runs: Runs, height: Ints) -> _ComplementStrips:
     """The pixels above, between and below the runs of each column in which an owner has runs.
 
-    Strips above the first and below the last run are open: they reach out of the owner's box, beyond the frame even.
-    So are the strips next to a column that the owner has no runs in, those of its first and last column among them.
+    Strips above the first and below the last run are open: they leave the owner's box, even the frame. Strips next
+    to a column without runs of the owner are open too, among them those of its first and last column.
     """
     x, top = run_columns(runs, height)
     bottom = top + runs.length
@@ -362,7 +362,7 @@ def _beside_skipped_column(owner: Rows, x: Ints) -> NDArray[np.bool_]:
 
 
 def _components(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: Ints) -> Components:
-    """The regions that `label` (n_runs,) groups runs into; labels count from 0 in the order of first runs."""
+    """Components from the `label` (n_runs,) of each run; labels count from 0 in the order of first runs."""
     n_regions = int(label.max(initial=-1)) + 1
     region_owner = np.empty(n_regions, np.int32)
     region_owner[label] = owner

@@ -1,6 +1,6 @@
 """Safe text: names from files must not steer the terminal, run in a shell, or be formulas in a spreadsheet.
 
-Everything that segdata prints or writes as a report passes through these functions; label files keep names as they are.
+All names that segdata prints or writes into reports pass through these functions; label files keep names unchanged.
 """
 
 import re
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
 
 
 def whole_number(text: str | None) -> int | None:
-    """A text of up to 18 digits, perhaps with a minus sign, as a number; None for any other.
+    """Parse up to 18 digits, perhaps with a minus sign, as a number; None for any other text.
 
     `int` fails with texts of thousands of digits, and `isdigit` also takes raised digits and those of other scripts.
 
@@ -30,7 +30,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def escape_controls(text: str, *, colours: bool = False) -> str:
-    r"""The text with control characters written out, as JSON writes them; `colours` keeps those of a report.
+    r"""Escape control characters as JSON does; `colours` keeps the colour codes of a report.
 
     >>> escape_controls("a\x1b[31mb\n")
     'a\\u001b[31mb\n'
@@ -44,7 +44,7 @@ def escape_controls(text: str, *, colours: bool = False) -> str:
 
 
 def escape_line(text: str) -> str:
-    r"""`escape_controls` for what must stay on one line.
+    r"""Escape control characters and line breaks.
 
     >>> escape_line("a\nb")
     'a\\u000ab'
@@ -53,7 +53,7 @@ def escape_line(text: str) -> str:
 
 
 def quote_path(name: str) -> str:
-    r"""A path as a message quotes it: control characters are written out, backslashes of Windows are not doubled.
+    r"""Quote a path for a message: control characters are escaped, but backslashes of Windows are not doubled.
 
     >>> print(quote_path(r"C:\data\a.png"), quote_path("a\nb"))
     'C:\data\a.png' 'a\u000ab'
@@ -85,9 +85,9 @@ def _in_shell(letter: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """A cell of a table for people; text that spreadsheets would compute as a formula gets an apostrophe before it.
+    """A cell of a CSV report; text that a spreadsheet would compute as a formula gets an apostrophe before it.
 
-    Files of datasets are read by programs and hold names as they are.
+    Programs read the files of datasets, which hold names unchanged.
 
     >>> csv_cell("=1+2"), csv_cell("-1.5"), csv_cell("car"), csv_cell(-2)
     ("'=1+2", '-1.5', 'car', -2)

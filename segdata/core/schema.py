@@ -120,9 +120,9 @@ def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
 
 
 def flat_bytes(values: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of n texts or binaries in one array, and offsets (n + 1,): where each begins and the last ends.
+    """The bytes of n texts or binaries in one array, and their offsets (n + 1,).
 
-    Null counts as empty. Nothing is copied where there is no null.
+    Null counts as empty. If there is no null, nothing is copied.
     """
     large = values.fill_null(b"" if pa.types.is_binary(values.type) else "").cast(pa.large_binary())
     _, offsets, data = large.buffers()

@@ -1,4 +1,4 @@
-"""Split assignment: which part of a division each image goes to, so that every category has its share in each."""
+"""Split assignment: assign images to parts such as train, val and test, with each category's share in each part."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class UnitAmounts:
 
     @property
     def n_units(self) -> int:
-        """How many units there are."""
+        """The number of units."""
         return len(self.first) - 1
 
     def entries(self, unit: int) -> tuple[Ints, Floats]:
@@ -49,7 +49,7 @@ class UnitAmounts:
 
 
 def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints | None = None) -> Ints:
-    """(n_units,) the part of each unit, such that parts have the wanted share of every quantity, and of the units.
+    """(n_units,) assign units to parts, so that each part has the wanted share of every quantity, and of the images.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
     shares : (n_parts,) wanted; they sum to 1
     kept : (n_units,) the part that a unit stays in; -1: any. None: all are free
 
-    The quantity that the fewest free units have comes first: its units, those with most of it before others, go
-    where most of what they have is still wanted; then the next. So rare quantities are assigned while there is a
-    choice. The order of the units decides ties. Afterwards units move, and up to two thousand units swap parts, for as
-    long as that brings the parts nearer to their shares: by the sum, over quantities and parts, of the squared
-    deviations over the shares wanted. No part is left empty while another has two units.
+    The quantity that the fewest free units have comes first: its units, those with most of it first, go to the part
+    that lacks most of their quantities; then the next quantity follows. So rare quantities are assigned while there is
+    a choice. The order of the units decides ties. Afterwards units move, and up to two thousand units swap parts, as
+    long as that reduces the cost: the sum, over quantities and parts, of squared deviations divided by the wanted
+    share. No part stays empty while another has two units.
     Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
     here with amounts in place of labels, and units of several images.
     """
@@ -87,7 +87,7 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
 
 
 def _fill_empty(part: Ints, free: Ints, sizes: Floats, n_parts: int) -> None:
-    """Give every part without units the smallest free one of a part that has others, as long as there are such."""
+    """Give every empty part the smallest free unit of a part that has several, as long as there is one."""
     for empty in np.flatnonzero(np.bincount(part, minlength=n_parts) == 0).tolist():
         movable = free[np.bincount(part, minlength=n_parts)[part[free]] > 1]
         if len(movable):
@@ -95,7 +95,7 @@ def _fill_empty(part: Ints, free: Ints, sizes: Floats, n_parts: int) -> None:
 
 
 def _with_sizes(categories: UnitAmounts, sizes: Floats) -> UnitAmounts:
-    """The amounts with the number of images as one more quantity, which weighs more than all others together."""
+    """The amounts, with the number of images as a further quantity that weighs more than all others together."""
     n, k = categories.n_units, categories.n_quantities
     ends = categories.first[1:]
     weight = np.sqrt(_SIZE_WEIGHT * max(k, 1)) / max(sizes.sum(), 1)
@@ -127,7 +127,7 @@ def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
 
 
 class _Assignment:
-    """The units of each part so far, and the changes that improve the parts.
+    """An assignment of units to parts, and the moves and swaps that reduce its cost.
 
     The cost of parts is Σ (has - wanted)² / share, over all quantities and parts; to add a to what a part has changes
     it by a (2 (has - wanted) + a) / share.
@@ -143,18 +143,18 @@ class _Assignment:
         self._over = -np.outer(np.asarray(self._rows.sum(axis=0)).ravel(), shares)  # (k, n_parts): has - wanted
 
     def put(self, unit: int, part: int, times: int = 1) -> None:
-        """Add a unit to a part (`times` 1), or take it away (-1)."""
+        """Add a unit to a part (`times` 1), or remove it (-1)."""
         quantity, share = self._amounts.entries(unit)
         self._over[quantity, part] += times * share
 
     def wanting(self, unit: int) -> int:
-        """The part that lacks most of what the unit has, and most images; among equals the first."""
+        """The part that lacks most of the unit's quantities, then most images; the first of equal ones."""
         quantity, _ = self._amounts.entries(unit)
         wanted = -self._over[quantity]
         return int((wanted[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + wanted[-1]).argmax())
 
     def move(self, unit: int, part: Ints) -> bool:
-        """Move a unit to the part where it is best; False where it is there."""
+        """Move a unit to the part with the lowest cost; False if it is already there."""
         quantity, share = self._amounts.entries(unit)
         own = int(part[unit])
         over = self._over[quantity]
@@ -169,7 +169,7 @@ class _Assignment:
         return True
 
     def swap(self, unit: int, part: Ints, free: Ints) -> bool:
-        """Let a unit change places with the free one of another part with which that gains most; False where none."""
+        """Swap a unit with the free unit of another part that reduces the cost most; False if none does."""
         own, mine = int(part[unit]), np.zeros(self._amounts.n_quantities)
         quantity, share = self._amounts.entries(unit)
         mine[quantity] = share
@@ -239,7 +239,7 @@ class SplitAssignment:
 
     @property
     def missing(self) -> dict[str, tuple[str, ...]]:
-        """The categories that a part lacks, though there are as many images of them as parts, or more."""
+        """The categories that a part lacks, although they occur in at least as many images as there are parts."""
         images = self.counts[:, 0]
         enough = images.sum(axis=1) >= len(self.parts)
         lacks = (images == 0) & enough[:, None]
@@ -250,7 +250,7 @@ class SplitAssignment:
 
 
 def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
-    """The names and shares of parts; raises SegdataError where these are not positive, or do not sum to 1."""
+    """The names and shares of parts; raises SegdataError if shares are not positive or do not sum to 1."""
     shares = np.array(list(parts.values()), np.float64)
     if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _TOLERANCE:
         shown = ", ".join(f"{name}={share:g}" for name, share in parts.items())
@@ -259,9 +259,9 @@ def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
 
 
 def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[int, int]] = ()) -> Ints:
-    """(n_images,) which images belong together, as a number: those of one group or sequence, and `pairs` of rows.
+    """(n_images,) the number of the unit that each image belongs to: its group or sequence, joined by `pairs` of rows.
 
-    `columns`: further ones that hold images together, as `segdata.core.strata` names them. Raises SegdataError where
+    `columns`: further columns whose values join images, as `segdata.core.strata` names them. Raises SegdataError if
     no image has a value in one of these.
     """
     n = len(tables.images)
@@ -281,10 +281,10 @@ def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[i
 def assign_splits(
     tables: Tables, parts: Mapping[str, float], unit: Ints, seed: int, kept: Ints | None = None
 ) -> SplitAssignment:
-    """Assign the images to parts, whole units (n_images,) at a time, so that all categories are balanced.
+    """Assign images to parts by whole units (n_images,), so that all categories are balanced.
 
-    `kept` (n_images,): the number of the part that an image stays in with its unit, -1: any. The same images and seed
-    give the same parts, in whatever order the images are. Crowds count; void does not.
+    `kept` (n_images,): the number of the part that an image and its unit stay in; -1: any. The same images and seed
+    give the same parts, whatever the order of the images. Crowds count; void does not.
     """
     names, shares = check_shares(parts)
     images = tables.images["image_id"].tolist()
@@ -317,7 +317,7 @@ def assign_splits(
 
 
 def shuffle_rows(names: Sequence[str], seed: int) -> Ints:
-    """(n,) the rows of names in an order that depends on these and the seed alone, and looks random.
+    """(n,) the rows of names in a random order that depends only on the names and the seed.
 
     >>> shuffle_rows(["a", "b", "c"], 0).tolist(), shuffle_rows(["c", "b", "a"], 0).tolist()
     ([0, 1, 2], [2, 1, 0])
@@ -327,7 +327,7 @@ def shuffle_rows(names: Sequence[str], seed: int) -> Ints:
 
 
 def _unit_ranks(images: Sequence[str], unit: Ints, seed: int) -> Ints:
-    """(n_units,) the place of each unit in an order that the names of its images and the seed decide."""
+    """(n_units,) the position of each unit in a random order that depends on the names of its images and the seed."""
     first: dict[int, str] = {}
     for name, number in zip(images, unit.tolist(), strict=True):
         first[number] = min(first.get(number, name), name)

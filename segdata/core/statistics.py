@@ -15,7 +15,7 @@ _SMALL = 20  # values: larger groups have tails that can be measured
 
 
 def ratio(part: ArrayLike, whole: ArrayLike, otherwise: float = math.nan) -> Floats:
-    """(...) a part of each whole (...), as a share or mean; `otherwise` where the whole is not above 0.
+    """(...) each part divided by its whole (...), as a share or mean; `otherwise` where the whole is not above 0.
 
     >>> ratio(np.array([3, 0]), np.array([4, 0])).tolist()
     [0.75, nan]
@@ -32,11 +32,11 @@ def robust_z(
     least_scale: float | Floats = 0.0,
     median: Callable[[Floats, Ints], Floats] | None = None,
 ) -> tuple[Floats, Floats]:
-    """The scores (n,) of values (n,) within their groups (n,), and the medians (n,) that they are counted from.
+    """Robust z-scores (n,) of values (n,) within their groups (n,), and the medians (n,) of the groups.
 
-    Below and above the median the scale is that side's own median absolute deviation, so that a skewed group has no
-    outliers for its skewness alone; it is never less than `least_scale` (of all, or of each value). Where it is 0, the
-    score of the median is 0, of others infinite. `median`: `group_median`, or what takes its place.
+    Each side of the median is scaled by its own median absolute deviation, so that a skewed group has no
+    outliers because of its skewness alone; the scale is at least `least_scale` (one for all, or one for each value).
+    Where it is 0, the score of the median is 0, of others infinite. `median`: `group_median` or a replacement.
     Source: Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers, ASQC; two sides: Rosenmai (2013).
 
     >>> scores, medians = robust_z(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0]), np.zeros(7, int))
@@ -56,9 +56,9 @@ def robust_z(
 
 
 def outlier_limit(n: Ints, rate: float) -> Floats:
-    """(k,) the score beyond which a group of n normal values (k,) has an outlier with a chance of `rate` only.
+    """(k,) the robust z-score that a group of n normal values (k,) exceeds with a probability of `rate`.
 
-    It grows with the group, whose largest values are far out by nature; at a rate of 0 it is infinite.
+    It grows with the size of the group, since the largest of many values lie far out; at a rate of 0 it is infinite.
     Source: Davies and Gather (1993), Journal of the American Statistical Association 88(423), 782-792.
 
     >>> outlier_limit(np.array([1, 41, 100_000]), 0.05).round(2).tolist()
@@ -71,12 +71,12 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
 
 
 def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
-    """(n,) the probability that a value is as far from the median of its group (n,) as this one, and the medians (n,).
+    """(n,) the probability of a value as far from its group's median as this one; also returns the medians (n,).
 
-    Beyond the median each side is taken for exponential, or heavier: its scale is the larger of those that the quartile
-    and the outer decile give, and `least_scale` at least; outliers that are fewer than a tenth do not change it. The
-    scale is estimated from m, half of the group, so that the chance is (1 + distance / (m scale)) ** -m, that of a new
-    value (Lomax, 1954). For logarithms this is a power law, the heaviest tail of common use, so that skewed and
+    Each side of the median is modelled as exponential: its scale is the larger one of the estimates from the quartile
+    and from the outer decile, and at least `least_scale`; outliers below a tenth do not change it. Since the scale is
+    estimated from m values, half of the group, the probability of a new value is (1 + distance / (m scale)) ** -m
+    (Lomax, 1954). For logarithms this is a power law, the heaviest tail of common use, so that skewed and
     heavy-tailed values have few outliers.
     Source: Hill (1975), Annals of Statistics 3(5), 1163-1174, for tails of logarithms; quantiles make it robust.
 
@@ -107,13 +107,13 @@ def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 
 
 
 def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> Floats:
-    """(n,) the chance that one or two values at an end of a small group (n,) lie so far apart from the others; else 1.
+    """(n,) the probability of the gap between the outermost values of a small group (n,) and the others; else 1.
 
-    `tail_probability` takes what more than a tenth of a group has for its tail. Here up to a fifth of a group of 20 at
-    most may be outliers, if a gap separates them. The steps between exponential values in order, the largest first, are
-    exponential with rates 1, 2, 3 … (Rényi, 1953), so that the chance of a gap behind the j largest of n that is c
-    times as wide as the range of the others is the product of k / (k + j c) for k = j + 1 … n - 1. It is multiplied by
-    the number of gaps that are tried, of both ends. For logarithms these are power laws.
+    `tail_probability` counts values as tail if more than a tenth of a group has them. Here up to a fifth of a group of
+    at most 20 may be outliers, if a gap separates them. The steps between sorted exponential values, the largest first,
+    are exponential with rates 1, 2, 3 … (Rényi, 1953), so that the probability of a gap below the j largest of n
+    values, c times as wide as the range of the others, is the product of k / (k + j c) for k = j + 1 … n - 1. It is
+    multiplied by the number of gaps that are tried at both ends. For logarithms these are power laws.
 
     >>> values = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 7.0, 7.1])
     >>> chances = gap_probability(values, np.zeros(10, int))
@@ -146,9 +146,10 @@ def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0
 
 
 def _quantiles(ascending: Floats, first: Ints, count: Ints, share: float) -> Floats:
-    """The value of each group that a share of its values lie below, interpolated and rounded as ``np.quantile`` does.
+    """The quantile of each group, interpolated and rounded as ``np.quantile`` does.
 
-    Takes the values of all groups, each in ascending order, where each group begins, and how many values it has.
+    `ascending` holds the sorted values of one group after the other; `first` and `count` are the start and size of
+    each.
     """
     place = (count - 1) * share
     low = np.floor(place).astype(np.int64)
@@ -166,9 +167,9 @@ def group_median(values: Floats, group: Ints) -> Floats:
 
 
 def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> NDArray[np.bool_]:
-    """(n,) which of n tests with these p-values stand, so that on average at most `rate` of those are false.
+    """(n,) whether each of n tests with these p-values is significant at a false discovery rate of `rate`.
 
-    `n_tests`: how many tests there were, where some with p-values above `rate`, which cannot stand, are left out.
+    `n_tests`: the number of all tests, if tests with p-values above `rate`, which cannot be significant, are left out.
 
     Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57(1), 289-300.
 
@@ -185,7 +186,7 @@ def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> ND
 
 
 def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
-    """The rate that `hits` of `of` trials prove, at this confidence: the exact lower bound of a binomial rate.
+    """The exact lower bound of a binomial rate at this confidence, from `hits` in `of` trials.
 
     Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413, one-sided.
 
@@ -202,7 +203,7 @@ def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
 
 
 def proves_rate(hits: int, of: int, rate: float, confidence: float = 0.95) -> bool:
-    """Whether `hits` of `of` trials prove this rate, or a higher one: `binomial_lower_bound` is at least as high.
+    """Whether `binomial_lower_bound` of `hits` in `of` trials is at least this rate.
 
     >>> proves_rate(59, 59, 0.95), proves_rate(58, 58, 0.95), proves_rate(0, 5, 0.0)
     (True, False, True)
@@ -215,7 +216,7 @@ def proves_rate(hits: int, of: int, rate: float, confidence: float = 0.95) -> bo
 def _tail_probability(hits: int, of: int, rate: float) -> float:
     """The probability of at least `hits` in `of` trials, where `rate` is no higher than ``hits / of``.
 
-    The chances of more and more hits fall ever faster there: the sum ends where they no longer count.
+    The terms of the sum fall ever faster there, and the sum ends once they are negligible.
     """
     if rate <= 0:
         return 0.0
@@ -230,7 +231,7 @@ def _tail_probability(hits: int, of: int, rate: float) -> float:
 
 
 def absence_probability(total: int, having: int, drawn: int) -> float:
-    """The probability that a sample of `drawn` out of `total` things has none of the `having` (hypergeometric).
+    """The hypergeometric probability that a sample of `drawn` out of `total` items has none of the `having` items.
 
     >>> round(absence_probability(10, 1, 5), 6), absence_probability(4, 3, 2)
     (0.5, 0.0)
@@ -277,7 +278,7 @@ def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def linked_groups(n: int, a: Ints, b: Ints) -> Ints:
-    """(n,) the group of each of n things, as a number: links (a, b) hold things together, directly or through others.
+    """(n,) the connected component of each of n items, as a number, in the graph of the edges (a, b).
 
     >>> linked_groups(4, np.array([0, 2]), np.array([2, 3])).tolist()
     [0, 1, 0, 0]

@@ -1,8 +1,8 @@
 """Storage: data under URLs such as s3://bucket/data, read and written through fsspec.
 
-A dataset under a URL is mirrored: its files are copied into a temporary folder, which readers read and which goes when
-the program ends. Files of segments of a canonical dataset stay where they are; their row groups are read on demand.
-What is written goes the other way: everything but the file that makes it a dataset, and that one last.
+A dataset under a URL is mirrored: its files are copied into a temporary folder, which readers read and which is removed
+when the program ends. Files of segments of a canonical dataset stay remote; their row groups are read on demand.
+Output is uploaded from a temporary folder, the file that makes it a dataset last.
 """
 
 import atexit
@@ -52,11 +52,11 @@ _LOCK = Lock()
 
 
 def mirror(url: str) -> Mirror:
-    """Copy what readers need of the dataset under a URL to this machine.
+    """Copy the files that readers need of a dataset under a URL to this machine.
 
-    Of a folder with dataset.yaml that is all but images and segments; of another folder all files; of a file the file
-    itself, and segdata.yaml and taxonomy.yaml beside it. Raises SegdataError where nothing is there, it may not be
-    read, or a package is missing.
+    From a folder with dataset.yaml these are all but images and segments; from another folder, all files; for a file,
+    the file itself, with segdata.yaml and taxonomy.yaml beside it. Raises SegdataError if nothing is there, access is
+    denied, or a package is missing.
     """
     with storage_errors(url):
         fs, place = _filesystem(url)
@@ -90,7 +90,7 @@ def mirrors() -> tuple[Mirror, ...]:
 
 
 def original_url(path: str, among: Sequence[Mirror] | None = None) -> str:
-    """The URL that a path in a mirror stands for; any other path or URL as it is.
+    """The URL of a path in a mirror; any other path or URL is returned unchanged.
 
     `among`: the mirrors of another process; default: those of this one.
     """
@@ -101,13 +101,13 @@ def original_url(path: str, among: Sequence[Mirror] | None = None) -> str:
 
 
 def open_mirrored(path: Path) -> IO[bytes] | Path:
-    """The path of a mirrored file, or, if the mirror left it remote, a file that is fetched piece by piece."""
+    """The path of a mirrored file, or, if the mirror left it remote, a file object that fetches pieces on demand."""
     url = original_url(str(path))
     return path if url == str(path) or path.exists() else open_piecewise(url)
 
 
 def open_piecewise(url: str) -> IO[bytes]:
-    """A file under a URL that is fetched piece by piece."""
+    """Open a file under a URL; its pieces are fetched on demand."""
     with storage_errors(url):
         fs, place = _filesystem(url)
         file: IO[bytes] = fs.open(place, "rb", cache_type="readahead", block_size=1 << 20)
@@ -118,10 +118,10 @@ _MOST_REQUESTS = 64  # ranges of a file under a URL that are asked for one by on
 
 
 def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> bytes:
-    """The bytes of a file, a path or URL, from the first to the second number of each range, one after the other.
+    """Read byte ranges (first, end) of a file, given by path or URL, one after the other.
 
-    Of many ranges of a file under a URL the whole file is copied, once while the program runs. Raises OSError where the
-    file cannot be read, SegdataError where it does not have `size` bytes.
+    For many ranges of a file under a URL, the whole file is copied, once while the program runs. Raises OSError if the
+    file cannot be read, and SegdataError if it does not have `size` bytes.
     """
     if as_url(place) is not None:
         if len(ranges) > _MOST_REQUESTS:
@@ -146,7 +146,7 @@ def _check_size(place: str, n_bytes: int, size: int) -> None:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the files in a folder, with those that a mirror left remote."""
+    """The names of the files in a folder, with files that a mirror left remote."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     for made in _MIRRORS:
         if folder.is_relative_to(made.folder):
@@ -156,7 +156,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def local_copy(url: str) -> Path:
-    """A file under a URL on this machine, copied once while the program runs; raises OSError if it is not there."""
+    """A local copy of a file under a URL, made once while the program runs; raises OSError if the file is missing."""
     with _LOCK:
         known = _COPIES.get(url) or next(filter(None, (_in_mirror(made, url) for made in _MIRRORS)), None)
     if known is not None:
@@ -174,13 +174,13 @@ def local_copy(url: str) -> Path:
 
 
 def _in_mirror(made: Mirror, url: str) -> Path | None:
-    """The copy of a file that a mirror has."""
+    """The copy of a file in one of the mirrors."""
     path = made.folder / url.removeprefix(f"{made.url}/")
     return path if url.startswith(f"{made.url}/") and path.is_file() else None
 
 
 def check_free_url(url: str) -> None:
-    """Raise SegdataError if something is under a URL that is to be written."""
+    """Raise SegdataError if there are files under a URL that is to be written."""
     with storage_errors(url):
         fs, place = _filesystem(url)
         fs.invalidate_cache()
@@ -195,7 +195,7 @@ def check_free_url(url: str) -> None:
 def upload(folder: Path, url: str, last: str) -> None:
     """Write the files below a folder under a URL, the one called `last` after all others.
 
-    A program that is killed meanwhile leaves files without `last`, which is no dataset.
+    A program that is killed meanwhile leaves files without `last`, which are no dataset.
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     names.sort(key=lambda name: name == last)
@@ -226,7 +226,7 @@ def size_of(url: str) -> int | None:
 
 
 def delete_below(url: str) -> None:
-    """Delete a file under a URL, or all files of a folder, as far as they are there."""
+    """Delete a file under a URL, or all files of a folder; missing files are no error."""
     with suppress(Exception):  # the error that led here says more
         fs, place = _filesystem(url)
         fs.invalidate_cache()
@@ -236,7 +236,7 @@ def delete_below(url: str) -> None:
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Turn the errors of object stores into those of segdata, with what to do."""
+    """Turn errors of object stores into SegdataErrors that say what to do."""
     try:
         yield
     except (SegdataError, FileNotFoundError) as error:

@@ -1,4 +1,4 @@
-"""Strata: the groups of images or annotations by a column, which are alike, and how often categories occur in each."""
+"""Strata: groups of images or annotations with the same value of a column, and how often categories occur in each."""
 
 from typing import Any
 
@@ -22,11 +22,11 @@ _MIX = ("camera", "size", "split")  # images that agree in these are of one sort
 
 
 def annotation_strata(tables: Tables, column: str) -> StratumNames:
-    """(n_annotations,) the stratum of each annotation, as text; None where nothing is known.
+    """(n_annotations,) the stratum of each annotation, as text; None if its value is unknown.
 
     `column` is one of `IMAGE_COLUMNS` and `ANNOTATION_COLUMNS`, or a key of the images' metadata. `folder` is the
-    folder of the image, `size` its width and height, `month` that in which the annotation was made. Raises
-    SegdataError, which names the columns that there are, where no image and no annotation has such a value.
+    folder of the image, `size` its width and height, `month` the month in which the annotation was made. Raises
+    SegdataError, which lists the available columns, if no image and no annotation has such a value.
     """
     strata = annotation_strata_if_any(tables, column)
     if len(strata) and all(name is None for name in strata):
@@ -44,7 +44,7 @@ def annotation_strata_if_any(tables: Tables, column: str) -> StratumNames:
 
 
 def image_strata(tables: Tables, column: str) -> StratumNames:
-    """(n_images,) as `annotation_strata`, of all images; None throughout for a column of the annotations."""
+    """(n_images,) the stratum of each image, as in `annotation_strata`; all None for a column of the annotations."""
     images = tables.images
     if column == "split":
         return image_splits(tables)
@@ -59,7 +59,7 @@ def image_strata(tables: Tables, column: str) -> StratumNames:
 
 
 def image_splits(tables: Tables) -> StratumNames:
-    """(n_images,) the split of each image: the declared one, or else that of its folder."""
+    """(n_images,) the split of each image: the declared split, or else that of its folder."""
     folders = _folders(tables)
     split_of = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
     splits = [split_of[folder] for folder in folders]
@@ -89,7 +89,7 @@ def _metadata_value(metadata: list[tuple[str, str | None]] | None, key: str) -> 
 
 
 def _known_columns(tables: Tables) -> list[str]:
-    """The columns and keys that have a value somewhere."""
+    """The columns and keys of metadata that have any value."""
     columns = [name for name in IMAGE_COLUMNS if any(value is not None for value in image_strata(tables, name))]
     columns += [
         name
@@ -105,7 +105,7 @@ def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
 
 
 def _column_texts(table: Table, column: str) -> StratumNames:
-    """A column of texts; of one without any, no text is made."""
+    """A column of texts; one without any values is not converted."""
     if table.missing(column).all():
         return np.full(len(table), None, object)
     return _texts(table[column].tolist())
@@ -124,7 +124,7 @@ class CategoryTally(msgspec.Struct, frozen=True):
 
     @staticmethod
     def count(segments: Table, owner: Ints) -> "CategoryTally":
-        """The tally of segments whose owners (n_segments,) are given."""
+        """Count the categories of segments by their owners (n_segments,)."""
         row, first = joint_codes(owner, segments["category_id"])
         n = np.bincount(row, minlength=len(first))
         pixels = np.bincount(row, weights=segments["area"], minlength=len(first)).astype(np.int64)
@@ -169,7 +169,7 @@ def example_segments(tables: Tables, *, crowds: bool = True) -> Table:
 
 
 def independent_units(tables: Tables) -> Ints:
-    """(n_images,) what is drawn as a whole when a dataset is divided: the image's group, else sequence, else itself.
+    """(n_images,) the number of the independent unit of each image: its group, else its sequence, else itself.
 
     Frames of one video resemble each other, and so do images of one patient: they count as one observation.
     """
@@ -188,15 +188,15 @@ def independent_units(tables: Tables) -> Ints:
 
 
 def size_class(tables: Tables) -> Ints:
-    """(n_images,) images of about the same size have the same number: areas within a factor of 4; unknown ones 0."""
+    """(n_images,) a class of sizes as a number: areas within a factor of 4; 0 for unknown sizes."""
     area = tables.images["width"].astype(np.float64) * tables.images["height"]
     return np.round(np.log2(np.maximum(area, 1)) / 2).astype(np.int64)
 
 
 def number_names(names: StratumNames | pa.Array) -> tuple[list[str], Ints]:
-    """The names that occur, sorted, and (n,) the number of each; -1 where there is none.
+    """The distinct names, sorted, and (n,) the position of each name among them; -1 for None.
 
-    Takes texts and None, or Arrow's texts, as `Table.texts` gives them, which is faster.
+    Takes texts and None, or Arrow's texts, as `Table.texts` returns them, which is faster.
     """
     coded = (names if isinstance(names, pa.Array) else pa.array(names, pa.string())).dictionary_encode()
     known_names: list[str] = coded.dictionary.to_pylist()
@@ -207,9 +207,9 @@ def number_names(names: StratumNames | pa.Array) -> tuple[list[str], Ints]:
 
 
 def image_types(tables: Tables, column: str, *, exact: bool = True) -> Ints:
-    """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out.
+    """(n_images,) the number of the combination of camera, size and split of each image, without `column`.
 
-    Not `exact`: sizes are the same if their areas are within a factor of 4.
+    If not `exact`, sizes are equal if their areas are within a factor of 4.
     """
     numbers = [
         size_class(tables) if name == "size" and not exact else number_names(image_strata(tables, name))[1]

@@ -19,9 +19,9 @@ Column = NDArray[Any]  # Any: numbers, flags, or objects (texts, lists)
 
 
 class LazyColumn:
-    """A column that is made when it is first used, here or elsewhere.
+    """A column that is computed when it is first used.
 
-    A table keeps it then; where it does not stay, it is made again, or kept by whoever makes it.
+    A table keeps the computed column; other users compute it again or cache it themselves.
     """
 
     __slots__ = ()
@@ -46,7 +46,7 @@ class LazyColumn:
 
 @dataclass(frozen=True, slots=True)
 class _LazyRows(LazyColumn):
-    """Some rows of a column (numpy, Arrow or lazy itself), taken when first used."""
+    """Some rows of a column (numpy, Arrow or lazy), which are taken when first used."""
 
     column: Any  # numpy or Arrow
     rows: Ints
@@ -73,9 +73,9 @@ def _take(column: Any, rows: Ints) -> Any:  # Any: numpy or Arrow
 class Table:
     """n rows as columns.
 
-    ``table["area"]`` is a column, (n,): whole numbers, floats (missing: NaN), flags, or objects (missing: None; so
-    are whole numbers where one is missing). Columns from Arrow become numpy on first access,
-    and some rows are taken from a column when that column is.
+    ``table["area"]`` is a column, (n,): whole numbers, floats (missing: NaN), flags, or objects (missing: None; a
+    column of whole numbers with missing ones has objects). Columns from Arrow become numpy on first access, and
+    `take` defers its work to the first access of each column.
     """
 
     __slots__ = ("_columns", "_missing", "_n")
@@ -116,7 +116,7 @@ class Table:
         return column  # type: ignore[no-any-return]  # numpy now
 
     def _column(self, name: str) -> Any:  # Any: numpy or Arrow
-        """A column as it came."""
+        """A column as it is stored: numpy, Arrow or lazy."""
         column = self._columns[name]
         if isinstance(column, LazyColumn):
             made = column.materialize()
@@ -126,7 +126,7 @@ class Table:
         return column
 
     def texts(self, name: str) -> pa.Array:
-        """A column of texts as Arrow's, without an object for each."""
+        """A column of texts as an Arrow array, without a Python object for each."""
         column = self._column(name)
         if not isinstance(column, pa.ChunkedArray):
             return pa.array(column, pa.string())
@@ -134,7 +134,7 @@ class Table:
         return joined if pa.types.is_string(joined.type) else joined.cast(pa.string())
 
     def cell(self, name: str, row: int) -> Any:  # Any: as the column
-        """One value of a column, as Python's own number or text; does not convert the column."""
+        """One value of a column as a Python number or text; does not convert the column."""
         column = self._column(name)
         if isinstance(column, pa.ChunkedArray):
             if column.num_chunks > 1:
@@ -144,7 +144,7 @@ class Table:
         return value.item() if isinstance(value, np.generic) else value
 
     def missing(self, name: str) -> Flags:
-        """(n,) where a column has no value."""
+        """(n,) whether a value of a column is missing."""
         if name in self._missing:
             return self._missing[name]
         column = self._column(name)
@@ -168,11 +168,11 @@ class Table:
         return Table({**self._columns, **columns})
 
     def lines(self, *names: str) -> Iterator[tuple[Any, ...]]:  # Any: as the columns
-        """Some columns row by row, as Python's own numbers and texts."""
+        """The rows of some columns, as Python numbers and texts."""
         return zip(*(self[name].tolist() for name in names), strict=True)
 
     def rows(self, rows: Collection[int], *names: str) -> dict[int, tuple[Any, ...]]:  # Any: as the columns
-        """Some columns of some rows, by row number, as Python's own numbers and texts; builds no whole columns."""
+        """Row number -> the cells of some columns, as Python numbers and texts; builds no whole columns."""
         if not rows:
             return {}
         chosen = np.fromiter(rows, np.int64, len(rows))
@@ -187,14 +187,14 @@ class Table:
             yield from np.split(order, np.flatnonzero(~same) + 1)
 
     def repeated(self, *names: str) -> Flags:
-        """(n,) rows whose combination of values in some columns occurs more than once."""
+        """(n,) whether the combination of values in some columns occurs more than once."""
         order, same = self._sorted_by(names)
         result = np.zeros(self._n, bool)
         result[order[1:][same]] = result[order[:-1][same]] = True
         return result
 
     def _sorted_by(self, names: Sequence[str]) -> tuple[Ints, Flags]:
-        """The rows in the order of some columns, and (n - 1,) whether each has the same values as the one before."""
+        """The rows sorted by some columns, and (n - 1,) whether each has the same values as the one before."""
         columns = [self[name] for name in names]
         codes = [np.unique(column, return_inverse=True)[1] if column.dtype == object else column for column in columns]
         if len(codes) == 1 and codes[0].dtype.kind in "iu":
@@ -208,14 +208,14 @@ class Table:
         return order, same
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The same as a pandas table."""
+        """Convert to a pandas table."""
         import pandas as pd
 
         return pd.DataFrame({name: self[name] for name in self._columns})
 
 
 def column_to_numpy(column: pa.ChunkedArray) -> Column:
-    """A column as numpy, without copying where there is nothing to convert."""
+    """A column as a numpy array, without a copy if there is nothing to convert."""
     if pa.types.is_integer(column.type) and column.null_count:
         return np.array(column.to_pylist(), dtype=object)
     if pa.types.is_boolean(column.type):

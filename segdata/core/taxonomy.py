@@ -27,7 +27,7 @@ PALETTE_GREYS = (38, 75, 113, 14, 15, 52, 53, 89, 90, 128, 19, 57, 94, 133, 34, 
 class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An attribute that a segment of a category may have.
 
-    `values` are the allowed ones; none given: any. `required`: every segment must have it.
+    `values` are the allowed values; if empty, any value is. `required`: every segment must have the attribute.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class ExpectedCategory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Where a category must occur.
+    """The images in which a category must occur.
 
-    `least_share`: in at least this share of the annotated images; 1: in each. `whenever`: in each image with one of
-    these.
+    `least_share`: at least this share of the annotated images; 1: every image. `whenever`: every image with one of
+    these categories.
     """
 
     least_share: Share | None = None
@@ -48,7 +48,7 @@ class ExpectedCategory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class SizeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """How large a segment may be, limits included: in pixels, and in mm² where the spacing of pixels is known."""
+    """The smallest and largest allowed area of a segment, in pixels, and in mm² where the pixel spacing is known."""
 
     min_pixels: Pixels | None = None
     max_pixels: Pixels | None = None
@@ -57,7 +57,7 @@ class SizeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class MaxVoid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """How much may be void: the largest share of the pixels of each `image`, and of the whole `dataset`."""
+    """The largest allowed share of void pixels in each `image`, and in the whole `dataset`."""
 
     image: Share | None = None
     dataset: Share | None = None
@@ -131,7 +131,7 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return {category.rgb: category for category in reversed(self.categories) if category.rgb is not None}
 
     def name_of(self, id_: int) -> str:
-        """The name of the category with this id; the id itself where no category has it."""
+        """The name of the category with this id; the id itself if there is none."""
         return next((category.name for category in self.categories if category.id == id_), str(id_))
 
     @property
@@ -141,18 +141,18 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return self.groups | {category.name: first[category.name] for category in self.categories}
 
     def nearest(self, name: str) -> list[str]:
-        """Up to three names that look like `name`, best first."""
+        """Up to three names that are similar to `name`, best first."""
         by_lower = {other.lower(): other for other in self.by_name()}
         return [by_lower[near] for near in difflib.get_close_matches(name.lower(), by_lower, n=3)]
 
     @property
     def unlabelled_color(self) -> Color | None:
-        """`unlabelled` where it is a colour."""
+        """`unlabelled` if it is a colour, else None."""
         return None if self.unlabelled is None or isinstance(self.unlabelled, int) else as_rgb(self.unlabelled)
 
     @property
     def unlabelled_id(self) -> int | None:
-        """`unlabelled` where it is an id."""
+        """`unlabelled` if it is an id, else None."""
         return self.unlabelled if isinstance(self.unlabelled, int) else None
 
     @property
@@ -167,7 +167,7 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 def lineage(name: str, parents: Mapping[str, str | None]) -> list[str]:
-    """A name, its parent, the parent's parent, …; each once, since broken ones go in a circle.
+    """A name and its ancestors, nearest first; each once, since parents of a broken taxonomy may form a circle.
 
     >>> lineage("bus", {"bus": "vehicle", "vehicle": "object"})
     ['bus', 'vehicle', 'object']
@@ -181,7 +181,7 @@ def lineage(name: str, parents: Mapping[str, str | None]) -> list[str]:
 
 
 def as_rgb(color: ColorText) -> Color:
-    """A colour as (r, g, b), 0 to 255; raises SegdataError for anything else.
+    """Parse a colour to (r, g, b), 0 to 255; raises SegdataError for invalid colours.
 
     >>> as_rgb("#00008e")
     (0, 0, 142)
@@ -196,12 +196,12 @@ def as_rgb(color: ColorText) -> Color:
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
-    """The taxonomy in a YAML file; raises SegdataError with file and line."""
+    """Read a taxonomy from a YAML file; raises SegdataError with file and line."""
     return parse_taxonomy(yaml_files.read_utf8(path), str(path))
 
 
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
-    """The taxonomy in a YAML text; `name` stands for the file in errors."""
+    """Parse a taxonomy from YAML text; errors call the file `name`."""
     taxonomy, lines = yaml_files.parse_yaml_with_lines(text, Taxonomy, name)
     if not taxonomy.categories and lines.line_of("categories") is None:  # `categories: []` is deliberate
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")

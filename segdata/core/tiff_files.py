@@ -19,7 +19,7 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # field types
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file is called TIFF, and begins as one."""
+    """Whether a file has a suffix of TIFF and begins with its signature."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
     with path.open("rb") as file:
@@ -27,9 +27,9 @@ def is_tiff(path: Path) -> bool:
 
 
 def tiff_tags(path: Path) -> dict[int, int]:
-    """The tags of the first picture, each with its first value (0 where that is no whole number).
+    """The tags of the first image in a TIFF file, each with its first value (0 if that is no whole number).
 
-    Raises OSError where the file is no TIFF, or its directory is cut off.
+    Raises OSError if the file is no TIFF, or its directory is cut off.
     """
     with path.open("rb") as file:
         try:
@@ -76,7 +76,7 @@ def _first_value(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: 
 
 
 def _seek(file: BinaryIO, offset: int) -> None:
-    """Go to an offset, or the end: systems refuse offsets that no file can have."""
+    """Seek to an offset, or to the end of the file: systems refuse offsets that no file can have."""
     file.seek(min(offset, file.seek(0, 2)))
 
 
@@ -84,15 +84,15 @@ _OPENING = threading.Lock()  # filters of warnings belong to the process, not to
 
 
 def import_rasterio() -> Any:  # Any: rasterio has no types
-    """The package; raises SegdataError with the command that installs it."""
+    """Import rasterio; raises SegdataError with the command that installs it."""
     return import_extra("rasterio", "geo")
 
 
 @contextmanager
 def open_raster(path: Path) -> Iterator[Any]:  # Any: rasterio has no types
-    """A GeoTIFF, open for reading as long as the block runs; raises OSError with the reason where it is none.
+    """Open a GeoTIFF for reading while the block runs; raises OSError with the reason if it is none.
 
-    No other format of GDAL is tried: some of them are texts that name other files, and these would be read.
+    No other format of GDAL is tried, since some are text files that make GDAL read the files that they name.
     """
     package = import_rasterio()
     if not path.is_file():
@@ -105,7 +105,7 @@ def open_raster(path: Path) -> Iterator[Any]:  # Any: rasterio has no types
 
 @contextmanager
 def create_raster(path: Path, **profile: object) -> Iterator[Any]:  # Any: rasterio has no types
-    """A new GeoTIFF, open for writing as long as the block runs; `profile` as rasterio has it."""
+    """Create a GeoTIFF and open it for writing while the block runs; `profile` is rasterio's."""
     package = import_rasterio()
     with _ignore_georeference_warnings(package):
         raster = package.open(path, "w", driver="GTiff", **profile)

@@ -1,4 +1,4 @@
-"""Torch dataset: a dataset as a PyTorch dataset of image, class of each pixel, and segments."""
+"""Torch dataset: a PyTorch dataset of images, the class of each pixel, and segments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,23 +21,23 @@ class TrainingData(Dataset[Sample]):
     Its keys:
 
     - ``image_id``: its name
-    - ``image``: (channels, height, width) as the file has it, uint8 or uint16, all bands of a GeoTIFF; only where
-      `images`
+    - ``image``: (channels, height, width) with the dtype of the file, uint8 or uint16, all bands of a GeoTIFF; only
+      if `images`
     - ``semantic``: (height, width) int64, the class of each pixel; `ignore` where nobody labelled it, or it is void
     - ``instances``: (height, width) int32, 0 for none, else the number of the segment from 1
     - ``classes``: (n,) int64, the class of segments 1, 2, …; ``crowd``: (n,) bool
-    - ``masks``: (n, height, width) bool, overlaps included; only where `masks`
+    - ``masks``: (n, height, width) bool, overlaps included; only if `masks`
 
-    `categories` are the names of the classes. It can be pickled, so workers of a DataLoader share it; labels are
-    rebuilt from their runs for each item.
+    `categories` are the names of the classes. The dataset can be pickled for the workers of a DataLoader; labels are
+    decoded from runs for each item.
 
     Parameters
     ----------
     maps : the labels
-    images : whether the image files are read; they have to be there
-    masks : whether there is a mask of each segment
-    ignore : the value in ``semantic`` of what is not to be learned from
-    transform : is called with each item, and what it returns is the item
+    images : whether to read the image files, which must exist
+    masks : whether to return a mask of each segment
+    ignore : the value in ``semantic`` of pixels that a loss must ignore
+    transform : called with each item; what it returns becomes the item
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TrainingData(Dataset[Sample]):
         return sample if self._transform is None else self._transform(sample)
 
     def _image(self, row: int) -> NDArray[np.generic]:
-        """(channels, height, width) the pixels of an image, from its file or from all its files in order."""
+        """(channels, height, width) the pixels of an image, from its file, or from all its files in order."""
         name, uri = self.maps.image_ids[row], self.maps.uris[row]
         files = self.maps.channels[row] or (() if uri is None else (uri,))
         if not files:
@@ -87,7 +87,7 @@ class TrainingData(Dataset[Sample]):
 
 
 def _decode_image(name: str, uri: str, size: tuple[int, int]) -> NDArray[np.generic]:
-    """(channels, height, width) of a file that must have the size of the labels."""
+    """(channels, height, width) the pixels of a file, which must have the size of the labels."""
     try:
         pixels = read_channels(uri, size)
     except OSError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BaselineComparison(msgspec.Struct, frozen=True):
-    """Findings compared with a baseline: `new`, `known` from before, and those of the baseline that are `fixed`."""
+    """Findings compared with a baseline: the `new` ones, the `known` ones, and `fixed` ones, which only it has."""
 
     new: tuple[Finding, ...]
     known: tuple[Finding, ...]
@@ -26,9 +26,9 @@ class BaselineComparison(msgspec.Struct, frozen=True):
 
 
 def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) -> BaselineComparison:
-    """Match findings with those of a baseline, one for one, keeping their order.
+    """Match findings with those of a baseline, one for one, in their order.
 
-    If more findings are equal than the baseline has, those beyond its number are new.
+    If there are more equal findings than the baseline has, the rest are new.
     """
     now, earlier = tuple(findings), tuple(before)
     partner = match_keys([*map(finding_keys, now)], [*map(finding_keys, earlier)])
@@ -41,9 +41,9 @@ def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) 
 
 
 def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hashable, ...]]) -> dict[int, int]:
-    """The row of `earlier` for each row of `now` that has one of equal keys: by first keys, the rest by second ones.
+    """Match rows of `now` to rows of `earlier` with equal keys, by their first keys, and the rest by their second keys.
 
-    Each row belongs to at most one other; of several with equal keys the first come first.
+    Each row is matched at most once; of several with equal keys, the first are matched first.
     """
     partner: dict[int, int] = {}
     rest: Sequence[int] = range(len(earlier))
@@ -60,10 +60,10 @@ def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hash
 
 
 def finding_key(finding: Finding) -> Hashable:
-    """The content that makes two findings the same: code, annotator and pixels, without numbers that name things.
+    """The key that equal findings of two validations share: code, annotator and pixels, without ids.
 
-    The pixels are the box and how many are affected. A finding without a box is identified by its file and its message
-    without numbers, so the same imbalance is not new when a count has changed.
+    The pixels are the box and the number of pixels. A finding without a box is identified by its file and its message
+    without numbers, so that the same imbalance is not new when a count has changed.
     """
     return finding_keys(finding)[0]
 
@@ -71,8 +71,8 @@ def finding_key(finding: Finding) -> Hashable:
 def finding_keys(finding: Finding) -> tuple[Hashable, Hashable]:
     """`finding_key`, and for a finding without a box a second key that does not depend on the words of its message.
 
-    The second one has the numbers and the quoted names of the message, in order. So a finding is known again when the
-    words of its rule have changed since version 0.1, or when a count has changed.
+    The second key has the numbers and the quoted names of the message, in order: a finding is still recognised if
+    the words of its rule have changed since version 0.1, or if a count has changed.
     """
     key = _key_of_pixels(finding)
     if key is not None:
@@ -83,17 +83,17 @@ def finding_keys(finding: Finding) -> tuple[Hashable, Hashable]:
 
 
 def finding_identity(finding: Finding) -> Hashable:
-    """What makes findings the same to services that compare reports of several versions, such as code scanning.
+    """The identity of a finding for services that compare reports of several versions, such as code scanning.
 
     As `finding_key`, but a finding without a box is identified by its rule, file, place, category, variant and the
-    names that its message quotes: neither other words nor another count makes it new. Several may have one identity.
+    names that its message quotes: neither other words nor another count makes it new. Several findings may share one.
     """
     names = tuple(name for name, _ in _DATA.findall(finding.message) if name)
     return _key_of_pixels(finding) or (*_place_of(finding), finding.category, finding.kind, names)
 
 
 def _key_of_pixels(finding: Finding) -> tuple[Hashable, ...] | None:
-    """The identity of a habit or of a finding with a box; None for others."""
+    """The key of a habit or of a finding with a box; None for other findings."""
     who = (finding.code, finding.image, finding.annotator)
     if finding.count > 1:  # a habit is the same one whatever images have it now
         return (*who, finding.kind, "habit")
@@ -147,15 +147,15 @@ class Validation:
 
     @property
     def by_code(self) -> dict[str, int]:
-        """How many findings each code has, in the order of the codes."""
+        """The number of findings of each code, in the order of the codes."""
         return dict(sorted(Counter(finding.code for finding in self.findings).items()))
 
     def count(self, severity: str) -> int:
-        """How many findings have this severity."""
+        """The number of findings with this severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def fails(self, fail_on: FailOn) -> bool:
-        """Whether something at or above `fail_on` was found; raises SegdataError for a word that is no severity."""
+        """Whether a finding is at or above `fail_on`; raises SegdataError for an unknown severity."""
         return has_failures(self.findings, fail_on)
 
     def against(self, before: Iterable[Finding]) -> "Validation":
@@ -170,23 +170,23 @@ class Validation:
 
     @property
     def decided(self) -> int:
-        """How many more findings there are that reviewers have decided."""
+        """The number of further findings, which reviewers have decided."""
         return len(self.settled)
 
     @property
     def every(self) -> tuple[Finding, ...]:
-        """All findings, whether a baseline has them or not, in order."""
+        """All findings, in the baseline or not, in order."""
         known = self.baseline.known if self.baseline else ()
         return tuple(sort_findings(self.findings + known))
 
     @property
     def unfolded(self) -> tuple[Finding, ...]:
-        """`findings`, with the single findings in place of each one that stands for many."""
+        """`findings`, with each finding that stands for many replaced by the single findings."""
         return _unfold(self.findings, self.members)
 
     @property
     def single(self) -> tuple[Finding, ...]:
-        """`every`, with the single findings in place of each one that stands for many."""
+        """`every`, with each finding that stands for many replaced by the single findings."""
         return _unfold(self.every, self.members)
 
     def table(self) -> "pd.DataFrame":
@@ -200,12 +200,12 @@ class Validation:
 
 
 def _unfold(findings: Iterable[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
-    """The findings, in order, with the single ones in place of those that stand for them."""
+    """The findings, in order, with each finding that stands for many replaced by its members."""
     return tuple(sort_findings(one for finding in findings for one in members.get(finding, (finding,))))
 
 
 def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
-    """The findings, with each one that stands for many in place of these where all of them are among the findings."""
+    """The findings, with members replaced by the finding that stands for them, if all of its members are there."""
     present = set(map(id, findings))
     whole = {summary: own for summary, own in members.items() if all(id(finding) in present for finding in own)}
     gone = {id(finding) for own in whole.values() for finding in own}
@@ -214,7 +214,7 @@ def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding
 
 
 def _cover_habits(comparison: BaselineComparison) -> BaselineComparison:
-    """The comparison with findings that a habit of the baseline covers as known, though they are no habit any more."""
+    """The comparison in which findings that a habit of the baseline covers are known, even if they are no habit now."""
     habits = [finding for finding in comparison.fixed if finding.count > 1]
     covered = {(habit.code, habit.annotator, name): habit for habit in habits for name in (*habit.images, habit.image)}
     covered |= {(habit.code, habit.annotator, name): habit for habit in habits for name in habit.categories}
@@ -234,7 +234,7 @@ def _cover_habits(comparison: BaselineComparison) -> BaselineComparison:
 
 
 def has_failures(findings: Iterable[Finding], fail_on: FailOn) -> bool:
-    """Whether a finding is at or above `fail_on`; raises SegdataError for a word that is no severity."""
+    """Whether any finding is at or above `fail_on`; raises SegdataError for an unknown severity."""
     check_fail_on(fail_on)
     if fail_on == "never":
         return False
@@ -243,12 +243,12 @@ def has_failures(findings: Iterable[Finding], fail_on: FailOn) -> bool:
 
 
 def check_fail_on(value: object) -> None:
-    """Raise SegdataError where `value` is no `FailOn`."""
+    """Raise SegdataError if `value` is not a `FailOn`."""
     check_choice("fail_on", value, get_args(FailOn))
 
 
 class FixedFinding(msgspec.Struct, frozen=True):
-    """One finding that a fix resolved, and how many pixels it changed."""
+    """A finding that a fix resolved, and the number of pixels that the fix changed."""
 
     finding: Finding
     pixels: int

@@ -1,4 +1,4 @@
-"""YAML that people write: YAML 1.2 booleans, and every error with its file and line."""
+"""YAML files that people write: YAML 1.2 booleans, and errors with file and line."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ _MOST_BITS = 1024  # of a whole number; Python neither reads nor writes the deci
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2 booleans: a category may be called `no`. Duplicate keys are errors."""
+    """A safe loader with YAML 1.2 booleans, so that a category may be called `no`. Duplicate keys are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, int] = {}
@@ -52,12 +52,12 @@ _Loader.add_implicit_resolver(
 
 
 def load_yaml(path: Path, type_: type[T]) -> T:
-    """The file as `type_` (a msgspec struct); raises SegdataError that names file, line and remedy."""
+    """Read a YAML file as `type_` (a msgspec struct); raises SegdataError with file, line and remedy."""
     return parse_yaml(read_utf8(path), type_, str(path))
 
 
 def read_utf8(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark; raises SegdataError with the reason."""
+    """Read a UTF-8 file, with or without a byte order mark; raises SegdataError with the reason."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -69,12 +69,12 @@ def read_utf8(path: Path) -> str:
 
 
 class YamlLines(msgspec.Struct, frozen=True):
-    """Where in a YAML text its keys and items are; `node` is the root of its tree."""
+    """The lines of the keys and items in a YAML text; `node` is the root of its tree."""
 
     node: yaml.Node | None
 
     def line_of(self, *steps: str | int) -> int | None:
-        """The line, from 1, of the key or item that `steps` lead to; None where there is no such."""
+        """The line, from 1, of the key or item that `steps` lead to; None if there is none."""
         node, line = self.node, None
         for step in steps:
             if isinstance(node, yaml.MappingNode):
@@ -91,12 +91,12 @@ class YamlLines(msgspec.Struct, frozen=True):
 
 
 def parse_yaml(text: str, type_: type[T], name: str) -> T:
-    """The YAML text as `type_`; `name` stands for the file in errors."""
+    """Parse YAML text as `type_`; errors call the file `name`."""
     return parse_yaml_with_lines(text, type_, name)[0]
 
 
 def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, YamlLines]:
-    """As `parse_yaml`, and where in the text each thing is."""
+    """As `parse_yaml`; also returns the lines of its keys and items."""
     try:
         node = yaml.compose(text, _Loader)
         loader = _Loader("")
@@ -120,7 +120,7 @@ def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Yaml
 
 
 def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
-    """The line, up to `last`, and the text of a `#rrggbb` that YAML took for a comment within braces or brackets."""
+    """The line, up to `last`, and the text of a `#rrggbb` that YAML read as a comment within braces or brackets."""
     for number, line in enumerate(text.splitlines()[:last], 1):
         match = re.match(r"[^#]*[{\[][^#]*:\s+(#[0-9a-fA-F]{6})\b", line)
         if match:
@@ -129,13 +129,13 @@ def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
 
 
 def dump_yaml(value: object) -> str:
-    """`value` (a struct, or plain data) as YAML text, keys in order, without what is at its default."""
+    """Write `value` (a struct or plain data) as YAML text, keys in order, without fields that have their defaults."""
     plain = msgspec.to_builtins(value, str_keys=True)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
 def dump_yaml_line(value: object) -> str:
-    """Plain data as one line of YAML, `{id: 1, name: road}`."""
+    """Write plain data as one line of YAML, `{id: 1, name: road}`."""
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
     return str(text).rstrip("\n")
 
@@ -166,7 +166,7 @@ def _located_message(message: str, data: Any, node: yaml.Node | None, type_: typ
 
 
 def _steps(path: str) -> list[Any]:  # Any: keys are whatever YAML has
-    """The keys and positions of a msgspec path; "..." is some key."""
+    """The keys and positions of a msgspec path; "..." stands for any key."""
     steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").partition("$")[2])
     return [int(index) if index.isdigit() else key or index for key, index in steps]
 
