@@ -17,10 +17,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # no file locks
 
-_LONGEST_NAME = 120  # bytes of a name that a hidden one repeats; file systems take 255
+_MAX_PREFIX_BYTES = 120  # of a file name, repeated in hidden names; file systems allow 255
 _TOKEN_BYTES = 6
 TOKEN_PATTERN = "[0-9a-f]{12}"
-_TRIES = 100
+_LOCK_ATTEMPTS = 100
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -36,9 +36,9 @@ def hidden_stem(name: str) -> str:
     '.coco.json'
     """
     data = os.fsencode(name)
-    if len(data) <= _LONGEST_NAME:
+    if len(data) <= _MAX_PREFIX_BYTES:
         return f".{name}"
-    return f".{os.fsdecode(data[:_LONGEST_NAME]).encode('utf-8', 'ignore').decode()}-{crc32(data):08x}"
+    return f".{os.fsdecode(data[:_MAX_PREFIX_BYTES]).encode('utf-8', 'ignore').decode()}-{crc32(data):08x}"
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def lock_target(path: Path) -> Iterator[bool]:
 
 def _open_lock(file_path: Path, path: Path) -> int | None:
     """The lock file, open and locked; None on a disk without locks."""
-    for _ in range(_TRIES):
+    for _ in range(_LOCK_ATTEMPTS):
         file = os.open(file_path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segdata.core.rule import Tables
 
 
-LIKELY_ERROR = 0.5  # the probability from which on a label is called probably wrong; below, it may be
+LIKELY_ERROR = 0.5  # probability at or above which messages say "probably", below it "may be"
 
 _CONFIDENCE = 0.95  # of the interval from `low` to `high`
 

@@ -40,8 +40,8 @@ R = TypeVar("R")
 _SECONDS_TO_CONNECT = 15
 _SECONDS_FOR_WORKERS = 30
 _VERSION = "__import__('segdata').__version__"
-_LOOKED_AT = 64  # images, to see where image files are
-_MOST_OPEN = 2  # datasets that a worker keeps open
+_URI_SAMPLE = 64  # images in which a file is looked for that workers must have
+_MAX_OPEN_SOURCES = 2  # per worker
 _START_WORKER = "start some with `dask worker ADDRESS`"
 
 
@@ -319,7 +319,7 @@ class RemoteDataset:
             opened = _OPENED.get(self.run)
             if opened is None:
                 opened = _OPENED[self.run] = self._open()
-                while len(_OPENED) > _MOST_OPEN:
+                while len(_OPENED) > _MAX_OPEN_SOURCES:
                     _OPENED.popitem(last=False)
             return opened
 
@@ -409,5 +409,5 @@ def _strip_folder(folder: str, cell: Any) -> Any:  # Any: a path, channels with 
 def _first_uri(data: OpenDataset) -> str | None:
     """The URI of the first image file among the first images."""
     chunks = data.chunks()
-    uris = data.source.load(chunks[0][:_LOOKED_AT]).images["uri"].to_pylist() if chunks else []
+    uris = data.source.load(chunks[0][:_URI_SAMPLE]).images["uri"].to_pylist() if chunks else []
     return next(filter(None, uris), None)

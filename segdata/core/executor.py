@@ -83,7 +83,7 @@ def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *,
 
 
 _MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_KEPT_BYTES = 256 << 20  # rules of 862,000 segments free and take so much again and again
+_KEPT_BYTES = 256 << 20  # rules free and allocate this much again and again for 862,000 segments
 _MAPPED_BYTES = 32 << 20  # the largest threshold that glibc allows
 
 

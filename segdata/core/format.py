@@ -149,10 +149,10 @@ class LossCounter:
 
 
 LOSSES_FILE = "losses.json"  # the certificate of a conversion, beside what it wrote
-HEAD_BYTES = 1 << 16  # bytes of a file that are looked at
-_MOST_OF_SUFFIX = 64  # names of one folder and one suffix
-_MOST_FOLDERS = 400  # of one level
-_DEEPEST = 6  # folders below the root
+HEAD_BYTES = 1 << 16  # of a file that detection reads
+_MAX_FILES_OF_SUFFIX = 64  # in one folder
+_MAX_FOLDERS = 400  # on one level
+_MAX_DEPTH = 6  # of folders below the root
 
 
 _Answer = TypeVar("_Answer")
@@ -189,9 +189,9 @@ class FileProbe:
             return [self.root.name]
         names: list[str] = []
         level = [""]
-        for _ in range(_DEEPEST):
+        for _ in range(_MAX_DEPTH):
             below: list[str] = []
-            for folder in level[:_MOST_FOLDERS]:
+            for folder in level[:_MAX_FOLDERS]:
                 files, folders = _list_folder(self.root / folder)
                 names += [folder + name for name in files]
                 below += [f"{folder}{name}/" for name in folders]
@@ -233,7 +233,7 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
         if not is_folder:
             suffix = name.rpartition(".")[2].lower()
             seen[suffix] = seen.get(suffix, 0) + 1
-            if seen[suffix] <= _MOST_OF_SUFFIX:
+            if seen[suffix] <= _MAX_FILES_OF_SUFFIX:
                 files.append(name)
     return files, [name for name, is_folder in every if is_folder]
 
@@ -325,7 +325,7 @@ class FormatMatch(msgspec.Struct, frozen=True):
     whole: bool = False
 
 
-_MOST_BYTES = 255  # of a name in a folder, on nearly every file system
+_MAX_NAME_BYTES = 255  # of a file name, on nearly every file system
 _NO_STEM = re.compile(r"(?:^|/)\.{2,}[^./]*$")  # as ..png, which has no extension
 _HIDDEN = re.compile(r"(?:^|/)\.[^/]*$")
 
@@ -359,8 +359,8 @@ class NameLimits(msgspec.Struct, frozen=True):
         path = name if self.separator is None else name.replace("/", self.separator)
         *folders, last = path.split("/")
         parts = (*folders, last, last.rpartition(".")[0] + self.suffix * "x")
-        is_long = max(len(part.encode()) for part in parts) > _MOST_BYTES
-        return f"a name of more than {_MOST_BYTES} bytes" if is_long else None
+        is_long = max(len(part.encode()) for part in parts) > _MAX_NAME_BYTES
+        return f"a name of more than {_MAX_NAME_BYTES} bytes" if is_long else None
 
 
 # Names stand inside of a document; files have them; they stand in lists of files too, a line each.

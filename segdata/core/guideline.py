@@ -83,8 +83,8 @@ def quote_text(text: str | None) -> str:
 
 # The closest colours of CamVid are 6.3 apart (CIE76), of VOC 8.8, of Cityscapes 10.3; SEG208 reports those below 2.3.
 _CLEAR_DELTA_E, _SAME_DELTA_E = 6.0, 2.3
-_LEAST_NAME_SIMILARITY = 0.88  # of difflib's ratio: "sign" and "signs" have 0.89, "car" and "cart" 0.86
-_SHOWN = 6  # names in one line
+_MIN_NAME_SIMILARITY = 0.88  # difflib's ratio: 0.89 for "sign" and "signs", 0.86 for "car" and "cart"
+_MAX_NAMES_SHOWN = 6  # in one line of advice
 
 
 def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
@@ -106,7 +106,7 @@ def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
 
 def _missing(what: str, names: list[str]) -> Iterator[str]:
     if names:
-        yield f"{count_noun(len(names), 'category')} without {what}: {list_names(names, _SHOWN)}"
+        yield f"{count_noun(len(names), 'category')} without {what}: {list_names(names, _MAX_NAMES_SHOWN)}"
 
 
 def similar_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
@@ -118,8 +118,8 @@ def similar_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
             match.set_seq1(other.casefold())
             # Ever closer bounds of the ratio: the first two are cheap.
             if (
-                min(match.real_quick_ratio(), match.quick_ratio()) >= _LEAST_NAME_SIMILARITY
-                and match.ratio() >= _LEAST_NAME_SIMILARITY
+                min(match.real_quick_ratio(), match.quick_ratio()) >= _MIN_NAME_SIMILARITY
+                and match.ratio() >= _MIN_NAME_SIMILARITY
             ):
                 yield other, name
 

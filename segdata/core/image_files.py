@@ -17,12 +17,12 @@ from segdata.core.storage import STORES, local_copy
 from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
 ChannelArray = NDArray[np.generic]
-_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+_SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 _EXIF_ORIENTATION = 0x0112
 _REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
 _SLICE = re.compile(r"k=(\d{1,9})")
-_MOST_CHANNELS = 4  # that Pillow knows
-_SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
+_MAX_PILLOW_CHANNELS = 4  # that Pillow knows
+_CONVERTED_MODES = ("P", "CMYK", "YCbCr")
 
 
 def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
@@ -49,9 +49,12 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
     if _is_deep_png(head):
         return _read_deep_png(path)
     with open_picture(path) as opened:
-        turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED and (opened.height, opened.width) != size
+        turned = (
+            opened.getexif().get(_EXIF_ORIENTATION, 1) in _SIDEWAYS_ORIENTATIONS
+            and (opened.height, opened.width) != size
+        )
         image = ImageOps.exif_transpose(opened) if turned else opened
-        pixels = np.array(image.convert("RGB") if image.mode in _SHOWN_AS_RGB else image)
+        pixels = np.array(image.convert("RGB") if image.mode in _CONVERTED_MODES else image)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     layers = pixels[:, :, None] if pixels.ndim == 2 else pixels
     return np.ascontiguousarray(layers.transpose(2, 0, 1))
@@ -95,7 +98,7 @@ def _is_raster(path: Path) -> bool:
     try:
         tags = tiff_tags(path)
         channels = tags.get(CHANNELS, 1)
-        if channels > _MOST_CHANNELS or (channels > 1 and tags.get(BITS, 1) > 8):
+        if channels > _MAX_PILLOW_CHANNELS or (channels > 1 and tags.get(BITS, 1) > 8):
             return True  # of many channels Pillow complains aloud
         with open_picture(path) as image:
             return len(image.getbands()) < channels

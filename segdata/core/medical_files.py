@@ -32,7 +32,7 @@ from segdata.core.pixel_limit import check_pixels
 from segdata.core.runs import Floats
 
 TEXT_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-_MAX_HEAD = 1 << 20  # bytes of text; names of segments take some kilobytes
+_MAX_HEADER_BYTES = 1 << 20  # names of segments take some kilobytes
 _NRRD_TYPES = {
     np.int8: ("signed char", "int8", "int8_t"),
     np.uint8: ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -90,7 +90,7 @@ def is_text_volume(name: str) -> bool:
 def read_text_header(path: Path) -> TextHeader:
     """Read the header of an NRRD or MetaImage file; raises OSError with the reason if it is invalid."""
     with path.open("rb") as file:
-        head = file.read(_MAX_HEAD)
+        head = file.read(_MAX_HEADER_BYTES)
     if not head:
         raise OSError("the file is empty (0 bytes)")
     try:
@@ -313,7 +313,7 @@ def _text_slice(path: Path, k: int) -> ChannelArray:
     return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
 
 
-_DICOM = b"DICM"  # behind 128 bytes
+_DICOM_MAGIC = b"DICM"  # after a preamble of 128 bytes
 _DICOM_DAMAGE = (
     AttributeError,
     EOFError,
@@ -350,7 +350,7 @@ class _LogFilter(logging.Filter):
 
 def is_dicom(head: bytes) -> bool:
     """Whether these are the first bytes of a DICOM file."""
-    return head[128:132] == _DICOM
+    return head[128:132] == _DICOM_MAGIC
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def is_unsafe_path(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
 
 
-SUSPECT = re.compile(r"\x00|\.\.|^[/\\]|^.:")  # names that may be unsafe; Arrow knows the pattern, too
+SUSPECT = re.compile(r"\x00|\.\.|^[/\\]|^.:")  # names that may be unsafe; the pattern also works in Arrow
 
 
 def is_file(path: Path) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-DEFAULT_MAX_PIXELS = 178_956_970  # what Pillow refuses above: an image of 512 MiB in RGB
-_DENSE = 100  # numbers of an array for each byte of its file; probabilities of a model have 1 to 30
+DEFAULT_MAX_PIXELS = 178_956_970  # the limit of Pillow: an RGB image of 512 MiB
+_MAX_NUMBERS_PER_BYTE = 100  # of a compressed file; model probabilities have 1 to 30
 
 _limit = [DEFAULT_MAX_PIXELS]
 
@@ -58,7 +58,7 @@ def check_pixels(width: int, height: int) -> None:
 
 def check_numbers(count: int, n_bytes: int) -> None:
     """Raise TooManyPixelsError if an array of `count` numbers from `n_bytes` of a compressed file is too large."""
-    if count > _limit[0] and count > n_bytes * _DENSE:
+    if count > _limit[0] and count > n_bytes * _MAX_NUMBERS_PER_BYTE:
         raise TooManyPixelsError(
             f"has {count:,} numbers in {n_bytes:,} bytes, more than the limit of {_limit[0]:,}; if that is right, "
             f"raise it with --max-pixels {count}"

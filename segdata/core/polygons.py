@@ -137,7 +137,7 @@ def next_points(offset: Ints) -> Ints:
     return ahead
 
 
-_PORTION = 2_000_000  # comparisons that are made at once
+_MAX_COMPARISONS = 2_000_000  # at a time, to bound memory
 
 
 def enclosing_rings(rings: Rings[Number]) -> Ints:
@@ -194,7 +194,7 @@ def stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints,
 
 def row_portions(count: Ints) -> Iterator[Ints]:
     """Split rows into portions that fit into memory; `count` (n,) is the number of comparisons of each row."""
-    yield from np.split(np.arange(len(count)), np.flatnonzero(np.diff((np.cumsum(count) - 1) // _PORTION)) + 1)
+    yield from np.split(np.arange(len(count)), np.flatnonzero(np.diff((np.cumsum(count) - 1) // _MAX_COMPARISONS)) + 1)
 
 
 def keyhole(rings: Rings[Number]) -> Rings[Number]:

@@ -24,8 +24,8 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import joint_codes
 from segdata.core.table import Column, Table
 
-_WHOLE = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)  # what travels
-_BUCKET_BITS = 48  # of the 64 of a number: its sign, its exponent and 4 bits more remain
+_INTEGER_TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)  # the narrowest first
+_BUCKET_BITS = 48  # that buckets drop from the 64 of a float: sign, exponent and 4 bits of the fraction remain
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ def _narrow(column: Column) -> Column:
     if column.dtype.kind not in "iu" or len(column) == 0:
         return column
     low, high = int(column.min()), int(column.max())
-    fits = (kind for kind in _WHOLE if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    fits = (kind for kind in _INTEGER_TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
     return column.astype(next(fits, column.dtype))
 
 

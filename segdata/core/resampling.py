@@ -16,11 +16,11 @@ from segdata.core.statistics import ratio
 Counts = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]
 DRAWS = 2000
-FEW_CLUSTERS = 30  # clusters below which intervals are corrected for bias and skewness
-_AT_ONCE = 4_000_000  # numbers held in one go, to bound memory
-_MOST_CACHED = 8_000_000  # numbers, at most, of resamples that are kept for the next statistic
-_FAR_Z = 40.0  # standard deviations: a level of 1 as a number, for two clusters, whose t is far out
-_LEAST_DEFINED = 0.5  # the share of resamples that must have a value
+FEW_CLUSTERS = 30  # below this number, intervals are corrected for bias and skewness
+_MAX_NUMBERS = 4_000_000  # of resamples in memory at a time
+_MAX_CACHED_NUMBERS = 8_000_000  # of resamples that are kept for the next statistic
+_FAR_Z = 40.0  # standard deviations that stand for a level of 1, as t with two clusters gives
+_MIN_DEFINED_SHARE = 0.5  # of resamples in which a value must be defined
 
 
 class ConfidenceInterval(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ def bootstrap_interval(
     is_known = (
         np.isfinite(value)
         & (n_clusters >= least_clusters(confidence))
-        & (np.isfinite(draws).mean(axis=0) >= _LEAST_DEFINED)
+        & (np.isfinite(draws).mean(axis=0) >= _MIN_DEFINED_SHARE)
     )
     return ConfidenceInterval(value, np.where(is_known, low, np.nan), np.where(is_known, high, np.nan))
 
@@ -112,7 +112,7 @@ class _Resamples(msgspec.Struct, frozen=True):
 
 def _weights(n: int, seed: int, n_draws: int) -> _Resamples | Counts:
     """The resamples of a seed; they are cached if they are small."""
-    small = n * n_draws <= _MOST_CACHED and n <= np.iinfo(np.uint16).max
+    small = n * n_draws <= _MAX_CACHED_NUMBERS and n <= np.iinfo(np.uint16).max
     return _counts(n, seed, n_draws) if small else _Resamples(n, np.random.default_rng(seed), n_draws)
 
 
@@ -124,7 +124,7 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
 
 def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: _Resamples | Counts) -> Floats:
     """(n_draws, ...) the values of a statistic of all resamples, computed in portions."""
-    some = max(1, _AT_ONCE // max(n, width))
+    some = max(1, _MAX_NUMBERS // max(n, width))
     portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
     return np.concatenate(portions)
 
@@ -181,9 +181,9 @@ def _quantiles(draws: Floats, levels: Floats) -> Floats:
     return np.asarray(below + (above - below) * (position - low))
 
 
-_VALUES_AT_ONCE = 1_000_000  # values handed out in one go, to bound memory
-_ROUNDING = 1e-12  # of a value: equal values less their mean may not be 0, and all there is must not be rounding
-_MOST_PERMUTED = 5_000  # values beyond which the normal limit is as good as permutations, and far faster
+_MAX_PERMUTED_VALUES = 1_000_000  # in memory at a time
+_ROUNDING = 1e-12  # relative: equal values minus their mean may differ from 0 by this much
+_MAX_VALUES_TO_PERMUTE = 5_000  # above this number, the normal limit is as good, and far faster
 
 
 class GroupComparison(msgspec.Struct, frozen=True):
@@ -246,7 +246,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         correction.
         """
         observed = self.compare(values).largest
-        if len(self.rows) > _MOST_PERMUTED:
+        if len(self.rows) > _MAX_VALUES_TO_PERMUTE:
             p = min(1.0, self.n_groups * math.erfc(observed / math.sqrt(2)))
             return p, NormalDist().inv_cdf(1 - 0.05 / (2 * self.n_groups))
         centred, _, spread = self._center(values[self.rows])
@@ -281,7 +281,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         scale = np.where(spread > 0, spread, np.inf)
         largest = []
         while n > 0:
-            some = min(n, max(1, _VALUES_AT_ONCE // max(len(centred), 1)))
+            some = min(n, max(1, _MAX_PERMUTED_VALUES // max(len(centred), 1)))
             order = np.argsort(self.stratum + rng.random((some, len(centred))), axis=1)
             largest.append(np.abs(centred[order] @ member / scale).max(axis=1))
             n -= some
@@ -332,7 +332,7 @@ def cluster_p_value(
 
     observed, beyond, left = float(spread(values[None])[0]), 0, n_permutations
     while left > 0:
-        some = min(left, max(1, _VALUES_AT_ONCE // max(len(values), 1)))
+        some = min(left, max(1, _MAX_PERMUTED_VALUES // max(len(values), 1)))
         shuffled = np.argsort(stratum + rng.random((some, len(values))), axis=1)
         beyond += int((spread(values[shuffled]) >= observed - 1e-9).sum())
         left -= some

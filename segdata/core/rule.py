@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from segdata.core.reductions import Turn
     from segdata.core.table import Table
 
-Family = str  # the name under which measurements are registered and asked for
+Family = str  # a name under which measurements are registered and requested
 Command = Literal["validate", "agreement", "flag"]
 Habit = Literal["image", "cause", "category"]
-_ROWS = ("images", "annotations", "segments")  # tables that are always there
+_ROW_TABLES = ("images", "annotations", "segments")  # always measured
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -68,7 +68,7 @@ class Tables:
 
     def __getattr__(self, name: str) -> "Table":
         if name.startswith("__") or name not in self.measured:
-            near = did_you_mean(name, [*self.measured, *_ROWS]) or "; is its family among the rule's `needs`?"
+            near = did_you_mean(name, [*self.measured, *_ROW_TABLES]) or "; is its family among the rule's `needs`?"
             raise AttributeError(f"no measured table is called {name!r}{near}")
         return self.measured[name]
 
@@ -174,15 +174,15 @@ class Rule:
                     f"{where}: {self.code}: {name} must be a value like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
             # NaN compares as False with everything, so the rule would be silent.
-            least = -_MOST_OPTION if isinstance(default, (int, float)) and default < 0 else 0
-            if isinstance(value, (int, float)) and not least <= value <= _MOST_OPTION:
+            least = -_MAX_OPTION if isinstance(default, (int, float)) and default < 0 else 0
+            if isinstance(value, (int, float)) and not least <= value <= _MAX_OPTION:
                 raise SegdataError(
-                    f"{where}: {self.code}: {name} must be a number from {least} to {_MOST_OPTION}, it is {value!r:.80}"
+                    f"{where}: {self.code}: {name} must be a number from {least} to {_MAX_OPTION}, it is {value!r:.80}"
                 )
 
 
 _REGISTRY: dict[str, Rule] = {}
-_MOST_OPTION = 2**62  # of an option: what is counted fits into 64 bits
+_MAX_OPTION = 2**62  # counts must fit into 64 bits
 
 
 def rule(

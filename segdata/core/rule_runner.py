@@ -35,7 +35,7 @@ from segdata.core.table import Table
 
 T = TypeVar("T", Finding, Defect)
 EXPIRED_SUPPRESSION = "SEG019"  # reports on the suppressions, so it runs last
-_MANY = 50_000  # segments from which threads are worth their start
+_MIN_SEGMENTS_FOR_THREADS = 50_000  # with fewer, starting threads takes longer than it saves
 
 
 def select_rules(
@@ -111,7 +111,9 @@ def find_by_rule(
         with _named_in_errors(rule):
             return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
-    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
+    findings = run_ordered(
+        found_by, applicable, jobs if len(tables.segments) >= _MIN_SEGMENTS_FOR_THREADS else 1, ahead=inf
+    )
     return {rule.code: rule_findings for rule, rule_findings in zip(applicable, findings, strict=True)}
 
 

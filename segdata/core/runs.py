@@ -214,7 +214,7 @@ def number_groups(keys: Ints) -> tuple[Ints, Ints]:
     return first[order].astype(np.int64), positions_in(order, len(order))[inverse]
 
 
-_DENSE_FACTOR = 64  # places for each number, up to which a table of all places is faster than sorting
+_DENSE_FACTOR = 64  # table cells per number, up to which a lookup table is faster than sorting
 
 
 def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:

@@ -14,7 +14,7 @@ _CONTROLS = re.compile(
 )
 _COLOURS = re.compile(r"(\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m)")
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
 
 
@@ -26,7 +26,7 @@ def whole_number(text: str | None) -> int | None:
     >>> whole_number("-12"), whole_number("7" * 19), whole_number("²"), whole_number("")
     (-12, None, None, None)
     """
-    return int(text) if text is not None and _WHOLE.fullmatch(text) else None
+    return int(text) if text is not None and _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def escape_controls(text: str, *, colours: bool = False) -> str:

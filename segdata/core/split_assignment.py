@@ -12,11 +12,11 @@ from segdata.core.runs import Floats, Ints, positions_in
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
 
-_PASSES = 8  # over all units, in search of one that would be better in another part
-_MOST_MOVES = 200_000  # that are looked at; of many units the parts are near to their shares without
-_MOST_SWAPS = 4_000_000  # pairs of units
-_SIZE_WEIGHT = 4.0  # of the size of parts, against all categories together
-_GAIN = 1e-9  # what a change must gain, so that rounding ends
+_MAX_PASSES = 8  # over all units, to find better parts for them
+_MAX_MOVES = 200_000  # that are tried; parts of many units are near their shares without
+_MAX_SWAPS = 4_000_000  # pairs of units that are tried
+_SIZE_WEIGHT = 4.0  # of the sizes of parts, relative to all categories together
+_MIN_GAIN = 1e-9  # of a move or swap, so that rounding does not loop for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
     for unit in _rarest_first(categories, part):
         part[unit] = assignment.wanting(unit)
         assignment.put(unit, int(part[unit]))
-    for number in range(_PASSES):
+    for number in range(_MAX_PASSES):
         improved = 0
-        if number == 0 or (number + 1) * len(free) <= _MOST_MOVES:
+        if number == 0 or (number + 1) * len(free) <= _MAX_MOVES:
             improved += sum(assignment.move(unit, part) for unit in free.tolist())
-        if (number + 1) * len(free) ** 2 <= _MOST_SWAPS:
+        if (number + 1) * len(free) ** 2 <= _MAX_SWAPS:
             improved += sum(assignment.swap(unit, part, free) for unit in free.tolist())
         if not improved:
             break
@@ -161,7 +161,7 @@ class _Assignment:
         over[:, own] -= share
         cost = (share[:, None] * (2 * over + share[:, None])).sum(axis=0) / self._shares
         best = int(cost.argmin())
-        if cost[best] >= cost[own] - _GAIN:
+        if cost[best] >= cost[own] - _MIN_GAIN:
             return False
         self.put(unit, own, -1)
         self.put(unit, best)
@@ -182,7 +182,7 @@ class _Assignment:
         linear = (rows @ pull)[np.arange(len(others)), to] - (mine @ pull)[to]
         cost = linear + apart * (1 / self._shares[own] + 1 / self._shares[to])
         best = int(cost.argmin())
-        if cost[best] >= -_GAIN:
+        if cost[best] >= -_MIN_GAIN:
             return False
         other = int(others[best])
         for moving, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
@@ -193,7 +193,7 @@ class _Assignment:
 
 
 MEASURES = ("images", "segments", "pixels")
-_TOLERANCE = 1e-6  # to which shares must sum to 1
+_SUM_TOLERANCE = 1e-6  # of the sum of shares, which must be 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ class SplitAssignment:
 def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
     """The names and shares of parts; raises SegdataError if shares are not positive or do not sum to 1."""
     shares = np.array(list(parts.values()), np.float64)
-    if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _TOLERANCE:
+    if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _SUM_TOLERANCE:
         shown = ", ".join(f"{name}={share:g}" for name, share in parts.items())
         raise SegdataError(f"parts must be two or more positive shares that sum to 1, they are {shown or 'none'}")
     return tuple(parts), shares / shares.sum()

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, unique_inverse
 
-_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
-_SMALL = 20  # values: larger groups have tails that can be measured
+_MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+_MAX_SMALL_GROUP = 20  # values; larger groups have tails that can be estimated
 
 
 def ratio(part: ArrayLike, whole: ArrayLike, otherwise: float = math.nan) -> Floats:
@@ -126,7 +126,7 @@ def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0
     order = np.lexsort((values, group))
     first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
     count = np.diff(np.append(first, len(order)))
-    small = (count >= 5) & (count <= _SMALL)
+    small = (count >= 5) & (count <= _MAX_SMALL_GROUP)
     first, count = first[small], count[small]
     ascending, last = values[order], first + count - 1
     least = np.broadcast_to(least_scale, len(values))[order[first]] * np.log(count)
@@ -137,7 +137,7 @@ def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0
             with np.errstate(divide="ignore", invalid="ignore"):
                 c = np.abs(ascending[outer] - ascending[inner]) / others
             chance = np.where(j * 5 <= count, n_gaps, np.nan)
-            for k in range(j + 1, _SMALL):
+            for k in range(j + 1, _MAX_SMALL_GROUP):
                 chance *= np.where(k < count, k / (k + j * c), 1.0)
             for step in range(j):
                 rows = order[outer + (step if farthest is first else -step)]

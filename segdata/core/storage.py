@@ -21,12 +21,12 @@ from segdata.core.errors import SegdataError, UnreadableError, count_noun, impor
 from segdata.core.paths import as_url, is_unsafe_path
 
 _MANIFEST = "dataset.yaml"
-_BESIDE = ("segdata.yaml", "taxonomy.yaml")  # what belongs to a dataset of one file, beside it
-_ON_DEMAND = re.compile(r"r\d+/segments/[^/]+\.parquet")  # of a canonical dataset
-_NOT_READ = re.compile(r"images/")  # of a canonical dataset: copies of the images
+_COMPANION_FILES = ("segdata.yaml", "taxonomy.yaml")  # that belong to a dataset of one file
+_FETCHED_ON_DEMAND = re.compile(r"r\d+/segments/[^/]+\.parquet")  # files of a canonical dataset
+_NOT_MIRRORED = re.compile(r"images/")  # folder of a canonical dataset with copies of the images
 # Stores of objects, whose files are read where the rows of a dataset name them; a file on the web is not.
 STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "memory"})
-_LISTED = 3  # names in a message
+_MAX_NAMES_SHOWN = 3  # names in a message
 _SETUP = "see docs/cluster.md"
 
 
@@ -65,7 +65,7 @@ def mirror(url: str) -> Mirror:
         if fs.isfile(place):
             parent, _, name = place.rpartition("/")
             folder = home / (PurePosixPath(parent).name or "data")
-            names = [name, *(other for other in _BESIDE if fs.isfile(f"{parent}/{other}"))]
+            names = [name, *(other for other in _COMPANION_FILES if fs.isfile(f"{parent}/{other}"))]
             _download(fs, parent, names, folder)
             made = Mirror(folder / name, folder, url.rpartition("/")[0])
         else:
@@ -73,9 +73,9 @@ def mirror(url: str) -> Mirror:
             if not names:
                 raise UnreadableError(f"{url}: no file is there; check the bucket and the path")
             canonical = _MANIFEST in names
-            remote = tuple(name for name in names if canonical and _ON_DEMAND.fullmatch(name))
+            remote = tuple(name for name in names if canonical and _FETCHED_ON_DEMAND.fullmatch(name))
             folder = home / PurePosixPath(place).name
-            kept = [name for name in names if name not in remote and not (canonical and _NOT_READ.match(name))]
+            kept = [name for name in names if name not in remote and not (canonical and _NOT_MIRRORED.match(name))]
             _download(fs, place, kept, folder)
             made = Mirror(folder, folder, url, remote)
     with _LOCK:
@@ -187,7 +187,7 @@ def check_free_url(url: str) -> None:
         names = [PurePosixPath(place).name] if fs.isfile(place) else _names_below(fs, place, missing_is_empty=True)
     if not names:
         return
-    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    listed = ", ".join(names[:_MAX_NAMES_SHOWN]) + (", …" if len(names) > _MAX_NAMES_SHOWN else "")
     half = "" if _MANIFEST in names else "; if an interrupted conversion has left them, delete them first"
     raise SegdataError(f"{url}: {count_noun(len(names), 'file')} there already ({listed}); name another target{half}")
 

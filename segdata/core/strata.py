@@ -18,7 +18,7 @@ from segdata.core.table import Table
 StratumNames = NDArray[np.object_]  # texts, or None where unknown
 IMAGE_COLUMNS = ("split", "camera", "sequence", "group", "folder", "size")
 ANNOTATION_COLUMNS = ("annotator", "source", "stage", "month")
-_MIX = ("camera", "size", "split")  # images that agree in these are of one sort
+_TYPE_COLUMNS = ("camera", "size", "split")  # images with equal values have the same type
 
 
 def annotation_strata(tables: Tables, column: str) -> StratumNames:
@@ -213,7 +213,7 @@ def image_types(tables: Tables, column: str, *, exact: bool = True) -> Ints:
     """
     numbers = [
         size_class(tables) if name == "size" and not exact else number_names(image_strata(tables, name))[1]
-        for name in _MIX
+        for name in _TYPE_COLUMNS
         if name != column
     ]
     return joint_codes(*numbers)[0]

@@ -19,7 +19,7 @@ Pixels = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 # Not `Color | str`: msgspec 0.22 reads invalid memory for a fixed-length tuple within a union.
 ColorText = tuple[int, ...] | str
-STAND_IN = "for labels that name no category"  # the definition of such a category
+STAND_IN = "for labels that name no category"  # the definition of a category for labels that name none
 # The greys of colours 1 to 23 of VOC's and DAVIS' palette, as Pillow and OpenCV compute them.
 PALETTE_GREYS = (38, 75, 113, 14, 15, 52, 53, 89, 90, 128, 19, 57, 94, 133, 34, 72, 109, 147, 76, 151, 127, 166)
 

@@ -13,8 +13,8 @@ from segdata.core.errors import import_extra
 WIDTH, HEIGHT, BITS, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 258, 274, 277, 339
 # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
 GEOGRAPHIC = frozenset({33550, 33922, 34264, 34735})
-_MOST_ENTRIES = 4096  # entries of a directory; real ones have some twenty
-_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAX_ENTRIES = 4096  # of a directory; real ones have some twenty
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # field types
 
 
@@ -23,7 +23,7 @@ def is_tiff(path: Path) -> bool:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
     with path.open("rb") as file:
-        return file.read(4) in _BEGINNINGS
+        return file.read(4) in _SIGNATURES
 
 
 def tiff_tags(path: Path) -> dict[int, int]:
@@ -49,7 +49,7 @@ def _read_directory(file: BinaryIO) -> dict[int, int]:
     start = file.read(8) if is_big else head[4:]
     _seek(file, struct.unpack(f"{order}{offset}", start)[0])
     (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
-    if n_entries > _MOST_ENTRIES:
+    if n_entries > _MAX_ENTRIES:
         raise OSError(f"damaged TIFF: its directory has {n_entries:,} entries")
     size = 4 + 2 * cell
     entries = file.read(n_entries * size)
@@ -80,7 +80,7 @@ def _seek(file: BinaryIO, offset: int) -> None:
     file.seek(min(offset, file.seek(0, 2)))
 
 
-_OPENING = threading.Lock()  # filters of warnings belong to the process, not to the thread
+_WARNINGS_LOCK = threading.Lock()  # warning filters belong to the process, not to the thread
 
 
 def import_rasterio() -> Any:  # Any: rasterio has no types
@@ -116,6 +116,6 @@ def create_raster(path: Path, **profile: object) -> Iterator[Any]:  # Any: raste
 @contextmanager
 def _ignore_georeference_warnings(package: Any) -> Iterator[None]:  # Any: rasterio has no types
     """Ignore rasterio's warning about rasters without georeference."""
-    with _OPENING, warnings.catch_warnings():
+    with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", package.errors.NotGeoreferencedWarning)
         yield

@@ -11,8 +11,8 @@ import yaml
 from segdata.core.errors import SegdataError
 
 T = TypeVar("T")
-_HALF = re.compile("[\ud800-\udfff]")
-_MOST_BITS = 1024  # of a whole number; Python neither reads nor writes the decimal digits of far longer ones
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_INTEGER_BITS = 1024  # Python does not convert far longer numbers to decimal digits
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,9 +33,9 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # Any: whatever the YAML holds
         try:
             value = super().construct_object(node, deep)
-            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            if isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS:
                 raise ValueError("this number has too many digits")
-            if isinstance(value, str) and _HALF.search(value):
+            if isinstance(value, str) and _SURROGATE.search(value):
                 raise ValueError("this text has half of a surrogate pair, which is no character")
             return value
         except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits

@@ -23,24 +23,24 @@ from segdata.measure.registry import row_links
 from segdata.measure.stored_tables import EncodedPiece, StoredTables
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
-MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
+MOST_BYTES = 4 << 30  # of the cache folder; beyond it the entries unused for longest are deleted
 _SUFFIX = ".segdata"
 _FILES, _IDS = "files", "ids"  # tables of an entry, beside the measured ones
 _FINDINGS = "-findings"  # of an entry, behind its key
 _DIGEST_BYTES = 16
-_OLD = 86_400  # seconds after which an unfinished file is deleted
+_UNFINISHED_SECONDS = 86_400  # age at which an unfinished file is deleted
 
 
 class FileListing(msgspec.Struct, frozen=True):
-    """Path -> size and times of every file; -1 for one that is not there."""
+    """Path -> size and times of every file; -1 for a missing file."""
 
     files: dict[str, FileStat]
 
     @staticmethod
     def from_folders(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
-        """Everything in the folder of a dataset, or of its file, and in `folders`; None for more than `most` files.
+        """List the files in the folder of a dataset and in `folders`; None for more than `most` files.
 
-        Hidden files and folders hold no labels. The files `but` in the folder of the dataset are left out.
+        Hidden files and folders, which hold no labels, and the files `but` in the dataset's folder are left out.
         """
         home = root if root.is_dir() else root.parent
         left_out = {str(home.absolute() / name) for name in but}
@@ -54,17 +54,17 @@ class FileListing(msgspec.Struct, frozen=True):
         return FileListing(files)
 
     def with_files(self, paths: Iterable[str]) -> "FileListing":
-        """The listing with more files from anywhere."""
+        """The listing with further files, from any folder."""
         return FileListing(self.files | {path: _file_stat(path) for path in paths if path not in self.files})
 
     def changed_files(self, now: "FileListing") -> set[str]:
-        """The files that are new in `now`, gone, or possibly changed."""
+        """The files that are new in `now`, missing there, or possibly changed."""
         before, after = self.files, now.files
         return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 def hash_file(path: str) -> str | None:
-    """The BLAKE2 hash of a file's content, 32 hexadecimal digits; None where it cannot be read."""
+    """The BLAKE2 hash of a file's content, as 32 hexadecimal digits; None if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
@@ -129,7 +129,7 @@ class _EntryHead(msgspec.Struct, frozen=True):
 
 
 def load_entry(folder: Path, key: str) -> CacheEntry | None:
-    """The entry of this key; None if there is none, or it is damaged."""
+    """Load the entry of this key; None if it is missing or damaged."""
     path = folder / f"{key}{_SUFFIX}"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -160,7 +160,7 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
 
 
 def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
-    """Save an entry, replacing an older one; if that fails, nothing is saved and no error is raised."""
+    """Save an entry in place of an older one; if that fails, nothing is saved and no error is raised."""
     paths = list(entry.listing.files)
     stats = [entry.listing.files[path] for path in paths]
     files = {
@@ -186,7 +186,7 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
 
 
 def _save_file(folder: Path, key: str, write: Callable[[Path], object]) -> None:
-    """Write a file, which then replaces that of the key; if that fails, nothing is saved and no error is raised."""
+    """Write a file in place of that of the key; if that fails, nothing is saved and no error is raised."""
     partial = folder / f"{key}.{unique_token()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,14 +201,14 @@ def _save_file(folder: Path, key: str, write: Callable[[Path], object]) -> None:
 
 
 class _StoredFindings(msgspec.Struct):
-    """What rules found in the tables of an entry: by code, what decided it beside the tables, and the findings."""
+    """The findings of rules in the tables of an entry, by code, with the digest of the other inputs of each rule."""
 
     token: str
     rules: dict[str, tuple[str, msgspec.Raw]]
 
 
 def load_findings(folder: Path, key: str, token: str, decided_by: Mapping[str, str]) -> dict[str, list[Finding]]:
-    """Code -> what a rule found in the tables of the entry `token`, of rules that were `decided_by` the same."""
+    """Load code -> findings in the tables of the entry `token`, of rules whose `decided_by` has not changed."""
     stored = _stored_findings(folder, key, token).rules
     same = {code: found for code, (mark, found) in stored.items() if decided_by.get(code) == mark}
     return {code: msgspec.msgpack.decode(found, type=list[Finding]) for code, found in same.items()}
@@ -217,7 +217,7 @@ def load_findings(folder: Path, key: str, token: str, decided_by: Mapping[str, s
 def save_findings(
     folder: Path, key: str, token: str, decided_by: Mapping[str, str], findings: Mapping[str, list[Finding]]
 ) -> None:
-    """Save what rules found in the tables of an entry; what others found in them stays. See `load_findings`."""
+    """Save findings in the tables of an entry, and keep those of other rules; see `load_findings`."""
     encode = msgspec.msgpack.encode
     stored = _stored_findings(folder, key, token)
     for code in decided_by.keys() & findings.keys():
@@ -227,7 +227,7 @@ def save_findings(
 
 
 def _stored_findings(folder: Path, key: str, token: str) -> _StoredFindings:
-    """What was saved of the entry `token`; nothing where it was of another one, or is damaged."""
+    """The saved findings of the entry `token`; empty if they belong to another entry, or are damaged."""
     path = folder / f"{key}{_FINDINGS}{_SUFFIX}"
     with suppress(OSError):
         data = path.read_bytes()
@@ -249,7 +249,7 @@ def _delete_old(folder: Path) -> None:
     for path in folder.iterdir():
         with suppress(OSError):
             stat = path.stat()
-            if path.suffix == ".partial" and stat.st_mtime < time.time() - _OLD:
+            if path.suffix == ".partial" and stat.st_mtime < time.time() - _UNFINISHED_SECONDS:
                 path.unlink()
             elif path.suffix == _SUFFIX:
                 entries.append((stat.st_mtime, stat.st_size, path))
@@ -263,9 +263,9 @@ def _delete_old(folder: Path) -> None:
 
 
 def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTables:
-    """The tables of the images `first:last`, rows counted from 0 within it; of the defects those that name one of them.
+    """The tables of the images `first:last`, with rows counted from 0, and the defects that name one of these images.
 
-    Each table must be in the order of its images, as `measure_batch` makes them and `concatenate_measured` leaves them.
+    Each table must be in the order of its images, as `measure_batch` and `concatenate_measured` return them.
     """
     span = {"images": (first, last)}
     tables = {"images": measured.tables["images"].slice(first, last - first)}
@@ -287,7 +287,7 @@ def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTable
 def interleave_measured(
     order: Ints, kept: Mapping[int, int], before: MeasuredTables, fresh: Iterable[tuple[Ints, MeasuredTables]]
 ) -> Iterator[MeasuredTables]:
-    """Pieces in the order of the images: those kept from before, those measured now.
+    """Yield pieces in the order of the images, partly from an earlier measurement, partly from this one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measure: the only pass over pixels. Every chunk of images becomes columns; the columns become tables."""
+"""Measure: the only pass over pixels, from chunks of images to tables."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from segdata.measure.stored_tables import StoredTables
 
 
 class MeasuredTables(msgspec.Struct):
-    """The tables and defects of one chunk, or of several as one; rows count from 0 within it."""
+    """The tables and defects of one chunk, or of several that are joined; rows count from 0 within it."""
 
     tables: dict[str, pa.Table] = {}
     defects: list[Defect] = []
@@ -44,7 +44,7 @@ class GatheredTables(msgspec.Struct):
 
 
 def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -> MeasuredTables:
-    """The tables of one batch: rows always, everything else for the families named."""
+    """Measure one batch: the tables of rows, and those of `families`."""
     batch, limits = clip_to_roi(batch)
     view = BatchView(batch, profile, families, limits)
     for measurement in chosen_measurements(families):
@@ -53,7 +53,7 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
 
 
 def _add_measured(view: BatchView, measurement: BatchMeasurement) -> None:
-    """Measure, and put the tables, or the columns for tables that exist, among the view's."""
+    """Run a measurement, and add its tables, or its columns of existing tables, to those of the view."""
     result = measurement.function(view)
     (own, *_) = measurement.tables or {"": {}}
     for name, table in (result if isinstance(result, dict) else {own: result}).items():
@@ -62,7 +62,7 @@ def _add_measured(view: BatchView, measurement: BatchMeasurement) -> None:
 
 
 def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
-    """Chunks in order as one: the rows of later chunks follow those of earlier ones."""
+    """Join the tables of chunks in order: the rows of later chunks follow those of earlier ones."""
     collected: dict[str, list[pa.Table]] = {}
     defects: list[Defect] = []
     for tables in _successive_tables(pieces, defects):
@@ -73,7 +73,7 @@ def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
 
 
 def _successive_tables(pieces: Iterable[MeasuredTables], defects: list[Defect]) -> Iterator[dict[str, pa.Table]]:
-    """The tables of each piece, whose links are rows of all pieces together; their defects are added to `defects`."""
+    """Yield the tables of each piece, with links as rows of all pieces together; adds the defects to `defects`."""
     before: dict[str, int] = dict.fromkeys(row_links(), 0)
     for piece in pieces:
         defects += piece.defects
@@ -125,7 +125,7 @@ def measure_chunks(
     jobs: int,
     progress: Callable[[int], None],
 ) -> Iterator[tuple[Ints, MeasuredTables]]:
-    """Portions of images with what was measured of each, in order; `progress` counts images."""
+    """Measure portions of images, and yield each with its tables, in order; `progress` counts images."""
     pieces = run_ordered(lambda chunk: measure_batch(source.load(chunk), profile, families), chunks, jobs)
     for chunk, piece in zip(chunks, pieces, strict=True):
         yield chunk, piece
@@ -135,7 +135,7 @@ def measure_chunks(
 def gather_measured(
     pieces: Iterable[MeasuredTables], opened: Sequence[Defect], families: frozenset[Family], profile: Profile
 ) -> GatheredTables:
-    """All pieces as one, after the defects found while opening; without pieces, tables without rows."""
+    """Join all pieces, after the defects from opening; without pieces, the tables have no rows."""
     measured = iter(pieces)
     first = next(measured, None) or measure_batch(Batch.empty(), profile, families)
     gathered = GatheredTables(StoredTables(), list(opened))
@@ -153,7 +153,7 @@ def complete_tables(
     chunks: list[Ints],
     jobs: int,
 ) -> Tables:
-    """The tables that were gathered, and those that are measured over several images."""
+    """The gathered tables, and those that are measured over several images."""
     if any(measurement.families & families for measurement in images_measurements()):
         with default_jobs(jobs):
             gathered.tables.replace("images", complete_images(gathered.tables["images"], families))
@@ -180,7 +180,7 @@ def add_dataset_tables(
 
 
 def with_unmeasured(measured: StoredTables, profile: Profile) -> dict[str, Table]:
-    """The tables of single images, those that were not measured without rows; only these are made."""
+    """The tables of single images; those that were not measured are added without rows."""
     missing = row_links().keys() - measured.keys()
     if not missing:
         return {name: measured.lazy(name) for name in row_links()}
@@ -193,14 +193,14 @@ def with_unmeasured(measured: StoredTables, profile: Profile) -> dict[str, Table
 
 
 def provided_columns(families: frozenset[Family], profile: Profile) -> dict[str, list[str]]:
-    """The columns by table that are measured of single images for some families."""
+    """Table -> its columns that are measured from single images for some families."""
     tables = measure_batch(Batch.empty(), profile, families).tables
     tables["images"] = complete_images(tables["images"], families)
     return {name: table.column_names for name, table in tables.items()}
 
 
 def retain_sequences(source: Source, families: frozenset[Family]) -> Source:
-    """The source, which keeps what is loaded a second time, where that is little."""
+    """The source, wrapped so that it keeps the frames that are loaded twice, if a measurement reloads any."""
     reloads = any(wanted.reloads and wanted.families & families for wanted in dataset_measurements())
     return RetainedSource(source) if source.profile.sequences and reloads else source
 
@@ -214,7 +214,7 @@ def complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
 
 
 def _join_columns(portions: list[ColumnArrays], names: tuple[str, ...]) -> Table:
-    """Columns in portions as one table."""
+    """Join columns in portions to one table."""
     none = np.empty(0, np.int64)
     return Table({name: np.concatenate([none, *(portion[name] for portion in portions)]) for name in names})
 

@@ -1,12 +1,12 @@
-"""Partitions: a dataset measured on a cluster; what is measured of a partition stays with the worker that did it.
+"""Partitions: measure a dataset on a cluster, whose workers keep the tables of the partitions that they measure.
 
-A partition is some successive portions of images as the source proposes them (row groups of a canonical dataset, ranges
-of images of a JSON): the data alone decide what they are. Only three things of a partition come back: how many rows its
-tables have, what the rules found that look at single images, and single columns, or single rows, that a rule of the
-whole dataset asks for.
+A partition is a number of successive portions of images, as the source proposes them (row groups of a canonical
+dataset, ranges of images of a JSON): only the data decide what they are. Three things return from a worker: the numbers
+of rows of the tables, the findings of rules that look at single images, and the columns or rows that a rule of the
+whole dataset requests.
 
-Rules of videos and volumes run where the images of each are together: with the partition that its first image is in,
-whose worker loads and measures the frames again that such a rule compares.
+Rules of videos and volumes run on whole sequences: a sequence belongs to the partition of its first image, whose worker
+loads and measures again the frames that such a rule compares.
 """
 
 import pickle
@@ -49,18 +49,18 @@ from segdata.measure.stored_tables import StoredTables
 if TYPE_CHECKING:
     from distributed import Future
 
-MOST_SINGLE = 64  # portions up to which each is a partition
+MOST_SINGLE = 64  # portions; with more, several make a partition
 MOST_PORTIONS, MOST_IMAGES = 16, 16_384  # of one partition
-_SMALL = 20_000  # rows of a table up to which its columns come together
-_FEW = 0.25  # share of a column's rows up to which they come alone
-_FILES_AT_ONCE = 256  # that a task reads
-_MOST_LOADED = 4  # portions of sequences that stay loaded: those of a window of frames, and one more
+_MAX_SMALL_ROWS = 20_000  # of a table that is fetched with all requested columns at once
+_MAX_FEW_SHARE = 0.25  # of a column's rows that are fetched without the others
+_FILES_PER_TASK = 256  # that a task reads
+_MAX_LOADED_PORTIONS = 4  # of sequences: those of a window of frames, and one more
 
 
 def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
-    """Portions of images as partitions: single ones for a small dataset, else some that follow each other.
+    """Group portions of images into partitions: single portions for a small dataset, else successive ones.
 
-    A partition has `MOST_IMAGES` at the mean, so that large portions make no larger partitions.
+    A partition has `MOST_IMAGES` on average, so that large portions do not make larger partitions.
 
     >>> [len(portions) for portions in partition_chunks([np.arange(3)] * 130)][:2]
     [2, 2]
@@ -72,7 +72,7 @@ def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
 
 @dataclass(frozen=True, slots=True)
 class MeasuringJob:
-    """The job that all tasks of one measurement share."""
+    """The arguments that all tasks of one measurement share."""
 
     data: RemoteDataset | None  # opens the dataset in a worker; None: nothing is measured
     # profile, config: of the dataset
@@ -85,7 +85,7 @@ class MeasuringJob:
 
 @dataclass(frozen=True, slots=True)
 class PartitionSummary:
-    """The result of a partition: the rows of its tables, what its rules found by code, its readers' defects."""
+    """The summary of a partition: the numbers of rows of its tables, findings by code, and defects of readers."""
 
     n_rows: dict[str, int]
     findings: FoundInPart
@@ -93,7 +93,7 @@ class PartitionSummary:
 
 
 def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTables:
-    """The tables of one partition, in a worker."""
+    """Measure one partition, in a worker."""
     assert job.data is not None
     return concatenate_measured(
         measure_batch(job.data.load(portion), job.profile, job.families) for portion in portions
@@ -101,7 +101,7 @@ def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTab
 
 
 def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> PartitionSummary:
-    """The result of one partition; here the rules run as far as they need no other."""
+    """Summarise one partition, in a worker; rules run up to their first request to other partitions."""
     return PartitionSummary(
         {name: table.num_rows for name, table in measured.tables.items()},
         find_in_partition(measured, answers={}, job=job, codes=job.codes),
@@ -117,7 +117,7 @@ class PortionSource:
     def __init__(self, profile: Profile, sizes: Sequence[int], load_portion: Callable[[int], Batch]) -> None:
         self.profile = profile
         self._ends = np.cumsum(sizes, dtype=np.int64)
-        self._portion = lru_cache(_MOST_LOADED)(load_portion)
+        self._portion = lru_cache(_MAX_LOADED_PORTIONS)(load_portion)
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -138,10 +138,10 @@ class PortionSource:
 
 
 def sequence_portions(images: Table, begins: Ints, most: int) -> list[list[Ints]]:
-    """Rows of images in portions of at most so many, by parts in each of which sequences are whole.
+    """Rows of images in portions of at most `most` images, by parts that do not divide sequences.
 
-    A sequence is in the part of its first image, an image of none in its own. `begins` (n_parts,): the first image of
-    each part. Parts without images are left out.
+    A sequence belongs to the part of its first image. `begins` (n_parts,): the first image of each part. Parts without
+    images are left out.
     """
     names, sequence = number_names(images.texts("sequence"))
     own = np.arange(len(images))
@@ -154,7 +154,7 @@ def sequence_portions(images: Table, begins: Ints, most: int) -> list[list[Ints]
 
 
 def measure_sequences(source: Source, job: MeasuringJob) -> MeasuredTables:
-    """The tables of images that are whole sequences, those over several images too."""
+    """Measure whole sequences, including the tables over several images."""
     source, chunks = retain_sequences(source, job.families), source.chunks()
     measured = concatenate_measured(measure_batch(source.load(rows), job.profile, job.families) for rows in chunks)
     tables = with_unmeasured(StoredTables(measured.tables), job.profile)
@@ -166,7 +166,7 @@ def measure_sequences(source: Source, job: MeasuringJob) -> MeasuredTables:
 
 
 def _measure_sequence_portions(portions: list[Portion], job: MeasuringJob) -> MeasuredTables:
-    """The tables of whole sequences, in a worker."""
+    """Measure whole sequences, in a worker."""
     data, sizes = job.data, [len(portion.rows) for portion in portions]
     assert data is not None
     return measure_sequences(PortionSource(job.profile, sizes, lambda k: data.load_local(portions[k])), job)
@@ -175,13 +175,13 @@ def _measure_sequence_portions(portions: list[Portion], job: MeasuringJob) -> Me
 def find_in_partition(
     measured: MeasuredTables, *, answers: Answers, job: MeasuringJob, codes: Sequence[str]
 ) -> FoundInPart:
-    """Code -> what a rule finds in one partition, in a worker."""
+    """Run rules on one partition, in a worker; returns code -> findings."""
     names = set(measured.tables["images"]["image_id"].to_pylist())
     opened = [defect for defect in job.opened if defect.image in names]
     tables = _partition_tables(measured, job.profile, [])
     found: FoundInPart = {}
     for code in codes:
-        # A rule that passes on the readers' defects does so once for those found while opening, elsewhere.
+        # Defects from opening belong to no partition; the leading part reports them once.
         defects = (*measured.defects, *(defect for defect in opened if defect.code != code))
         found |= find_in_part(replace(tables, defects=defects), [rules()[code]], job.config, answers)
     return found
@@ -194,12 +194,12 @@ def find_by_part(
     n_rows: Mapping[str, Ints],
     run: Callable[[Answers, Sequence[str]], Sequence[FoundInPart]],
 ) -> dict[str, list[Finding]]:
-    """Code -> what the rules of a job find in all partitions.
+    """Run the rules of a job on all partitions; returns code -> findings.
 
     Parameters
     ----------
     whole : the tables of the whole dataset
-    found : what `find_in_partition` found in each partition without any answer
+    found : the result of `find_in_partition` for each partition, without any answer
     n_rows : table -> (n_partitions,) its rows; empty for parts of whole sequences, whose rows do not follow each other:
         their rules can ask for sums and medians, and not for rows that name rows
     run : `find_in_partition` in each, with answers, for some codes
@@ -220,7 +220,7 @@ def find_by_part(
 
 
 def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
-    """The tables of a partition as a rule gets them; those over several images are empty, unless it holds sequences."""
+    """The tables of a partition for rules; tables over several images are empty, unless it holds sequences."""
     tables = with_unmeasured(StoredTables(measured.tables), profile)
     for measurement in dataset_measurements():
         for name, columns in measurement.tables.items():
@@ -231,7 +231,7 @@ def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[
 
 @dataclass
 class RemoteTables:
-    """Tables whose pieces are with workers."""
+    """Tables whose pieces are held by workers."""
 
     # cluster, pieces: the partitions, in order
     cluster: Cluster
@@ -243,12 +243,12 @@ class RemoteTables:
     _small: dict[str, pa.Table] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> Table:
-        """A table whose columns come when they are asked for."""
+        """A table whose columns are fetched on first use."""
         n = int(self.n_rows[name].sum())
         return Table({column: RemoteColumn(self, name, column, n) for column in self.empty[name].column_names})
 
     def first_rows(self, name: str) -> Ints:
-        """(n_pieces,) the row of a table at which each piece begins."""
+        """(n_pieces,) the first row of each piece of a table."""
         return np.cumsum(self.n_rows[name]) - self.n_rows[name]
 
     def whole(self, name: str) -> pa.Table:
@@ -256,8 +256,8 @@ class RemoteTables:
         return self._join(name, self._fetch(name, self.empty[name].column_names, np.flatnonzero(self.n_rows[name])))
 
     def column(self, name: str, column: str) -> pa.ChunkedArray:
-        """All rows of a column; of a small table all columns come together, and are kept."""
-        if self.n_rows[name].sum() <= _SMALL:
+        """All rows of a column; the columns of a small table are fetched together, and cached."""
+        if self.n_rows[name].sum() <= _MAX_SMALL_ROWS:
             with self._lock:
                 if name not in self._small:
                     self._small[name] = self.whole(name)
@@ -265,13 +265,13 @@ class RemoteTables:
         return self._join(name, self._fetch(name, [column], np.flatnonzero(self.n_rows[name])))[column]
 
     def rows(self, name: str, column: str, rows: Ints) -> pa.ChunkedArray:
-        """Some rows of a column, in the order asked for."""
+        """Some rows of a column, in the order of `rows`."""
         if len(rows) == 0:
             return self.empty[name][column]
         first = self.first_rows(name)
         order = np.argsort(rows, kind="stable")
         piece = np.searchsorted(first, rows[order], side="right") - 1
-        # Of pieces without rows that begin at the same row, the last one is meant: it has rows.
+        # Empty pieces begin at the same row as the next piece; the last one of them has the row.
         which, begins = np.unique(piece, return_index=True)
         own_rows = [own - first[k] for k, own in zip(which, np.split(rows[order], begins[1:]), strict=True)]
         joined = self._join(name, self._fetch(name, [column], which, own_rows))[column]
@@ -279,21 +279,21 @@ class RemoteTables:
         return joined.take(pa.array(back))
 
     def count_requests(self, parts: "list[FoundInPart]") -> "list[FoundInPart]":
-        """The same; the bytes of what rules ask for in it count as fetched."""
+        """Return the findings unchanged, and count the bytes of their requests as fetched."""
         self.fetched += sum(found.request.nbytes for part in parts for found in part.values() if found.request)
         return parts
 
     def map_files(self, work: Callable[[str], Any], paths: Sequence[str]) -> list[Any]:  # Any: what `work` returns
-        """`work(path)` of some files, in order, by the workers."""
+        """`work(path)` for each file, in order, by the workers."""
         absolute = [str(Path(path).absolute()) for path in paths]
-        portions = [absolute[first : first + _FILES_AT_ONCE] for first in range(0, len(paths), _FILES_AT_ONCE)]
+        portions = [absolute[first : first + _FILES_PER_TASK] for first in range(0, len(paths), _FILES_PER_TASK)]
         tasks = self.cluster.submit_all(_map_portion, portions, read=work, limit=max_pixels())
         packed: list[bytes] = self.cluster.results(tasks)
         self.fetched += sum(map(len, packed))
         return [value for portion in packed for value in pickle.loads(portion)]
 
     def _fetch(self, name: str, columns: list[str], which: Ints, rows: list[Ints] | None = None) -> list[pa.Table]:
-        """Columns of some pieces, whose links are rows of the whole dataset."""
+        """Fetch columns of some pieces, with links as rows of the whole dataset."""
         links = {column: target for column, target in row_links().get(name, {}).items() if column in columns}
         first = {column: self.first_rows(target)[which].tolist() for column, target in links.items()}
         offsets = [{column: starts[k] for column, starts in first.items()} for k in range(len(which))]
@@ -306,13 +306,13 @@ class RemoteTables:
         return fetched
 
     def _join(self, name: str, pieces: list[pa.Table]) -> pa.Table:
-        """The pieces of a table, or of some of its columns, as one."""
+        """Join the pieces of a table, or of some of its columns."""
         columns = pieces[0].column_names if pieces else self.empty[name].column_names
         return pa.concat_tables([self.empty[name].select(columns), *pieces], promote_options="permissive")
 
 
 def _map_portion(paths: list[str], *, read: Callable[[str], object], limit: int) -> bytes:
-    """What a function returns for some files, pickled, in a worker; `limit`: the most pixels of an image."""
+    """Apply a function to some files, in a worker, and pickle the results; `limit`: the most pixels of an image."""
     set_max_pixels(limit)
     return pickle.dumps([read(path) for path in paths])
 
@@ -330,7 +330,7 @@ def _columns(
 
 
 class RemoteColumn(LazyColumn):
-    """A column of `RemoteTables`, which comes here when it is first used; few rows come alone."""
+    """A column of `RemoteTables` that is fetched on first use; if few rows are taken, only these are fetched."""
 
     __slots__ = ("__dict__", "_column", "_lock", "_n", "_name", "_tables")
 
@@ -352,14 +352,14 @@ class RemoteColumn(LazyColumn):
 
     def take(self, rows: Ints) -> pa.ChunkedArray:
         """Some rows."""
-        if "_values" in self.__dict__ or len(rows) > _FEW * self._n:
+        if "_values" in self.__dict__ or len(rows) > _MAX_FEW_SHARE * self._n:
             return self.materialize().take(pa.array(rows))
         return self._tables.rows(self._name, self._column, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterMeasurement:
-    """A dataset measured on a cluster: its tables, what the rules of single images found, by code, and the traffic."""
+    """The result of measuring on a cluster: tables, findings of rules of single images by code, and bytes fetched."""
 
     tables: Tables
     findings: dict[str, list[Finding]]
@@ -376,7 +376,7 @@ def measure_on_cluster(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda images: None,
 ) -> ClusterMeasurement:
-    """Measure a dataset on a cluster; the tables say the same as those of `segdata.measure.measure.measure_source`.
+    """Measure a dataset on a cluster; the tables are equal to those of `segdata.measure.measure.measure_source`.
 
     Parameters
     ----------
@@ -437,7 +437,7 @@ def _needs(chosen: Sequence[Rule]) -> frozenset[Family]:
 def _running(
     remote: RemoteTables, pieces: "list[Future]", job: "Future"
 ) -> Callable[[Answers, Sequence[str]], list[FoundInPart]]:
-    """What runs `find_in_partition` in each piece, with answers, for some codes."""
+    """A function that runs `find_in_partition` on each piece, with answers, for some codes."""
 
     def run(answers: Answers, codes: Sequence[str]) -> list[FoundInPart]:
         given = remote.cluster.share(answers)

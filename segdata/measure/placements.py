@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.runs import Ints, expand_ranges
 
-_COARSE = 15  # pixels: what varies more slowly is no line
-SIDE = 256  # pixels of the longer side of a reduced plane
-_FURTHEST = SIDE // 6  # pixels that labels may be displaced by
-_LASTING = 0.5  # of the sides of labels, if a narrower rim is what they should have
-_WIDEST_RIM = 12  # pixels of a reduced plane, by which labels may be too narrow or too wide all around
-LEAST_PART = 5  # annotations that the same change makes lie better
-_PART_SCORE, _PART_RATIO = 8.0, 1.5  # the score of each of them after it, and how many times that before
-_LIKE_CHANCE = 3.0  # standard deviations: no change that matters comes out lower, nor hardly any place at random higher
-_WEAK = 0.8  # of the score that the best fifth reaches: labels that may be scaled
-_DRAWN = 0.1  # of a pixel of a plane: there is an outline
-LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
-FITS = 5.0  # labels that lie on the edges of their pictures have such a score or more
+_SHARPEN_SIDE = 15  # pixels: what varies more slowly is no line
+SIDE = 256  # pixels: the longer side of a reduced plane
+_MAX_SHIFT = SIDE // 6  # pixels of a reduced plane
+_MIN_LASTING_SIDES = 0.5  # share of the labels' sides that a narrower rim must leave apart
+_MAX_RIM = 12  # pixels of a reduced plane that labels may be too narrow or too wide all around
+LEAST_PART = 5  # annotations that one change must improve to count as a part of their group
+_PART_SCORE, _PART_RATIO = 8.0, 1.5  # the least score after the change, and its least ratio to the score before
+_CHANCE_SCORE = 3.0  # standard deviations: relevant changes score higher, random places hardly ever
+_WEAK_SCORE_SHARE = 0.8  # of the score of the best fifth, below which scales are tried
+_MIN_OUTLINE_VALUE = 0.1  # share of a pixel of the plane, from which it counts as outline
+LEAST_OUTLINE = 40  # pixels of a reduced plane: shorter outlines are not placed
+FITS = 5.0  # score from which labels lie on the edges of their picture
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
-_SYMMETRIC = 0.5  # of what a shift or a scale gains, gained by its opposite
-_PREVIEWS = (0.25, 0.5, 2.0, 4.0)  # how much larger or smaller a picture is than the one that was labelled
+_SYMMETRIC_GAIN = 0.5  # share of the gain of a change that its opposite has if labels are too narrow or wide
+_PREVIEW_SCALES = (0.25, 0.5, 2.0, 4.0)  # of a picture to the one that was labelled
 Plane = NDArray[np.float32]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "mirrored left to right": lambda plane: plane[:, ::-1],
@@ -39,7 +39,7 @@ SHIFTED, SCALED, ELSEWHERE, WIDENED = range(len(CHANGES), len(CHANGES) + 4)
 
 
 class OutlinePlanes(msgspec.Struct):
-    """An annotation beside its picture, both reduced: the outlines of all labels, and the edges of the picture."""
+    """The outlines of all labels of an annotation, and the edges of its picture, both reduced."""
 
     annotation: int  # row
     outline: Plane
@@ -54,8 +54,8 @@ class OutlinePlanes(msgspec.Struct):
 
     @classmethod
     def from_outline(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":
-        """The same with `near`, which is computed."""
-        reach = min(_FURTHEST, min(edges.shape) // 2 - 1)
+        """Build with `near`, which is computed from the outline and the edges."""
+        reach = min(_MAX_SHIFT, min(edges.shape) // 2 - 1)
         surface = _surface(outline, edges.shape, _spectrum(edges, edges.shape))
         return cls(annotation, outline, edges, full, _around(surface, reach))
 
@@ -66,19 +66,19 @@ class OutlinePlanes(msgspec.Struct):
 
     @property
     def own_score(self) -> float:
-        """The score of the outlines where they are, or a pixel beside."""
+        """The score of the outlines in place, or one pixel beside."""
         return float(_middle(self.near).max())
 
     def scores(self, outlines: Iterable[Plane], reach: int = 1) -> list[float]:
-        """How far above chance outlines lie on the edges, where they are or up to `reach` pixels beside.
+        """The scores of outlines in place, or shifted by up to `reach` pixels: the fit to the edges above chance.
 
-        Scores below `_LIKE_CHANCE` are rough, and need no transform.
+        Scores below `_CHANCE_SCORE` are rough, and need no transform.
         """
         shape, spectrum = self.edges.shape, None
         scores = []
         for outline in outlines:
             score = _best_product(outline, self.edges, reach) / correlation_noise(outline, self.edges)
-            if score >= _LIKE_CHANCE:
+            if score >= _CHANCE_SCORE:
                 spectrum = _spectrum(self.edges, shape) if spectrum is None else spectrum
                 score = float(_around(_surface(outline, shape, spectrum), reach).max())
             scores.append(score)
@@ -94,16 +94,16 @@ class OutlinePlanes(msgspec.Struct):
 
     @property
     def unit(self) -> float:
-        """Pixels of the image in one of the reduced picture."""
+        """The side of a pixel of the reduced picture, in pixels of the image."""
         return float(max(self.full) / max(self.edges.shape))
 
     def shift(self, row: int, column: int) -> tuple[float, float]:
-        """A place in `near` as pixels of the image to the right and down."""
+        """Convert a position in `near` to a shift to the right and down, in pixels of the image."""
         return (column - self.reach) * self.unit, (row - self.reach) * self.unit
 
 
 class Placement(msgspec.Struct):
-    """How well labels lie where they are, and where they would lie best."""
+    """The score of an annotation's labels in place, and the change after which they fit their picture best."""
 
     annotation: int
     own: float
@@ -115,7 +115,7 @@ class Placement(msgspec.Struct):
 
 
 def change_words(change: int, x: float, y: float) -> str:
-    """A change of labels in words; `x`, `y`: pixels of a shift or of the new rim, or factors of a scale."""
+    """Describe a change of labels; `x`, `y`: pixels of a shift or of the new rim, or factors of a scale."""
     if change < len(CHANGES):
         return list(CHANGES)[change]
     if change == WIDENED:
@@ -132,7 +132,7 @@ def reduced_size(height: int, width: int) -> tuple[int, int]:
 
 
 def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: tuple[int, int]) -> tuple[Plane, Plane]:
-    """The outlines of an annotation's segments, reduced, and their `sides`; the border of the image is none."""
+    """The outlines of an annotation's segments, reduced, and their `sides`, without the border of the image."""
     from PIL import Image
 
     kept = batch.segment_annotation[batch.runs.owner] == annotation
@@ -156,27 +156,27 @@ def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: 
 
 
 def _cut_to(plane: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The plane with what lies beyond the lower right cut off, or filled with zeros."""
+    """Crop the plane to a shape at its lower right, or fill it up with zeros."""
     high, wide = shape
     return np.pad(plane, ((0, max(high - len(plane), 0)), (0, max(wide - plane.shape[1], 0))))[:high, :wide]
 
 
 def sharpen(plane: Plane) -> Plane:
-    """A plane without what varies slowly: each pixel less the mean of the square around it, mirrored at the border."""
+    """High-pass filter a plane: each pixel minus the mean of the square around it, mirrored at the border."""
     mean = plane.astype(np.float64)
     for _ in range(2):
-        sums = np.cumsum(np.pad(mean, ((_COARSE // 2 + 1, _COARSE // 2), (0, 0)), mode="symmetric"), axis=0)
-        mean = ((sums[_COARSE:] - sums[:-_COARSE]) / _COARSE).T  # down, and then across
+        sums = np.cumsum(np.pad(mean, ((_SHARPEN_SIDE // 2 + 1, _SHARPEN_SIDE // 2), (0, 0)), mode="symmetric"), axis=0)
+        mean = ((sums[_SHARPEN_SIDE:] - sums[:-_SHARPEN_SIDE]) / _SHARPEN_SIDE).T  # down, and then across
     return np.asarray(plane - mean, np.float32)
 
 
 def _spectrum(plane: Plane, size: tuple[int, ...]) -> NDArray[np.complex64]:
-    """The Fourier transform of a plane beside zeros, for planes of a size (h, w)."""
+    """The Fourier transform of a plane padded with zeros, for planes of a size (h, w)."""
     return np.asarray(np.fft.rfft2(plane, _padded(size)), np.complex64)
 
 
 def _surface(outline: Plane, size: tuple[int, ...], edges: NDArray[np.complex64]) -> Plane:
-    """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end; `edges`: `_spectrum`."""
+    """(h, w) the score of outlines shifted by (row, column), negative shifts from the end; `edges` is a `_spectrum`."""
     high, wide = size
     surface = np.fft.irfft2(edges * np.conj(_spectrum(outline, size)), _padded(size))
     rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
@@ -185,9 +185,9 @@ def _surface(outline: Plane, size: tuple[int, ...], edges: NDArray[np.complex64]
 
 
 def _best_product(outline: Plane, edges: Plane, reach: int) -> float:
-    """The greatest sum of products of edges and outlines that are moved by up to `reach` pixels."""
+    """The greatest correlation of edges with outlines that are shifted by up to `reach` pixels."""
     width = edges.shape[1] + 2 * reach
-    # Beside zeros, a move is a step along the flat planes.
+    # In planes padded with zeros, a shift is an offset in the flattened array.
     drawn, lines = (np.pad(plane, reach).ravel() for plane in (outline, edges))
     steps = np.add.outer(np.arange(-reach, reach + 1) * width, np.arange(-reach, reach + 1)).ravel()
     size = len(drawn)
@@ -198,7 +198,7 @@ def _best_product(outline: Plane, edges: Plane, reach: int) -> float:
 
 
 def _padded(size: tuple[int, ...]) -> list[int]:
-    """The lengths of transforms: no move by up to half of a side meets the plane again from the other side."""
+    """The lengths of transforms in which no shift by up to half of a side wraps around."""
     return [_fast_length(side + (side + 1) // 2) for side in size]
 
 
@@ -210,19 +210,19 @@ def _fast_length(least: int) -> int:
 
 
 def _middle(near: Plane) -> Plane:
-    """(3, 3) the middle of a square of odd side."""
+    """(3, 3) the centre of a square of odd side."""
     side = len(near) // 2
     return near[side - 1 : side + 2, side - 1 : side + 2]
 
 
 def _around(surface: Plane, reach: int) -> Plane:
-    """(2 * reach + 1, 2 * reach + 1) the surface around no displacement."""
+    """(2 * reach + 1, 2 * reach + 1) the surface around the shift 0."""
     steps = np.arange(-reach, reach + 1)
     return surface[steps[:, None], steps]
 
 
 def best_placement(one: OutlinePlanes) -> Placement:
-    """The change of an annotation's labels that makes them lie best on the edges of their picture."""
+    """The change after which an annotation's labels fit the edges of their picture best."""
     row, column = np.unravel_index(one.near.argmax(), one.near.shape)
     best = Placement(one.annotation, 0, SHIFTED, float(one.near.max()), *one.shift(int(row), int(column)))
     for number, score in one.changed_scores().items():
@@ -231,26 +231,26 @@ def best_placement(one: OutlinePlanes) -> Placement:
     for rim, score in _rim_scores(one).items():
         if score > best.score:
             best = Placement(one.annotation, 0, WIDENED, score, rim * one.unit)
-    previews = [_rescale(one.outline, factor, factor) for factor in _PREVIEWS]
-    for factor, score in zip(_PREVIEWS, one.scores(previews, 2), strict=True):
+    previews = [_rescale(one.outline, factor, factor) for factor in _PREVIEW_SCALES]
+    for factor, score in zip(_PREVIEW_SCALES, one.scores(previews, 2), strict=True):
         if score > best.score:
             best = Placement(one.annotation, 0, SCALED, score, factor, factor)
     return best
 
 
 def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
-    """The score of labels that are wider by a rim of so many pixels of the reduced picture; below 0: narrower.
+    """The score of labels that are wider by each rim, in pixels of the reduced picture; below 0: narrower.
 
-    What comes to lie where labels end already counts for nothing: the outer side of a ring lies well on its inner one.
+    Outlines that a rim moves onto other sides of labels do not count: the outer side of a ring fits its inner side.
     """
     if one.sides is None:
         return {}
-    drawn = (one.outline > _DRAWN).astype(np.float32)
+    drawn = (one.outline > _MIN_OUTLINE_VALUE).astype(np.float32)
     free = 1 - np.max([drawn, *(_roll(drawn, step, axis) for step in (-1, 1) for axis in (0, 1))], axis=0)
     begins, ends = np.maximum(one.sides, 0), np.maximum(-one.sides, 0)
     rims, outlines = list[int](), list[Plane]()
     for rim, lasting in _lasting_sides(begins, ends).items():
-        if rim and lasting >= _LASTING:
+        if rim and lasting >= _MIN_LASTING_SIDES:
             moved = [_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1)]
             rims.append(rim)
             outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
@@ -262,20 +262,20 @@ def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
 
 
 def _lasting_sides(begins: Plane, ends: Plane) -> dict[int, float]:
-    """The share of the sides where segments begin that each rim leaves apart from where they end."""
+    """The share of the sides where segments begin that do not meet sides where segments end, for each rim."""
     total = max(float(begins.sum()), 1e-12)
     met = np.zeros_like(ends)
     shares = {}
-    for step in range(2 * _WIDEST_RIM + 1):
+    for step in range(2 * _MAX_RIM + 1):
         met = np.maximum(met, [_roll(ends[axis], -step, 1 - axis) for axis in (0, 1)])
         if step % 2 == 0:
-            shares[-step // 2] = float(begins[met < _DRAWN].sum()) / total
-    wider = dict.fromkeys(range(1, _WIDEST_RIM + 1), shares[0])
+            shares[-step // 2] = float(begins[met < _MIN_OUTLINE_VALUE].sum()) / total
+    wider = dict.fromkeys(range(1, _MAX_RIM + 1), shares[0])
     return dict(sorted({**shares, **wider}.items()))
 
 
 def _roll(plane: Plane, steps: int, axis: int) -> Plane:
-    """The plane moved by some steps along an axis, with zeros where nothing comes from."""
+    """The plane shifted by some steps along an axis, filled with zeros."""
     moved = np.zeros_like(plane)
     before, after = (moved.T, plane.T) if axis else (moved, plane)
     side = len(after)
@@ -285,14 +285,14 @@ def _roll(plane: Plane, steps: int, axis: int) -> Plane:
 
 
 def correlation_noise(outline: Plane, edges: Plane) -> float:
-    """About the standard deviation of the product of outlines and edges that have nothing to do with each other."""
+    """The approximate standard deviation of the correlation of unrelated outlines and edges."""
     return float(np.sqrt(np.vdot(outline, outline) * np.vdot(edges, edges) / edges.size)) or 1.0
 
 
 def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[Placement, int]:
-    """The change that makes most of some labels lie better, its `own` and `score` medians, and for how many it does.
+    """The change that improves most labels of a group, the medians of `own` and `score`, and the number it improves.
 
-    Among shifts, and where the median score is below `poor` also scales and `CHANGES`.
+    Tries shifts, and if the median score is below `poor` also scales and `CHANGES`.
     """
     own = np.array([one.own_score for one in planes])
     changes = [_shift_of_group(planes)]
@@ -304,7 +304,7 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 
 
 def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
-    """Changes of all labels of a group, each with the scores (n,) after it."""
+    """Yield changes of all labels of a group, each with the scores (n,) after it."""
     own = np.array([one.own_score for one in planes])
     for number in range(len(CHANGES)):
         if all(number in one.changed_scores() for one in planes):
@@ -326,9 +326,9 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
 
 
 def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
-    """The shift after which a group's labels lie best, and the scores (n,) after it.
+    """The shift after which a group's labels fit best, and the scores (n,) after it.
 
-    Where a shift to the opposite side gains much, too, labels are too narrow or too wide all around, and stay.
+    If the opposite shift improves labels too, they are too narrow or too wide all around, and are not shifted.
     """
     near = _near_scores(planes)
     mean = near.mean(axis=0)
@@ -340,7 +340,7 @@ def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.
 
 
 def _peak(surface: NDArray[np.floating], beyond: tuple[int, int] | None = None) -> tuple[int, int]:
-    """The place of the greatest value of a square; of those on the other side of its middle than `beyond`, if given."""
+    """The position of the greatest value of a square, or of its half on the other side of the centre than `beyond`."""
     if beyond is not None:
         steps = np.arange(len(surface)) - len(surface) // 2
         row, column = steps[list(beyond)].tolist()
@@ -350,13 +350,13 @@ def _peak(surface: NDArray[np.floating], beyond: tuple[int, int] | None = None) 
 
 
 def _gain_both(own: NDArray[np.float64], scores: NDArray[np.float64], opposite: NDArray[np.float64]) -> bool:
-    """Whether labels lie better after a change and also after its opposite: they are too narrow, or too wide."""
+    """Whether labels fit better after a change and after its opposite too: they are too narrow, or too wide."""
     gain, other = (float(np.median(some) - np.median(own)) for some in (scores, opposite))
-    return other > _SYMMETRIC * gain
+    return other > _SYMMETRIC_GAIN * gain
 
 
 def _near_scores(planes: list[OutlinePlanes]) -> Plane:
-    """(n, side, side) the scores around no displacement, as far as all of them go."""
+    """(n, side, side) the scores around the shift 0, within the smallest reach of all planes."""
     reach = min(one.reach for one in planes)
     return np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
 
@@ -364,7 +364,7 @@ def _near_scores(planes: list[OutlinePlanes]) -> Plane:
 def _best_shift(
     planes: list[OutlinePlanes], near: Plane, row: int, column: int
 ) -> tuple[Placement, NDArray[np.float64]]:
-    """A place in the scores (n, side, side) around no displacement as a shift, and the scores (n,) after it."""
+    """The shift of a position in `near` (n, side, side), and the scores (n,) after it."""
     reach = near.shape[1] // 2
     shifts = [one.shift(row - reach + one.reach, column - reach + one.reach) for one in planes]
     x, y = np.median(shifts, axis=0).tolist()
@@ -373,7 +373,7 @@ def _best_shift(
 
 
 def _rescale(outline: Plane, scale_x: float, scale_y: float) -> Plane:
-    """The outline enlarged from the upper left corner, and cut to the picture."""
+    """Scale the outline from the upper left corner, and crop it to the picture."""
     high, wide = outline.shape
     rows, columns = ((np.arange(side) / scale).astype(np.int64) for side, scale in ((high, scale_y), (wide, scale_x)))
     inside = (rows < high)[:, None] & (columns < wide)
@@ -381,9 +381,9 @@ def _rescale(outline: Plane, scale_x: float, scale_y: float) -> Plane:
 
 
 def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Placement, int, list[int]]]:
-    """For each group the change that makes a part of its labels lie better, the group, and the places of the part.
+    """Yield for each group the change that improves a part of its labels, the group, and the positions of the part.
 
-    The part has `LEAST_PART` annotations or more, each with a score of `_PART_SCORE` or more after one and the same
+    A part has `LEAST_PART` annotations or more, each with a score of `_PART_SCORE` or more after one and the same
     shift, scale or change of `CHANGES`, and of `_PART_RATIO` times that before.
     """
     for group in np.unique(groups).tolist():
@@ -411,26 +411,26 @@ def _lies_better(scores: NDArray[np.floating], own: NDArray[np.float64]) -> NDAr
 def _changes_of_part(
     planes: list[OutlinePlanes], own: NDArray[np.float64]
 ) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
-    """The shift, the scale and the turns that make most of some labels lie better, with the scores (n,) after them."""
+    """Yield the shift, the scale and the turns that improve most labels, with the scores (n,) after them."""
     near = _near_scores(planes)
     better = _lies_better(near, own[:, None, None])
     gained = np.where(better, near, 0).sum(axis=0)
     row, column = _peak(gained)
     n_better = better.sum(axis=0)
     # Loose outlines lie better after this shift in some images, after the opposite one in others.
-    if n_better[_peak(gained, (row, column))] <= _SYMMETRIC * n_better[row, column] > 0:
+    if n_better[_peak(gained, (row, column))] <= _SYMMETRIC_GAIN * n_better[row, column] > 0:
         yield _best_shift(planes, near, row, column)
-    weak = np.flatnonzero(own < _WEAK * np.quantile(own, 0.8))
+    weak = np.flatnonzero(own < _WEAK_SCORE_SHARE * np.quantile(own, 0.8))
     if len(weak) < LEAST_PART:
         return
     doubtful = [planes[place] for place in weak.tolist()]
     screened = np.array([_scaled_scores(one) for one in doubtful])
-    # Pixels alone are a rough score: what comes near to the limits is computed in full.
+    # The pixels give a rough score; scores near the limits are computed in full.
     gained = np.where(screened >= 0.8 * np.maximum(_PART_SCORE, _PART_RATIO * own[weak])[:, None], screened, 0)
     n_gained = (gained > 0).sum(axis=0)
     best = int(gained.sum(axis=0).argmax())
     other_side = np.log(_SCALES) * np.log(_SCALES[best]) < 0
-    if n_gained.max() >= LEAST_PART and n_gained[other_side].max() <= _SYMMETRIC * n_gained[best]:
+    if n_gained.max() >= LEAST_PART and n_gained[other_side].max() <= _SYMMETRIC_GAIN * n_gained[best]:
         scale = float(_SCALES[best])
         scaled = [one.scores([_rescale(one.outline, scale, scale)], 2)[0] for one in doubtful]
         yield Placement(0, 0, SCALED, 0, scale, scale), _spread(weak, own, scaled)
@@ -444,15 +444,15 @@ def _changes_of_part(
 
 
 def _spread(chosen: Ints, own: NDArray[np.float64], changed: list[float]) -> NDArray[np.float64]:
-    """(n,) scores after a change of the chosen, and of the others as they are."""
+    """(n,) scores after a change of the chosen labels; the scores of the others stay."""
     scores = own.copy()
     scores[chosen] = changed
     return scores
 
 
 def _scaled_scores(one: OutlinePlanes, across: bool = True, down: bool = True) -> NDArray[np.float64]:
-    """(n_scales,) about the score after each of `_SCALES`, across, down or both, by the outlines' pixels alone."""
-    rows, columns = np.nonzero(one.outline > _DRAWN)
+    """(n_scales,) the approximate score after each of `_SCALES`, across, down or both, from the outlines' pixels."""
+    rows, columns = np.nonzero(one.outline > _MIN_OUTLINE_VALUE)
     weight = one.outline[rows, columns]
     places = []
     for position, is_scaled in ((rows, down), (columns, across)):

@@ -1,4 +1,4 @@
-"""Region properties: one row for each object, with place, size and shape in pixels and millimetres."""
+"""Region properties: one row for each segment, with place, size and shape in pixels and millimetres."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from segdata.core.runs import (
     segment_shapes,
 )
 
-_AT_ONCE = 4_000_000  # pairs of points
+_MAX_POINT_PAIRS = 4_000_000  # in memory at a time
 
 
 def feret_diameters(runs: Runs, height: Ints, n_owners: int, *steps: tuple[Floats, Floats]) -> list[Floats]:
-    """The largest Feret diameter (n_owners,) of every owner, in the unit of each of `steps`; NaN without pixels.
+    """The maximum Feret diameter (n_owners,) of every owner, in the unit of each of `steps`; NaN without pixels.
 
-    `height` (n_owners,) is that of the owner's image; a step is the width and height (n_owners,) of a pixel, and none
-    given means pixels. Distances are between the middles of pixel edges: one pixel has a diameter of 1.
-    `skimage.measure.regionprops` measures between the same points, but draws the convex hull in pixels first, which
+    `height` (n_owners,) is that of the owner's image; a step is the width and height (n_owners,) of a pixel, and
+    without steps the unit is the pixel. Distances are between the middles of pixel edges: one pixel has a diameter of
+    1. `skimage.measure.regionprops` measures between the same points, but draws the convex hull in pixels first, which
     adds up to a pixel.
     Source: L. R. Feret (1931), Assoc. Int. pour l'Essai des Mat. 2, Group D, 428-436.
     """
@@ -58,8 +58,8 @@ def feret_diameters(runs: Runs, height: Ints, n_owners: int, *steps: tuple[Float
 
 
 def _portions(work: Ints) -> list[tuple[int, int]]:
-    """Owners in portions of about `_AT_ONCE` pairs."""
-    number = np.cumsum(work) // _AT_ONCE
+    """Owners in portions of about `_MAX_POINT_PAIRS` pairs."""
+    number = np.cumsum(work) // _MAX_POINT_PAIRS
     cuts = np.flatnonzero(np.diff(number)) + 1
     bounds = [0, *cuts.tolist(), len(work)]
     return [(a, b) for a, b in pairwise(bounds) if b > a]
@@ -80,7 +80,7 @@ def _convex_hull(runs: Runs, height: Ints) -> tuple[Rows, Ints, Ints]:
 
 
 def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
-    """The corners of the hull where y is least, of points that are sorted by owner and x, one for each x.
+    """The corners of the lower hull of points that are sorted by owner and x, one point for each x.
 
     A point that is not below the line between its neighbours is no corner, also after others are removed; so all such
     points are removed at once, until none is left.
@@ -98,7 +98,7 @@ def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Moments of n owners; NaN for those without pixels."""
+    """The moments of n owners; NaN for owners without pixels."""
 
     # x, y: (n,) the centroid, in pixels; the centre of the first pixel is at 0
     x: Floats
@@ -155,7 +155,7 @@ def segment_moments(runs: Runs, height: Ints, n_owners: int) -> Moments:
 
 
 def object_table(batch: Batch, profile: Profile) -> pa.Table:
-    """One row per segment with pixels; in semantic data, where a segment is all of its category, one per part of it.
+    """One row per segment with pixels; in semantic data, where a segment is all of its category, one row per part.
 
     image_id, annotator, category, segment_id (the source's own, as text where it is one), part (from 1; null: the
     segment as a whole), crowd, track_id;
@@ -200,7 +200,7 @@ def object_table(batch: Batch, profile: Profile) -> pa.Table:
 
 
 def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
-    """The pixels of each thing, its segment, and which part of that it is (0: all of it)."""
+    """The runs of each object, its segment, and the number of its part (0: the whole segment)."""
     if profile.task != "semantic":
         rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
         return batch.runs.take(rows, batch.n_segments), rows, np.zeros(len(rows), np.int64)
@@ -211,7 +211,7 @@ def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
 
 
 def _pixel_sizes(batch: Batch, profile: Profile, owner: Ints) -> tuple[Floats, Floats]:
-    """Width and height (n,) in mm of the pixels of each thing's image; NaN where they are not known."""
+    """Width and height (n,) in mm of the pixels of each object's image; NaN if unknown."""
     spacing: Mapping[str, tuple[float, float, float]] = {
         sequence.name: sequence.spacing for sequence in profile.sequences if sequence.spacing is not None
     }

@@ -1,4 +1,4 @@
-"""Registry: each measurement declares its tables, their row links and what it needs where it stands.
+"""Registry: the decorators with which a measurement declares its tables, their row links and its needs.
 
 A module in `segdata.measure.tables` decorates functions with `measure` (one batch of images), `measure_images` (columns
 of the table `images`, once all are known) or `measure_dataset` (tables over several images). Nothing else lists them: a
@@ -27,8 +27,8 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
 SHORTEST_END = 8  # pixels of a flat end
-LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5
-_NEAR = 3
+LEAST_FLATNESS = 0.75  # share of the change of width within `_NEAR` pixels; the end of a disc has 0.5
+_NEAR = 3  # pixels
 Links = Mapping[str, str]  # column -> the table of which it is a row
 BatchFunction = Callable[["BatchView"], pa.Table | dict[str, pa.Table]]
 ImagesFunction = Callable[[pa.Table], pa.Table]
@@ -36,7 +36,7 @@ DatasetFunction = Callable[[DatasetView], Mapping[str, Table | list[ColumnArrays
 
 
 class FlatEnds(msgspec.Struct, frozen=True):
-    """The lines between two columns, or two rows, of an image at which a segment begins or ends, or nearly so."""
+    """Straight ends of segments: lines between two columns or rows of an image where a segment begins or ends."""
 
     segment: Ints  # (n,) rows, ascending; upright lines of a segment first, then by `at`
     upright: Flags  # (n,) whether the line is
@@ -45,7 +45,7 @@ class FlatEnds(msgspec.Struct, frozen=True):
 
 
 class SegmentWalk(msgspec.Struct, frozen=True):
-    """What a pass over its runs shows of every segment; all numbers are 0 for a segment without pixels."""
+    """The measures of every segment from one pass over its runs; all are 0 for a segment without pixels."""
 
     # area, x, y, width, height: (n_segments,) pixels, and the bounding box
     area: Ints
@@ -64,7 +64,7 @@ class SegmentWalk(msgspec.Struct, frozen=True):
 
 
 def walk_segments(batch: Batch) -> SegmentWalk:
-    """Measure every segment of a batch alone."""
+    """Measure every segment of a batch by itself."""
     runs, (height, width) = batch.runs, batch.segment_size
     measured, (owner, *several, cluster), (segment, upright, at, step) = kernels.walk(
         runs.start, runs.length, runs.owner, height, width, SHORTEST_END, LEAST_FLATNESS, _NEAR
@@ -83,10 +83,10 @@ class BatchView:
     Attributes
     ----------
     batch : the images, cut to their regions of interest
-    profile : what is known of the dataset
-    families : what is asked for
+    profile : of the dataset
+    families : the families to measure
     limits : the regions of interest, whose owners are annotations; None: no image has one
-    tables : what was measured of the batch before, by name
+    tables : the tables of the batch so far, by name
     """
 
     batch: Batch
@@ -112,12 +112,12 @@ class BatchView:
 
     @cached_property
     def cover(self) -> Ints:
-        """(2, n_annotations) pixels that a segment claims, and that two or more claim."""
+        """(2, n_annotations) the number of pixels that any segment claims, and that two or more claim."""
         return kernels.cover_frames(self.sweep.start, self.sweep.end, self.line.base)
 
     @cached_property
     def walk(self) -> SegmentWalk:
-        """The measures of every segment alone, from one pass over the batch's runs."""
+        """The measures of every segment, from one pass over the batch's runs."""
         return walk_segments(self.batch)
 
 
@@ -131,20 +131,20 @@ class BatchMeasurement(msgspec.Struct, frozen=True):
 
     @property
     def after(self) -> set[str]:
-        """The tables that must be there before: those it needs, and those that its rows refer to."""
+        """The tables that must be measured before: those it needs, and those that its rows refer to."""
         targets = {target for links in self.tables.values() for target in links.values()}
         return {*self.needs, *targets} - self.tables.keys()
 
 
 class ImagesMeasurement(msgspec.Struct, frozen=True):
-    """Columns of the table `images` that are measured once all images are known; see `measure_images`."""
+    """A measurement of columns of the table `images`, made once all images are known; see `measure_images`."""
 
     families: frozenset[Family]
     function: ImagesFunction
 
 
 class DatasetMeasurement(msgspec.Struct, frozen=True):
-    """Tables over several images, as `measure_dataset` registers them."""
+    """A measurement of tables over several images, as `measure_dataset` registers it."""
 
     families: frozenset[Family]
     tables: Mapping[str, tuple[str, ...]]
@@ -252,7 +252,7 @@ def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
 
 @cache
 def all_families() -> frozenset[Family]:
-    """Every family that can be asked for."""
+    """Every family that a rule can need."""
     measurements: tuple[BatchMeasurement | ImagesMeasurement | DatasetMeasurement, ...]
     measurements = (*batch_measurements(), *images_measurements(), *dataset_measurements())
     return frozenset().union(*(measurement.families for measurement in measurements))
@@ -265,7 +265,7 @@ def row_links() -> dict[str, Links]:
 
 
 def _forget_order() -> None:
-    """Order the measurements anew on the next call: a rule of a third party may register its own late."""
+    """Clear the cached order of measurements: a rule of a third party may register its own late."""
     for ordered in (batch_measurements, images_measurements, dataset_measurements, all_families, row_links):
         ordered.cache_clear()
 

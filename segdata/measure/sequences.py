@@ -1,4 +1,4 @@
-"""Sequences: what one annotator drew on successive frames or slices, which are decoded again in portions."""
+"""Sequences: annotations of successive frames or slices, loaded a second time in windows of neighbours."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from segdata.core.runs import Flags, Ints, NumberLine, Runs, expand_ranges
 from segdata.core.table import Table
 
 T = TypeVar("T")
-_LEAST_FRAMES = 8  # frames that are loaded at once, beside one neighbour on either side
+_MIN_WINDOW_FRAMES = 8  # that are loaded at once, beside one neighbour on either side
 
 TablesByName = dict[str, Table]
 ColumnArrays = dict[str, NDArray[Any]]  # Any: each column has its own type
@@ -32,7 +32,7 @@ MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 class FrameSequence(msgspec.Struct, frozen=True):
     """The annotations of one annotator on the frames of one sequence, in the order of the frames.
 
-    Frames that the annotator did not work on are left out; of those with one number all but the first are.
+    Frames that the annotator did not work on are left out, and so are further frames with the same number.
     """
 
     sequence: str  # its name
@@ -63,7 +63,7 @@ def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: S
 
 
 def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> list[Ints]:
-    """The images (rows) of each sequence and camera in the order of their frames; those without a number left out."""
+    """The images (rows) of each sequence and camera in the order of their frames, without images without a number."""
     _, has_number = frame_numbers(images)
     members: dict[tuple[str, str | None], list[int]] = {}
     rows = np.flatnonzero(is_frame_of(profile, images, kind) & has_number)
@@ -74,7 +74,7 @@ def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> li
 
 
 def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
-    """The segments of sequences (of one kind) that have a track, no crowds, no void, by sequence, track and frame.
+    """The segments of sequences (of one kind) that have a track, without crowds and void, by sequence, track and frame.
 
     Columns: segment (row), sequence (number), place (of the frame among those annotated), frame (number), track.
     """
@@ -100,7 +100,7 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
 
 
 def changes_category(tables: Tables, tracked: Table) -> NDArray[np.bool_]:
-    """(n,) rows of `tracked_segments` whose track has several categories."""
+    """(n,) whether the track of each row of `tracked_segments` has several categories."""
     category = tables.segments["category_id"][tracked["segment"]]
     start = np.ones(len(tracked), bool)
     start[1:] = (np.diff(tracked["sequence"]) != 0) | (np.diff(tracked["track"]) != 0)
@@ -110,7 +110,7 @@ def changes_category(tables: Tables, tracked: Table) -> NDArray[np.bool_]:
 
 
 class SequenceIndex(msgspec.Struct, frozen=True):
-    """Where each annotation is in its sequence; see `FrameSequence`."""
+    """The position of each annotation in its sequence; see `FrameSequence`."""
 
     sequences: list[FrameSequence]  # those of videos, and after them those of volumes
     sequence: Ints  # (n_annotations,) the number of its sequence; -1: none
@@ -120,7 +120,7 @@ class SequenceIndex(msgspec.Struct, frozen=True):
 
     @staticmethod
     def from_tables(tables: Tables) -> "SequenceIndex":
-        """That of a dataset's annotations."""
+        """Build from the annotations of a dataset."""
         sequences = [
             sequence
             for kind in get_args(SequenceKind)
@@ -152,7 +152,7 @@ def touches_edge(tables: Tables) -> NDArray[np.bool_]:
 
 
 def outside_volumes(tables: Tables, things: Table) -> Table:
-    """The parts or holes of segments that are no slices of volumes, and `whole`: the area of the segment, in pixels."""
+    """The parts or holes of segments outside volumes, and a column `whole`: the area of the segment in pixels."""
     in_volume = is_frame_of(tables.profile, tables.images, "volume")[tables.segments["image"]]
     outside = things.take(~in_volume[things["segment"]])
     return outside.beside(whole=tables.segments["area"][outside["segment"]])
@@ -167,7 +167,7 @@ def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
 
 
 def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_]) -> dict[str, int]:
-    """Sequence -> the least difference of two frames' numbers; a huge one where there is but one."""
+    """Sequence -> the smallest difference of two frame numbers; a huge number for a single frame."""
     numbers: dict[str, set[int]] = {}
     for name, number in zip(sequence[known].tolist(), frame[known].tolist(), strict=True):
         numbers.setdefault(name, set()).add(number)
@@ -175,7 +175,7 @@ def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_])
 
 
 class FrameWindow(msgspec.Struct, frozen=True):
-    """Successive annotations of one sequence."""
+    """Successive annotations of one sequence, loaded with their neighbours."""
 
     batch: Batch  # their images, with everything that is drawn there
     frame: Ints  # (m,) the frames' numbers
@@ -187,7 +187,7 @@ class FrameWindow(msgspec.Struct, frozen=True):
 
     @property
     def is_between(self) -> Flags:
-        """(m,) own frames in the middle of three that follow each other in equal steps and have one size."""
+        """(m,) whether a frame is an own one in the middle of three of equal size, in equal steps."""
         height, width = self.batch.image_size
         same = (np.diff(height) == 0) & (np.diff(width) == 0)
         step = np.diff(self.frame)
@@ -198,13 +198,13 @@ class FrameWindow(msgspec.Struct, frozen=True):
 
     @property
     def follows(self) -> Flags:
-        """(m,) frames that have the size of the one before them."""
+        """(m,) whether a frame has the size of the frame before it."""
         height, width = self.batch.image_size
         return np.concatenate([[False], (np.diff(height) == 0) & (np.diff(width) == 0)])
 
     @property
     def adjoining(self) -> Flags:
-        """(m,) frames that follow directly on the one before them, with no image between."""
+        """(m,) whether a frame follows directly on the frame before it, with no image between."""
         direct: Flags = np.diff(self.frame, prepend=self.frame[0]) == self.step
         return self.follows & direct
 
@@ -223,10 +223,10 @@ class FrameWindow(msgspec.Struct, frozen=True):
         runs: Runs | None = None,
         owner_place: Ints | None = None,
     ) -> SweepRuns:
-        """The runs of each frame laid `shift` frames further, where `frames` (m,) has that frame.
+        """The runs of the chosen `frames` (m,), each moved `shift` frames further on the number line.
 
-        `layer` (n_owners,): which layer each owner lies in, none where negative. `runs`, whose owners are in the frames
-        `owner_place`, go instead of the segments'.
+        `layer` (n_owners,): the layer of each owner, negative for none. `runs`, whose owners are in the frames
+        `owner_place`, replace those of the segments.
         """
         runs = self.batch.runs if runs is None else runs
         place = self.place if owner_place is None else owner_place
@@ -246,8 +246,8 @@ class DatasetView(msgspec.Struct, frozen=True):
     Attributes
     ----------
     source : the opened dataset
-    profile : what is known of it
-    tables : what was measured before, by name
+    profile : of the dataset
+    tables : the tables so far, by name
     chunks : the rows of the source's images in portions, in the order of the table `images`
     jobs : threads; 0: one per core
     """
@@ -264,17 +264,17 @@ class DatasetView(msgspec.Struct, frozen=True):
         return np.concatenate([np.empty(0, np.int64), *self.chunks])
 
     def sequences(self, kind: SequenceKind) -> list[FrameSequence]:
-        """The videos, or the volumes, one for each annotator who drew on it."""
+        """The sequences of videos or of volumes, one for each annotator."""
         return frame_sequences(self.profile, self.tables["images"], self.tables["annotations"], kind)
 
     def map_windows(self, sequences: list[FrameSequence], work: Callable[[FrameWindow], T]) -> list[T]:
-        """`work` on every window of some sequences, in order, in threads.
+        """Yield `work(window)` for every window of some sequences, in order, in threads.
 
-        About as many frames as the source proposes are loaded at once, with a neighbour on either side; what several
-        annotators drew on the same frames is loaded once for all of them.
+        A window has about as many frames as the source proposes, with a neighbour on either side; frames that several
+        annotators worked on are loaded once for all of them.
         """
         sizes = [len(chunk) for chunk in self.chunks]
-        n_frames = max(_LEAST_FRAMES, int(np.median(sizes))) if sizes else _LEAST_FRAMES
+        n_frames = max(_MIN_WINDOW_FRAMES, int(np.median(sizes))) if sizes else _MIN_WINDOW_FRAMES
         shared: dict[tuple[str, bytes], list[FrameSequence]] = {}
         for sequence in sequences:
             shared.setdefault((sequence.sequence, sequence.image.tobytes()), []).append(sequence)
@@ -317,7 +317,7 @@ def _load_window(
 
 
 class RetainedSource:
-    """A source that keeps its frames, which are loaded twice: alone, and beside their neighbours."""
+    """A source that keeps the frames of sequences, which are loaded twice: alone, and beside their neighbours."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -350,7 +350,7 @@ class RetainedSource:
         return self._source.chunks()
 
     def load(self, rows: Ints) -> Batch:
-        """The images at these rows, from before where all of them are kept."""
+        """The images at these rows, from memory if all of them are kept."""
         places = [self._place.get(row) for row in rows.tolist()]
         if len(places) and None not in places:
             return self._again(np.array(places, np.int64))
@@ -366,7 +366,7 @@ class RetainedSource:
         return batch
 
     def _again(self, places: Ints) -> Batch:
-        """The images at some places, (n, 2) batch and row; those that follow each other there are taken at once."""
+        """The images at some places (n, 2), batch and row; successive ones are taken together."""
         starts = np.flatnonzero(np.diff(places, axis=0, prepend=places[:1] - 2) @ [1 << 32, 1] != 1)
         pieces = np.split(places, starts[1:])
         return concatenate_batches([self._batches[piece[0, 0]].take_images(piece[:, 1]) for piece in pieces])

@@ -1,4 +1,4 @@
-"""Source cache: a dataset is opened, and measured, only as far as it has changed since the last time."""
+"""Source cache: open and measure only the parts of a dataset that have changed since the last run."""
 
 import json
 import os
@@ -49,7 +49,7 @@ _FEW_FILES = 20_000  # beside a dataset of one file, and one more for each 500 b
 
 
 def cache_folder() -> Path:
-    """Where entries are kept: SEGDATA_CACHE_DIR, else the user's cache directory."""
+    """The folder of the cache: SEGDATA_CACHE_DIR, else the user's cache directory."""
     import platformdirs
 
     return Path(os.environ.get("SEGDATA_CACHE_DIR") or platformdirs.user_cache_dir("segdata"))
@@ -58,9 +58,9 @@ def cache_folder() -> Path:
 def cached_source(
     request: ReadRequest, format: str, more: Mapping[str, object], open_source: Callable[[], Source], place: Path
 ) -> Source:
-    """The source that `open_source` opens, or what is known of it: see `CachedSource`.
+    """The source that `open_source` opens, wrapped in a `CachedSource`.
 
-    `more`: whatever else decides how it is read, beside the request. `place`: the folder of the entries.
+    `more`: further values, beside the request, on which reading depends. `place`: the folder of the entries.
     """
     folders = [Path(str(folder)) for folder in (request.images, more.get("roi")) if folder is not None]
     root = request.root
@@ -74,10 +74,10 @@ def cached_source(
 
 
 class CachedSource:
-    """A source that is opened only when something is asked of it that is not known from before.
+    """A source that is opened only if the cache cannot answer a request.
 
-    What it is made of is compared file by file: size and times, and where these differ the content of the files that
-    hold labels. As long as nothing differs all that was measured is known; else all but the images whose files did.
+    Its files are compared with those of the last run: by size and times, and if these differ, files that hold labels by
+    content. If nothing differs, all measurements are reused, else those of images whose files have not changed.
     """
 
     def __init__(self, place: Path, key: str, listing: FileListing, open_source: Callable[[], Source]) -> None:
@@ -90,7 +90,7 @@ class CachedSource:
 
     @property
     def stored_entry(self) -> CacheEntry | None:
-        """What is known from before, where nothing has changed since."""
+        """The entry of the cache if no file has changed since, else None."""
         return None if self._changed else self._entry
 
     @cached_property
@@ -130,7 +130,7 @@ class CachedSource:
     def measure(
         self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]
     ) -> Tables:
-        """The tables, as `segdata.measure.measure.measure_source` makes them; what is new is kept for the next time."""
+        """Measure as `segdata.measure.measure.measure_source` does, and save new results in the cache."""
         if self.stored_entry is not None and families <= self.stored_entry.families:
             progress(len(self.stored_entry.image_ids))
             self._token = self.stored_entry.token
@@ -153,7 +153,8 @@ class CachedSource:
     ) -> dict[str, list[Finding]]:
         """As `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
 
-        `tables`: what `measure` returned last. What rules of other packages find is not kept: these may change.
+        `tables`: the last result of `measure`. Findings of rules of other packages are not saved, since these may
+        change.
         """
         if not self._token:
             return find_by_rule(tables, chosen, config, jobs)
@@ -178,7 +179,7 @@ class CachedSource:
         jobs: int,
         progress: Callable[[int], None],
     ) -> Iterator[MeasuredTables]:
-        """What is measured of each portion of images; those that have not changed are taken from before."""
+        """Yield the tables of each portion of images, from the cache for images that have not changed."""
         kept = self._unchanged_rows(source, families)
         fresh = [rows for chunk in chunks if len(rows := chunk[[row not in kept for row in chunk.tolist()]])]
         chunks_measured = measure_chunks(source, families, profile, fresh, jobs, progress)
@@ -214,7 +215,7 @@ class CachedSource:
         names: set[str],
         chunks: list[Ints],
     ) -> CacheEntry:
-        """What to keep; `names` are the tables of single images, the others are measured over several."""
+        """Make the entry to save; `names` are the tables of single images, the others are measured over several."""
         for name, table in tables.measured.items():
             if name not in names:
                 found.tables.replace(f"across/{name}", pa.table({column: table[column] for column in table.names}))
@@ -237,7 +238,7 @@ class CachedSource:
 
 
 def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profile) -> Tables:
-    """The tables of an entry as they are when only some families are measured."""
+    """The tables of an entry, reduced to those of some families."""
     every = {name: entry.tables.lazy(name) for name in entry.tables}
     stored = {name: table for name, table in every.items() if not name.startswith("across/")}
     if families != entry.families:
@@ -256,7 +257,7 @@ def _image_tables(entry: CacheEntry, profile: Profile) -> dict[str, pa.Table]:
 
 
 def _changed_files(entry: CacheEntry, now: FileListing) -> set[str]:
-    """The files that are not as they were: new, gone, or of other content."""
+    """The files that have changed: new, missing, or with other content."""
     changed = entry.listing.changed_files(now)
     same = {
         path for path in changed if path in entry.hashes and path in now.files and entry.hashes[path] == hash_file(path)
@@ -267,7 +268,7 @@ def _changed_files(entry: CacheEntry, now: FileListing) -> set[str]:
 def _label_hashes(
     labels: Sequence[str], listing: FileListing, before: CacheEntry | None, changed: set[str]
 ) -> dict[str, str]:
-    """The hashes of files that hold labels, as far as they are as they were listed."""
+    """The hashes of files that hold labels, for files that have not changed since they were listed."""
     unchanged = {path: mark for path, mark in before.hashes.items() if path not in changed} if before else {}
     hashes = {path: unchanged[path] for path in labels if path in unchanged}
     rest = [path for path in dict.fromkeys(labels) if path not in hashes]
@@ -278,7 +279,7 @@ def _label_hashes(
 
 
 def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) -> str:
-    """The name of an entry: of everything that decides how a dataset is read and measured, but the files themselves."""
+    """The key of an entry: a hash of everything that reading and measuring depend on, except the files."""
     config, unset = request.config, Config()
     judging = {name: getattr(unset, name) for name in _JUDGING}
     read_by: dict[str, Option | object] = {
@@ -296,13 +297,13 @@ def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) ->
 
 
 def _mark(value: object) -> str:
-    """A name for a value, the same for equal ones."""
+    """A text for a value, equal for equal values."""
     text = json.dumps(value, sort_keys=True, default=str)
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def _program_version() -> list[object]:
-    """What reads and measures: the version, and when it was installed; in a checkout, when its files were changed."""
+    """The version of segdata, and when it was installed; in a checkout, when its files were changed."""
     package = Path(segdata.__file__).parent
     newest = Path(segdata.__file__).stat().st_mtime_ns
     if (package.parent / "pyproject.toml").exists():

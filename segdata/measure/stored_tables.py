@@ -1,8 +1,8 @@
-"""Stored tables: measured tables as compressed Arrow files in memory, of which columns are decoded when they are used.
+"""Stored tables: measured tables as compressed Arrow files in memory, whose columns are decoded on use.
 
-Measured tables of a large dataset are the largest thing that a validation holds, and most rules read a few columns of
-them. So pieces of tables are compressed as they come, a column is decoded when a rule asks for it, and of decoded
-columns those stay that were used last.
+The measured tables of a large dataset take most of the memory of a validation, and most rules read few of their
+columns. So pieces of tables are compressed as they arrive, a column is decoded when a rule uses it, and the columns
+that were used last stay decoded.
 """
 
 import threading
@@ -17,9 +17,9 @@ from segdata.core.runs import Ints
 from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 
 _Key = tuple[str, str, bool]  # table, column, whether as objects
-PIECE_BYTES = 24 << 20  # of rows that wait until they are compressed; smaller datasets are kept as they are
+PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece; smaller datasets stay uncompressed
 MOST_DECODED_BYTES = 128 << 20  # of columns that stay decoded
-_OBJECT_BYTES = 64  # of a text as Python's object, about
+_OBJECT_BYTES = 64  # of a text as a Python object, about
 
 
 class EncodedPiece(NamedTuple):
@@ -31,7 +31,7 @@ class EncodedPiece(NamedTuple):
 
     @classmethod
     def of(cls, table: pa.Table) -> "EncodedPiece":
-        """A table as one piece."""
+        """Encode a table as one piece."""
         table = table.combine_chunks()  # many small pieces take longer to read
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
@@ -40,11 +40,11 @@ class EncodedPiece(NamedTuple):
 
     @classmethod
     def read(cls, data: bytes, n_rows: int) -> "EncodedPiece":
-        """A piece that was stored; ArrowInvalid if it is damaged."""
+        """Read a stored piece; raises ArrowInvalid if it is damaged."""
         return cls(data, n_rows, pa.ipc.open_file(data).schema)
 
     def column(self, field: pa.Field) -> pa.Table:
-        """One column as a table; missing values if the piece lacks it."""
+        """One column as a table, with missing values if the piece lacks it."""
         place = self.schema.get_field_index(field.name)
         if place < 0:
             return pa.table({field.name: pa.nulls(self.n_rows, field.type)})
@@ -68,7 +68,7 @@ class StoredTables(Mapping[str, pa.Table]):
         self._decoded = _DecodedColumns(MOST_DECODED_BYTES)
 
     def append(self, tables: Mapping[str, pa.Table]) -> None:
-        """Add rows; they are compressed as soon as enough have come."""
+        """Add rows; they are compressed as soon as there are enough."""
         for name, table in tables.items():
             self._waiting.setdefault(name, []).append(table)
             self._waiting_bytes += table.nbytes
@@ -76,13 +76,13 @@ class StoredTables(Mapping[str, pa.Table]):
             self._encode_waiting()
 
     def close(self) -> None:
-        """Compress what still waits; tables that are small altogether stay as they are."""
+        """Compress the remaining rows; if all tables together are small, they stay uncompressed."""
         if self._encoded:
             self._encode_waiting()
             return_freed_memory()  # what measuring took and freed, rules would not fit into: 100 MiB of 118,000 images
 
     def replace(self, name: str, table: pa.Table) -> None:
-        """Put a table in the place of that of the same name."""
+        """Replace the table of this name."""
         self._encoded.pop(name, None)
         self._waiting[name] = [table]
 
@@ -99,7 +99,7 @@ class StoredTables(Mapping[str, pa.Table]):
         return len(self._encoded.keys() | self._waiting.keys())
 
     def encode(self, name: str) -> list[EncodedPiece]:
-        """A table as Arrow files that follow each other."""
+        """A table as a sequence of Arrow files."""
         return self._encoded.get(name) or [EncodedPiece.of(self[name])]
 
     def schema(self, name: str) -> pa.Schema:
@@ -127,7 +127,7 @@ def _join(tables: list[pa.Table]) -> pa.Table:
 
 
 class _DecodedColumns:
-    """The columns that were used last, up to a number of bytes; several threads may ask for them."""
+    """A thread-safe cache of the columns that were used last, up to a number of bytes."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
@@ -135,7 +135,7 @@ class _DecodedColumns:
         self._lock = threading.Lock()
 
     def get(self, key: _Key) -> Any:  # Any: as it was put
-        """The column, or None."""
+        """The column, or None if it is not cached."""
         with self._lock:
             if key not in self._columns:
                 return None
@@ -143,7 +143,7 @@ class _DecodedColumns:
             return self._columns[key][0]
 
     def put(self, key: _Key, column: Any, n_bytes: int) -> None:  # Any: numpy or Arrow
-        """Keep a column in place of those that were unused for longest."""
+        """Keep a column, and drop those that were unused for longest if there is no room."""
         with self._lock:
             self._bytes += n_bytes - self._columns.pop(key, (None, 0))[1]
             self._columns[key] = column, n_bytes
@@ -152,7 +152,7 @@ class _DecodedColumns:
 
 
 class _StoredColumn(LazyColumn):
-    """A column of encoded tables: numbers without a missing one as numpy, everything else as Arrow."""
+    """A column of encoded tables: numbers without missing values as numpy, everything else as Arrow."""
 
     __slots__ = ("_decoded", "_field", "_lock", "_n", "_pieces", "_table")
     stays = False

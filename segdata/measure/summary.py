@@ -1,4 +1,4 @@
-"""Summary: what is in a dataset, per category and as a whole, whether its task fits it, and statistics for training."""
+"""Summary: the content of a dataset by category and as a whole, advice on its task, and statistics for training."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,16 +30,16 @@ from segdata.core.strata import (
 from segdata.core.table import Table
 
 EFFECTIVE_BETA = 0.999  # of the effective number of samples
-_LEAST = 30  # parts, or images, below which there is no advice
-_LARGE = 2.5  # times the median part
-_SHARE = 0.2  # of a category's pixels in parts so large
-_LEAST_PIXELS = 16  # of a part that is a thing
+_MIN_SAMPLES = 30  # parts, or images, below which there is no advice
+_LARGE_FACTOR = 2.5  # times the median part: perhaps several joined things
+_MIN_LARGE_SHARE = 0.2  # of a category's pixels in large parts
+_MIN_PART_PIXELS = 16  # of a part that is a thing
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """The channels of all images of one sort.
+    """Mean and standard deviation of the channels of all images with one dtype and number of channels.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class ChannelStatistics:
 
 @dataclass(frozen=True, slots=True)
 class _ChannelSums:
-    """Sums over images of one sort: pixels, and for each channel the mean and the sum of squares about it."""
+    """Sums over images of one type: pixels, and for each channel the mean and the sum of squared deviations."""
 
     sort: tuple[str, int]
     n_images: int
@@ -76,10 +76,10 @@ class _ChannelSums:
 
 
 def channel_statistics(images: Table, jobs: int = 0) -> tuple[tuple[ChannelStatistics, ...], int]:
-    """The channels of the image files, those of most images first, and how many images could not be read.
+    """The statistics of image channels, and the number of images that could not be read.
 
-    One image is decoded at a time by each of `jobs` threads. Images of another type or number of channels are another
-    sort.
+    Images with one dtype and number of channels have common statistics; those of most images come first. Each of `jobs`
+    threads decodes one image at a time.
     """
     sums_by_sort: dict[tuple[str, int], _ChannelSums] = {}
     unread = 0
@@ -118,9 +118,9 @@ def _statistics_of(sums: Iterable[_ChannelSums]) -> Iterator[ChannelStatistics]:
 
 
 def inverse_frequency(count: Ints | Floats) -> Floats:
-    """Weights (k,) that make all categories count the same: the total over k times the count; 0 where a count is 0.
+    """Weights (k,) with which all categories count equally: the total over k times the count; 0 where a count is 0.
 
-    k counts the categories that occur. The mean weight over all that was counted is 1.
+    k is the number of categories that occur. The mean weight over everything counted is 1.
 
     >>> inverse_frequency(np.array([6, 2, 0])).round(3).tolist()
     [0.667, 2.0, 0.0]
@@ -131,9 +131,9 @@ def inverse_frequency(count: Ints | Floats) -> Floats:
 
 
 def median_frequency(pixels: Ints | Floats, of_images: Ints | Floats) -> Floats:
-    """Weights (k,): the median frequency over each category's own; 0 where a category does not occur.
+    """Weights (k,) by median frequency: the median over each category's frequency; 0 where a category does not occur.
 
-    Takes the pixels of each category, and those of all images in which it occurs.
+    A frequency is the `pixels` of a category over `of_images`, the pixels of all images in which it occurs.
     Source: Eigen and Fergus (2015), ICCV, 2650-2658, section 6.3.2.
 
     >>> median_frequency(np.array([50, 10, 0]), np.array([100, 40, 0])).tolist()
@@ -160,14 +160,14 @@ def effective_weights(samples: Ints | Floats, beta: float = EFFECTIVE_BETA) -> F
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSegments:
-    """Segments of people's annotations on images that a model annotated, too."""
+    """Counts of people's segments that have the same pixels as a model's, on images that a model annotated too."""
 
     segments: int = 0  # how many segments these have
     unchanged: int = 0  # how many of them have the same pixels as one of the model's, in any category
 
 
 def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:
-    """Count accepted segments: once for each annotator, without empty segments."""
+    """Count accepted segments, for each annotator separately, without empty segments."""
     segments = unchanged = 0
     for batch in batches:
         source = batch.annotations["source"].to_pylist()
@@ -192,40 +192,40 @@ def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:
 
 
 def task_advice(tables: Tables) -> Iterator[str]:
-    """Advice on what to change, a sentence each. Semantic data need the family `parts`."""
+    """Advice on the task of a dataset, a sentence each; semantic data need the family `parts`."""
     is_semantic = tables.profile.task == "semantic"
     return _merged_instances_advice(tables) if is_semantic else _single_instances_advice(tables)
 
 
 def _merged_instances_advice(tables: Tables) -> Iterator[str]:
-    """Advice for semantic data in which regions of a thing are as large as several of it.
+    """Advice for semantic data in which regions of a thing are as large as several things.
 
-    The other sizes must be alike: perspective makes things such as cars differ anyway.
+    The other regions must have similar sizes: things such as cars differ by perspective anyway.
     """
     parts, segments = tables.parts, tables.segments
     things = {category.id: category.name for category in tables.profile.taxonomy.categories if category.kind == "thing"}
     category = segments["category_id"][parts["segment"]]
     for id_, name in things.items():
-        area = np.sort(parts["area"][(category == id_) & (parts["area"] >= _LEAST_PIXELS)]).astype(np.float64)
-        if len(area) < _LEAST:
+        area = np.sort(parts["area"][(category == id_) & (parts["area"] >= _MIN_PART_PIXELS)]).astype(np.float64)
+        if len(area) < _MIN_SAMPLES:
             continue
         median = float(np.median(area))
         quartiles = np.quantile(np.log(area), (0.25, 0.75))
-        large = area > _LARGE * median
-        if quartiles[1] - quartiles[0] < np.log(_LARGE) and area[large].sum() >= _SHARE * area.sum():
+        large = area > _LARGE_FACTOR * median
+        if quartiles[1] - quartiles[0] < np.log(_LARGE_FACTOR) and area[large].sum() >= _MIN_LARGE_SHARE * area.sum():
             yield (
                 f"{area[large].sum() / area.sum():.0%} of the pixels of {name!r} are in {int(large.sum()):,} regions "
-                f"more than {_LARGE:g} times as large as the median of {median:,.0f} px: if these are several "
+                f"more than {_LARGE_FACTOR:g} times as large as the median of {median:,.0f} px: if these are several "
                 "touching objects, semantic labels cannot count them; label instances (COCO, instance ids)"
             )
 
 
 def _single_instances_advice(tables: Tables) -> Iterator[str]:
-    """Instance data in which no image has two instances of any thing."""
+    """Advice for instance data in which no image has two instances of any thing."""
     rows = example_segments(tables, crowds=False)
     things = rows.take(np.isin(rows["category_id"], tables.profile.taxonomy.thing_ids))
     images = len(np.unique(things["image"]))
-    if images < _LEAST:
+    if images < _MIN_SAMPLES:
         return
     which, _ = joint_codes(things["annotation"], things["category_id"])
     if np.bincount(which).max() == 1:
@@ -282,9 +282,9 @@ class Summary:
 
 
 def summarise(dataset: str, tables: Tables, content_hash: str | None = None, by: str | None = None) -> Summary:
-    """The summary of measured tables; no family beyond the rows is needed, but for advice on semantic data `parts`.
+    """Summarise measured tables, which need no family beyond the rows, except `parts` for advice on semantic data.
 
-    `by`: a column as `segdata.core.strata` names them. Raises SegdataError where there is no such column.
+    `by`: a column as `segdata.core.strata` names them. Raises SegdataError if there is no such column.
     """
     categories = _category_table(tables)
     portions, rows = (pd.DataFrame(), pd.DataFrame()) if by is None else _strata_tables(tables, by)
@@ -326,7 +326,7 @@ def _summary_facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]: 
 
 
 def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
-    """How much is from models, if anything, and how much of that is drafts."""
+    """The numbers of annotations and segments from models, and of drafts among them; None without any."""
     theirs = annotations[annotations["source"] == "model"]
     if theirs.empty:
         return {}
@@ -335,7 +335,7 @@ def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
 
 
 def _count_range(counts: Ints) -> str:
-    """Counts from the least to the most, with their median; one number if all are equal."""
+    """The range of counts in words, with their median; one number if all are equal."""
     if len(counts) == 0:
         return "none"
     if counts.min() == counts.max():
@@ -344,7 +344,7 @@ def _count_range(counts: Ints) -> str:
 
 
 def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
-    """How many categories of equal size those in use are worth."""
+    """The effective numbers of the categories in use, in words."""
     used = categories[(categories["segments"] > 0) & (categories["kind"] != "void")]
     if used.empty:
         return "no categories in use"
@@ -390,7 +390,7 @@ def _category_table(tables: Tables) -> pd.DataFrame:
 
 
 def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
-    """(n_categories,) the pixels of all images in which each category occurs."""
+    """(n_categories,) the number of pixels of all images in which each category occurs."""
     segments, images = tables.segments, tables.images
     once = joint_codes(segments["category_id"], segments["image"])[1]
     area = images["width"].astype(np.int64) * images["height"]
@@ -400,12 +400,12 @@ def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
 
 
 def _counted_column(tables: Tables) -> str:
-    """The column that a loss counts: pixels in semantic data, else segments."""
+    """The column by which loss weights are computed: pixels in semantic data, else segments."""
     return "pixels" if tables.profile.task == "semantic" else "segments"
 
 
 def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `portions` and `annotation_strata` of a `Summary`; what has no value is the stratum "(none)"."""
+    """The tables `portions` and `strata` of a `Summary`; items without a value are in the stratum "(none)"."""
     names, stratum_of = _with_none(annotation_strata(tables, by))
     images = np.bincount(_image_numbers(tables, by, names, stratum_of), minlength=len(names))
     kept = example_segments(tables)
@@ -426,7 +426,7 @@ def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def _stratum_categories(tables: Tables, segments: Table, stratum_of: Ints) -> pd.DataFrame:
-    """The table `annotation_strata` of a `Summary`, with numbers for the strata `stratum_of` (n_annotations,)."""
+    """The table `strata` of a `Summary`, with numbers for the strata `stratum_of` (n_annotations,)."""
     by_stratum = CategoryTally.count(segments, stratum_of[segments["annotation"]])
     stratum = stratum_of[segments["annotation"]]
     once = joint_codes(stratum, segments["category_id"], segments["image"])[1]
@@ -446,7 +446,7 @@ def _stratum_categories(tables: Tables, segments: Table, stratum_of: Ints) -> pd
 
 
 def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
-    """The names that occur, and (n,) the number of each; without a value it is the last, "(none)"."""
+    """The distinct names, with "(none)" as the last one, and (n,) the position of each value among them."""
     names, numbers = number_names(values)
     if (numbers < 0).any():
         names, numbers = [*names, "(none)"], np.where(numbers < 0, len(names), numbers)
@@ -454,7 +454,7 @@ def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
 
 
 def _image_numbers(tables: Tables, by: str, names: list[str], stratum_of: Ints) -> Ints:
-    """The strata of the images, annotated or not; an image counts once in each."""
+    """The stratum of each image, annotated or not; an image counts once in each of its strata."""
     if by in ANNOTATION_COLUMNS:
         return stratum_of[joint_codes(stratum_of, tables.annotations["image"])[1]]
     number = {name: place for place, name in enumerate(names)}

@@ -73,7 +73,7 @@ def test_crops_are_fitted_where_a_window_is_near(seed: int, monkeypatch: pytest.
     correlation = rng.choice([0.84, 0.85, 0.9], (n, n, 3))
     share = rng.choice([0.5, 0.95, 0.96], (n, n, 3))
     most = int(rng.choice([3, 100]))
-    monkeypatch.setattr(copies, "_MOST_FITS", most)
+    monkeypatch.setattr(copies, "_MAX_FITS", most)
     monkeypatch.setattr(copies, "_windows", lambda: windows)
     monkeypatch.setattr(copies, "_resample", lambda small, window, *size: shown[windows.index(window)])
     monkeypatch.setattr(copies, "_hash_signs", lambda cells: cells)

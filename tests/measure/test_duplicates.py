@@ -168,7 +168,7 @@ def test_looks_are_the_same_up_to_sixteen_bits(block: int, monkeypatch: pytest.M
     hashes = np.stack([bits, np.ones_like(bits)], axis=1)  # nowhere flat
     rows = np.array([1, 2, 4, 5, 7, 8, 9])  # the others cannot be decoded
     monkeypatch.setattr(module, "_difference_hashes", lambda images, jobs: (rows, np.packbits(hashes, axis=2)))
-    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "_HASHES_AT_ONCE", block)
     expected = [(int(rows[a]), int(rows[b])) for a, b in combinations(range(7), 2) if (bits[a] != bits[b]).sum() <= 16]
     assert (1, 2) in expected
     assert [tuple(pair) for pair in find_lookalikes(table_of([None] * 10)).tolist()] == expected

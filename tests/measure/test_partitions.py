@@ -104,7 +104,7 @@ def local_cluster(calls: list[int]) -> Any:  # Any: as much of a cluster as tabl
 @pytest.mark.parametrize("small", [0, 20_000])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tables_in_pieces_are_those_of_the_whole(seed: int, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "_SMALL", small)
+    monkeypatch.setattr(partitions, "_MAX_SMALL_ROWS", small)
     rng = np.random.default_rng(seed)
     batch = random_batch(rng, 7)
     cuts = np.split(np.arange(7), sorted(rng.integers(0, 8, 3).tolist()))

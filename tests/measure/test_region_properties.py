@@ -192,7 +192,7 @@ def test_rows_say_what_masks_do_in_pixels_and_millimetres(seed: int) -> None:
 @pytest.mark.parametrize("at_once", [1, 20, 300])
 def test_points_are_compared_in_portions(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A portion ends where the pairs before it have filled another `at_once`."""
-    monkeypatch.setattr(region_properties, "_AT_ONCE", at_once)
+    monkeypatch.setattr(region_properties, "_MAX_POINT_PAIRS", at_once)
     rng = np.random.default_rng(at_once)
     masks = [rng.random((6, 6)) < share for share in np.linspace(0, 1, 30)]
     asked = []

@@ -209,7 +209,7 @@ def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None
     """Of groups that are too large to compare all are taken."""
     batch = draw_picture(text_of(labels, "")).batch if not (labels > 0).any() else draw_picture(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segdata.measure.tables.straight_lines._MANY_SIBLINGS", most)
+        patch.setattr("segdata.measure.tables.straight_lines._MAX_SIBLINGS_COMPARED", most)
         found, begin, end = siblings(batch, segment_rows(batch, walk_segments(batch)))
     assert (begin <= end).all()
     expected = _touching(labels) if most else np.arange(batch.n_segments * (batch.n_segments > 1))

@@ -154,7 +154,7 @@ def test_files_are_read_where_another_has_the_size_and_the_end(tmp_path: Path, m
 
 @pytest.mark.parametrize("n_pairs", [3, 4, 5])
 def test_labels_that_are_on_several_images(n_pairs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_MOST_REPEATED", 4)
+    monkeypatch.setattr(duplicates, "_MAX_REPEATED_PAIRS", 4)
     uris: list[str | None] = []
     for k in range(6):
         picture(k % 2).save(tmp_path / f"{k}.png")
@@ -479,7 +479,7 @@ def test_labels_that_lie_on_another_picture(monkeypatch: pytest.MonkeyPatch) -> 
         picture_edges._find_pictures(planes, placements, [0, 1, 2, 3, 4])
         assert [(one.change, one.score, one.other) for one in placements] == expected
         assert [(one.annotation, one.own) for one in placements] == [(10 + k, 1.0) for k in range(6)]
-    monkeypatch.setattr(picture_edges, "_MOST_EXCHANGED", 1)
+    monkeypatch.setattr(picture_edges, "_MAX_EXCHANGED", 1)
     fresh = [Placement(k, 1.0, 2, 1.0) for k in range(6)]
     picture_edges._find_pictures(planes, fresh, [4, 3])
     assert {k for k in range(6) if fresh[k].change == ELSEWHERE} <= {4}

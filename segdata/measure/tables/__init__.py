@@ -1,1 +1,1 @@
-"""The families of measured tables: each module registers its measurements, and is found by being here."""
+"""The families of measured tables: every module in this package registers its measurements when it is imported."""

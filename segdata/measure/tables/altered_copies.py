@@ -1,8 +1,8 @@
-"""Altered copies: which images are mirrored or cropped from an image of another split.
+"""Altered copies: images that are mirrored or cropped from an image of another split.
 
-Both are found by difference hashes of thumbnails (N. Krawetz 2013, see `duplicates`), of the mirrored image and of
-windows in it, and confirmed by the correlation of the details: grey levels less their surroundings, which light and
-lenses do not make alike.
+Difference hashes of thumbnails (N. Krawetz 2013, see `duplicates`), of the mirrored image and of windows in it, find
+candidates. The correlation of details confirms them: grey levels minus their surroundings, which similar light and
+lenses do not make similar.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,25 +20,25 @@ from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
 from segdata.measure.tables.duplicates import MOST_BITS, decode_thumbnail, single_image_rows
 
-MOST_ALTERED = 500  # images; with more, the windows of all against all take longer than all else
+MOST_ALTERED = 500  # images; with more, comparing all windows takes longer than everything else
 MIRRORED, CROPPED = 1, 2  # in the column `how`
 _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
 _MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
-_DETAIL = 4  # pixels of a thumbnail in one of those that are correlated
-_LEAST_CORRELATION = 0.75  # of a mirrored copy
-_LEAST_OF_CROP = 0.85  # the best of many windows: plain leaves on white paper correlate by 0.77, and are no copies
-_MOST_SHARE = 0.95  # of the whole that a crop shows; more is one view, such as a camera's rim
-_MOST_DETAIL = 2.0  # times the median
-_SHARED = 0.25  # of the details' variance that the mean of all images explains: these show no image
-_LEAST_OWN = 0.25  # of the pixels that must be left to compare
-_HOPELESS = 0.3  # a correlation after the first steps that no others mend
-_SIDES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of windows, as shares of the image's
-_MIRROR_BITS = 40  # bits in which a mirrored candidate may differ
-_WINDOW_BITS = 76  # bits in which the nearest window may differ from a crop: its edges are up to a cell off
-_MOST_CANDIDATES = 3  # images in which one is looked for as a crop
-_MOST_FITS = 100  # pairs of which the window is fitted, those with the nearest hashes; 20 ms each
-_STEPS = (0.04, 0.02, 0.01, 0.005)  # by which the edges of a window are moved
+_DETAIL_CELL = 4  # pixels of a thumbnail that make one pixel of its details
+_MIN_MIRROR_CORRELATION = 0.75  # of a mirrored copy
+_MIN_CROP_CORRELATION = 0.85  # the best of many windows: leaves on white paper reach 0.77 and are no copies
+_MAX_CROP_SHARE = 0.95  # of the whole image; more is one view, such as a camera's rim
+_MAX_DETAIL = 2.0  # times the median
+_MAX_SHARED_VARIANCE = 0.25  # of details, explained by the mean of all images: a camera's rim
+_MIN_OWN_SHARE = 0.25  # of the pixels that must remain to compare
+_MIN_FIRST_CORRELATION = 0.3  # after the first steps; below it no others help
+_WINDOW_SIDES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # as shares of the image's
+_MAX_MIRROR_BITS = 40  # by which a mirrored candidate may differ
+_MAX_WINDOW_BITS = 76  # by which the nearest window may differ from a crop: its edges are up to a cell off
+_MAX_CANDIDATES = 3  # images that are searched for a crop
+_MAX_FITS = 100  # pairs whose window is fitted, nearest hashes first; 20 ms each
+_EDGE_STEPS = (0.04, 0.02, 0.01, 0.005)  # of the edges of a window
 Floats = NDArray[np.float32]
 Window = tuple[float, float, float, float]  # left, right, top, bottom, as shares of the image
 
@@ -50,7 +50,7 @@ def measure_altered_images(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 
 def altered_images(images: Table, jobs: int) -> ColumnArrays:
-    """Pairs of images of two splits of which one is the other mirrored, or cut from it.
+    """Find pairs of images of two splits, one of which is the other one mirrored, or cropped from it.
 
     image and of (rows; of a crop the larger image is `of`, else the earlier one), how (`MIRRORED` or `CROPPED`), share
     (of `of` that the image shows), correlation (of their details, in [0.75, 1]). Empty where there are fewer than two
@@ -85,7 +85,7 @@ def _columns(found: Mapping[tuple[int, int], tuple[int, float, float]]) -> Colum
 
 
 def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats]:
-    """The rows of images that can be decoded and have gradients, and their thumbnails, (n, 128, 136) grey levels."""
+    """The rows of images that can be decoded and have gradients, and their thumbnails (n, 128, 136) in grey."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         thumbs = list(pool.map(lambda row: decode_thumbnail(uris[row], (_WIDTH, _HEIGHT), _MIN_SIDE), rows))
@@ -110,7 +110,7 @@ Altered = tuple[int, int, tuple[int, float, float]]
 
 
 def _mirrored_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> Iterator[Altered]:
-    """Later and earlier image of each pair that one mirror makes alike, left to right or top to bottom, or both."""
+    """Yield the later and earlier image of each mirrored pair: left to right, top to bottom, or both."""
     detail = _details(_shrunk(thumbs))
     own = _is_own(detail)
     for axes in ((2,), (1,), (1, 2)):
@@ -118,23 +118,25 @@ def _mirrored_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> 
         bits = (256 - signs @ _hash_signs(_cells(flipped)).T) / 2
         flipped_detail = np.flip(detail, axes)
         counts = own & np.flip(own[None], axes)[0]
-        if counts.mean() < _LEAST_OWN:
+        if counts.mean() < _MIN_OWN_SHARE:
             continue
-        for later, earlier in zip(*np.nonzero(np.tril((bits <= _MIRROR_BITS) & apart, -1)), strict=True):
+        for later, earlier in zip(*np.nonzero(np.tril((bits <= _MAX_MIRROR_BITS) & apart, -1)), strict=True):
             pair = detail[later][counts], flipped_detail[earlier][counts]
             correlation = float((pair[0] * pair[1]).sum() / max(np.prod([np.linalg.norm(one) for one in pair]), 1e-6))
-            if correlation >= _LEAST_CORRELATION:
+            if correlation >= _MIN_MIRROR_CORRELATION:
                 yield int(later), int(earlier), (MIRRORED, 1.0, correlation)
 
 
 def _is_own(detail: Floats) -> NDArray[np.bool_]:
-    """(32, 34) where details tell images apart: the rim of a microscope's field is the same in all of them."""
-    shared: NDArray[np.bool_] = detail.mean(axis=0) ** 2 > _SHARED * np.maximum((detail**2).mean(axis=0), 1e-12)
+    """(32, 34) whether details differ between images; the rim of a microscope's field is the same in all."""
+    shared: NDArray[np.bool_] = detail.mean(axis=0) ** 2 > _MAX_SHARED_VARIANCE * np.maximum(
+        (detail**2).mean(axis=0), 1e-12
+    )
     return ~shared
 
 
 def _cropped_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int) -> Iterator[Altered]:
-    """Crop and whole of each pair in which a window of one is the other."""
+    """Yield the crop and the whole image of each pair in which a window of one is the other."""
     n = len(thumbs)
     bits = np.full((n, n), 255, np.int16)  # of each image, and the nearest window in each other
     window = np.zeros((n, n), np.int16)
@@ -145,28 +147,31 @@ def _cropped_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs
         nearer = distance < bits
         bits[nearer], window[nearer] = distance[nearer], number
     bits[~apart] = 255
-    crops = np.flatnonzero((bits <= _WINDOW_BITS).any(axis=1))
-    nearest = np.argsort(bits[crops], axis=1, kind="stable")[:, :_MOST_CANDIDATES]
+    crops = np.flatnonzero((bits <= _MAX_WINDOW_BITS).any(axis=1))
+    nearest = np.argsort(bits[crops], axis=1, kind="stable")[:, :_MAX_CANDIDATES]
     pairs = [
-        (int(a), int(b)) for a, others in zip(crops, nearest, strict=True) for b in others if bits[a, b] <= _WINDOW_BITS
+        (int(a), int(b))
+        for a, others in zip(crops, nearest, strict=True)
+        for b in others
+        if bits[a, b] <= _MAX_WINDOW_BITS
     ]
-    pairs = sorted(pairs, key=lambda pair: int(bits[pair]))[:_MOST_FITS]
+    pairs = sorted(pairs, key=lambda pair: int(bits[pair]))[:_MAX_FITS]
     detail = _details(small)
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         fits = list(pool.map(lambda pair: _fit(detail[pair[0]], thumbs[pair[1]], windows[window[pair]]), pairs))
     for (a, b), fit in zip(pairs, fits, strict=True):
-        if fit.correlation >= _LEAST_OF_CROP and fit.share <= _MOST_SHARE:
+        if fit.correlation >= _MIN_CROP_CORRELATION and fit.share <= _MAX_CROP_SHARE:
             yield a, b, (CROPPED, fit.share, fit.correlation)
 
 
 @cache
 def _windows() -> tuple[Window, ...]:
-    """Windows of five sides, width and height at most a step apart, in steps of a cell."""
-    along = {side: np.linspace(0, 1 - side, 1 + round((1 - side) * _ROWS)) for side in _SIDES}
+    """The windows to search, in steps of a cell; width and height differ by at most one step of `_WINDOW_SIDES`."""
+    along = {side: np.linspace(0, 1 - side, 1 + round((1 - side) * _ROWS)) for side in _WINDOW_SIDES}
     return tuple(
         (float(left), float(left + width), float(top), float(top + height))
-        for i, width in enumerate(_SIDES)
-        for j, height in enumerate(_SIDES)
+        for i, width in enumerate(_WINDOW_SIDES)
+        for j, height in enumerate(_WINDOW_SIDES)
         if abs(i - j) <= 1 and i + j > 0
         for left in along[width]
         for top in along[height]
@@ -174,31 +179,31 @@ def _windows() -> tuple[Window, ...]:
 
 
 class _Fit(msgspec.Struct, frozen=True):
-    """The window of an image that another is most like."""
+    """The window of an image that is most similar to another image."""
 
     correlation: float
     share: float
 
 
 def _fit(crop: Floats, whole: Floats, window: Window) -> _Fit:
-    """Move the edges of a window as long as its details correlate more with the crop's."""
+    """Fit a window: move its edges as long as that increases the correlation of its details with the crop's."""
 
     def correlation(candidate: Window) -> float:
         left, right, top, bottom = candidate
         if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4:
             return -1.0
-        shown = _resample(whole[None], candidate, _HEIGHT // _DETAIL, _WIDTH // _DETAIL)
+        shown = _resample(whole[None], candidate, _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL)
         return float((_details(shown)[0] * crop).sum())
 
     best = correlation(window)
-    for step in _STEPS:
+    for step in _EDGE_STEPS:
         for _ in range(4):
             moved = [_move_window(window, move, step) for move in _MOVES]
             values = [correlation(candidate) for candidate in moved]
             if max(values) <= best:
                 break
             best, window = max(values), moved[int(np.argmax(values))]
-        if best < _HOPELESS:
+        if best < _MIN_FIRST_CORRELATION:
             break
     left, right, top, bottom = window
     return _Fit(best, (right - left) * (bottom - top))
@@ -219,23 +224,24 @@ def _move_window(window: Window, move: tuple[int, int, int, int], step: float) -
 
 
 def _shrunk(thumbs: Floats) -> Floats:
-    """(n, 32, 34) thumbnails in which details are compared."""
+    """(n, 32, 34) thumbnails, reduced to compare details."""
     n, height, width = thumbs.shape
-    small: Floats = thumbs.reshape(n, height // _DETAIL, _DETAIL, width // _DETAIL, _DETAIL).mean(axis=(2, 4))
+    small: Floats = thumbs.reshape(n, height // _DETAIL_CELL, _DETAIL_CELL, width // _DETAIL_CELL, _DETAIL_CELL).mean(
+        axis=(2, 4)
+    )
     return small
 
 
 def _details(small: Floats) -> Floats:
-    """Grey levels less the mean of the 7 x 7 around, with a sum of squares of 1: products sum to correlations.
+    """Grey levels minus the mean of their 7 x 7 surroundings, normalised: sums of products are correlations.
 
-    What is stronger than usual in the image counts no more than `_MOST_DETAIL` times that: else a few edges would
-    decide.
+    Details are clipped at `_MAX_DETAIL` times the median of the image: else a few edges would decide.
     """
     padded = np.pad(small, ((0, 0), (4, 3), (4, 3)), mode="edge").cumsum(axis=1).cumsum(axis=2)
     mean = (padded[:, 7:, 7:] - padded[:, :-7, 7:] - padded[:, 7:, :-7] + padded[:, :-7, :-7]) / 49
     detail = small - mean
     usual = np.median(np.abs(detail), axis=(1, 2), keepdims=True)
-    detail = np.clip(detail, -_MOST_DETAIL * usual, _MOST_DETAIL * usual)
+    detail = np.clip(detail, -_MAX_DETAIL * usual, _MAX_DETAIL * usual)
     scale = np.sqrt((detail**2).sum(axis=(1, 2), keepdims=True))
     return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
 

@@ -1,4 +1,4 @@
-"""Duplicates: which images are the same picture, by content or look, and what was drawn on both."""
+"""Duplicates: images that show the same picture, by content or appearance, and a comparison of their labels."""
 
 import hashlib
 import os
@@ -27,20 +27,20 @@ from segdata.measure.registry import measure_dataset, measure_images
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
 BITS = 256
-MOST_BITS = 16  # bits in which two pictures of one thing may differ
-MOST_IMAGES = 20_000  # all are decoded and compared with all, for minutes where there are more
-_SIDE = 16
-_FLAT = 0.005  # of the brightest: a smaller step between neighbours is noise
-_LEAST_STEPS = 48  # of 256: two different pictures agree in 15 of 16 of so many once in 10^10 times
-_PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no gradients to compare
-_BLOCK = 2048
-_MOST_REPEATED = 100  # pairs of images with the same labels that are decoded
+MOST_BITS = 16  # by which two pictures of the same scene may differ
+MOST_IMAGES = 20_000  # with more, decoding and comparing all of them takes minutes
+_HASH_SIDE = 16  # cells
+_MIN_STEP = 0.005  # of the brightest level: smaller steps between neighbours are noise
+_MIN_STEPS = 48  # of 256: different pictures agree in 15 of 16 of so many once in 10^10 times
+_MIN_CONTRAST = 0.03  # of the brightest level: a thumbnail that varies less has no gradients to compare
+_HASHES_AT_ONCE = 2048
+_MAX_REPEATED_PAIRS = 100  # of images with the same labels that are decoded
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
 Floats = NDArray[np.float32]
-_TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
+_TAIL_BYTES = 4096  # different pictures of one size differ at the end, while beginnings are often equal
 _Key = TypeVar("_Key", bound=Hashable)
-_AT_ONCE = 16  # pairs that are loaded together
+_PAIRS_AT_ONCE = 16  # pairs that are loaded together
 
 
 @measure_dataset("copies", tables={"alike": ("image", "of", "same", "bits")})
@@ -50,12 +50,12 @@ def measure_similar_images(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 
 def similar_images(images: Table, jobs: int) -> ColumnArrays:
-    """Pairs of images that are the same picture: image and of (rows, `of` the earlier one), same and bits.
+    """Find pairs of images that show the same picture: image and of (rows, `of` the earlier one), same and bits.
 
-    Each image is listed with the earlier one that it is most like, and with that of another split. `same`: the files
-    hold the same bytes. `bits`: in how many of the 256 bits of their difference hashes they differ (`differing_bits`),
-    at most `MOST_BITS`. Hashes are only compared where images are in several splits, and there are at most
-    `MOST_IMAGES`, since for that every image must be decoded.
+    Each image is listed with the most similar earlier image, and with that of another split. `same`: the files
+    hold the same bytes. `bits`: the number of the 256 bits of their difference hashes that differ (`differing_bits`),
+    at most `MOST_BITS`. Hashes are compared only if images are in several splits, and there are at most
+    `MOST_IMAGES`, since every image must be decoded for it.
     """
     content, (splits, part) = number_names(images.texts("content"))[1], number_names(images.texts("part"))
     has_content = np.flatnonzero(~images.missing("content"))
@@ -69,25 +69,25 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
 
 
 def difference_hash(uri: str) -> Bytes | None:
-    """The difference hash of an image file, (2, 32) bytes; None where it cannot be decoded, or has few gradients.
+    """The difference hash of an image file, (2, 32) bytes; None if it cannot be decoded, or has few gradients.
 
-    First, whether each pixel of the image, reduced to 17 x 16, is darker than the one to its right: 256 bits, which
-    survive a change of brightness, of size and of compression. Second, whether the two differ at all.
+    First, whether each pixel of the image, reduced to 17 x 16, is darker than its right neighbour: 256 bits, which
+    do not depend on brightness, size and compression. Second, whether the two differ at all.
     Source: N. Krawetz (2013), "Kind of Like That", hackerfactor.com (dHash, there of 64 bits, and without the second).
     """
-    small = decode_thumbnail(uri, (_SIDE + 1, _SIDE))
+    small = decode_thumbnail(uri, (_HASH_SIDE + 1, _HASH_SIDE))
     if small is None:
         return None
     step = small[:, 1:] - small[:, :-1]
-    is_step = np.abs(step) > _FLAT * np.abs(small).max()
-    return np.stack([np.packbits(step > 0), np.packbits(is_step)]) if is_step.sum() >= _LEAST_STEPS else None
+    is_step = np.abs(step) > _MIN_STEP * np.abs(small).max()
+    return np.stack([np.packbits(step > 0), np.packbits(is_step)]) if is_step.sum() >= _MIN_STEPS else None
 
 
 def differing_bits(one: Bytes, other: Bytes) -> Ints:
-    """(...) in how many of 256 bits difference hashes (..., 2, 32) differ.
+    """(...) the number of the 256 bits in which difference hashes (..., 2, 32) differ.
 
-    Places where both pictures are flat, as in padding and on a plain background, do not count: there all pictures are
-    alike. The share of the others that differ counts for all 256, rounded up.
+    Bits where both pictures are flat, as in padding and on a plain background, do not count, since all pictures are
+    equal there. The share of the other bits that differ is scaled to all 256, rounded up.
     """
     either = one[..., 1, :] | other[..., 1, :]
     differing = (one[..., 0, :] ^ other[..., 0, :]) & either
@@ -98,7 +98,7 @@ def differing_bits(one: Bytes, other: Bytes) -> Ints:
 def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floats | None:
     """The grey levels of an image file, reduced to `size` (width, height).
 
-    None where it cannot be decoded, has no gradients, or a side of fewer than `min_side` pixels.
+    None if it cannot be decoded, has no gradients, or has a side of fewer than `min_side` pixels.
     """
     from PIL import Image
 
@@ -106,16 +106,18 @@ def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floa
         with open_picture(uri) as file:
             if min(file.size) < min_side:
                 return None
-            file.draft("L", (max(8 * _SIDE, size[0]), max(8 * _SIDE, size[1])))  # a JPEG is decoded at a fraction
+            file.draft(
+                "L", (max(8 * _HASH_SIDE, size[0]), max(8 * _HASH_SIDE, size[1]))
+            )  # a JPEG is decoded at a fraction
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
             small = np.asarray(grey.resize(size, Image.Resampling.BOX))
     except Exception:  # an image that cannot be decoded is reported by another rule
         return None
-    return None if np.ptp(small) <= _PLAIN * np.abs(small).max() else small
+    return None if np.ptp(small) <= _MIN_CONTRAST * np.abs(small).max() else small
 
 
 def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, int]]:
-    """Images with the first that has their content, and the first of another split."""
+    """Yield images with the first image of the same content, and with the first one of another split."""
     first: dict[int, dict[int, int]] = {}
     pairs = []
     for row in rows.tolist():
@@ -127,14 +129,14 @@ def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, in
 
 
 def single_image_rows(images: Table) -> list[int]:
-    """The rows of images whose file is on this machine and holds no other image."""
+    """The rows of images whose file is on this machine and holds no further image."""
     uris = images["uri"].tolist()
     shared = Counter(uris)
     return [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
 
 
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
-    """The rows of images that have a difference hash, and the hashes (n, 2, 32); not of files with several images."""
+    """The rows of images that have a difference hash, and the hashes (n, 2, 32), without files with several images."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
     digests = map_files(difference_hash, [uris[row] for row in rows], jobs)
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
@@ -143,19 +145,19 @@ def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
 
 
 def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
-    """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split.
+    """For each hash the nearest earlier one, and the nearest of another split: earlier, later and distance in bits.
 
-    The nearest is that of the most equal bits; how many differ is then counted by `differing_bits`.
+    The nearest hash has the most equal bits; the distance is then counted by `differing_bits`.
     """
     n = len(hashes)
     pairs: set[tuple[int, int, int]] = set()
-    for first in range(0, n, _BLOCK):
-        later = np.arange(first, min(first + _BLOCK, n))
+    for first in range(0, n, _HASHES_AT_ONCE):
+        later = np.arange(first, min(first + _HASHES_AT_ONCE, n))
         signs = _signs(hashes[later, 0])
         best = np.full((2, len(later)), MOST_BITS + 1)
         whose = np.zeros((2, len(later)), np.int64)
-        for begin in range(0, first + 1, _BLOCK):
-            earlier = np.arange(begin, min(begin + _BLOCK, n))
+        for begin in range(0, first + 1, _HASHES_AT_ONCE):
+            earlier = np.arange(begin, min(begin + _HASHES_AT_ONCE, n))
             bits = ((BITS - signs @ _signs(hashes[earlier, 0]).T) / 2).astype(np.int64)
             bits[earlier[None, :] >= later[:, None]] = BITS
             for which in range(2):
@@ -174,7 +176,7 @@ def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
 
 
 def _signs(hashes: Bytes) -> Signs:
-    """The bits of hashes as -1 and 1: the product of two counts those that agree, less those that differ."""
+    """The bits of hashes as -1 and 1: their scalar product is the number of equal bits minus that of different ones."""
     return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
 
 
@@ -183,7 +185,7 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     """The table `repeated_labels`: annotations (rows) of other images than that of the first with the same imprint.
 
     bits: in how many of 256 bits the difference hashes of the two images differ; -1 where either has none, or there are
-    more than `_MOST_REPEATED` pairs. Annotations without segments are left out.
+    more than `_MAX_REPEATED_PAIRS` pairs. Annotations without segments are left out.
     """
     annotations, images = view.tables["annotations"], view.tables["images"]
     rows = np.flatnonzero(annotations["n_segments"] > 0)
@@ -193,7 +195,7 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     columns = np.stack([rows, of], axis=1)[image[rows] != image[of]]
     pairs = columns.tolist()
     bits = np.full(len(pairs), -1, np.int64)
-    if len(pairs) <= _MOST_REPEATED:
+    if len(pairs) <= _MAX_REPEATED_PAIRS:
         known = set(single_image_rows(images))
         uris = images["uri"].tolist()
         for k, (row, of) in enumerate(pairs):
@@ -206,10 +208,10 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 @measure_images("copies")
 def hash_image_files(images: pa.Table) -> pa.Table:
-    """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
+    """Columns `content`, the BLAKE2 hash of an image's file if another may be equal, and `part`, its split.
 
-    Without a declared split, the folder gives it. Content is null for files that cannot be read, for those that no
-    other has the size and the last bytes of, and for the frames or slices of one file but the first.
+    Without a declared split, the folder gives it. Content is null for files that cannot be read, for files whose size
+    and last bytes no other file has, and for all frames or slices of a file but the first.
     """
     uris, names, sequences = (images[name].to_pylist() for name in ("uri", "image_id", "sequence"))
     splits = [split or split_from_path(name) for split, name in zip(images["split"].to_pylist(), names, strict=True)]
@@ -228,7 +230,7 @@ def hash_image_files(images: pa.Table) -> pa.Table:
 
 
 def _rows_with_shared_key(rows: Sequence[int], keys: Iterable[_Key | None]) -> list[int]:
-    """The rows whose key another row has, too."""
+    """The rows whose key another row has too."""
     rows_of_key: dict[_Key, list[int]] = {}
     for row, key in zip(rows, keys, strict=True):
         if key is not None:
@@ -237,7 +239,7 @@ def _rows_with_shared_key(rows: Sequence[int], keys: Iterable[_Key | None]) -> l
 
 
 def _file_size(uri: str) -> int | None:
-    """How many bytes a file on this machine has; None where there is none."""
+    """The size of a file on this machine in bytes; None if it does not exist."""
     try:
         return os.stat(uri).st_size  # noqa: PTH116 - a Path for each of many files would take longer than this
     except (OSError, ValueError):
@@ -249,18 +251,18 @@ def _file_tail(uri: str) -> tuple[int, bytes] | None:
     try:
         with Path(uri).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _TAIL, 0))
+            file.seek(max(size - _TAIL_BYTES, 0))
             return size, hashlib.blake2b(file.read(), digest_size=16).digest()
     except OSError:
         return None
 
 
 def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
-    """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would call the same, were they in two splits.
+    """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would report if they were in two splits.
 
     Files with the same bytes, and images whose difference hashes differ in at most
-    `MOST_BITS` bits; of more than `MOST_IMAGES` images only the former, since all would
-    have to be decoded. Each file is paired with the first that has the same bytes.
+    `MOST_BITS` bits; only the former if there are more than `MOST_IMAGES` images, since all would
+    have to be decoded. Each file is paired with the first one that has the same bytes.
     """
     names = ("image_id", "uri", "sequence", "split")
     columns = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))
@@ -272,12 +274,12 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
 
 
 def _similar_looks(images: Table, jobs: int) -> Ints:
-    """Pairs of images that look the same."""
+    """Pairs of images with similar difference hashes."""
     hashed, hashes = _difference_hashes(images, jobs)
     signs = _signs(hashes[:, 0])
     pairs = [np.empty((0, 2), np.int64)]
-    for begin in range(0, len(hashed), _BLOCK):
-        a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
+    for begin in range(0, len(hashed), _HASHES_AT_ONCE):
+        a, b = np.nonzero(signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MOST_BITS)
         a, b = (a + begin)[a + begin < b], b[a + begin < b]
         alike = differing_bits(hashes[a], hashes[b]) <= MOST_BITS
         pairs.append(np.stack([hashed[a[alike]], hashed[b[alike]]], axis=1))
@@ -301,14 +303,14 @@ def compare_duplicates(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     a, b = pairs["of"], pairs["image"]
     fits = (images["width"][a] == images["width"][b]) & (images["height"][a] == images["height"][b])
     rows = np.flatnonzero(fits & (images["width"][a] > 0))
-    portions = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
+    portions = [rows[first : first + _PAIRS_AT_ONCE] for first in range(0, len(rows), _PAIRS_AT_ONCE)]
     return {"twins": list(run_ordered(partial(_compare_pairs, view, pairs), portions, view.jobs))}
 
 
 def _pairs_of_slices(images: Table, alike: Table) -> Table:
-    """The pairs of `alike` with their rows in it, `pair`, and the further slices of volumes whose first ones are such.
+    """The pairs of `alike` with their rows in it, `pair`, and the further slices of paired volumes.
 
-    The files of these are the same, so that their slices pair up in order.
+    The files of paired volumes are equal, so that their slices pair up in order.
     """
     uris = images["uri"].tolist()
     of, image, pair = alike["of"].tolist(), alike["image"].tolist(), list(range(len(alike)))
@@ -324,7 +326,7 @@ def _pairs_of_slices(images: Table, alike: Table) -> Table:
 
 
 def _compare_pairs(view: DatasetView, all_pairs: Table, rows: Ints) -> ColumnArrays:
-    """The rows of some pairs."""
+    """The rows of the table `twins` for some pairs."""
     tables = view.tables
     pairs, annotations = all_pairs.take(rows), tables["annotations"]
     image = np.unique(np.concatenate([pairs["of"], pairs["image"]]))
@@ -361,7 +363,7 @@ def _compare_pairs(view: DatasetView, all_pairs: Table, rows: Ints) -> ColumnArr
 
 
 def _match_annotations(pairs: Table, image: Ints, batch: Batch, annotator: Column) -> tuple[Ints, Ints, Ints]:
-    """Pair, and the batch's annotations of its earlier and its later image, by the same annotator."""
+    """The pair, and the batch's annotations of its earlier and later image by the same annotator."""
     by: dict[tuple[int, str | None], int] = {}
     for row, (place, name) in enumerate(zip(batch.annotation_image.tolist(), annotator.tolist(), strict=True)):
         by.setdefault((place, name), row)

@@ -1,4 +1,4 @@
-"""Lobes: segments that come apart where they are cut at a neck, and segments in two large parts."""
+"""Lobes: segments that fall apart when they are cut at a neck, and segments in two large parts."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,36 +15,36 @@ from segdata.core.statistics import group_median
 from segdata.measure.region_properties import lower_hull
 from segdata.measure.registry import BatchView, measure
 
-_SIDE = 160  # pixels; larger pictures are made smaller
-_LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius
-_HALF = 8  # the row of the level of one half
-_SPLIT = 0.55  # the radius of a lobe, of that of the largest one
-_WIDEST = 0.9  # the widest neck, of the width of the smaller lobe
+_MAX_SIDE = 160  # pixels; larger masks are reduced
+_LEVELS = np.arange(2, 20) / 20  # of erosion, as shares of the largest inscribed circle's radius
+_HALF_LEVEL = 8  # the row of the level of one half
+_MIN_LOBE_RADIUS = 0.55  # as a share of that of the widest lobe
+_MAX_NECK = 0.9  # width as a share of the smaller lobe's
 
 Mask = NDArray[np.uint8]
 LEAST_PEERS = 7  # segments that a group needs so that one can be an outlier
-_LARGER = 1.25  # times the typical area, or
-_BEYOND = 0.8  # standard deviations above it, from which a segment is looked at
-_CONVEX = 0.96  # the solidity from which a segment has no neck worth the name
-_ALIKE = 0.7  # the spread of log area up to which a group has a typical size
-_COMPARED = 40  # peers whose solidity is measured
-_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+_MIN_AREA_RATIO = 1.25  # to the typical area, or
+_MIN_AREA_Z = 0.8  # standard deviations above it, from which a segment is examined
+_MAX_SOLIDITY = 0.96  # a more convex segment has no relevant neck
+_MAX_SPREAD = 0.7  # of the logarithm of area, up to which a group has a typical size
+_MAX_PEERS_MEASURED = 40  # for their solidity
+_MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity")
 _PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
-_LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is large, too
-_SAMPLED_POINTS = 64  # looked at between two parts
+_LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is large too
+_SAMPLED_POINTS = 64  # between two parts
 
 
 class NeckCut(NamedTuple):
-    """A segment cut at its necks: the narrowest neck over its smaller lobe's width, and the pieces."""
+    """A segment cut at its necks: the ratio of the narrowest neck to its smaller lobe's width, and the lobes."""
 
     neck: float
     pieces: list[Mask]
 
 
 def shrink_mask(mask: Mask) -> tuple[Mask, float]:
-    """The mask, made smaller where it is larger than need be, and by how much."""
-    scale = min(1.0, _SIDE / max(mask.shape))
+    """Reduce a mask that is larger than needed; returns the mask and the factor."""
+    scale = min(1.0, _MAX_SIDE / max(mask.shape))
     if scale == 1:
         return mask, 1.0
     shares = mask.astype(np.float64)
@@ -54,7 +54,7 @@ def shrink_mask(mask: Mask) -> tuple[Mask, float]:
 
 
 def _mean_along(values: NDArray[np.float64], axis: int, n: int, step: float) -> NDArray[np.float64]:
-    """The means of n stretches of an axis, each `step` values long, as far as there are values."""
+    """The means of n intervals of an axis, each `step` values long, of the values that exist."""
     total = np.insert(np.cumsum(values, axis=axis), 0, 0, axis=axis)
     last = values.shape[axis]
     place = np.minimum(np.arange(n + 1) * step, last)
@@ -66,30 +66,32 @@ def _mean_along(values: NDArray[np.float64], axis: int, n: int, step: float) -> 
 
 
 def cut_at_necks(mask: Mask) -> NeckCut | None:
-    """A segment cut where what is left of it after erosion falls into lobes of similar width; None where it does not.
+    """Cut a segment that erosion splits into lobes of similar width; None if it does not.
 
-    The radius of erosion grows from 0.1 to 0.95 of that of the largest inscribed circle, and the first to part lobes
-    is taken; a lobe is at least 0.55 as wide as the widest one. Pixels belong to the lobe that is nearest. `mask` is
+    The radius of erosion grows from 0.1 to 0.95 of that of the largest inscribed circle, until the segment splits into
+    lobes; a lobe is at least 0.55 as wide as the widest one. Pixels belong to the nearest lobe. `mask` is
     (height, width) of 0 and 1.
     """
     room = np.pad(mask, 1)
     depth = inner_distances(room)
     radius = float(depth.max())
-    least = max(_SPLIT * radius, 1.5)
+    least = max(_MIN_LOBE_RADIUS * radius, 1.5)
     levels = _LEVELS * radius
-    if _deep_regions(depth, levels[_HALF], least) is None:  # then none smaller parts them: lobes reach deeper than that
-        levels = levels[_HALF + 1 :]
+    if (
+        _deep_regions(depth, levels[_HALF_LEVEL], least) is None
+    ):  # then none smaller parts them: lobes reach deeper than that
+        levels = levels[_HALF_LEVEL + 1 :]
     for level in levels:
         parted = _deep_regions(depth, level, least)
         if parted is not None:
             seeds, second = parted
             neck = float(level) / second
-            return NeckCut(neck, _nearest_seed_masks(seeds, room)) if neck <= _WIDEST else None
+            return NeckCut(neck, _nearest_seed_masks(seeds, room)) if neck <= _MAX_NECK else None
     return None
 
 
 def solidity(mask: Mask) -> float:
-    """The share of its convex hull, of pixels as squares, that a mask covers; `mask` is (height, width) of 0 and 1."""
+    """The area of a mask over that of its convex hull, with pixels as squares; `mask` is (height, width) of 0 and 1."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):  # a thin segment, made smaller
         return 1.0
@@ -108,7 +110,7 @@ def _integrate_lower_hull(rows: Ints, side: Ints) -> float:
 
 
 def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
-    """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
+    """The regions deeper than `level` whose depth reaches `least`, and the depth of the second; None for one region."""
     label, number = label_regions(depth > level)
     if number < 2:
         return None
@@ -120,7 +122,7 @@ def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tup
 
 
 def inner_distances(room: Mask) -> NDArray[np.float64]:
-    """(height, width) the distance of each pixel of a mask to the nearest that is none, in pixels; 0 outside."""
+    """(height, width) the distance of each pixel of a mask to the nearest pixel outside, in pixels; 0 outside."""
     (x, top, bottom), other = _row_strips(room > 0), _row_strips(room == 0)
     group, other_group = (np.zeros(len(strips[0]), np.int32) for strips in ((x, top), other))
     depth = np.zeros(room.shape)
@@ -129,9 +131,7 @@ def inner_distances(room: Mask) -> NDArray[np.float64]:
 
 
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """The region (height, width) of each pixel of a mask, from 1 row by row, 0 outside; and how many there are.
-
-    Pixels have eight neighbours.
+    """Label the 8-connected regions of a mask: (height, width) from 1, row by row, 0 outside; and their number.
     """
     y, left, right = _row_strips(mask)
     part = kernels.parts(y, left, right, np.zeros(len(y), np.int32), True)[0]
@@ -141,7 +141,7 @@ def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
 
 
 def _row_strips(mask: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """Y, the first column and that after the last (n,) of the horizontal strips of a mask, row by row."""
+    """Y, first column and the column after the last (n,) of the horizontal strips of a mask, row by row."""
     start, length, value = kernels.label_runs(mask.T.view(np.uint8))
     y, left = np.divmod(start[value > 0], mask.shape[1])
     return y, left, left + length[value > 0]
@@ -177,7 +177,7 @@ def _nearest_seed_masks(seeds: NDArray[np.bool_], mask: Mask) -> list[Mask]:
 
 
 def _sweep_down(away: Ints, label: NDArray[np.int32]) -> None:
-    """Pass on distances and labels, in place, from each row to those below, and to the right; the frame is 2 wide."""
+    """Propagate distances and labels, in place, to the rows below and to the right; the frame is 2 pixels wide."""
     column = np.arange(away.shape[1] - 4)
     for y in range(2, len(away) - 2):
         places = [(y - up, slice(2 - left, 2 - left + len(column))) for up, left, _ in _WAYS]
@@ -203,11 +203,11 @@ class SegmentCrops:
         return bounding_boxes(self._runs, self._height, len(self._height))
 
     def mask(self, segment: int) -> Mask:
-        """1 where the segment is, within its bounding box: (height, width)."""
+        """The mask (height, width) of a segment within its bounding box, of 0 and 1."""
         return self.place(segment)[0]
 
     def place(self, segment: int) -> tuple[Mask, int, int]:
-        """As `mask`, and x and y of the box's first column and row in the image; 0 of a segment without pixels."""
+        """The mask of a segment, and x and y of its box in the image; 0 for a segment without pixels."""
         rows = slice(self._offset[segment], self._offset[segment + 1])
         length = self._runs.length[rows]
         if len(length) == 0:
@@ -237,8 +237,8 @@ def measure_lobes(view: BatchView) -> pa.Table:
     """
     batch = view.batch
     group, area, typical, spread = _peer_areas(batch, view.walk.area)
-    least = typical * np.maximum(_LARGER, np.exp(_BEYOND * spread))
-    larger = np.flatnonzero((spread <= _ALIKE) & (area >= least))
+    least = typical * np.maximum(_MIN_AREA_RATIO, np.exp(_MIN_AREA_Z * spread))
+    larger = np.flatnonzero((spread <= _MAX_SPREAD) & (area >= least))
     lobe_rows = list(_lobe_rows(batch, larger, group, area)) if len(larger) else []
     segment = np.array([row[0] for row in lobe_rows], np.int64)
     values = np.array([row[1:] for row in lobe_rows], float).reshape(-1, len(_LOBE_COLUMNS) + 2)
@@ -250,7 +250,7 @@ def measure_lobes(view: BatchView) -> pa.Table:
 
 
 def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
-    """Each segment's group, area, and its peers' typical area and spread; NaN if they are too few."""
+    """The group and area of each segment, and the typical area and spread of its peers; NaN for too few peers."""
     counts = (area > 0) & ~batch.segment_is_crowd
     _, category = unique_inverse(batch.segment_category)
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
@@ -266,13 +266,13 @@ def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
 
 
 def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[tuple[float, ...]]:
-    """Row, `_LOBE_COLUMNS` and the two solidities of the peers, for the segments that have several lobes."""
+    """Yield row, `_LOBE_COLUMNS` and the peers' median solidity and its spread, for segments with several lobes."""
     windows = SegmentCrops(batch.runs, batch.segment_size[0])
 
     def solidities(members: Ints) -> tuple[float, float]:
-        """Median and standard deviation of the solidities of a group, of its most typical members if many."""
+        """Median and standard deviation of the solidities of a group, or of its most typical members if many."""
         log = np.log(area[members])
-        compared = members[np.argsort(np.abs(log - np.median(log)), kind="stable")[:_COMPARED]]
+        compared = members[np.argsort(np.abs(log - np.median(log)), kind="stable")[:_MAX_PEERS_MEASURED]]
         values = np.array([solidity(shrink_mask(windows.mask(int(segment)))[0]) for segment in compared])
         middle = float(np.median(values))
         return middle, _MAD_TO_SD * float(np.median(np.abs(values - middle)))
@@ -281,7 +281,7 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
     for segment in larger.tolist():
         mask, scale = shrink_mask(windows.mask(segment))
         own = solidity(mask)
-        cut = cut_at_necks(mask) if own < _CONVEX else None
+        cut = cut_at_necks(mask) if own < _MAX_SOLIDITY else None
         if cut is None:
             continue
         largest = sorted(cut.pieces, key=lambda piece: -int(piece.sum()))[:2]
@@ -325,7 +325,7 @@ def measure_apart(view: BatchView) -> pa.Table:
 def _hidden_share(
     view: BatchView, segment: Ints, middle: tuple[np.ndarray, np.ndarray], ends: tuple[Ints, Ints]
 ) -> np.ndarray:
-    """(n,) the share of the points between two parts, outside the segment, that things cover; 0 where no point is."""
+    """(n,) the share of points between two parts, outside the segment, that things cover; 0 without points."""
     batch, line, sweep = view.batch, view.line, view.sweep
     way = (np.arange(_SAMPLED_POINTS) + 0.5) / _SAMPLED_POINTS
     x, y = (

@@ -1,4 +1,4 @@
-"""Outlines: the source's polygon rings, and the defects that only rings can show."""
+"""Outlines: the source's polygon rings, and measures of defects that only rings show."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_bo
 from segdata.core.strata import joint_codes
 from segdata.measure.registry import BatchView, measure
 
-_MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
-_FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
+_MAX_RINGS_COMPARED = 100  # per segment; boxes of more are not compared
+_MAX_COUNTED_DISTANCE = 4096  # pixels beyond the frame; farther polygons are not drawn but computed by area
 
 
 class SourceRings(msgspec.Struct, frozen=True):
-    """The rings of the segments that have any."""
+    """The polygon rings of the segments that have any."""
 
     segment: Ints  # (n,) int64, segment rows, ascending
     first_ring: Ints  # (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
@@ -49,7 +49,7 @@ class SourceRings(msgspec.Struct, frozen=True):
 
     @property
     def ring_segment(self) -> Ints:
-        """(n_rings,) which of `segment` each ring belongs to."""
+        """(n_rings,) the position in `segment` that each ring belongs to."""
         return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
 
     def take(self, chosen: Ints) -> "SourceRings":
@@ -61,12 +61,12 @@ class SourceRings(msgspec.Struct, frozen=True):
         return SourceRings(self.segment[chosen], group_offsets(n_rings), group_offsets(n_numbers), self.xy[number])
 
     def unkeyhole(self) -> "SourceRings":
-        """The same segments, rings that bridges join taken apart (`segdata.core.polygons`)."""
+        """The rings with bridges removed, see `segdata.core.polygons.unkeyhole`."""
         apart = self._apart()
         return SourceRings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
 
     def holes(self) -> "SourceRings":
-        """The same segments with the holes alone that bridges join to other rings."""
+        """The rings of holes that bridges join to other rings."""
         apart = self._apart()
         rows = np.flatnonzero(apart.hole)
         rings = polygons.Rings.outer_rings(apart.xy, apart.ring).take(rows)
@@ -74,7 +74,7 @@ class SourceRings(msgspec.Struct, frozen=True):
         return SourceRings(self.segment, first_ring, rings.ring, rings.xy)
 
     def _apart(self) -> polygons.Rings[np.float64]:
-        """The rings taken apart; owners are positions in `segment`. Rings with half a point are left out."""
+        """The rings without bridges, owned by positions in `segment`, without rings of an odd number of coordinates."""
         owner = self.ring_segment.astype(np.int32)
         rings = polygons.Rings(self.xy, self.first_number, owner, np.arange(len(owner)))
         return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
@@ -94,7 +94,7 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
 
 
 def are_among(rows: Sequence[Ints], others: Sequence[Ints]) -> Flags:
-    """(n,) whether each of some rows is one of the others (m,); both are given column by column."""
+    """(n,) whether each of some rows is among the others (m,); both are given column by column."""
     number, _ = joint_codes(*(np.concatenate(columns) for columns in zip(rows, others, strict=True)))
     n = len(rows[0])
     return np.isin(number[:n], number[n:])
@@ -152,7 +152,7 @@ def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
 
 
 def _skew(rings: SourceRings) -> Floats:
-    """How far quadrilaterals are from parallelograms; see `measure_outlines`."""
+    """The deviation of quadrilaterals from parallelograms; see `measure_outlines`."""
     skew = np.full(len(rings.segment), np.nan)
     first = rings.first_ring[:-1]
     quads = np.flatnonzero((np.diff(rings.first_ring) == 1) & (np.diff(rings.first_number)[first] == 8))
@@ -165,7 +165,7 @@ def _skew(rings: SourceRings) -> Floats:
 
 
 def _extents(rings: SourceRings) -> dict[str, Floats]:
-    """How far the vertices of each segment reach, in pixels from the image's top left corner."""
+    """The extent of the vertices of each segment, in pixels from the image's top left corner."""
     if len(rings.segment) == 0:
         return dict.fromkeys(("left", "top", "right", "bottom"), np.empty(0))
     first = rings.first_number[rings.first_ring[:-1]] // 2
@@ -181,9 +181,9 @@ def _extents(rings: SourceRings) -> dict[str, Floats]:
 def _outside_columns(
     rings: SourceRings, extents: dict[str, Floats], height: Ints, width: Ints
 ) -> dict[str, Floats | Ints]:
-    """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there.
+    """Vertices beyond the frame, the distance of the farthest one, and the pixels that the polygon covers there.
 
-    Segments whose vertices, by their `extents`, are all inside are skipped.
+    Segments whose `extents` are inside the frame are skipped.
     """
     reach = np.maximum.reduce([-extents["left"], -extents["top"], extents["right"] - width, extents["bottom"] - height])
     overshoot = np.maximum(reach, 0)
@@ -195,9 +195,9 @@ def _outside_columns(
     beyond = (x < 0) | (y < 0) | (x > width[point]) | (y > height[point])
     outside[some] = np.bincount(point[beyond], minlength=len(rings.segment))[some]
     pixels = np.zeros(len(rings.segment), np.int64)
-    far = np.flatnonzero(overshoot > _FAR_OUTSIDE)
+    far = np.flatnonzero(overshoot > _MAX_COUNTED_DISTANCE)
     pixels[far] = _area_beyond(rings.take(far), height[far], width[far])
-    some = np.flatnonzero((outside > 0) & (overshoot <= _FAR_OUTSIDE))
+    some = np.flatnonzero((outside > 0) & (overshoot <= _MAX_COUNTED_DISTANCE))
     if len(some):
         moved = rings.take(some)
         room = np.ceil(overshoot[some]).astype(np.int64) + 1
@@ -216,9 +216,9 @@ def _outside_columns(
 
 
 def _area_beyond(rings: SourceRings, height: Ints, width: Ints) -> Ints:
-    """The pixels beyond the frame by the rings' areas: coordinates in wrong units reach so far that none can be drawn.
+    """(n_segments,) the pixels beyond the frame, by areas: coordinates in wrong units reach too far to be drawn.
 
-    (n_segments,), exact but for the rounding of edges where rings do not cross themselves or one another.
+    Exact but for the rounding of edges if rings do not cross themselves or one another.
     """
     if len(rings.segment) == 0:
         return np.empty(0, np.int64)
@@ -234,7 +234,7 @@ def _area_beyond(rings: SourceRings, height: Ints, width: Ints) -> Ints:
 
 
 def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
-    """Rings whose pixels lie wholly inside another ring of the same segment, and are the segment's: no hole."""
+    """Rings whose pixels lie inside another ring of the same segment and belong to it, so that they are no holes."""
     several = _segments_with_nested_rings(rings, height, width)
     names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
@@ -268,9 +268,9 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
 
 
 def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -> Ints:
-    """The segments, by position, with a ring whose pixels' box lies in that of another; where rings are many, too."""
+    """The segments, by position, with a ring whose box lies in that of another, or with many rings."""
     count = np.diff(rings.first_ring)
-    few = np.flatnonzero((count > 1) & (count <= _MANY_RINGS))
+    few = np.flatnonzero((count > 1) & (count <= _MAX_RINGS_COMPARED))
     few = few[_have_rings_that_meet(rings.take(few))]
     chosen = rings.take(few)
     segment = few[chosen.ring_segment]
@@ -281,13 +281,13 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     other = expand_ranges(chosen.first_ring[chosen.ring_segment], count[segment])
     inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
     inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
-    is_nested = count > _MANY_RINGS
+    is_nested = count > _MAX_RINGS_COMPARED
     is_nested[segment[one[inside]]] = True
     return np.flatnonzero(is_nested)
 
 
 def _have_rings_that_meet(rings: SourceRings) -> Flags:
-    """(n,) whether the boxes of two rings of a segment meet, or are so near that those of their pixels may."""
+    """(n,) whether the boxes of two rings of a segment overlap, or are so near that the boxes of their pixels may."""
     count, first = np.diff(rings.first_ring), rings.first_number
     if (np.diff(first) < 2).any() or (first % 2).any():  # rings without a point, or with half a one
         return np.ones(len(count), bool)
@@ -303,9 +303,9 @@ def _have_rings_that_meet(rings: SourceRings) -> Flags:
 
 
 def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
-    """Rings that would be holes by the even-odd rule, where at least half of the hole's pixels are the segment's.
+    """Rings that are holes by the even-odd rule although at least half of their pixels belong to the segment.
 
-    `inner` lies in `outer`, pair by pair; `shared` (n_rings,) are the pixels of each ring that are the segment's.
+    `inner` lies in `outer`, pair by pair; `shared` (n_rings,) are the pixels of each ring that belong to the segment.
     """
     depth = np.bincount(inner, minlength=len(area))
     sign = 1 - 2 * ((depth[inner] - depth[outer]) % 2)  # an island in a hole is no part of it

@@ -1,4 +1,4 @@
-"""Picture edges: whether the outlines of labels lie on the edges of their pictures, or would elsewhere."""
+"""Picture edges: whether the outlines of labels fit the edges of their pictures, in place or after a change."""
 
 import re
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
 from segdata.measure.tables.duplicates import single_image_rows
 
-MOST_PICTURES = 120  # decoded and compared, at random if there are more
-MOST_VOLUMES = 40  # of each one slice is compared, for which the whole file is decompressed
-_LEVELS = 1024
-_MOST_DRAWN = 0.5  # of a picture lies at outlines where its shades may tell that it is a mask
-_LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
+MOST_PICTURES = 120  # decoded and compared; a random sample if there are more
+MOST_VOLUMES = 40  # one slice of each is compared, for which the whole file is decompressed
+_RANK_LEVELS = 1024
+_MAX_OUTLINE_SHARE = 0.5  # of a picture near outlines, up to which its shades may show that it is a mask
+_MIN_SHADELESS_SHARE = 0.1  # of a mask or drawing; photographs have noise everywhere
 _PADDED_CORNERS, _LEAST_PADDING = 3, 0.01  # corners of one shade, and the least share of the picture that has it
 # Categories for pixels that show nothing: padding may have them.
-_NOTHING = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
-_MOST_EXCHANGED = 60  # labels without a place that are compared with other pictures
+_BACKGROUND_NAME = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
+_MAX_EXCHANGED = 60  # misplaced labels that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
 _SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded"), (*_COLUMNS, "n", "fitting", "is_part")
 
@@ -107,7 +107,7 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 
 def _choose(view: DatasetView) -> Ints:
-    """The rows of annotations to compare: with segments, and a picture of its own or a slice on this machine."""
+    """The rows of annotations to compare: those with segments whose picture, or slice, is on this machine."""
     images, annotations = view.tables["images"], view.tables["annotations"]
     usable = np.zeros(len(images), bool)
     usable[single_image_rows(images)] = True
@@ -119,12 +119,12 @@ def _choose(view: DatasetView) -> Ints:
 
 
 def _at_most(most: int, rows: Ints) -> Ints:
-    """The rows, or so many of them at random."""
+    """The rows, or a random sample of `most` of them."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def _middle_slices(view: DatasetView, labelled: Flags) -> Ints:
-    """Of each annotator's labels of each volume the annotation in the middle of those with segments."""
+    """The middle one of each annotator's annotations with segments, for each volume."""
     images, annotations = view.tables["images"], view.tables["annotations"]
     uris = images.texts("uri")
     in_volume = pc.and_(pc.starts_with(uris, "file:"), pc.match_substring(uris, "#k="))
@@ -145,7 +145,7 @@ def _groups(view: DatasetView) -> Ints:
 
 
 def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
-    """Annotations beside their pictures; not those whose picture cannot be decoded or has other proportions."""
+    """Load annotations with their pictures, except those whose picture cannot be decoded or has other proportions."""
     of_image = view.tables["annotations"]["image"]
     image, place = np.unique(of_image[rows], return_inverse=True)
     batch = view.source.load(view.source_row[image])
@@ -174,9 +174,9 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
 
 
 def _padding(small: Plane, shaded: Flags) -> Flags | None:
-    """The pixels of one shade around a reduced picture, which has it in three corners at least; None: there is none.
+    """The padding of one shade around a reduced picture, in at least three of its corners; None without padding.
 
-    Black corners of a turned picture, and bars beside a narrower one. A white sky has two corners.
+    Padding is the black corners of a turned picture, or bars beside a narrower one; a white sky has two corners only.
     """
     layers = small.reshape(*small.shape[:2], -1)
     corners = [layers[row, column] for row in (0, -1) for column in (0, -1)]
@@ -189,9 +189,11 @@ def _padding(small: Plane, shaded: Flags) -> Flags | None:
 
 
 def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Flags, full: tuple[int, int]) -> float:
-    """The share of some pixels of a reduced picture that have a label; void and what is called background are none."""
+    """The share of some pixels of a reduced picture that have a label other than void or background."""
     names = {category.id: category.name for category in view.profile.taxonomy.categories}
-    nothing = [id_ for id_, name in names.items() if _NOTHING.fullmatch(name)] + list(view.profile.taxonomy.void_ids)
+    nothing = [id_ for id_, name in names.items() if _BACKGROUND_NAME.fullmatch(name)] + list(
+        view.profile.taxonomy.void_ids
+    )
     counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segment_category, nothing)
     kept = counts[batch.runs.owner]
     start, length = batch.runs.start[kept].astype(np.int64), batch.runs.length[kept].astype(np.int64)
@@ -205,13 +207,13 @@ def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Fl
 
 
 def _shares_without_shade(line: Flags, shaded: Flags) -> tuple[float, float]:
-    """`blank` and `bare` of `measure_placements`, of outlines and the pixels that differ from a neighbour."""
+    """`blank` and `bare` of `measure_placements`, from outlines and the pixels that differ from a neighbour."""
     empty = ~_widen(shaded)
     blank = float((line & empty).sum() / line.sum())
     near = _widen(line)
-    if near.mean() > _MOST_DRAWN:
+    if near.mean() > _MAX_OUTLINE_SHARE:
         return blank, -1.0
-    return blank, float((shaded & near).sum() / shaded.sum()) if empty.mean() >= _LEAST_EMPTY else 0.0
+    return blank, float((shaded & near).sum() / shaded.sum()) if empty.mean() >= _MIN_SHADELESS_SHARE else 0.0
 
 
 def _widen(pixels: Flags) -> Flags:
@@ -224,7 +226,7 @@ def _widen(pixels: Flags) -> Flags:
 
 
 def _reduced_picture(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
-    """A picture, reduced; None where there is nothing to compare."""
+    """Load and reduce a picture; None if it has nothing to compare."""
     from PIL import Image
 
     try:
@@ -245,7 +247,7 @@ def _reduced_picture(uri: str, full: tuple[int, int], size: tuple[int, int]) -> 
 
 
 def _steepness(small: Plane) -> Plane | None:
-    """The largest gradient of a picture's layers at each pixel; None where there is nothing to compare."""
+    """The largest gradient of a picture's channels at each pixel; None if there is nothing to compare."""
     layers = np.pad(small.reshape(*small.shape[:2], -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     across, down = layers[1:-1, 2:] - layers[1:-1, :-2], layers[2:, 1:-1] - layers[:-2, 1:-1]
     # Layer by layer: far faster than a maximum over three values that are neighbours in memory.
@@ -256,15 +258,15 @@ def _steepness(small: Plane) -> Plane | None:
 
 
 def _rank(steep: Plane) -> Plane:
-    """The rank of each gradient among all of its picture, sharpened."""
-    level = np.minimum(np.sqrt(steep / steep.max()) * _LEVELS, _LEVELS - 1).astype(np.int64)
-    rank = np.cumsum(np.bincount(level.reshape(-1), minlength=_LEVELS)) / level.size
+    """The rank of each gradient among all of its picture, high-pass filtered."""
+    level = np.minimum(np.sqrt(steep / steep.max()) * _RANK_LEVELS, _RANK_LEVELS - 1).astype(np.int64)
+    rank = np.cumsum(np.bincount(level.reshape(-1), minlength=_RANK_LEVELS)) / level.size
     return sharpen(rank[level].astype(np.float32))
 
 
 def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], lost: list[int]) -> None:
-    """For labels that lie nowhere well in their picture, the picture of another annotation that they fit."""
-    lost = lost[:_MOST_EXCHANGED]
+    """Find the picture of another annotation for labels that fit their own picture nowhere."""
+    lost = lost[:_MAX_EXCHANGED]
     for place in lost:
         one, best = planes[place], placements[place]
         for other in range(len(planes)):

@@ -1,7 +1,7 @@
 """Rows of images, annotations and segments: sizes, boxes, centroids, attributes, and the coverage of annotations.
 
-And the shapes of segments: parts, holes and perimeter; which parts were drawn, and which holes are empty. And pairs:
-which segments of one annotation share pixels, touch, or have a thin band between them.
+Further families are shapes (parts, holes and perimeter of segments, drawn parts, empty holes) and pairs of segments of
+one annotation that share pixels, touch, or have a thin band between them.
 """
 
 import numpy as np
@@ -70,7 +70,7 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
 
 @measure("centres", "centroids", tables={"centroids": {"segment": "segments"}})
 def measure_centroids(view: BatchView) -> pa.Table:
-    """The table `centroids`, one row per segment: where its pixels lie, in pixels; 0 for a segment without any.
+    """The table `centroids`, one row per segment, in pixels; 0 for a segment without pixels.
 
     segment (row), center_x, center_y: the mean of the columns and of the rows of its pixels; and, unless only `centres`
     are asked for, spread_x, spread_y: their standard deviations.
@@ -91,7 +91,7 @@ def measure_centroids(view: BatchView) -> pa.Table:
 
 @measure("imprints", tables={})
 def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
-    """The column `imprint` of `annotations`: a hash of the categories and pixels, in whatever order."""
+    """The column `imprint` of `annotations`: a hash of categories and pixels that does not depend on their order."""
     batch, runs = view.batch, view.batch.runs
     category = batch.segment_category
     hashes = kernels.strip_hashes(runs.start, runs.length, runs.owner, batch.segment_size[0], category)
@@ -107,7 +107,7 @@ def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})
 def measure_attributes(view: BatchView) -> pa.Table:
-    """The table `attributes`, of those that the taxonomy names: segment, name, value (JSON text or null)."""
+    """The table `attributes`, of the attributes that the taxonomy names: segment, name, value (JSON text or null)."""
     batch = view.batch
     names = sorted({attribute.name for category in view.taxonomy.categories for attribute in category.attributes})
     attributes = batch.segments["attributes"].combine_chunks()
@@ -130,7 +130,7 @@ def measure_secondary_categories(view: BatchView) -> pa.Table:
 
 
 def _as_list(maps: pa.Array) -> pa.Array:
-    """A map column as lists of key and value: maps have no length of their own in pyarrow."""
+    """A map column as lists of key and value, since pyarrow has no length of maps."""
     return maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
 
 
@@ -180,9 +180,9 @@ def mark_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> pa.Table:
 
 
 def _cut_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> Flags:
-    """(n_parts,) whether the part, or one that it touches at a corner, lies at the frame or beside what is no region.
+    """(n_parts,) whether a part, or one that it touches at a corner, lies at the frame or at the region's edge.
 
-    Corners are looked at only in segments where the boxes of the parts leave it open.
+    Corners are compared only in segments in which the boxes of the parts do not decide it.
     """
     segment, area, x, y, width, height = (parts[name].to_numpy() for name in ("segment", *_SHAPE))
     high, wide = (sizes[segment] for sizes in view.batch.segment_size)
@@ -204,7 +204,7 @@ def _cut_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> Flags:
 
 
 def _cut_runs(view: BatchView, runs: Runs, segments: Ints) -> Flags:
-    """(n_runs,) whether a run has a pixel beside it, or at its corner, that is no part of the region of interest.
+    """(n_runs,) whether a neighbour of the run, or a pixel at its corner, lies outside the region of interest.
 
     The owners are numbered as `segments`, their rows.
     """
@@ -227,8 +227,8 @@ def _cut_runs(view: BatchView, runs: Runs, segments: Ints) -> Flags:
 def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
     """The table `holes` with the column `empty`: no segment of its annotation claims a pixel of the hole.
 
-    A polygon has no holes but those that bridges join to its outline; where its raster encloses other pixels, as where
-    it touches itself, `empty` is False.
+    A polygon has no holes but those that bridges join to its outline; if its raster encloses other pixels, because it
+    touches itself, `empty` is False.
     """
     batch, owner = view.batch, holes["segment"].to_numpy()
     rings = SourceRings.among(batch.segments["rings"], np.unique(owner))
@@ -241,7 +241,7 @@ def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
 
 
 def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
-    """Annotation, area, x, y, width, height (n,) of the 8-connected regions that no segment of theirs claims."""
+    """Annotation, area, x, y, width, height (n,) of the 8-connected unclaimed regions of some annotations."""
     side, line = view.sweep, view.line
     open_ = annotations[view.cover[0][annotations] < (line.height * line.width)[annotations]]
     wanted = np.zeros(len(line.base), bool)

@@ -11,13 +11,13 @@ from segdata.core.runs import Floats, Ints, NumberLine, Runs, expand_ranges, lab
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
-SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
+SHORTEST_SEAM = 6.0  # pixels of contact
 LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
-_MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
-LEAST_SLENDERNESS = 2.0  # the least length of a piece over its breadth: what is rounder has no direction
-WIDEST_GAP = 1.5  # the most that two pieces are apart, over the length of the shorter one
-_STRAIGHTEST = np.cos(np.radians(20))  # between the directions of two pieces
-_MOST_PIECES = 300  # pieces of a segment that are compared; of more the largest
+_MAX_SIBLINGS_COMPARED = 300  # with more, boxes are not compared one by one
+LEAST_SLENDERNESS = 2.0  # length over breadth of a piece: rounder ones have no direction
+WIDEST_GAP = 1.5  # between two pieces, over the length of the shorter one
+_MIN_COSINE = np.cos(np.radians(20))  # between the directions of two pieces
+_MAX_PIECES = 300  # of a segment that are compared, the largest first
 
 
 @measure("ends", tables={"ends": {"segment": "segments"}})
@@ -101,15 +101,15 @@ def measure_seams(view: BatchView) -> pa.Table:
 
 
 def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
-    """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds.
+    """The segments, ascending, whose box touches that of another of the same annotation and category, without crowds.
 
-    And the first and last column of the image in which each can touch another.
+    Also returns the first and last column of the image in which each can touch another.
     """
     group, size = _sibling_groups(batch)
     rows = np.flatnonzero(size > 1)
     order = rows[np.argsort(group[rows], kind="stable")]
     count = size[order]
-    crowded = count > _MANY_SIBLINGS
+    crowded = count > _MAX_SIBLINGS_COMPARED
     # Compare every member of a group with every earlier one.
     begins = np.searchsorted(group[order], group[order])
     earlier = np.where(crowded, 0, np.arange(len(order)) - begins)
@@ -129,7 +129,7 @@ def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
 
 
 def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
-    """The group of each segment, of those of its annotation and category, and its size; 0 for crowds and empty ones."""
+    """The group (annotation and category) of each segment, and its size; 0 for crowds and empty segments."""
     offset = batch.runs.offsets(batch.n_segments)
     counts = (np.diff(offset) > 0) & ~batch.segment_is_crowd
     _, category = unique_inverse(batch.segment_category)
@@ -140,7 +140,7 @@ def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
 
 
 class _SeamContacts(msgspec.Struct, frozen=True):
-    """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each."""
+    """The contacts of pairs a < b, and the straight line that fits the pixel edges of each best."""
 
     # a, b: (n,) rows
     a: Ints
@@ -197,7 +197,7 @@ def _seam_ends(windows: SegmentCrops, contact: _SeamContacts, pair: int) -> tupl
 
 
 def _rotate_to_seam(mask: Mask, left: int, top: int, contact: _SeamContacts, pair: int) -> tuple[Floats, Floats]:
-    """The centres of a segment's pixels in pixels along the contact's line from its middle, and across."""
+    """The centres of a segment's pixels, along and across the contact's line from its middle, in pixels."""
     y, x = np.nonzero(mask)
     dx, dy = x + (left + 0.5 - contact.x[pair]), y + (top + 0.5 - contact.y[pair])
     cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
@@ -252,7 +252,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
 
 
 class _Pieces(msgspec.Struct, frozen=True):
-    """The slender pieces of segments: the rectangle that has the piece's middle and moments."""
+    """The slender pieces of segments, as rectangles with the centroid and moments of the piece."""
 
     owner: Ints  # (n,) ascending
     # x, y: (n,) the middle, in pixels from the image's top left corner
@@ -271,7 +271,7 @@ class _Pieces(msgspec.Struct, frozen=True):
     bottom: Ints
 
     def along(self, piece: Ints, other: Ints) -> Floats:
-        """(p,) how far each other one's middle lies ahead, in the direction of the piece it is beside, in pixels."""
+        """(p,) the offset of each other piece's centroid along the direction of `piece`, in pixels."""
         return (self.x[other] - self.x[piece]) * self.dx[piece] + (self.y[other] - self.y[piece]) * self.dy[piece]
 
     @staticmethod
@@ -295,19 +295,19 @@ class _Pieces(msgspec.Struct, frozen=True):
         order = np.lexsort((-area, owner))
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
         slender = (length >= LEAST_SLENDERNESS * breadth)[order]
-        kept = order[slender & (place < _MOST_PIECES)]
+        kept = order[slender & (place < _MAX_PIECES)]
         _, left, upper, wide, high = kernels.extents(label, x, top, bottom, n)
         columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, left, upper, left + wide, upper + high)
         return _Pieces(owner[kept], *(column[kept] for column in columns))
 
 
 def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
-    """Pairs of pieces a and b of one owner that lie in line, and the gap between in pixels."""
+    """Pairs of pieces a and b of one owner that lie in line, and the gap between them in pixels."""
     begins = np.searchsorted(pieces.owner, pieces.owner)
     earlier = np.arange(len(pieces.owner)) - begins
     a, b = expand_ranges(begins, earlier), np.repeat(np.arange(len(pieces.owner)), earlier)
     to_x, to_y = pieces.x[b] - pieces.x[a], pieces.y[b] - pieces.y[a]
-    straight = np.abs(pieces.dx[a] * pieces.dx[b] + pieces.dy[a] * pieces.dy[b]) >= _STRAIGHTEST
+    straight = np.abs(pieces.dx[a] * pieces.dx[b] + pieces.dy[a] * pieces.dy[b]) >= _MIN_COSINE
     # Rounded, since pieces often lie exactly on a limit.
     room = (np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5).round(6)
     for one in (a, b):

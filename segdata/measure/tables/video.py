@@ -1,4 +1,4 @@
-"""Video: how tracks and labels go on from one frame, or slice, to the next; flickering categories; repeated frames."""
+"""Video: continuity of tracks and labels from one frame, or slice, to the next; flickers; repeated frames."""
 
 from functools import partial
 from itertools import chain
@@ -17,7 +17,7 @@ from segdata.measure.sequences import ColumnArrays, DatasetView, FrameSequence, 
 
 _BOX = ("x", "y", "width", "height")
 ShiftedRuns = tuple[Runs, Ints, Ints, Ints]  # for each of n the owner, and how far it is moved across and down
-FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
+FLICKER_BAND = 2  # pixels at the border of a flicker that do not count: outlines tremble
 
 
 @measure_dataset(
@@ -35,7 +35,7 @@ FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: out
     reloads=True,
 )
 def measure_video(view: DatasetView) -> dict[str, list[ColumnArrays]]:
-    """How frames of videos fit to their neighbours."""
+    """The tables that compare frames of videos with their neighbours."""
     segments, taxonomy = view.tables["segments"], view.profile.taxonomy
     left_out = segments["iscrowd"] | np.isin(segments["category_id"], taxonomy.void_ids)
     track = np.where(left_out, -1, track_ids(segments))
@@ -134,9 +134,9 @@ def measure_turns(window: FrameWindow, track: Ints) -> ColumnArrays:
 
 
 def _track_keys(window: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
-    """A number for each track and frame that has it once and with pixels, and the segment (of the batch).
+    """A key for each track and frame with one segment that has pixels, and the segment (of the batch).
 
-    Ascending; the same track in the next frame has the next number.
+    Keys are ascending; the same track in the next frame has the next number.
     """
     some = np.flatnonzero((track >= 0) & (window.place >= 0) & (window.batch.runs.areas(len(track)) > 0))
     code = np.unique(track[some], return_inverse=True)[1]
@@ -146,7 +146,7 @@ def _track_keys(window: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
 
 
 def _segments_at(key: Ints, segment: Ints, wanted: Ints) -> Ints:
-    """The segments of some keys; -1 where there is none."""
+    """The segments of the `wanted` keys; -1 for keys without one."""
     if len(key) == 0:
         return np.full(len(wanted), -1, np.int64)
     place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
@@ -172,7 +172,7 @@ def _centroids(runs: Runs, height: Ints, area: Ints) -> tuple[Floats, Floats]:
 
 
 def _nearest_integers(shift: Floats) -> Ints:
-    """(n,) the nearest whole numbers, halves to the even one; rounding errors in the last digit do not count."""
+    """(n,) the nearest integers, halves rounded to even after rounding errors are removed."""
     return np.rint(np.round(shift, 9)).astype(np.int64)
 
 
@@ -192,7 +192,7 @@ def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
 def _placed_boxes(
     runs: Runs, owner: Ints, across: Ints, down: Ints, height: Ints
 ) -> tuple[tuple[Ints, ...], tuple[Ints, Ints, Ints, NDArray[np.int32]]]:
-    """The moved owners' boxes (left, top, right, bottom), and their runs: x, top, length and which of n."""
+    """The boxes (left, top, right, bottom) of shifted owners, and their runs: x, top, length and position in n."""
     mine = runs.take(owner, int(max(owner.max(initial=-1), runs.owner.max(initial=-1))) + 1)
     x, top = run_columns(mine, height)
     x, top = x + across[mine.owner], top + down[mine.owner]
@@ -210,7 +210,7 @@ def _iou(shared: Ints, a: Ints, b: Ints) -> Floats:
 
 
 def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: list[ShiftedRuns]) -> ColumnArrays:
-    """Area and box of the largest part of each of n segments (`here`) that shares no pixel with the moved ones."""
+    """Area and box of the largest part of each of n segments (`here`) that shares no pixel with the shifted ones."""
     mine = runs.take(here, n_segments)
     x, top = run_columns(mine, height[here])
     part, owner = label_parts(mine, height[here], corners=True)
@@ -288,7 +288,7 @@ def claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
 
 
 def claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
-    """The pixels that both sides claim, as disjoint intervals."""
+    """Disjoint intervals of the pixels that both sides claim."""
     _, _, start, length = a.strips_with(b)
     start, length, _ = kernels.cover(start, start + length)
     return start, start + length
@@ -324,7 +324,7 @@ def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, In
 
 
 def repeated_masks(window: FrameWindow) -> ColumnArrays:
-    """Columns annotation and of (rows): what is drawn on a frame that is not empty is what is on the one before."""
+    """Columns annotation and of (rows): annotations, not empty, that are equal to the one on the frame before."""
     batch, runs = window.batch, window.batch.runs
     category, frames = batch.segment_category, window.own & window.follows
     offset, repeats = runs.offsets(batch.n_segments), []
@@ -343,7 +343,7 @@ def repeated_masks(window: FrameWindow) -> ColumnArrays:
 
 
 def repeated_images(profile: Profile, images: Table) -> ColumnArrays:
-    """Columns image and of (rows): the file of a frame is that of the one before, by its hash or byte by byte."""
+    """Columns image and of (rows): frames whose file equals that of the frame before, by hash or byte by byte."""
     uris, hashes = images["uri"], images["sha256"]
     repeats: list[tuple[int, int]] = []
     for rows in image_successions(profile, images, "video"):
@@ -359,7 +359,7 @@ def repeated_images(profile: Profile, images: Table) -> ColumnArrays:
 
 
 def _same_bytes(one: str | None, other: str | None) -> bool:
-    """Whether two different files on this machine hold the same; False where either cannot be read."""
+    """Whether two files on this machine have the same bytes; False if either cannot be read."""
     if one is None or other is None or one == other or "://" in one or "://" in other:
         return False
     import filecmp  # seldom needed
@@ -400,7 +400,7 @@ def measure_succession(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 def _compare(
     window: FrameWindow, layer: np.ndarray, n_known: int, lag: int, shifts: tuple[int, int], frames: np.ndarray
 ) -> ColumnArrays:
-    """What two annotations share, laid on each other by two shifts, at each of some frames (m,)."""
+    """The rows of `succession` that compare two annotations, shifted onto each other, at some frames (m,)."""
     n_layers = max(n_known, 1)
     line = window.line(n_layers)
     laid = partial(window.side, line, frames=frames, layer=layer, n_layers=n_layers)

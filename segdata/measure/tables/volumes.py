@@ -1,4 +1,4 @@
-"""Volumes: parts and holes of things in three dimensions, from how slices go on in their neighbours."""
+"""Volumes: parts and holes of things in three dimensions, from links between neighbouring slices."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,7 @@ IndexPairs = tuple[Ints, Ints]
     reloads=True,
 )
 def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
-    """Parts and holes in three dimensions; needs the columns of the family `shapes`."""
+    """The tables of parts and holes in three dimensions; needs the columns of the family `shapes`."""
     volumes = view.sequences("volume")
     if not volumes:
         return {}
@@ -55,7 +55,7 @@ class PartNumbers(msgspec.Struct, frozen=True):
 
 
 class SliceLinks(msgspec.Struct, frozen=True):
-    """How parts and holes of successive slices connect, numbered over the whole dataset."""
+    """The links between parts and holes of successive slices, numbered over the whole dataset."""
 
     # faces, touching: pairs of parts of neighbouring slices that share a face, and a corner at least
     faces: IndexPairs
@@ -66,7 +66,7 @@ class SliceLinks(msgspec.Struct, frozen=True):
 
 
 def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
-    """How the parts and holes of a window connect; a thing has one category and track in one volume."""
+    """Link the parts and holes of a window; a thing has one category and track in one volume."""
     category = window.batch.segment_category
     things = np.stack([category, numbers.track[window.row]])
     layer = np.unique(things, axis=1, return_inverse=True)[1].astype(np.int64)
@@ -111,13 +111,13 @@ class _SliceParts(msgspec.Struct, frozen=True):
         return int(self.layer.max(initial=0)) + 1
 
     def side(self, shift: int, frames: Flags) -> SweepRuns:
-        """The parts laid `shift` slices further, those of one thing over those of the same."""
+        """The parts moved `shift` slices further on the number line, so that parts of one thing lie on each other."""
         line, place = self.window.line(self.n_layers), self.window.place[self.segment]
         return self.window.side(line, shift, frames, self.layer, self.n_layers, self.runs, place)
 
 
 def _widen(side: SweepRuns, line: NumberLine) -> list[SweepRuns]:
-    """The runs extended by one pixel in each direction, as three sets to compare one after the other."""
+    """The runs extended by one pixel in each direction, as three sets to compare in turn."""
     room = line.height[line.frame_of(side.start)] + 1
     return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
 
@@ -133,10 +133,10 @@ def _numbered_pairs(number: Ints, pairs: IndexPairs) -> IndexPairs:
 
 
 def _holes(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[IndexPairs, Ints]:
-    """The pairs of holes that belong together, and the holes that reach out of their thing.
+    """The pairs of holes that belong together, and the holes that are open to the outside of their thing.
 
-    What surrounds a hole is wholly within it where each pixel of the slices before and after that touches it, by a
-    corner at least, is the thing's or another hole of it.
+    A hole is closed if each pixel of the slices before and after that touches it, by a corner at least, belongs to the
+    thing or to another of its holes.
     """
     batch, n_layers = window.batch, int(layer.max(initial=0)) + 1
     height = batch.segment_size[0]
@@ -179,7 +179,7 @@ def _hole_runs(strips: HoleStrips, height: Ints, numbers: PartNumbers, window: F
 
 
 def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
-    """The table `skips`: parts of one thing over each other in two slices, neither of which goes on in the one between.
+    """The table `skips`: overlapping parts of one thing in two slices, without a part in the slice between.
 
     before, after (segment rows), annotation (row, of the slice between), shared: the pixels that they share; smaller:
     those of the smaller one; the box of what they share.
@@ -265,7 +265,7 @@ def measure_cavities(
 
 
 def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:
-    """(n_segments,) the number of the thing that a segment shows a slice of; -1 where it is in no volume."""
+    """(n_segments,) the number of the thing of which a segment is a slice; -1 outside volumes."""
     volume_of = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
     for number, volume in enumerate(volumes):
         inside = volume.annotation[volume.annotation < len(volume_of)]
@@ -278,7 +278,7 @@ def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:
 
 
 def _components(n: int, rows: Ints, pairs: list[IndexPairs]) -> Ints:
-    """(n_rows,) the component of each of some of n nodes that pairs connect, numbered from 0."""
+    """(n_rows,) the connected component of some of n nodes in the graph of `pairs`, numbered from 0."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
