@@ -1,1 +1,1 @@
-"""Findings and datasets, shown to people and programs."""
+"""Reports: findings, datasets and results as text, JSON, CSV, HTML and pictures."""

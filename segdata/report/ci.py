@@ -101,7 +101,7 @@ def to_sarif(validation: Validation, rules: Sequence[Rule], site: DatasetFiles) 
 def fingerprints(finding: Finding) -> dict[str, str]:
     """The fingerprints of a finding by version, each of 32 hexadecimal digits; renumbered ids change none.
 
-    Of a finding without a box, the first version changes with the words of its message, the second does not.
+    For a finding without a box, the first version depends on the words of its message, the second does not.
     """
     keys = {"segdata/v1": finding_key(finding), "segdata/v2": finding_identity(finding)}
     return {

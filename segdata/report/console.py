@@ -7,14 +7,14 @@ import msgspec
 
 from segdata.core.safe_text import escape_controls
 
-_LEAST = 8  # columns that names in a table keep
+_MIN_NAME_WIDTH = 8  # columns of names in a table
 _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
 
 
 class Console(msgspec.Struct, frozen=True):
-    """Layout of a text report: lines of at most `width` columns, with terminal colours if `colour`.
+    """The layout of a text report: lines of at most `width` columns, with terminal colours if `colour`.
 
-    A report without next steps is wanted if `quiet`.
+    With `quiet`, the report has no next steps.
     """
 
     width: int = 80
@@ -33,21 +33,21 @@ class Console(msgspec.Struct, frozen=True):
     def wrap(
         self, text: str | Sequence[str], indent: str = "", hanging: str | None = None, style: str | None = None
     ) -> list[str]:
-        """The text in lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
+        """Wrap text to lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
 
-        Words of a sequence are never broken at their spaces.
+        If `text` is a sequence, its items are never broken at their spaces.
         """
         later = indent if hanging is None else hanging
         lines = fold(text, self.width - display_width(indent), self.width - display_width(later))
         return [(later if number else indent) + self.paint(line, style) for number, line in enumerate(lines)]
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-        """Rows under bold heads, in lines that fit; see `table`."""
+        """A table with bold heads, in lines that fit; see `table`."""
         head, *lines = table(heads, rows, left=left, width=self.width)
         return [self.paint(head, "bold"), *lines]
 
     def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
-        """Pieces of text, each in its style, in lines that fit; later lines begin with `hanging`."""
+        """Wrap pieces of text, each in its style, to lines that fit; later lines begin with `hanging`."""
         words = [(word, style) for text, style in styled for word in _printable(text).split()]
         lines, taken = [""], 0
         for word, style in words:
@@ -75,7 +75,7 @@ def display_width(text: str) -> int:
 
 
 def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
-    """A text, or words, in lines of `first` and then `later` columns; longer words are cut.
+    """Wrap a text, or words, to lines of `first` and then `later` columns; longer words are cut.
 
     >>> fold("one part of 6 px", 8, 5)
     ['one part', 'of 6', 'px']
@@ -98,7 +98,7 @@ def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
 
 
 def shorten(text: str, room: int) -> str:
-    """A text in at most `room` columns; a longer one loses its middle, since paths differ at their ends.
+    """Shorten a text to at most `room` columns by cutting its middle, since paths differ at their ends.
 
     >>> shorten("train/scene_000123_left_image.png", 21)
     'train/scen…_image.png'
@@ -113,9 +113,9 @@ def shorten(text: str, room: int) -> str:
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,), width: int | None = None
 ) -> list[str]:
-    """Rows under their heads, two spaces apart; the columns `left` hold names, aligned left, the others figures.
+    """Lay out a table with columns two spaces apart: names (the columns `left`) are aligned left, figures right.
 
-    If the lines would be longer than `width`, names and heads lose their middles, but no more than they must.
+    If lines would be longer than `width`, names and heads are shortened in their middles, as little as possible.
 
     >>> table(("image", "IoU"), [("train/scene_000123_left_image.png", "0.50")], width=27)
     ['image                   IoU', 'train/scen…_image.png  0.50']
@@ -136,14 +136,17 @@ def table(
 
 
 def _fit(printed: Sequence[Sequence[str]], left: Sequence[int], width: int) -> list[list[str]]:
-    """Heads and rows whose names and heads have the most columns, one number for all, that a line of `width` takes."""
+    """Shorten names and heads to the largest common width with which lines have at most `width` columns."""
     needed = [
         0 if column in left else max(map(display_width, cells), default=0)
         for column, cells in enumerate(zip(*printed[1:], strict=True))
     ] or [0] * len(printed[0])
     longest = [max(map(display_width, cells)) for cells in zip(*printed, strict=True)]
     room = max(longest, default=0)
-    while room > _LEAST and sum(max(n, min(m, room)) + 2 for n, m in zip(needed, longest, strict=True)) - 2 > width:
+    while (
+        room > _MIN_NAME_WIDTH
+        and sum(max(n, min(m, room)) + 2 for n, m in zip(needed, longest, strict=True)) - 2 > width
+    ):
         room -= 1
     heads = [shorten(head, max(room, n)) for head, n in zip(printed[0], needed, strict=True)]
     return [

@@ -1,4 +1,4 @@
-"""Dataset report: everything that is known of a dataset's quality, and the conclusions, as text, JSON and HTML.
+"""Dataset report: the results of all commands on a dataset's quality, and the conclusions, as text, JSON and HTML.
 
 `schemas/report.schema.json` is made from these types.
 """
@@ -31,14 +31,14 @@ from segdata.review.decision_log import FLAG_CODES, ReviewProgress, RuleProgress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
 PointSeverity = Severity | Literal["good"]
-_RARE_SHARE = 0.01  # share of all pixels: a category below it is rare
+_RARE_SHARE = 0.01  # of all labelled pixels, below which a category is rare
 _MIN_DECISIONS = 10  # decisions that the precision of a rule needs
 _LOW_PRECISION = 0.5  # precision of a doubtful rule
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The quality of a dataset; None: not examined."""
+    """The results of all commands on a dataset; None: the command did not run."""
 
     validation: Validation  # findings of the rules
     summary: Summary  # content of the dataset
@@ -220,7 +220,7 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True, rename=_HOURS | _OF_COS
 
 
 class DatasetReportJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about the quality of a dataset, in words; the reports of the commands have all figures."""
+    """The quality of a dataset in words; the reports of the commands have all figures."""
 
     version: Literal[1]
     dataset: str
@@ -269,7 +269,7 @@ def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Co
     return "\n".join([*lines, *console.next_block([f"  {command}"])]) + "\n"
 
 
-_MOST = 40  # suspected labels and images that are listed
+_MAX_LISTED = 40  # suspected labels, and images
 _OF_PAIRS = ("iou", "dice", "kappa", "pq", "boundary_iou")
 TITLES: dict[Part, str] = {
     "validation": "Validation",
@@ -292,8 +292,8 @@ _FIRST: dict[Part, str] = {"review": "browse"}  # where nothing is there to repo
 def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    `typed`: DATA and the options, as one would type them behind a command. What Unicode cannot encode stays in the text
-    as it is: write it with `backslashreplace`.
+    `typed`: DATA and the options, as typed after a command. The text may contain characters that Unicode cannot encode:
+    write it with `backslashreplace`.
     """
     available = _parts(report)
     pairs = () if report.agreement is None else report.agreement.pairs
@@ -316,8 +316,8 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
         score_names=[SCORE_NAMES[name] for name in _OF_PAIRS],
         pairs=[(pair, [score_with_interval(name, pair.scores[name]) for name in _OF_PAIRS]) for pair in pairs],
         noise=report.flag,
-        suspects=[row.finding() for row in flagged[:_MOST]],
-        n_more=max(len(flagged) - _MOST, 0),
+        suspects=[row.finding() for row in flagged[:_MAX_LISTED]],
+        n_more=max(len(flagged) - _MAX_LISTED, 0),
         reviewed=[] if report.progress is None else [(rule, _precision_text(rule)) for rule in report.progress.rules],
         reviewers=() if report.progress is None else report.progress.reviewers,
         costs=[] if report.costs is None else _costs(report.costs),

@@ -139,7 +139,7 @@ _RENAMED = {
 
 
 class DiffSummary(msgspec.Struct, frozen=True, kw_only=True, rename=_RENAMED):
-    """How much was compared, and what differs, whatever is listed.
+    """The counts of compared items and of differences, independent of how many are listed.
 
     `images` counts pairs, `paired_by` says how images were paired. `kept` segments of A have the same image, category
     and pixels in B; `unchanged` ones are equal in everything except ids and polygon vertices. `by_kind` counts
@@ -155,7 +155,7 @@ class DiffSummary(msgspec.Struct, frozen=True, kw_only=True, rename=_RENAMED):
 
 
 class CategoryMove(msgspec.Struct, frozen=True):
-    """Pixels by their category in A and in B; null: unlabelled."""
+    """The number of pixels by their category in A and in B; null: unlabelled."""
 
     a: str | None
     b: str | None
@@ -238,9 +238,9 @@ def taxonomy_diff_text(
 
 
 class TaxonomyDiffReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a taxonomy, and where the labels of each old category belong.
+    """The changes of a taxonomy, and the new category of each old one.
 
-    `migration`: old name -> new name; null: it is gone; several names: a person must choose.
+    `migration`: old name -> new name; null: the category was removed; several names: a person must choose.
     """
 
     version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""Datasets that were written: what was lost, and the certificate that records it; splits, samples and revisions."""
+"""Reports on written datasets: losses and their certificate, splits, samples and revisions."""
 
 import json
 import math
@@ -28,19 +28,19 @@ FIRST = 5  # differences shown
 
 
 class RasterRuleDifference(Protocol):
-    """How much two raster rules for polygons differ; see `segdata.formats.shapes.polygons`."""
+    """The differences between two raster rules for polygons; see `segdata.formats.shapes.polygons`."""
 
     @property
     def drawn(self) -> int:
-        """Segments with polygons."""
+        """The number of segments with polygons."""
 
     @property
     def differing(self) -> int:
-        """Segments that have other pixels by the other rule."""
+        """The number of segments that have other pixels by the other rule."""
 
     @property
     def pixels(self) -> int:
-        """Pixels that these segments gain or lose."""
+        """The number of pixels that these segments gain or lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,10 @@ def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
 
 
 def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: Console) -> str:
-    """What was written and verified, and which defects the source has; `typed` is the source with its options."""
+    """The report of a conversion: the target, its verification, and defects of the source.
+
+    `typed` is the source with its options, as typed.
+    """
     read = f"{count_noun(outcome.n_images, 'image')}, {count_noun(outcome.n_segments, 'segment')}"
     lines = [f"{console.paint('written', 'good')} {outcome.target} ({outcome.format}), from {read}"]
     if outcome.certificate is not None and outcome.losses:
@@ -120,7 +123,7 @@ def _verification_lines(
 
 
 def command_with_images(target: Path, images: Path, console: Console) -> list[str]:
-    """A command that reads the written file with the images of a folder that it does not name."""
+    """The command that reads the written file with images of a folder that the file does not name."""
     words = ["segdata", "validate", shell_word(target), f"--images {shell_word(images)}"]
     return list(command_lines(words, console))
 
@@ -143,7 +146,7 @@ _HABITUAL: frozenset[LossKind] = frozenset({"segment-id", "rings", "track-id", "
 def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator[str]:
     """Losses by defects of the source, by the taxonomy map, and by the target format, each under a heading.
 
-    What matters most comes first; what nearly every conversion loses, such as ids and points of polygons, is one line.
+    The most important losses come first; usual losses, such as ids and points of polygons, are in one line.
     """
     unread = [loss for loss in losses if loss.kind == "unreadable"]
     mapped = [loss for loss in losses if loss.kind == "mapped"]
@@ -184,7 +187,7 @@ class DataLocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LossCertificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conversion could not carry over; an empty list: nothing was lost.
+    """The losses of a conversion; an empty list: nothing was lost.
 
     `source` is an absolute path or a URI, `target` the name of the file or folder that was written. `images` and
     `segments` count what was read. `defects` counts the defects of the source by code.
@@ -270,7 +273,7 @@ def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
 
 
 class SplitPart(msgspec.Struct, frozen=True):
-    """A part of a division; `wanted` is the share of the images that it was to get."""
+    """A part of a split; `wanted` is its intended share of the images."""
 
     name: str
     images: Count
@@ -291,10 +294,10 @@ class SplitCategory(msgspec.Struct, frozen=True):
 
 
 class SplitReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A division of a dataset, with all categories.
+    """The split of a dataset, with all categories.
 
-    `groups` counts what was not to be separated, `pairs_alike` pairs of near-duplicates. `missing` has the categories
-    that a part lacks; `revision` and `lists` are what was written.
+    `groups` counts groups of images that stay together, `pairs_alike` pairs of near-duplicates. `missing` lists the
+    categories that a part lacks; `revision` and `lists` name what was written.
     """
 
     version: Literal[1] = 1
@@ -380,7 +383,7 @@ class SampledStratum(msgspec.Struct, frozen=True):
 
 
 class SampleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The images that were drawn `of` so many; `wanted` segments of each category, 0 for a pilot.
+    """The images of a sample, drawn `of` all images, with `wanted` segments of each category, 0 for a pilot.
 
     `target` is the dataset that was written; it is left out if none was.
     """
@@ -446,7 +449,7 @@ def history_json(revisions: Sequence[RevisionInfo]) -> str:
 
 
 def format_bytes(size: int) -> str:
-    """A size in bytes, in words.
+    """Format a size in bytes with a unit.
 
     >>> format_bytes(999), format_bytes(1_234_567)
     ('999 B', '1.2 MB')

@@ -1,4 +1,4 @@
-"""Encoding: numbers, lists and rows of all reports, written the same way as JSON and CSV."""
+"""Encoding: the common form of numbers, lists and rows in JSON and CSV reports."""
 
 import csv
 import io
@@ -14,12 +14,12 @@ from segdata.core.safe_text import csv_cell
 
 
 def round_number(value: float) -> float | None:
-    """A number to six significant digits, so that results do not depend on the machine; NaN is None."""
+    """Round a number to six significant digits, so that results do not depend on the machine; NaN is None."""
     return round_finite(value) if math.isfinite(value) else None
 
 
 def round_finite(value: float) -> float:
-    """A finite number to six significant digits."""
+    """Round a finite number to six significant digits."""
     return float(f"{value:.6g}") + 0.0  # no negative zero
 
 
@@ -74,12 +74,12 @@ def _clean(value: Any, rounded: bool) -> Any:  # Any: JSON
 
 
 def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under their heads as CSV; None is an empty cell, and no cell is a formula."""
+    """Heads and rows as CSV; None is an empty cell, and no cell is a formula."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([map(csv_cell, row) for row in (heads, *rows)])
     return text.getvalue()
 
 
 def csv_number(value: float) -> str:
-    """A number as a cell: six digits that count; empty if it is not finite."""
+    """A number as a cell, with six significant digits; empty if it is not finite."""
     return f"{value + 0.0:.6g}" if math.isfinite(value) else ""

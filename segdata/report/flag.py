@@ -1,4 +1,4 @@
-"""Flag: the labels to review, the worst first, how reliable that is, and how many labels are wrong in all."""
+"""Flag: the labels to review, worst first, the reliability of the ranking, and an estimate of all wrong labels."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from segdata.review.decision_log import RIGHT_VERDICTS, review_states
 
 
 class FlagReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The labels that are probably wrong, the most probable errors first, and `flag`, how reliable that is."""
+    """The labels that are probably wrong, the most probable errors first; `flag` has the reliability of the ranking."""
 
     version: Literal[1]
     dataset: str
@@ -50,9 +50,9 @@ def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
     return findings_json(flagged.validation, max_findings, {"flag": msgspec.to_builtins(flagged.summary)})
 
 
-_IMAGES = 5  # of the worst that are named
+_MAX_IMAGES_NAMED = 5  # the worst ones
 _BUDGETS = ("0.01", "0.05", "0.1")
-_ENDLESS = 1_000_000  # columns: nothing is broken
+_UNLIMITED_WIDTH = 1_000_000  # columns, so that no line is broken
 
 
 def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> str:
@@ -74,10 +74,10 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> st
 
 
 def flag_statements(flagged: FlagResult) -> list[str]:
-    """What the text report says about the labels as a whole, a line each, for other forms of the report."""
-    endless = Console(width=_ENDLESS)
+    """The statements of the text report about the labels as a whole, a line each, for other reports."""
+    endless = Console(width=_UNLIMITED_WIDTH)
     shared = [f"{cause.image} ({_extent(flagged, cause)})" for cause in flagged.causes]
-    causes = [f"{_ONE_CAUSE}: {list_names(shared, _IMAGES)}"] if shared else []
+    causes = [f"{_ONE_CAUSE}: {list_names(shared, _MAX_IMAGES_NAMED)}"] if shared else []
     return [*flagged.notes, *_amount(flagged, endless), *causes, *_weak(flagged, endless, "")]
 
 
@@ -114,7 +114,7 @@ def _judge(flagged: FlagResult) -> str:
 
 
 def _remedies(plan: TrainingPlan | None) -> str:
-    """What gives a better model than the one that this plan trained, or than the given predictions."""
+    """Advice on how to get a better model than the one of this plan, or than the given predictions."""
     better = "give --predictions of a better model"
     if plan is None:
         return better
@@ -154,7 +154,7 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         decided = f"{count_noun(flagged.validation.decided, 'finding')} that reviewers have decided"
         yield from console.wrap(f"not listed: {decided} (--include-reviewed lists them)", style="dim")
     if flagged.annotate_next:
-        first = [shorten(name, 44) for name in flagged.annotate_next[:_IMAGES]]
+        first = [shorten(name, 44) for name in flagged.annotate_next[:_MAX_IMAGES_NAMED]]
         rest = len(flagged.annotate_next) - len(first)
         more = f" and {rest:,} more, all in --format json" if rest else ""
         yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
@@ -164,7 +164,7 @@ _ONE_CAUSE = "one cause each: look at the image first"
 
 
 def _causes(flagged: FlagResult, console: Console) -> list[str]:
-    """A line for each cause that several findings share."""
+    """Lines with the causes that several findings share."""
     if not flagged.causes:
         return []
     rows = []
@@ -177,7 +177,7 @@ def _causes(flagged: FlagResult, console: Console) -> list[str]:
 
 
 def _extent(flagged: FlagResult, cause: CommonCause) -> str:
-    """How many labels or regions of its image a cause concerns."""
+    """The number of labels or regions that a cause concerns, in words."""
     findings = [flagged.validation.findings[place] for place in cause.findings]
     n = sum(finding.image not in (*cause.copies, *cause.others) for finding in findings)
     if findings[0].segments:
@@ -223,7 +223,7 @@ def _weak(flagged: FlagResult, console: Console, indent: str) -> list[str]:
 
 
 def _missed_limit(trust: CategoryTrust) -> str:
-    """The figure that is too small, rounded down, so that it does not look as if it were enough."""
+    """The figure of a category that is too small, rounded down so that it stays below the limit."""
     name, value = ("AUROC", trust.auroc) if trust.iou is not None and trust.iou >= MIN_IOU else ("IoU", trust.iou)
     return f"{name} {_number(None if value is None else math.floor(100 * value) / 100)}"
 
@@ -236,7 +236,7 @@ def _worst_images(flagged: FlagResult, console: Console) -> list[str]:
     unknown = frozenset(flagged.unknown_images)
     rows = [
         [shorten(image, 44), f"{score:.2f}", "not known" if image in unknown else str(count.get(image, 0))]
-        for image, score in list(flagged.looks.lines("image", "score"))[:_IMAGES]
+        for image, score in list(flagged.looks.lines("image", "score"))[:_MAX_IMAGES_NAMED]
     ]
     if len(flagged.looks) < 2 or all(trust.reason is not None for trust in flagged.trust):
         return []
@@ -281,12 +281,12 @@ def _next(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterat
     yield from next_steps(steps, console)
 
 
-_VAGUE = 0.5  # an interval that is wider tells no rate
+_VAGUE_WIDTH = 0.5  # of an interval of a rate: a wider one is not reported
 
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
-    """How many labels are wrong in all, by the review."""
+    """The estimated number of all wrong labels, from the review."""
 
     every: ErrorEstimate  # of all candidates, labels and regions
     labels: ErrorEstimate  # wrong ones among what is annotated
@@ -300,12 +300,12 @@ class LabelErrors:
 
     @property
     def is_vague(self) -> bool:
-        """Whether next to nothing is known."""
+        """Whether the interval is too wide to be useful."""
         return _is_vague(self.every)
 
 
 class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of labels, or of regions, are wrong, and the ends of the 95 % interval; `of` is null where not known."""
+    """The number of wrong labels, or regions, with the ends of its 95 % interval; `of` is null if unknown."""
 
     value: float | None
     low: float
@@ -314,7 +314,7 @@ class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many candidates are wrong, by the review, and the ends of the 95 % interval; null where nothing tells.
+    """The estimated number of wrong candidates, with the ends of its 95 % interval; null if unknown.
 
     Candidates are `labels`, and `regions` in which the model sees something and nothing is annotated.
     """
@@ -328,7 +328,7 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def of_errors(result: LabelErrors) -> "ErrorRow":
-        """The row of known errors."""
+        """The row of an estimate."""
         every, parts = result.every, []
         for estimate in (result.labels, result.regions):
             parts.append(
@@ -340,10 +340,10 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErrors | None:
-    """How many labels are wrong, those included that were not chosen, with a 95 % interval.
+    """Estimate the number of wrong labels, flagged or not, with a 95 % interval.
 
-    None where the report has no sample of labels (it was made without a budget, or of whole images), leaves findings
-    out, or nobody has decided on any of them. A verdict counts though the label was changed by it since.
+    None if the report has no random sample of labels (it was made without a budget, or of whole images), omits
+    findings, or no finding is decided. A verdict also counts if the label has been changed by it since.
     """
     sample = report.flag.sample
     if sample is None or sample.images is not None or len(sample.findings) != len(sample.stratum):
@@ -369,7 +369,7 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
 
 
 def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
-    """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
+    """The estimates from verdicts `wrong` (v,) on the items at `place` (v,) of the sample."""
     chosen = ReviewSample(np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
     every = estimate_errors(chosen, place, wrong)
     parts = []
@@ -398,9 +398,9 @@ def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: I
 
 
 def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:
-    """How many of the undecided things of the random sample are to be decided until the estimate says something.
+    """The number of undecided items of the random sample that must be decided for a useful estimate.
 
-    Half of them are taken to be wrong, which is the worst case for an interval. All of them where they are not enough.
+    Assumes that half of them are wrong, the worst case for an interval. All of them if they are not enough.
     """
     for n in range(1, len(open_)):
         supposed = np.append(wrong, np.arange(n) % 2 == 0)
@@ -411,11 +411,11 @@ def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: In
 
 def _is_vague(estimate: ErrorEstimate) -> bool:
     rate, low, high = estimate.rate
-    return bool(np.isnan(rate) or high - low > _VAGUE)
+    return bool(np.isnan(rate) or high - low > _VAGUE_WIDTH)
 
 
 def _among(chosen: ReviewSample, in_part: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
-    """How many of some things only are wrong: the others count as right, and not at all where they were no lot."""
+    """Restrict a sample to a part: items outside it count as right, and items that were not sampled do not count."""
     kept = in_part | (chosen.stratum >= 0)
     number, judged = np.cumsum(kept) - 1, kept[place]
     some = ReviewSample(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
@@ -444,11 +444,11 @@ def errors_in_words(result: LabelErrors) -> str:
 
 
 def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
-    """How many of some things; nothing where there are none, and no value where it says next to nothing."""
+    """An estimated share in words; empty if there are no items, and without a value if the interval is too wide."""
     if not result.of:
         return ""
     rate, low, high = result.rate
     things = f"{count_noun(result.of, thing)}{more and f' {more}'}"
-    if high - low > _VAGUE:
+    if high - low > _VAGUE_WIDTH:
         return f"from {low:.1%} to {high:.1%} of {things} are {what}"
     return f"about {rate:.1%} of {things} are {what} ({low:.1%} to {high:.1%})"

@@ -75,7 +75,7 @@ def _channel_lines(groups: Sequence[ChannelStatistics], unread: int, console: Co
         yield from console.wrap(f"{count_noun(unread, 'image')} without a readable file", style="dim")
 
 
-_CELL = 10  # width of a share in columns
+_CELL_WIDTH = 10  # columns of a share
 _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
 
 
@@ -120,7 +120,7 @@ def dataset_facts(summary: Summary) -> dict[str, str]:
 
 
 def _raster_rule_lines(summary: Summary, console: Console) -> Iterator[str]:
-    """Polygons that have other pixels by the raster rules of other tools."""
+    """Lines about polygons that have other pixels by the raster rules of other tools."""
     rows = [
         [rule, f"{differing:,}", f"{n_drawn:,}", f"{pixels:,}"]
         for rule, (n_drawn, differing, pixels) in summary.raster_rules.items()
@@ -139,7 +139,7 @@ class PolicyInfo(msgspec.Struct, frozen=True):
 
 
 class CategoryInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A category: what it has, weights for a loss, and quantiles of its segments' areas in pixels."""
+    """A category: its counts, weights for a loss, and quantiles of its segments' areas in pixels."""
 
     id: int
     name: str
@@ -192,9 +192,9 @@ class RasterRuleInfo(msgspec.Struct, frozen=True):
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of a dataset; undefined numbers are null.
 
-    `facts` are for people: other facts may come. `by` and `strata`, `channels` and `unread_images`, `shapes` (a row for
-    each category: its name, the number of objects, quartiles of sizes) and `raster_rules` are there if they are asked
-    for.
+    `facts` are for people, and later versions may add some. `by` and `strata`, `channels` and `unread_images`, `shapes`
+    (a row for each category: its name, the number of objects, quartiles of sizes) and `raster_rules` are present on
+    request.
     """
 
     version: Literal[1] = 1
@@ -273,12 +273,12 @@ def _strata_lines(summary: Summary, console: Console) -> Iterator[str]:
     shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
     names = [name for name in summary.categories["name"] if name in shares.index]
     largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
-    shown = [name for name in largest if name in shares.columns][: max((console.width - 22) // (_CELL + 2), 1)]
+    shown = [name for name in largest if name in shares.columns][: max((console.width - 22) // (_CELL_WIDTH + 2), 1)]
     cells = [
         [shorten(name, 20), *("-" if math.isnan(stratum) else f"{stratum:.2%}" for stratum in shares.loc[name, shown])]
         for name in names
     ]
-    head, *lines = table(("share of the pixels", *(shorten(stratum, _CELL) for stratum in shown)), cells)
+    head, *lines = table(("share of the pixels", *(shorten(stratum, _CELL_WIDTH) for stratum in shown)), cells)
     yield ""
     yield console.paint(head, "bold")
     yield from lines
@@ -320,7 +320,7 @@ def _origin(profile: Profile) -> str:
 
 
 def short_number(value: float) -> str:
-    """A number in few characters."""
+    """Format a number in few characters."""
     if math.isnan(value):
         return "-"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
@@ -338,14 +338,14 @@ def _finite_or_none(value: object) -> object:
     return None if isinstance(plain, float) and math.isnan(plain) else plain
 
 
-_MOST_STRATA = 24  # side by side; all are in csv and json
-_FAR = 3.0  # doublings of a share at which its shade is full
+_MAX_STRATA = 24  # side by side; all are in csv and json
+_FULL_SHADE_DOUBLINGS = 3.0  # of a share, at which its shade is full
 Row = Mapping[Any, Any]  # Any: a row of pandas
 
 
 @dataclass(frozen=True, slots=True)
 class AreaRange:
-    """The areas of a category's segments: least, middle and largest in words, and five quantiles on the axis in %."""
+    """The areas of a category's segments: minimum, median and maximum in words, and five quantiles in % of the axis."""
 
     least: str
     middle: str
@@ -366,7 +366,7 @@ class AreaRange:
 
 @dataclass(frozen=True, slots=True)
 class CategoryLine:
-    """A category: how much of it there is; `bar` is its share of the largest share in %."""
+    """A line of a category; `bar` is its share in % of the largest share."""
 
     name: str
     id: int
@@ -381,7 +381,7 @@ class CategoryLine:
 
 @dataclass(frozen=True, slots=True)
 class ShareCell:
-    """A category's share of a stratum's pixels; `far` from 0 to 100: how unlike its share of the whole."""
+    """A category's share of a stratum's pixels; `far` from 0 to 100 is its difference from the share in the dataset."""
 
     share: str
     far: int
@@ -393,7 +393,7 @@ class StrataTable:
     """The strata: (name, images, annotations, segments, effective number of categories), and a table of shares.
 
     `heads` are the strata of the table, the largest first; `rows` are categories with a cell for each; `left_out` is
-    how many strata the table lacks.
+    the number of strata that the table omits.
     """
 
     by: str
@@ -406,7 +406,7 @@ class StrataTable:
 def info_html(summary: Summary) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    What Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
+    The text may contain characters that Unicode cannot encode: write it with `backslashreplace`.
     """
     return template("info.html").render(
         dataset=summary.dataset,
@@ -444,7 +444,7 @@ def category_lines(summary: Summary) -> list[CategoryLine]:
 
 
 def _log_area(area: float) -> float:
-    """The logarithm of an area; of an empty one as of a pixel."""
+    """The logarithm of an area; an area of 0 counts as one pixel."""
     return math.log(max(area, 1))
 
 
@@ -463,7 +463,7 @@ def _strata_table(summary: Summary, by: str) -> StrataTable:
     pixels = summary.strata.groupby("name")["pixels"].sum()
     whole: Row = (pixels / max(int(pixels.sum()), 1)).to_dict()
     largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
-    heads = [name for name in largest if name in shares.columns][:_MOST_STRATA]
+    heads = [name for name in largest if name in shares.columns][:_MAX_STRATA]
     share = shares.to_dict("index")
     names = [name for name in summary.categories["name"] if name in share]
     rows = [(name, [_cell(share[name][head], whole[name]) for head in heads]) for name in names]
@@ -471,8 +471,8 @@ def _strata_table(summary: Summary, by: str) -> StrataTable:
 
 
 def _cell(share: float, whole: float) -> ShareCell | None:
-    """The share of a category in a stratum beside its share of the whole; None where the stratum has none of it."""
+    """The cell of a category in a stratum, from its shares there and in the dataset; None if it does not occur."""
     if math.isnan(share):
         return None
     doublings = math.log2(share / whole) if share > 0 and whole > 0 else 0.0
-    return ShareCell(f"{share:.2%}", round(100 * min(abs(doublings) / _FAR, 1)), doublings > 0)
+    return ShareCell(f"{share:.2%}", round(100 * min(abs(doublings) / _FULL_SHADE_DOUBLINGS, 1)), doublings > 0)

@@ -1,4 +1,4 @@
-"""Pilot: what the campaign will hold, and whether to begin, as text and JSON.
+"""Pilot: the projection of a campaign, and whether to begin it, as text and JSON.
 
 `schemas/pilot.schema.json` is made from these types.
 """
@@ -45,7 +45,7 @@ assert set(_HEADINGS) == set(get_args(ReasonKind))
 
 
 def pilot_text(result: PilotResult, console: Console) -> str:
-    """What the campaign will hold, a line per category, and last the verdict with its reasons."""
+    """The projection of the campaign, a line per category, and last the verdict with its reasons."""
     lines = [
         console.paint(f"segdata pilot {shorten(result.dataset, console.width - 14)}", "bold"),
         *_whole(result, console),
@@ -81,12 +81,12 @@ def _whole(result: PilotResult, console: Console) -> Iterator[str]:
 def _work(outlook: Outlook) -> str:
     hours = outlook.hours
     if hours is None:
-        return f"{outlook.timed_by}: --minutes-per-image or --minutes-per-segment tells"
+        return f"{outlook.timed_by}: give --minutes-per-image or --minutes-per-segment"
     return f"{_range_text(hours)} hours with one annotation an image, by {outlook.timed_by}"
 
 
 def _range_text(result: ProjectedRange) -> str:
-    """A range of hours or money; one number where that is known."""
+    """Format a range of hours or money; one number if both ends are equal."""
     digits = 1 if result.low < 10 else 0
     low, high = f"{result.low:,.{digits}f}", f"{result.high:,.{digits}f}"
     return low if low == high else f"{low} to {high}"
@@ -170,7 +170,7 @@ def _verdict(result: PilotResult, console: Console) -> Iterator[str]:
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename={"campaign": "images", "n_images": "totals_for"}):
-    """What was said of the campaign. `images` null: nothing; then totals are for `totals_for` images all the same."""
+    """The plan of the campaign; `images` is null if the user gave none, and totals are then for `totals_for` images."""
 
     campaign: int | None
     n_images: Count
@@ -179,14 +179,14 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename={"campaign": "i
 
 
 class PilotSize(msgspec.Struct, frozen=True, kw_only=True, rename={"n_images": "images", "n_units": "units"}):
-    """The pilot: its annotated images, and how many sequences, groups and single images they come from."""
+    """The size of the pilot: annotated images, and the sequences, groups and single images that they come from."""
 
     n_images: Count
     n_units: Count
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, rename={"segments": "instances"}):
-    """The campaign as a whole; `void` and `unlabelled` are shares of the pixels, `timed_by` is what hours come from."""
+    """Totals of the campaign; `void` and `unlabelled` are shares of the pixels, `timed_by` is the source of hours."""
 
     segments: ProjectedRange
     void: ProjectedRange
@@ -197,7 +197,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, rename={"segments": "ins
 
 
 class PilotReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a taxonomy is ready for a full campaign, and what that will hold."""
+    """The readiness of a taxonomy for a full campaign, and the projection of the campaign."""
 
     version: Literal[1] = 1
     dataset: str

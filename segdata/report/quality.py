@@ -1,4 +1,4 @@
-"""Work compared with a reference: models, deliveries, what a review changed, and annotators beside their consensus."""
+"""Reports on work against a reference: models, deliveries, rework, and annotators against a consensus."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,20 +26,22 @@ from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import reading_defects
 
-_LEFT_OUT = 5  # remarks of a text report
+_MAX_REMARKS = 5  # of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 
 
 def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
-    """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
+    """The report of each model: figures with intervals, COCO's twelve numbers, and categories, worst first."""
     lines = [console.paint("segdata evaluate", "bold")]
     for model in result:
         lines += ["", console.paint(f"  {model.model}: {count_noun(model.images, 'image')}", "bold")]
         lines += [
-            line for reason in model.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {reason}", "  ", "    ")
+            line
+            for reason in model.left_out[:_MAX_REMARKS]
+            for line in console.wrap(f"left out: {reason}", "  ", "    ")
         ]
-        if len(model.left_out) > _LEFT_OUT:
-            lines.append(f"  left out: {len(model.left_out) - _LEFT_OUT:,} more; --format json has all")
+        if len(model.left_out) > _MAX_REMARKS:
+            lines.append(f"  left out: {len(model.left_out) - _MAX_REMARKS:,} more; --format json has all")
         lines += _scores(model, console)
         ordered = sorted(model.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [
@@ -75,7 +77,7 @@ def _round(value: float) -> str:
 
 
 class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Models against a reference, by name; undefined numbers are null."""
+    """The scores of models against a reference, by name; undefined numbers are null."""
 
     version: Literal[1] = 1
     models: tuple[ModelEvaluation, ...]
@@ -86,12 +88,12 @@ def evaluation_json(result: Sequence[Evaluation]) -> str:
     return format_json({"version": 1, "models": [encode_result(model, ModelEvaluation) for model in result]})
 
 
-_SHOWN = 10  # images of a text report
-_STEPS = 11  # of the operating curve
+_MAX_IMAGES_SHOWN = 10  # in a text report
+_CURVE_STEPS = 11  # of the operating curve in a text report
 
 
 def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) -> str:
-    """What to inspect, and what becomes of deliveries of any quality."""
+    """The plan of an inspection, and the chance of acceptance of deliveries by their quality."""
     images = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
     scope = f"all {images}" if _is_whole(plan) else f"{plan.sample:,} of {images}, drawn at random"
@@ -105,7 +107,7 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
 
 
 def inspection_text(result: Inspection, quality: DeliveryQuality, console: Console) -> str:
-    """Accepted or not, why, how sure that is, and the worst images."""
+    """The verdict of an inspection, its reasons and confidence, and the worst images."""
     style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[result.decision]
     lines = [console.paint("segdata acceptance judge", "bold"), "  " + console.paint(result.decision, style)]
     for reason in _reasons(result, quality):
@@ -159,13 +161,13 @@ def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
 
 
 def _is_whole(plan: SamplingPlan) -> bool:
-    """Whether all of a delivery is inspected: then its quality is known, and no curve of chances says more."""
+    """Whether all images of a delivery are inspected, so that its quality is known without an operating curve."""
     return plan.lot is not None and plan.sample >= plan.lot
 
 
 def _curve(plan: SamplingPlan) -> list[str]:
     curve = operating_curve(plan)
-    points = curve.take(np.linspace(0, len(curve) - 1, _STEPS).astype(np.int64))
+    points = curve.take(np.linspace(0, len(curve) - 1, _CURVE_STEPS).astype(np.int64))
     rows = [
         [f"{rate:.2%}", f"{accepted:.1%}", f"{outgoing:.2%}"]
         for rate, accepted, outgoing in points.lines("rate", "accepted", "outgoing")
@@ -174,7 +176,7 @@ def _curve(plan: SamplingPlan) -> list[str]:
 
 
 def _images(result: Inspection, console: Console) -> list[str]:
-    rows = [_row(model) for model in result.inspected[:_SHOWN]]
+    rows = [_row(model) for model in result.inspected[:_MAX_IMAGES_SHOWN]]
     if not rows:
         return []
     lines = table(("image", "annotator", "what", "value", "bar", ""), rows, left=(0, 1, 2, 5))
@@ -201,7 +203,7 @@ class OperatingCurve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanReport(SamplingPlan, frozen=True, kw_only=True):
-    """How many images to inspect, and what happens to deliveries of any quality."""
+    """The number of images to inspect, and the operating curve of the plan."""
 
     version: Literal[1] = 1
     quality: DeliveryQuality
@@ -232,7 +234,7 @@ _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 
 
 def rework_text(result: ReworkSummary, console: Console) -> str:
-    """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
+    """The rework of all annotators, then of each one: over all categories, then the most corrected categories."""
     lines = [console.paint("segdata rework", "bold")]
     extent = f"{count_noun(result.images, 'annotation')} before and after a review"
     if result.unreviewed:
@@ -297,11 +299,11 @@ _METHODS = {
     "staple": "STAPLE",
     "instances": "instances, and majority of all other pixels",
 }
-_WORST = 3  # categories of each annotator that are shown
+_MAX_WORST_CATEGORIES = 3  # of each annotator
 
 
 def consensus_text(result: Consensus, console: Console) -> str:
-    """What was written, what is undecided, and a line for each annotator against the others."""
+    """The report of a consensus: the target, undecided pixels, and a line for each annotator against the others."""
     size = f"{result.target}: {count_noun(result.images, 'image')}, {count_noun(result.segments, 'segment')}"
     lines = [f"{console.paint('written', 'good')} {size}"]
     share = "" if result.min_support == 0.5 else f", each with more than {format_percent(result.min_support)} behind it"
@@ -354,7 +356,7 @@ def _lone_text(result: Consensus) -> str:
 
 
 def _one_vote(result: Consensus) -> str:
-    """Whose work is one annotator's."""
+    """A sentence about annotators whose work counts as one vote."""
     pairs = [
         f"{work.a} and {work.b} in {count_noun(work.one_voice, 'image')}, with "
         f"{score_with_interval('missed', work.identical)} of their segments identical"
@@ -385,7 +387,7 @@ def _against(result: Consensus, console: Console) -> Iterator[str]:
         explanation += " With two annotators each is compared with the other."
     yield from console.wrap(explanation, style="dim")
     for row in result.against_others:
-        lowest = sorted(row.categories, key=lambda category: category.value.value)[:_WORST]
+        lowest = sorted(row.categories, key=lambda category: category.value.value)[:_MAX_WORST_CATEGORIES]
         if len(row.categories) > 1:
             scores = (
                 f"{lowest_score.category} {score_with_interval(lowest_score.score, lowest_score.value)}"
@@ -413,7 +415,7 @@ def consensus_json(result: Consensus) -> str:
 
 
 def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
-    """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
+    """A line for each undecided region, with a column for each annotator: the category, or categories and pixels."""
     rows = [
         [region.image, *region.bbox, region.pixels, *(_region_text(region, name) for name in annotators)]
         for region in regions
@@ -422,11 +424,11 @@ def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str])
 
 
 def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
-    """An `UndecidedReport`, a region a line."""
+    """The undecided regions as JSON, an `UndecidedReport` with one region per line."""
     return format_json(encode_result(UndecidedReport(version=1, regions=tuple(regions))))
 
 
 def _region_text(region: UndecidedRegion, name: str) -> str:
-    """What one annotator says; empty where the image is not annotated."""
+    """The categories that one annotator gives a region; empty if the image is not annotated."""
     votes = region.votes.get(name, [])
     return votes[0].category if len(votes) == 1 else ", ".join(f"{vote.category} {vote.pixels} px" for vote in votes)

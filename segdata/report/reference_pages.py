@@ -20,7 +20,7 @@ _SHARED_LINE = re.compile(r"\s*(\w) = \w( \+ \w)+")
 # Background colours of letters: the 16 of the terminal, which fit its theme.
 _LETTER_COLOURS = (44, 43, 42, 45, 46, 100)
 _SHARED_COLOUR, _UNLABELLED_COLOUR = 41, 47  # pixels of several segments; unlabelled pixels
-_GAP = 4
+_COLUMN_GAP = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PagePicture:
 
 def side_by_side(pictures: Sequence[PagePicture], console: Console) -> Iterator[str]:
     """All pictures: flagged ones on the left and fine ones on the right in pairs, then the rest."""
-    half = (console.width - _GAP) // 2
+    half = (console.width - _COLUMN_GAP) // 2
     flagged = [picture.paint(console, half) for picture in pictures if picture.is_flagged]
     fine = [picture.paint(console, half) for picture in pictures if not picture.is_flagged]
     both = min(len(flagged), len(fine))
@@ -69,7 +69,7 @@ def side_by_side(pictures: Sequence[PagePicture], console: Console) -> Iterator[
             yield from (line for part in (first, [(0, "")], second) for _, line in part)
         else:
             for (wide, left), (_, right) in zip_longest(first, second, fillvalue=(0, "")):
-                yield f"{left}{' ' * (half + _GAP - wide)}{right}" if right else left
+                yield f"{left}{' ' * (half + _COLUMN_GAP - wide)}{right}" if right else left
         yield ""
 
 
@@ -108,7 +108,7 @@ def page_paragraph(page: str, heading: str) -> str:
 
 
 def rule_group_text(word: str, console: Console) -> str | None:
-    """The rules whose codes begin with `word`, a line or more for each; None if it is no beginning of several codes."""
+    """The rules whose codes begin with `word`, a line or more for each; None if it is no prefix of several codes."""
     prefix = word.upper()
     listed = [rule for code, rule in rules().items() if code.startswith(prefix) and code != prefix]
     return rules_text(listed, console) if _GROUP.fullmatch(prefix) and listed else None
@@ -126,7 +126,7 @@ def rules_text(rules: Sequence[Rule], console: Console) -> str:
 
 
 def _listing(rows: Sequence[tuple[str, str]], indent: int, count: str, command: str, console: Console) -> str:
-    """A head of `indent` columns and a summary for each row, then how many there are and what prints one of them."""
+    """A list with a head of `indent` columns and a summary for each row, their number, and a command to read more."""
     lines = []
     for head, summary in rows:
         first, *others = fold(summary, console.width - indent, console.width - indent) or [""]
@@ -258,7 +258,7 @@ def running_in_words(rule: Rule) -> str:
 
 
 def yaml_value(value: object) -> str:
-    """A default as segdata.yaml would have it."""
+    """Format a default value for segdata.yaml."""
     return json.dumps(value, default=str)
 
 

@@ -1,4 +1,4 @@
-"""Review: the reports of `segdata review` as text and as JSON; `schemas/` has a schema for each."""
+"""Review: the reports of `segdata review` as text and as JSON, each with a schema in `schemas/`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeVar
@@ -16,7 +16,7 @@ from segdata.review.annotation_tasks import ImportResult
 from segdata.review.apply import ApplyResult
 from segdata.review.decision_log import PullResult, ReviewerProgress, ReviewProgress, RuleProgress
 
-_MOST = 10  # conflicts, disputes and other tasks listed
+_MAX_LISTED = 10  # conflicts, disputes and other tasks
 
 
 def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, console: Console) -> str:
@@ -72,8 +72,8 @@ def imported_text(result: ImportResult, dry_run: bool, console: Console) -> str:
     lines += console.wrap(f"{count_noun(result.untouched, 'segment')} came back unchanged", style="dim")
     if result.conflicts:
         lines += ["", console.paint(f"conflicts; nothing is overwritten: {len(result.conflicts):,}", "bold")]
-        lines += [line for conflict in result.conflicts[:_MOST] for line in console.wrap(conflict, "  ", "    ")]
-        rest = len(result.conflicts) - _MOST
+        lines += [line for conflict in result.conflicts[:_MAX_LISTED] for line in console.wrap(conflict, "  ", "    ")]
+        rest = len(result.conflicts) - _MAX_LISTED
         lines += console.wrap(f"… and {rest:,} more", "  ") if rest > 0 else []
     return "\n".join(lines) + "\n"
 
@@ -153,10 +153,10 @@ def _decision_lines(heading: str, things: Sequence[tuple[Decision, str]], consol
     if not things:
         return []
     lines = ["", console.paint(f"{heading}: {len(things):,}", "bold")]
-    for decision, why in things[:_MOST]:
+    for decision, why in things[:_MAX_LISTED]:
         lines += console.wrap(_decision_text(decision, console), "  ", "    ", "where")
         lines += console.wrap(why, "    ") if why else []
-    rest = len(things) - _MOST
+    rest = len(things) - _MAX_LISTED
     return lines + (console.wrap(f"… and {rest:,} more; --format json lists all", "  ") if rest > 0 else [])
 
 
@@ -203,7 +203,7 @@ class Precision(msgspec.Struct, frozen=True):
 
 
 def rule_precision(rule: RuleProgress) -> Precision:
-    """How often a rule was right, by its decided findings."""
+    """The precision of a rule, from its decided findings."""
     if not rule.decided:
         return Precision(None, None, None)
     low, high = wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided)))

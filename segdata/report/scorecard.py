@@ -91,7 +91,7 @@ def _ends(value: Score) -> list[str]:
 
 
 def scorecard_cells(card: AnnotatorCard) -> list[str]:
-    """An annotator beside the others, under `HEADS`."""
+    """The cells of an annotator's row, under `HEADS`."""
     score = card.score
     ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
     return [
@@ -109,7 +109,7 @@ def scorecard_cells(card: AnnotatorCard) -> list[str]:
 
 
 def trend_in_words(trend: ScoreTrend, *, stands: bool) -> str:
-    """How an annotator's scores change, and whether that is more than chance."""
+    """An annotator's trend in words, and whether it is significant."""
     if math.isnan(trend.slope):
         return "no trend: it takes dated work from two months or more"
     slope = f"{_signed_text(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
@@ -140,23 +140,23 @@ def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:
 
 
 def example_in_words(example: WorstExample) -> str:
-    """An example in a line: where, what, how far off, and why."""
+    """An example in one line: image, category, score and cause."""
     cause = {"boundary": "the boundary", "confused": "taken for another category"}.get(example.cause, example.cause)
     where = f"{example.image}: {example.category} {example.value:.2f} against {example.other}"
     return f"{where}, {example.pixels:,} px, mostly {cause}"
 
 
 def scorecard_json(result: Scorecard) -> str:
-    """Everything as JSON, months and examples too."""
+    """The scorecard as JSON, with months and examples."""
     return format_json(encode_result(result))
 
 
-_REWORKED = 8  # categories of an annotator
+_MAX_REWORKED_CATEGORIES = 8  # of an annotator
 
 
 @dataclass(frozen=True, slots=True)
 class MonthDot:
-    """A month on an axis of time: its place in % of both sides, and its text."""
+    """A month on a time axis: its position in % of both sides, and its text."""
 
     x: float
     y: float
@@ -165,7 +165,7 @@ class MonthDot:
 
 @dataclass(frozen=True, slots=True)
 class ExamplePicture:
-    """An example: its picture as a `data:` URI (None: there is none), what it is, and the guideline's sentence."""
+    """An example: its picture as a `data:` URI or None, its text, and a sentence of the guideline."""
 
     picture: str | None
     caption: str
@@ -174,7 +174,7 @@ class ExamplePicture:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorSection:
-    """One annotator; `facts` are (what, how much), `trend` is empty where there is none."""
+    """The section of one annotator; `facts` are pairs of name and value, `trend` is empty if there is none."""
 
     name: str
     color: str
@@ -243,7 +243,7 @@ _METRICS = {"iou": "IoU", "dice": "Dice", "boundary_iou": "boundary IoU", "nsd":
 
 
 def _time(seconds: float) -> str:
-    """Seconds in the unit that people say.
+    """Format seconds in a convenient unit.
 
     >>> _time(42.0), _time(300.0), _time(9000.0)
     ('42 s', '5.0 min', '2.5 h')
@@ -254,7 +254,7 @@ def _time(seconds: float) -> str:
 
 
 def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
-    """The scores of months, from 0 below to 1 on top."""
+    """The dots of months, on an axis of scores from 0 at the bottom to 1 on top."""
     step = 100 / (len(months) - 1)
     return tuple(
         MonthDot(
@@ -272,7 +272,7 @@ def _rework_rows(card: AnnotatorCard, result: Scorecard) -> list[ReworkCounts]:
     annotators = {row.annotator for row in result.review.rows} - {None}
     own_name = card.annotator if card.annotator in annotators else None if len(result.cards) == 1 else ""
     rows = [row for row in result.review.rows if row.annotator == own_name]
-    return [*rows[:1], *sorted(rows[1:], key=lambda row: -row.rework.value)[:_REWORKED]]
+    return [*rows[:1], *sorted(rows[1:], key=lambda row: -row.rework.value)[:_MAX_REWORKED_CATEGORIES]]
 
 
 def _rework_cells(row: ReworkCounts) -> tuple[str, ...]:

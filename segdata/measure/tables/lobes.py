@@ -131,8 +131,7 @@ def inner_distances(room: Mask) -> NDArray[np.float64]:
 
 
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """Label the 8-connected regions of a mask: (height, width) from 1, row by row, 0 outside; and their number.
-    """
+    """Label the 8-connected regions of a mask: (height, width) from 1, row by row, 0 outside; and their number."""
     y, left, right = _row_strips(mask)
     part = kernels.parts(y, left, right, np.zeros(len(y), np.int32), True)[0]
     label = np.zeros(mask.shape, np.int32)

@@ -1,1 +1,1 @@
-"""What a report of agreement says, whatever it is written on: conclusions in words, and figures."""
+"""Reports of agreement: conclusions in words and tables of figures, as text, HTML, JSON and CSV."""

@@ -1,4 +1,4 @@
-"""Annotators and categories: who deviates, whose labels are misplaced, and which categories are unclear."""
+"""Conclusions on annotators and categories: deviations, misplaced labels, and categories that are unclear."""
 
 import math
 from collections import Counter
@@ -47,18 +47,18 @@ class ReportedBias:
     value: Score  # with its interval
     others: float  # the value of all others; NaN where unknown, and of offsets 0
     p: float  # the chance of as much by chance; NaN where not tested
-    stands: bool  # whether it is told when all tests are taken together
+    stands: bool  # whether it is significant after correction for all tests
     # most of what is missed, the annotator joins with its neighbours; what is extra lies in others' segments
     is_joined: bool = False
 
     @property
     def score(self) -> str:
-        """The score that its value is shown as."""
+        """The score whose format its value has."""
         return "boundary_offset" if self.kind == "offset" else self.kind
 
     @property
     def weight(self) -> float:
-        """How much there is of it: shares as they are; 10 px weigh as much as all of the pixels."""
+        """The size of the bias for ranking: a share as it is; an offset of 10 px weighs as much as a share of 1."""
         size = abs(self.value.value) / 10 if self.kind == "offset" else self.value.value
         return size if math.isfinite(size) else -1.0
 
@@ -82,7 +82,7 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
 
 
 def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], float]:
-    """A column of the biases, such as what the others do, of each annotator, category and kind."""
+    """A column of the biases, such as the value of the others, by annotator, category and kind."""
     judged, comparison = tables.assessment, tables.annotator_pairs
     if judged is None or comparison is None or not len(judged.biases):
         return {}
@@ -94,14 +94,14 @@ def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], flo
 
 BIAS_CODE, MISPLACED_CODE = "SEG406", "SEG413"
 _VERBS = {"missed": "misses", "extra": "adds"}
-_MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
-_NEAR = 0.1  # px or mm: what is less is no bias
-_LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
-_EXAMPLES = 3  # images that an advice names
+_BOUNDARY_MOVING_SHARE = 0.2  # of a category missed or labelled otherwise: enough to move its boundary by itself
+_MIN_OFFSET = 0.1  # px or mm: less is no bias
+_MIN_LACKING_SHARE = 0.05  # of one annotator's pixels that the other lacks: enough to report
+_MAX_EXAMPLES = 3  # images that an advice names
 
 
 def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Whose labels fit the others only when they are mirrored, turned, moved or scaled: mend that first."""
+    """Conclusions on annotators whose labels fit the others only when mirrored, turned, moved or scaled."""
     findings = findings_of_code(result.findings, MISPLACED_CODE)
     if not findings:
         return
@@ -167,7 +167,7 @@ def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Ag
     # The worst image of each bias first, then the second ones.
     images = dict.fromkeys(name for rank in zip_longest(*shown) for name in rank if name)
     if images:
-        act += f" Look first at {join_words(list(images)[:_EXAMPLES])}."
+        act += f" Look first at {join_words(list(images)[:_MAX_EXAMPLES])}."
     remarks = (
         f"Also {join_words([sentence.removeprefix(f'{annotator} ') for sentence in sentences[1:]], 6)}."
         if sentences[1:]
@@ -184,7 +184,7 @@ def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Ag
 
 
 def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
-    """Annotator, category and kind of what findings of SEG406 tell."""
+    """Annotator, category and kind of the biases that findings of SEG406 report."""
     return {
         (finding.annotator, finding.category, finding.kind)
         for finding in findings_of_code(findings, BIAS_CODE)
@@ -193,7 +193,7 @@ def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str
 
 
 def _follows_from_others(bias: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
-    """Whether an offset is of segments that are not there, or called otherwise: of what is not counted one by one."""
+    """Whether an offset of stuff follows from pixels that are missed, added or labelled as another category."""
     comparison = tables.annotator_pairs
     if bias.kind != "offset" or comparison is None:
         return False
@@ -201,7 +201,7 @@ def _follows_from_others(bias: ReportedBias, mine: Sequence[ReportedBias], table
         zip([category.name for category in comparison.categories], comparison.countable.tolist(), strict=True)
     )
     same = [other for other in mine if other.category == bias.category and other.kind != "offset"]
-    return not is_counted[bias.category] and any(other.weight >= _MUCH for other in same)
+    return not is_counted[bias.category] and any(other.weight >= _BOUNDARY_MOVING_SHARE for other in same)
 
 
 def _bias_in_words(bias: ReportedBias, tables: Tables) -> str:
@@ -222,7 +222,7 @@ def _bias_in_words(bias: ReportedBias, tables: Tables) -> str:
 
 
 def _offset_in_words(value: Score, tables: Tables) -> str:
-    """How far a boundary is out, whichever way, with its interval."""
+    """The absolute offset of a boundary in words, with its interval."""
     low, high = sorted((abs(value.low), abs(value.high)))
     if value.low < 0 < value.high:
         low = 0.0
@@ -257,7 +257,7 @@ def _quote(taxonomy: Taxonomy, category: str, kind: str) -> _GuidelineQuote:
 
 
 def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
-    """The sentences there are, then which are to be written, category by category."""
+    """The quotes from the guideline, then the chapters that are missing, category by category."""
     texts = [f"{quote.category}: “{quote.text}”" for quote in quotes if quote.text]
     lacking: dict[str, list[str]] = {}
     for quote in quotes:
@@ -270,7 +270,7 @@ def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
 
 
 def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
-    """State that nobody stands out, or why it cannot be known."""
+    """The conclusion that no annotator deviates, or why this cannot be tested."""
     persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(result.annotators)
     if persons == 2 and len(result.pairs) == 1:
         return _two_annotators(result, tables)
@@ -290,13 +290,13 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
 
 
 def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
-    """What two do differently; which of them is right nobody can say, unless one is the reference."""
+    """Conclusions on the differences of two annotators; which is right is unknown, unless one is the reference."""
     (pair,) = result.pairs
     gold = gold_row(tables)
     reference = None if gold is None else result.annotators[gold]
     differences = []
     offset, count = pair.offset, pair.count_difference
-    if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
+    if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _MIN_OFFSET:
         larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
         size = _offset_in_words(offset, tables)
         if larger == reference:
@@ -316,7 +316,9 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         for annotator, share, category in _larger_volumes(result)
     ]
     lacking = [
-        bias for bias in reported_biases(result, tables) if bias.kind == "missed" and bias.value.value >= _LACKING
+        bias
+        for bias in reported_biases(result, tables)
+        if bias.kind == "missed" and bias.value.value >= _MIN_LACKING_SHARE
     ]
     other = {pair.a: pair.b, pair.b: pair.a}
     gaps = [
@@ -337,7 +339,7 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
 
 
 def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
-    """Who of two draws larger volumes of what, and by which share, if that is certain."""
+    """The annotator of two who draws larger volumes of a category, and by which share, if that is significant."""
     for category_volumes in result.volumes:
         for pair in category_volumes.pairs:
             if pair.median.low > 0 or pair.median.high < 0:
@@ -348,7 +350,7 @@ UNCLEAR_CODE = "SEG408"
 
 
 def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """The categories that SEG408 tells, worst first: the guideline, not a person."""
+    """Conclusions on the categories that SEG408 reports, worst first: the guideline is unclear, not an annotator."""
     comparison, judged = tables.annotator_pairs, tables.assessment
     if comparison is None or judged is None:
         return
@@ -375,7 +377,7 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 
 
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """The category with the least agreement, where several can be compared and none is told as unclear."""
+    """The category with the least agreement, if several can be compared and none is reported as unclear."""
     lead = result.leading
     known = [
         category
@@ -428,11 +430,11 @@ def _guideline_advice(tables: Tables, confusion: Confusion, category: str, is_di
     return f"{wanted} {clear} Then annotate again."
 
 
-_MORE = 0.05  # by how much beyond what two persons have alike it is worth a word
+_MIN_EXCESS = 0.05  # share beyond what two persons have alike: enough to report
 
 
 def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    """Who left more of a model's segments as they were than two persons ever draw alike; of each model one."""
+    """Conclusions on annotators who kept more of a model's segments than two persons draw alike; one for each model."""
     for model in dict.fromkeys(unchanged.model for unchanged in result.unchanged):
         mine = sorted(
             (unchanged for unchanged in result.unchanged if unchanged.model == model),
@@ -463,14 +465,14 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
 
 
 def is_largely_unchanged(unchanged: UnchangedShare) -> bool:
-    """Whether an annotator left far more of a model's segments as they were than two persons draw alike."""
+    """Whether an annotator kept far more of a model's segments unchanged than two persons draw alike."""
     expected = unchanged.persons.value if math.isfinite(unchanged.persons.value) else 0.0
     least = unchanged.share.low if math.isfinite(unchanged.share.low) else unchanged.share.value
-    return least > expected + _MORE
+    return least > expected + _MIN_EXCESS
 
 
 def _expected_share(unchanged: UnchangedShare) -> str:
-    """How often two persons have a segment alike."""
+    """The share of segments that two persons draw alike, in words."""
     if not math.isfinite(unchanged.persons.value):
         return "How often two persons draw the same pixels is unknown: no two of them drew independently here."
     return f"Two persons have {format_percent(unchanged.persons.value)} of their segments alike, pixel for pixel."

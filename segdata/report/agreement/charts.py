@@ -10,19 +10,19 @@ from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.wording import format_percent
 from segdata.report.console import shorten
 
-_LETTER = 7.2  # width of a letter of 12 px, generously
-_NAME = 22  # letters of a name
+_LETTER_WIDTH = 7.2  # px, of a letter of 12 px, generously
+_MAX_NAME_LETTERS = 22  # letters of a name
 _ROW, _CELL = 22, 46  # height of a row, width of a cell
-_PLOT = 460  # width of the axis of offsets
+_PLOT_WIDTH = 460  # px, of the axis of offsets
 _PANEL, _GAP = 190, 44  # width of one of three axes side by side, and between these
-_LEAST_SHARE = 0.005
+_MIN_SHARE_SHOWN = 0.005
 _ROWS_TITLE = "one annotator says"
-_HELD = 0.75  # the share of the intervals that the axis of a share holds; arrows say that others go on
+_INTERVALS_ON_AXIS = 0.75  # share of intervals that the axis of a share includes; arrows mark the others
 
 
 @dataclass(frozen=True, slots=True)
 class ChartValue:
-    """A value with its interval (NaN: none), what else to mark (the others'; NaN: nothing), and whether it stands."""
+    """A value with its interval, the value of the others to mark (NaN: none), and whether it is significant."""
 
     value: float
     low: float
@@ -34,7 +34,7 @@ class ChartValue:
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """One row of a chart: whose it is, in which colour, of which category, and its values; None: undefined."""
+    """One row of a chart: annotator, colour, category, and values; None: undefined."""
 
     annotator: str
     color: str
@@ -43,15 +43,15 @@ class ChartRow:
 
 
 def confusion_chart(confusion: Confusion) -> Markup:
-    """The confusion of categories: one annotator's in rows, the other's in columns, in % of the row."""
-    names = [shorten(name, _NAME) for name in confusion.names]
+    """The confusion matrix as a chart: one annotator in rows, the other in columns, in % of the row."""
+    names = [shorten(name, _MAX_NAME_LETTERS) for name in confusion.names]
     left, top = 30 + _text_width(names), 34 + 0.72 * _text_width(names)
     width = left + _CELL * len(names) + 0.5 * _text_width(names)
-    height = max(top + _ROW * len(names) + 8, _LETTER * len(_ROWS_TITLE) + 8)
+    height = max(top + _ROW * len(names) + 8, _LETTER_WIDTH * len(_ROWS_TITLE) + 8)
     parts = [
         _text(left + _CELL * len(names) / 2, 14, "the other annotator says", "axis", "middle"),
         Markup('<text class="axis" text-anchor="middle" transform="translate(14 {:.0f}) rotate(-90)">{}</text>').format(
-            min(top + _ROW * len(names) / 2, height - _LETTER * len(_ROWS_TITLE) / 2 - 4), _ROWS_TITLE
+            min(top + _ROW * len(names) / 2, height - _LETTER_WIDTH * len(_ROWS_TITLE) / 2 - 4), _ROWS_TITLE
         ),
     ]
     for k, name in enumerate(names):
@@ -87,36 +87,38 @@ def confusion_chart(confusion: Confusion) -> Markup:
 def _cell_text(share: float) -> str:
     if share >= 0.995:
         return f"{share:.1%}" if share < 0.9995 else "100%"
-    return format_percent(share) if share >= _LEAST_SHARE else "·" if share > 0 else ""
+    return format_percent(share) if share >= _MIN_SHARE_SHOWN else "·" if share > 0 else ""
 
 
 def offsets_chart(rows: Sequence[ChartRow], end: float, unit: str) -> Markup:
-    """By how much annotators draw larger: a dot and an interval for each, on an axis from -end to end."""
+    """The boundary offsets as a chart: a dot and an interval for each row, on an axis from -end to end."""
     left, top = 24 + _label_width(rows), 40
     bottom = top + _ROW * len(rows)
     parts = [
         _text(left, 14, "◀ draws smaller", "axis", "start"),
-        _text(left + _PLOT / 2, 14, f"offset in {unit}", "axis", "middle"),
-        _text(left + _PLOT, 14, "draws larger ▶", "axis", "end"),
+        _text(left + _PLOT_WIDTH / 2, 14, f"offset in {unit}", "axis", "middle"),
+        _text(left + _PLOT_WIDTH, 14, "draws larger ▶", "axis", "end"),
     ]
     for k in range(-2, 3):
-        x = left + _PLOT * (k + 2) / 4
+        x = left + _PLOT_WIDTH * (k + 2) / 4
         parts.append(_line(x, top - 4, x, bottom, "zero" if k == 0 else "grid"))
         parts.append(_text(x, top - 8, f"{k * end / 2:+g}".replace("-", "−") if k else "0", "tick", "middle"))
     for k, row in enumerate(rows):
         y = top + _ROW * (k + 0.5)
         parts.append(_label(row, rows[k - 1] if k else None, y))
-        parts.append(_mark(row.values[0], left + _PLOT / 2, _PLOT / 2 / end, (left, left + _PLOT), y))
+        parts.append(_mark(row.values[0], left + _PLOT_WIDTH / 2, _PLOT_WIDTH / 2 / end, (left, left + _PLOT_WIDTH), y))
         if row.values[0] is not None:
             parts.append(
-                _text(left + _PLOT + 12, y + 4, row.values[0].text, "bold" if row.values[0].stands else "", "")
+                _text(left + _PLOT_WIDTH + 12, y + 4, row.values[0].text, "bold" if row.values[0].stands else "", "")
             )
     beside = _text_width([row.values[0].text for row in rows if row.values[0] is not None])
-    return _svg("offsets", left + _PLOT + 20 + beside, bottom + 8, parts, "boundary offsets by annotator and category")
+    return _svg(
+        "offsets", left + _PLOT_WIDTH + 20 + beside, bottom + 8, parts, "boundary offsets by annotator and category"
+    )
 
 
 def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
-    """The shares that annotators miss, add or confuse: for each an axis, a dot, its interval, a tick for the others."""
+    """The shares that annotators miss, add or confuse as a chart: an axis for each kind, dots, intervals, and ticks."""
     left, top = 24 + _label_width(rows), 40
     bottom = top + _ROW * len(rows)
     parts: list[Markup] = []
@@ -141,12 +143,12 @@ def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
 
 
 def _round_end(values: Sequence[ChartValue]) -> float:
-    """The end of an axis of shares: a round one that holds all values, what stands, and most of the intervals."""
+    """The end of an axis of shares: a round number that includes all values and most of the intervals."""
     highs = sorted(value.high for value in values if math.isfinite(value.high))
     most = max(
         [share for value in values for share in (value.value, value.others) if math.isfinite(share)]
         + [value.high for value in values if value.stands and math.isfinite(value.high)]
-        + highs[: math.ceil(_HELD * len(highs))],
+        + highs[: math.ceil(_INTERVALS_ON_AXIS * len(highs))],
         default=0.0,
     )
     return next(end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if end >= min(most, 1.0))
@@ -180,16 +182,22 @@ def _label(row: ChartRow, before: ChartRow | None, y: float) -> Markup:
     if before is None or before.annotator != row.annotator:
         own = Markup('<rect class="key" x="0" y="{:.1f}" width="11" height="11" style="fill:{}"/>').format(
             y - 6, row.color
-        ) + _text(18, y + 4, shorten(row.annotator, _NAME), "bold", "start")
-    return own + _text(_LETTER * _NAME * 0.62 + 18, y + 4, shorten(row.category, _NAME), "", "start")
+        ) + _text(18, y + 4, shorten(row.annotator, _MAX_NAME_LETTERS), "bold", "start")
+    return own + _text(
+        _LETTER_WIDTH * _MAX_NAME_LETTERS * 0.62 + 18, y + 4, shorten(row.category, _MAX_NAME_LETTERS), "", "start"
+    )
 
 
 def _label_width(rows: Sequence[ChartRow]) -> float:
-    return _LETTER * _NAME * 0.62 + 18 + _text_width([shorten(row.category, _NAME) for row in rows])
+    return (
+        _LETTER_WIDTH * _MAX_NAME_LETTERS * 0.62
+        + 18
+        + _text_width([shorten(row.category, _MAX_NAME_LETTERS) for row in rows])
+    )
 
 
 def _text_width(names: Sequence[str]) -> float:
-    return _LETTER * max((len(name) for name in names), default=0)
+    return _LETTER_WIDTH * max((len(name) for name in names), default=0)
 
 
 def _text(x: float, y: float, text: str, style: str, anchor: str) -> Markup:

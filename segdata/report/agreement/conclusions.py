@@ -1,4 +1,4 @@
-"""Conclusions: what an agreement means, in words, each with its numbers and what to do; the most severe first."""
+"""Conclusions: the results of an agreement in words, each with its figures and what to do, the most severe first."""
 
 import math
 import re
@@ -45,17 +45,17 @@ from segdata.report.agreement.wording import (
     tolerance_in_words,
 )
 
-_LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a miss
+_MIN_SEGMENTS = 3  # of every other annotator: with fewer, an empty annotation may be a miss
 
 
 def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Annotators with empty annotations where no other has one; slices of volumes, often empty, are left out."""
+    """Conclusions on empty annotations of images that all others labelled; slices of volumes do not count."""
     comparison, annotations = tables.annotator_pairs, tables.annotations
     if comparison is None:
         return
     single = comparison.cases["image"][comparison.cases["frames"] == 1]
     image, n = annotations["image"], annotations["n_segments"]
-    many = np.bincount(image, n >= _LEAST_SEGMENTS, len(tables.images))
+    many = np.bincount(image, n >= _MIN_SEGMENTS, len(tables.images))
     several = np.bincount(image, minlength=len(tables.images))
     is_alone = (several > 1) & (many == several - 1)
     rows = np.flatnonzero((n == 0) & np.isin(image, single) & is_alone[image])
@@ -70,7 +70,7 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         yield Conclusion("repair", "warning", f"{annotator} labelled nothing", details, act)
     for annotator in (name for name in result.annotators if n_drawn[name] and name in names[rows].tolist()):
         mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == annotator]]].tolist()]
-        details = f"All other annotators have {_LEAST_SEGMENTS} segments or more there; all of these count as missed."
+        details = f"All other annotators have {_MIN_SEGMENTS} segments or more there; all of these count as missed."
         act = f"Let {annotator} label them, or remove the empty annotations if they were skipped; then compare again."
         yield Conclusion("repair", "warning", f"{annotator} labelled nothing in {join_words(mine)}", details, act)
 
@@ -79,8 +79,8 @@ _MAX_CONTRASTS = 4
 
 
 def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
-    """The results of the contrasts that were asked for."""
-    lead = result.leading  # by which it is told; the table has the others
+    """Conclusions on the contrasts that the user requested."""
+    lead = result.leading  # the table has the other scores
     contrasts = [better_first(contrast) for contrast in result.contrasts if contrast.score == lead]
     if not contrasts:
         return
@@ -127,11 +127,11 @@ def _contrasted_names(contrast: PairContrast, gold: str | None) -> str:
     return f"{pair_in_words(contrast.first, gold)} from {pair_in_words(contrast.second, gold)}"
 
 
-_ROUNDING = 1e-6  # hundredths by which a value may be above one for rounding alone
+_ROUNDING = 1e-6  # hundredths by which a value may exceed a round one through rounding
 
 
 def repeatability_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    """The tolerance that repeated images propose, and how to set it; nothing where nobody annotated an image twice."""
+    """The tolerance that repeated images suggest, and how to set it; empty if no annotator repeated an image."""
     for proposal in result.proposed_tolerance:
         used, proposed = _current_tolerance(result.tolerance, proposal), _round_up(proposal.value)
         head = f"Boundaries drawn twice lie {proposed:g} {proposal.unit} apart; the tolerance is {used}"
@@ -163,7 +163,7 @@ def _current_tolerance(near: Tolerance, proposal: ProposedTolerance) -> str:
 
 
 def _round_up(value: float) -> float:
-    """Hundredths, rounded up, so that what is set allows for the value.
+    """Round up to hundredths, so that the tolerance includes the value.
 
     >>> _round_up(2.2360679), _round_up(1.41), _round_up(0.0)
     (2.24, 1.41, 0.0)
@@ -179,11 +179,11 @@ _DISAGREEMENTS = {
     "SEG405": "split or merged",
 }
 _BIAS_CODES = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
-_MANY = 100  # disputes that nobody settles one by one while their cause goes on
-_UNASKED = re.compile("were not asked for| judged no ")  # SEG412 of who judged other categories: nothing to repair
+_MAX_SINGLY = 100  # disputes to settle one by one; with more, remove their cause first
+_UNASKED = re.compile("were not asked for| judged no ")  # SEG412 of other categories: nothing to repair
 _BROKEN = ("SEG411", "SEG412")
-_SHOWN = 3
-_FEW = 8  # clusters, below which annotators are not tested
+_MAX_SHOWN = 3
+_MIN_CLUSTERS = 8  # below which annotators are not tested
 
 
 def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
@@ -277,7 +277,7 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
 
 
 def _pixel_facts(result: Agreement) -> Iterator[str]:
-    """How far the map of categories agrees, pixel by pixel."""
+    """The agreement of category maps, pixel by pixel, in words."""
     scores = compared_scores(result)
     accuracy, kappa, iou = scores.accuracy, scores.kappa, scores.iou
     if result.leading == "pq" and iou.value == iou.value:
@@ -293,7 +293,7 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
 
 
 def _without_misplaced(result: Agreement, tables: Tables) -> str:
-    """State that misplaced labels are in the figures, and what the others reach."""
+    """State that the figures include misplaced labels, and give the scores without them."""
     unfit = misplaced_annotators(result, tables)
     fit = [pair.scores[result.leading].value for pair in result.pairs if not {pair.a, pair.b} & set(unfit)]
     reach = "" if not fit else f"; without them {format_score(result.leading, min(fit))}"
@@ -303,7 +303,7 @@ def _without_misplaced(result: Agreement, tables: Tables) -> str:
 
 
 def _by_partner(result: Agreement) -> str:
-    """What each annotator lacks of the reference and adds to it; without one, who agrees best and least."""
+    """The shares that each annotator misses and adds; without a reference, the pairs that agree best and least."""
     if result.reference is None:
         return _best_and_least(result)
     total = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
@@ -360,10 +360,10 @@ def _best_and_least(result: Agreement) -> str:
 
 
 def _reliability_remark(result: Agreement) -> str:
-    """How far the figures carry, where that is not far."""
+    """A remark on the reliability of the figures, if there are few clusters; else empty."""
     if result.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all images are of one, so there is no interval."
-    if result.intervals.clusters < _FEW:
+    if result.intervals.clusters < _MIN_CLUSTERS:
         leads = result.overall.scores[result.leading]
         known = leads.low == leads.low
         rough = "intervals are rough" if known else "there is no interval"
@@ -382,7 +382,7 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     for field, noun in (("annotator", "annotator"), ("category", "category")):
         most = Counter(value for finding in disputes if (value := getattr(finding, field)) is not None).most_common()
         if len(most) > 1:
-            distributions.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
+            distributions.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_MAX_SHOWN])}")
     head = (
         f"{count_noun(len(disputes), 'segment')} or regions in dispute: {kinds}"
         if len(disputes) > 1
@@ -394,17 +394,16 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     others = [finding for finding in disputes if finding.annotator not in taught]
     unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}
     open_ones = [finding for finding in disputes if finding.category in unclear]
-    act = (
-        f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(disputes, _SHOWN))}."
-    )
-    if len(disputes) > _MANY and 2 * len(theirs) > len(disputes):
-        named = join_words([str(name) for name in taught], _SHOWN)
+    images = join_words(most_disputed_images(disputes, _MAX_SHOWN))
+    act = f"Settle them one by one, the largest first; most are in {images}."
+    if len(disputes) > _MAX_SINGLY and 2 * len(theirs) > len(disputes):
+        named = join_words([str(name) for name in taught], _MAX_SHOWN)
         act = f"Teach {named} and have these redrawn first."
         if others:
             rest = f"Then settle the others ({len(others):,} now), the largest first."
             act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. {rest}"
-    elif len(disputes) > _MANY and 2 * len(open_ones) > len(disputes):
-        named = join_words(sorted({str(finding.category) for finding in open_ones}), _SHOWN)
+    elif len(disputes) > _MAX_SINGLY and 2 * len(open_ones) > len(disputes):
+        named = join_words(sorted({str(finding.category) for finding in open_ones}), _MAX_SHOWN)
         of_these = f"{len(open_ones):,} are of {named}: clarify" if len(open_ones) < len(disputes) else "Clarify"
         act = f"{of_these} the guideline and annotate again, then settle what is left."
     yield Conclusion(
@@ -430,8 +429,8 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if differences:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
-        rest = f"; and {len(differences) - _SHOWN:,} more" if len(differences) > _SHOWN else ""
-        yield Conclusion("portion", "warning", head, "; ".join(differences[:_SHOWN]) + rest, act)
+        rest = f"; and {len(differences) - _MAX_SHOWN:,} more" if len(differences) > _MAX_SHOWN else ""
+        yield Conclusion("portion", "warning", head, "; ".join(differences[:_MAX_SHOWN]) + rest, act)
         return
     lead = result.leading
     reached = [f"{stratum.name} {score_with_interval(lead, stratum.scores[lead])}" for stratum in by.strata]
@@ -447,7 +446,7 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
 
 
 def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    """How many images the interval that was asked for takes."""
+    """Conclusions on the number of images for an interval of the requested width."""
     overall = [size for size in result.plan if size.category is None and size.now == size.now]
     if not overall:
         return
@@ -456,7 +455,7 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     current = f"now ±{format_score(lead.score, lead.now)} with {result.images:,}"
     if lead.images is None:
         yield Conclusion(
-            "plan", "info", f"No plan: {name} of ±{width:g} takes more images than can be said ({current})"
+            "plan", "info", f"No plan: {name} of ±{width:g} takes more images than can be estimated ({current})"
         )
         return
     images = lead.images
@@ -469,8 +468,14 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     own = [size for size in result.plan if size.category is not None and size.score == lead.score and size.images]
     wide = sorted((size for size in own if (size.images or 0) > images), key=lambda size: -(size.images or 0))
     if wide:
-        names = [f"{size.category} ±{format_score(size.score, _half_width(size, images))}" for size in wide[:_SHOWN]]
-        many = f" and {count_noun(len(wide) - _SHOWN, 'more category', 'more categories')}" if wide[_SHOWN:] else ""
+        names = [
+            f"{size.category} ±{format_score(size.score, _half_width(size, images))}" for size in wide[:_MAX_SHOWN]
+        ]
+        many = (
+            f" and {count_noun(len(wide) - _MAX_SHOWN, 'more category', 'more categories')}"
+            if wide[_MAX_SHOWN:]
+            else ""
+        )
         details += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
     yield Conclusion(
         "plan", "info", head, details.strip(), "Draw the images at random, and let two annotators label them."
@@ -478,7 +483,7 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
 
 
 def _half_width(size: SampleSize, images: int) -> float:
-    """Half the interval of so many images: it shrinks with the root of their number."""
+    """The half-width of the interval with this number of images: it shrinks with the square root of the number."""
     return size.half_width * math.sqrt((size.images or 0) / images)
 
 
@@ -503,7 +508,7 @@ def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
 
 
 def _overlap_conclusion(result: Agreement) -> Iterator[Conclusion]:
-    """What figures that take one category a pixel make of overlapping categories."""
+    """The conclusion on overlapping categories in figures that allow one category a pixel."""
     if result.overlap is None:
         return
     details, n = [], result.overlap.layered_images

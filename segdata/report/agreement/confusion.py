@@ -1,4 +1,4 @@
-"""Confusion: what annotators call the same segments and pixels, category by category."""
+"""Confusion: the confusion matrix of annotators, by segments of things and pixels of stuff."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ UNLABELLED = "(nothing)"
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
-    """Two categories that annotators confuse: for a `share` of what one labels as `one`, the other says `other`."""
+    """Two categories that annotators confuse: of what one annotator labels `one`, the other labels `share` `other`."""
 
     one: str
     other: str
@@ -41,12 +41,12 @@ class Confusion:
 
     @staticmethod
     def of_annotator(comparison: AnnotatorPairs, annotator: int) -> "Confusion":
-        """The confusion of one annotator (position): rows are the others' categories, columns the annotator's."""
+        """The confusion of one annotator, by position: rows are the others' categories, columns the annotator's."""
         return Confusion._without_empty(comparison, _amounts(comparison, annotator))
 
     @staticmethod
     def _without_empty(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
-        """The matrix without the categories that nobody used."""
+        """The matrix without categories that no annotator used."""
         names = (*(category.name for category in comparison.categories), UNLABELLED)
         nonempty = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
         kept = tuple(name for name, has_any in zip(names, nonempty.tolist(), strict=True) if has_any)
@@ -104,7 +104,7 @@ def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
 
 
 def _add_hidden(pixels: Floats, comparison: AnnotatorPairs, annotator: int | None) -> None:
-    """Add, in place, the pixels that both give a category below another one: the cells know only the top one."""
+    """Add, in place, pixels with a category of both annotators below another one; cells count only the top one."""
     overlaps = comparison.overlaps
     if not len(overlaps) or not len(comparison.hidden):
         return

@@ -1,4 +1,4 @@
-"""What annotators have alike: the conclusions about copies and common drafts, and their table."""
+"""Copying: conclusions on identical segments of annotators, common drafts, and the table of pairs."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import Conclusion, format_percent, join_words, score_with_interval
 
 COPIED_CODE = "SEG414"
-_SHOWN = 0.05  # the share from which a pair is listed
+_MIN_SHARE_LISTED = 0.05  # of identical segments
 
 
 def copied_pairs(result: Agreement) -> list[IdenticalWork]:
-    """The pairs of persons whose work is one annotator's, the most alike first."""
+    """The pairs of persons whose work counts as one annotator's, the most similar first."""
     copied = [work for work in result.identical if work.stands and not work.model]
     return sorted(copied, key=lambda work: -work.alike.value)
 
@@ -25,7 +25,7 @@ def unranked_pairs(result: Agreement) -> set[tuple[str, str]]:
 
 
 def copying_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    """Who has the same segments, or that all have."""
+    """Conclusions on pairs with identical segments, or on all annotators if all share them."""
     copies = copied_pairs(result)
     for work in copies:
         yield _copy_conclusion(work, result)
@@ -62,10 +62,10 @@ def _copy_conclusion(work: IdenticalWork, result: Agreement) -> Conclusion:
 
 
 def identical_rows(result: Agreement) -> list[tuple[str, ...]]:
-    """The rows of the table: pairs with something alike, the most first; none where that is nowhere much."""
+    """The rows of the table of identical segments, the largest shares first; empty if all shares are small."""
     if not any(work.stands or (work.usual >= COMMON_DRAFT and not work.model) for work in result.identical):
         return []
-    shown = [work for work in result.identical if work.stands or work.alike.value >= _SHOWN]
+    shown = [work for work in result.identical if work.stands or work.alike.value >= _MIN_SHARE_LISTED]
     return [
         (
             work.a,
@@ -81,5 +81,5 @@ def identical_rows(result: Agreement) -> list[tuple[str, ...]]:
 
 
 def names_of_copies(result: Agreement) -> str:
-    """The pairs in words, for a sentence that leaves them out; empty where there are none."""
+    """The copied pairs in words; empty if there are none."""
     return join_words(f"{a} and {b}" for a, b in sorted(unranked_pairs(result)))

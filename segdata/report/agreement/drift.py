@@ -1,4 +1,4 @@
-"""Drift: who changes with time, in words, as a table of months, and as charts."""
+"""Drift: changes of annotators over time, in words, as a table of months, and as charts."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -26,11 +26,11 @@ _NAMES = {
     "offset": "offset of outlines",
 }
 _BARS = "▁▂▃▄▅▆▇█"
-_TICKS = 4  # lines of an axis, at most
+_MAX_TICKS = 4  # lines of an axis
 
 
 def drift_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Who changes, for each finding with the months behind it."""
+    """The conclusion on drift for each finding, with its months."""
     for finding in findings_of_code(result.findings, DRIFT_CODE):
         details, act = "", rule_remedy(DRIFT_CODE)
         for drift in result.drift:
@@ -77,7 +77,7 @@ def _value(kind: str, value: float, unit: str) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Values as bars of eight heights.
+    """Draw values as bars of eight heights.
 
     >>> sparkline([0.0, 0.5, 1.0])
     '▁▅█'
@@ -88,7 +88,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Heads and rows of a table: each annotator month by month; none where nothing stands and nobody asked for months.
+    """Heads and rows of the table of months; none without a significant drift, unless the user requested months.
 
     A row is an annotator and a month; columns are the kinds, of all categories together.
     """
@@ -126,7 +126,7 @@ def _cell(kind: str, period: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DriftChart:
-    """A chart of one drift: what it shows, the images to look at, and places in % of its width and height."""
+    """A chart of one drift: title, images to look at, and positions in % of its width and height."""
 
     title: str
     beside: str
@@ -139,7 +139,7 @@ class DriftChart:
 
 
 def drift_charts(result: Agreement, tables: Tables) -> list[DriftChart]:
-    """The drifts that are findings, in the order of these; others are in the CSV report."""
+    """The charts of drifts that are findings, in their order; other drifts are in the CSV report."""
     drifts: dict[tuple[str | None, str | None, str | None], AnnotatorDrift] = {
         (drift.annotator, drift.category, drift.kind): drift for drift in result.drift
     }
@@ -179,13 +179,13 @@ def _chart(drift: AnnotatorDrift, number: int, unit: str) -> DriftChart:
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float, float]:
-    """The step, low and high end of an axis that holds the values.
+    """The step, low end and high end of an axis that includes the values.
 
     >>> _axis([0.0, 2.4, -0.1])
     (1.0, -1.0, 3.0)
     """
     low, high = min(values), max(values)
-    rough = (high - low or 1.0) / _TICKS
+    rough = (high - low or 1.0) / _MAX_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough)
     return step, step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)

@@ -1,4 +1,4 @@
-"""The HTML report of an agreement: conclusions, then the figures behind them, as one file; spreadsheets beside it."""
+"""The HTML report of an agreement: conclusions and figures in one file, with spreadsheets beside it."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,12 +61,12 @@ ANNOTATOR_COLUMNS = (
     *("others", "clusters", "p", "stands"),
 )
 _BINS = 20
-_ROUND = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # ends of the axis of boundary offsets
-_CLIPPED = 0.9  # the share of the intervals that the axis holds
+_AXIS_ENDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # of boundary offsets
+_INTERVALS_ON_AXIS = 0.9  # share of intervals that the axis includes
 
 
 def spreadsheet_paths(page: Path) -> tuple[Path, Path]:
-    """Where the spreadsheets of images and of annotators stand beside a page.
+    """The paths of the spreadsheets of images and of annotators beside a page.
 
     >>> [path.name for path in spreadsheet_paths(Path("out/agreement.html"))]
     ['agreement_images.csv', 'agreement_annotators.csv']
@@ -75,9 +75,9 @@ def spreadsheet_paths(page: Path) -> tuple[Path, Path]:
 
 
 def images_csv(result: Agreement, comparison: AnnotatorPairs) -> str:
-    """A row for each image, or volume, and two annotators: scores over its categories, and its worst category.
+    """A row for each image, or volume, and pair of annotators: scores over its categories, and its worst category.
 
-    `offset` and `count_difference` are by how much `annotator_b` has more. A cell is empty where nothing is defined.
+    `offset` and `count_difference` are positive if `annotator_b` has more. Cells of undefined values are empty.
     """
     return csv_text(IMAGE_COLUMNS, _image_rows(result, comparison))
 
@@ -103,10 +103,10 @@ def _image_rows(result: Agreement, comparison: AnnotatorPairs) -> Iterator[list[
 
 
 def annotators_csv(result: Agreement, tables: Tables) -> str:
-    """Rows by annotator: the leading score with each other one, and biases by category and kind.
+    """Rows by annotator: the leading score with each other annotator, and biases by category and kind.
 
-    Kinds: the leading score (`others` is whom it is with), and missed, extra, confused (shares) and offset (px or mm
-    that the annotator draws larger), whose `others` is the value of all others.
+    Kinds: the leading score (`others` names the other annotator), and missed, extra, confused (shares) and offset (px
+    or mm that the annotator draws larger), whose `others` is the value of all others.
     """
     return csv_text(ANNOTATOR_COLUMNS, _annotator_rows(result, tables))
 
@@ -193,7 +193,7 @@ class ForestPlot:
 
 
 def pairs_heat(result: Agreement) -> HeatMap:
-    """Annotator by annotator: the leading score, the darker the less agreement."""
+    """The heat map of the leading score by pairs of annotators; the less agreement, the darker."""
     pairs, lead = {frozenset((pair.a, pair.b)): pair for pair in result.pairs}, result.leading
     copies = {frozenset(pair) for pair in unranked_pairs(result)}
     values = [value for pair in result.pairs if math.isfinite(value := pair.scores[lead].value)]
@@ -253,9 +253,9 @@ def forest_plot(biases: Iterable[ReportedBias], annotators: Sequence[str], most:
     if not offsets:
         return None
     ends = [abs(end) for offset in offsets for end in (offset.value.low, offset.value.high) if math.isfinite(end)]
-    wanted = float(np.quantile(ends or [abs(offset.value.value) for offset in offsets], _CLIPPED))
+    wanted = float(np.quantile(ends or [abs(offset.value.value) for offset in offsets], _INTERVALS_ON_AXIS))
     wanted = max([wanted, *(abs(offset.value.value) for offset in offsets if offset.stands)])
-    end = next((limit for limit in _ROUND if limit >= wanted), wanted)
+    end = next((limit for limit in _AXIS_ENDS if limit >= wanted), wanted)
     shown_first = sorted(offsets, key=lambda offset: (not offset.stands, -abs(offset.value.value)))[:most]
     order = {name: k for k, name in enumerate(annotators)}
     ranked = sorted(shown_first, key=lambda offset: (order[offset.annotator], -offset.value.value))
@@ -272,14 +272,14 @@ def _offset_row(bias: ReportedBias, number: int) -> ChartRow:
 
 
 WORST, THUMBNAILS = 6, 100
-MOST_LISTED = 2_000  # findings in the page: more make it large, and nobody reads them
+MOST_LISTED = 2_000  # findings in the page; with more it is large, and nobody reads them
 _OF_CATEGORIES = {
     "iou": ("dice", "pq", "kappa", "nsd", "offset_size"),
     "pq": ("f1", "covering", "iou", "segment_nsd", "offset_size"),
 }
 _OF_STRATA = {"iou": ("iou", "pq", "kappa"), "pq": ("pq", "f1", "iou")}
 _HEADS = {**SHORT_NAMES, "dice": "Dice", "covering": "covering", "offset_size": "offset"}
-_LARGE = 0.05  # shares that are listed though they may be chance
+_LARGE_SHARE = 0.05  # listed even if it may be chance
 _MATRIX, _CONFUSED, _OFFSETS, _BIASES, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
 
 
@@ -330,7 +330,7 @@ def draw_pictures(
 
 
 def listed_findings(findings: Sequence[Finding]) -> Sequence[Finding]:
-    """The findings that the page lists: all, or if there are many a fair share of every rule's, worst first."""
+    """The findings that the page lists, worst first: all, or if there are many, a fair share of every rule's."""
     return fair_share(findings, MOST_LISTED)
 
 
@@ -366,10 +366,10 @@ def render_agreement(
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each;
-    `hashes`: hashes of the labels of the listed findings, with which the page takes decisions; `beside`: names of
-    files that are written next to the page, to link; `files`: where the data are, to tell their decisions apart. What
-    Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
+    `typed`: the words of the command after `segdata`; `cards`: the work of each annotator, for a section of each;
+    `hashes`: hashes of the labels of the listed findings, with which the page takes decisions; `beside`: names of files
+    next to the page, to link; `files`: the paths of the data, which identify their decisions. The text may contain
+    characters that Unicode cannot encode: write it with `backslashreplace`.
     """
     comparison = tables.annotator_pairs
     assert comparison is not None
@@ -416,7 +416,7 @@ def render_agreement(
 
 
 def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit: str) -> dict[str, object]:
-    """The charts of the template, by their names in it."""
+    """The charts of the page, by their names in the template."""
     annotators, biases, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
     offsets, rows, gold = forest_plot(biases, annotators, _OFFSETS), _bias_rows(biases, result), gold_row(tables)
     return {
@@ -469,7 +469,7 @@ def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTa
             ),
         )
         for (annotator, category), kinds in list(cells.items())[:_BIASES]
-        if any(kind.stands or kind.weight >= _LARGE for kind in kinds.values())
+        if any(kind.stands or kind.weight >= _LARGE_SHARE for kind in kinds.values())
     ]
 
 

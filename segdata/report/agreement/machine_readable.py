@@ -1,4 +1,4 @@
-"""An agreement for programs: JSON, and CSV with one row per score."""
+"""Machine-readable reports of agreement: JSON, and CSV with one row per score."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ Row = dict[str, str | int]
 
 
 class AgreementReport(Agreement, frozen=True, kw_only=True):
-    """The JSON report: an agreement whose findings are rows, as in every JSON report."""
+    """The JSON report of an agreement; its findings are rows, as in every JSON report."""
 
     findings: tuple[FindingRow, ...]  # type: ignore[assignment]  # a row has the fields of a finding
 
@@ -36,17 +36,17 @@ def agreement_json(result: Agreement) -> str:
 
 
 def agreement_csv(result: Agreement) -> str:
-    """Rows of these scopes; a cell is empty where it says nothing, or the value is undefined.
+    """The report as CSV, with rows of the following scopes; cells that do not apply, or are undefined, are empty.
 
-    overall, pair, category: the scores of the JSON report. reference: those against the reference `annotator_b`.
-    annotator: what `annotator_a` does with a category, with p and whether it stands. portion: scores of a portion of
-    --group-by. difference: whether a score differs by portions; its value is that of `portion`. plan: how many images
-    an interval takes, low and high are empty. disagreement: what the pixels in dispute of two annotators and a category
-    are due to. volume: their sizes. contrast: by how much the pair `annotator_b` agrees more than the pair
-    `annotator_a`. unchanged: how much of `annotator_a`'s work is the model `annotator_b`'s. identical: what two
-    annotators have alike, pixel for pixel. cvat, cvat here: figures of a report of CVAT, whose job is `portion`, and
-    ours of the same frames. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators
-    need against themselves, from n boundaries that they drew twice.
+    overall, pair, category: the scores of the JSON report. reference: scores against the reference `annotator_b`.
+    annotator: biases of `annotator_a` in a category, with p and whether they are significant. portion: scores of a
+    portion of --group-by. difference: whether a score differs by portions; its value is that of `portion`. plan: the
+    number of images for an interval; low and high are empty. disagreement: causes of the disputed pixels of two
+    annotators and a category. volume: sizes in volumes. contrast: by how much the pair `annotator_b` agrees more than
+    the pair `annotator_a`. unchanged: the share of `annotator_a`'s work that is the model `annotator_b`'s. identical:
+    the share of identical segments of two annotators. cvat, cvat here: figures of a report of CVAT, whose job is
+    `portion`, and ours of the same frames. tolerance: of boundaries, in px and mm. proposed tolerance: the tolerance
+    that annotators need against themselves, from n boundaries that they drew twice.
     """
     return csv_text(HEAD, ([row.get(name, "") for name in HEAD] for row in _rows(result)))
 

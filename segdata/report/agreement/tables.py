@@ -1,4 +1,4 @@
-"""Figures of an agreement: the tables that all reports show."""
+"""Tables of an agreement, which all of its reports show."""
 
 import math
 from collections import defaultdict
@@ -17,13 +17,13 @@ from segdata.report.agreement.drift import drift_rows
 from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
 
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
-_ML = 1000  # mm3
-_WITHIN = 3  # numbers of volumes of which a note says what their range holds
+_MM3_PER_ML = 1000  # mm3
+_MAX_RANGES_EXPLAINED = 3  # numbers of volumes for which a note explains the range
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table: what it is about, its heads, its rows as text, which columns are names, and what to know."""
+    """A table: title, heads, rows of text, the columns that hold names, and notes."""
 
     title: str
     heads: tuple[str, ...]
@@ -59,7 +59,7 @@ def compared_categories(result: Agreement) -> tuple[CategoryAgreement, ...]:
 
 
 def compared_causes(result: Agreement) -> list[DisagreementCauses]:
-    """The causes of disputed pixels of these pairs."""
+    """The causes of disputed pixels, over the pairs of `compared_scores`."""
     name = None if result.reference is None else result.reference.name
     return [causes for causes in result.disagreement if name is None or name in (causes.a, causes.b)]
 
@@ -138,7 +138,7 @@ def metrics_table(result: Agreement) -> ReportTable | None:
 
 
 def causes_table(result: Agreement) -> ReportTable | None:
-    """Why pixels are disputed, category by category, over all pairs of annotators."""
+    """The causes of disputed pixels by category, over all pairs of annotators."""
     pixels: dict[str, int] = defaultdict(int)
     due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for causes in compared_causes(result):
@@ -173,7 +173,7 @@ def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
 
 
 def causes_in_words(result: Agreement, tables: Tables) -> str:
-    """The causes over all things, in words; empty if nothing is disputed or no category is counted one by one."""
+    """The causes of disputed pixels of things in words; empty if nothing is disputed or there are no things."""
     comparison = tables.annotator_pairs
     if comparison is None:
         return ""
@@ -198,14 +198,14 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
 
 
 def volumes_table(result: Agreement) -> ReportTable | None:
-    """Who draws larger volumes of what, for every two annotators; the larger comes first."""
+    """Sizes in volumes for every pair of annotators; the one who draws larger comes first."""
     if not result.volumes:
         return None
     largest = max(
         (size for volumes in result.volumes for pair in volumes.pairs for size in (pair.size_a, pair.size_b)), default=0
     )
     in_mm = result.volumes[0].unit == "mm3"
-    unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
+    unit, of_one = ("ml", _MM3_PER_ML) if in_mm and largest >= _MM3_PER_ML else ("mm³" if in_mm else "voxels", 1)
     rows = [
         (volumes.category, *_volume_cells(pair, of_one))
         for volumes in result.volumes
@@ -225,7 +225,7 @@ def volumes_table(result: Agreement) -> ReportTable | None:
         {(pair.volumes, pair.within) for volumes in result.volumes for pair in volumes.pairs if pair.volumes > 1}
     )
     if within:
-        shares = [f"{format_percent(share)} ({count_noun(n, 'volume')})" for n, share in within[:_WITHIN]]
+        shares = [f"{format_percent(share)} ({count_noun(n, 'volume')})" for n, share in within[:_MAX_RANGES_EXPLAINED]]
         note += f"At least this share of all such volumes lies between these two: {', '.join(shares)}; confidence "
         note += f"{format_percent(result.intervals.confidence)}. "
     note += (
@@ -262,7 +262,7 @@ def _format_size(value: float) -> str:
 
 
 def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
-    """Who agrees better with the reference, or which pairs agree better; the better comes first."""
+    """Contrasts of annotators against the reference, or of pairs; the better one comes first."""
     if not result.contrasts:
         return None
     ranked = sorted(result.contrasts, key=lambda contrast: not contrast.stands)  # within these by score, as they come
@@ -279,7 +279,7 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
 
 
 def better_first(contrast: PairContrast) -> PairContrast:
-    """The same contrast with the pair that agrees better first."""
+    """The contrast with the pair that agrees better first."""
     if contrast.values[0] >= contrast.values[1]:
         value = contrast.difference
         turned = Score(-value.value, -value.high, -value.low, value.n, value.n_undefined)
@@ -342,7 +342,7 @@ def months_table(result: Agreement) -> ReportTable | None:
 
 
 def identical_table(result: Agreement) -> ReportTable | None:
-    """Identical segments by pair; None where there are hardly any."""
+    """Identical segments by pair; None if there are hardly any."""
     rows = tuple(identical_rows(result))
     if not rows:
         return None

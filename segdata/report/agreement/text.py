@@ -33,14 +33,14 @@ from segdata.report.agreement.wording import (
 from segdata.report.console import Console, table
 from segdata.report.findings import command_lines
 
-_MATRIX = 7  # annotators side by side
+_MAX_MATRIX_SIDE = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _BIASES, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 
 def agreement_text(
     result: Agreement, tables: Tables, typed: Sequence[str], console: Console, fail_on: FailOn = "error"
 ) -> str:
-    """The report, in lines of at most `console.width` columns; `typed`: what comes after `segdata`, word by word."""
+    """The report in lines of at most `console.width` columns; `typed`: the words of the command after `segdata`."""
     comparison = tables.annotator_pairs
     assert comparison is not None
     lines = [console.paint("segdata agreement", "bold"), ""]
@@ -73,7 +73,7 @@ def _conclusion(conclusion: Conclusion, console: Console) -> Iterator[str]:
 def _matrix(result: Agreement, console: Console) -> Iterator[str]:
     pairs, names = {(pair.a, pair.b): pair for pair in result.pairs}, result.annotators
     lead, below = result.leading, "f1" if result.leading == "pq" else "kappa"
-    if len(names) > _MATRIX:
+    if len(names) > _MAX_MATRIX_SIDE:
         least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores, lead))
         rows = [
             [

@@ -60,7 +60,7 @@ def gold_row(tables: Tables) -> int | None:
 
 
 def format_score(score: str, value: float, *, signed: bool = False) -> str:
-    """A value of a score in two or three digits that count.
+    """Format a value of a score with two or three significant digits.
 
     >>> format_score("iou", 0.6274), format_score("missed", 0.708)
     ('0.63', '71%')
@@ -83,7 +83,7 @@ def format_score(score: str, value: float, *, signed: bool = False) -> str:
 
 
 def format_percent(share: float) -> str:
-    """A share as a percentage; small ones with a digit more.
+    """Format a share as a percentage; small shares have one more digit.
 
     >>> format_percent(0.708), format_percent(0.0042), format_percent(0.9996)
     ('71%', '0.4%', '99.96%')
@@ -98,7 +98,7 @@ def format_percent(share: float) -> str:
 
 
 def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
-    """The ends in brackets; empty where there are none.
+    """Format the ends of an interval in brackets; empty without an interval.
 
     >>> format_interval("iou", Score(0.63, 0.611, 0.654, 9, 0))
     '[0.61, 0.65]'
@@ -110,7 +110,7 @@ def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
 
 
 def score_with_interval(score: str, value: Score, *, signed: bool = False) -> str:
-    """A value and the ends of its interval, where it has them.
+    """Format a value, with its interval if it has one.
 
     >>> score_with_interval("missed", Score(0.71, 0.653, 0.771, 9, 0))
     '71% [65%, 77%]'
@@ -123,7 +123,7 @@ def score_with_interval(score: str, value: Score, *, signed: bool = False) -> st
 
 
 def intervals_in_words(intervals: Intervals, n_images: int) -> str:
-    """An explanation of the brackets, or why scores have none; `n_images`: how many are compared.
+    """Explain the intervals in brackets, or why scores have none; `n_images`: the number of compared images.
 
     >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=3), 12)
     '[ ]: 95% intervals; scores have none, since there are 3 sequences, patients or single images.'
@@ -147,7 +147,7 @@ def distance_unit(comparison: AnnotatorPairs) -> str:
 
 
 def tolerance_in_words(near: Tolerance) -> str:
-    """How far apart boundaries may be and still be one.
+    """The tolerance of boundaries in words.
 
     >>> tolerance_in_words(Tolerance(2.0)), tolerance_in_words(Tolerance(2.0, 0.5, {"car": CategoryTolerance(3.0)}))
     ('2 px', '2 px, 0.5 mm where the spacing is known; car 3 px')
@@ -157,7 +157,7 @@ def tolerance_in_words(near: Tolerance) -> str:
 
 
 def tolerance_cells(near: Tolerance) -> tuple[str, str]:
-    """Pixels and mm as cells of a spreadsheet; empty where no mm are given."""
+    """A tolerance in pixels and mm as cells of a spreadsheet; empty if no mm are given."""
     return f"{near.pixels:g}", "" if near.mm is None else f"{near.mm:g}"
 
 
@@ -178,7 +178,7 @@ def images_in_words(comparison: AnnotatorPairs) -> str:
 
 
 def join_words(words: Iterable[str], most: int = 4) -> str:
-    """Words joined as in a sentence; words beyond `most` are counted.
+    """Join words as in a sentence; words beyond `most` are counted.
 
     >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"]), join_words("abcdef", 3)
     ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')
@@ -212,7 +212,7 @@ HEADINGS: dict[Topic, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One thing to know."""
+    """A conclusion of the report, with its figures and what to do."""
 
     topic: Topic  # what it is about
     severity: Severity  # of the findings behind it; info where it is only a figure

@@ -171,7 +171,7 @@ def _colours(
 
 ADDRESS = "127.0.0.1"  # never reachable from other machines
 PORT = 5151
-_PATIENCE = 180  # seconds; an idle machine needs about ten
+_START_SECONDS = 180  # to wait for the App; an idle machine needs about ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def run_app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[App]:  # Any: F
     service = fo.core.service.ServerService
     wait = service._wait_for_child_port
     # Its own limit is a minute, and leaves the server running.
-    service._wait_for_child_port = partialmethod(wait, timeout=_PATIENCE)
+    service._wait_for_child_port = partialmethod(wait, timeout=_START_SECONDS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # see import_fiftyone

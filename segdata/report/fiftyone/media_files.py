@@ -120,7 +120,7 @@ def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height:
 
 
 def _edge(pixel: Ints, size: int) -> Floats:
-    """The smallest number next to ``pixel / size`` that times `size` is not below `pixel`."""
+    """The smallest number near ``pixel / size`` whose product with `size` is not below `pixel`."""
     quotient: Floats = pixel / size
     return np.where(quotient * size < pixel, np.nextafter(quotient, np.inf), quotient)
 
@@ -135,8 +135,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # that every browser shows
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # 8 bits a channel
 _ORIENTATION = 0x0112
 _SWAPPED = (5, 6, 7, 8)  # EXIF orientations that turn width into height
-_BLANK = 150  # grey
-_UNKNOWN = (640, 480)  # of a blank picture, where nobody knows the image's size
+_BLANK_GREY = 150  # grey
+_BLANK_SIZE = (640, 480)  # of a blank picture for an image of unknown size
 
 
 def picture_file(uri: str | None, width: int, height: int, folder: Path) -> tuple[Path, str | None]:
@@ -153,7 +153,7 @@ def picture_file(uri: str | None, width: int, height: int, folder: Path) -> tupl
     name = blake2b(f"{uri}\0{state.st_size}\0{state.st_mtime_ns}\0{width}\0{height}".encode(), digest_size=16)
     copy = folder / "copies" / f"{name.hexdigest()}.png"
     if not copy.exists():
-        ground = BackgroundImage.from_uri(uri, *((width, height) if width and height else _UNKNOWN))
+        ground = BackgroundImage.from_uri(uri, *((width, height) if width and height else _BLANK_SIZE))
         if ground.image is None:
             return _blank(width, height, folder), ground.note
         _save(ground.image, copy)
@@ -181,10 +181,10 @@ def _is_plain(path: Path, width: int, height: int) -> bool:
 
 
 def _blank(width: int, height: int, folder: Path) -> Path:
-    size = (width, height) if width and height else _UNKNOWN
+    size = (width, height) if width and height else _BLANK_SIZE
     path = folder / "copies" / f"blank-{size[0]}x{size[1]}.png"
     if not path.exists():
-        _save(Image.new("L", size, _BLANK), path)
+        _save(Image.new("L", size, _BLANK_GREY), path)
     return path.absolute()
 
 

@@ -1,4 +1,4 @@
-"""Samples: images with all that FiftyOne shows of them, and loading them into a dataset of FiftyOne."""
+"""Samples: convert images with their labels and findings, and load them into a dataset of FiftyOne."""
 
 import gc
 from collections import Counter
@@ -48,7 +48,7 @@ _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """One image."""
+    """One image with its fields and labels for FiftyOne."""
 
     image_id: str  # id of the image
     filepath: str  # picture to show

@@ -175,13 +175,13 @@ def label_list(kind: str, labels: list[dict[str, Any]]) -> dict[str, Any]:  # An
 
 
 MOST_INLINE = 300  # masks of an image stored in the database; with more, each is a file
-_MOST_PIXELS = 2**24  # of all these masks
+_MAX_INLINE_PIXELS = 2**24  # of the masks of an image that are stored in the database
 _COLUMNS = ["segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source", "rings"]
 
 
 def fits_inline(masks: Sequence[Mask]) -> bool:
     """Whether the masks of an image are few and small enough for its document in the database, of at most 16 MB."""
-    return len(masks) <= MOST_INLINE and sum(mask.size for mask in masks) <= _MOST_PIXELS
+    return len(masks) <= MOST_INLINE and sum(mask.size for mask in masks) <= _MAX_INLINE_PIXELS
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _own_id(row: dict[str, Any]) -> str:  # Any: rows of a table
 
 
 class PixelProbabilities(Protocol):
-    """What a model says of pixels, image by image.
+    """Probabilities of categories that a model predicts for pixels, image by image.
 
     Attributes
     ----------
@@ -329,7 +329,7 @@ class HeatMaps:
     def from_predictions(
         fo: Any, media: MediaFiles, predictions: PixelProbabilities | None
     ) -> "HeatMaps":  # Any: FiftyOne has no types
-        """With these predictions, or none."""
+        """Build from predictions, or without any."""
         usable = () if predictions is None else np.flatnonzero(predictions.usable).tolist()
         return HeatMaps(
             fo, media, predictions, {predictions.image_ids[row]: row for row in usable} if predictions else {}

@@ -1,4 +1,4 @@
-"""Reports as one HTML file each, which needs nothing else: no network, no font, no other file."""
+"""HTML reports, each as one file that needs no network, font or other file."""
 
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @cache
 def template(name: str) -> "jinja2.Template":
-    """The template in a file of this folder; whatever it is filled with is escaped."""
+    """The Jinja template in a file of this folder; values in it are escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -28,7 +28,7 @@ def template(name: str) -> "jinja2.Template":
 
 
 def asset(name: str) -> "Markup":
-    """A file of this folder as it is, for a page: a style or a script of our own."""
+    """The text of a style or script in this folder, to include in a page without escaping."""
     from markupsafe import Markup
 
     return Markup(_text(name))
@@ -39,7 +39,7 @@ def _text(name: str) -> str:
 
 
 def _code(text: str) -> "Markup":
-    """A text in which what stands between backticks is code."""
+    """Convert text between backticks to code."""
     from markupsafe import Markup
 
     parts = enumerate(text.split("`"))

@@ -1,4 +1,4 @@
-"""The HTML report of findings: what the template is filled with."""
+"""The HTML report of findings, and the data for its template."""
 
 import json
 import math
@@ -23,13 +23,13 @@ from segdata.report.pictures.scene import choose_findings, draw_thumbnails, fair
 from segdata.report.reference_pages import page_paragraph
 
 FIELDS = tuple(Finding.__dataclass_fields__)
-_MOST_AFFECTED = 6  # names listed of each sort
-MOST_LISTED = 5_000  # findings in the file, unless the user sets a number: more make browsers slow
+_MAX_NAMES_LISTED = 6  # of each kind
+MOST_LISTED = 5_000  # findings in the file, unless the user sets a number; more make browsers slow
 
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """The findings of one rule and severity, as the overview lists them, and what the rule's page has said of it."""
+    """The findings of one rule and severity for the overview, with texts from the rule's page."""
 
     code: str
     name: str
@@ -41,7 +41,7 @@ class RuleGroup:
 
     @staticmethod
     def from_findings(findings: Sequence[Finding]) -> "RuleGroup":
-        """Summarise these findings."""
+        """Summarise the findings of one rule and severity."""
         first = findings[0]
         return RuleGroup(
             code=first.code,
@@ -86,14 +86,14 @@ def findings_html(
 
 
 def listed_findings(findings: Sequence[Finding], context: ReportContext) -> Sequence[Finding]:
-    """The findings that the file lists, in order: as many as the user wants, else a fair share of every rule's."""
+    """The findings that the file lists, in order: as many as the user requested, else a fair share of every rule's."""
     if context.max_findings is not None:
         return findings[: context.max_findings]
     return fair_share(findings, MOST_LISTED)
 
 
 def _middle(findings: Sequence[Finding]) -> Finding:
-    """The finding whose picture stands for all."""
+    """The finding whose picture represents all of them."""
     return sorted(findings, key=lambda finding: (finding.image is not None, finding.pixels or 0))[len(findings) // 2]
 
 
@@ -152,19 +152,20 @@ def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
 
 
 def _affected_fields(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tuple[str, int, float]], int]]:
-    """Field and heading of categories, annotators and images, if there are several; those with most findings; others.
+    """The categories, annotators and images with most findings, if there are several of a kind.
 
-    Of each the name, the number of findings, and their share of the largest number.
+    For each kind its field and heading, its names with number of findings and share of the largest number, and the
+    number of other names.
     """
     for field, heading in (("category", "Categories"), ("annotator", "Annotators"), ("image", "Images")):
         count = Counter(value for finding in findings if (value := getattr(finding, field)) is not None)
-        most = count.most_common(_MOST_AFFECTED)
+        most = count.most_common(_MAX_NAMES_LISTED)
         if len(count) > 1 and most[0][1] > 1:
             yield field, heading, [(name, n, n / most[0][1]) for name, n in most], len(count) - len(most)
 
 
 def _states(validation: Validation, context: ReportContext) -> list[tuple[str, Sequence[Finding], Sequence[Finding]]]:
-    """The states of findings; for each all of its findings, and those that are listed."""
+    """The states of findings (new, known, …), each with all of its findings, and those that are listed."""
     states: list[tuple[str, Sequence[Finding]]] = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
@@ -194,10 +195,10 @@ def findings_data(
     baseline: bool = False,
     hashes: Mapping[Finding, str] | None = None,
 ) -> Markup:
-    """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding.
+    """The findings as JSON, escaped for a script: a row each, of `state` and the fields of a finding.
 
-    `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
-    none; `baseline`: whether states tell findings apart; with `hashes` each row has one.
+    `groups` are in the order of the list; `show` is the beginning of the command that shows an image (None: there is
+    none); `baseline`: whether findings have different states; with `hashes` each row has one.
     """
     place = {finding: number for number, finding in enumerate(pictures)}
     rows: list[list[Any]] = []  # Any: JSON
@@ -226,7 +227,7 @@ def findings_data(
 
 
 def _rule_texts(code: str) -> dict[str, str]:
-    """What the rule's page says, for the head of its findings."""
+    """The texts of a rule's page for the head of its findings."""
     rule = rules().get(code)
     page = "" if rule is None else rule.page
     summary = "" if rule is None else rule.summary

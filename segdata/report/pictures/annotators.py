@@ -1,4 +1,4 @@
-"""Pictures of several annotators' work: everybody's outlines on the worst images, on findings and on examples."""
+"""Pictures of several annotators' work: their outlines on the worst images, on findings and on examples."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ from segdata.report.pictures.canvas import View, draw_chip, outline, panes_side_
 from segdata.report.pictures.colors import ANNOTATOR_COLORS, annotator_color
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 
-_DASH = 5  # canvas pixels: where several outlines coincide their colours take turns
-_PALE = 0.25  # how far the image is drawn towards grey, so that outlines stand out
+_DASH = 5  # canvas pixels of each colour in turn where several outlines coincide
+_FADE = 0.25  # towards grey, so that outlines stand out from the image
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedImage:
-    """One image and everybody's annotations of it: a batch of one image whose size is known."""
+    """One image, of known size, with the annotations of all annotators."""
 
     batch: Batch
     ground: BackgroundImage
@@ -46,7 +46,7 @@ class AnnotatedImage:
         return self.ground.height, self.ground.width
 
     def labels(self, view: View, annotator: str, categories: Collection[int] | None) -> NDArray[np.int32]:
-        """(h, w): the segments of an annotator of these category ids (None: of any), counted from 1; 0: none."""
+        """(h, w): an annotator's segments of these category ids (None: of any), numbered from 1; 0: none."""
         names = self.batch.annotations["annotator"].to_pylist()
         chosen = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
         if categories is not None:
@@ -61,9 +61,9 @@ class AnnotatedImage:
     def render_outlines(
         self, view: View, annotators: Sequence[tuple[str, Color]], categories: Collection[int] | None
     ) -> Image.Image:
-        """The image under the outlines of these annotators, each in a colour, in these categories."""
+        """The image with the outlines of these annotators, each in a colour, in these categories."""
         picture = self.ground.render(view).astype(np.float32)
-        picture += (picture.mean(axis=2, keepdims=True) * 0.5 + 64 - picture) * _PALE
+        picture += (picture.mean(axis=2, keepdims=True) * 0.5 + 64 - picture) * _FADE
         edges = np.stack([_wide_outline(self.labels(view, name, categories)) for name, _ in annotators])
         count = edges.sum(axis=0)
         rank = np.cumsum(edges, axis=0) - 1
@@ -76,10 +76,10 @@ class AnnotatedImage:
     def names_at(
         self, finding: Finding, box: tuple[float, float, float, float], comparison: AnnotatorPairs
     ) -> dict[str, str]:
-        """The category that each annotator gives most pixels of the place of a finding, or "nothing".
+        """The category that each annotator gives most pixels of a finding's place, or "nothing".
 
-        The place are the pixels of the segments that the finding names, or else where its annotator differs from most
-        others about its category, or else its box. A finding of no category is about no place.
+        The place is the pixels of the segments that the finding names; else those where its annotator differs from most
+        others in its category; else its box. A finding without a category has no place.
         """
         category_id = _ids(comparison).get(finding.category or "")
         if category_id is None and not finding.segments:
@@ -111,7 +111,7 @@ class AnnotatedImage:
         return category_of
 
     def _against_most(self, view: View, finding: Finding, categories: Collection[int] | None) -> Flags:
-        """(h, w) where the finding's annotator differs from most others about a category."""
+        """(h, w) whether the finding's annotator differs from most others in a category."""
         names = dict.fromkeys(self.batch.annotations["annotator"].to_pylist())
         others = [name for name in names if name != finding.annotator]
         most = 2 * np.sum([self.labels(view, name, categories) > 0 for name in others], axis=0) > len(others)
@@ -120,7 +120,7 @@ class AnnotatedImage:
         return flags
 
     def _covered_pixels(self, view: View, chosen: Flags) -> Flags:
-        """(h, w) the pixels of some segments (n_segments,)."""
+        """(h, w) whether one of the chosen segments (n_segments,) covers a pixel."""
         part = self.batch.take_segments(np.flatnonzero(chosen))
         flags: Flags = view.labels(part.runs, self.size[0], part.n_segments) > 0
         return flags
@@ -128,13 +128,13 @@ class AnnotatedImage:
     def differing(
         self, view: View, one: str, other: str, categories: Collection[int] | None, *, by_segment: bool = False
     ) -> Flags:
-        """(h, w) where only one of two annotators has such a category; `by_segment`: or they have other segments."""
+        """(h, w) whether only one of two annotators has these categories; with `by_segment`, or has another segment."""
         first, second = (self.labels(view, name, categories) for name in (one, other))
         return _other_segments(first, second) if by_segment else (first > 0) ^ (second > 0)
 
 
 def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flags:
-    """(h, w) what either has labelled, without segments that both have, matched at an IoU above 0.5.
+    """(h, w) the pixels that either has labelled, without segments that match at an IoU above 0.5.
 
     >>> _other_segments(np.array([[1, 1, 1, 2]]), np.array([[3, 3, 4, 4]])).tolist()
     [[False, False, True, True]]
@@ -150,7 +150,7 @@ def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flag
 
 
 def densest_square(flags: Flags, side: int) -> tuple[int, int]:
-    """The middle (x, y) of the flags inside the square with this side that holds most of them.
+    """The centre (x, y) of the flags inside the square of this side that holds most of them.
 
     >>> densest_square(np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]], bool), 4)
     (4, 1)
@@ -167,7 +167,7 @@ def densest_square(flags: Flags, side: int) -> tuple[int, int]:
 
 
 def _wide_outline(labels: NDArray[np.int32]) -> Flags:
-    """The labelled pixels beside another label or none, two canvas pixels wide."""
+    """The outlines of labels, two canvas pixels wide."""
     return _widen(outline(labels)) & (labels > 0)
 
 
@@ -182,21 +182,21 @@ def _widen(flags: Flags) -> Flags:
 
 EXAMPLES = 60  # pictures of annotators' worst examples
 PANE = 340  # canvas pixels of a square pane of a worst image
-_SMALL = 208  # of one of a finding
-_WHOLE = 420  # canvas pixels of the longer side of a whole image
-_ROOM = 1.7  # how much wider than its box a finding is shown
-_LEAST = 32  # image pixels across
-_CHIP = 11  # height of letters on a picture
+_SMALL_PANE = 208  # canvas pixels of a pane of a finding
+_WHOLE_SIDE = 420  # canvas pixels of the longer side of a whole image
+_BOX_MARGIN = 1.7  # factor by which a view is larger than the finding's box
+_MIN_VIEW_SIDE = 32  # image pixels
+_TEXT_HEIGHT = 11  # canvas pixels
 _OF_ALL_CATEGORIES = ("SEG403",)  # findings of which the outlines of all categories are shown
-_FILLED = 0.5  # the share of a close picture that may be in dispute
-_CLOSER = 5  # a whole image is this many times as long as what is shown of it closely
+_MAX_DISPUTED_SHARE = 0.5  # of a close view
+_CLOSE_FACTOR = 5  # side of a whole image over that of a close view
 
 
 @dataclass(frozen=True, slots=True)
 class WorstImagePictures:
-    """A worst image and its pictures as `data:` URIs: the whole one, and closely without and with outlines.
+    """The pictures of one of the worst images as `data:` URIs: the whole image, and a detail without and with outlines.
 
-    `image` is its image_id: of a volume that of the slice that differs most.
+    `image` is its image_id, or for a volume the image_id of the slice that differs most.
     """
 
     worst_image: WorstImage
@@ -210,7 +210,7 @@ class WorstImagePictures:
 def worst_pictures(
     data: OpenDataset, comparison: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
 ) -> list[WorstImagePictures]:
-    """The pictures of some images; none of those whose size is unknown."""
+    """The pictures of some images, without images of unknown size."""
     pictures = run_ordered(lambda image: _worst(data, comparison, image), list(worst), jobs)
     return [picture for picture in pictures if picture is not None]
 
@@ -218,9 +218,10 @@ def worst_pictures(
 def finding_pictures(
     data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0
 ) -> dict[Finding, str]:
-    """Pictures of findings as `data:` URIs, in their order: the image alone, and with everybody's outlines.
+    """Pictures of findings as `data:` URIs, in their order: the image alone, and with the outlines of all annotators.
 
-    Of the finding's category; of all where it has none. One image at a time is in memory for each of `jobs` threads.
+    Outlines are those of the finding's category, or of all if it has none. Each of `jobs` threads holds one image in
+    memory at a time.
     """
     comparison = tables.annotator_pairs
     assert comparison is not None
@@ -265,7 +266,7 @@ def example_pictures(
         both = [(name, color) for name, color in every if name in (who, example.other)]
         counted = comparison.category_is_counted(example.category)
         return _side_by_side(
-            picture, _closely(picture, who, example.other, category, _SMALL, counted), both, {category}
+            picture, _closely(picture, who, example.other, category, _SMALL_PANE, counted), both, {category}
         )
 
     keys = [(card.annotator, example) for card in cards for example in card.worst][:EXAMPLES]
@@ -276,7 +277,7 @@ def example_pictures(
 def _picture(
     data: OpenDataset, comparison: AnnotatorPairs, case: int, first: str, second: str, category: int
 ) -> tuple[int, AnnotatedImage | None]:
-    """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
+    """The row and the picture of a case's image, or of the slice of a volume on which two annotators differ most."""
     row, frames = (int(comparison.cases[name][case]) for name in ("image", "frames"))
     if frames > 1:
         row += _slice(data.source.load(np.arange(row, row + frames)), first, second, category)
@@ -285,14 +286,14 @@ def _picture(
 
 def _closely(picture: AnnotatedImage, first: str, second: str, category: int, pane: int, by_segment: bool) -> View:
     height, width = picture.size
-    side = max(_LEAST, max(height, width) // _CLOSER)
+    side = max(_MIN_VIEW_SIDE, max(height, width) // _CLOSE_FACTOR)
     whole = View(0, 0, width, height, 1.0)
     flags = picture.differing(whole, first, second, {category}, by_segment=by_segment)
     while True:  # in the midst of a large dispute there is no outline to be seen
         x, y = densest_square(flags, side)
         view = _near(x, y, side, picture.size, pane)
         inside = flags[view.y : view.y + view.height, view.x : view.x + view.width]
-        if inside.mean() <= _FILLED or side >= max(height, width):
+        if inside.mean() <= _MAX_DISPUTED_SHARE or side >= max(height, width):
             return view
         side = min(2 * side, max(height, width))
 
@@ -305,7 +306,7 @@ def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImag
         return None
     height, width = picture.size
     names = shown_annotators(comparison.annotators, (first, second))
-    everything = View(0, 0, width, height, _WHOLE / max(width, height))
+    everything = View(0, 0, width, height, _WHOLE_SIDE / max(width, height))
     near = _closely(picture, first, second, category, PANE, comparison.category_is_counted(worst_image.category))
     whole = picture.render_outlines(everything, names, {category})
     _draw_frame(whole, everything, near)
@@ -373,8 +374,8 @@ def _draw_frame(picture: Image.Image, view: View, part: View) -> None:
 def _of_finding(picture: AnnotatedImage, finding: Finding, comparison: AnnotatorPairs) -> str:
     category = _ids(comparison).get(finding.category or "")
     x, y, wide, high = finding.bbox or _box(picture, finding, category)
-    side = int(max(_ROOM * max(wide, high), _LEAST))
-    view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
+    side = int(max(_BOX_MARGIN * max(wide, high), _MIN_VIEW_SIDE))
+    view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL_PANE)
     names = shown_annotators(comparison.annotators, [finding.annotator] if finding.annotator else [])
     shown = None if finding.code in _OF_ALL_CATEGORIES else _only(category)
     return _side_by_side(picture, view, names, shown, picture.names_at(finding, (x, y, wide, high), comparison))
@@ -387,27 +388,27 @@ def _side_by_side(
     categories: set[int] | None,
     called: Mapping[str, str] | None = None,
 ) -> str:
-    """The image alone and with outlines; on the picture what annotators call the place, unless all call it alike."""
+    """The image alone and with outlines, with the annotators' categories of the place, unless all agree."""
     panes = [picture.render(view)] if picture.ground.image is not None else []
     panes.append(picture.render_outlines(view, names, categories))
-    result = panes_side_by_side(panes, _SMALL)
+    result = panes_side_by_side(panes, _SMALL_PANE)
     if called and len(set(called.values())) > 1:
-        _draw_names(result, result.width - _SMALL, names, called)
+        _draw_names(result, result.width - _SMALL_PANE, names, called)
     return data_uri(result)
 
 
 def _draw_names(pane: Image.Image, left: int, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
-    """Write what each annotator calls the place: a line each in the annotator's colour, from `left` on."""
-    draw, line = ImageDraw.Draw(pane), _CHIP + 7
+    """Write each annotator's category of the place, a line each in the annotator's colour, from `left` on."""
+    draw, line = ImageDraw.Draw(pane), _TEXT_HEIGHT + 7
     listed = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
     for k, (name, color) in enumerate(listed):
         text = f"{shorten(name, 12)}: {shorten(called[name], 18)}"
         dark = (color[0] * 2 // 3, color[1] * 2 // 3, color[2] * 2 // 3)  # white letters must stand out
-        draw_chip(draw, (left + 1, pane.height - line * (len(listed) - k)), text, dark, _CHIP)
+        draw_chip(draw, (left + 1, pane.height - line * (len(listed) - k)), text, dark, _TEXT_HEIGHT)
 
 
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:
-    """Where the segments lie that a finding names without a box: of its annotator, or else of anybody."""
+    """The box of the segments that a finding without a box names: of its annotator, or else of any annotator."""
     height, width = picture.size
     segments = picture.batch.segments
     own = zip(segments["source_id"].to_pylist(), segments["segment_id"].to_pylist(), strict=True)

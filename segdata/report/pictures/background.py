@@ -11,13 +11,13 @@ from segdata.core.image_files import read_channels, split_uri
 from segdata.report.pictures.canvas import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
-_FLAT = 24  # grey levels to either side: less contrast than this is not stretched, or noise would look like structure
-_MAX_PIXELS = 300_000_000  # pixels of an image that is decoded for a picture
+_MIN_CONTRAST = 24  # grey levels to either side; less is not stretched, or noise would look like structure
+_MAX_PIXELS = 300_000_000  # of an image that is decoded for a picture
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundImage:
-    """An image's pixels, decoded once and shown in several views; grey where there is no image to show.
+    """An image's pixels, decoded once and shown in several views; grey if there is no image to show.
 
     Pillow's limit on image sizes is the caller's business, as for readers.
     """
@@ -31,7 +31,7 @@ class BackgroundImage:
 
     @staticmethod
     def from_uri(uri: str | None, width: int, height: int) -> "BackgroundImage":
-        """The image file at `uri` for labels of this size."""
+        """Open the image file at `uri` for labels of this size."""
         image, note = _open_image(uri)
         if image is not None and image.size != (width, height):
             note = f"the image file is {image.width} x {image.height} px: stretched to fit the labels"
@@ -39,11 +39,11 @@ class BackgroundImage:
         return BackgroundImage(image, width, height, note)
 
     def stretch(self, view: View) -> "BackgroundImage":
-        """The image with its contrast stretched to what is in `view`."""
+        """The image with its contrast stretched to the grey levels in `view`."""
         if self.image is None:
             return self
         low, high = np.percentile(self.render(view), (1, 99))
-        middle, half = (low + high) / 2, max((high - low) / 2, _FLAT)
+        middle, half = (low + high) / 2, max((high - low) / 2, _MIN_CONTRAST)
         curve = np.clip((np.arange(256) - middle) / half * 110 + 128, 0, 255)
         return replace(self, curve=tuple(round(value) for value in curve.tolist()))
 
@@ -87,7 +87,7 @@ def _open_image(uri: str | None) -> tuple[Image.Image | None, str]:
 
 
 def _read_raster(uri: str) -> tuple[Image.Image | None, str]:
-    """A file that Pillow does not know: a raster of many channels or a DICOM image, if anything."""
+    """Read a file that Pillow does not know, such as a raster of many channels or a DICOM image."""
     try:
         return _read_planes(uri), ""
     except (OSError, SegdataError) as error:
@@ -104,7 +104,7 @@ def _read_planes(uri: str) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """As 8-bit RGB; deeper grey images are stretched between their 1st and 99th percentile."""
+    """Convert to 8-bit RGB; grey images of more bits are stretched between their 1st and 99th percentile."""
     if not image.mode.startswith(("I", "F")):
         return image.convert("RGB")
     values: NDArray[np.float64] = np.nan_to_num(np.asarray(image).astype(np.float64))

@@ -15,7 +15,7 @@ from segdata.core.taxonomy import Color
 
 Pixels = NDArray[np.uint8]
 LONGEST = 1600  # canvas pixels of a whole image's longer side, at most
-_COMFORTABLE = 1280  # small images are enlarged up to this
+_ENLARGED_SIDE = 1280  # canvas pixels up to which small images are enlarged
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class View:
 
     @staticmethod
     def whole(width: int, height: int) -> "View":
-        """A whole image of this size in pixels: small ones enlarged by a whole number, large ones made smaller."""
+        """The view of a whole image of this size in pixels: small ones enlarged by an integer, large ones reduced."""
         longer = max(width, height, 1)
-        scale = LONGEST / longer if longer > LONGEST else float(min(8, max(1, _COMFORTABLE // longer)))
+        scale = LONGEST / longer if longer > LONGEST else float(min(8, max(1, _ENLARGED_SIDE // longer)))
         return View(0, 0, width, height, scale)
 
     @staticmethod
     def around(x: int, y: int, side: int, canvas: int) -> "View":
-        """A square of about `side` image pixels around (x, y), enlarged to about `canvas` canvas pixels."""
+        """The view of about `side` image pixels square around (x, y), enlarged to about `canvas` canvas pixels."""
         scale = max(1, canvas // max(side, 1))
         shown = canvas // scale
         return View(x - shown // 2, y - shown // 2, shown, shown, float(scale))
@@ -59,11 +59,11 @@ class View:
         return self.y + _steps(self.height, self.scale)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where on the canvas the image's point (x, y) is."""
+        """The position on the canvas of the image's point (x, y)."""
         return (x - self.x) * self.scale, (y - self.y) * self.scale
 
     def rectangle(self, box: Box | tuple[float, float, float, float], room: float, least: float) -> tuple[float, ...]:
-        """A box as (left, top, right, bottom) on the canvas, `room` wider on each side, and at least `least` wide."""
+        """A box as (left, top, right, bottom) on the canvas, `room` larger on each side, at least `least` wide."""
         left, top = self.place(box[0], box[1])
         right, bottom = self.place(box[0] + box[2], box[1] + box[3])
         more_x = max(room, (least - (right - left)) / 2)
@@ -71,7 +71,7 @@ class View:
         return left - more_x, top - more_y, right + more_x, bottom + more_y
 
     def labels(self, runs: Runs, image_height: int, n_owners: int) -> NDArray[np.int32]:
-        """(h, w): the owner of each canvas pixel plus 1, or 0; where several claim it, the smallest one."""
+        """(h, w): the owner of each canvas pixel plus 1, or 0; if several claim it, the smallest one."""
         area = runs.areas(n_owners)
         rank = np.empty(n_owners, np.int64)
         rank[np.argsort(-area, kind="stable")] = np.arange(n_owners)
@@ -118,7 +118,7 @@ def font(size: int, bold: bool = False) -> Font:
 
 
 def fold_text(text: str, face: Font, room: float) -> list[str]:
-    """The text in lines of at most `room` pixels, broken at spaces; longer words are cut."""
+    """Wrap text to lines of at most `room` pixels, broken at spaces; longer words are cut."""
     lines: list[str] = []
     line = ""
     for word in "".join(letter if letter.isprintable() else " " for letter in text).split():
@@ -137,7 +137,7 @@ def fold_text(text: str, face: Font, room: float) -> list[str]:
 
 
 def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: Color, size: int = 13) -> float:
-    """White text on a coloured rectangle with this top left corner; returns its width in pixels."""
+    """Draw white text on a coloured rectangle with this top left corner; returns its width in pixels."""
     face = font(size, bold=True)
     width = face.getlength(text) + 8
     x, y = corner
@@ -147,7 +147,7 @@ def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str,
 
 
 def outline(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """The labelled pixels next to another label or none, to the right or below, on either side."""
+    """Whether a labelled pixel, or its right or lower neighbour, borders on another label or none."""
     edge = np.zeros(labels.shape, bool)
     down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     edge[1:] |= down
@@ -158,7 +158,7 @@ def outline(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def panes_side_by_side(panes: Sequence[Image.Image], side: int) -> Image.Image:
-    """Pictures of at most `side` pixels beside each other, each in the middle of its square."""
+    """Place pictures of at most `side` pixels beside each other, each in the middle of its square."""
     row = Image.new("RGB", (len(panes) * (side + 4) - 4, side), (45, 45, 45))
     for number, pane in enumerate(panes):
         row.paste(pane, (number * (side + 4) + (side - pane.width) // 2, (side - pane.height) // 2))

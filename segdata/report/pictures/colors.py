@@ -9,7 +9,7 @@ from segdata.core.profile import Task
 from segdata.core.taxonomy import Color, Taxonomy
 
 SEVERITY_COLORS: dict[str, Color] = {"error": (225, 20, 40), "warning": (240, 120, 0), "info": (30, 100, 220)}
-# Of Okabe and Ito (2008), "Color Universal Design": told apart by people of any colour vision.
+# Okabe and Ito (2008), "Color Universal Design": distinguishable with any colour vision.
 ANNOTATOR_COLORS: tuple[Color, ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -19,13 +19,13 @@ ANNOTATOR_COLORS: tuple[Color, ...] = (
     (0, 114, 178),
     (213, 94, 0),
 )
-_TURN = 0.618033988749895  # of the hue circle: the golden ratio keeps any number of hues apart
-_DEPTHS = ((0.85, 1.0), (0.6, 0.85), (0.95, 0.6), (0.4, 1.0))  # saturation and value
+_HUE_STEP = 0.618033988749895  # of the hue circle: the golden ratio keeps any number of hues apart
+_SATURATIONS_AND_VALUES = ((0.85, 1.0), (0.6, 0.85), (0.95, 0.6), (0.4, 1.0))  # saturation and value
 _SHADES = (0.0, 0.28, -0.22, 0.14, -0.36)  # of a category's colour, for its instances in turn
 
 
 def category_colors(taxonomy: Taxonomy) -> dict[int, Color]:
-    """A colour for each category id: the taxonomy's own where they tell the categories apart, else distinct ones."""
+    """A colour for each category id: the taxonomy's colours if they are distinct, else generated ones."""
     own_colors = {category.id: category.rgb for category in reversed(taxonomy.categories)}
     usable = len(set(own_colors.values())) > 0.5 * len(own_colors)
     colors: dict[int, Color] = {}
@@ -35,13 +35,13 @@ def category_colors(taxonomy: Taxonomy) -> dict[int, Color]:
 
 
 def distinct_color(number: int) -> Color:
-    """The number-th of endlessly many bright colours that differ from their predecessors.
+    """A bright colour by number, without an end; each differs from those before it.
 
     >>> distinct_color(0) != distinct_color(1)
     True
     """
-    saturation, value = _DEPTHS[number % len(_DEPTHS)]
-    red, green, blue = colorsys.hsv_to_rgb((0.02 + number * _TURN) % 1, saturation, value)
+    saturation, value = _SATURATIONS_AND_VALUES[number % len(_SATURATIONS_AND_VALUES)]
+    red, green, blue = colorsys.hsv_to_rgb((0.02 + number * _HUE_STEP) % 1, saturation, value)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
@@ -60,7 +60,7 @@ def segment_colors(category_id: NDArray[np.int64], taxonomy: Taxonomy, task: Tas
 
 
 def shade(color: Color, by: float) -> Color:
-    """A colour made lighter (up to 1) or darker (down to -1).
+    """Make a colour lighter (up to 1) or darker (down to -1).
 
     >>> shade((100, 100, 100), 0.5), shade((100, 100, 100), -0.5)
     ((178, 178, 178), (50, 50, 50))
@@ -76,7 +76,7 @@ def annotator_color(number: int) -> Color:
 
 
 def css_color(color: Color) -> str:
-    """A colour as CSS and FiftyOne have it.
+    """Format a colour for CSS and FiftyOne.
 
     >>> css_color((230, 159, 0))
     '#e69f00'

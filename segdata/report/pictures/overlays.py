@@ -35,15 +35,15 @@ from segdata.report.pictures.scene import (
     paste_insets,
 )
 
-_INSETS = 8
-_NARROW = 640  # canvas pixels: the picture's part is at least so wide, so that insets fit below
+_MAX_INSETS = 8
+_MIN_PICTURE_WIDTH = 640  # canvas pixels, so that insets fit below
 
 
 def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = ()) -> Image.Image:
-    """The picture of a batch of one image with at most one annotation; its size must be known.
+    """Draw a batch of one image, of known size, with at most one annotation.
 
-    Left the image under translucent segments, pixels that findings speak of striped in black and yellow, boxes in
-    the colour of the severity; below it, small findings enlarged, without and with labels; right the legend.
+    On the left is the image with translucent segments, the pixels of findings striped in black and yellow, and boxes in
+    the colour of the severity; below it are small findings, enlarged, without and with labels; on the right the legend.
     """
     annotation = Annotation(batch)
     height, width = annotation.size
@@ -57,8 +57,8 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
     scene = Scene(BackgroundImage.from_uri(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
     picture = scene.render(view)
-    closer = choose_insets(marks, view, _INSETS)
-    left = max(picture.width, _NARROW)
+    closer = choose_insets(marks, view, _MAX_INSETS)
+    left = max(picture.width, _MIN_PICTURE_WIDTH)
     rows = -(-len(closer) // insets_per_row(left))
     below = picture.height + 12
     total = below + rows * (INSET_SIDE + 12)
@@ -97,7 +97,7 @@ def _legend_entries(category_id: np.ndarray[tuple[int], np.dtype[np.int64]], pro
 
 
 def _category_title(name: str) -> str:
-    """The category's name, or "category 7" where a number is its only name."""
+    """The category's name, or "category 7" if it has only a number."""
     return f"category {name}" if name.isdigit() else name
 
 
@@ -108,7 +108,7 @@ _DARK, _GREY = (25, 25, 25), (110, 110, 110)
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A category on the picture: its name, colour, and how many segments of it there are."""
+    """A category in the legend: its name, colour and number of segments."""
 
     name: str
     color: Color
@@ -124,9 +124,10 @@ def draw_legend(
     *,
     with_ids: bool,
 ) -> Image.Image:
-    """A panel of at least `least` pixels height with the title, notes, findings and categories.
+    """Draw a panel, at least `least` pixels high, with the title, notes, findings and categories.
 
-    What does not fit is counted; findings get at most two thirds of the room. `with_ids`: findings name their segments.
+    Entries that do not fit are counted; findings get at most two thirds of the room. `with_ids`: findings name their
+    segments.
     """
     height = max(least, 520)
     panel = Image.new("RGB", (LEGEND_WIDTH, height), (255, 255, 255))
@@ -172,7 +173,7 @@ def _draw_categories(draw: ImageDraw.ImageDraw, entries: Sequence[LegendEntry], 
 
 
 def _draw_lines(draw: ImageDraw.ImageDraw, text: str, y: int, size: int, color: Color, *, bold: bool = False) -> int:
-    """Write folded text from `y` on; returns where the next line begins."""
+    """Draw wrapped text from `y` on; returns the y of the next line."""
     face = font(size, bold)
     for line in fold_text(text, face, LEGEND_WIDTH - 2 * _MARGIN):
         draw.text((_MARGIN, y), line, fill=color, font=face)
@@ -186,7 +187,7 @@ MOST = 50  # images that `--overlays` draws
 def draw_findings(
     data: OpenDataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
 ) -> str:
-    """Draw the first `MOST` images that have findings, the worst first, into a folder; says what was drawn."""
+    """Draw the first `MOST` images with findings, worst first, into a folder; returns a sentence about the files."""
     concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))
     image_ids = set(data.image_ids)
     n_drawn, left_out = 0, 0
@@ -203,9 +204,9 @@ def draw_findings(
 
 
 def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
-    """Draw every annotation of one image with its findings; returns the files, none where the size is unknown.
+    """Draw every annotation of one image with its findings; returns the files, none if the size is unknown.
 
-    The files are called as the image, with its folders and .png, and after several annotators too.
+    Files are named after the image, with its folders and .png, and after the annotators if there are several.
     """
     own = [finding for finding in findings if finding.image == image_id]
     image_ids = list(data.source.image_ids)
@@ -222,9 +223,9 @@ def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], fo
 
 
 def save_png(picture: Image.Image, path: Path) -> None:
-    """Write a PNG file that is there whole or not at all."""
+    """Write a PNG file completely or not at all."""
     if path.exists() and not _is_ours(path):
-        raise SegdataError(f"{path}: is there already, and no picture of segdata; name another folder")
+        raise SegdataError(f"{path}: exists already and is no picture of segdata; name another folder")
     maker = PngImagePlugin.PngInfo()
     maker.add_text("Software", "segdata")
     with replace_whole(path, durable=False) as partial:
@@ -232,13 +233,13 @@ def save_png(picture: Image.Image, path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is a picture that `save_png` wrote, which may be written again."""
+    """Whether `save_png` wrote this file, so that it may be replaced."""
     with path.open("rb") as file:
         return b"tEXtSoftware\0segdata" in file.read(128)
 
 
 def find_image(data: OpenDataset, name: str) -> str:
-    """The image_id that a user means by an id, or by the end or the stem of one; raises SegdataError otherwise."""
+    """Find an image by its id, or by the end or stem of its id; raises SegdataError if there is none, or several."""
     ids = list(dict.fromkeys(data.image_ids))
     if name in ids:
         return name
@@ -257,7 +258,7 @@ def find_image(data: OpenDataset, name: str) -> str:
 
 
 def path_inside_folder(image_id: str) -> str:
-    """An image_id as a path below some folder; one that would lead out of it loses its folders."""
+    """An image_id as a path below a folder; an id that would lead out of it loses its folders."""
     return quote(image_id, safe=" ") if is_unsafe_path(image_id) else image_id
 
 
@@ -266,7 +267,7 @@ def _stem(image_id: str) -> str:
 
 
 def fix_lines(image: FixedImage, profile: Profile, console: Console) -> Iterator[str]:
-    """What changes in an image: each finding that is mended, then each segment before (-) and after (+)."""
+    """The changes of an image: each finding that is fixed, then each segment before (-) and after (+)."""
     yield console.paint(image.image_id, "bold")
     for fix in image.mended:
         subject = "".join(f" {part}" for part in (fix.finding.category, *fix.finding.segments) if part is not None)
@@ -288,7 +289,7 @@ def fix_lines(image: FixedImage, profile: Profile, console: Console) -> Iterator
 
 
 def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
-    """The image before, with its findings, and after, side by side as PNG files in a folder; one an annotator."""
+    """Draw the image before, with its findings, and after its fixes side by side, as a PNG file for each annotator."""
     pairs = list(zip(Annotation.split_batch(image.before), Annotation.split_batch(image.after), strict=True))
     for before, after in pairs:
         findings = [fix.finding for fix in image.mended if fix.finding.annotator in (None, before.annotator)]
@@ -300,7 +301,7 @@ def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
 
 
 def _segment_lines(batch: Batch, profile: Profile) -> list[str]:
-    """A line for each segment: category, id and pixels, and whether it knows its polygon."""
+    """A line for each segment: category, id, pixels, and whether it has a polygon."""
     areas = batch.runs.areas(batch.n_segments).tolist()
     names = ("category_id", "segment_id", "source_id", "rings")
     columns = zip(*(batch.segments[name].to_pylist() for name in names), strict=True)

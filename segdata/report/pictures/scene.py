@@ -20,15 +20,15 @@ from segdata.report.pictures.background import BackgroundImage
 from segdata.report.pictures.canvas import Pixels, View, draw_chip, outline, panes_side_by_side
 from segdata.report.pictures.colors import SEVERITY_COLORS, segment_colors
 
-_STRIPES = np.array([(255, 235, 0), (15, 15, 15)], np.uint8)  # no category is striped: these are seen on any colour
-_STRIPE = 4  # canvas pixels
-_LARGE_SHARE = 0.02  # of the canvas: larger areas are hatched with thin lines, so that the image stays visible below
-_MOST_CHIPS = 60  # boxes that are numbered
+_STRIPE_COLORS = np.array([(255, 235, 0), (15, 15, 15)], np.uint8)  # visible on any category's colour
+_STRIPE_WIDTH = 4  # canvas pixels
+_LARGE_SHARE = 0.02  # of the canvas: larger areas get thin lines, so that the image stays visible
+_MAX_NUMBERED = 60  # boxes
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedFinding:
-    """A finding, its number in the list (0: none is shown), and what it speaks of."""
+    """A finding, its number in the list (0: not numbered), and its location."""
 
     number: int
     finding: Finding
@@ -37,7 +37,7 @@ class MarkedFinding:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image, one annotation of it, and what was found there."""
+    """An image with one annotation and its findings, to draw."""
 
     ground: BackgroundImage
     annotation: Annotation
@@ -45,7 +45,7 @@ class Scene:
     marks: Sequence[MarkedFinding] = ()  # the findings
 
     def render(self, view: View, *, closely: bool = False) -> Image.Image:
-        """The view with everything painted on; `closely`: without boxes and numbers, all pixels of findings striped."""
+        """Render a view with segments and findings; `closely`: without boxes and numbers, all pixels striped."""
         picture = self._segments(view)
         self._stripes(picture, view, 1.0 if closely else _LARGE_SHARE)
         image = Image.fromarray(picture)
@@ -54,11 +54,11 @@ class Scene:
             _draw_outlines(draw, view, mark.location)
         if not closely:
             for mark in reversed(self.marks):  # the worst are drawn last, over the others
-                _draw_box(draw, view, mark, numbered=0 < mark.number <= _MOST_CHIPS)
+                _draw_box(draw, view, mark, numbered=0 < mark.number <= _MAX_NUMBERED)
         return image
 
     def _segments(self, view: View) -> Pixels:
-        """The ground under translucent segments with solid outlines."""
+        """Render the image with translucent segments and solid outlines."""
         ground = self.ground.render(view).astype(np.float32)
         height, _ = self.annotation.size
         labels = view.labels(self.annotation.batch.runs, height, self.annotation.batch.n_segments)
@@ -71,7 +71,7 @@ class Scene:
         return ground.astype(np.uint8)
 
     def _stripes(self, picture: Pixels, view: View, large: float) -> None:
-        """Hazard stripes over the pixels that findings speak of; areas over this share of the canvas get thin lines."""
+        """Stripe the pixels of findings; areas above this share of the canvas get thin lines."""
         height, _ = self.annotation.size
         diagonal = np.add.outer(np.arange(picture.shape[0]), np.arange(picture.shape[1]))
         close = np.zeros(picture.shape[:2], bool)
@@ -80,12 +80,12 @@ class Scene:
             concerned = view.labels(mark.location.runs, height, 1) > 0
             wide |= concerned if concerned.mean() > large else False
             close |= concerned if concerned.mean() <= large else False
-        turn = diagonal % (6 * _STRIPE)
-        lines = (turn < _STRIPE) & wide & ~close
-        picture[lines] = _STRIPES[(turn[lines] >= _STRIPE // 2).astype(int)]
+        turn = diagonal % (6 * _STRIPE_WIDTH)
+        lines = (turn < _STRIPE_WIDTH) & wide & ~close
+        picture[lines] = _STRIPE_COLORS[(turn[lines] >= _STRIPE_WIDTH // 2).astype(int)]
         # Where a large area ends, so that its shape is seen.
-        picture[outline(wide.astype(np.int32)) & ~close] = _STRIPES[0]
-        picture[close] = _STRIPES[(diagonal[close] // _STRIPE) % 2]
+        picture[outline(wide.astype(np.int32)) & ~close] = _STRIPE_COLORS[0]
+        picture[close] = _STRIPE_COLORS[(diagonal[close] // _STRIPE_WIDTH) % 2]
 
 
 def _draw_outlines(draw: ImageDraw.ImageDraw, view: View, location: FindingLocation) -> None:
@@ -130,12 +130,12 @@ def _draw_box(draw: ImageDraw.ImageDraw, view: View, mark: MarkedFinding, *, num
 
 INSET_SIDE = 208  # canvas pixels of one pane
 INSET_WIDTH = 2 * INSET_SIDE + 4
-_SMALL_SIDE = 70  # canvas pixels: what is larger is seen well enough in the whole picture
+_INSET_MAX_SIDE = 70  # canvas pixels: larger findings are visible in the whole picture
 _LEAST, _MOST = 22, 72  # image pixels that a pane shows across
 
 
 def choose_insets(marks: Sequence[MarkedFinding], whole: View, most: int) -> list[MarkedFinding]:
-    """The findings to enlarge, at most `most`: the small ones, of as many rules as there are."""
+    """Choose at most `most` small findings to enlarge, of as many rules as possible."""
     small = [mark for mark in marks if mark.location.box is not None and needs_inset(mark.location, whole)]
     n_seen: dict[str, int] = {}
     turn = []
@@ -147,7 +147,7 @@ def choose_insets(marks: Sequence[MarkedFinding], whole: View, most: int) -> lis
 
 
 def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
-    """Two panes side by side: the image alone, and with everything painted on."""
+    """Draw two panes side by side: the image alone, and with segments and findings."""
     view = close_view(mark.location, scene.annotation.size)
     picture = Image.new("RGB", (INSET_WIDTH, INSET_SIDE), (255, 255, 255))
     ground = scene.ground.stretch(view)
@@ -162,35 +162,40 @@ def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
 
 
 def paste_insets(canvas: Image.Image, insets: Iterator[Image.Image], top: int, width: int) -> None:
-    """Put the insets in rows, from `top` on, into the `width` leftmost pixels."""
+    """Paste the insets in rows, from `top` on, into the `width` leftmost pixels."""
     for number, picture in enumerate(insets):
         row, column = divmod(number, insets_per_row(width))
         canvas.paste(picture, (column * (INSET_WIDTH + 12), top + row * (INSET_SIDE + 12)))
 
 
 def insets_per_row(width: int) -> int:
-    """How many insets fit side by side into `width` canvas pixels."""
+    """The number of insets that fit side by side into `width` canvas pixels."""
     return max(1, (width + 12) // (INSET_WIDTH + 12))
 
 
 def needs_inset(location: FindingLocation, whole: View) -> bool:
-    """Whether one has to look closer than this view: a small box, or pixels far fewer than those of their box.
+    """Whether a finding is too small for this view: its box is small, or it has few of the pixels of its box.
 
-    A declared box may be far from its segment: only the whole picture shows both.
+    A declared box may be far from its segment, so that only the whole picture shows both.
     """
     if location.box is None or location.declared is not None:
         return False
     _, _, width, height = location.box
     n_pixels = int(location.runs.length.sum())
     n_points = len(location.points) if not n_pixels else 0
-    fine = n_points > 0 or 0 < n_pixels * whole.scale**2 < _SMALL_SIDE**2 / 4
-    return fine or min(width, height) * whole.scale < _SMALL_SIDE / 3 or max(width, height) * whole.scale < _SMALL_SIDE
+    fine = n_points > 0 or 0 < n_pixels * whole.scale**2 < _INSET_MAX_SIDE**2 / 4
+    return (
+        fine
+        or min(width, height) * whole.scale < _INSET_MAX_SIDE / 3
+        or max(width, height) * whole.scale < _INSET_MAX_SIDE
+    )
 
 
 def close_view(location: FindingLocation, size: tuple[int, int]) -> View:
     """A close view of a finding in an image of this height and width.
 
-    Of its marked point, or of the pixels next to the middle of its box; inside the frame where nothing is outside.
+    It shows the marked point, or the pixels nearest to the centre of its box; it stays inside the frame if the finding
+    does.
     """
     x, y, width, height = location.box or (0, 0, 1, 1)
     middle_x, middle_y = x + width / 2, y + height / 2
@@ -208,9 +213,9 @@ def close_view(location: FindingLocation, size: tuple[int, int]) -> View:
 
 
 def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
-    """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
+    """Load the annotations of one of the source's images, each as a batch, with the annotator if there are several.
 
-    None at all where the size of the image is unknown.
+    Empty if the size of the image is unknown.
     """
     batch = data.source.load(np.array([row]))
     height, width = batch.image_size
@@ -224,12 +229,12 @@ def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, 
 
 
 PANE = INSET_SIDE  # canvas pixels of one of the two panes
-_ROOM = 1.7  # how much wider than its box a finding is shown
-_LEAST_ACROSS = 24  # image pixels across
+_BOX_MARGIN = 1.7  # factor by which a view is larger than the finding's box
+_MIN_VIEW_SIDE = 24  # image pixels
 
 
 def choose_findings(data: OpenDataset, validation: Validation, most: int, listed: int | None = None) -> list[Finding]:
-    """The at most `most` findings to draw, among the first `listed`: new ones, and if there is room known ones."""
+    """Choose at most `most` findings to draw among the first `listed`: new ones, and if there is room, known ones."""
     rows = set(data.source.image_ids)
     known = () if validation.baseline is None else validation.baseline.known
     new, old = (
@@ -242,10 +247,10 @@ def choose_findings(data: OpenDataset, validation: Validation, most: int, listed
 def draw_thumbnails(
     data: OpenDataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
 ) -> dict[Finding, str]:
-    """Pictures of findings as `data:` URIs, in their order; none where the image or its size is unknown.
+    """Pictures of findings as `data:` URIs, in their order; None if the image or its size is unknown.
 
-    One image at a time is in memory for each of `jobs` threads (0: one per core). Pillow's limit on image sizes is the
-    caller's business.
+    Each of `jobs` threads (0: one per core) holds one image in memory at a time. The caller sets Pillow's limit on
+    image sizes.
     """
     return pictures_by_image(data, findings, lambda row, own: _of_image(data, row, own), jobs, progress)
 
@@ -257,7 +262,7 @@ def pictures_by_image(
     jobs: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[Finding, str]:
-    """What `draw` gives for the row of each image and its findings, in the order of the findings."""
+    """Call `draw` with the row of each image and its findings; returns the pictures in the order of the findings."""
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     by_image: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -271,9 +276,9 @@ def pictures_by_image(
 
 
 def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
-    """At most `most` findings, of every rule about as many: the worst, and first one of each image.
+    """Choose at most `most` findings, about as many of every rule: the worst ones, of different images first.
 
-    The worst are those with the greatest score, where they have one, then the largest.
+    The worst have the greatest score, if they have one, then the most pixels.
     """
     queues = []
     for group in _groups(findings):
@@ -293,7 +298,7 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
 
 
 def fair_share(findings: Sequence[Finding], most: int) -> Sequence[Finding]:
-    """The findings in their order: all, or where there are more than `most` those that `spread_over_rules` takes."""
+    """The findings in their order: all, or if there are more than `most`, the choice of `spread_over_rules`."""
     if len(findings) <= most:
         return findings
     chosen = set(map(id, spread_over_rules(findings, most)))
@@ -333,16 +338,13 @@ def _draw_findings(
 
 
 def thumbnail_view(location: FindingLocation, size: tuple[int, int]) -> View:
-    """The view of a thumbnail: around the finding's box, or its pixels if they are few.
-
-    The whole image where the finding has no box.
-    """
+    """The view of a thumbnail: around the finding's box, or its few pixels; without a box, the whole image."""
     if location.box is None:
         x, y, wide, high = 0.0, 0.0, float(size[1]), float(size[0])
         side = max(wide, high)
     else:
         x, y, wide, high = _bounding_box(location)
-        side = max(_ROOM * max(wide, high), _LEAST_ACROSS)
+        side = max(_BOX_MARGIN * max(wide, high), _MIN_VIEW_SIDE)
     middle_x, middle_y = int(x + wide / 2), int(y + high / 2)
     if side <= PANE:
         view = View.around(middle_x, middle_y, int(side), PANE).inside(*size)
@@ -364,7 +366,7 @@ def _bounding_box(location: FindingLocation) -> tuple[float, float, float, float
 
 
 def _panes(scene: Scene, view: View) -> Image.Image:
-    """The image alone and with everything painted on, side by side; only the latter where there is no image."""
+    """The image alone and with segments and findings, side by side; only the latter if there is no image."""
     alone = [Image.fromarray(scene.ground.render(view))] if scene.ground.image is not None else []
     return panes_side_by_side([*alone, scene.render(view)], PANE)
 
