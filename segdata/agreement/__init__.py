@@ -1,1 +1,1 @@
-"""Agreement: how much annotators agree, who deviates and on what, how sure that is, and their consensus."""
+"""Agreement: scores of annotators with intervals, their biases and disagreements, and their consensus."""

@@ -1,8 +1,8 @@
-"""Acceptance: how many images of a delivery to inspect, and whether it is accepted by the gold images hidden in it.
+"""Acceptance: sampling plans for deliveries, and acceptance of a delivery by the gold images hidden in it.
 
-Single sampling by attributes: inspect a random sample, accept the lot where at most so many items are wrong. The
-number of wrong items in the sample follows the hypergeometric distribution where the lot is finite, else the binomial.
-An item is what is inspected as one: an image, or a segment.
+Single sampling by attributes: inspect a random sample, and accept the lot if at most a given number of items is wrong.
+The number of wrong items in the sample has a hypergeometric distribution if the lot is finite, else a binomial one.
+An item is the unit of inspection: an image, or a segment.
 Sources: Dodge and Romig (1929), Bell System Technical Journal 8(4), 613-631; the search: Guenther (1969), Journal of
 Quality Technology 1(2), 105-109; terms as in ISO 2859-1.
 """
@@ -28,7 +28,7 @@ _ROUNDING = 1e-9
 
 
 class SamplingPlan(msgspec.Struct, frozen=True):
-    """Inspect `sample` items and accept where at most `accept` are wrong; `lot`: items delivered, null: no end."""
+    """Inspect `sample` items and accept if at most `accept` are wrong; `lot`: items delivered, null: unlimited."""
 
     sample: Count
     accept: Count
@@ -37,7 +37,7 @@ class SamplingPlan(msgspec.Struct, frozen=True):
     def acceptance_probability(self, rate: Floats | float) -> Floats:
         """(...) the probability that a delivery with these shares of wrong items is accepted.
 
-        Of a finite lot a whole number of items is wrong: the nearest to the share.
+        In a finite lot the number of wrong items is an integer, the nearest to the share.
         """
         if self.lot is None:
             return _acceptance_probability(self.sample, self.accept, None, np.asarray(rate, np.float64))
@@ -47,7 +47,7 @@ class SamplingPlan(msgspec.Struct, frozen=True):
 def plan_sampling(
     quality: float, limit: float, *, lot: int | None = None, producer_risk: float = 0.05, consumer_risk: float = 0.10
 ) -> SamplingPlan:
-    """The plan with the smallest sample that keeps both risks.
+    """The sampling plan with the smallest sample that keeps both risks.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def plan_sampling(
         chance of at most `producer_risk`
     limit : the share that is not (limiting quality): such a delivery, or a worse one, is accepted with a chance of at
         most `consumer_risk`
-    lot : how many items are delivered; None: no end
+    lot : the number of items delivered; None: unlimited
 
-    Raises SegdataError where the shares or risks are none.
+    Raises SegdataError for invalid shares or risks.
     """
     _check_risks(quality, limit, lot, producer_risk, consumer_risk)
     good: float = quality if lot is None else math.floor(quality * lot + _ROUNDING)
@@ -73,10 +73,10 @@ def plan_sampling(
 def strictest_plan(
     sample: int, limit: float, *, lot: int | None = None, consumer_risk: float = 0.10
 ) -> SamplingPlan | None:
-    """What may be wrong among so many items, that were inspected for whatever reason, for the lot to be accepted.
+    """The plan for a given sample size that keeps the consumer's risk, see `plan_sampling`.
 
-    As many as keep the consumer's risk, see `plan_sampling`; None where even one without any wrong ones would not. The
-    producer's risk is what `SamplingPlan.acceptance_probability` says.
+    None if even a sample without wrong items does not keep it. `SamplingPlan.acceptance_probability` gives the
+    producer's risk.
 
     >>> strictest_plan(100, 0.05), strictest_plan(20, 0.05)
     (SamplingPlan(sample=100, accept=1, lot=None), None)
@@ -88,10 +88,10 @@ def strictest_plan(
 
 
 def operating_curve(plan: SamplingPlan, rates: Floats | None = None) -> Table:
-    """The fate of deliveries: rate (share wrong), accepted (the probability), outgoing.
+    """The operating curve of a plan: rate (share wrong), accepted (the probability), outgoing.
 
-    `outgoing` is the share wrong on average after rejected deliveries were mended in full and accepted ones in the
-    sample alone. Default rates: 0 to the share at which one delivery in a hundred is accepted, in 50 steps.
+    `outgoing` is the average share wrong after rejected deliveries are corrected in full, and accepted ones in the
+    sample only. Default rates: 0 to the share at which one delivery in a hundred is accepted, in 50 steps.
     """
     if rates is None:
         fine = np.linspace(0, 1, 10_001)
@@ -116,7 +116,7 @@ def _least_sample(accept: int, lot: int | None, bad: float, risk: float) -> int:
 
 
 def _acceptance_probability(sample: int, accept: int | Ints, lot: int | None, wrong: Floats) -> Floats:
-    """(...) the chance of at most `accept` wrong items; `wrong` is how many there are in a lot, or the rate."""
+    """(...) the probability of at most `accept` wrong items; `wrong` is their number in the lot, or their rate."""
     from scipy.stats import binom, hypergeom
 
     if lot is None:
@@ -140,9 +140,9 @@ AcceptanceDecision = Literal["accepted", "rejected", "undecided"]
 
 
 class DeliveryQuality(msgspec.Struct, frozen=True):
-    """What a delivery must be like: the shares of defective images that are acceptable (AQL) and that are not (limit).
+    """The required quality of a delivery: the acceptable share of defective images (AQL) and the unacceptable (limit).
 
-    The risks are those of rejecting the one and of accepting the other; see `plan_sampling`.
+    The risks are of rejecting acceptable deliveries, and of accepting unacceptable ones; see `plan_sampling`.
     """
 
     acceptable: Share = 0.01
@@ -151,16 +151,16 @@ class DeliveryQuality(msgspec.Struct, frozen=True):
     consumer_risk: Share = 0.10
 
     def plan(self, lot: int | None) -> SamplingPlan:
-        """How many images of a delivery to inspect, and how many of these may be defective."""
+        """The sampling plan for a delivery of `lot` images."""
         risks = {"producer_risk": self.producer_risk, "consumer_risk": self.consumer_risk}
         return plan_sampling(self.acceptable, self.limit, lot=lot, **risks)
 
 
 class InspectedImage(msgspec.Struct, frozen=True):
-    """One annotation of a gold image: the score at the bar that it misses by most, or else reaches by least.
+    """One annotation of a gold image: the score at the bar that it misses by most, or else exceeds by least.
 
-    `category` null: all categories together. `share`: how much of the bar is reached; null where neither drew
-    anything, which is right. `defective`: the bar is missed.
+    `category` null: all categories together. `share`: the score relative to the bar; null if neither drew
+    anything, which is correct. `defective`: the bar is missed.
     """
 
     image: str
@@ -174,13 +174,13 @@ class InspectedImage(msgspec.Struct, frozen=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gold images say about a delivery of `lot` images.
+    """The inspection of a delivery of `lot` images by its gold images.
 
-    `decision`: undecided where the gold images are too few for the risks. `inspected`: worst first; `wrong` of them are
+    `decision`: undecided if there are too few gold images for the risks. `inspected`: worst first; `wrong` of them are
     defective, a share of `rate`, with the exact interval of the delivery's rate (hypergeometric; the rate itself if the
-    whole delivery was inspected). `missing`: gold images that did not come back, or not in their size. `plan`: how many
-    of those inspected may be defective; null: too few were inspected. `needed`: the plan that keeps both risks.
-    `producer_risk`: of rejecting a delivery of acceptable quality with `plan`.
+    whole delivery was inspected). `missing`: gold images that did not come back, or not in their size. `plan`: the
+    number of inspected images that may be defective; null: too few were inspected. `needed`: the plan that keeps both
+    risks. `producer_risk`: the risk that `plan` rejects a delivery of acceptable quality.
     """
 
     version: Literal[1] = 1
@@ -213,14 +213,14 @@ def inspect_delivery(
     annotated: Ints,
     tolerance: Tolerance | None = None,
 ) -> Inspection:
-    """Accept or reject a delivery.
+    """Accept or reject a delivery by its gold images.
 
-    An image is defective where the work on it is under the bar of all categories, or under one of a category. Of the
-    images that the reference annotated, the rows `annotated`, those without work of others are missing. The delivery
-    is accepted where at most as many of the n inspected images are defective as keep the consumer's risk; where n is
-    too small for that, it is rejected if already more are defective than the whole plan allows, and else undecided.
+    An image is defective if its annotation is below the bar of all categories, or below that of a category. Rows in
+    `annotated`, the images that the reference annotated, are missing if no other annotator has them. The delivery is
+    accepted if the number of defective images among the n inspected ones keeps the consumer's risk; if n is too small
+    for that, it is rejected if more are defective than the whole plan allows, and otherwise undecided.
 
-    The images must be as good as drawn by lot from the tasks: neither easier nor harder, and not known to annotators.
+    The gold images must be a random sample of the tasks: neither easier nor harder, and unknown to the annotators.
     """
     check_bars(gold, comparison)
     amounts = PairAmounts.from_pairs(comparison)

@@ -1,8 +1,9 @@
-"""Annotator bias: who misses, adds, confuses or draws larger than the others, by category, and what of it is chance.
+"""Annotator bias: misses, extras, confusions and offsets of each annotator by category, with tests against chance.
 
-Each annotator is compared with the others of the same images (leave one out): what more than half of these have, was
-missed; what fewer than half of them have, is extra; what more than half of them call otherwise, was confused. So the
-work of one annotator is never held against the others. Things count as segments, stuff as pixels.
+Each annotator is compared with the others on the same images (leave one out): segments that more than half of them have
+and the annotator lacks are missed; segments that fewer than half of them have are extra; segments that more than half
+of them give another category are confused. So the work of one annotator does not count against the others. Things count
+as segments, stuff as pixels.
 """
 
 import math
@@ -29,7 +30,7 @@ CellSums = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hit
 # what, which rows can show it, which do, and the category of each
 JudgedRows = tuple[BiasKind, Flags, Flags, Ints | VoteArray]
 ABSENT = -2
-_EXAMPLES = 3  # images to look at first
+_MAX_EXAMPLES = 3  # images to look at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class BiasTally:
 
 @dataclass(frozen=True, slots=True)
 class _CellCodes:
-    """Numbers of cells: cluster, annotator, category and kind, in this order, as one."""
+    """Codes of cells: cluster, annotator, category and kind as one number."""
 
     shape: tuple[int, int, int, int]
 
@@ -66,7 +67,7 @@ class _CellCodes:
         hits: Floats,
         total: Floats,
     ) -> CellSums:
-        """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
+        """Sum observations (n,) by cell, so that millions of patterns take no more memory than their cells."""
         _, n_annotators, n_categories, n_kinds = self.shape
         code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + BIAS_KINDS.index(kind)
         cell, inverse = unique_inverse(code)
@@ -74,7 +75,7 @@ class _CellCodes:
 
 
 def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
-    """Count what every annotator did, by cluster, category and kind of deviation."""
+    """Count the deviations of every annotator, by cluster, category and kind."""
     cells = _CellCodes.from_pairs(comparison)
     parts = [*_segment_cells(comparison, cells), *_pixel_cells(comparison, cells), *_offset_cells(comparison, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
@@ -87,14 +88,14 @@ def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
 
 @dataclass(frozen=True, slots=True)
 class ImageDeviations:
-    """What every annotator did in each case beyond what the others did there: the images to look at first."""
+    """The deviations of every annotator from the others in each case, to find the images to look at first."""
 
     comparison: AnnotatorPairs  # each case is a cluster of its own
     tally: BiasTally
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "ImageDeviations":
-        """The deviations in all cases, whatever clusters they are in."""
+        """The deviations in all cases, each counted as a cluster of its own."""
         cases = comparison.cases.beside(cluster=np.arange(len(comparison.cases)))
         alone = replace(comparison, cases=cases)
         return ImageDeviations(alone, count_deviations(alone))
@@ -102,10 +103,10 @@ class ImageDeviations:
     def worst(
         self, annotator: int, category: int | None, kind: BiasKind, *, sign: float = 1.0, chosen: Flags | None = None
     ) -> tuple[str, ...]:
-        """The names of the cases in which an annotator deviates most, at most three; category None: in any.
+        """The names of at most three cases in which an annotator deviates most; category None: in any.
 
-        `sign` below 0: most the other way. `chosen` (n_cases,): of these alone. A deviation weighs by the root of the
-        number of segments or pixels in which it shows, as evidence does.
+        `sign` below 0: most in the opposite direction. `chosen` (n_cases,): only among these. A deviation is weighted
+        with the square root of the number of segments or pixels that show it, as evidence is.
         """
         tally, n_categories = self.tally, len(self.comparison.categories)
         same = (tally.kind == BIAS_KINDS.index(kind)) & ((tally.category == category) | (category is None))
@@ -118,23 +119,23 @@ class ImageDeviations:
         of_case = np.bincount(tally.cluster[own], excess, n)
         if chosen is not None:
             of_case = np.where(chosen, of_case, 0.0)
-        rows = np.argsort(-of_case, kind="stable")[:_EXAMPLES]
+        rows = np.argsort(-of_case, kind="stable")[:_MAX_EXAMPLES]
         return tuple(str(name) for name in self.comparison.cases["name"][rows[of_case[rows] > 0]].tolist())
 
 
 def _sum_by_cell(cell: Ints, amount: Floats, n: int) -> Floats:
-    """(n,) the amounts (m,) of each."""
+    """(n,) the sums of the amounts (m,) of each cell."""
     return np.bincount(cell, amount, n).astype(np.float64, copy=False)
 
 
 def _least_others(comparison: AnnotatorPairs) -> int:
-    """How many others must be present: two, since nobody knows which of two is right; of two annotators, one."""
+    """The least number of other annotators: two, since it is unknown which of two is right; one for two annotators."""
     return 2 if comparison.is_first_pass.sum() > 2 else 1
 
 
 @dataclass(frozen=True, slots=True)
 class _JudgedThings:
-    """Which of m things an annotator could miss, add or confuse, and did: one kind of deviation."""
+    """The m things that an annotator could miss, add or confuse, and those that they did, for one kind of deviation."""
 
     annotator: int
     kind: BiasKind
@@ -194,9 +195,9 @@ def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Ce
 
 
 def mostly_joined(comparison: AnnotatorPairs, cells: Table) -> Flags:
-    """(n,) whether most of what a cell counts as missed lies in the annotator's other segments, as extra in others'.
+    """(n,) whether most misses of a cell lie in other segments of the annotator, or most extras in those of others.
 
-    Takes annotator, category and kind of the cells.
+    `cells` has annotator, category and kind.
     """
     joined: set[tuple[int, int, str]] = set()
     for judged in _judge_things(comparison):
@@ -209,7 +210,7 @@ def mostly_joined(comparison: AnnotatorPairs, cells: Table) -> Flags:
 
 
 def _pixel_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
-    """Misses, extras and confusions of stuff, and of everything that has no instances."""
+    """Misses, extras and confusions of stuff, and of all categories without instances."""
     patterns, votes = comparison.patterns, vote_array(comparison)
     cluster = comparison.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
     countable = comparison.countable
@@ -232,7 +233,7 @@ def _pixel_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Cell
 
 
 def _offset_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
-    """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
+    """The offset of each annotator's boundaries from the mean of all annotators, per cluster and category."""
     surfaces, pairs = comparison.surfaces, comparison.pairs
     if not len(surfaces):
         return
@@ -247,20 +248,20 @@ def _offset_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Cel
     of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
     group = unique_inverse(of_cluster * len(comparison.categories) + of_category)[1]
     present = np.bincount(group)[group]
-    # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
+    # The difference to the other annotators is m / (m - 1) times that to the mean of all m.
     hits = larger * (present - 1) / present
     several = present > _least_others(comparison)
     yield cell[several], hits[several], n[several]
 
 
 def counts_once(comparison: AnnotatorPairs) -> Flags:
-    """(n,) surfaces of matched segments for things, of whole categories for the rest."""
+    """(n,) whether a surface counts: that of matched segments for things, that of the whole category for the rest."""
     countable = comparison.countable[comparison.surfaces["category"]]
     return np.asarray(countable == (comparison.surfaces["match"] >= 0))
 
 
 def thing_groups(comparison: AnnotatorPairs) -> tuple[Ints, Ints]:
-    """The clusters of members of all cases, in their order: the first row (n,) of each, and which each row is of."""
+    """The clusters of things of all cases, in order: the first row (n,) of each, and the cluster of each row."""
     members = comparison.members
     wide = int(members["cluster"].max(initial=-1)) + 1
     cell, group = unique_inverse(members["case"] * wide + members["cluster"])
@@ -270,7 +271,7 @@ def thing_groups(comparison: AnnotatorPairs) -> tuple[Ints, Ints]:
 
 
 def vote_array(comparison: AnnotatorPairs) -> VoteArray:
-    """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
+    """(n_patterns, n_annotators) the category of each annotator; -1: unlabelled, -2: did not annotate the case.
 
     Further passes of one person, and copies, have no vote.
     """
@@ -282,7 +283,7 @@ def vote_array(comparison: AnnotatorPairs) -> VoteArray:
 
 
 def annotators_present(comparison: AnnotatorPairs) -> Flags:
-    """(n_clusters, n_annotators) who annotated images of each cluster in common with another, and has a voice there."""
+    """(n_clusters, n_annotators) whether an annotator has a vote in a cluster, and shares images of it with another."""
     n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1
     present = np.zeros((n_clusters, len(comparison.annotators)), bool)
     case, voices = comparison.pairs["case"], comparison.voices
@@ -294,9 +295,9 @@ def annotators_present(comparison: AnnotatorPairs) -> Flags:
 
 
 def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
-    """(n_groups,) the value, 0 or more, that occurs most often in each group, and how often; -1, 0: none.
+    """(n_groups,) the most frequent value, 0 or more, of each group, and its frequency; -1, 0: none.
 
-    Of several values the smallest one.
+    Among equally frequent values, the smallest.
     """
     wide = int(value.max(initial=-1)) + 1
     cell, inverse = unique_inverse(group * wide + value)
@@ -320,29 +321,30 @@ def row_mode(votes: VoteArray) -> tuple[VoteArray, VoteArray]:
 
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
-_FEW = 5  # ways, at most, for which it matters how many there are in all
-_MARGIN = 4  # how far below what the test of all cells asks for a p must be able to go, since it is itself a draw
-_ROUNDING = 1e-9  # by so much of all that is summed equal sums may differ
-_SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
+_MAX_EXTREME = 5  # permutations as extreme, up to which more permutations are drawn
+_MARGIN = 4  # factor by which the smallest possible p must be below the level, since p is estimated
+_ROUNDING = 1e-9  # relative to the total, by which equal sums may differ
+_SCREEN_Z = 1.5  # standard deviations below which a cell is never significant
 
 
 def annotator_biases(
     comparison: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
 ) -> Table:
-    """How each annotator deviates in each category, and which deviations exceed chance.
+    """The biases of each annotator in each category, with intervals and permutation tests.
 
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
-    than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
-    clusters), others (the value of all others), clusters (that others annotated too), n (segments or
-    pixels), p (NaN: not tested), found (it stands among all tests of all annotators, see `limits_by_person`).
+    than the median annotator), low, high (95 %; for shares at least as wide as Wilson's interval of as many segments,
+    or of clusters for pixels), others (the value of all others), clusters (that others annotated too), n (segments or
+    pixels), p (NaN: not tested), found (significant among all tests of all annotators, see `limits_by_person`).
 
-    Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
-    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
-    asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
-    anew in which the annotator stands out as far; for misses, extras and confusions upwards only, and as shares of each
-    image where pixels are counted. Nothing is found that one of the others alone makes up: with each of them left out
-    half of the difference must remain, and be more than chance (by a normal approximation, at `rate`), so that one who
-    misses nothing makes no bad annotators of the rest. `n_draws`: resamples of each interval.
+    With two annotators it is unknown who deviates, so nothing is tested. Cells with too few clusters to become
+    significant are not tested either: fewer than 8, or too few for the smallest possible p, 1 / annotators ^ clusters,
+    to be a fourth of the level of a single cell. p: the share of 9,999 permutations (more, if more cells require a
+    smaller p) of the names within each cluster in which the annotator deviates as far; for misses, extras and
+    confusions upwards only, and with shares of each image if pixels are counted. A difference that one of the others
+    causes alone is not significant: with each of them left out, half of it must remain, and exceed chance (by a normal
+    approximation, at `rate`), so that one who misses nothing does not make the others look bad. `n_draws`: resamples of
+    each interval.
     Source: Good (2005), chapter 3 (permutation within blocks).
     """
     tally = count_deviations(comparison)
@@ -369,9 +371,9 @@ def annotator_biases(
 def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
     """(n,) the share of a miss, extra or confusion that the annotator's offset in the same category explains.
 
-    Takes annotator, category, kind, value (a share or an offset, or by how much one changes) and found of the cells.
-    Who draws a category 2 px further in misses two pixels along all of its outline; that is an outline habit, and no
-    miss. Of things it is 0, since these are matched whatever their outline, and so where the offset may be chance.
+    `cells` has annotator, category, kind, value (a share or an offset, or the change of one) and found.
+    An annotator who draws a category 2 px smaller misses two pixels along all of its outline, which is an offset and no
+    miss. The share is 0 for things, which are matched whatever their outline, and if the offset is not significant.
     """
     n_categories, n = len(comparison.categories), len(comparison.annotators)
     share = np.zeros(len(cells))
@@ -391,7 +393,7 @@ def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
 
 
 def _outlines_and_areas(comparison: AnnotatorPairs) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Boundary pixels, and areas, of each annotator and category (annotators * categories): own, and others'."""
+    """Boundary pixels and areas of each annotator and category (annotators * categories), and those of the others."""
     n_categories, size = len(comparison.categories), len(comparison.annotators) * len(comparison.categories)
     result = []
     surfaces = comparison.surfaces.take(comparison.surfaces["match"] < 0)
@@ -413,7 +415,7 @@ def _pixel_size(comparison: AnnotatorPairs) -> float:
 
 
 def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVERY_RATE) -> int:
-    """The number of images, or clusters of these, from which a cell of so many can be found at all.
+    """The least number of clusters with which one of `n_cells` cells can become significant.
 
     >>> least_clusters(60, 3)
     8
@@ -423,7 +425,7 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVER
 
 @dataclass(frozen=True, slots=True)
 class _BiasCell:
-    """One kind of deviation in one category, of A annotators in the K clusters where this one was present."""
+    """One kind of deviation in one category, of A annotators in the K clusters in which `annotator` was present."""
 
     # kind, category, annotator: whose cell it is; `kind` counts `BIAS_KINDS`
     kind: int
@@ -451,15 +453,15 @@ class _BiasCell:
 
     @property
     def is_signed(self) -> bool:
-        """Less is told as well as more."""
+        """Whether deviations in both directions are reported."""
         return BIAS_KINDS[self.kind] == "offset"
 
     @property
     def deviations(self) -> Floats:
-        """(K, A) hits less the mean of those present in the cluster; 0 for others.
+        """(K, A) hits minus the mean of the annotators present in the cluster; 0 for absent ones.
 
-        Of pixels, hits are shares of what an annotator has there on average: a large image is no more evidence of a
-        habit than a small one.
+        For pixels, hits are shares of the average total in the cluster: a large image is no more evidence of a bias
+        than a small one.
         """
         hits, some = self.hits, (self.total > 0).sum(axis=1)
         if not (self.is_counted or self.is_signed):
@@ -469,29 +471,29 @@ class _BiasCell:
         return np.asarray(np.where(self.present, hits - mean[:, None], 0.0))
 
     def z(self) -> float:
-        """By how many standard deviations the annotator differs from the others."""
+        """The difference of the annotator to the others, in standard deviations."""
         centred = self.deviations
         spread = math.sqrt(float(((centred**2).sum(axis=1) / self.present.sum(axis=1)).sum()))
         return float(centred[:, self.annotator].sum()) / spread if spread > 0 else 0.0
 
     def value(self, weights: Floats) -> Floats:
-        """(B,) of weights (B, K)."""
+        """(B,) the value of the bias with weights (B, K) of the clusters."""
         with np.errstate(invalid="ignore", divide="ignore"):
             pooled = (weights @ self.hits) / (weights @ self.total)
-        # The middle one is the measure: one who draws large makes no small ones of the rest.
+        # Relative to the median: one annotator who draws large does not make the others look small.
         return np.asarray(pooled[:, self.annotator] - (_median(pooled) if self.is_signed else 0.0))
 
     def share_of_others(self, without: int | None = None) -> float:
-        """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
+        """The share of all others together; 0 for offsets, and if there is nothing that they could do."""
         left_out = [self.annotator] if without is None else [self.annotator, without]
         hits, total = (np.delete(counts, left_out, axis=1).sum() for counts in (self.hits, self.total))
         return float(hits / total) if total > 0 and not self.is_signed else 0.0
 
     def is_of_one_other(self, rate: float) -> bool:
-        """Whether the difference rests on one of the others: without that one, half is gone or chance explains it.
+        """Whether the difference is due to one of the others: without that one, less than half remains, or chance does.
 
-        Of shares alone: offsets are held against the median annotator, whom no single one moves far. An other in less
-        than half of the clusters counts only by the difference.
+        Only for shares: offsets are relative to the median annotator, whom a single one hardly moves. For an annotator
+        in less than half of the clusters, only the remaining difference counts.
         """
         others = [k for k in np.flatnonzero(self.total.any(axis=0)).tolist() if k != self.annotator]
         if self.is_signed or len(others) < 2:
@@ -503,7 +505,7 @@ class _BiasCell:
         )
 
     def _chance_without(self, k: int) -> float:
-        """The p-value of `z` without another; 0 where that leaves others in less than half of the clusters."""
+        """The p-value of `z` without annotator `k`; 0 if that leaves others in less than half of the clusters."""
         present = self.present.copy()
         present[:, k] = False
         shared = present.sum(axis=1) > 1
@@ -550,24 +552,24 @@ def _median(values: Floats) -> Floats:
 
 
 def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) -> Floats:
-    """(n,) the p-value of each cell; cells that chance explains easily are not permuted."""
+    """(n,) the p-value of each cell; cells that are clearly not significant are not permuted."""
     signed = np.array([cell.is_signed for cell in cells], bool)
     z = np.array([cell.z() for cell in cells])
     z[signed] = np.abs(z[signed])
     p = np.array([math.erfc(score / math.sqrt(2)) for score in z.tolist()]) / np.where(signed, 1, 2)
-    chosen, n_draws = np.flatnonzero(z >= _SCREEN), _DRAWS
+    chosen, n_draws = np.flatnonzero(z >= _SCREEN_Z), _DRAWS
     while len(chosen):
         beyond = _count_as_extreme([cells[k] for k in chosen.tolist()], present, seed, n_draws)
         p[chosen] = beyond / (1 + n_draws)
-        # One cell alone is found with a p of rate / cells: there must be more ways than its inverse.
+        # A single cell is significant at a p of rate / cells: more permutations than its inverse are needed.
         if n_draws * rate >= _MARGIN * len(cells):
             break
-        chosen, n_draws = chosen[beyond <= _FEW], math.ceil(_MARGIN * len(cells) / rate)
+        chosen, n_draws = chosen[beyond <= _MAX_EXTREME], math.ceil(_MARGIN * len(cells) / rate)
     return p
 
 
 def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws: int) -> Ints:
-    """(n,) in how many ways to hand out the names of those present anew each cell's annotator stands out as far."""
+    """(n,) the number of permutations of annotators' names in which each cell's annotator deviates as far."""
     used = np.unique(np.concatenate([cell.cluster for cell in cells]))
     cluster, drew = np.nonzero(present[used])
     place = np.zeros((len(used), present.shape[1]), np.int64)
@@ -581,7 +583,7 @@ def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws
     signed = np.array([cell.is_signed for cell in cells], bool)
 
     def far(names: Ints) -> Floats:
-        """(B, n) how far each cell's annotator stands out, as names were handed out in B ways."""
+        """(B, n) the deviation of each cell's annotator in B permutations of the names."""
         distance = np.empty((len(names), len(cells)))
         pooled = np.empty((len(names), int(signed.sum()), present.shape[1]))
         for j in range(present.shape[1]):

@@ -17,7 +17,7 @@ from segdata.core.taxonomy import Category
 
 @dataclass(frozen=True)
 class PanelBatch:
-    """Images with what several annotators drew on them, at most one annotation by each on an image.
+    """Images with the annotations of several annotators, at most one of each annotator on an image.
 
     A case is an image, or a volume with all its slices.
     """
@@ -61,16 +61,16 @@ class PanelBatch:
 
     @property
     def is_slice(self) -> Flags:
-        """(n_images,) slices of volumes."""
+        """(n_images,) whether an image is a slice of a volume."""
         return np.asarray(self.image_or_volume < 0)
 
     def with_category(self, name: str) -> "PanelBatch":
-        """The same panel with one more void category, which everybody was asked for."""
+        """The panel with a further void category, which every annotator was asked for."""
         asked = None if self.asked is None else np.append(self.asked, np.ones((len(self.asked), 1), bool), axis=1)
         return replace(self, categories=(*self.categories, void_category(self.categories, name)), asked=asked)
 
     def select(self, chosen: Flags) -> "PanelBatch":
-        """The same images with only the annotations that `chosen` (n_annotations,) flags, and their annotators."""
+        """The same images with only the `chosen` (n_annotations,) annotations and their annotators."""
         kept, batch = np.flatnonzero(chosen), self.batch
         rows = np.flatnonzero(chosen[batch.segment_annotation])
         annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
@@ -86,7 +86,7 @@ class PanelBatch:
 
 
 def void_category(categories: Sequence[Category], name: str) -> Category:
-    """A void category of no other's id."""
+    """A void category with an id that no other category has."""
     return Category(id=max((category.id for category in categories), default=0) + 1, name=name, kind="void")
 
 
@@ -112,7 +112,7 @@ class AnnotatorSegments:
         return len(self.segment)
 
     def with_void(self, chosen: Flags) -> "AnnotatorSegments":
-        """The same with some more segments (n,) as void."""
+        """The segments with the `chosen` ones (n,) as void too."""
         if not np.any(chosen & ~self.is_void):
             return self
         return replace(self, is_void=self.is_void | chosen)
@@ -145,23 +145,23 @@ class AnnotatorPair:
 
     @property
     def n_cases(self) -> int:
-        """How many cases there are."""
+        """The number of cases."""
         return len(self.case)
 
     @cached_property
     def is_flat(self) -> bool:
-        """Every case is one image."""
+        """Whether every case is one image."""
         return len(self.case) == len(self.case_of_frame)
 
     @cached_property
     def pixels(self) -> Ints:
-        """(n_cases,) of the images, void or not."""
+        """(n_cases,) the number of pixels of each case, with void."""
         size = self.line.height * self.line.width
         return np.bincount(self.case_of_frame, weights=size, minlength=self.n_cases).astype(np.int64)
 
     @cached_property
     def void(self) -> SweepRuns:
-        """The pixels that either annotator calls void; `owner` is the frame."""
+        """The runs of pixels that either annotator labels void; `owner` is the frame."""
         sides = [segments.runs_of(segments.is_void, np.arange(len(segments))) for segments in (self.a, self.b)]
         start = np.concatenate([side.start for side in sides])
         order = np.argsort(start, kind="stable")
@@ -171,25 +171,25 @@ class AnnotatorPair:
 
     @cached_property
     def void_pixels(self) -> Ints:
-        """(n_cases,) pixels that either annotator calls void."""
+        """(n_cases,) the number of pixels that either annotator labels void."""
         length = self.void.end - self.void.start
         return np.bincount(self.case_of_frame[self.void.owner], weights=length, minlength=self.n_cases).astype(np.int64)
 
     @cached_property
     def overlaps(self) -> Overlaps:
-        """Which segments of A and B share how many pixels, void ones too; see `segdata.core.overlay.find_overlaps`."""
+        """The overlaps of segments of A and B, with void segments; see `segdata.core.overlay.find_overlaps`."""
         return find_overlaps(self.a.side, self.b.side)
 
     @cached_property
     def clear(self) -> tuple[SweepRuns, SweepRuns]:
-        """A's and B's runs without the pixels that either calls void: void segments have none left."""
+        """A's and B's runs without the pixels that either labels void, so that void segments are empty."""
         if len(self.void.start) == 0:
             return self.a.side, self.b.side
         return uncovered_runs(self.a.side, self.void), uncovered_runs(self.b.side, self.void)
 
     @cached_property
     def met_clear(self) -> Overlaps:
-        """The overlaps of the pixels that neither calls void."""
+        """The overlaps of pixels that neither labels void."""
         return self.overlaps if len(self.void.start) == 0 else find_overlaps(*self.clear)
 
 
@@ -203,9 +203,9 @@ def uncovered_runs(side: SweepRuns, by: SweepRuns) -> SweepRuns:
 
 
 def pair_annotators(images: PanelBatch) -> Iterator[AnnotatorPair]:
-    """Every two annotators that annotated images in common, in the order of the panel.
+    """Every pair of annotators with images in common, in the order of the panel.
 
-    What one drew of a category that the other was not asked for is taken for void.
+    Segments of a category that the other annotator was not asked for count as void.
     """
     batch, annotation, volume = images.batch, images.annotation, images.image_or_volume
     height, width = batch.image_size
@@ -263,7 +263,7 @@ def collect_segments(
 
 
 def category_positions(ids: Ints, categories: Sequence[Category]) -> Ints:
-    """(n,) the position of each category id in the list; of several with one id, the first."""
+    """(n,) the position of each category id in the list; the first of several with the same id."""
     listed = np.array([category.id for category in categories], np.int64)
     order = np.argsort(listed, kind="stable")
     return order[np.searchsorted(listed[order], ids)].astype(np.int64)
@@ -272,9 +272,9 @@ def category_positions(ids: Ints, categories: Sequence[Category]) -> Ints:
 def _group_tracks(
     track: pa.ChunkedArray, case: Ints, code: Ints, is_flat: Flags, is_semantic: bool
 ) -> tuple[Ints, Ints]:
-    """Join segments that are one: in a volume, segments of one case, category and track.
+    """Group segments that are one thing: in a volume, segments of one case, category and track.
 
-    Returns the first row of each, ascending, and (n,) which of them each row is part of.
+    Returns the first row of each group, ascending, and (n,) the group of each row.
     """
     every = np.arange(len(case))
     tracked = track.is_valid().to_numpy() & ~is_flat

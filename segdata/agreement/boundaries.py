@@ -15,7 +15,7 @@ from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges, group_offs
 
 @dataclass(frozen=True, slots=True)
 class CaseSlices:
-    """Which slice of its case each frame is, from 0; an image is the only one of its case."""
+    """The number of the slice, from 0, that each frame is of its case; an image is the only slice of its case."""
 
     frame: Ints  # (n_frames,) by case, in the order of the line
     # begin, count: (n_cases,) where each case begins among these, and how many it has
@@ -25,7 +25,7 @@ class CaseSlices:
 
     @staticmethod
     def from_pair(pair: AnnotatorPair) -> "CaseSlices":
-        """Those of all cases."""
+        """Build from the frames of all cases of a pair."""
         frame = np.argsort(pair.case_of_frame, kind="stable").astype(np.int64)
         count = np.bincount(pair.case_of_frame, minlength=pair.n_cases)
         begin = np.cumsum(count) - count
@@ -34,9 +34,9 @@ class CaseSlices:
         return CaseSlices(frame, begin, count, number)
 
     def reach(self, pair: AnnotatorPair, case: Ints, sides: Iterable[tuple[SweepRuns, Ints]]) -> tuple[Ints, Ints]:
-        """The first slice of each shape (n,), and the one behind its last; of a shape without pixels both are 0.
+        """The first slice of each shape (n,), and the one after its last; both are 0 for a shape without pixels.
 
-        Takes the shapes' cases, and runs with what shape each segment is in; -1: none.
+        Takes the shapes' cases, and sides with the shape of each segment; -1: none.
         """
         if pair.is_flat:
             return np.zeros(len(case), np.int64), np.ones(len(case), np.int64)
@@ -52,7 +52,7 @@ class CaseSlices:
 
 @dataclass(frozen=True, slots=True)
 class ShapeFrames:
-    """Frames for n shapes, each of a case: a shape of a volume has one sheet for every slice that it is in."""
+    """The frames (sheets) of n shapes: a shape in a volume has one sheet for every slice that it is in."""
 
     shape: Ints  # (n_sheets,) ascending
     frame: Ints  # (n_sheets,) of the opposite's line; those of a shape are slices one after the other
@@ -66,7 +66,7 @@ class ShapeFrames:
     def from_cases(
         pair: AnnotatorPair, slices: CaseSlices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
     ) -> "ShapeFrames":
-        """For shapes of the cases (n,), in all slices or in those that `reach` names."""
+        """Build for shapes of the cases (n,), in all slices or in those of `reach`."""
         low, stop = (np.zeros(len(case), np.int64), slices.count[case]) if reach is None else reach
         count = stop - low
         shape = np.repeat(np.arange(len(case)), count)
@@ -81,17 +81,17 @@ class ShapeFrames:
 
     @property
     def n_shapes(self) -> int:
-        """How many shapes there are."""
+        """The number of shapes."""
         return len(self.first) - 1
 
     @property
     def number(self) -> Ints:
-        """(n_sheets,) which slice of its case each is."""
+        """(n_sheets,) the number of the slice in its case."""
         return self.slices.number[self.frame]
 
     @property
     def n_slices(self) -> Ints:
-        """(n_sheets,) how many slices its case has."""
+        """(n_sheets,) the number of slices of the case."""
         count: Ints = np.zeros(len(self.slices.number), np.int64)
         count[self.slices.frame] = np.repeat(self.slices.count, self.slices.count)
         return count[self.frame]
@@ -102,7 +102,7 @@ class ShapeFrames:
         return self.line.height + 1
 
     def lay(self, pair: AnnotatorPair, side: SweepRuns, shape: Ints) -> SweepRuns:
-        """The runs of some segments as shapes on sheets; `shape` (n_segments,) is that of each, -1: none.
+        """Lay the runs of segments on the sheets of their shapes; `shape` (n_segments,) is the shape of each, -1: none.
 
         Pixels that several segments of a shape claim count once. `owner` is the sheet.
         """
@@ -119,14 +119,14 @@ class ShapeFrames:
         return self.join(SweepRuns(start[order], end[order], sheet[order].astype(np.int32)))
 
     def join(self, side: SweepRuns) -> SweepRuns:
-        """Sorted runs, those that overlap or touch as one."""
+        """Join sorted runs that overlap or touch."""
         if not np.any(side.start[1:] <= side.end[:-1]):
             return side
         start, length, _ = kernels.cover(side.start, side.end)
         return SweepRuns(start, start + length, self.line.frame_of(start).astype(np.int32))
 
     def shift_slices(self, side: SweepRuns, slices: int) -> SweepRuns:
-        """Runs moved by so many slices; those that leave the volume, or meet a slice of another size, are dropped."""
+        """Shift runs by a number of slices; drops runs that leave the volume or reach a slice of another size."""
         owner = side.owner.astype(np.int64)
         target = np.clip(owner + slices, 0, len(self.shape) - 1)
         fits = (target == owner + slices) & (self.shape[target] == self.shape[owner])
@@ -141,7 +141,7 @@ class ShapeFrames:
         return kernels.columns(side.start - self.line.base[side.owner], side.owner, self.pitch)
 
     def pixels(self, side: SweepRuns) -> Ints:
-        """(n_shapes,) pixels of each shape."""
+        """(n_shapes,) the number of pixels of each shape."""
         return self.sum_by_shape(side.owner, side.end - side.start)
 
     def sum_by_shape(self, sheet: NDArray[np.int32], values: Ints) -> Ints:
@@ -151,12 +151,12 @@ class ShapeFrames:
 
 
 def intersect_runs(a: SweepRuns, b: SweepRuns) -> SweepRuns:
-    """The pixels of `a` that `b`, whose runs do not overlap, has too."""
+    """The pixels of `a` that are in `b`, whose runs do not overlap."""
     return _cut_runs(a, b, True)
 
 
 def subtract_runs(a: SweepRuns, b: SweepRuns) -> SweepRuns:
-    """The pixels of `a` that `b`, whose runs do not overlap, has not."""
+    """The pixels of `a` that are not in `b`, whose runs do not overlap."""
     return _cut_runs(a, b, False)
 
 
@@ -174,7 +174,7 @@ class SheetStrips:
 
     @staticmethod
     def from_runs(side: SweepRuns, sheets: ShapeFrames) -> "SheetStrips":
-        """Runs on sheets, which are apart."""
+        """Build from runs on sheets, which do not overlap."""
         x, top = sheets.places(side)
         first = np.searchsorted(side.owner, np.arange(len(sheets.shape) + 1, dtype=np.int32))
         return SheetStrips(np.stack([x, top, top + (side.end - side.start)]), first.astype(np.int64))
@@ -201,9 +201,9 @@ class ComparedShapes:
 
     @staticmethod
     def of_categories(pair: AnnotatorPair, code: Ints | None = None) -> "ComparedShapes":
-        """The pixels of every category of each case that either annotator drew, void left out.
+        """The shapes of every category of each case that either annotator drew, without void.
 
-        `code` (n,): those with these numbers, case * n_categories + category, which ascend.
+        `code` (n,): only shapes with these numbers, case * n_categories + category, ascending.
         """
         n_categories = max(len(pair.categories), 1)
         of_a, of_b = (side.case * n_categories + side.category for side in (pair.a, pair.b))
@@ -221,7 +221,7 @@ class ComparedShapes:
 
     @staticmethod
     def of_matches(pair: AnnotatorPair, matches: Mapping[str, NDArray[np.generic]]) -> "ComparedShapes":
-        """Every two instances that are matched; things alone, and of one category."""
+        """The shapes of every pair of matched things of one category."""
         a, b = (np.asarray(matches[side], np.int64) for side in "ab")
         match = np.flatnonzero((a >= 0) & (b >= 0))
         same = pair.a.category[a[match]] == pair.b.category[b[match]]
@@ -236,20 +236,20 @@ class ComparedShapes:
 
 
 def _positions_among(listed: Ints, values: Ints) -> Ints:
-    """(n,) where each value is among the known ones, which ascend; -1: nowhere."""
+    """(n,) the position of each value in `listed`, which ascends; -1: not listed."""
     if len(listed) == 0:
         return np.full(len(values), -1)
     place = np.minimum(np.searchsorted(listed, values), len(listed) - 1)
     return np.where(listed[place] == values, place, -1)
 
 
-_SHARE = 0.02  # of the image's diagonal
+_BAND_SHARE = 0.02  # of the image's diagonal
 
 
 def boundary_pixels(area: SweepRuns, sheets: ShapeFrames) -> SweepRuns:
-    """The pixels of shapes that have one of their 4 neighbours outside, in volumes one of their 6.
+    """The pixels of shapes with one of their 4 neighbours outside, in volumes one of their 6.
 
-    What lies beyond the image, or above and below a volume, is outside.
+    Pixels beyond the image, or above and below a volume, are outside.
     """
     pitch = sheets.pitch[area.owner]
     inner = _shorten_runs(area, np.ones(len(area.start), np.int64))
@@ -264,33 +264,33 @@ def boundary_pixels(area: SweepRuns, sheets: ShapeFrames) -> SweepRuns:
 
 
 def _shorten_runs(side: SweepRuns, by: Ints) -> SweepRuns:
-    """Runs (n,) without so many pixels (n,) at either end."""
+    """Shorten runs (n,) by `by` (n,) pixels at either end."""
     shorter = SweepRuns(side.start + by, side.end - by, side.owner)
     return shorter.take(shorter.end > shorter.start)
 
 
 def band_depth(height: Ints, width: Ints) -> Ints:
-    """How deep (n,) the band of Boundary IoU is in images of these sizes: 2 % of the diagonal, in pixels, at least 1.
+    """(n,) the depth of the band of Boundary IoU in images of these sizes: 2 % of the diagonal in pixels, at least 1.
 
     >>> band_depth(np.array([100, 1024]), np.array([100, 2048])).tolist()
     [3, 46]
     """
-    return np.maximum(1, np.round(_SHARE * np.hypot(height, width))).astype(np.int64)
+    return np.maximum(1, np.round(_BAND_SHARE * np.hypot(height, width))).astype(np.int64)
 
 
 def boundary_band(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
     """The pixels of shapes with a pixel outside at most `depth` (n_sheets,) columns and rows away.
 
-    What lies beyond the image is outside. In volumes each slice has a band of its own.
-    Source: Cheng et al. (2021), Boundary IoU, CVPR; it is the mask less the mask eroded `depth` times by 3 x 3 pixels.
+    Pixels beyond the image are outside. In volumes each slice has a band of its own.
+    Source: Cheng et al. (2021), Boundary IoU, CVPR: the mask minus the mask eroded `depth` times by 3 x 3 pixels.
     """
     return subtract_runs(area, _erode(area, sheets, depth))
 
 
 def _erode(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
-    """The pixels of shapes with a square of 2 depth + 1 pixels around them inside."""
+    """Erode shapes: the pixels whose square of side 2 depth + 1 lies inside."""
     inner = _shorten_runs(area, depth[area.owner])
-    # What is inside in so many columns, counted from each pixel to the right: twice as many with every round.
+    # Pixels that are inside over a number of columns to the right, which doubles with every round.
     wanted, columns = 2 * depth + 1, np.ones(len(depth), np.int64)
     while len(inner.start) and np.any(columns < wanted):
         more = np.minimum(columns, wanted - columns)
@@ -300,7 +300,7 @@ def _erode(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
 
 
 def drop_beside_void(edge: SweepRuns, pair: AnnotatorPair, sheets: ShapeFrames) -> SweepRuns:
-    """The pixels of edges without void of either annotator as a neighbour, as `boundary_pixels` has neighbours."""
+    """Drop edge pixels with a neighbour, in the sense of `boundary_pixels`, that either annotator labels void."""
     if len(pair.void.start) == 0:
         return edge
     cases = ShapeFrames.from_cases(pair, sheets.slices, np.arange(pair.n_cases))
@@ -315,7 +315,7 @@ def drop_beside_void(edge: SweepRuns, pair: AnnotatorPair, sheets: ShapeFrames) 
 
 
 def _void_neighbours(pair: AnnotatorPair, cases: ShapeFrames) -> Iterator[SweepRuns]:
-    """The neighbours of void pixels, direction by direction, and void itself."""
+    """Yield void itself, and its neighbours in each direction."""
     void = pair.void
     laid = cases.lay(pair, void, pair.case_of_frame)
     pitch = cases.pitch[laid.owner]
@@ -342,7 +342,7 @@ class ShapeOutlines:
     def from_runs(
         pair: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames, *, bands: bool
     ) -> "ShapeOutlines":
-        """Of the runs of segments, each of a shape (n_segments,); -1: none. `bands`: with bands."""
+        """Build from the runs of segments with their shapes (n_segments,); -1: none. `bands`: with bands."""
         area = sheets.lay(pair, side, shape)
         edge = boundary_pixels(area, sheets)
         clear = drop_beside_void(edge, pair, sheets)
@@ -355,7 +355,7 @@ class ShapeOutlines:
 
 @dataclass(frozen=True, slots=True)
 class PairOutlines:
-    """Shapes, where they lie, and what both annotators' outlines are."""
+    """Shapes of a pair, their sheets, and the outlines of both annotators."""
 
     shapes: ComparedShapes
     sheets: ShapeFrames
@@ -389,8 +389,8 @@ def _frames_of_shapes(pair: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrame
 class OutlineCache:
     """The outlines of categories and of segments in a batch of images, kept for all pairs of annotators.
 
-    An annotator's are the same in every pair that has all images of the batch and no void. In other pairs they are made
-    for the pair alone. So no more are kept than there are annotators.
+    An annotator's outlines are the same in every pair that has all images of the batch and no void, and are cached for
+    these. Other pairs compute their own. So there is one entry per annotator at most.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -400,7 +400,7 @@ class OutlineCache:
         self._kept: dict[tuple[int, bool], tuple[AnnotatorSegments, ShapeOutlines]] = {}
 
     def of_categories(self, pair: AnnotatorPair) -> PairOutlines:
-        """Those of the categories of a pair."""
+        """The outlines of the categories of a pair."""
         if not self._is_shared(pair):
             return outline_pair(pair, ComparedShapes.of_categories(pair))
         if self._code is None:
@@ -413,7 +413,7 @@ class OutlineCache:
         return PairOutlines(shapes, self._sheets, a, b, own, own)
 
     def of_matches(self, pair: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
-        """Those of segments that are matched; Boundary IoU, and so bands, are of categories alone."""
+        """The outlines of matched segments, without bands, since Boundary IoU is computed for categories only."""
         if not self._is_shared(pair):
             return outline_pair(pair, shapes, bands=False)
         sheets = ShapeFrames.from_cases(pair, CaseSlices.from_pair(pair), shapes.case)

@@ -1,4 +1,4 @@
-"""Comparison: the only pass over a panel's pixels. Chunks of images become columns, and these become tables."""
+"""Comparison: the only pass over a panel's pixels, from chunks of images to tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,7 +43,7 @@ OUTSIDE_NAME = "outside the region of interest"
 
 
 Columns = dict[str, np.ndarray]
-# Which columns of a table are rows of another: they are counted per portion and moved when portions are put together.
+# Columns that are rows of another table: they count within a portion, and are shifted when portions are joined.
 _ROWS_OF = {
     "cases": {"image": "images"},
     "pairs": {"case": "cases", "annotation_a": "annotations", "annotation_b": "annotations"},
@@ -65,7 +65,7 @@ _OF_NAMES = {"pairs": ("a", "b")} | dict.fromkeys(("votes", "members", "parts", 
 
 @dataclass
 class ChunkTables:
-    """The tables of one portion of images, rows counted from 0 within it, and the names of its annotators."""
+    """The tables of one portion of images, with rows counted from 0, and the names of its annotators."""
 
     measured: MeasuredTables
     names: list[str]
@@ -80,13 +80,13 @@ def compare_panel(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Tables:
-    """The tables of images, annotations and segments, and in `Tables.annotator_pairs` what annotators have in common.
+    """Compare the annotators of a panel: the tables of rows, and in `Tables.annotator_pairs` the comparison.
 
     Parameters
     ----------
     tolerance : of boundaries; None: the default
-    on : a cluster whose workers compare, how they open the panel, and what they need of its images; None: threads of
-        this process do
+    on : a cluster whose workers do the comparison, the panel to open there, and a function that cuts portions of it;
+        None: threads of this process
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
 
@@ -109,12 +109,12 @@ def compare_panel(
 
 
 def load_images(panel: Panel, rows: Ints) -> PanelBatch:
-    """Images of a panel; what lies outside their regions is a void category of its own, the last."""
+    """Load images of a panel; pixels outside their regions of interest get a void category of their own, the last."""
     return mark_outside(panel, *panel.load_asked(rows))
 
 
 def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
-    """The same, of what `panel.load_asked` gave."""
+    """As `load_images`, from a batch and `asked` that `panel.load_asked` returned."""
     profile = panel.profile
     clipped, limits = clip_to_roi(batch)
     images = PanelBatch(
@@ -131,7 +131,7 @@ def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
 
 
 def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batch:
-    """The batch with a segment more in each annotation, of all that lies outside its region, and no regions.
+    """Add a segment to each annotation for all pixels outside its region of interest, and remove the regions.
 
     `limits` are the regions; their owners are the annotations.
     """
@@ -155,7 +155,7 @@ def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batc
 
 
 def _compare_remote(images: "Portion", remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
-    """`_compare_images` in a worker."""
+    """Call `_compare_images` in a worker."""
     if isinstance(remote.reader, PanelReader):
         panel, loaded = remote.reader.panel, remote.load_part(images)
     else:
@@ -194,7 +194,7 @@ def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) 
 
 
 def _part_columns(images: PanelBatch) -> Columns:
-    """The parts of class masks that say something about who drew, of the cases of images."""
+    """The parts of class masks that can show copying, see `segdata.agreement.copying`."""
     batch = images.batch
     segment, digest = telling_parts(batch, connected=True)
     code = category_positions(batch.segment_category, images.categories)
@@ -242,7 +242,7 @@ def _pair_columns(
     cases: Columns,
     outlines: OutlineCache,
 ) -> dict[str, Columns]:
-    """The columns of all tables of two annotators; segments as rows of the batch."""
+    """The columns of all tables of a pair of annotators; segments are rows of the batch."""
     annotation = images.annotation[list(pair.annotators)]
     of_two = case[pair.case]
     spacing = np.stack([cases[f"spacing_{axis}"][of_two] for axis in "xyz"], axis=1)
@@ -278,7 +278,7 @@ def _segment_rows(segment: Ints, row: Ints) -> Ints:
 
 
 def _concatenate_columns(pieces: list[Columns]) -> Columns:
-    """All pieces as one; they lose their columns, so that nothing is held twice for long."""
+    """Join pieces; each piece loses its columns as they are joined, to save memory."""
     return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in list(pieces[0])}
 
 
@@ -315,7 +315,7 @@ def _join_chunks(portions: list[ChunkTables], profile: Profile) -> AnnotatorPair
 
 
 def person_name(name: str) -> str:
-    """The annotator of a further pass.
+    """The name of the person without the number of a further pass.
 
     >>> person_name("anna (2)")
     'anna'

@@ -1,4 +1,4 @@
-"""Consensus: one annotation from those of several annotators, and the regions on which they do not agree."""
+"""Consensus: merge the annotations of several annotators into one, and find regions on which they do not agree."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ METHOD_CHOICES = ("auto", "majority", "staple", "instances")
 
 @dataclass(frozen=True, slots=True)
 class ConsensusMethod:
-    """How a consensus is made."""
+    """The method of a consensus."""
 
     # ``majority`` and ``staple`` decide pixel by pixel; ``instances`` decides things one by one, and by majority the
     # pixels of all else
@@ -102,11 +102,11 @@ class ReachedConsensus:
 def reach_consensus(
     images: PanelBatch, method: ConsensusMethod, *, overlap: Overlap = "allow", void: int | None = None
 ) -> ReachedConsensus:
-    """The consensus of annotators; their order changes nothing.
+    """Compute the consensus of annotators; their order does not matter.
 
-    The instances of `method` are things of volumes or images, and all else is decided pixel by pixel. With `overlap`
-    ``forbid`` no two segments share pixels. `void` is the category (position) of pixels that get no other; None: they
-    are unlabelled. Who was not asked for a category, or did not annotate an image, has no say.
+    With the method ``instances``, things of images or volumes are decided one by one, and all else pixel by pixel. With
+    `overlap` ``forbid`` no two segments share pixels. `void` is the category (position) of undecided pixels; None: they
+    are unlabelled. An annotator who was not asked for a category, or did not annotate an image, has no vote there.
     """
     categories, votes = images.categories, collect_votes(images)
     things: InstanceConsensus | None = None
@@ -138,7 +138,7 @@ def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
 
 
 def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStrips:
-    """The pixels of categories by majority; of things only crowds, if things are decided one by one."""
+    """Decide the pixels of categories by majority; of things only crowds, if things are decided one by one."""
     batch, categories = images.batch, images.categories
     code = category_positions(batch.segment_category, categories)
     void = np.array([category.kind == "void" for category in categories], bool)
@@ -156,7 +156,7 @@ def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStr
 
 
 def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: DecidedStrips) -> SweepRuns:
-    """The pixels of things that are agreed on; `owner` is the row of the things' segments. Strips go before them."""
+    """The pixels of agreed things; `owner` is the row of the things' segments. Strips `first` take precedence."""
     if things is None:
         return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
     side = SweepRuns.from_runs(things.runs, line, things.image)
@@ -166,7 +166,7 @@ def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: De
 
 
 def _union_of_strips(start: list[Ints], end: list[Ints]) -> SweepRuns:
-    """The pixels of strips that come in any order, each once."""
+    """The union of strips in any order."""
     first, last = np.concatenate(start), np.concatenate(end)
     order = np.argsort(first, kind="stable")
     return union_of_runs(SweepRuns(first[order], last[order], np.zeros(len(order), np.int32)))
@@ -231,7 +231,7 @@ def _mean_over_pixels(group: Ints, length: Floats, value: Floats, n: int) -> Flo
 
 
 def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Runs:
-    """Strips on the line, each under an owner, as runs."""
+    """Convert strips on the line, each with an owner, to runs."""
     order = np.argsort(start, kind="stable")
     start, end, owner = start[order], end[order], owner[order]
     room = int(end.max(initial=0)) + 1
@@ -243,9 +243,9 @@ def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Ru
 
 
 def voters(batch: Batch, least: int = 2) -> Flags:
-    """(n_annotations,) which annotations count: each person's first pass, on images with `least` annotators or more.
+    """(n_annotations,) whether an annotation counts: first passes, on images with `least` annotators or more.
 
-    ``anna (2)`` is the second pass of anna, where the image has her first.
+    ``anna (2)`` is the second pass of anna if the image has her first.
     """
     names = batch.annotations["annotator"].to_pylist()
     image = batch.annotation_image
@@ -271,14 +271,14 @@ def consensus_annotations(
     instances: bool = True,
     deep: Sequence[bool] = (),
 ) -> Batch:
-    """The batch's images with one annotation each, for all that somebody of the consensus annotated.
+    """A batch of the images with one consensus annotation each, for images that a voter annotated.
 
     Parameters
     ----------
-    batch : that the consensus was made of: its annotations tell which images have one, and who made it
+    batch : the annotations that the consensus was computed from
     ids : (n_categories,) the id of each category; -1: its segments are left out
-    instances : segments are counted in each image; else their ids are those of their categories
-    deep : (n_images,) slices of volumes: there a thing has a track, the same in all slices
+    instances : number segments in each image; else their ids are those of their categories
+    deep : (n_images,) whether an image is a slice of a volume, in which a thing has the same track in all slices
 
     Segments have their support as `score`, and the mean IoU of annotators as the attribute ``mean_iou``.
     """
@@ -323,7 +323,7 @@ NO_CATEGORY_NAME = "(nothing)"
 
 
 class RegionVote(msgspec.Struct, frozen=True):
-    """How many pixels of a region an annotator gives a category."""
+    """The number of pixels of a region that an annotator gives a category."""
 
     category: str
     pixels: int
@@ -354,7 +354,7 @@ class UndecidedReport(msgspec.Struct, frozen=True):
 
 
 def number_regions(consensus: ReachedConsensus) -> Ints:
-    """(n_strips,) the connected region, from 0, of each strip that is undecided, in the order of the images."""
+    """(n_strips,) the connected region, from 0, of each undecided strip, in the order of the images."""
     image, x, top = consensus.votes.line.lower(consensus.undecided.start)
     bottom = top + (consensus.undecided.end - consensus.undecided.start)
     return kernels.parts(x, top, bottom, image.astype(np.int32), True)[0]

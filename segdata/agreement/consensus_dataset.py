@@ -1,4 +1,4 @@
-"""Consensus dataset: the consensus on a panel's images, written as a canonical dataset, and the result for reports."""
+"""Consensus dataset: write the consensus on a panel's images as a canonical dataset, with a result for reports."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ class CopiedAnnotations:
     identical: tuple[IdenticalWork, ...] = ()
 
     def silent(self, batch: Batch, beside: str | None = None) -> Flags:
-        """(n_annotations,) those for whom somebody else speaks; also all of the same work as an annotator `beside`."""
+        """(n_annotations,) whether another annotation votes for this one, or it is a copy of the annotator `beside`."""
         ids, names = batch.images["image_id"].to_pylist(), batch.annotations["annotator"].to_pylist()
         flags = []
         for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
@@ -63,9 +63,9 @@ class CopiedAnnotations:
 
 
 def find_copied_annotations(panel: Panel, resampling: Resampling, jobs: int = 0) -> CopiedAnnotations:
-    """As `find_copies` for identical segments, without comparing outlines: one pass over the labels.
+    """Find copies as `find_copies` does, by identical segments only, in one pass over the labels.
 
-    Of two annotators alone both keep their voice. Segments are compared image by image, slices of volumes, too.
+    If there are only two annotators, both keep their vote. Segments are compared image by image, also in volumes.
     """
     connected = panel.profile.task == "semantic" and not panel.volumes
     parts = list(run_ordered(lambda rows: _segment_hashes(panel.load(rows), rows, connected), panel.chunks(), jobs))
@@ -100,7 +100,7 @@ def find_copied_annotations(panel: Panel, resampling: Resampling, jobs: int = 0)
 
 @dataclass(frozen=True, slots=True)
 class _SegmentHashes:
-    """For n segments that can show who drew: the image, the annotator, and a hash of the pixels."""
+    """The image, annotator and hash of pixels of n segments that can show copying."""
 
     names: Sequence[str]
     image: Ints
@@ -130,13 +130,13 @@ def _segment_hashes(batch: Batch, rows: Ints, connected: bool) -> _SegmentHashes
 NO_COPIES = CopiedAnnotations()
 
 
-# Means over images would hold against an annotator what the others left of a category between their void.
+# Without means over images, which would penalise an annotator for images in which little of a category is decided.
 AGAINST_OTHERS_SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
 SHARES = ("missed", "extra", "missed_things", "extra_things")
 
 
 class CategoryAgainstOthers(msgspec.Struct, frozen=True):
-    """One category; `score` says which: f1 of segments for things, or dice_micro, of all pixels, for all else."""
+    """The score of one category: f1 of segments for things, or dice_micro, of all pixels, for all else."""
 
     category: str
     score: str
@@ -144,13 +144,13 @@ class CategoryAgainstOthers(msgspec.Struct, frozen=True):
 
 
 class AgainstOthers(msgspec.Struct, frozen=True, kw_only=True):
-    """An annotator against the consensus of the others, which leaves out the annotator's own work.
+    """An annotator against the consensus of the others, without the annotator's own work.
 
-    `images`, `clusters`: that the annotator and two others or more annotated (of two annotators, the other), and in how
-    many sequences, patients or scenes these are. `boundary_offset`: by how many px the annotator draws larger, or mm
-    where the spacing is known. `missed`: the share of the others' pixels that the annotator lacks and would gain;
-    `extra`: the share of the annotator's that would be lost; `missed_things`, `extra_things`: of segments that are
-    counted one by one. `categories`: those that either drew. Other scores are those of `segdata agreement`.
+    `images`, `clusters`: the images that the annotator and at least two others annotated (one of two annotators), and
+    their sequences, patients or scenes. `boundary_offset`: by how many px the annotator draws larger, or mm if the
+    spacing is known. `missed`: the share of the others' pixels that the annotator lacks; `extra`: the share of the
+    annotator's pixels that the others lack; `missed_things`, `extra_things`: the same for segments of things.
+    `categories`: those that either drew. Other scores are those of `segdata agreement`.
     """
 
     annotator: str
@@ -182,9 +182,9 @@ def leave_one_out(
 ) -> tuple[AgainstOthers, ...]:
     """Compare each annotator, by name, with the consensus of the others.
 
-    The consensus is made by the same method; what the others do not agree on is void and counts for nobody. Further
-    passes of a person have no part in it, and so have annotators without an image that enough others annotated: two,
-    or where there are two annotators, the other. Every annotator takes a pass over the images.
+    The consensus is computed by the same method; pixels on which the others do not agree are void and do not count.
+    Further passes of a person are left out, and so are annotators without an image that enough others annotated: two,
+    or one if there are two annotators. Every annotator takes a pass over the images.
     """
     names = sorted(annotators)
     results = []
@@ -217,7 +217,7 @@ class LeaveOneOutPanel(Panel):
         return f"all but {self.whom}"
 
     def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
-        """The images, and (n_annotations, n_categories) whether each side was to show each category."""
+        """Load images; also returns (n_annotations, n_categories) whether each side was asked for each category."""
         images = mark_outside(self, *Panel.load_asked(self, rows))
         batch, categories = images.batch, images.categories
         mine, theirs = self._sides(batch)
@@ -227,7 +227,7 @@ class LeaveOneOutPanel(Panel):
             others.with_category("undecided"), self.method, overlap=overlap, void=len(categories)
         )
         deep = [name in self.volumes for name in batch.images["sequence"].to_pylist()]
-        # All void is alike here: nothing of it is compared.
+        # All void categories are equal here, since void is not compared.
         ids = np.array([*(category.id for category in categories), categories[-1].id])
         annotated = consensus_annotations(others.batch, consensus, ids, name=self.consensus_name, deep=deep)
         joined, order = merge_images(
@@ -241,7 +241,7 @@ class LeaveOneOutPanel(Panel):
         return joined, np.concatenate([own.asked, of_made])[order, :-1]  # who compares adds what lies outside again
 
     def _sides(self, batch: Batch) -> tuple[Flags, Flags]:
-        """(n_annotations,) those of the annotator, and of the others, on images where there are enough of these."""
+        """(n_annotations,) the annotations of the annotator, and those of the others on images with enough of them."""
         counts = voters(batch, 1)
         own = counts & np.array([name == self.whom for name in batch.annotations["annotator"].to_pylist()], bool)
         others = counts & ~own & ~self.copies.silent(batch, self.whom)
@@ -251,7 +251,7 @@ class LeaveOneOutPanel(Panel):
 
 
 def _scores_against_others(name: str, comparison: AnnotatorPairs, resampling: Resampling) -> AgainstOthers:
-    """The scores of two annotators of whom one is a consensus."""
+    """The scores of an annotator against a consensus."""
     amounts = PairAmounts.from_pairs(comparison)
     rows = amounts.all_rows
     is_first = comparison.annotators[0] == name
@@ -321,7 +321,7 @@ UndecidedAs = Literal["void", "list"]
 class UndecidedPixels(msgspec.Struct, frozen=True, kw_only=True):
     """Connected regions without a consensus, their pixels, and the pixels that any annotator labelled.
 
-    `category`: the category of these regions in the dataset, `is_new` where no dataset had a void category; null: they
+    `category`: the category of these regions in the dataset, `is_new` if no dataset had a void category; null: they
     are unlabelled there, and listed.
     """
 
@@ -335,11 +335,11 @@ class UndecidedPixels(msgspec.Struct, frozen=True, kw_only=True):
 class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
     """The consensus of annotators, written as a dataset.
 
-    `images`, `segments`: of the new dataset. `drawn`: segments by all annotators. `rejected`: things that too few of
-    them drew, which are left out; `disputed`: things without a consensus, whose pixels are undecided. `alone`: images
-    that fewer than two annotated, which have no consensus. `defects` counts by code what was found while reading, and
-    what the datasets do not have in common. `tolerance`: of boundaries. `against_others`: each annotator against the
-    consensus of the others, where asked for.
+    `images`, `segments`: of the new dataset. `drawn`: segments by all annotators. `rejected`: things that too few
+    annotators drew, which are left out; `disputed`: things without a consensus, whose pixels are undecided. `alone`:
+    images with fewer than two annotators, which have no consensus. `defects` counts by code the defects of files and
+    the differences between the datasets. `tolerance`: of boundaries. `against_others`: each annotator against the
+    consensus of the others, on request.
     """
 
     version: Literal[1] = 1
@@ -386,12 +386,12 @@ class ConsensusTaxonomy:
 
     @property
     def is_new(self) -> bool:
-        """No dataset had a void category."""
+        """Whether the void category is new, since no dataset has one."""
         return self.void is not None and self.void_at == len(self.taxonomy.categories)
 
 
 def consensus_taxonomy(panel: Panel, *, paint: bool = True) -> ConsensusTaxonomy:
-    """The panel's categories as a dataset of their own has them; with `paint`, one of them is void."""
+    """The taxonomy of the consensus, from the panel's categories; with `paint`, it has a void category."""
     reconciled = panel.taxonomies
     own: dict[int, int] = {}  # id in the panel -> in the consensus
     for codes in reconciled.codes:
@@ -417,7 +417,7 @@ def consensus_taxonomy(panel: Panel, *, paint: bool = True) -> ConsensusTaxonomy
 
 
 def _free_names() -> Iterator[str]:
-    """Names for a category of undecided pixels."""
+    """Yield names for a category of undecided pixels."""
     yield UNDECIDED_NAME
     yield from (f"{UNDECIDED_NAME} {k}" for k in count(2))
 
@@ -449,7 +449,7 @@ def build_chunk(
     overlap: Overlap,
     copies: CopiedAnnotations,
 ) -> ConsensusChunk:
-    """The consensus on the images at these rows, in this order; copies have no vote."""
+    """Compute the consensus on the images at these rows, in this order; copies have no vote."""
     loaded, asked = panel.load_asked(rows)
     images = mark_outside(panel, loaded, asked)
     images = images.select(~copies.silent(images.batch))
@@ -493,7 +493,7 @@ def consensus_chunks(panel: Panel) -> list[Ints]:
 
 
 def check_image_names(panel: Panel) -> None:
-    """Raise SegdataError where two pictures would be called alike."""
+    """Raise SegdataError if two different pictures would get the same name."""
     names: set[str] = set()
     for name in panel.image_ids:
         if name in names:
@@ -503,7 +503,7 @@ def check_image_names(panel: Panel) -> None:
 
 @dataclass
 class ConsensusWriter:
-    """The consensus on its way to the disk, counted."""
+    """Computes and writes a consensus, and counts its images, segments and undecided pixels."""
 
     panel: Panel
     method: ConsensusMethod
@@ -529,7 +529,7 @@ class ConsensusWriter:
         return () if copies is None else copies.remarks
 
     def _batches(self) -> Iterator[Batch]:
-        """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
+        """Yield the consensus in ascending order of image_id; raises SegdataError if no image has two annotators."""
         overlap = self.panel.profile.overlap.value
         self.n = dict.fromkeys(
             ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
@@ -571,7 +571,7 @@ class ConsensusWriter:
             self.n[name] += more
 
     def _profile(self) -> Profile:
-        """What is known of the consensus; its metadata are told when all is written."""
+        """The profile of the consensus, whose metadata are added once all images are written."""
         profile = self.panel.profile
         return replace(
             profile,
@@ -607,6 +607,6 @@ class ConsensusWriter:
 
 
 def _with_provenance(batches: Iterator[Batch], profile: Profile, stream: ConsensusWriter) -> Iterator[Batch]:
-    """The batches; after the last one dataset.yaml can say whose work they are."""
+    """Yield the batches, and add the provenance to the profile after the last one."""
     yield from batches
     profile.metadata["consensus"] = stream.provenance()

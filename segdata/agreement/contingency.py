@@ -1,4 +1,4 @@
-"""Contingency tables: how many pixels two annotators gave the same and different categories, from their runs."""
+"""Contingency tables: pixels by the categories that two annotators give them, computed from runs."""
 
 from dataclasses import replace
 
@@ -18,15 +18,15 @@ from segdata.core.table import Column
 
 
 def is_flat(side: SweepRuns) -> bool:
-    """Whether no pixel has two runs."""
+    """Whether no two runs share a pixel."""
     return bool((side.start[1:] >= side.end[:-1]).all())
 
 
 def flatten_segments(segments: AnnotatorSegments) -> SweepRuns:
-    """The runs of what one annotator drew, cut so that no two share pixels.
+    """The runs of one annotator's segments, cut so that no two share pixels.
 
-    Where several segments claim a pixel, a void one has it, else the one drawn last: the highest row. The annotator's
-    own side comes back where nothing overlaps.
+    A pixel that several segments claim goes to a void one, else to the one drawn last, which has the highest row.
+    Without overlaps the annotator's own side is returned.
     """
     side = segments.side
     if is_flat(side):
@@ -44,7 +44,7 @@ def flatten_segments(segments: AnnotatorSegments) -> SweepRuns:
 
 
 def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
-    """Runs that share pixels, cut at every start and end: each piece belongs to the owner of the greatest height."""
+    """Cut overlapping runs at every start and end; each piece belongs to the owner of the greatest height."""
     cut = np.unique(np.concatenate([side.start, side.end]))
     first = np.searchsorted(cut, side.start)
     count = np.searchsorted(cut, side.end) - first
@@ -62,7 +62,7 @@ def pixel_tables(
 ) -> dict[str, dict[str, Column]]:
     """The columns of `overlaps`, `cells` and `partitions`, see `segdata.core.annotator_pairs.AnnotatorPairs`.
 
-    `layer` (n,): of the batch's segments, see `overlapping_layers`; None: nobody draws one above the other.
+    `layer` (n,): of the batch's segments, see `overlapping_layers`; None: no annotator draws categories in layers.
     `is_counted`: things are counted one by one; else `partitions` has no rows.
     """
     cells = count_cells(pair, layer)
@@ -74,18 +74,18 @@ def pixel_tables(
 
 
 def _flat_overlaps(pair: AnnotatorPair) -> Overlaps:
-    """Which segments of A and B share how many pixels, each pixel counted once, under the segment drawn last."""
+    """The overlaps of segments of A and B, with each pixel counted once, under the segment drawn last."""
     flat_a, flat_b = flatten_segments(pair.a), flatten_segments(pair.b)
     is_drawn_flat = flat_a is pair.a.side and flat_b is pair.b.side
     return pair.overlaps if is_drawn_flat else find_overlaps(flat_a, flat_b)
 
 
 def count_cells(pair: AnnotatorPair, layer: Ints | None = None) -> Columns:
-    """How many pixels of each case got which two categories, -1 for none.
+    """Count the pixels of each case by the pair of categories that A and B give them, -1 for none.
 
     Each pixel counts once for each layer that either draws in the case; `layer` (n,) is that of the batch's segments,
-    None: there is one. Where several segments of an annotator and a layer claim a pixel, the one drawn last has it.
-    What either calls void is left out.
+    None: there is one. A pixel that several segments of an annotator and layer claim goes to the one drawn last.
+    Pixels that either labels void are left out.
     """
     sides = pair.a, pair.b
     numbers = [np.zeros(len(side), np.int64) if layer is None else layer[side.segment] for side in sides]
@@ -134,10 +134,10 @@ def _count_layer(pair: AnnotatorPair, chosen: Flags) -> tuple[Ints, Ints]:
 
 
 def measure_partitions(pair: AnnotatorPair, *, is_counted: bool = True) -> dict[str, Column]:
-    """How two annotators part the pixels of each case into the segments of a category of things.
+    """The table `partitions`: compares how two annotators divide the pixels of each case into things of a category.
 
-    What other categories have on a pixel plays no part. Where several segments of one category claim it, it counts
-    under the one drawn last; what either calls void is left out. A category that neither has in a case has no row. See
+    Each category is compared by itself. A pixel that several segments of one category claim goes to the one drawn last;
+    pixels that either labels void are left out. A category that neither has in a case has no row. See
     `segdata.core.annotator_pairs.AnnotatorPairs` for the columns.
     """
     a, b, overlaps = pair.a, pair.b, _overlaps_by_category(pair)
@@ -183,7 +183,7 @@ def measure_partitions(pair: AnnotatorPair, *, is_counted: bool = True) -> dict[
 
 
 def _overlaps_by_category(pair: AnnotatorPair) -> Overlaps:
-    """Which segments of A and B share how many pixels that neither calls void, all categories on lines of their own."""
+    """The overlaps of segments of A and B without void, with each category on a number line of its own."""
     if is_flat(pair.a.side) and is_flat(pair.b.side):
         return pair.met_clear
     flat = []
@@ -194,7 +194,7 @@ def _overlaps_by_category(pair: AnnotatorPair) -> Overlaps:
 
 
 def _lift_categories(side: SweepRuns, category: Ints, line: NumberLine, n_categories: int) -> SweepRuns:
-    """The runs with a number line of its own for each category, one behind the other."""
+    """The runs with a number line of its own for each category, one after the other."""
     of_run = category[side.owner]
     order = kernels.order_by(of_run.astype(np.int32), max(n_categories, 1))
     lift = of_run[order] * _line_end(line)
@@ -207,10 +207,10 @@ def _times_log(n: Floats) -> Floats:
 
 
 def count_overlaps(pair: AnnotatorPair, of_cells: Columns | None = None) -> Columns:
-    """How many pixels of each case each annotator gave each category, and how many both gave it.
+    """Count the pixels of each case that each annotator gives each category, and those that both give it.
 
-    Segments of one category that share pixels count once. What either calls void is left out. A category that neither
-    has in a case has no row. `of_cells` is what `count_cells` gives, where that is known.
+    Pixels that several segments of one category share count once. Pixels that either labels void are left out. A
+    category that neither has in a case has no row. `of_cells` is the result of `count_cells`, if there is one.
     """
     flat = is_flat(pair.a.side) and is_flat(pair.b.side)
     owned = _overlaps_from_cells(pair, of_cells or count_cells(pair)) if flat else _overlaps_from_unions(pair)
@@ -229,7 +229,7 @@ def count_overlaps(pair: AnnotatorPair, of_cells: Columns | None = None) -> Colu
 
 
 def _overlaps_from_cells(pair: AnnotatorPair, of_cells: Columns) -> tuple[tuple[Ints, Ints], ...]:
-    """The columns of `count_overlaps` where segments share no pixels: the marginals and the diagonal of the cells."""
+    """The columns of `count_overlaps` if segments share no pixels: the marginals and the diagonal of the cells."""
     case, category_a, category_b, n = of_cells.values()
     code = case * len(pair.categories)
     of_a, of_b, both = category_a >= 0, category_b >= 0, (category_a == category_b) & (category_a >= 0)
@@ -241,7 +241,7 @@ def _overlaps_from_cells(pair: AnnotatorPair, of_cells: Columns) -> tuple[tuple[
 
 
 def _overlaps_from_unions(pair: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
-    """The columns of `count_overlaps` where segments overlap: the union of each category's segments."""
+    """The columns of `count_overlaps` if segments overlap, from the union of each category's segments."""
     a, b = (
         _union_of_categories(segments, side, pair) for segments, side in zip((pair.a, pair.b), pair.clear, strict=True)
     )
@@ -269,15 +269,15 @@ def _sum_by_owner(owner: Ints | Rows, length: Ints) -> tuple[Ints, Ints]:
     return owners, total
 
 
-_ON_PURPOSE = 0.1  # of the pixels of the smaller category; seams of polygons that overlap are thinner
+_LAYER_SHARE = 0.1  # of the smaller category's pixels; seams of polygons that overlap are thinner
 
 
 def overlapping_layers(images: PanelBatch) -> Ints:
     """(n_segments,) the layer of each segment in its case, from 0, such that no layer has two categories on one pixel.
 
-    Layers are what some annotator of the case draws one above the other: two categories of stuff (in class masks also
-    of things) that share more than a tenth of the smaller one's pixels. Things that are counted one by one hide what
-    is below them, and are in layer 0, as void is.
+    Two categories of stuff (in class masks also of things) are in different layers if an annotator of the case draws
+    them one above the other, so that they share more than a tenth of the smaller one's pixels. Things that are counted
+    one by one, which hide what is below them, and void are in layer 0.
     """
     batch, categories = images.batch, images.categories
     side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
@@ -297,7 +297,7 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     pair, inverse = unique_inverse(one * len(cell) + other)
     shared = np.bincount(inverse, met.pixels, len(pair))
     one, other = np.divmod(pair, len(cell))
-    on_purpose = (one != other) & (shared > _ON_PURPOSE * np.minimum(area[one], area[other]))
+    on_purpose = (one != other) & (shared > _LAYER_SHARE * np.minimum(area[one], area[other]))
     node = cell // n_categories // len(images.annotators) * n_categories + cell % n_categories
     pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
     layer = number_layers(pairs)
@@ -307,7 +307,7 @@ def overlapping_layers(images: PanelBatch) -> Ints:
 
 
 def number_layers(pairs: Ints) -> dict[int, int]:
-    """The least layer, from 0, for each of what pairs (n, 2) name, such that no pair is in one layer."""
+    """Assign the smallest layer, from 0, to each member of the pairs (n, 2), such that no pair is in one layer."""
     layer: dict[int, int] = {}
     for one in np.unique(pairs).tolist():  # what overlaps is few
         met_here = pairs[(pairs == one).any(axis=1)]
@@ -317,11 +317,11 @@ def number_layers(pairs: Ints) -> dict[int, int]:
 
 
 def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
-    """The table `hidden`: how many pixels of each annotator's categories lie below another category of the same layer.
+    """The table `hidden`: the pixels of each annotator's categories that lie below another category of the same layer.
 
-    `layer` (n_segments,) is what `overlapping_layers` says. Every category that lies below another counts its pixels;
-    what the annotator calls void is left out. `labelled` are the pixels of all categories. Annotators and cases without
-    hidden pixels have no row.
+    `layer` (n_segments,) is the result of `overlapping_layers`. Every category below another one counts its pixels;
+    pixels that the annotator labels void are left out. `labelled` are the pixels of all categories. Annotators and
+    cases without hidden pixels have no row.
     """
     batch, n = images.batch, len(images.categories)
     line = batch.annotation_line

@@ -1,4 +1,4 @@
-"""Contrasts: whether agreement differs between strata of the images, and between pairs of annotators."""
+"""Contrasts: tests of differences in agreement between strata of the images, and between pairs of annotators."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -39,11 +39,11 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 
 STRATUM_TEST_SCORES = ("iou", "boundary_iou", "nsd", "offset_size", "count_gap", "pq", "kappa")
-_MOST = 50  # portions; with more, a column tells images apart and not kinds of images
+_MAX_STRATA = 50  # with more, a column identifies images and not kinds of images
 
 
 class Stratum(PooledScoresWithAccuracy, frozen=True):
-    """A stratum of the images, how many pairs of annotations it has, and its scores over all of them."""
+    """A stratum of the images, its number of pairs of annotations, and its scores over all of them."""
 
     name: str
     images: Count
@@ -51,7 +51,7 @@ class Stratum(PooledScoresWithAccuracy, frozen=True):
 
 
 class StratumDifference(msgspec.Struct, frozen=True):
-    """Whether a score differs between strata, whose `values` are in their order; `category` null: over all.
+    """The test of a difference of a score between strata, with `values` in their order; `category` null: over all.
 
     `p`: the probability of values as far apart if strata were assigned at random; null where it cannot be computed.
     `stands`: the difference is significant when all categories are tested together.
@@ -65,7 +65,7 @@ class StratumDifference(msgspec.Struct, frozen=True):
 
 
 class StratifiedAgreement(msgspec.Struct, frozen=True):
-    """The agreement by a column of the images or annotations; `unknown` pairs of annotations have no value in it."""
+    """The agreement by a column of the images or annotations; `unknown` counts pairs of annotations without a value."""
 
     column: str
     strata: tuple[Stratum, ...]
@@ -74,11 +74,11 @@ class StratifiedAgreement(msgspec.Struct, frozen=True):
 
 
 class PairContrast(msgspec.Struct, frozen=True):
-    """Whether two pairs of annotators agree unequally on the images that all of them annotated.
+    """The contrast of the agreement of two pairs of annotators, on the images that all of them annotated.
 
     With a reference both are pairs of an annotator and the reference. `values`: the scores of `first` and `second`;
-    `difference`: the second's less the first's, whose `n` counts images. `p`: the probability of as large a difference
-    if both agreed alike; null: not tested, since there are too few clusters. `stands`: the difference is significant
+    `difference`: the second minus the first, whose `n` counts images. `p`: the probability of as large a difference
+    if both agreed equally; null: not tested, since there are too few clusters. `stands`: the difference is significant
     when all contrasts of a score are tested together.
     """
 
@@ -94,11 +94,11 @@ class PairContrast(msgspec.Struct, frozen=True):
 def stratify_by_column(
     tables: Tables, comparison: AnnotatorPairs, column: str, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> StratifiedAgreement:
-    """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
+    """The agreement by strata of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
 
-    Of two annotations with different values the portion is of both, as in ``expert + novice``, but for months: there it
-    is none, since what each annotator did in a month is a drift (`segdata.agreement.drift`). Raises SegdataError
-    where no image has such a value, or more than 50 different ones occur.
+    Two annotations with different values form a stratum of both, as in ``expert + novice``. With months they are in no
+    stratum, since changes of an annotator over time are a drift (`segdata.agreement.drift`). Raises SegdataError
+    if no image has a value, or if there are more than 50 different ones.
     """
     names = annotation_strata(tables, column)
     pairs = comparison.pairs
@@ -121,18 +121,20 @@ def stratify_by_names(
     *,
     is_of_images: bool = True,
 ) -> StratifiedAgreement:
-    """The agreement by the name of each pair of annotations (n_pairs,), None: in no portion.
+    """The agreement by the name of each pair of annotations (n_pairs,); None: in no stratum.
 
-    Differences are tested where they are `is_of_images`. What tells annotations apart tells annotators apart, and the
-    pairs of an image have annotators in common: by lot they would differ less than they do by the same people alone.
+    Differences are tested only if strata are `is_of_images`: strata of annotations also differ by annotator, and pairs
+    of an image share annotators, so that permutations would differ less than the same people do anyway.
     Benjamini and Hochberg's false discovery rate is 5 % over all scores, and over all categories and scores.
     """
     amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     rows = rows[[names[row] is not None for row in rows.tolist()]] if len(rows) else rows
     strata, stratum = np.unique(names[rows].astype(str), return_inverse=True)
-    if len(strata) > _MOST:
-        raise SegdataError(f"by {column!r}: {len(strata)} different values; at most {_MOST} portions can be compared")
+    if len(strata) > _MAX_STRATA:
+        raise SegdataError(
+            f"by {column!r}: {len(strata)} different values; at most {_MAX_STRATA} portions can be compared"
+        )
     frames = comparison.cases["frames"]
     portions = tuple(
         Stratum(
@@ -167,7 +169,7 @@ def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int
 
 
 def _stand_together(p: Floats) -> NDArray[np.bool_]:
-    """(...) which p-values stand together, NaN not."""
+    """(...) whether p-values are significant together; NaN is not."""
     stands = np.zeros(p.shape, bool)
     tested = np.isfinite(p)
     stands[tested] = benjamini_hochberg(p[tested], FALSE_DISCOVERY_RATE)
@@ -175,9 +177,9 @@ def _stand_together(p: Floats) -> NDArray[np.bool_]:
 
 
 def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[PooledPairs, Ints, Ints]:
-    """The units that strata are handed out among, their strata, and the blocks within which.
+    """The units among which strata are permuted, their strata, and the blocks of the permutation.
 
-    Units are images within their clusters, or else clusters: of those with several strata, each stratum's part is one.
+    Units are images within their clusters, or else clusters; each stratum of a cluster with several is a unit.
     """
     cluster = amounts.cluster[rows]
     block = permutation_blocks(stratum, cluster)
@@ -189,8 +191,8 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
 
 
 CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
-LEAST_CLUSTERS = 8  # below which nobody is tested
-MAX_CONTRASTS = 120  # contrasts, each of which takes seconds
+LEAST_CLUSTERS = 8  # with fewer, nothing is tested
+MAX_CONTRASTS = 120  # each of them takes seconds
 CONTRAST_SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 
 
@@ -204,11 +206,11 @@ def contrast_pairs(
     n_permutations: int = DRAWS,
     least_clusters: int = 0,
 ) -> Mapping[str, PairContrast]:
-    """Two pairs of annotators compared on the cases that both pairs annotated, score by score; none stands yet.
+    """Contrast two pairs of annotators on the cases that both pairs annotated, score by score; `stands` is not set.
 
-    To compare two annotators, compare each one's pair with the same third: a gold standard, or a model. Intervals are
+    To compare two annotators, contrast their pairs with the same third one: a gold standard, or a model. Intervals are
     from resamples of clusters, each with both pairs, p-values from exchanging the pairs within clusters; with fewer
-    than `least_clusters` nothing is tested. Empty where no case has both pairs.
+    than `least_clusters` nothing is tested. Empty if no case has both pairs.
     """
     amounts = PairAmounts.from_pairs(comparison)
     rows = [_pair_rows(amounts, *pair) for pair in (first, second)]
@@ -246,10 +248,10 @@ def contrast_pairs(
 def contrast_annotators(
     comparison: AnnotatorPairs, reference: int | None = None, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> tuple[PairContrast, ...]:
-    """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
+    """Contrast every two annotators by their agreement with the reference, or without one every two pairs.
 
     Further passes of a person are left out. Over the contrasts of one score Benjamini and Hochberg's false discovery
-    rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError where there is none,
+    rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError if there is no contrast,
     or more than `MAX_CONTRASTS`.
     """
     names, first = comparison.annotators, comparison.is_first_pass.tolist()
@@ -281,14 +283,14 @@ def contrast_annotators(
 
 
 def _is_copy(comparison: AnnotatorPairs, a: int, b: int) -> bool:
-    """Whether one of two has no image of their own in common with the other: how well they agree says nothing."""
+    """Whether one of two annotators only has copies on their common images, so that their agreement means nothing."""
     pairs = comparison.pairs
     own = (pairs["a"] == a) & (pairs["b"] == b)
     return bool(own.any()) and not bool(comparison.is_independent[own].any())
 
 
 def _test_together(contrasts: Sequence[Mapping[str, PairContrast]], score: str) -> Iterator[PairContrast]:
-    """The contrasts of one score that are defined, and which of them stand together."""
+    """The defined contrasts of one score, with `stands` from a common test."""
     defined = [
         by_score[score] for by_score in contrasts if score in by_score and np.isfinite(by_score[score].difference.value)
     ]

@@ -1,13 +1,13 @@
-"""Copying: whose segments are the same to the pixel, more than two annotators of this campaign usually have alike.
+"""Copying: pairs of annotators with more identical segments than other pairs of the campaign have.
 
-Two annotators who draw by themselves hardly ever draw the same pixels. More than that is one annotator's work under two
-names, or a draft that both kept. Nobody can tell from the labels who copied whom, but two copies are one vote: they
-decide no majority, and how well they agree says nothing.
+Two annotators who draw independently hardly ever draw the same pixels. Pairs that do have one annotator's work under
+two names, or a draft that both kept. The labels do not show who copied whom, but two copies are one vote: they decide
+no majority, and their agreement means nothing.
 
-Automation bias is the same with a model. Annotators who begin with its suggestion keep it where it is good enough, and
-where it only looks good enough; what exceeds the rate of independent work was accepted, not drawn, and does not show
-that the model is right. Source: Goddard, Roudsari and Wyatt (2012), Automation bias: a systematic review, Journal of
-the American Medical Informatics Association 19(1), 121-127.
+Automation bias is the same effect with a model. Annotators who begin with its suggestions keep those that are good
+enough, and those that only look good enough; segments beyond the rate of independent work were accepted, not drawn, and
+do not show that the model is right. Source: Goddard, Roudsari and Wyatt (2012), Automation bias: a systematic review,
+Journal of the American Medical Informatics Association 19(1), 121-127.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ from segdata.core.table import Table
 
 
 class UnchangedShare(msgspec.Struct, frozen=True):
-    """How much of an annotator's work equals a model's, pixel for pixel, on the images that both annotated.
+    """The share of an annotator's segments that equal a model's, pixel for pixel, on the images that both annotated.
 
     `share`: of the annotator's `segments`. `persons`: the share of segments that two persons draw identically, where
     neither segment is a model's: the share to expect.
@@ -49,9 +49,9 @@ def unchanged_shares(
 ) -> tuple[UnchangedShare, ...]:
     """For each person and each annotator in `models` (positions), the share of segments with the same pixels.
 
-    A segment that only got another category is unchanged, too; of semantic data a segment is all of a category in an
-    image. What to expect is the same share of any two persons, without segments that are a model's. Intervals are over
-    clusters; where nothing is unchanged, or everything, they end where the rule of three has it.
+    A segment that only got another category is unchanged too; in semantic data a segment is all of a category in an
+    image. The expected share is that of any two persons, without segments that are a model's. Intervals are over
+    clusters; for shares of 0 and 1 they follow the rule of three.
     """
     matches, pairs = comparison.matches, comparison.pairs
     if not models or not len(matches):
@@ -91,7 +91,7 @@ def unchanged_shares(
 
 
 def equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
-    """(2, n) whether the segment of either side has the pixels of a model's."""
+    """(2, n) whether the segment of each side has the pixels of a model's segment."""
     taken = np.zeros(int(segment.max(initial=-1)) + 2, bool)  # the last is nobody's
     for side in (0, 1):
         taken[segment[side, same & is_model[1 - side] & ~is_model[side]]] = True
@@ -104,7 +104,7 @@ def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
 
 
 def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Score:
-    """The share of hits among (n,) segments, with its interval over their clusters."""
+    """The share of hits (n,) among segments, with its interval over their clusters."""
     number = np.unique(cluster, return_inverse=True)[1]
     n = int(number.max(initial=-1)) + 1
     if n == 0:
@@ -114,28 +114,27 @@ def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Sc
 
 
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
-LEAST_AREA = 64  # pixels: what is smaller two annotators may draw alike by chance
-NEARLY = 0.1  # px: the mean distance between two outlines up to which one is the other, hardly touched
-USUAL_ALONE = 0.05  # the share that a single pair is held against, since no other pair says what is usual
-MARGIN = 0.1  # by how much the interval of a pair must be above what is usual
+LEAST_AREA = 64  # pixels: smaller segments may be identical by chance
+NEARLY = 0.1  # px: the largest mean distance between two outlines that count as alike
+USUAL_ALONE = 0.05  # the usual share alike if there is no other pair
+MARGIN = 0.1  # by which the interval of a pair must exceed the usual share
 LEAST_ALIKE = 5  # segments that a pair must have alike
-COMMON_DRAFT = 0.1  # a usual share from which all began with the same labels: more than that is no sign of copying
-_QUANTILE = 0.25  # of the other pairs' shares, which is usual: some of them may be copies, too
-_LEAST_COPIED = 0.1  # the share of images that must be copied, since who copies does so image by image
-_ONE_VOICE = 1 / 3  # the share of an image's segments from which it counts as copied, if the pair stands
+COMMON_DRAFT = 0.1  # a usual share from which all annotators began with the same labels, which is no copying
+_USUAL_QUANTILE = 0.25  # of the other pairs' shares: some of these may be copies too
+_MIN_COPIED_SHARE = 0.1  # of the images, since annotators copy image by image
+_ONE_VOICE = 1 / 3  # share of an image's segments from which it counts as copied, if the pair does
 
 
 class IdenticalWork(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of two annotators' work is the same, on the images that both annotated.
+    """The identical work of two annotators on the images that both annotated.
 
-    `segments`: the segments compared, a matched pair counting once: of 64 px or more, no rectangles, of class masks the
-    parts that hang together, and in pairs of
-    persons without what equals a model's. `identical`: the share with the same pixels. `alike`: the share that has the
-    same pixels, or nearly: the outlines are 0.1 px apart on average. `usual`: the share alike of other pairs of persons
-    (their lower quartile), 0.05 where there is no other pair. `stands`: the interval of `alike` is 10 points above
-    that, a tenth of the images is copied, and `usual` is below 0.1: where all pairs have more alike, all began with the
-    same labels. `one_voice`: in how many images the two then count as one annotator. `model`: one of the two is a
-    model.
+    `segments`: the number of compared segments, with a matched pair counted once: segments of 64 px or more that are
+    not rectangles, in class masks their connected parts, and in pairs of persons without segments that equal a model's.
+    `identical`: the share with the same pixels. `alike`: the share with the same pixels, or with outlines that are 0.1
+    px apart on average. `usual`: the share alike of other pairs of persons (their lower quartile), 0.05 without other
+    pairs. `stands`: the interval of `alike` is 10 points above that, a tenth of the images is copied, and `usual` is
+    below 0.1: if all pairs have more alike, all began with the same labels. `one_voice`: the number of images in which
+    the two then count as one annotator. `model`: one of the two is a model.
     """
 
     a: str
@@ -158,7 +157,7 @@ def find_copies(
     models: Collection[int] = (),
     gold: int | None = None,
 ) -> tuple[AnnotatorPairs, tuple[IdenticalWork, ...]]:
-    """The same tables with copies marked in `copied`, and what every two persons have alike.
+    """Find copies: the tables with copies marked in `copied`, and the identical work of every pair of persons.
 
     Parameters
     ----------
@@ -166,7 +165,7 @@ def find_copies(
     models : positions of annotators who are models
     gold : the position of the reference
 
-    Of copies the reference keeps its voice, then persons before models, then the one that the panel lists first.
+    Among copies the reference keeps its vote, then persons before models, then the one that the panel lists first.
     """
     rows = _compare_segments(comparison, segments, models)
     cluster, frames = (column_of(comparison.cases, name) for name in ("cluster", "frames"))
@@ -201,7 +200,7 @@ _COLUMNS = {
 
 
 def copies_table(comparison: AnnotatorPairs, works: Sequence[IdenticalWork]) -> Table:
-    """The same as the table `copies` of `segdata.core.annotator_pairs.PanelAssessment`."""
+    """Identical work as the table `copies` of `segdata.core.annotator_pairs.PanelAssessment`."""
     position = {name: k for k, name in enumerate(comparison.annotators)}
     return table_of_lines(
         _COLUMNS,
@@ -228,7 +227,7 @@ def copies_table(comparison: AnnotatorPairs, works: Sequence[IdenticalWork]) -> 
 def shares_alike_with(
     reference: int | None, comparison: AnnotatorPairs, works: Sequence[IdenticalWork]
 ) -> dict[int, float]:
-    """For each person whose work matches a reference conspicuously, the share of identical segments."""
+    """The share of identical segments of each person whose work is a copy of the reference."""
     if reference is None:
         return {}
     name, position = comparison.annotators[reference], {who: k for k, who in enumerate(comparison.annotators)}
@@ -244,19 +243,19 @@ def _is_with_model(couple: tuple[int, int], models: Collection[int]) -> bool:
 
 
 def second_voice(couple: tuple[int, int], models: Collection[int], gold: int | None) -> int:
-    """Which of the two loses its voice."""
+    """The annotator of two copies who loses the vote."""
     return max(couple, key=lambda name: (name != gold, name in models, name))
 
 
 def _usual_share(others: list[Score]) -> float:
-    """The share that two annotators usually have alike: the lower quartile over the other pairs."""
+    """The usual share alike of two annotators: the lower quartile over the other pairs."""
     values = [score.value for score in others if np.isfinite(score.value)]
-    return float(np.quantile(values, _QUANTILE)) if values else USUAL_ALONE
+    return float(np.quantile(values, _USUAL_QUANTILE)) if values else USUAL_ALONE
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedSegments:
-    """n segments of pairs of annotators that say something about who drew; a matched pair is one of them."""
+    """n segments of pairs of annotators that can show copying; a matched pair counts once."""
 
     couple: Ints  # (2, n) the two annotators
     case: Ints  # (n,)
@@ -266,7 +265,7 @@ class ComparedSegments:
 
 
 def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> ComparedSegments:
-    """The rows of the table `matches` of two persons' work; of class masks those of their `parts`."""
+    """The segments to compare, from the table `matches`, or in class masks from their `parts`."""
     matches, pairs = comparison.matches, comparison.pairs
     if not len(matches):
         return ComparedSegments(np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool))
@@ -303,10 +302,10 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
 
 
 def telling_parts(batch: Batch, *, connected: bool) -> tuple[Ints, NDArray[np.uint64]]:
-    """Parts that are specific enough to show who drew: the segment (n,) and a hash of the pixels (n,).
+    """Parts that are specific enough to show copying: the segment (n,) and a hash of the pixels (n,).
 
-    Parts are segments, or where these have no instances (`connected`) what hangs together: who copies single objects
-    into a class mask has no identical mask.
+    Parts are segments, or with `connected`, for data without instances, their connected components: single objects may
+    be copied into class masks that differ otherwise.
     """
     height = batch.segment_size[0]
     part, owner = batch.runs.owner.astype(np.int64), np.arange(batch.n_segments)
@@ -329,10 +328,10 @@ def compare_digests(
     person: Ints,
     near: Mapping[tuple[int, int], Ints] | None = None,
 ) -> ComparedSegments:
-    """The parts of every two persons on the cases that both annotated; the same in both is one.
+    """Compare the parts of every two persons on the cases that both annotated; identical parts count once.
 
-    Of parts that only one has each is taken for one of the other's, as far as there are some. `near`: rows of parts of
-    two annotators that are nearly the same.
+    Parts that only one has are paired with parts of the other, as far as there are any. `near`: rows of parts of
+    two annotators that are nearly identical.
     """
     key = mix(digest ^ mix(case.astype(np.uint64)))
     own = [np.flatnonzero(annotator == k) for k in range(present.shape[1])]
@@ -370,7 +369,7 @@ def _common_cases(comparison: AnnotatorPairs, couple: tuple[int, int]) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class _Couple:
-    """Two annotators, what they have alike, and the cases in which that is one annotator's work."""
+    """Two annotators, the shares of their identical segments, and the cases in which their work is one annotator's."""
 
     who: tuple[int, int]
     identical: Score
@@ -381,7 +380,7 @@ class _Couple:
     model: bool
 
     def result(self, names: Sequence[str], images: int, silent_frames: Ints) -> IdenticalWork:
-        """The same for reports."""
+        """The identical work of the couple for reports."""
         return IdenticalWork(
             a=names[self.who[0]],
             b=names[self.who[1]],
@@ -399,7 +398,7 @@ class _Couple:
 def judge_couples(
     rows: ComparedSegments, cluster: Ints, models: Collection[int], resampling: Resampling
 ) -> list[_Couple]:
-    """Every two annotators with segments that count; `cluster` (n_cases,) is what is resampled as one."""
+    """Judge every two annotators with compared segments; `cluster` (n_cases,) is the unit of resampling."""
     code = rows.couple[0] * (int(rows.couple.max(initial=0)) + 1) + rows.couple[1]
     of_codes = [np.flatnonzero(code == number) for number in np.unique(code)]
     own = {(int(rows.couple[0, some[0]]), int(rows.couple[1, some[0]])): some for some in of_codes}
@@ -416,7 +415,7 @@ def judge_couples(
         total = np.bincount(rows.case[some], minlength=len(cluster))
         n_alike = np.bincount(rows.case[some], rows.alike[some], len(cluster))
         silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total))
-        stands = stands and len(silent) >= _LEAST_COPIED * int((total > 0).sum())
+        stands = stands and len(silent) >= _MIN_COPIED_SHARE * int((total > 0).sum())
         silent = silent if stands else silent[:0]
         identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], resampling)
         with_model = _is_with_model(couple, models)
@@ -425,7 +424,7 @@ def judge_couples(
 
 
 def _share_of_few(hit: Flags, cluster: Ints, resampling: Resampling) -> Score:
-    """See `share_over_clusters`; of too few clusters for an interval it is that of ten coins for each."""
+    """As `share_over_clusters`; with too few clusters for an interval, each counts as ten independent trials."""
     share = share_over_clusters(hit, cluster, resampling)
     n = len(np.unique(cluster))
     if not n or n >= least_clusters(resampling.confidence):
@@ -452,7 +451,7 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
     if len(order):
         place = np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)
         known = key[order][place] == wanted
-        # Of what is counted one by one the outlines of all are no measure of one.
+        # The outlines of a whole category are no measure of single things.
         known &= ~comparison.countable[np.maximum(column_of(matches, "category_a"), 0)]
         length[known] = edge[whole][order][place][known]
     length[own[of_match]] = edge[of_match]

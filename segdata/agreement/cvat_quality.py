@@ -27,11 +27,11 @@ _NAN = float("nan")
 
 
 class SegmentFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Segments of an annotator against a reference's, all categories together.
+    """The figures of an annotator's segments against a reference's, over all categories.
 
-    `accuracy`: those that both have, of all that either has; `precision`: of the annotator's, `recall`: of the
-    reference's. `mean_iou`: of CVAT, of all shapes of a frame, those without a match with their closest, then the mean
-    over frames; here, of the segments that both have.
+    `accuracy`: the share of matched segments among all that either has; `precision`: among the annotator's, `recall`:
+    among the reference's. `mean_iou`: for CVAT, over all shapes of a frame, those without a match with their closest,
+    then the mean over frames; here, over matched segments.
     """
 
     accuracy: UndefinedShare = _NAN
@@ -43,9 +43,9 @@ class SegmentFigures(msgspec.Struct, frozen=True, kw_only=True):
 class CvatJobQuality(msgspec.Struct, frozen=True, kw_only=True):
     """A quality report of CVAT, and our figures of the same frames against the reference.
 
-    `job`: its id, null: the report does not name one; `frames`: how many CVAT compared, null: unknown; `images`: how
-    many of them, or else of the job's images, are compared here. `iou_threshold`: above which CVAT matches shapes,
-    null: unknown; here it is 0.5.
+    `job`: its id, null: the report does not name one; `frames`: the number that CVAT compared, null: unknown; `images`:
+    the number of them, or else of the job's images, that are compared here. `iou_threshold`: the IoU above which CVAT
+    matches shapes, null: unknown; here it is 0.5.
     """
 
     job: str | None
@@ -121,10 +121,10 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 def read_cvat_reports(path: Path, job: str | None = None) -> list[CvatReport]:
-    """The reports of a file; `job`: the id of the job that it is of, which the data of a report do not have.
+    """Read the reports in a file; `job`: the id of the job, which the data of a report do not have.
 
-    Of a list, the newest of each job, because CVAT keeps all that it ever made. Raises UnreadableError for a file that
-    is no quality report.
+    From a list, only the newest report of each job is read, since CVAT keeps old ones. Raises UnreadableError for a
+    file that is no quality report.
     """
     file = path.name
     try:
@@ -194,7 +194,7 @@ def _number(value: float | None) -> float:
 
 
 def _figures_of(counts: _Counts, mean_iou: float) -> SegmentFigures:
-    """CVAT's own ratios, but undefined where CVAT says 0 of nothing."""
+    """The ratios of CVAT's counts, undefined (NaN) where CVAT reports 0 of nothing."""
     total = 0 if counts.total_count is None else counts.total_count
     return SegmentFigures(
         accuracy=_ratio(counts.valid_count, total),
@@ -211,11 +211,11 @@ def _ratio(part: float, whole: float) -> float:
 def compare_cvat_reports(
     panel: Panel, tables: Tables, reference: int, reports: Sequence[CvatReport]
 ) -> tuple[CvatJobQuality, ...]:
-    """Each report with our figures of the same frames: of all annotators against the reference.
+    """Compare each report with our figures of the same frames, of all annotators against the reference.
 
-    Frames are found by the number that CVAT gives images, within the job where both name it. Of a list, jobs that no
-    image names are left out: it may be that of a whole server. Raises SegdataError for another report of which no frame
-    was compared, and for a list none of whose jobs was.
+    Frames are found by the number that CVAT gives images, within the job if both name it. Jobs of a list that no image
+    names are skipped, since a list may be that of a whole server. Raises SegdataError for a single report without a
+    compared frame, and for a list without a compared job.
     """
     comparison = tables.annotator_pairs
     assert comparison is not None
@@ -277,7 +277,7 @@ def _compare_report(
 
 
 def _our_figures(amounts: PairAmounts, reference: int, rows: Ints) -> SegmentFigures:
-    """Of segments of one category matched with an IoU above 0.5, pairs of annotations `rows` together."""
+    """Our figures over the pairs of annotations `rows`, from segments of one category matched with an IoU above 0.5."""
     is_category = np.array([category.kind != "void" for category in amounts.comparison.categories], bool)
     totals = {
         name: np.asarray(amounts.sums.amounts[name][rows][:, is_category].sum(axis=1)).reshape(-1)

@@ -1,7 +1,7 @@
-"""Disagreements: single segments on which annotators disagree, and whose annotation deviates.
+"""Disagreements: single segments on which annotators disagree, with the annotation that deviates.
 
-An annotator missed what more than half of the others have; what fewer than half of them have is extra. Of two
-annotators nobody knows who deviates: a segment that only one of them has is reported once, as missed by the other.
+A segment that more than half of the others have is missed; a segment that fewer than half of them have is extra. With
+two annotators it is unknown who deviates: a segment that only one of them has is reported once, as missed by the other.
 A disagreement can propose what accepting it changes in the labels of the annotator whom it names.
 With a reference (gold), each annotator is compared with it alone, and the reference itself is not judged.
 """
@@ -38,7 +38,7 @@ COLUMNS = (
     "near",
     "distance",
 )
-_SAME = 0.5  # the IoU above which two segments match
+_MATCH_IOU = 0.5  # above which two segments match
 _SHARES = ("share", "near", "distance")
 
 
@@ -61,14 +61,14 @@ def annotation_rows(comparison: AnnotatorPairs) -> Ints:
 
 
 def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
-    """(n_annotators,) which annotators annotator i is compared with."""
+    """(n_annotators,) the annotators with whom annotator i is compared."""
     number = np.arange(n_annotators)
     others: Flags = number != i if gold is None else number == gold
     return others
 
 
 def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> DisagreementRows:
-    """How near the boundary of each matched segment is to the others': the median of its counterparts."""
+    """Disagreements on boundaries, by the median distance of each matched segment to its counterparts."""
     surfaces = comparison.surfaces
     rows = np.flatnonzero(surfaces["match"] >= 0) if len(surfaces) else np.empty(0, np.int64)
     if not len(rows):
@@ -94,7 +94,7 @@ def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> Disa
     order = np.lexsort((near[row], segment))
     starts = np.flatnonzero(np.diff(segment[order], prepend=-1))
     n = np.diff(np.append(starts, len(order)))
-    # The middle one of what each of the others says, the better of two: to stand apart takes more than half of them.
+    # The median over the others (the better of two): a segment deviates only if it does from more than half of them.
     middle = order[starts + n // 2]
     two = comparison.is_first_pass.sum() == 2 and gold is None
     middle = middle[middle < len(sides[0][0])] if two else middle
@@ -113,7 +113,7 @@ def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> Disa
 
 @dataclass(frozen=True, slots=True)
 class SplitSegments:
-    """Segments that another annotator drew as several: n rows."""
+    """n segments that another annotator drew as several."""
 
     # owner, maker: (n,) who has one, and who made several: positions of annotators
     owner: Ints
@@ -129,7 +129,7 @@ class SplitSegments:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "SplitSegments":
-        """All split segments, without further passes of one person and without copied work."""
+        """All split segments, without further passes of one person and copied work."""
         pairs, groups = comparison.pairs, comparison.groups
         if len(groups):
             groups = groups.take(comparison.is_independent[groups["pair"]])
@@ -180,7 +180,7 @@ class SplitSegments:
 def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
     """Segments that most others drew as several (``merge``), and several that most others drew as one (``split``).
 
-    With two annotators it is unknown who deviates: it is reported once, for the one who has one segment.
+    With two annotators it is unknown who deviates; the disagreement is reported once, for the one with one segment.
     """
     if not len(groups.whole):
         return []
@@ -236,8 +236,8 @@ def _n_segments(comparison: AnnotatorPairs) -> int:
 class ThingClusters:
     """Clusters of things, a column for each annotator: all arrays are (n, n_annotators).
 
-    `annotation` and `segment` are rows (-1: none), `category` positions. `says`: the annotator has a say. `within`: the
-    place lies in other segments of the annotator.
+    `annotation` and `segment` are rows (-1: none), `category` positions. `says`: the annotator has a vote. `within`:
+    the place lies in other segments of the annotator.
     """
 
     annotation: Ints
@@ -248,7 +248,7 @@ class ThingClusters:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "ThingClusters":
-        """The clusters of all things; further passes of one person, and copies, have no say."""
+        """The clusters of all things; further passes of one person, and copies, have no vote."""
         members = comparison.members
         first, group = thing_groups(comparison)
         shape, cell = (len(first), len(comparison.annotators)), (group, members["annotator"])
@@ -262,10 +262,10 @@ class ThingClusters:
 
 
 def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
-    """Things that are missed, extra or of another category; split and merged ones are reported as such.
+    """Things that are missed, extra or of another category, except split and merged ones.
 
-    A thing that an annotator has no segment of is not missed where it lies in others of theirs (``joined``), and not
-    extra where it lies in segments of most others (``parted``).
+    A thing that lies in other segments of the annotator is not missed but ``joined``; one that lies in segments of most
+    others is not extra but ``parted``.
     """
     if not len(comparison.members):
         return []
@@ -333,17 +333,17 @@ class _FirstSegments:
         return _FirstSegments(codes, segment[first])
 
     def look_up(self, code: Ints) -> Ints:
-        """(k,) the segments of keys; -1: there is none."""
+        """(k,) the segments of keys; -1 for keys without one."""
         place = np.searchsorted(self.code, code)
         exists = np.append(self.code, -1)[place] == code
         return np.where(exists, np.append(self.segment, -1)[place], -1)
 
 
 def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[DisagreementRows]:
-    """Disagreements on regions that are not counted: an annotator labels the larger part differently.
+    """Disagreements on regions of stuff, of which an annotator labels the larger part differently.
 
-    A region is what more than half of the others give one category in a case; `share` of it is missed or called
-    otherwise. Extra is what one gives a category, and more than half of the others give none.
+    A region is the pixels of a case that more than half of the others give one category; `share` of it is missed or has
+    another category. Extra is a region of one annotator to which more than half of the others give no category.
     """
     if not len(comparison.patterns):
         return []
@@ -403,7 +403,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
 
 
 def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
-    """(case * n_categories + category) * n_annotators + annotator of regions that another has, elsewhere.
+    """(case * n_categories + category) * n_annotators + annotator of regions that another annotator drew elsewhere.
 
     They match at an IoU of 0.5 or less: see `segdata.agreement.instance_matching.match_centres`.
     """
@@ -414,7 +414,7 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
         len(comparison.annotators),
     )
     rows = np.flatnonzero((matches["a"] >= 0) & (matches["b"] >= 0) & (matches["category_a"] == matches["category_b"]))
-    rows = rows[~comparison.countable[matches["category_a"][rows]] & (matches["iou"][rows] <= _SAME)]
+    rows = rows[~comparison.countable[matches["category_a"][rows]] & (matches["iou"][rows] <= _MATCH_IOU)]
     pair = matches["pair"][rows]
     code = pairs["case"][pair] * n_categories + matches["category_a"][rows]
     sides = []
@@ -425,7 +425,7 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
 
 
 def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
-    """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
+    """Segments of stuff: case * n_categories + category, the annotator, and the row of the segment."""
     pairs, n_categories, columns = comparison.pairs, len(comparison.categories), []
     for side in ("a", "b"):
         segment, category = comparison.matches[side], comparison.matches[f"category_{side}"]
@@ -437,14 +437,14 @@ def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
 
 
 def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> Table:
-    """One row for each segment that is in dispute.
+    """Find the disagreements of a panel, one row for each segment in dispute.
 
     Columns: kind (``missed``, ``joined``, ``extra``, ``parted``, ``category``, ``boundary``, ``split``, ``merge``),
-    annotation (row: whose doing it is), segment (row: what to look at), other (row of a segment of another annotator,
-    -1: none), category (position: of `segment`), called (position: what the annotator calls it; -1), support (how many
-    of the others have or say it), others (how many there are), n (segments that one was made into), pixels and share
-    (of a region that is not counted: how much is concerned), near (share of both boundaries within the tolerance of
-    each other), distance (HD95). -1 and NaN where a column says nothing.
+    annotation (row: that deviates), segment (row: to look at), other (row of a segment of another annotator, -1: none),
+    category (position: of `segment`), called (position: the annotator's category; -1: none), support (number of others
+    who have it, or give this category), others (their number), n (segments that one was split into), pixels and share
+    (of a region of stuff, that are concerned), near (share of both boundaries within the tolerance of each other),
+    distance (HD95). -1 and NaN in columns that do not apply.
 
     `gold`: the position of the reference among the annotators.
     """
@@ -464,12 +464,12 @@ PROPOSING_CODES = ("SEG401", "SEG402", "SEG403")
 def propose_corrections(
     findings: Sequence[Finding], batch: Batch, taxonomy: Taxonomy, countable: frozenset[str]
 ) -> dict[Finding, Finding]:
-    """Findings of an image with what accepting them changes; others, and those without a clear proposal, have none.
+    """Add proposals to the findings of an image, if there is a clear one.
 
-    `batch` has the image and everybody's annotations, in the panel's `taxonomy`; `countable`: names of categories whose
-    things count one by one. A thing that is missed is added as the other annotator whose segment is shown has it, one
-    that is extra is deleted, one of another category renamed. Of what is not counted, the pixels change that more than
-    half of the others agree on.
+    `batch` has the image with all annotations, in the panel's `taxonomy`; `countable`: names of categories whose
+    things count one by one. A missed thing is added as the shown segment of the other annotator, an extra one is
+    deleted, one of another category is renamed. For stuff, the pixels on which more than half of the others agree
+    change.
     """
     annotations = {annotation.annotator: annotation for annotation in Annotation.split_batch(batch)}
     ids = {category.name: category.id for category in taxonomy.categories}
@@ -492,7 +492,7 @@ def propose_corrections(
 def _of_thing(
     finding: Finding, own: Annotation, others: Sequence[Annotation], category: int, names: dict[int, str]
 ) -> Correction | None:
-    """Propose a correction for a finding about one thing; None: none is clear."""
+    """Propose a correction for a finding about one thing; None if none is clear."""
     if finding.code == "SEG402":
         return Correction(action="delete", category=None, size=own.size)
     if finding.code == "SEG401":

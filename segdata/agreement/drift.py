@@ -1,8 +1,8 @@
-"""Drift: how misses, extras, confusions and offsets of an annotator change with time, and what of it is chance.
+"""Drift: changes of an annotator's misses, extras, confusions and offsets over time, with tests against chance.
 
-What an annotator does in an image is compared with what the others did in the same image, so that a month of hard
-images is no drift. The others change, too: half of a drift must be left without any one of them, and be more than
-chance. A permutation of the dates among the annotator's images breaks a trend and nothing else.
+The work of an annotator on an image is compared with that of the others on the same image, so that a month of hard
+images is no drift. Since the others may change too, half of a drift must remain without any one of them, and exceed
+chance. A permutation of the dates among the annotator's images removes a trend and nothing else.
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3.
 """
 
@@ -31,20 +31,20 @@ from segdata.core.statistics import ratio
 from segdata.core.table import Table
 
 _DRAWS = 9999
-_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
-_REMAINDER = 0.5  # the share of a change that must be left without any one of the others
+_MAX_NUMBERS = 2_000_000  # in memory at a time
+_MIN_REMAINDER = 0.5  # share of a change that must remain without any one of the others
 _FEW_DRAWS = 999  # permutations for a test at 5 %
-_FEW = 3  # periods, from which months are reported rather than weeks, and weeks rather than days
+_MIN_PERIODS = 3  # with fewer months, weeks are reported, and with fewer weeks, days
 _ROUNDING = 1e-9
-_BARTLETT = 2.5  # by so many fewer clusters count in a likelihood ratio: 1 + (p + q + 1) / 2, of one variable by one
-_PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
+_BARTLETT = 2.5  # correction to the number of clusters in a likelihood ratio: 1 + (p + q + 1) / 2 with p = q = 1
+_NO_INTERVALS = Resampling(n_draws=1)  # for values without intervals
 
 
 class DriftPeriod(msgspec.Struct, frozen=True):
     """A month of an annotator's work, ``2026-03``; of short campaigns a week, ``2026-W07``, or a day.
 
-    `images`: images, or sequences, in which there was something to do right or wrong. `value`: what the annotator did
-    in these, `others`: what the others did in the same ones; null: nothing.
+    `images`: the number of images, or sequences, with anything to label. `value`: the value of the annotator in these,
+    `others`: that of the others in the same images; null: none.
     """
 
     period: str
@@ -54,14 +54,14 @@ class DriftPeriod(msgspec.Struct, frozen=True):
 
 
 class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of error of an annotator changes with time, compared with the others on the same images.
+    """The change of one kind of error of an annotator over time, compared with the others on the same images.
 
-    `category` null: all categories together. `kind`: missed, extra, confused (shares) or offset (px, or mm where the
+    `category` null: all categories together. `kind`: missed, extra, confused (shares) or offset (px, or mm if the
     spacing is known). `first`, `last`: the days of the first and the last annotation. `start`, `end`: the values of a
-    straight line there, beyond what the others do. `change`: the difference, whose `n` counts clusters of images. `p`:
-    the probability of as large a change by chance; null: not tested. `stands`: it is significant when all tests are
-    taken together. `examples`: of a drift that stands, the images to look at first, from the half of the time at whose
-    end the annotator differs more.
+    straight line on these days, relative to the others. `change`: the difference, whose `n` counts clusters of images.
+    `p`: the probability of as large a change by chance; null: not tested. `stands`: it is significant when all tests
+    are taken together. `examples`: for a significant drift, the images to look at first, from the half of the time at
+    whose end the annotator differs more.
     """
 
     annotator: str
@@ -81,13 +81,13 @@ class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
 def annotator_drifts(
     comparison: AnnotatorPairs, annotations: Table, resampling: Resampling
 ) -> tuple[AnnotatorDrift, ...]:
-    """The drift of every annotator, kind and category, and of all categories together; nothing without dates.
+    """The drift of every annotator, kind and category, and of all categories together; empty without dates.
 
-    `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
-    clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
-    nobody knows who changes. The p-values of an annotator are adjusted for all kinds and categories by the largest
-    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over annotators as
-    `limits_by_person` says, at `ACCUSATION_RATE`. A drift that one of the others alone makes up does not stand: see
+    `annotations` are the rows that the pairs name, with `created` (ISO 8601). Annotators are tested who worked on 8
+    clusters of images or more, on two days or more, that two others annotated as well; with fewer than three annotators
+    it is unknown who changes. The p-values of an annotator are adjusted for all kinds and categories by the largest
+    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over annotators by
+    `limits_by_person`, at `ACCUSATION_RATE`. A drift that one of the others causes alone is not significant: see
     `_DriftFamily.remains`.
     """
     days = _cluster_days(comparison, annotations)
@@ -184,7 +184,7 @@ class _DriftFamily:
         return [None, *own] if len(own) > 1 else own
 
     def trend(self, code: int | None, control: Floats) -> "_Trend":
-        """The annotator's values less those of the others, for one category or all."""
+        """The annotator's values minus those of the others, for one category or all."""
         kept = np.isfinite(control)
         if code is not None:
             kept &= self.category == code
@@ -192,18 +192,18 @@ class _DriftFamily:
         return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
     def remains(self, code: int | None, seed: int) -> bool:
-        """Whether without any one of the others half of the change remains and exceeds chance, at 5 %.
+        """Whether half of the change remains, and exceeds chance at 5 %, without any one of the others.
 
-        As all others seem to drift beside one who does. Where fewer than half of the clusters are left that says
-        nothing about the drift.
+        If one annotator drifts, all others seem to drift too. If fewer than half of the clusters remain without one,
+        that one is not tested.
         """
         trend = self.trend(code, self.controls[0])
-        change = trend.change(1.0, _PLAIN).value
+        change = trend.change(1.0, _NO_INTERVALS).value
         for control in self.controls[1:]:
             left = self.trend(code, control)
             if 2 * len(left.clusters) < len(trend.clusters):
                 continue
-            if left.change(1.0, _PLAIN).value / change < _REMAINDER:
+            if left.change(1.0, _NO_INTERVALS).value / change < _MIN_REMAINDER:
                 return False
             if _adjusted_p_values(self.day, [left], seed, _FEW_DRAWS)[0] > FALSE_DISCOVERY_RATE:
                 return False
@@ -212,7 +212,7 @@ class _DriftFamily:
     def result(
         self, code: int | None, comparison: AnnotatorPairs, resampling: Resampling, p: float, stands: bool
     ) -> AnnotatorDrift:
-        """The drift for reports."""
+        """The drift of a category, or of all, for reports."""
         trend = self.trend(code, self.controls[0])
         days = self.day[trend.clusters]
         low, high = (float(days.min()), float(days.max())) if len(days) else (np.nan, np.nan)
@@ -225,7 +225,9 @@ class _DriftFamily:
             last=_date(high),
             start=start,
             end=end,
-            change=trend.change(high - low, resampling) if code is None or stands else trend.change(high - low, _PLAIN),
+            change=trend.change(high - low, resampling)
+            if code is None or stands
+            else trend.change(high - low, _NO_INTERVALS),
             p=p,
             stands=bool(stands),
             periods=tuple(self._periods(code)),
@@ -258,14 +260,14 @@ class _Trend:
         return np.unique(self.cluster)
 
     def likelihoods(self, days: Floats) -> Floats:
-        """(B,) the likelihood ratio of a line through the values and of none, twice its logarithm; days (B, C).
+        """(B,) twice the log likelihood ratio of a line through the values and of a constant; days are (B, C).
 
         Bartlett's factor makes it comparable between categories of few and of many clusters.
         Source: Bartlett (1938), Further aspects of the theory of multiple regression, Mathematical Proceedings of the
         Cambridge Philosophical Society 34, 33-40.
         """
         n, m = len(self.day), int(self.group.max(initial=-1)) + 1
-        # A category's values sum to nothing, so that its mean day plays no part.
+        # The values of a category sum to 0, so that its mean day does not matter.
         away = self.value - _group_mean(self.value, self.weight, self.group)
         pull = np.bincount(self.cluster, self.weight * away, n)
         weight = np.bincount(self.cluster * m + self.group, self.weight, n * m).reshape(n, m)
@@ -277,7 +279,7 @@ class _Trend:
         return np.asarray(-(len(self.clusters) - _BARTLETT) * np.log1p(-np.minimum(share, 1 - _ROUNDING)))
 
     def change(self, span: float, resampling: Resampling) -> Score:
-        """By how much the line rises over so many days, with the interval over clusters."""
+        """The rise of the line over `span` days, with its interval over clusters."""
         clusters, number = np.unique(self.cluster, return_inverse=True)
         n, k = len(clusters), int(self.group.max(initial=-1)) + 1
         if not n or not span > 0:
@@ -312,7 +314,7 @@ class _Trend:
 
 
 def _p_values(families: Sequence[_DriftFamily], seed: int) -> dict[tuple[BiasKind, int | None], float]:
-    """The p-values of an annotator's kinds and categories that are tested, against all others."""
+    """The p-values of an annotator's tested kinds and categories, against all others."""
     trends = {
         (family.kind, code): family.trend(code, family.controls[0]) for family in families for code in family.codes
     }
@@ -329,7 +331,7 @@ def _p_values(families: Sequence[_DriftFamily], seed: int) -> dict[tuple[BiasKin
 
 
 def _adjusted_p_values(day: Floats, trends: Sequence[_Trend], seed: int, n_draws: int) -> Floats:
-    """(k,) the share of permutations of the days in which any trend is as likely as each of k, up or down."""
+    """(k,) the share of permutations of the days in which any trend has a statistic as large as each of k."""
     clusters, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
     parts = np.split(place, np.cumsum([len(trend.cluster) for trend in trends])[:-1])
     days = day[clusters] - day[clusters].mean()
@@ -343,8 +345,8 @@ def _adjusted_p_values(day: Floats, trends: Sequence[_Trend], seed: int, n_draws
 
 
 def _orders(n: int, seed: int, n_draws: int) -> Iterable[Ints]:
-    """Permutations of n things, `n_draws` of them, in portions (B, n); the same for all cells of a campaign."""
-    return _few_orders(n, seed, n_draws) if n * n_draws <= _AT_ONCE else _draw_orders(n, seed, n_draws)
+    """Yield `n_draws` permutations of n items, in portions (B, n); the same for all cells of a campaign."""
+    return _few_orders(n, seed, n_draws) if n * n_draws <= _MAX_NUMBERS else _draw_orders(n, seed, n_draws)
 
 
 @lru_cache(maxsize=8)
@@ -355,7 +357,7 @@ def _few_orders(n: int, seed: int, n_draws: int) -> tuple[Ints, ...]:
 def _draw_orders(n: int, seed: int, n_draws: int) -> Iterator[Ints]:
     rng, left = np.random.default_rng(seed), n_draws
     while left > 0:
-        n_orders = min(left, max(1, _AT_ONCE // n))
+        n_orders = min(left, max(1, _MAX_NUMBERS // n))
         yield rng.permuted(np.tile(np.arange(n), (n_orders, 1)), axis=1)
         left -= n_orders
 
@@ -367,7 +369,7 @@ def _group_mean(value: Floats, weight: Floats, group: Ints) -> Floats:
 
 
 def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Iterator[_DriftFamily]:
-    """Every annotator and kind."""
+    """Yield the deviations of every annotator and kind."""
     n, countable, outlines = len(comparison.annotators), comparison.countable, _outline_lengths(comparison)
     for number, kind in enumerate(BIAS_KINDS):
         rows = np.flatnonzero((tally.kind == number) & (tally.total > 0))
@@ -381,7 +383,7 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))
             if not len(mine):
                 continue
-            # Pixels of a large image are no more evidence than those of a small one; a long outline may be.
+            # A large image is no more evidence than a small one; a long outline may be.
             alone = outlines[cells[mine]] if kind == "offset" else 1.0
             weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
@@ -392,10 +394,10 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
 
 
 def _weigh_outlines(families: Sequence[_DriftFamily], countable: Flags) -> list[_DriftFamily]:
-    """The families with weights for offsets of uncounted categories, whose weights are lengths of outlines so far.
+    """Replace the weights of offsets of stuff, which are the lengths of outlines so far, by inverse variances.
 
-    An offset varies from image to image, since hands do, and the more the shorter the outline is: by a + b / length.
-    Both are fitted to the offsets of all annotators by least squares; weights are the inverse.
+    An offset varies between images, and more with shorter outlines: its variance is a + b / length.
+    Both are fitted to the offsets of all annotators by least squares.
     """
     alone = [np.zeros(len(family.weight), bool) for family in families]
     square, inverse = [np.zeros(0)], [np.zeros(0)]
@@ -414,7 +416,7 @@ def _weigh_outlines(families: Sequence[_DriftFamily], countable: Flags) -> list[
 
 
 def _variance_line(inverse: Floats, square: Floats) -> tuple[float, float]:
-    """A and b of variances a + b x, neither below 0 and not both 0; a constant where nothing tells."""
+    """Fit a and b of variances a + b x, neither below 0 and not both 0; a constant if they cannot be fitted."""
     spread = float(inverse.var()) if len(inverse) else 0.0
     slope = float(np.mean((inverse - inverse.mean()) * (square - square.mean()))) / spread if spread > 0 else 0.0
     if slope <= 0:
@@ -438,7 +440,7 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
 
 
 def _control(hits: Floats, total: Floats, others: Sequence[int]) -> Floats:
-    """(n,) the mean over some other annotators; NaN: none of them was there."""
+    """(n,) the mean over some other annotators; NaN if none of them was present."""
     counts = total[:, others]
     share = ratio(hits[:, others], counts, 0.0)
     return ratio(share.sum(axis=1), (counts > 0).sum(axis=1))
@@ -449,12 +451,12 @@ def _date(day: float) -> str:
 
 
 def _period_labels(day: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:
-    """(C,) the month of each cluster; its week or day where the campaign has fewer than three of these."""
+    """(C,) the month of each cluster; its week or day if the campaign has fewer than three months or weeks."""
     dates = [None if not np.isfinite(value) else np.datetime64(round(value), "D").item() for value in day.tolist()]
     labels = np.zeros(0, str)
     for form in ("%Y-%m", "%G-W%V", "%Y-%m-%d"):
         labels = np.array(["" if date is None else date.strftime(form) for date in dates])
-        if len(set(labels.tolist()) - {""}) >= _FEW:
+        if len(set(labels.tolist()) - {""}) >= _MIN_PERIODS:
             break
     return labels
 
@@ -479,7 +481,7 @@ _COLUMNS = {
 def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) -> Table:
     """The drifts as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all.
 
-    `outline`: how much of a change the change of the annotator's offset in the same category explains.
+    `outline`: the share of a change that the change of the annotator's offset in the same category explains.
     """
     position = {name: k for k, name in enumerate(comparison.annotators)}
     code = {category.name: k for k, category in reversed(list(enumerate(comparison.categories)))}

@@ -1,4 +1,4 @@
-"""Estimates: scores of two annotators, of all, of each category and of single images, with intervals over clusters."""
+"""Estimates: scores of pairs of annotators, of all together, by category and by image, with intervals over clusters."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from segdata.core.runs import Floats, Ints
 POOLED_SCORES = tuple(name for name in PAIR_SCORES if name not in SIGNED_MEANS)
 _Score = Callable[[str, WeightedSums, Sequence[WeightedSums]], Floats]
 _Reliability = Callable[[Floats, Floats], Floats]
-_AT_ONCE = 2000  # values of one resample
+_MAX_VALUES = 2000  # of one resample at a time
 _CATEGORY_MEANS = frozenset({*IMAGE_MEANS, *SIGNED_MEANS, "iou_micro", "dice_micro", "pq", "sq", "rq"})
 _UP_TO_ONE = _CATEGORY_MEANS - {
     *("hd95", "assd", "offset_size", "count_gap", "variation_of_information"),
@@ -43,14 +43,14 @@ _UP_TO_ONE = _CATEGORY_MEANS - {
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are made: the confidence that they hold the truth, resamples, and the seed of these."""
+    """The settings of intervals: confidence, number of resamples, and seed."""
 
     confidence: float = 0.95
     n_draws: int = DRAWS
     seed: int = 0
 
     def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> ConfidenceInterval:
-        """See `segdata.core.resampling.bootstrap_interval`; all NaN where nothing can be drawn."""
+        """As `segdata.core.resampling.bootstrap_interval`; all NaN without clusters."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return ConfidenceInterval(value, value, value)
@@ -70,7 +70,7 @@ DEFAULT_RESAMPLING = Resampling()
 
 @dataclass(frozen=True)
 class PairAmounts:
-    """The sums of each pair of annotations, and whose they are."""
+    """The sums of each pair of annotations, with its case, cluster and annotators."""
 
     comparison: AnnotatorPairs  # what they are from
     sums: AdditiveSums  # of the n pairs
@@ -82,37 +82,37 @@ class PairAmounts:
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "PairAmounts":
-        """The amounts of a panel."""
+        """Sum the amounts of a panel."""
         case, a, b = (column_of(comparison.pairs, name) for name in ("case", "a", "b"))
         return PairAmounts(comparison, sum_pairs(comparison), case, column_of(comparison.cases, "cluster")[case], a, b)
 
     @property
     def all_rows(self) -> Ints:
-        """(n,) all rows."""
+        """(n,) the rows of all pairs."""
         return np.arange(self.sums.n)
 
     def couples(self, rows: Ints) -> Iterator[tuple[int, int, Ints]]:
-        """Every two annotators, and which of some rows are theirs."""
+        """Yield every pair of annotators with its rows among `rows`."""
         n = max(len(self.comparison.annotators), 1)
         code = self.a[rows] * n + self.b[rows]
         for couple in np.unique(code).tolist():
             yield *divmod(couple, n), rows[code == couple]
 
     def units(self, rows: Ints) -> tuple[Ints, int]:
-        """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
+        """(n,) the cluster of each of some rows, renumbered from 0, -1 for other rows; and the number of clusters."""
         unit = np.full(len(self.cluster), -1, np.int64)
         names, inverse = np.unique(self.cluster[rows], return_inverse=True)
         unit[rows] = inverse
         return unit, len(names)
 
     def weigh(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
-        """Sums of clusters, weighted."""
+        """Weight the sums of clusters."""
         return WeightedSums(sums.weigh(weights), sums.cells, self.comparison.countable)
 
 
 @dataclass(frozen=True)
 class PooledPairs:
-    """The sums of n units, clusters or others, of all pairs of annotators together, and of each two annotators."""
+    """The sums of n units, such as clusters, over all pairs of annotators, and of each pair."""
 
     amounts: PairAmounts
     n: int
@@ -146,7 +146,7 @@ class PooledPairs:
         return self._statistic(names, overall_category_values)
 
     def width(self, names: Sequence[str]) -> int:
-        """How many numbers a resample of some scores takes."""
+        """The number of values in a resample of some scores."""
         single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
         return self.together.width + sum(sums.width for sums in single)
 
@@ -162,7 +162,7 @@ class PooledPairs:
 
 
 def between_persons(amounts: PairAmounts) -> Ints:
-    """The pairs of annotations by two persons, without copies; those, or all, where there are no others."""
+    """The pairs of annotations by two persons, without copies; if there are none, with copies, or all pairs."""
     person = np.array(amounts.comparison.persons, np.int64)
     several = person[amounts.a] != person[amounts.b]
     copied = amounts.comparison.copied
@@ -176,7 +176,7 @@ def between_persons(amounts: PairAmounts) -> Ints:
 def pair_scores(
     amounts: PairAmounts, rows: Ints, resampling: Resampling, names: Sequence[str] = tuple(PAIR_SCORES)
 ) -> dict[str, Score]:
-    """`PAIR_SCORES`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
+    """`PAIR_SCORES`, or some of them, of two annotators, from their pairs of annotations `rows`."""
     unit, n = amounts.units(rows)
     sums = amounts.sums.group(unit, n)
 
@@ -198,7 +198,7 @@ def pair_scores(
 
 
 def plugin_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> dict[str, Score] | msgspec.UnsetType:
-    """The metrics of plugins by name, of two annotators; UNSET where none is installed."""
+    """The metrics of plugins by name, of two annotators; UNSET if none is installed."""
     names = tuple(installed_metrics())
     return pair_scores(amounts, rows, resampling, names) if names else msgspec.UNSET
 
@@ -219,11 +219,11 @@ def overall_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> 
 def category_scores(
     amounts: PairAmounts, rows: Ints, resampling: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
 ) -> list[dict[str, Score]]:
-    """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
+    """`CATEGORY_SCORES`, or some of them, of each category over all pairs of annotations `rows`."""
     pooled = PooledPairs.by_cluster(amounts, rows)
     n_categories = len(amounts.comparison.categories)
     scores: list[dict[str, Score]] = [{} for _ in range(n_categories)]
-    at_once = max(1, _AT_ONCE // max(n_categories, 1))
+    at_once = max(1, _MAX_VALUES // max(n_categories, 1))
     for chosen in (names[first : first + at_once] for first in range(0, len(names), at_once)):
         support = np.stack([count_clusters(name, pooled.together) for name in chosen])
         ends = resampling.interval(pooled.category_statistic(chosen), pooled.n, pooled.width(chosen), support)
@@ -238,9 +238,9 @@ def category_scores(
 def reliability_scores(comparison: AnnotatorPairs, resampling: Resampling) -> dict[str, Score]:
     """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
 
-    In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
-    that there is nothing. What is not there has no unit: where nearly all is found by everybody, and is of one
-    category, it is low however few disagree.
+    For the alpha of things, segments are first matched by position; then the value of each annotator is a category, or
+    that there is nothing. Empty places are no units: if nearly all things are found by all annotators and have one
+    category, alpha is low however few disagree.
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; localisation first, as in KaLOS (2026),
     arXiv 2603.27197.
     """
@@ -277,18 +277,18 @@ def reliability_scores(comparison: AnnotatorPairs, resampling: Resampling) -> di
 
 
 def count_images(name: str, sums: AdditiveSums) -> Ints:
-    """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
+    """(n_categories,) the number of images in which a score of a category is defined, or for ratios, has content."""
     counts: Ints = np.rint(np.asarray(sums.amounts[_count_name(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
     return counts
 
 
 def count_clusters(name: str, sums: AdditiveSums) -> Ints:
-    """(n_categories,) in how many clusters."""
+    """(n_categories,) the number of clusters in which a score of a category is defined."""
     return np.asarray((sums.amounts[_count_name(name)] > 0).sum(axis=0), np.int64).reshape(-1)
 
 
 def _count_name(name: str) -> str:
-    """The amount that counts the images that a category's score is made of."""
+    """The name of the amount that counts the images behind a category's score."""
     if name in IMAGE_MEANS or name in SIGNED_MEANS:
         return f"n_{name}"
     if name in ("kappa", "iou_micro", "dice_micro", "prevalence"):
@@ -299,7 +299,7 @@ def _count_name(name: str) -> str:
 def _coefficient(
     comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, resampling: Resampling
 ) -> Score:
-    """A coefficient of all annotators, from the coincidences of each case."""
+    """A coefficient of all annotators with its interval, from the coincidences of each case."""
     _, cluster = np.unique(column_of(comparison.cases, "cluster"), return_inverse=True)
     n = int(cluster.max(initial=-1)) + 1
     agreeing = np.bincount(cluster, of_cases.agreeing, n)
@@ -319,11 +319,11 @@ def _widen_for_rare(
     width: int,
     resampling: Resampling,
 ) -> dict[str, Score]:
-    """The scores with intervals widened for categories in few clusters (of `sums`), which resamples do not see.
+    """Widen the intervals of scores for categories in few clusters (of `sums`), whose variation resamples miss.
 
-    A category in one image has one value in all resamples that have it. So a category of fewer clusters than an
-    interval takes (`least_clusters`) is taken to vary from cluster to cluster as the other categories do on average,
-    and the variance of its mean is added to that of the mean over categories. Where all categories are rare, there is
+    A category in one image has one value in all resamples that have it. So a category in fewer clusters than an
+    interval needs (`least_clusters`) is assumed to vary between clusters as the other categories do on average,
+    and the variance of its mean is added to that of the mean over categories. If all categories are rare, there is
     no interval.
     """
     from scipy.special import stdtrit
@@ -370,7 +370,7 @@ def _score_with_ends(name: str, value: float, low: float, high: float, n: int, n
 def _defined_counts(
     amounts: PairAmounts, sums: AdditiveSums, n_images: int, names: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
-    """How many values each score over all categories is made of, and how many are undefined."""
+    """The number of values behind each score over all categories, and the number of undefined ones."""
     weighed = amounts.weigh(sums, np.ones((1, sums.n)))
     is_category = np.array([category.kind != "void" for category in amounts.comparison.categories], bool)
     counts = {}
@@ -383,18 +383,18 @@ def _defined_counts(
     return counts
 
 
-_PAIRS_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
+_MAX_PAIR_NUMBERS = 2_000_000  # in memory at a time
 
 
 def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """Scores of the pairs of annotations `rows` (n,), each by itself: by category, and of all categories together.
+    """The scores of single pairs of annotations `rows` (n,), by category, and over all categories.
 
     Returns (n, k, n_categories) and (n, k) for k names of `CATEGORY_SCORES`; NaN where undefined.
     """
     n_categories = len(amounts.comparison.categories)
     of_categories = np.full((len(rows), len(names), n_categories), np.nan)
     of_all = np.full((len(rows), len(names)), np.nan)
-    step = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
+    step = max(1, _MAX_PAIR_NUMBERS // max(amounts.sums.width, 1))
     for first in range(0, len(rows), step):
         part = slice(first, first + step)
         taken = {name: amount[rows[part]] for name, amount in amounts.sums.amounts.items()}

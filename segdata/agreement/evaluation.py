@@ -1,4 +1,4 @@
-"""Evaluation: a model as an annotator against the reference, with the figures that models are reported with.
+"""Evaluation: the usual figures of a model against a reference: mIoU, Dice, PQ and mask AP.
 
 Pixels that the reference calls void do not count; pixels that the model calls void have no category, since a model
 should decide everywhere. mIoU and Dice pool the pixels of all images, then take the mean over categories. PQ follows
@@ -45,10 +45,10 @@ class RecognitionCounts(NamedTuple):
 def count_recognised(
     matches: Columns, group: Ints, n_groups: int, n_categories: int, *, threshold: float = 0.5
 ) -> RecognitionCounts:
-    """Sums of the table `matches` over the rows of each group: a case, a cluster, a pair of annotators.
+    """Count the table `matches` by group: a case, a cluster, or a pair of annotators.
 
-    `group` (n,) is that of each row. A pair counts if it has one category and an IoU above `threshold`, which should
-    not be less than the one it was matched with; else each of both segments is one that the other does not have.
+    `group` (n,) is the group of each row. A pair counts as matched if it has one category and an IoU above `threshold`,
+    which should not be below that of the matching; else both of its segments count as unmatched.
 
     >>> columns = {"category_a": [0, 1], "category_b": [0, -1], "iou": [0.8, np.nan], "ignored": [False, False]}
     >>> found = count_recognised({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
@@ -73,15 +73,15 @@ def count_recognised(
 
 
 THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())  # of IoU, with COCO's rounding errors
-MAX_DETECTIONS = 100  # detections of one category in an image that count, the best ones
+MAX_DETECTIONS = 100  # of one category in an image, the best ones
 _SMALL, _LARGE = 32**2, 96**2
 AREA_RANGES = ((0.0, 1e10), (0.0, _SMALL), (_SMALL, _LARGE), (_LARGE, 1e10))  # all, small, medium, large, in pixels
-_ALMOST = 1 - 1e-10  # an IoU of 1 that was rounded passes a threshold of 1
+_ALMOST_ONE = 1 - 1e-10  # so that a rounded IoU of 1 passes a threshold of 1
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionMatches:
-    """N segments of B, and whether each is a hit at T thresholds of IoU within A ranges of area."""
+    """N detections of B, and whether each is a hit at T thresholds of IoU within A ranges of area."""
 
     category: Ints  # (N,)
     score: Floats  # (N,)
@@ -92,7 +92,7 @@ class DetectionMatches:
 
     @staticmethod
     def together(pieces: Sequence["DetectionMatches"]) -> "DetectionMatches":
-        """The matches of several batches, at least one, in order."""
+        """Join the matches of one or more batches, in order."""
         names = ("category", "score", "rank", "matched", "ignored")
         columns = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
         return DetectionMatches(**columns, positives=np.sum([piece.positives for piece in pieces], axis=0))
@@ -108,13 +108,13 @@ def match_detections(
 ) -> DetectionMatches:
     """Match B's things, with `score` (n_b,) each, with the reference A, as pycocotools' COCOeval does.
 
-    In each case and category the best 100 by score, one after the other, take the segment of the reference that is
-    still free and has the highest IoU, at least the threshold: first of those whose area is in range, and only then
-    of the others and of crowds, which count for nothing, and so does what takes them. A crowd is never taken up, and
-    its IoU is the share of the detection that lies in it. What hits nothing counts for nothing if its own area is out
-    of range, or if it lies by more than half in what A calls void, which COCO does not have.
+    In each case and category the best 100 detections, in the order of their scores, take the free segment of the
+    reference with the highest IoU, at least the threshold: first among segments whose area is in range, then among the
+    others and crowds, which are ignored together with the detections that take them. A crowd can be taken many times,
+    and its IoU is the share of the detection that lies in it. A detection without a segment is ignored if its own area
+    is out of range, or if more than half of it lies in void of A, which COCO does not have.
 
-    `area_a` (n_a,) is the area by which A's segments are in a range: pixels; COCO takes what the file declares.
+    `area_a` (n_a,) are the areas of A's segments for the ranges, in pixels; COCO takes those that the file declares.
     """
     a, b = pair.a, pair.b
     chosen, rank = _best_by_score(b, score)
@@ -128,7 +128,7 @@ def match_detections(
     size = a.area if area_a is None else area_a
     bounds = np.array(areas, float).reshape(-1, 2)
     spared = a.is_crowd | _out_of_range(size, bounds)  # (A, n_a)
-    wanted = np.minimum(np.array(thresholds, float), _ALMOST)
+    wanted = np.minimum(np.array(thresholds, float), _ALMOST_ONE)
     taken = _take_references(first, order[second], shared / union, rank, spared, a.is_crowd, wanted)
     void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
     in_void = 2 * covered_areas(b.side, void, len(b)) > b.area
@@ -145,7 +145,7 @@ def match_detections(
 
 
 def _best_by_score(b: AnnotatorSegments, score: Floats) -> tuple[Ints, Ints]:
-    """The rows of the best things in each case and category, best ones first, and the rank of each in its own."""
+    """The rows of the best things in each case and category, best first, and the rank of each among these."""
     things = np.flatnonzero(b.is_thing)
     order = things[np.lexsort((-score[things], b.category[things], b.case[things]))]
     new = (np.diff(b.case[order], prepend=-1) != 0) | (np.diff(b.category[order], prepend=-1) != 0)
@@ -155,7 +155,7 @@ def _best_by_score(b: AnnotatorSegments, score: Floats) -> tuple[Ints, Ints]:
 
 
 def _out_of_range(area: Floats | Ints, bounds: Floats) -> Flags:
-    """(A, n)."""
+    """(A, n) whether each area lies outside each range."""
     result: Flags = (area < bounds[:, :1]) | (area > bounds[:, 1:])
     return result
 
@@ -163,7 +163,7 @@ def _out_of_range(area: Floats | Ints, bounds: Floats) -> Flags:
 def _take_references(a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, is_crowd: Flags, wanted: Floats) -> Ints:
     """(N, A, T) the row of A that each detection takes, or -1; cells are pairs of `a` and `b` with their `iou`.
 
-    All detections of one rank are of different cases or categories, so they choose at the same time.
+    Detections of one rank have different cases or categories, so that they can choose at the same time.
     """
     n_areas, n_thresholds = len(spared), len(wanted)
     result = np.full((len(rank), n_areas, n_thresholds), -1, np.int64)
@@ -199,7 +199,7 @@ EVALUATION_SCORES = {
 
 
 class CategoryEvaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """One category: IoU and Dice of the pixels of all images, PQ and what it is made of, and COCO's AP."""
+    """The scores of one category: IoU and Dice of the pixels of all images, PQ with SQ and RQ, and COCO's AP."""
 
     category: str
     id: int
@@ -226,7 +226,7 @@ class EvaluationScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CocoNumbers(msgspec.Struct, frozen=True, kw_only=True):
-    """COCO's twelve numbers: average precision and recall of masks; null: there is nothing to be found."""
+    """COCO's twelve numbers: average precision and recall of masks; null if the reference has no segments."""
 
     AP: Number
     AP50: Number
@@ -243,9 +243,9 @@ class CocoNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelEvaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """A model against the reference `gold`, on the `images` that both annotated, in so many `clusters`.
+    """The scores of a model against the reference `gold`, on the `images`, in `clusters`, that both annotated.
 
-    `left_out` says in words what could not be read or compared: images, categories and labels.
+    `left_out` lists in words the images, categories and labels that could not be read or compared.
     """
 
     gold: str
@@ -259,7 +259,7 @@ class ModelEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(ModelEvaluation, frozen=True, kw_only=True):
-    """The same with `curves`, the precision and recall of each category, which the JSON report leaves out."""
+    """The evaluations of models with `curves`, precision and recall by category, which the JSON report leaves out."""
 
     curves: AveragePrecision
 
@@ -285,9 +285,9 @@ def evaluate_models(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> tuple[Evaluation, ...]:
-    """Every annotator but `gold` against it, by name; on the images that both annotated.
+    """Evaluate every annotator against `gold`, by name, on the images that both annotated.
 
-    A segment without a score has that of 1. Raises SegdataError where nobody shares an image with the reference.
+    A segment without a score gets the score 1. Raises SegdataError if no annotator shares an image with the reference.
     """
     portions: dict[str, list[_ModelCounts]] = {}
     defects = list(panel.defects)
@@ -309,7 +309,7 @@ def evaluate_models(
 
 
 def _omissions(defects: Sequence[Defect], annotators: Container[str | None]) -> tuple[str, ...]:
-    """What could not be read or compared, each kind once, with the first place."""
+    """Sentences about defects of the compared data, each kind once, with the first place."""
     messages: dict[str, str] = {}
     for defect in defects:
         if defect.annotator in annotators:
@@ -319,7 +319,7 @@ def _omissions(defects: Sequence[Defect], annotators: Container[str | None]) -> 
 
 
 def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelCounts], Sequence[Defect]]:
-    """Count each model's amounts on some images, and collect what was met while reading."""
+    """Count each model's amounts on some images, and collect the defects of their files."""
     images, task = load_images(panel, rows), panel.profile.task
     counts = {}
     for pair in pair_annotators(images):
@@ -331,7 +331,7 @@ def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelC
 
 
 def _count_model(pair: AnnotatorPair, task: Task) -> _ModelCounts:
-    """The amounts of A, the reference, and B."""
+    """Count the amounts of a model, B, against the reference, A."""
     b = pair.b
     labelled = ~b.is_void
     plain = replace(pair, b=replace(b, side=b.runs_of(labelled, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
@@ -398,7 +398,7 @@ def _evaluation(
 
 
 def _category_scores(sums: Floats) -> dict[str, Floats]:
-    """(B, n_categories) each, from sums (B, n_categories, 7)."""
+    """The scores, (B, n_categories) each, from sums (B, n_categories, 7)."""
     both, area_a, area_b, tp, fp, fn, iou_sum = np.moveaxis(sums, -1, 0)
     quality = panoptic_quality(tp, fp, fn, iou_sum)
     return {"iou": iou(both, area_a, area_b), "dice": dice(both, area_a, area_b), **quality._asdict()}

@@ -1,9 +1,9 @@
-"""Gold standard: what each annotator reaches against the reference, and what of it is below the bar.
+"""Gold standard: scores of each annotator against the reference, and those that are below the bar.
 
 The value decides, not its interval: a bar is agreed on beforehand and must mean the same for every annotator, however
 many images there are. If the upper end had to be below the bar, no annotator would fail on a few images; if the lower
-end had to be above it, all would. The interval shows how sure the verdict is: surely below where its better end is
-below the bar, too; otherwise more images of the reference may change the verdict.
+end had to be above it, all would. The interval shows the confidence of the verdict: if its better end is below the bar
+too, the annotator is certainly below; otherwise more images of the reference may change the verdict.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ ALL_CATEGORIES = -1  # in place of a category
 DEFAULT_TOLERANCE_PX = Tolerance().pixels
 _OF_BOUNDARIES = frozenset({"hd95", "assd", "offset_size"})
 _OF_THINGS = frozenset({"f1", "covering", "adjusted_rand", "variation_of_information", "count_gap"})
-_NEARLY = float(np.nextafter(1, 0))  # of a bar that is missed by rounding alone
+_BELOW_ONE = float(np.nextafter(1, 0))  # share of a bar that is missed by rounding only
 _COLUMNS = {
     "annotator": int,
     "category": int,
@@ -40,7 +40,7 @@ _COLUMNS = {
 
 
 def boundary_tolerance(gold: Gold | None, pixels: float | None = None, mm: float | None = None) -> Tolerance:
-    """The tolerance of boundaries: what the caller gives, else what the gold standard says for all categories."""
+    """The tolerance of boundaries: as given, else as in the gold standard for all categories."""
     if gold is None:
         return Tolerance(DEFAULT_TOLERANCE_PX if pixels is None else pixels, mm)
     pixels = pixels or gold.tolerance_px or DEFAULT_TOLERANCE_PX
@@ -59,7 +59,7 @@ def gold_section(configs: Iterable[Config]) -> Gold | None:
 
 
 def check_bars(gold: Gold, comparison: AnnotatorPairs) -> None:
-    """Raise SettingError for bars of no category, of no metric, or of a metric that the work has no value of."""
+    """Raise SettingError for bars of an unknown category or metric, or of a metric that the panel has no value of."""
     categories, countable = comparison.categories, comparison.countable.tolist()
     names = [category.name for category in categories if category.kind != "void"]
     for name in gold.categories:
@@ -85,7 +85,7 @@ def check_bars(gold: Gold, comparison: AnnotatorPairs) -> None:
 
 
 def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[str, float]]:
-    """Position of a category, or `ALL_CATEGORIES` -> the metric and the bar; nothing where there is no bar."""
+    """Position of a category, or `ALL_CATEGORIES` -> its metric and bar, for those with a bar."""
     bars: dict[int, tuple[str, float]] = {}
     if gold.bar is not None:
         bars[ALL_CATEGORIES] = gold.metric, gold.bar
@@ -99,12 +99,12 @@ def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple
 def misses_bar(
     metric: str, value: Floats | float, bar: Floats | float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(...) whether values do not reach the bar: the large ones where less is better; NaN is not."""
+    """(...) whether values miss the bar, in the direction of the metric; NaN does not."""
     return np.asarray(np.greater(value, bar) if is_less_better(metric) else np.less(value, bar))
 
 
 def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
-    """Annotator -> the pairs of annotations of him and the reference; not of a further pass of the reference."""
+    """Annotator -> their pairs of annotations with the reference, without further passes of the reference."""
     person = amounts.comparison.persons
     result = {}
     for a, b, rows in amounts.couples(amounts.all_rows):
@@ -115,11 +115,11 @@ def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
 
 
 def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | None, resampling: Resampling) -> Table:
-    """The score of every annotator against the reference wherever there is a bar, reached or not.
+    """The score of every annotator against the reference for every bar, reached or not.
 
-    Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
-    boundary in any image that the other has it in, is infinite; what neither drew has no row. Nothing without a
-    reference or bars. Raises SettingError as `check_bars` does.
+    Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance is infinite if one of the two has no
+    boundary of the category in any image in which the other has it; categories that neither drew have no row. Empty
+    without a reference or bars. Raises SettingError as `check_bars` does.
     """
     if reference is None or gold is None:
         return table_of_lines(_COLUMNS, [])
@@ -137,8 +137,8 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
 def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -> Table:
     """The rows of `gold_scores` below the bar, and those that a copy of the reference reaches.
 
-    `copied`: annotator -> the share of the segments that are the reference's own, of those who copied. The column
-    `copied` has it in rows whose bar is reached by that; else 0.
+    `copied`: annotator -> the share of segments copied from the reference, for annotators who did. The column
+    `copied` has this share in rows whose bar is reached by copying; else 0.
     """
     columns = scores["metric"].tolist(), scores["value"].tolist(), scores["bar"].tolist()
     is_below = np.array([bool(misses_bar(*column)) for column in zip(*columns, strict=True)], bool)
@@ -148,11 +148,11 @@ def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -
 
 
 def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
-    """The score of each pair of annotations `rows` (n,) at the bar of all categories or of one.
+    """The score of each pair of annotations `rows` (n,) at its most critical bar, of all categories or of one.
 
-    Columns: category (position, or `ALL_CATEGORIES`), metric, value, bar: of the bar that is missed by most, or reached
-    by least; share: of the bar that is reached, under 1 where it is missed. Where neither drew
-    anything there is no value (NaN) and nothing is missed.
+    Columns: category (position, or `ALL_CATEGORIES`), metric, value, bar: of the bar that is missed by most, or
+    exceeded by least; share: the value relative to the bar, below 1 if it is missed. If neither drew anything there is
+    no value (NaN), and no bar is missed.
     """
     wanted = category_bars(gold, amounts.comparison.categories)
     values, shares = np.full((2, len(wanted) + 1, len(rows)), np.nan)
@@ -162,7 +162,7 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
         values[k] = _infinite_where_missing(metric, value, overlap)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = bar / values[k] if is_less_better(metric) else values[k] / bar
-        shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _NEARLY), np.fmax(share, 1))
+        shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _BELOW_ONE), np.fmax(share, 1))
         shares[k, np.isnan(values[k])] = np.nan
     worst = np.argmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
     worst[np.isnan(shares).all(axis=0)] = len(wanted)
@@ -179,7 +179,7 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
 
 
 def _infinite_where_missing(metric: str, value: Floats, overlap: Floats) -> Floats:
-    """Distances of boundaries that are undefined though something was drawn (an IoU is defined) are infinite."""
+    """Set undefined distances of boundaries to infinite if something was drawn (the IoU is defined)."""
     return np.where(np.isnan(value) & np.isfinite(overlap), np.inf, value) if metric in _OF_BOUNDARIES else value
 
 

@@ -1,4 +1,4 @@
-"""The agreement on each image, and the images on which annotators agree least."""
+"""Image agreement: the score of each image, and the images on which annotators agree least."""
 
 from dataclasses import dataclass
 
@@ -30,8 +30,8 @@ class WorstImage:
 class ImageAgreement:
     """The score of every pair of annotations by different persons, category by category.
 
-    `comparison`: what it is of; `score`: IoU, or PQ where things are nearly all that is drawn; `case`, `a`, `b`: (n,)
-    rows of the cases, positions of the annotators; `values`: (n, n_categories) NaN where neither drew it.
+    `comparison`: of the panel; `score`: IoU, or PQ if nearly all segments are things; `case`, `a`, `b`: (n,)
+    rows of the cases, positions of the annotators; `values`: (n, n_categories), NaN for categories that neither drew.
     """
 
     comparison: AnnotatorPairs
@@ -55,7 +55,7 @@ class ImageAgreement:
 
     @property
     def of_pairs(self) -> Floats:
-        """(n,) the mean over categories; NaN where neither drew anything."""
+        """(n,) the mean over categories; NaN if neither drew anything."""
         return weighted_mean(self.values)
 
     def of_annotator(self, annotator: int) -> Floats:
@@ -65,7 +65,7 @@ class ImageAgreement:
 
     @property
     def of_cases(self) -> tuple[Ints, Floats]:
-        """The cases with a value, and the mean over pairs of each."""
+        """The cases with a value, and the mean over the pairs of each."""
         return _by_case(self.case, self.of_pairs)
 
     def worst(self, most: int) -> list[WorstImage]:

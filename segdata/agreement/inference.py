@@ -40,7 +40,7 @@ def wilson_interval(hits: Floats, trials: Floats, confidence: float = 0.95) -> t
 
 
 def exact_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The ends of the interval of a rate that holds it at least as often as it says, whatever the rate.
+    """The ends of the exact interval of a rate, which covers every rate at least as often as `confidence`.
 
     Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413.
 
@@ -56,9 +56,9 @@ def exact_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[fl
 
 
 def median_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The ends of an interval of the median of what values (n,) are drawn from: two of the values, or NaN of too few.
+    """The ends of an interval of the population median, which are two of the values (n,); NaN for too few.
 
-    It holds the median at least as often as it says, whatever the distribution: six values are needed for 95 %.
+    It covers the median at least as often as `confidence`, whatever the distribution: six values are needed for 95 %.
     Source: David and Nagaraja (2003), Order Statistics, section 7.1.
 
     >>> median_interval(np.array([3.0, 1, 2, 9, 4, 5])), median_interval(np.arange(5.0))
@@ -75,9 +75,9 @@ def median_interval(values: Floats, confidence: float = 0.95) -> tuple[float, fl
 
 
 def share_within_range(n: int, confidence: float = 0.95) -> float:
-    """The share of what n values are drawn from that lies between the smallest and the largest of them, at least.
+    """The least share of the population that lies between the smallest and the largest of n values.
 
-    It does at this confidence, whatever the distribution. NaN of fewer than two values.
+    It holds at this confidence, whatever the distribution. NaN for fewer than two values.
     Source: Wilks (1941), Annals of Mathematical Statistics 12(1), 91-96.
 
     >>> [round(share_within_range(n), 3) for n in (8, 24, 93)]
@@ -89,10 +89,10 @@ def share_within_range(n: int, confidence: float = 0.95) -> float:
 
 
 def finite_interval(hits: int, trials: int, lot: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The ends of the interval of the rate of a lot, `trials` of whose items were drawn without putting back.
+    """The ends of the interval of the rate of a finite lot, from `trials` items drawn without replacement.
 
-    All rates of whole items that do not make so few, or so many, hits rarer than half of 1 - `confidence`. Once the
-    whole lot was looked at its rate is known.
+    It contains all rates with which as few hits, and as many hits, have a probability of at least half of
+    1 - `confidence`. If the whole lot was inspected, its rate is known.
     Source: Buonaccorsi (1987), The American Statistician 41(3), 215-218; the hypergeometric twin of `exact_interval`.
 
     >>> finite_interval(2, 40, 40), [round(end, 3) for end in finite_interval(2, 40, 80)]
@@ -111,15 +111,15 @@ def share_interval(
 ) -> tuple[float, float]:
     """The ends of the interval of a share over n clusters of images, sum(hits) / sum(total).
 
-    How much the share differs from cluster to cluster says how many independent trials it is worth; with that many, and
-    Student's t for the few clusters that say so, the interval is the exact one of a rate. So a share that is much the
-    same in eight images is not taken for eight coins, and one that a single image decides is. The variance is the
-    jackknife's, which large clusters do not bias, and its degrees of freedom are those that the clusters show: two
-    images with hits among sixty tell little of how images differ. Where nothing, or everything, is a hit there is no
-    variance to see: `trials` are then worth what they are if images differ much (`UNSEEN_ICC`), or n where that is
-    None. Many are worth `trials` at most. Without `trials` (pixels) a whole image may be a hit now and then, which no
-    other image shows: so where the hits, or what is no hit, are together less than one image, that end is the one of n
-    trials, and from one and a half images on the one above. NaN for fewer clusters than any interval takes
+    The variance of the share between clusters gives an effective number of independent trials; with that number,
+    corrected by Student's t for few clusters, the interval is the exact one of a rate. So a share that is similar in
+    eight images is not treated as eight coin tosses, and one that a single image decides is. The variance is the
+    jackknife's, which large clusters do not bias, with degrees of freedom estimated from the clusters: two images with
+    hits among sixty show little of how images differ. If nothing, or everything, is a hit there is no variance:
+    `trials` then have the effective number of images that differ much (`UNSEEN_ICC`), or n if `trials` is None. The
+    effective number is at most `trials`. Without `trials` (pixels) a whole image may be a hit now and then, which no
+    other image shows: if the hits, or the misses, are together less than one image, that end is the one of n trials,
+    and from one and a half images on the one above. NaN for fewer clusters than any interval needs
     (`segdata.core.resampling.least_clusters`).
     Sources: Korn and Graubard (1998), Survey Methodology 24(2), 193-201; the jackknife of a ratio: Wolter (2007),
     Introduction to Variance Estimation, section 4.2; degrees of freedom: Satterthwaite (1946), Biometrics Bulletin
@@ -158,20 +158,20 @@ def share_interval(
 
 
 def _degrees_of_freedom(squares: Floats) -> float:
-    """The degrees of freedom of a sum of n squares: n - 1 if they are alike, about 2 for each of a few large ones."""
+    """The degrees of freedom of a sum of n squares: n - 1 if they are equal, about 2 for each of a few large ones."""
     total, n = float(squares.sum()), len(squares)
     spread = float((squares**2).sum()) - total**2 / n
     return min(max(2 * total**2 / spread, 1.0), n - 1.0) if spread > 0 else n - 1.0
 
 
 def _shrink(worth: float, n: int, rest: float) -> float:
-    """What a share is worth where the hits, or what is none, are `rest` of all: n below one image's worth."""
+    """The effective number of trials if the hits, or the misses, are `rest` of all: n below one image."""
     sure = min(max(2 * (rest * n - 1), 0.0), 1.0)
     return float(n ** (1 - sure) * worth**sure)
 
 
 def highest_unseen_rate(trials: int, confidence: float = 0.95) -> float:
-    """The highest rate that is consistent with no hit in `trials` trials: nearly 3 / of at 95 %, the rule of three.
+    """The highest rate that is consistent with no hit in `trials` trials: nearly 3 / trials at 95 %, the rule of three.
 
     Source: Hanley and Lippman-Hand (1983), JAMA 249(13), 1743-1745.
 
@@ -186,7 +186,7 @@ def share_with_interval(
 ) -> tuple[float, float, float]:
     """A share over n clusters, sum(hits) / sum(total), and the ends of its interval.
 
-    They are those of `share_interval`, over clusters with anything in them; for a share of 0 or 1, the rule of three.
+    The ends are those of `share_interval`, over clusters that are not empty; for a share of 0 or 1, the rule of three.
     """
     share, has_any = float(hits.sum()) / float(total.sum()), total > 0
     if share in (0.0, 1.0):
@@ -201,26 +201,26 @@ def _normal_quantile(confidence: float) -> float:
     return float(ndtri((1 + confidence) / 2))
 
 
-# How alike the segments of one image are taken to be where no image shows it (intraclass correlation). Misses of the
-# annotators of BSDS500 have 0.09 to 0.24. With 0, "none of 240" would end at 1.5 %.
+# Assumed intraclass correlation of the segments of one image if it cannot be estimated. Misses of the annotators of
+# BSDS500 have 0.09 to 0.24. With 0, the interval of "none of 240" would end at 1.5 %.
 UNSEEN_ICC = 0.2
-FALSE_DISCOVERY_RATE = 0.05  # of all differences that count as significant, what share may be chance
-# Of campaigns in which all annotators are alike, in how many the test of drift may name somebody, and that of own
-# earlier work: a third of what one test alone may. That of habits names hardly anybody, as its effects must be large.
+FALSE_DISCOVERY_RATE = 0.05  # expected share of chance among all significant differences
+# Share of campaigns with equal annotators in which the test of drift may name an annotator, and so for the test of
+# repeatability: a third of 5 %. The test of biases names hardly any, since its effects must be large.
 ACCUSATION_RATE = 0.05 / 3
 DRAWS = 9999
-EXACT_CLUSTERS = 12  # clusters up to which every way to flip is looked at
-_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
-_ROUNDING = 1e-9  # by so much of themselves equal values may differ
+EXACT_CLUSTERS = 12  # clusters up to which all flips are enumerated
+_MAX_NUMBERS = 2_000_000  # in memory at a time
+_ROUNDING = 1e-9  # relative difference of equal values
 
 
 def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE) -> Floats:
-    """(n,) the largest p-value with which each of n tests of persons stands; 0: no test of this person does.
+    """(n,) the largest p-value with which each of n tests of persons is significant; 0: no test of this person is.
 
-    Nobody is easier to accuse because somebody else has a habit: the chance that anybody without one is named is at
-    most `rate` (Holm over persons, each with Simes' p-value of all of its tests), and of what is said about those who
-    are named at most that share is false on average. A false discovery rate over all tests together lets one person's
-    many findings pay for false ones about others.
+    A bias of one person does not make it easier to accuse another: the probability that anyone without a bias is named
+    is at most `rate` (Holm over persons, each with Simes' p-value of all of its tests), and of the findings about named
+    persons at most that share is false on average. A false discovery rate over all tests would let the many findings
+    about one person pay for false ones about others.
     Sources: Simes (1986), Biometrika 73(3), 751-754; Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70;
     Benjamini and Bogomolov (2014), Journal of the Royal Statistical Society B 76(1), 297-318.
 
@@ -244,12 +244,12 @@ def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE
 def exchange_test(
     statistic: Statistic, n: int, seed: int, *, n_draws: int = DRAWS, width: int = 1
 ) -> tuple[Floats, Floats]:
-    """The difference (...) between two sides' values on the same n clusters, second less first, and its p-value (...).
+    """The difference (...) of two sides' values on the same n clusters, second minus first, and its p-value (...).
 
-    `statistic` takes weights (B, 2 n): first those of the n clusters of the first side, then of the second. Were both
-    sides alike, what a cluster has of the first could as well be the second's. Unlike a sign-flip test it serves values
-    that are no means of the clusters' own: kappa, alpha, panoptic quality. Ways in which the difference is undefined
-    are left out. `width` is how many numbers a way takes, to bound memory.
+    `statistic` takes weights (B, 2 n): first those of the n clusters of the first side, then of the second. Under the
+    null hypothesis the sides of a cluster can be exchanged. Unlike a sign-flip test it works for values that are not
+    means over clusters: kappa, alpha, panoptic quality. Exchanges with an undefined difference are left out. `width` is
+    how many numbers an exchange takes, to bound memory.
     """
 
     def differences(flipped: Floats) -> Floats:
@@ -266,12 +266,12 @@ def exchange_test(
 
 
 def shuffle_within_blocks(stratum: Ints, block: Ints, seed: int, n_draws: int, width: int = 1) -> Iterator[Ints]:
-    """Strata (n,) handed out anew within blocks (n,), `n_draws` times: portions (B, n), the first as they are."""
+    """Yield `n_draws` permutations of strata (n,) within blocks (n,), in portions (B, n), the first one unchanged."""
     order = np.argsort(block, kind="stable")
     rng, left = np.random.default_rng(seed), n_draws
     yield stratum[None]
     while left > 0:
-        n_orders = min(left, max(1, _AT_ONCE // max(len(stratum), width)))
+        n_orders = min(left, max(1, _MAX_NUMBERS // max(len(stratum), width)))
         shuffled = np.empty((n_orders, len(stratum)), stratum.dtype)
         shuffled[:, order] = stratum[np.argsort(block + rng.random((n_orders, len(block))), axis=1)]
         yield shuffled
@@ -279,8 +279,8 @@ def shuffle_within_blocks(stratum: Ints, block: Ints, seed: int, n_draws: int, w
 
 
 def _sign_flips(n: int, seed: int, n_draws: int, width: int) -> Iterator[Floats]:
-    """Which of n clusters are flipped: portions (B, n) of 0 and 1, all 2^n ways or `n_draws`, and none flipped."""
-    at_once = max(1, _AT_ONCE // max(n, width))
+    """Yield flips of n clusters in portions (B, n) of 0 and 1: all 2^n, or `n_draws` and the one without flips."""
+    at_once = max(1, _MAX_NUMBERS // max(n, width))
     if n <= EXACT_CLUSTERS:
         flips = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
         yield from np.split(flips, range(at_once, len(flips), at_once))
@@ -302,10 +302,10 @@ def strata_differences(
     """The values (n_strata, ...) of each stratum of n units, and the p-value (...) of their spread.
 
     `statistic` takes weights (B, n), see `segdata.core.resampling`, `stratum` (n,) is counted from 0.
-    Were strata of no account, the units of a `block` (n,) could as well be in each other's. The spread is the sum of
-    squared differences to the strata's mean, each stratum weighted with its number of units: of means the F statistic
-    of an analysis of variance. It is made from the values themselves, so that it serves kappa, alpha and panoptic
-    quality as well. NaN where fewer than two strata have a value.
+    Under the null hypothesis the units of a `block` (n,) can be exchanged between strata. The spread is the sum of
+    squared differences to the mean of the strata, each weighted with its number of units: for means it is equivalent
+    to the F statistic of an analysis of variance. It is computed from the values themselves, so that it works for
+    kappa, alpha and panoptic quality as well. NaN if fewer than two strata have a value.
     Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapters 3 and 5.
     """
     n_strata = int(stratum.max(initial=-1)) + 1
@@ -327,9 +327,10 @@ def strata_differences(
 
 
 def permutation_blocks(stratum: Ints, cluster: Ints) -> Ints | None:
-    """(n,) among which units (n,) strata may be handed out anew: those of a cluster; None: whole clusters.
+    """(n,) the blocks within which strata of units may be permuted: clusters; None: whole clusters are permuted.
 
-    Where half of the clusters or more have units of several strata, what clusters differ by can be left out of account.
+    Blocks are used if at least half of the clusters have units of several strata: they remove differences between
+    clusters.
     """
     pairs = np.unique(np.stack([cluster, stratum]), axis=1)
     several = np.bincount(np.unique(pairs[0], return_inverse=True)[1]) > 1
@@ -337,7 +338,7 @@ def permutation_blocks(stratum: Ints, cluster: Ints) -> Ints | None:
 
 
 def _spread(values: Floats, size: Floats) -> Floats:
-    """(B, ...) of values (B, n_strata, ...) of strata of these sizes (B, n_strata); NaN for fewer than two values."""
+    """(B, ...) the spread of values (B, n_strata, ...) of strata of sizes (B, n_strata); NaN with fewer than two."""
     defined = np.isfinite(values)
     weight = size.reshape(*size.shape, *[1] * (values.ndim - 2)) * defined
     filled = np.where(defined, values, 0.0)

@@ -1,4 +1,4 @@
-"""Instance clusters: which segments of all annotators are one thing, and what enough of them agree on."""
+"""Instance clusters: match the segments of all annotators to things, and decide the things that they agree on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from segdata.core.statistics import linked_groups
 
 
 def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: float) -> Ints:
-    """(n,) the cluster of each of n segments, named by its first segment; at most one segment of each annotator.
+    """(n,) cluster segments, at most one of each annotator; a cluster is named by its first segment.
 
     Takes the annotator of each segment (n,), and the pairs `i`, `j` of segments of different annotators that share
-    pixels, with their `iou` (p,). Every two annotators' segments are matched first, each pair with an IoU above the
-    threshold and the largest sum of IoU; the category plays no part. Then clusters that a match connects are joined
+    pixels, with their `iou` (p,). First the segments of every two annotators are matched, with an IoU above the
+    threshold and the largest sum of IoU; categories do not matter. Then clusters that a match connects are joined
     while their segments' IoU, averaged over all pairs of the two clusters, is above the threshold: average linkage,
-    the two that are nearest to each other first.
+    the nearest two first.
     Source: Sokal, Michener (1958), University of Kansas Science Bulletin 38, 1409-1438, for the linkage.
 
     >>> annotator, i, j = np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([1, 2, 2])
@@ -39,7 +39,7 @@ def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: flo
     i, j = np.where(first, i, j), np.where(first, j, i)
     near = np.flatnonzero(iou > threshold)
     n_annotators = int(annotator.max(initial=-1)) + 1
-    # A segment has a match with each of the other annotators: it competes for one of theirs at a time.
+    # A segment may match one segment of each other annotator, so matching is done annotator by annotator.
     toward_b = i[near] * n_annotators + annotator[j[near]]
     toward_a = j[near] * n_annotators + annotator[i[near]]
     matched = np.zeros(len(i), bool)
@@ -52,7 +52,7 @@ def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: flo
 def _average_linkage(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: Flags, threshold: float) -> Ints:
     """(n,) clusters by average linkage.
 
-    In every round all pairs of clusters join that are each other's nearest; the nearest two of all are among them.
+    In every round all pairs of mutual nearest clusters are joined, among them the nearest two of all.
     """
     n = len(annotator)
     cluster, size = np.arange(n), np.ones(n, np.int64)
@@ -111,7 +111,7 @@ class PanelSegments:
 
 
 def collect_panel_segments(images: PanelBatch) -> PanelSegments:
-    """The segments of each annotator."""
+    """Collect the segments of each annotator."""
     batch, categories, case = images.batch, images.categories, images.case
     line = NumberLine.from_sizes(*batch.image_size)
     # Where nobody is, there is one who drew nothing.
@@ -142,7 +142,7 @@ def collect_panel_segments(images: PanelBatch) -> PanelSegments:
 
 
 def _concatenate_sides(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
-    """The runs of all annotators in order; owners of side k are counted from `first[k]`."""
+    """Join the runs of all annotators in order; owners of side k are counted from `first[k]`."""
     start = np.concatenate([np.empty(0, np.int64), *(side.start for side in sides)])
     end = np.concatenate([np.empty(0, np.int64), *(side.end for side in sides)])
     owner = [side.owner + np.int32(by) for side, by in zip(sides, first, strict=False)]
@@ -154,11 +154,11 @@ NO_SEGMENT = -1  # the category, and the segment, of an annotator who has nothin
 
 
 def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
-    """The table `members` of `AnnotatorPairs`: one row for each annotator who has a say in a cluster.
+    """The table `members` of `AnnotatorPairs`: one row for each annotator with a vote in a cluster.
 
-    Segments may be one with an IoU above `threshold`. Things only, no crowds; what an annotator calls void is no part
-    of their segments, nor of others' where these are compared with theirs. In semantic data no category is countable,
-    so there are none. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
+    Segments may be joined at an IoU above `threshold`. Only things, without crowds; void of an annotator is cut from
+    their own segments, and from those of others in comparisons with theirs. In semantic data no category is countable,
+    so the table is empty. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
     """
     panel_segments = collect_panel_segments(images)
     countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
@@ -167,7 +167,7 @@ def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class SegmentClusters:
-    """The clusters of n segments: which of them are one thing."""
+    """The clusters of n segments that are one thing each."""
 
     # (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories that are
     # not countable
@@ -187,9 +187,9 @@ class SegmentClusters:
 def cluster_segments(
     panel: PanelSegments, countable: Flags, threshold: float = 0.5, *, centres: bool = False
 ) -> SegmentClusters:
-    """The clusters of everyone's segments, of `countable` (n_categories,) categories.
+    """Cluster the segments of all annotators, of `countable` (n_categories,) categories.
 
-    `centres`: also of tiny segments at the same place (`match_centres`), which may have no pixel in common.
+    `centres`: also match tiny segments at the same place (`match_centres`), which may have no pixel in common.
     """
     segments = panel.segments
     counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (panel.area > 0)
@@ -198,7 +198,7 @@ def cluster_segments(
     i, j, iou, shared, areas = _comparable_pairs(panel, place)
     alike = segments.category[i] == segments.category[j]
     within = [alike * shared / area for area in areas]
-    nearness = np.where(_outline_pairs(panel, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
+    nearness = np.where(_outline_pairs(panel, i, j, iou, shared, areas, threshold), threshold + _OUTLINE_NEARNESS, iou)
     if centres:  # adds pairs that share no pixels
         i, j, iou, nearness = _with_centres(panel, thing, i, j, iou, nearness, threshold)
     linked = link_segments(panel.annotator[thing], place[i], place[j], nearness, threshold)
@@ -222,13 +222,13 @@ def _canonical_order(panel: PanelSegments, rows: Ints) -> Ints:
     return rows[np.lexsort([key[rows] for key in keys])]
 
 
-_BARELY = 1e-3  # above the threshold: the nearness of segments that are one thing with another outline
+_OUTLINE_NEARNESS = 1e-3  # above the threshold, of segments that are one thing with different outlines
 
 
 def _outline_pairs(
     panel: PanelSegments, i: Ints, j: Ints, iou: Floats, shared: Ints, areas: tuple[Ints, Ints], threshold: float
 ) -> Flags:
-    """(p,) which pairs are one thing with another outline, for every two annotators: see `match_outlines`."""
+    """(p,) whether pairs are one thing with different outlines, for every two annotators: see `match_outlines`."""
     annotator, n = panel.annotator, len(panel.asked)
     toward = i * n + annotator[j], j * n + annotator[i]
     near = iou > threshold
@@ -246,7 +246,7 @@ def _outline_pairs(
 def _with_centres(
     panel: PanelSegments, thing: Ints, i: Ints, j: Ints, iou: Floats, nearness: Floats, threshold: float
 ) -> tuple[Ints, Ints, Floats, Floats]:
-    """Add pairs of tiny segments at the same place (`match_centres`) that lack a match with somebody."""
+    """Add pairs of tiny segments at the same place (`match_centres`) that have no match with another annotator."""
     segments, annotator, n = panel.segments, panel.annotator, len(panel.asked)
     toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
     matched = np.unique(toward[np.tile(nearness > threshold, 2)])
@@ -264,21 +264,22 @@ def _with_centres(
     one, two = one[free], two[free]
     size = len(segments)
     key, wanted = np.minimum(i, j) * size + np.maximum(i, j), np.minimum(one, two) * size + np.maximum(one, two)
-    nearness = np.where(np.isin(key, wanted), threshold + _BARELY, nearness)
+    nearness = np.where(np.isin(key, wanted), threshold + _OUTLINE_NEARNESS, nearness)
     apart = ~np.isin(wanted, key)
     more = np.zeros(int(apart.sum()))
     return (
         np.append(i, one[apart]),
         np.append(j, two[apart]),
         np.append(iou, more),
-        np.append(nearness, more + threshold + _BARELY),
+        np.append(nearness, more + threshold + _OUTLINE_NEARNESS),
     )
 
 
 def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:
     """Pairs of segments of different annotators that both were asked for, and the pixels that they share.
 
-    Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without what the other calls void.
+    Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without pixels that the other labels
+    void.
     """
     kept = place[panel.clear.owner] >= 0
     side = panel.clear.take(kept)
@@ -294,7 +295,7 @@ def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
 
 
 def member_rows(panel: PanelSegments, clusters: SegmentClusters) -> dict[str, Ints]:
-    """The rows of the table, from the clusters of all segments."""
+    """The rows of the table `members`, from the clusters of all segments."""
     cluster = clusters.number
     in_one = np.flatnonzero(cluster >= 0)
     cluster_of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1
@@ -324,7 +325,7 @@ def member_rows(panel: PanelSegments, clusters: SegmentClusters) -> dict[str, In
 
 
 def _held_within(panel: PanelSegments, clusters: SegmentClusters, n: int) -> Flags:
-    """(n, R) the clusters most of whose segments lie, with more than half of their pixels, in an annotator's others."""
+    """(n, R) whether most segments of a cluster lie, by more than half, in other segments of an annotator."""
     share = np.zeros((len(clusters.number), len(panel.asked)))  # overlaps of an annotator's own segments count twice
     np.add.at(share, (clusters.i, panel.annotator[clusters.j]), clusters.i_in_j)
     np.add.at(share, (clusters.j, panel.annotator[clusters.i]), clusters.j_in_i)
@@ -336,7 +337,7 @@ def _held_within(panel: PanelSegments, clusters: SegmentClusters, n: int) -> Fla
 
 @dataclass(frozen=True, slots=True)
 class InstanceConsensus:
-    """C things, whether agreed on or not, and their n segments: one for each image that a thing is on."""
+    """C things, agreed or not, and their n segments: one for each image that a thing is on."""
 
     case: Ints  # (C,) that each thing is in
     category: Ints  # (C,) position in the list of categories, or `UNDECIDED` of a tie
@@ -350,7 +351,7 @@ class InstanceConsensus:
 
     @property
     def support(self) -> Floats:
-        """(C,) the share of annotators with a say who drew the thing, in (0, 1]."""
+        """(C,) the share of annotators with a vote who drew the thing, in (0, 1]."""
         return self.drawn_by / self.judged_by
 
 
@@ -361,13 +362,13 @@ def instance_consensus(
     least: float = 0.5,
     exclusive: bool = False,
 ) -> InstanceConsensus:
-    """Decide which clusters are agreed things, with which pixels and category; the order of annotators changes nothing.
+    """Decide the agreed things, their pixels and categories; the order of annotators does not matter.
 
-    A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
-    that more than half of its members have: of two members, both. Its category is the one that most give it.
+    A thing is agreed if more than the share `least` of the annotators with a vote drew it. Its pixels are those
+    that more than half of its members have (with two members, both). Its category is the most frequent one.
 
-    With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
-    there, of equals to the one that more annotators drew, then to the first.
+    With `exclusive`, agreed things share no pixels: a pixel that several claim goes to the one with more votes
+    there, then to the one that more annotators drew, then to the first.
     """
     members = member_rows(panel, clusters)
     n, n_annotators = len(clusters), len(panel.asked)
@@ -397,7 +398,7 @@ def instance_consensus(
 
 
 def _majority_pixels(side: SweepRuns, size: Ints) -> tuple[SweepRuns, Ints]:
-    """The pixels that more than half of each cluster's `size` members have, in pieces, and the votes for each piece.
+    """The pixels that more than half of a cluster's `size` members have, in pieces, and the votes for each piece.
 
     `side.owner` is the cluster; members of one may share pixels. Pieces are in the order of the line.
     """
@@ -413,7 +414,7 @@ def _majority_pixels(side: SweepRuns, size: Ints) -> tuple[SweepRuns, Ints]:
 
 
 def _lost_pixels(pieces: SweepRuns, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> SweepRuns:
-    """The pixels that things lose to others, on the line of `category_lines`."""
+    """The pixels that things lose to other things, on the line of `category_lines`."""
     agreed = np.flatnonzero(is_agreed[pieces.owner])
     start, end = pieces.start[agreed], pieces.end[agreed]
     one, other, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))

@@ -1,6 +1,6 @@
-"""Instance matching: which segments of two annotators are the same thing, and which only one annotator has.
+"""Instance matching: match the segments of two annotators one to one.
 
-Matching takes cells: the n pairs of segments that may be matched, `a` and `b` (n,) rows, each pair once, and the gain
+The input is cells: the n pairs of segments that may be matched, `a` and `b` (n,) rows, each pair once, and the gain
 (n,) > 0 of each. No table of all A x all B is built.
 """
 
@@ -9,14 +9,14 @@ import numpy as np
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, unique_inverse
 
-_DENSE = 1_000_000  # cells of the largest table that one block of segments gets
+_MAX_DENSE_CELLS = 1_000_000  # of the table of one block of segments
 
 
 def match_optimal(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
-    """(n,) the cells of the matching with the largest sum of gains.
+    """(n,) whether each cell is in the matching with the largest sum of gains.
 
-    Segments that no chain of cells connects do not compete, so each connected block is settled by itself: those of
-    one segment with several at once, the others by linear assignment, a large one by its sparse form.
+    Segments that no chain of cells connects do not compete, so each connected block is solved by itself: blocks of
+    one segment with several at once, the others by linear assignment, in sparse form if they are large.
     Source: Kuhn (1955), Naval Research Logistics Quarterly 2, 83-97; Crouse (2016), IEEE Transactions on Aerospace
     and Electronic Systems 52(4), 1679-1696.
 
@@ -53,7 +53,7 @@ def _match_blocks(row: Ints, column: Ints, gain: Floats) -> Flags:
     ends = np.append(first, len(order))
     for group in np.flatnonzero(~is_star).tolist():
         cells = order[ends[group] : ends[group + 1]]
-        solve = _match_dense if high[group] * wide[group] <= _DENSE else _match_sparse
+        solve = _match_dense if high[group] * wide[group] <= _MAX_DENSE_CELLS else _match_sparse
         kept[cells] = solve(unique_inverse(row[cells])[1], unique_inverse(column[cells])[1], gain[cells])
     return kept
 
@@ -72,10 +72,10 @@ def _match_dense(row: Ints, column: Ints, gain: Floats) -> Flags:
 
 
 def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
-    """(n,) the same from the cells alone.
+    """(n,) the cells of one block's best matching, by sparse linear assignment.
 
-    What is asked for leaves segments alone, what scipy solves does not: so each row i gets a column that only i may
-    take, each column j a row, and these may take each other wherever i and j may; a matching of all is left.
+    Here segments may stay unmatched, but scipy matches all rows and columns: so each row i gets a column that only i
+    may take, each column j such a row, and these may take each other wherever i and j may; a full matching is left.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
@@ -96,19 +96,19 @@ def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     return kept
 
 
-OUTLINE_IOU = 0.25  # above which two segments may still be one thing that was drawn larger, or smaller
-SMALL_IOU = 0.1  # the same where the radii of discs of their areas differ by so few pixels
+OUTLINE_IOU = 0.25  # above which two segments may be one thing with different outlines
+SMALL_IOU = 0.1  # the same if the radii of discs of their areas differ by at most
 OUTLINE_PIXELS = 3.0
 
 
 def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, area_b: Ints, open_: Flags) -> Flags:
-    """(n,) the pairs of segments that are one thing with another outline, though their IoU is 0.5 or less.
+    """(n,) whether pairs of segments are one thing with different outlines, although their IoU is 0.5 or less.
 
-    Takes pairs that share pixels and are of one category: `a`, `b` rows, the pixels `shared`, both areas (n,), and
-    which are `open_`: neither segment has a match. More than half of the smaller segment lies in the larger one, and
-    neither mostly covers, or lies in, any other one of these, so that no pieces are meant. The IoU is above 0.25; or
-    above 0.1, if the radii of discs of their areas differ by 3 px at most: an outline 2 px further out leaves a thing
-    of 3 x 3 px an IoU of 0.18.
+    Takes pairs that share pixels and have one category: `a`, `b` rows, the pixels `shared`, both areas (n,), and
+    whether a pair is `open_`: neither segment has a match. More than half of the smaller segment must lie in the larger
+    one, and neither may mostly cover, or lie in, any other segment of the pairs, which would be pieces. The IoU must be
+    above 0.25; or above 0.1 if the radii of discs of their areas differ by 3 px at most: an outline 2 px further out
+    leaves a thing of 3 x 3 px an IoU of 0.18.
 
     >>> one = np.array([0])
     >>> match_outlines(one, one, np.array([36]), np.array([36]), np.array([100]), np.array([True])).tolist()
@@ -126,7 +126,7 @@ def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, a
 
 
 def segment_places(side: SweepRuns, line: NumberLine, n: int) -> tuple[Floats, Floats]:
-    """(n, 3) the mean frame, x and y of each segment's pixels, NaN without any; (n,) its pixels in a mean slice."""
+    """(n, 3) the mean frame, x and y of each segment's pixels, NaN without any; (n,) its mean pixels per slice."""
     frame, x, y = line.lower(side.start)
     length = side.end - side.start
     columns = [
@@ -142,11 +142,11 @@ def segment_places(side: SweepRuns, line: NumberLine, n: int) -> tuple[Floats, F
 def match_centres(
     annotator: Ints, case: Ints, category: Ints, area: Floats, centre: Floats, is_open: Flags
 ) -> tuple[Ints, Ints]:
-    """Match tiny things by their centres, where outlines hardly overlap: rows `i` and `j` of the matched segments.
+    """Match tiny things, whose outlines hardly overlap, by their centres; returns the rows `i` and `j` of pairs.
 
-    Takes the annotator, case, category, area in px (of a mean slice) and centre (n, 3: frame, x, y) of n segments, and
-    which may be matched (`is_open`). Centres are at most 3 px apart, where a slice of a volume counts 3;
-    the radii of discs of their areas differ by 3 px at most, and of each annotator only one is so near.
+    Takes the annotator, case, category, area in px (mean per slice) and centre (n, 3: frame, x, y) of n segments, and
+    whether each may be matched (`is_open`). Centres must be at most 3 px apart, with a slice of a volume counted as 3;
+    the radii of discs of their areas may differ by 3 px at most, and only one segment of each annotator may be so near.
 
     >>> centre = np.array([[0, 5.0, 5.0], [0, 7.0, 6.0], [0, 30.0, 5.0]])
     >>> zero, open_ = np.zeros(3, int), np.ones(3, bool)

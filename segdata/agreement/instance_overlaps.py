@@ -1,4 +1,4 @@
-"""Instance overlaps: which segments of two annotators share pixels, and which of them may be matched."""
+"""Instance overlaps: pairs of segments of two annotators that share pixels, and rules for which may be matched."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,7 @@ from segdata.core.runs import Flags, Floats, Ints, Rows
 
 @dataclass(frozen=True, slots=True)
 class InstanceOverlaps:
-    """The n pairs of a segment of A and one of B that share pixels, and what may become of the segments.
-
-    Void segments have no part in it.
-    """
+    """The n pairs of a segment of A and one of B that share pixels, without void, and flags of the segments."""
 
     # a, b: (n,) rows of `pair.a` and `pair.b`
     a: Rows
@@ -38,11 +35,11 @@ class InstanceOverlaps:
 
 
 def instance_overlaps(pair: AnnotatorPair) -> InstanceOverlaps:
-    """Both annotators treated alike.
+    """The overlaps of a pair, with the same rules for both annotators.
 
-    What either calls void is removed from both. A crowd is not matched, and a segment of its category that lies by
-    more than half in a crowd of the other, in void, or in both together counts for nothing unless it is matched. So
-    does a segment without pixels.
+    Pixels that either labels void are removed from both. A crowd is not matched, and a segment of its category of which
+    more than half lies in a crowd of the other, in void, or in both together is ignored unless it is matched. A segment
+    without pixels is ignored too.
     """
     clear_a, clear_b = pair.clear
     a, b = pair.a, pair.b
@@ -66,12 +63,12 @@ def instance_overlaps(pair: AnnotatorPair) -> InstanceOverlaps:
 
 
 def reference_overlaps(pair: AnnotatorPair, *, unlabelled_is_void: bool = True) -> InstanceOverlaps:
-    """B judged by A, the reference, with panopticapi's rules, which are not the same for both.
+    """The overlaps of B with A, the reference, by panopticapi's rules, which are not symmetric.
 
-    What A calls void is no part of A's segments. It, and what A does not label (`unlabelled_is_void`: one id stands
-    for both), is no part of the union of a pair, but still of B's area; what B calls void is only not drawn. A's crowds
-    are not matched, are not missed, and of several of one category the last counts: a segment of B that lies in it or
-    in void by more than half counts for nothing unless it is matched. B's crowds are segments like others.
+    Void of A is no part of A's segments. It, and with `unlabelled_is_void` pixels that A does not label, is no part of
+    the union of a pair, but still of B's area; void of B counts as unlabelled. A's crowds are neither matched nor
+    missed, and only the last one of a category counts: a segment of B of which more than half lies in it or in void is
+    ignored unless it is matched. B's crowds are segments like others.
     Source: `pq_compute_single_core` of panopticapi; Kirillov et al. (2019), Panoptic Segmentation, CVPR.
     """
     a, b = pair.a, pair.b
@@ -99,7 +96,7 @@ def reference_overlaps(pair: AnnotatorPair, *, unlabelled_is_void: bool = True) 
 
 
 def _uncovered_areas(overlaps: Overlaps, n_b: int) -> Ints:
-    """(n_b,) pixels of B's segments that nothing of A covers."""
+    """(n_b,) the number of pixels of B's segments that no segment of A covers."""
     alone = overlaps.a < 0
     areas = np.zeros(n_b, np.int64)
     areas[overlaps.b[alone]] = overlaps.pixels[alone]
@@ -107,7 +104,7 @@ def _uncovered_areas(overlaps: Overlaps, n_b: int) -> Ints:
 
 
 def _last_crowds(segments: AnnotatorSegments) -> Flags:
-    """(n,) the last crowd of each category in each case."""
+    """(n,) whether a segment is the last crowd of its category in its case."""
     last = np.zeros(len(segments), bool)
     crowds = np.flatnonzero(segments.is_crowd)[::-1]
     key = np.stack([segments.case[crowds], segments.category[crowds]])
@@ -118,7 +115,7 @@ def _last_crowds(segments: AnnotatorSegments) -> Flags:
 def pixels_in_crowds(
     segments: AnnotatorSegments, side: SweepRuns, other: AnnotatorSegments, other_side: SweepRuns, chosen: Flags
 ) -> Ints:
-    """(n,) pixels of each segment in crowds of the same category of the other annotator: those `chosen`.
+    """(n,) the number of pixels of each segment in the `chosen` crowds of its category of the other annotator.
 
     `side` and `other_side` are the runs that count.
     """
@@ -132,9 +129,10 @@ def pixels_in_crowds(
 
 
 def category_lines(side: SweepRuns, category: Ints, room: int) -> SweepRuns:
-    """The runs on a line with a stretch of `room` places for each category, so that only equal categories meet.
+    """The runs on a line with `room` places for each category, so that only runs of one category overlap.
 
-    `category` is that of the owners, `room` more than the end of the last run: so runs of different ones never touch.
+    `category` is that of the owners, `room` is beyond the end of the last run, so that runs of different ones never
+    touch.
     """
     category_of = category[side.owner]
     order = kernels.order_by(category_of.astype(np.int32), int(category_of.max(initial=0)) + 1)
@@ -143,23 +141,23 @@ def category_lines(side: SweepRuns, category: Ints, room: int) -> SweepRuns:
 
 
 def union_of_runs(side: SweepRuns) -> SweepRuns:
-    """The pixels that any owner has, each once; the owner is 0."""
+    """The union of all owners' runs; the owner is 0."""
     start, length, _ = kernels.cover(side.start, side.end)
     return SweepRuns(start, start + length, np.zeros(len(start), np.int32))
 
 
 def _overlapping_pairs(overlaps: Overlaps) -> Overlaps:
-    """The rows of `overlaps` with a segment on either side."""
+    """The rows of `overlaps` with a segment on both sides."""
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
     return Overlaps(overlaps.a[both], overlaps.b[both], overlaps.pixels[both])
 
 
 def segment_areas(side: SweepRuns, n_owners: int) -> Ints:
-    """(n_owners,) pixels of each segment."""
+    """(n_owners,) the number of pixels of each segment."""
     return np.bincount(side.owner, weights=side.end - side.start, minlength=n_owners).astype(np.int64)
 
 
 def covered_areas(side: SweepRuns, by: SweepRuns, n_owners: int) -> Ints:
-    """(n_owners,) pixels of each segment that `by`, whose runs do not overlap, covers."""
+    """(n_owners,) the number of pixels of each segment that `by`, whose runs do not overlap, covers."""
     owner, _, _, length = side.strips_with(by)
     return np.bincount(owner, weights=length, minlength=n_owners).astype(np.int64)

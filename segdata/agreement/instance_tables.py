@@ -24,12 +24,12 @@ Columns = dict[str, Column]
 
 
 def instance_tables(pair: AnnotatorPair, *, threshold: float = 0.5, is_counted: bool = True) -> dict[str, Columns]:
-    """The tables `matches` and `groups` of `AnnotatorPairs`, both annotators treated alike.
+    """The tables `matches` and `groups` of `AnnotatorPairs`, with the same rules for both annotators.
 
-    A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
-    ones: annotators who see the same thing and call it differently. Last come things that only end elsewhere
-    (`match_outlines`), whose IoU is at most the threshold, unless things are not counted one by one (`is_counted`), and
-    segments of any category at the same place (`match_centres`).
+    A match has an IoU above `threshold`. Segments of one category are matched first, then the rest of any category, for
+    things that annotators categorise differently. If things are counted one by one (`is_counted`), things with
+    different outlines (`match_outlines`), whose IoU is at most the threshold, follow, and segments of any category at
+    the same place (`match_centres`).
     """
     overlaps = instance_overlaps(pair)
     matched = match_table(pair, overlaps, threshold=threshold, outlines=is_counted, centres=True)
@@ -45,10 +45,10 @@ def match_table(
     outlines: bool = False,
     centres: bool = False,
 ) -> Columns:
-    """Each segment that is not void in exactly one row: with the other's segment, or with -1 and NaN as `iou`.
+    """The table `matches`: each segment that is not void in one row, with the other's segment, or with -1 and NaN.
 
     With `any_category` the category never matters, else equal ones are matched first. With `outlines` things of one
-    category that only end elsewhere are matched, too, with `centres` segments of one category at the same place; their
+    category with different outlines are matched too, with `centres` segments of one category at the same place; their
     `iou` is at most the threshold. Rows are sorted by case, A's segments first.
     """
     a, b = pair.a, pair.b
@@ -114,7 +114,7 @@ def _runs_of(side: SweepRuns, chosen: Flags) -> SweepRuns:
 
 
 def _outline_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:
-    """The pairs that only end elsewhere, of things without a match in those `taken`."""
+    """The pairs of one thing with different outlines, among segments without a match in `taken`."""
     a, b = pair.a, pair.b
     alike = (a.category[overlaps.a] == b.category[overlaps.b]) & a.is_thing[overlaps.a]
     same = np.flatnonzero(alike & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
@@ -156,10 +156,10 @@ def _values_at(values: Ints, row: Ints, missing: int) -> Ints:
 
 
 def split_table(pair: AnnotatorPair, overlaps: InstanceOverlaps, matched: Columns) -> Columns:
-    """The things of which the other annotator made several: a row for each of two or more that lie mostly inside.
+    """The things that the other annotator drew as several: a row for each of two or more that lie mostly inside.
 
-    Mostly inside is by more than half of their area. Both are things of one category, and no crowds. What is
-    `matched` (the table `matches`) with another segment is no piece: a small thing that lies on a large one.
+    Mostly inside is by more than half of their area. Both are things of one category, and no crowds. A segment that is
+    `matched` (the table `matches`) with another one is no piece, but a small thing that lies on a large one.
     """
     a, b = pair.a, pair.b
     own_a, own_b = np.full(len(a), -1, np.int64), np.full(len(b), -1, np.int64)
@@ -197,10 +197,10 @@ CAUSES = ("boundary", "confused", "unmatched", "ignored")
 
 
 def cause_table(pair: AnnotatorPair, matches: Columns) -> Columns:
-    """The table `causes` of `segdata.core.annotator_pairs.AnnotatorPairs`, from the table `matches` of the same two.
+    """The table `causes` of `segdata.core.annotator_pairs.AnnotatorPairs`, from the table `matches` of the same pair.
 
-    Pixels that either calls void are left out. Of several segments of one annotator and category that share a pixel
-    the one with the best match says why: `boundary` before `confused`, `unmatched` and `ignored`.
+    Pixels that either labels void are left out. If several segments of one annotator and category share a pixel,
+    the one with the best match gives the cause: `boundary` before `confused`, `unmatched` and `ignored`.
     """
     sides = []
     for number, pixels_of in enumerate(_disputed_pixels(pair, matches)):
@@ -233,7 +233,7 @@ def _disputed_pixels(pair: AnnotatorPair, matches: Columns) -> Iterator[Ints]:
 
 
 def _cause_of_segments(segments: AnnotatorSegments, matches: Columns, name: str) -> Ints:
-    """(n,) for each segment, the position in `CAUSES` of why pixels that only it has are not the other's too."""
+    """(n,) the cause, as a position in `CAUSES`, of disputed pixels that only this segment has."""
     row = matches[name]
     own = row >= 0
     matched = (matches["a"] >= 0) & (matches["b"] >= 0)

@@ -28,20 +28,20 @@ MISPLACED_CODE = "SEG413"
 _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
 _AXES = ("left to right", "top to bottom", "first to last slice")
 _MOST_IMAGES, _LEAST_IMAGES = 12, 3  # of two annotators, whose outlines are compared
-_USUAL = 0.8  # of boundaries near the other's: nothing is moved
+_USUAL_NEAR = 0.8  # share of boundaries near the other's from which nothing is misplaced
 _SCORE, _SHIFT_RATIO, _RATIO, _SHARE = 8.0, 1.3, 1.5, 0.8  # after a change; SEG314 has the same for pictures
 
 
 def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedAnnotator, ...]:
-    """Each two annotators whose labels fit only when one side is mirrored, turned, moved or scaled.
+    """Find pairs of annotators whose labels fit only when one side is mirrored, turned, moved or scaled.
 
     Mirroring is tried for pairs with an IoU of all labelled pixels below 0.3, in the portion of images that holds the
     pair's first one. It counts if the IoU becomes 0.5 or more, and twice that of any other way; slices of volumes may
-    be reversed, too. The other changes are tried for pairs with less than 0.8 of the boundaries within the tolerance,
+    be reversed too. The other changes are tried for pairs with less than 0.8 of the boundaries within the tolerance,
     in up to 12 images that both labelled: the outlines of one are placed on those of the other, as SEG314 does with the
     edges of pictures.
 
-    Of the two annotators, the one who is misplaced against more others is named; among equals, the second.
+    The annotator of the two who is misplaced against more others is named; of equal ones, the second.
     """
     names, pairs = comparison.annotators, comparison.pairs
     if not len(comparison.overlaps):
@@ -87,7 +87,7 @@ def _distant_pairs(comparison: AnnotatorPairs) -> list[tuple[int, int]]:
     surfaces = comparison.surfaces.take(comparison.surfaces["match"] < 0)
     key = (pairs["a"] * n + pairs["b"])[surfaces["pair"]]
     near, edge = (np.bincount(key, surfaces[f"{name}_a"] + surfaces[f"{name}_b"], n * n) for name in ("near", "edge"))
-    return [divmod(code, n) for code in np.flatnonzero((edge > 0) & (near < _USUAL * edge)).tolist()]
+    return [divmod(code, n) for code in np.flatnonzero((edge > 0) & (near < _USUAL_NEAR * edge)).tolist()]
 
 
 def _common_images(comparison: AnnotatorPairs, a: int, b: int) -> Ints:
@@ -99,7 +99,7 @@ def _common_images(comparison: AnnotatorPairs, a: int, b: int) -> Ints:
 
 
 def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
-    """The change after which the outlines of one lie on those of the other; empty: they do already."""
+    """The message about the change after which the outlines of one fit those of the other; empty if they do already."""
     planes = list(_outline_planes(batch, annotator, other))
     if len(planes) < _LEAST_IMAGES:
         return ""
@@ -129,7 +129,7 @@ def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[Outlin
 
 
 def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:
-    """How well the labels of two annotators fit as they are and mirrored, if mirroring helps much."""
+    """Messages with the IoU of two annotators' labels in place and mirrored, if mirroring improves it much."""
     rows = next(chunk for chunk in panel.chunks() if image in chunk)
     batch, _ = clip_to_roi(panel.load(rows))
     names = annotator_names(batch)

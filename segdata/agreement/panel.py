@@ -37,7 +37,7 @@ class JointTaxonomy:
     defects: tuple[Defect, ...]  # what the datasets' taxonomies do not have in common
 
     def to_panel(self, dataset: int, ids: Ints) -> Ints:
-        """(n,) category ids of a dataset as ids of the taxonomy."""
+        """(n,) map category ids of a dataset to ids of the joint taxonomy."""
         own_ids, inverse = np.unique(ids, return_inverse=True)
         codes = self.codes[dataset]
         for id_ in own_ids.tolist():
@@ -46,15 +46,15 @@ class JointTaxonomy:
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
 
     def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> NDArray[np.bool_]:
-        """(n_categories,) the categories that an annotation shows that was to show `names`; void ones always."""
+        """(n_categories,) the categories that an annotation covers if it was asked for `names`; void always."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
         return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
 
 
 def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -> JointTaxonomy:
-    """The categories of all profiles by name; aliases count, and so does an id whose name only one side knows.
+    """Join the categories of all profiles by name, by aliases, and by ids whose name only one side knows.
 
-    `renamed`: old name -> the one that it is compared under; None: left out, which is to say void.
+    `renamed`: old name -> the name under which it is compared; None: left out, as void.
     """
     names: dict[str, Category] = {}
     codes: list[dict[int, str]] = []
@@ -86,14 +86,14 @@ def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | Non
 
 
 def _profile_categories(profile: Profile) -> dict[int, Category]:
-    """The first category of each id, and categories that the source names and the taxonomy lacks."""
+    """The first category of each id, and categories of the source that the taxonomy lacks."""
     first = profile.taxonomy.by_id()
     unknown = {id_: Category(id=id_, name=name) for id_, name in profile.unknown_names.items()}
     return {category.id: first[category.id] for category in profile.taxonomy.categories} | unknown
 
 
 def _panel_name(target: str, category: Category, names: Mapping[str, Category], profile: Profile) -> str:
-    """The name that a category has in the panel so far; its own where it has none."""
+    """The name of a category in the panel so far; its own name if it is new."""
     if target in names:
         return target
     for name, other in names.items():
@@ -105,9 +105,10 @@ def _panel_name(target: str, category: Category, names: Mapping[str, Category], 
 
 
 def _is_task_category(profile: Profile, name: str, mine: set[str]) -> bool:
-    """Whether a dataset's annotators were to draw a category.
+    """Whether a dataset's annotators were asked for a category.
 
-    A taxonomy that is made up from the data says nothing about others, unless files name its categories.
+    A taxonomy that is inferred from the data does not show that others were not asked for, unless files name its
+    categories.
     """
     if name not in mine:
         return not _names_all(profile)
@@ -116,14 +117,14 @@ def _is_task_category(profile: Profile, name: str, mine: set[str]) -> bool:
 
 
 def _names_all(profile: Profile) -> bool:
-    """Whether a dataset's taxonomy names all that its annotators were to draw."""
+    """Whether a dataset's taxonomy names all categories that its annotators were asked for."""
     return profile.taxonomy_declared or profile.named_by_files
 
 
 def _differences(
     profiles: Sequence[Profile], codes: Sequence[Mapping[int, str]], names: Mapping[str, Category]
 ) -> list[Defect]:
-    """Categories that a dataset lacks, and those that have another name or meaning there."""
+    """Defects about categories that a dataset lacks, or that have another name or meaning there."""
     defects = []
     for profile, mine in zip(profiles, codes, strict=True):
         missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
@@ -165,7 +166,7 @@ class PanelMember:
 
     @property
     def display_name(self) -> str:
-        """The name of an annotator who has none in the dataset."""
+        """The name of annotators who have none in the dataset."""
         return self.name or self.unnamed or "/".join(self._path.parts[-self.depth :]) or "unnamed"
 
     @property
@@ -173,11 +174,11 @@ class PanelMember:
         return Path(self.dataset.profile.files or self.dataset.profile.name)
 
     def own_defects(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
-        """The defects of its files, with whose work these are."""
+        """The defects of its files, with the annotator."""
         return tuple(replace(defect, annotator=defect.annotator or self.name) for defect in defects)
 
     def distinguish(self, others: "Sequence[PanelMember]") -> "PanelMember":
-        """The same, called by as much of its path as tells it apart from others without a name, if anything does."""
+        """The member with a display name that has as many parts of its path as distinguish it from others."""
         others = [other for other in others if other.name is None and other._path != self._path]
         depths = range(1, len(self._path.parts) + 1)
         apart = (k for k in depths if all(other._path.parts[-k:] != self._path.parts[-k:] for other in others))
@@ -207,7 +208,7 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
 
 
 def _content_keys(dataset: OpenDataset) -> list[PairingKey]:
-    """(n,) hashes of the image files; an image without a file has its id."""
+    """(n,) hashes of the image files; the id for an image without a file."""
     order = {name: k for k, name in reversed(list(enumerate(dataset.image_ids)))}
     keys: list[PairingKey] = [(name, "id") for name in dataset.image_ids]
     for batch in dataset.batches():
@@ -228,9 +229,9 @@ def _file_hash(uri: str | None) -> str | None:
 
 
 def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
-    """Categories of all datasets that an annotator judged in no image, as the coverage of the annotations says.
+    """Defects about categories of all datasets that an annotator judged in no image, by the annotations' coverage.
 
-    `annotations` has a row for each: `annotator` and `coverage`. Categories that a dataset lacks are told by itself.
+    `annotations` has the columns `annotator` and `coverage`. Categories that a dataset lacks are reported elsewhere.
     """
     taxonomies = panel.taxonomies
     name_of = {category.id: category.name for category in taxonomies.taxonomy.categories if category.kind != "void"}
@@ -254,7 +255,7 @@ def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
 
 
 def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[Defect]:
-    """The images that could not be paired, one defect per dataset."""
+    """Defects about images that could not be paired, one per dataset."""
     if len(members) == 1:
         return []
     alone: dict[int, list[str]] = {}
@@ -281,8 +282,8 @@ SIZES_CODE = "SEG411"
 class Panel:
     """A source (see `segdata.core.format.Source`) of the images of one or several datasets.
 
-    Image rows of different datasets that stand for one picture are one image here; each annotation names its
-    annotator. A second annotation of an image by one annotator is their second pass, ``anna (2)``.
+    Paired images of different datasets are one image here; each annotation names its annotator. A second annotation of
+    an image by one annotator is their second pass, ``anna (2)``.
     """
 
     members: tuple[PanelMember, ...]  # the datasets
@@ -314,19 +315,16 @@ class Panel:
         return [chunk for chunk in np.split(rows, cuts[cuts > 0]) if len(chunk)]
 
     def load(self, rows: Ints) -> Batch:
-        """These images with everybody's annotations on them."""
+        """Load images with the annotations of all annotators."""
         return self.load_asked(rows)[0]
 
     def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
-        """Load some images; also returns (n_annotations, n_categories) whether each was to show each category."""
+        """Load some images; also returns (n_annotations, n_categories) whether each was asked for each category."""
         places = self._places(rows)
         return self._join(places, [self.members[k].dataset.source.load(own) for k, own, _ in places])
 
     def detached(self) -> Detached | None:
-        """The panel without its images, and what the readers of its members need; a portion is what `load_asked` gives.
-
-        None where one of the members cannot travel so.
-        """
+        """Detach the panel: a reader that loads portions as `load_asked` does; None if a member cannot be detached."""
         pieces = [detach(member.dataset.source) for member in self.members]
         known = [piece for piece in pieces if piece is not None]
         if len(known) < len(pieces):
@@ -354,7 +352,7 @@ class Panel:
         return Detached(PanelReader(bare, tuple(piece.reader for piece in known)), cut)
 
     def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
-        """The members that have some of these images, their rows there, and which of `rows` each one is."""
+        """The members that have some of these images, their rows there, and the position of each in `rows`."""
         wanted = positions_in(rows, len(self.image_ids))
         chosen = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
         return [
@@ -364,7 +362,7 @@ class Panel:
         ]
 
     def _join(self, places: Sequence[tuple[int, Any, Ints]], loaded: Sequence[Batch]) -> tuple[Batch, Flags]:
-        """Join what `load_asked` gives for the members at these places."""
+        """Join the results of `load_asked` of the members at these places."""
         batches = [self._of_member(k, batch) for (k, _, _), batch in zip(places, loaded, strict=True)]
         image = [_NONE, *(place for _, _, place in places)]
         member = [_NONE, *(np.full(len(place), k) for k, _, place in places)]
@@ -375,9 +373,9 @@ class Panel:
         return _apply_aliases(_number_passes(batch), self.aliases), self._asked_categories(batch, of_annotation)
 
     def _asked_categories(self, batch: Batch, member: Ints) -> Flags:
-        """(n_annotations, n_categories) whether the annotations of members (n_annotations,) were to show a category.
+        """(n_annotations, n_categories) whether the annotations of members (n_annotations,) were asked for a category.
 
-        An annotation's own coverage goes before that of its dataset: it names the categories that were looked at.
+        The coverage of an annotation, which names the judged categories, overrides that of its dataset.
         """
         asked = self.taxonomies.asked[member]
         rows: dict[tuple[int, str], list[int]] = {}
@@ -407,7 +405,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PanelReader:
-    """Loads portions of a panel by the readers of its members; what it gives is that of `Panel.load_asked`."""
+    """Loads portions of a panel by the readers of its members; its results are those of `Panel.load_asked`."""
 
     panel: Panel
     readers: tuple[PortionReader, ...]
@@ -420,17 +418,17 @@ class PanelReader:
 def build_panel(
     members: Sequence[PanelMember], *, pair_by: str | None = None, renamed: Mapping[str, str | None] | None = None
 ) -> Panel:
-    """Build the panel of the images that members have in common; it also lists images that only some have.
+    """Build the panel of the images that members have in common; its defects name images that only one has.
 
     Parameters
     ----------
     members : one dataset with several annotators, or several datasets
-    pair_by : what images of one picture have in common: ``id``, ``stem`` (path without extension), ``name``,
-        ``varying`` (what tells the images of one dataset apart), ``content`` (their files are equal; also finds
-        images that are hidden in a dataset twice); None: the first of these but the last that pairs any
-    renamed : old name of a category -> the name that it is compared under; None: it is left out
+    pair_by : the property that paired images share: ``id``, ``stem`` (path without extension), ``name``,
+        ``varying`` (the part of the id that varies within a dataset), ``content`` (equal files; also finds
+        images that are hidden in a dataset twice); None: the first of these, without the last, that pairs any
+    renamed : old name of a category -> the name under which it is compared; None: it is left out
 
-    Raises SegdataError where no image is in common, and for an unknown `pair_by`.
+    Raises SegdataError if no image is in common, and for an unknown `pair_by`.
     """
     if pair_by is not None:
         check_choice("pair by", pair_by, get_args(PairBy))
@@ -501,7 +499,7 @@ def _case_numbers(members: Sequence[PanelMember], matched: ImageRows) -> Ints:
 
 
 def _check_single_annotations(batch: Batch, member: PanelMember) -> None:
-    """Raise SegdataError where an image has two annotations that would get one name."""
+    """Raise SegdataError if an image has two annotations that would get the same name."""
     image = batch.annotation_image
     if len(np.unique(image)) < len(image):
         names = sorted({str(name) for name in batch.annotations["annotator"].to_pylist()})
@@ -512,9 +510,9 @@ def _check_single_annotations(batch: Batch, member: PanelMember) -> None:
 
 
 def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
-    """The batch without images whose size differs from the first one of the same picture; and which stay.
+    """Drop images whose size differs from that of the first paired image; returns the batch and the kept images.
 
-    An image whose size is not known is not the first one.
+    The first image is the first one of known size.
     """
     height, width = batch.image_size
     unknown = height * width == 0  # the file cannot be read, and the reader has said so
@@ -547,7 +545,7 @@ def _first_annotator(batch: Batch, row: int) -> str | None:
 
 
 def _number_passes(batch: Batch) -> Batch:
-    """The batch with every further annotation of an image by one annotator under a name of its own."""
+    """Give every further annotation of an image by one annotator a name of its own, such as ``anna (2)``."""
     names = batch.annotations["annotator"].to_pylist()
     n_passes: dict[tuple[int, str], int] = {}
     numbered = []
@@ -569,7 +567,7 @@ def _apply_aliases(batch: Batch, aliases: Mapping[str, str]) -> Batch:
 
 
 def check_sizes(panel: Panel, defects: Iterable[Defect]) -> None:
-    """Raise SegdataError if images have other sizes in each dataset; call it where nobody can be compared."""
+    """Raise SegdataError if images have different sizes in each dataset; call it if no annotators can be compared."""
     first = next((defect for defect in defects if defect.code == SIZES_CODE), None)
     if first is not None:
         problem = "no image has the same size in two datasets"

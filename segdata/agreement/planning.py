@@ -1,4 +1,4 @@
-"""Planning: how many images two annotators must label for an interval of a given width."""
+"""Planning: the number of images that two annotators must label for an interval of a given width."""
 
 import math
 from dataclasses import dataclass
@@ -13,17 +13,18 @@ from segdata.core.errors import SegdataError
 from segdata.core.resampling import Statistic, interval_ends, least_clusters, resampled_values
 from segdata.core.runs import Floats, Ints
 
-CHECKS = 1000  # resamples that check a plan
+CHECKS = 1000  # simulated intervals that check a plan
 _ROUNDS = 8
-_MOST = 1_000_000  # clusters; beyond that nobody plans
+_MAX_CLUSTERS = 1_000_000  # of a plan
 
 
 class SampleSize(msgspec.Struct, frozen=True):
-    """How much two annotators must label for an interval of plus and minus `half_width`.
+    """The amount that two annotators must label for an interval of plus and minus `half_width`.
 
-    `now`: half the present interval; `reached`: half the interval of simulated campaigns with so many `clusters`.
-    `category` null: over all. `instances` null: their number does not matter. Other nulls: unknown. `design_effect`:
-    how many times as many images it takes because images of a sequence, patient or scene are alike.
+    `now`: half the present interval; `reached`: half the interval of simulated campaigns with this number of
+    `clusters`. `category` null: over all. `instances` null: their number does not matter. Other nulls: unknown.
+    `design_effect`: the factor by which the number of images grows since images of a sequence, patient or scene are
+    similar.
     """
 
     score: str
@@ -39,7 +40,7 @@ class SampleSize(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ClustersNeeded:
-    """The sample size that an interval takes."""
+    """The number of clusters for an interval of the requested width."""
 
     sd: float  # how much the value varies by cluster: its standard error times the root of the number of clusters
     half_width: float  # half of the interval that there is now; NaN where there is none
@@ -59,12 +60,12 @@ def estimate_clusters(
     population: int | None = None,
     width: int = 1,
 ) -> tuple[ClustersNeeded, ...]:
-    """For each of k values, how many clusters like these n an interval of plus and minus `half_width` takes.
+    """Estimate for each of k values the number of clusters like these n for an interval of plus and minus `half_width`.
 
-    `statistic` takes weights (B, n) and gives (B, k). The first guess is (z SD / h)^2, the SD from the bootstrap, so
-    that it serves every value and includes the design effect of clusters. Then intervals of that many clusters, drawn
-    from the present ones, are simulated, and the number is raised until they are narrow enough. `population`: how many
-    clusters there are in all, if the interval is for the value of exactly these.
+    `statistic` takes weights (B, n) and returns (B, k). The first guess is (z SD / h)^2, with the SD from the
+    bootstrap, so that it works for every value and includes the design effect of clusters. Then intervals of that many
+    clusters, drawn from the present ones, are simulated, and the number is raised until they are narrow enough.
+    `population`: the number of all clusters, if the interval is for the value of exactly these.
     Source: Cochran (1977), Sampling Techniques, chapters 4 and 9; checked by the bootstrap, as in Davison and Hinkley
     (1997), Bootstrap Methods and their Application, section 2.9.
     """
@@ -95,7 +96,7 @@ def _normal_sizes(spread: Floats, half_width: float, confidence: float, least: i
     from scipy.special import ndtri
 
     size = np.ceil((ndtri((1 + confidence) / 2) * spread / half_width) ** 2 - 1e-9)
-    return np.where(np.isfinite(spread), np.clip(size, least, _MOST + 1), 0).astype(np.int64)
+    return np.where(np.isfinite(spread), np.clip(size, least, _MAX_CLUSTERS + 1), 0).astype(np.int64)
 
 
 def _check_sizes(
@@ -107,25 +108,27 @@ def _check_sizes(
     confidence: float,
     width: int,
 ) -> Floats:
-    """(k,) half the intervals that `sizes` (k,) reach; sizes that are too small are raised in place."""
+    """(k,) half the simulated intervals of `sizes` (k,); sizes that are too small are raised in place."""
     reached = np.full(len(sizes), np.nan)
-    open_ = np.flatnonzero((sizes > 0) & (sizes <= _MOST))
+    open_ = np.flatnonzero((sizes > 0) & (sizes <= _MAX_CLUSTERS))
     for _ in range(_ROUNDS):
         for size in np.unique(sizes[open_]).tolist():
             draws = resampled_values(statistic, n, rng, n_draws=CHECKS, size=size, width=width)
             low, high = interval_ends(draws, size, confidence)
             reached[sizes == size] = ((high - low) / 2)[sizes == size]
-        # Checks vary by chance, by a few per cent: a plan that just misses is a plan.
+        # Simulated intervals vary by a few per cent, so a plan that just misses the width is accepted.
         open_ = open_[reached[open_] > 1.05 * half_width]
         if len(open_) == 0:
             break
-        sizes[open_] = np.minimum(np.ceil(sizes[open_] * (reached[open_] / half_width) ** 2), _MOST).astype(np.int64)
+        sizes[open_] = np.minimum(np.ceil(sizes[open_] * (reached[open_] / half_width) ** 2), _MAX_CLUSTERS).astype(
+            np.int64
+        )
     return reached
 
 
 def _finite_population(size: int, population: int | None) -> int | None:
     """The size for a finite population that is as informative as `size` without one; None: none, or too many."""
-    if not 0 < size <= _MOST:
+    if not 0 < size <= _MAX_CLUSTERS:
         return None
     return size if population is None else min(population, math.ceil(1 / (1 / size + 1 / population) - 1e-9))
 
@@ -133,7 +136,7 @@ def _finite_population(size: int, population: int | None) -> int | None:
 PLANNED_OVERALL = ("iou", "pq", "kappa")
 PLANNED_BY_CATEGORY = ("iou", "pq")
 HALF_WIDTH = 0.02
-LEAST_INSTANCES = 30  # of a category, below which its spread is not known well enough to plan by
+LEAST_INSTANCES = 30  # of a category: with fewer its spread cannot be estimated
 
 
 def plan_sample_sizes(
@@ -143,10 +146,10 @@ def plan_sample_sizes(
     *,
     population: int | None = None,
 ) -> tuple[SampleSize, ...]:
-    """The sample sizes for intervals of plus and minus `half_width`, of images like these.
+    """The sample sizes for intervals of plus and minus `half_width`, with images like these.
 
-    A category also takes as many images as have 30 of its segments. `population`: how many images there are in all,
-    where it is their agreement that the interval is to hold. Raises SegdataError where the width is none.
+    A category also needs images with 30 of its segments. `population`: the number of all images, if the interval is for
+    exactly their agreement. Raises SegdataError for an invalid width.
     """
     if not 0 < half_width < 1:
         raise SegdataError(f"a half width of {half_width:g}: it must lie between 0 and 1")
@@ -223,7 +226,7 @@ def _sample_size(
     images: float,
     instances: float | None,
 ) -> SampleSize:
-    """A plan in images and segments."""
+    """The sample size in images and segments."""
     clusters = needed.clusters
     if clusters is not None and instances is not None:
         clusters = max(clusters, math.ceil(LEAST_INSTANCES / instances))

@@ -1,4 +1,4 @@
-"""Repeatability: how much annotators agree with their own earlier work, and the tolerance that follows from it."""
+"""Repeatability: the agreement of annotators with their own earlier work, and the tolerance that follows from it."""
 
 from dataclasses import replace
 from typing import Literal
@@ -29,9 +29,9 @@ _COLUMNS = {
 class ProposedTolerance(msgspec.Struct, frozen=True):
     """The tolerance of boundaries that annotators need against themselves, from images that they annotated twice.
 
-    `value`: the median over all `boundaries` of the 95th percentile of the distances between both drawings, in mm where
-    the spacing is known, else in px. A boundary belongs to a segment, or to a category in an image where segments are
-    not counted. `images`: how many the `annotators` annotated twice; each slice of a volume counts, and an image counts
+    `value`: the median over all `boundaries` of the 95th percentile of the distances between both drawings, in mm if
+    the spacing is known, else in px. A boundary is that of a segment of a thing, or of a category of stuff in an image.
+    `images`: the number that the `annotators` annotated twice; each slice of a volume counts, and an image counts
     once for each annotator.
     """
 
@@ -46,9 +46,9 @@ def repeat_agreement(comparison: AnnotatorPairs, resampling: Resampling) -> Tabl
     """The Dice of each annotator with themselves on images that they annotated twice.
 
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
-    same images; NaN where there is none), behind (by how much different annotators agree better than the annotator with
-    themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
-    in which all are as steady as each other at most `ACCUSATION_RATE` have one of whom this is above 0), clusters.
+    same images; NaN if there is none), behind (by how much different annotators agree better than the annotator with
+    themselves, on average over the categories that both have), behind_low (a lower bound of that, above 0 for any
+    annotator in at most `ACCUSATION_RATE` of panels in which all are equally steady), clusters.
     """
     amounts = PairAmounts.from_pairs(comparison)
     person = np.array(comparison.persons, np.int64)
@@ -70,9 +70,9 @@ def repeat_agreement(comparison: AnnotatorPairs, resampling: Resampling) -> Tabl
 def _gap_to_others(
     amounts: PairAmounts, own: Ints, between: Ints, resampling: Resampling
 ) -> tuple[float, float, float]:
-    """The Dice of the pairs `between`, by how much it is above that of the pairs `own`, and the low end of that.
+    """The Dice of the pairs `between`, its excess over that of the pairs `own`, and the lower bound of the excess.
 
-    Both are of the same images, which resamples draw together.
+    Both are on the same images, which resamples draw together.
     """
     if len(between) == 0:
         return np.nan, np.nan, np.nan
@@ -92,11 +92,11 @@ def _gap_to_others(
 
 
 def proposed_tolerance(comparison: AnnotatorPairs) -> tuple[ProposedTolerance, ...]:
-    """The tolerance of boundaries that annotators need against themselves, in px and in mm; nothing without repeats.
+    """The tolerance of boundaries that annotators need against themselves, in px and in mm; empty without repeats.
 
-    The median over boundaries that somebody drew twice of the 95th percentile of the distances between both drawings:
-    what the same hand does not do twice is no disagreement. Boundaries are those of matched segments for things, so
-    that a segment that is missed does not count as one that is far away, and of whole categories for all else.
+    It is the median, over boundaries that an annotator drew twice, of the 95th percentile of the distances between both
+    drawings: deviations that the same person does not reproduce are no disagreement. Boundaries are those of matched
+    segments for things, so that a missed segment does not count as a distant one, and of whole categories for all else.
     Source: Nikolov and others (2021), Journal of Medical Internet Research 23(7), e26151, who take the tolerance of the
     surface Dice from the variation between experts.
     """

@@ -1,4 +1,4 @@
-"""Rework: what a reviewer's corrections changed, by annotator and category."""
+"""Rework: the changes that a reviewer's corrections made, by annotator and category."""
 
 from collections.abc import Iterator
 
@@ -12,19 +12,19 @@ from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats, Ints, positions_in, unique_inverse
 
-CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
+CORRECTED = " (corrected)"  # after the name of an annotator whose work was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")
 
 
 class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Corrections of one annotator's work (null: all annotators'), of one category (null: of all).
+    """Corrections of one annotator's work (null: of all annotators), in one category (null: in all).
 
-    `images`: annotations that have something of the category, before or after. `segments`: before the review. Of these
-    `deleted` have no counterpart afterwards (none with an IoU above 0.5), `recategorised` have one of another category,
-    and `moved` have one whose boundary is somewhere farther away than the tolerance; `added` have none before.
-    `rework`: the share that all four are of the segments before and those added; `pixels`: the share of the category's
-    pixels that changed (of all: that have another category); `passed`: the share of annotations in which nothing of
-    this was done.
+    `images`: annotations with the category before or after. `segments`: before the review. Of these `deleted` have no
+    counterpart afterwards (none with an IoU above 0.5), `recategorised` have one of another category, and `moved` have
+    one whose boundary is farther away than the tolerance somewhere; `added` segments have none before.
+    `rework`: the share of all four among the segments before and those added; `pixels`: the share of the category's
+    pixels that changed (over all categories: that have another category); `passed`: the share of annotations without
+    such a change.
     """
 
     annotator: str | None
@@ -41,10 +41,10 @@ class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Changes of a review in `images` annotations, in so many clusters; `unreviewed` have no counterpart.
+    """Changes of a review in `images` annotations and their `clusters`; `unreviewed` have no counterpart.
 
-    `rows`: all annotators together first, then by annotator; of each all categories together first. `tolerance`: a
-    boundary moved by less was not corrected.
+    `rows`: all annotators together first, then by annotator; for each, all categories together first. `tolerance`: a
+    boundary moved by less counts as uncorrected.
     """
 
     images: Count
@@ -55,7 +55,7 @@ class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerance
 
     def find(self, annotator: str | None, category: str | None = None) -> ReworkCounts | None:
-        """One row; None: there is none."""
+        """The row of an annotator and category; None if there is none."""
         return next((row for row in self.rows if (row.annotator, row.category) == (annotator, category)), None)
 
 
@@ -65,13 +65,12 @@ def measure_rework(
     resampling: Resampling = DEFAULT_RESAMPLING,
     tolerance: Tolerance | None = None,
 ) -> ReworkSummary:
-    """The changes of a review.
+    """Measure the changes of a review.
 
     Takes a panel in which the names of annotators whose work was corrected end with `CORRECTED`. An annotation's
-    counterpart is the corrected one of the same annotator on the same case, or else the only corrected one there is: a
-    reviewer who signs with his own name. `n_before`: annotations before the review. Intervals are over clusters; where
-    nothing at all was found, or everything, the share of clusters that can have been missed so (the rule of three).
-    `tolerance`: with which the panel was compared; None: the default.
+    counterpart is the corrected one of the same annotator on the same case, or else the only corrected one, by a
+    reviewer who signs with another name. `n_before`: annotations before the review. Intervals are over clusters; for
+    shares of 0 and 1 they follow the rule of three. `tolerance`: that of the comparison; None: the default.
     """
     pairs, turned = counterparts(comparison)
     amounts = _sum_changes(comparison, pairs, turned)
@@ -98,7 +97,7 @@ def measure_rework(
 
 
 def counterparts(comparison: AnnotatorPairs) -> tuple[Ints, Flags]:
-    """Rows (n,) of the pairs of annotations before and after, and (n,) whether it is B that is the one before."""
+    """Rows (n,) of the pairs of annotations before and after, and (n,) whether B is the one before."""
     after = np.array([name.endswith(CORRECTED) for name in comparison.annotators], bool)
     number = {name: k for k, name in enumerate(comparison.annotators)}
     own = np.array([number.get(f"{name}{CORRECTED}", -1) for name in comparison.annotators], np.int64)
@@ -149,7 +148,7 @@ def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Flo
 
 
 def _add_changed_pixels(sums: Floats, comparison: AnnotatorPairs, place: Ints) -> None:
-    """Pixels that changed, and all that are of the category before or after."""
+    """Add the pixels that changed, and all pixels of the category before or after, to `sums`."""
     overlaps, cells = comparison.overlaps, comparison.cells
     rows = np.flatnonzero(place[column_of(overlaps, "pair")] >= 0)
     pair, category, both, area_a, area_b = (
@@ -182,7 +181,7 @@ def _is_moved(comparison: AnnotatorPairs) -> Flags:
 def _rework_rows(
     comparison: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, resampling: Resampling
 ) -> Iterator[ReworkCounts]:
-    """One annotator's, or everybody's: of all categories, and of each."""
+    """The rows of one annotator, or of all: over all categories, and by category."""
     _, unit = np.unique(cluster, return_inverse=True)
     n = int(unit.max(initial=-1)) + 1
     summed = np.zeros((n, *amounts.shape[1:]))

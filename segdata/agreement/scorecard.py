@@ -1,13 +1,13 @@
-"""Scorecard: how much, how well and how fast each annotator worked, how that changes, and their worst examples.
+"""Scorecard: the amount, quality and speed of each annotator's work, its trend, and the worst examples.
 
-A month of easy images looks like progress. So each score is reduced by what others reached on the same image and
-category, if others have annotated at least half of the annotator's images (the rest is then left out), and then by the
-annotator's own mean on images of the same camera, size and split, and the same category. The remainders are compared
-within images of one sort only. The test permutes the months of clusters of images (sequences, patients, scenes, or
-single images) within each sort, which breaks a trend and nothing else.
+A month of easy images looks like progress. So the score of others on the same image and category is subtracted from
+each score, if others have annotated at least half of the annotator's images (the rest is then left out), and then the
+annotator's own mean on images of the same camera, size and split, and the same category. The residuals are compared
+within images of one type only. The test permutes the months of clusters of images (sequences, patients, scenes, or
+single images) within each type, which removes a trend and nothing else.
 
-An annotator who stays the same seems to become worse beside one who improves. So a trend must also hold, in the same
-direction, with each of the others left out. This loses trends on images that only one other annotator had.
+An annotator whose quality is constant seems to become worse beside one who improves. So a trend must also hold, in the
+same direction, with each of the others left out. This loses trends on images that only one other annotator had.
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3 (permutation within blocks);
 Berger (1982), Technometrics 24(4), 295-300 (the largest p-value of several tests that must all stand).
 """
@@ -36,13 +36,13 @@ from segdata.core.taxonomy import Taxonomy
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
 _ROUNDING = 1e-9
-_RATE = 0.05  # a chance above which no trend stands, however the others are
+_MAX_P = 0.05  # of a trend, whatever the other trends are
 
 
 class MonthScore(msgspec.Struct, frozen=True):
-    """A month of an annotator's work, ``2026-03``: how many images, and their mean score.
+    """A month of an annotator's work, ``2026-03``: the number of images, and their mean score.
 
-    `beyond`: by how much the scores exceed the annotator's mean, adjusted for the mix of images; null where unknown.
+    `beyond`: by how much the scores exceed the annotator's mean, adjusted for the mix of images; null if unknown.
     """
 
     month: str
@@ -52,11 +52,11 @@ class MonthScore(msgspec.Struct, frozen=True):
 
 
 class ScoreTrend(msgspec.Struct, frozen=True):
-    """How the scores of an annotator change per month, adjusted for the mix of images.
+    """The change of an annotator's scores per month, adjusted for the mix of images.
 
-    `slope`, `low`, `high`: null where the work is not known to be from two months. `p`: the probability of as steep a
+    `slope`, `low`, `high`: null if the work is not known to be from two months. `p`: the probability of as steep a
     slope by chance; null: not tested, since there are fewer than 8 clusters. `same_images`: the scores are compared
-    with others' on the same images.
+    with others' scores on the same images.
     """
 
     months: tuple[MonthScore, ...]
@@ -80,7 +80,7 @@ class ImageScores:
     sort: Ints
 
     def take(self, kept: Flags) -> "ImageScores":
-        """The scores that `kept` (n,) flags."""
+        """The scores with the flag `kept` (n,)."""
         columns = (self.case, self.category, self.cluster, self.sort)
         return ImageScores(self.value[kept], self.annotators[:, kept], *(column[kept] for column in columns))
 
@@ -88,11 +88,11 @@ class ImageScores:
 def score_trend(
     scored: ImageScores, annotator: int, month: Ints, resampling: Resampling, reference: int | None = None
 ) -> ScoreTrend:
-    """The trend of an annotator, whose scores (n,) are of work done in these months (n,), -1: unknown.
+    """The trend of an annotator, from scores (n,) of work in these months (n,), -1: unknown.
 
-    The p-value is the largest of those that are found with each other annotator left out, for where one changes all
-    others do so by comparison, and by agreement with that one; the `reference` is not left out. Of two annotators
-    without a reference nobody knows who changes: it is NaN.
+    The p-value is the largest of those with each other annotator left out, since all others seem to change beside one
+    who does; the `reference` is not left out. With two annotators and no reference it is unknown who changes: it is
+    NaN.
     """
     mine = (scored.annotators == annotator).any(axis=0)
     residuals = _Residuals.from_scores(scored, mine, month)
@@ -107,7 +107,7 @@ def score_trend(
     p = residuals.p_value(resampling.seed)
     cases = np.isin(scored.case, scored.case[dated])
     others = np.setdiff1d(scored.annotators[:, cases], [annotator, -1 if reference is None else reference])
-    for other in others.tolist() if p <= _RATE else ():
+    for other in others.tolist() if p <= _MAX_P else ():
         kept = ~(scored.annotators == other).any(axis=0)
         rest = _Residuals.from_scores(scored.take(kept), mine[kept], month[kept])
         same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(residuals.x @ residuals.y) > 0
@@ -142,8 +142,8 @@ class _Residuals:
     def slope_interval(self, confidence: float) -> tuple[float, float, float]:
         """The slope and the ends of its interval, which are NaN where `least_clusters` says so.
 
-        From the residuals of the line, each divided by what the line leaves of it (HC3), and Student's t. A line that a
-        single cluster decides has none.
+        From the residuals of the line, each divided by 1 minus its leverage (HC3), and Student's t. A line that a
+        single cluster decides has no interval.
         Source: Long and Ervin (2000), The American Statistician 54(3), 217-224.
         """
         from scipy.special import stdtrit
@@ -174,7 +174,7 @@ class _Residuals:
 
 
 def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
-    """(n,) the annotator's scores less what the image and category explain; and whether others had the same images."""
+    """(n,) the annotator's scores minus the effect of image and category; and whether others had the same images."""
     n_categories = int(scored.category.max(initial=0)) + 1
     less_others = scored.value - _group_mean(scored.value, scored.case * n_categories + scored.category, ~mine)
     same_images = bool(mine.any() and 2 * np.isfinite(less_others[mine]).sum() >= mine.sum())
@@ -185,7 +185,7 @@ def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
 
 
 def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
-    """(n,) the mean of the group's values that are among those; NaN where there are none."""
+    """(n,) the mean of each value's group over the values `among`; NaN if there are none."""
     _, inverse = np.unique(group, return_inverse=True)
     n = np.bincount(inverse, among)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -193,7 +193,7 @@ def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
 
 
 def _centre(values: Floats, sort: Ints) -> Floats:
-    """(n,) the values less the mean of their sort; rounding errors become 0."""
+    """(n,) the values minus the mean of their type; rounding errors become 0."""
     centred = values - _group_mean(values, sort, np.ones(len(values), bool))
     centred[np.abs(centred) < 1e-12 * np.maximum(np.abs(values), 1)] = 0.0
     return centred
@@ -208,7 +208,7 @@ def _month_score(scored: ImageScores, left: _Residuals, rows: Flags, number: int
 
 
 Cause = Literal["missed", "extra", "confused", "boundary"]
-LEAST_PIXELS = 64  # of an example: what is smaller can be missed by a hair
+LEAST_PIXELS = 64  # of an example: smaller segments can be missed by a pixel
 _GUIDELINE_CHAPTERS = {
     "missed": ("definition", "boundary_rule"),
     "extra": ("definition", "boundary_rule"),
@@ -218,10 +218,10 @@ _GUIDELINE_CHAPTERS = {
 
 
 class WorstExample(msgspec.Struct, frozen=True):
-    """An example of an annotator's worst work: the score against `other`, and why they differ.
+    """An example of an annotator's worst work: the score against `other`, and the cause of the difference.
 
-    `pixels`: how many pixels of the category only one of the two has; `cause`: the cause of most of these. `guideline`:
-    what the taxonomy says about that; null: nothing.
+    `pixels`: the number of pixels of the category that only one of the two has; `cause`: the cause of most of these.
+    `guideline`: the text of the taxonomy about it; null: none.
     """
 
     image: str
@@ -245,11 +245,11 @@ def worst_examples(
 ) -> Iterator[WorstExample]:
     """The `n` worst examples of an annotator's own work, of categories of some size, one an image.
 
-    An example is an annotator's own where more than half of the others agree better with the middle one of them than
-    the annotator does, and fewer agree better with the annotator: where one of the others differs from everybody, or
-    two halves from each other, that is no example of anybody else. It is shown against that middle one. With a
+    An example is the annotator's own if more than half of the others agree better with the median annotator among them
+    than the annotator does, and fewer agree better with the annotator: if one of the others differs from all, or two
+    halves from each other, it is no example of this annotator. It is shown against that median annotator. With a
     `reference` every difference from it is the annotator's own. `scored` are all scores, `pair` (n,) the pair of
-    annotations of each, `mine` (n,) which of them are the annotator's.
+    annotations of each, `mine` (n,) whether they are the annotator's.
     """
     n_categories = len(comparison.categories)
     overlaps = comparison.overlaps
@@ -328,10 +328,10 @@ def _others_present(comparison: AnnotatorPairs, annotator: int) -> dict[int, tup
 def _against_majority(
     scored: ImageScores, rows: Ints, annotator: int, others: tuple[int, ...]
 ) -> tuple[float, int] | None:
-    """The score against the middle one of the others, and its row; None where no majority agrees better with it.
+    """The score against the median annotator, and its row; None if no majority agrees better with that one.
 
-    The middle one is the other with whom the rest of the others agree best. `rows` are all scores of the image and
-    category; who has nothing there agrees with who has nothing, too.
+    The median annotator is the one of the others with whom the rest agree best. `rows` are all scores of the image and
+    category; annotators who both have nothing there agree.
     """
     known: dict[frozenset[int], int] = {}
     for row in rows.tolist():
@@ -369,7 +369,7 @@ def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int)
 
 
 def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
-    """What the guideline says about a cause; for boundaries, the boundary rule first."""
+    """The guideline's text about a cause; for boundaries, the boundary rule first."""
     entry = taxonomy.by_name().get(category)
     return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
 
@@ -379,10 +379,10 @@ _OVER = ("reviewed", "adjudicated", "accepted")  # stages of work that somebody 
 
 
 class AnnotatorCard(msgspec.Struct, frozen=True, kw_only=True):
-    """One annotator.
+    """The card of one annotator.
 
-    `images`, `segments`: annotated images and the segments drawn in them. `timed`: images of which the time is known,
-    `seconds` of all these together, and the medians of an image and of a segment. `passed`: the share of reviewed
+    `images`, `segments`: annotated images and the segments drawn in them. `timed`: images with a known time, with the
+    `seconds` of all these together, and the medians per image and segment. `passed`: the share of reviewed
     annotations that were accepted unchanged; `n` counts those reviewed. `score`: against the reference, or over all
     pairs with others. `stands`: the trend is significant when those of all annotators are tested together. `worst`: the
     lowest scores, one per image.
@@ -403,10 +403,10 @@ class AnnotatorCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
-    """All annotators but the reference `gold` (null: there is none, and each is compared with the others).
+    """The cards of all annotators but the reference `gold` (null: each annotator is compared with the others).
 
-    Scores are of `metric` (a plugin's has its own name), with this `tolerance`. `review`: what the review of their work
-    changed; null: the work before it was not given.
+    Scores are of `metric` (a plugin's has its own name), with this `tolerance`. `review`: the changes that a review
+    made to their work; null: the work before it was not given.
     """
 
     version: Literal[1] = 1
@@ -428,12 +428,12 @@ def build_scorecard(
     n_worst: int = 3,
     tolerance: Tolerance | None = None,
 ) -> Scorecard:
-    """A card for each annotator of a panel, `tables` as `segdata.agreement.comparison.compare_panel` makes them.
+    """Build a card for each annotator of a panel, from the `tables` of `segdata.agreement.comparison.compare_panel`.
 
-    Work has passed where `review`, of the same annotators' work before a review, changed nothing. Without it the stages
-    tell as much as they can: of work that was reviewed, adjudicated or accepted, the share that is accepted.
-    Further passes of one person count as work, but not as agreement with others. `tolerance`: with which the panel was
-    compared; None: the default.
+    Work has passed if `review`, which compares it before and after a review, has no changes. Without `review` the
+    stages decide: of work that was reviewed, adjudicated or accepted, the share that is accepted has passed. Further
+    passes of one person count as work, but not as agreement with others. `tolerance`: that of the comparison; None: the
+    default.
     """
     comparison = tables.annotator_pairs
     if comparison is None:
@@ -480,7 +480,7 @@ def build_scorecard(
 
 
 def _compared_rows(amounts: PairAmounts, annotator: int, reference: int | None) -> Ints:
-    """The pairs of annotations of an annotator with the reference, or without one with everybody else."""
+    """The pairs of annotations of an annotator with the reference, or without one with all others."""
     if reference is not None:
         return rows_against(amounts, reference).get(annotator, np.empty(0, np.int64))
     person = np.array(amounts.comparison.persons, np.int64)
@@ -532,7 +532,7 @@ def _annotation_months(tables: Tables) -> Ints:
 
 
 def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str, Any]:  # Any: numbers of a card
-    """How much an annotator did, and how fast; void segments do not count."""
+    """The amount and speed of an annotator's work; void segments do not count."""
     annotations = tables.annotations
     own = np.array([drew == name for drew in annotations["annotator"].tolist()], bool)
     void = [category.id for category in comparison.categories if category.kind == "void"]
@@ -554,7 +554,7 @@ def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str
 
 
 def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, resampling: Resampling) -> Score:
-    """The share of reviewed work that was accepted as it was."""
+    """The share of reviewed work that was accepted unchanged."""
     if review is not None:
         alone = (
             len(set(tables.annotations["annotator"].tolist()))

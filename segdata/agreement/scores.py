@@ -90,9 +90,9 @@ UndefinedShare = Annotated[float, msgspec.Meta(ge=0, le=1, extra_json_schema=_NU
 class Score(msgspec.Struct, frozen=True):
     """A score and the ends of its interval, null where undefined.
 
-    `n` values make up the score and `n_undefined` more would if they were defined: images for the score of a category,
-    categories for other scores. Scores of all pixels (kappa, accuracy, alpha) or of all things (F1) are made of images.
-    Images count once for each pair of annotators, where there are pairs.
+    The score is computed from `n` values, and `n_undefined` further ones are undefined: images for the score of a
+    category, categories for other scores. For scores of all pixels (kappa, accuracy, alpha) or all things (F1) they are
+    images. Images count once for each pair of annotators, if there are pairs.
     """
 
     value: Number
@@ -103,7 +103,7 @@ class Score(msgspec.Struct, frozen=True):
 
     @staticmethod
     def undefined(n: int = 0) -> "Score":
-        """No score, of `n` values."""
+        """An undefined score of `n` values."""
         return Score(np.nan, np.nan, np.nan, n, 0)
 
 
@@ -145,7 +145,7 @@ class PooledScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PooledScoresWithAccuracy(PooledScores, frozen=True, kw_only=True):
-    """The same with the accuracy, which single categories do not have."""
+    """The pooled scores with the accuracy, which single categories do not have."""
 
     accuracy: Annotated[Score, score_meaning("accuracy")]
 
@@ -155,8 +155,8 @@ _PARTITION_COLUMNS = (
     *("logs_both", "logs_a", "logs_b", "covered_a", "covered_b", "area_a", "area_b"),
 )
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster
-_MATCHED = 0.5  # IoU above which two segments of one category are one, as panopticapi has it
-_DENSE = 0.02  # the share of cells with an amount from which a plain array is faster
+_MATCH_IOU = 0.5  # above which two segments of one category match, as in panopticapi
+_MIN_DENSE_SHARE = 0.02  # of cells with an amount, from which a dense array is faster
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class AdditiveSums:
 
     @property
     def width(self) -> int:
-        """How many numbers a weighted sum has."""
+        """The number of values in a weighted sum."""
         return sum(amount.shape[1] for amount in self.amounts.values())
 
     def group(self, unit: Ints, n: int) -> "AdditiveSums":
@@ -181,7 +181,7 @@ class AdditiveSums:
         )
 
     def only(self, names: Collection[str]) -> "AdditiveSums":
-        """The same with some amounts alone."""
+        """The sums with only some amounts."""
         return AdditiveSums(self.n, {name: self.amounts[name] for name in names}, self.cells)
 
     def weigh(self, weights: Floats) -> dict[str, Floats]:
@@ -196,9 +196,9 @@ class AdditiveSums:
 def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     """The amounts of each row of `comparison.pairs`.
 
-    Of means over images (`IMAGE_MEANS`, `SIGNED_MEANS`), ``iou`` has the values of single images, and ``n_iou``
-    1 where there is one; so for the others. Others are what ratios are made of: pixels (that count, of any category or
-    none), both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
+    For means over images (`IMAGE_MEANS`, `SIGNED_MEANS`), such as ``iou``, the amounts are the values of single images,
+    and ``n_iou``, which is 1 for a defined value. The other amounts are terms of ratios: pixels (that count, of any
+    category or none), both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
     """
     shape = len(comparison.pairs), len(comparison.categories)
     lay = _SumLayout(*shape)
@@ -217,10 +217,10 @@ def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
 
 
 def leading_score(comparison: AnnotatorPairs) -> Leading:
-    """The score that tells most about the panel: ``pq`` where things are nearly all that is drawn, else ``iou``.
+    """The leading score of a panel: ``pq`` if nearly all segments are things, else ``iou``.
 
-    Where all drawn categories but one at most (a background) are counted one by one, the map of categories hides where
-    one thing ends and the next one begins: two partitions of an image have an IoU of 1 whatever their segments are.
+    If all drawn categories but one at most (a background) are counted one by one, the map of categories does not show
+    where one thing ends and the next one begins: two partitions of an image have an IoU of 1 whatever their segments.
     """
     drawn = np.zeros(len(comparison.categories) + 1, bool)
     for side in ("category_a", "category_b"):
@@ -232,12 +232,12 @@ def leading_score(comparison: AnnotatorPairs) -> Leading:
 
 
 def column_of(table: Table, name: str) -> Column:
-    """A column of a table, which has none at all where nobody could be compared."""
+    """A column of a table; empty if no annotators were compared, so that the table has no columns."""
     return table[name] if name in table.names else np.zeros(0, np.int64)
 
 
 def table_of_lines(types: Mapping[str, type], lines: Sequence[tuple[object, ...]]) -> Table:
-    """Lines, whose values are in the order of `types`, as columns of these types."""
+    """Convert lines, with values in the order of `types`, to columns of these types."""
     columns = zip(*lines, strict=True) if lines else [()] * len(types)
     return Table({name: np.array(column, types[name]) for name, column in zip(types, columns, strict=True)})
 
@@ -254,7 +254,7 @@ class _SumLayout:
         return csr_array((np.asarray(amount, np.float64), (row, category)), shape=(self.n, self.k))
 
     def mean(self, name: str, row: Ints, category: Ints, value: Floats) -> dict[str, Matrix]:
-        """The mean of the values (m,) of each row and category, NaN left out, and where there is one."""
+        """The mean of the values (m,) of each row and category, without NaN, and whether there is one."""
         defined = np.isfinite(value)
         cell, inverse = np.unique(row[defined] * self.k + category[defined], return_inverse=True)
         mean = np.bincount(inverse, weights=value[defined], minlength=len(cell)) / np.maximum(np.bincount(inverse), 1)
@@ -263,7 +263,7 @@ class _SumLayout:
 
 
 def _pixel_sums(overlaps: Table, lay: _SumLayout) -> dict[str, Matrix]:
-    """IoU and Dice of each image, and their pixels."""
+    """The amounts of IoU and Dice: their values for each image, and pixels."""
     row, category = column_of(overlaps, "pair"), column_of(overlaps, "category")
     both, area_a, area_b = (column_of(overlaps, name).astype(np.float64) for name in ("both", "area_a", "area_b"))
     sums = lay.mean("iou", row, category, iou(both, area_a, area_b))
@@ -273,11 +273,11 @@ def _pixel_sums(overlaps: Table, lay: _SumLayout) -> dict[str, Matrix]:
 
 
 def _segment_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
-    """Matched and unmatched segments, and how many each has."""
+    """The amounts of matched and unmatched segments, and of their counts."""
     matches = comparison.matches
     row, fit = column_of(matches, "pair"), column_of(matches, "iou").astype(np.float64)
     of_a, of_b = column_of(matches, "category_a"), column_of(matches, "category_b")
-    both = (of_a == of_b) & (np.nan_to_num(fit) > _MATCHED)
+    both = (of_a == of_b) & (np.nan_to_num(fit) > _MATCH_IOU)
     alone = ~both & ~column_of(matches, "ignored").astype(bool)
     only_a, only_b = alone & (of_a >= 0), alone & (of_b >= 0)
     rows = {"tp": (both, of_a), "fn": (only_a, of_a), "fp": (only_b, of_b)}
@@ -293,7 +293,7 @@ def _segment_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
 def _count_sums(
     row: Ints, of_a: tuple[Flags, Ints], of_b: tuple[Flags, Ints], countable: Flags, lay: _SumLayout
 ) -> dict[str, Matrix]:
-    """By how many B counts more things of a category than A, where either has one."""
+    """The amounts of the difference in counts of things, B minus A, if either has one."""
     chosen = np.append(countable, False)  # -1 is no category
     codes = [(row * lay.k + category)[chosen_rows & chosen[category]] for chosen_rows, category in (of_a, of_b)]
     cell, inverse = np.unique(np.concatenate(codes), return_inverse=True)
@@ -304,10 +304,10 @@ def _count_sums(
 
 
 def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
-    """How near boundaries are.
+    """The amounts of distances between boundaries.
 
-    Distances are of matched segments where these are counted one by one, so that a segment that is missed does not put
-    boundaries far apart; else of all of the category.
+    Distances are of matched segments for things, so that a missed segment does not count as a distant boundary; else of
+    all of the category.
     """
     surfaces = comparison.surfaces
     row, category, match = (column_of(surfaces, name) for name in ("pair", "category", "match"))
@@ -316,7 +316,7 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
     is_category = match < 0
     single = is_category != np.append(comparison.countable, False)[category]
     fit = np.append(column_of(comparison.matches, "iou").astype(np.float64), 1.0)  # the last is that of a category
-    matched = single & (np.nan_to_num(fit)[match] > _MATCHED)  # as for PQ; offsets are also of what ends elsewhere
+    matched = single & (np.nan_to_num(fit)[match] > _MATCH_IOU)  # as for PQ; offsets are also of what ends elsewhere
     near = surface_dice(columns["near_a"], columns["near_b"], columns["edge_a"], columns["edge_b"])
     values = {
         "boundary_iou": (is_category, boundary_iou(columns["band_both"], columns["band_any"])),
@@ -336,7 +336,7 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
 
 
 def _partition_sums(partitions: Table, lay: _SumLayout) -> dict[str, Matrix]:
-    """How alike two annotators part the pixels into segments."""
+    """The amounts of the partition scores: covering, adjusted Rand index and variation of information."""
     columns = {name: column_of(partitions, name) for name in _PARTITION_COLUMNS}
     row, category, pixels = columns["pair"], columns["category"], columns["pixels"]
     values = {
@@ -355,9 +355,9 @@ def _partition_sums(partitions: Table, lay: _SumLayout) -> dict[str, Matrix]:
 
 
 def _dense_if_full(matrix: Matrix) -> Matrix:
-    """As a plain array where few cells are empty."""
+    """Convert a sparse matrix to a dense array if few of its cells are empty."""
     cells = matrix.shape[0] * matrix.shape[1]
-    return matrix.toarray() if cells and matrix.nnz >= _DENSE * cells else matrix
+    return matrix.toarray() if cells and matrix.nnz >= _MIN_DENSE_SHARE * cells else matrix
 
 
 POOLED_AMOUNTS = ("images", "cells", "pixels", "both", "area_a", "area_b")  # what kappa and accuracy are made of
@@ -408,7 +408,7 @@ def overall_value(name: str, together: WeightedSums, pairs: Sequence[WeightedSum
 
 
 def overall_category_values(name: str, together: WeightedSums, pairs: Sequence[WeightedSums]) -> Floats:
-    """(B, n_categories) the same by category."""
+    """(B, n_categories) a score of `CATEGORY_SCORES` of all annotators; see `overall_value`."""
     if name != "kappa":
         return values_by_category(name, together)
     values = np.stack([values_by_category(name, pair) for pair in pairs], axis=1)
@@ -416,12 +416,12 @@ def overall_category_values(name: str, together: WeightedSums, pairs: Sequence[W
 
 
 def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
-    """The mean of values (B, k, ...) over k, NaN left out; NaN where nothing has a weight."""
+    """The mean of values (B, k, ...) over k, without NaN; NaN if all weights are 0."""
     defined = np.isfinite(values)
     weight = defined * weights
     return ratio((np.where(defined, values, 0.0) * weight).sum(axis=1), weight.sum(axis=1))
 
 
 def _images_of_pairs(pairs: Sequence[WeightedSums]) -> Floats:
-    """(B, n_pairs) how many images each pair has."""
+    """(B, n_pairs) the number of images of each pair."""
     return np.concatenate([pair.amounts["images"] for pair in pairs], axis=1)

@@ -1,8 +1,8 @@
-"""STAPLE: the most likely truth behind several masks, and how well each annotator sees it.
+"""STAPLE: the most likely consensus of several masks, with the sensitivity and specificity of each annotator.
 
-The result depends on the field, the pixels over which annotators are weighed. Over a whole image, most of which nobody
-doubts, every specificity is nearly 1, and what one annotator alone drew is believed. So a field is what is near a
-disagreement, one for each category of a case.
+The result depends on the field, the pixels over which the rates of annotators are estimated. Over a whole image, most
+of which is undisputed, every specificity is nearly 1, and a segment of one annotator alone is accepted. So a field is
+the pixels near a disagreement, one for each category of a case.
 """
 
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
 from segdata.core.statistics import ratio
 
-_SURE = 1e-12  # no rate is nearer to 0 or 1, so that no vote is infinitely strong
-_LEAST = 0.5  # pixels: a rate is not known of fewer
-_MOST = 1000  # iterations
+_MIN_RATE = 1e-12  # rates stay this far from 0 and 1, so that no vote has infinite weight
+_MIN_PIXELS = 0.5  # with fewer, a rate is unknown
+_MAX_ITERATIONS = 1000  # iterations
 
 
 @dataclass(frozen=True, slots=True)
 class StapleResult:
-    """What STAPLE found in U fields."""
+    """The result of STAPLE in U fields."""
 
     probability: Floats  # (N,) that a pattern's pixels are truly of the category
     # sensitivity, specificity: (U, R) the share of pixels that truly are, and truly are not, of the category, to which
@@ -42,7 +42,7 @@ def staple(
     p_r = sum of W d_r / sum of W and q_r = sum of (1 - W) (1 - d_r) / sum of (1 - W); and probabilities from rates,
     W = f A / (f A + (1 - f) B), A = product of p_r where d_r, else 1 - p_r, B = product of 1 - q_r where d_r, else q_r.
     W begins as the share of votes, f is its mean. The result depends on the field: over a large background q nears 1,
-    and what a single annotator drew is believed; see `segdata.agreement.staple`.
+    and a segment of a single annotator is accepted; see `segdata.agreement.staple`.
 
     Parameters
     ----------
@@ -77,27 +77,27 @@ def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints
     prior = ratio(total(n * share), total(n * np.ones_like(share)), 0.5)
     believed = share
     rates, going = np.full((2, len(first), yes.shape[1]), np.inf), np.ones(len(first), bool)
-    for _ in range(_MOST):
+    for _ in range(_MAX_ITERATIONS):
         truly, falsely = n * believed, n * (1 - believed)
         sums = [total(truly * yes), total(truly * present), total(falsely * no), total(falsely * present)]
         p, q = ratio(sums[0], sums[1], 1.0), ratio(sums[2], sums[3], 1.0)
-        # A field that is done stays: what becomes of it does not depend on others.
+        # A converged field stays as it is, so that its result does not depend on other fields.
         before, rates = rates, np.where(going[:, None], [p, q], rates)
         going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > tolerance
         if not going.any():
             break
-        f, p, q = (np.clip(rate, _SURE, 1 - _SURE) for rate in (prior, *rates))
+        f, p, q = (np.clip(rate, _MIN_RATE, 1 - _MIN_RATE) for rate in (prior, *rates))
         odds = np.log(f / (1 - f))[field, 0]
         odds += (yes * np.log(p / (1 - q))[field]).sum(axis=1) + (no * np.log((1 - p) / q)[field]).sum(axis=1)
         likely = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
         believed = np.where(going[field], likely, believed[:, 0])[:, None]
-    rates_known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
+    rates_known = [np.where(sums[k] > _MIN_PIXELS, rates[k // 2], np.nan) for k in (1, 3)]
     return StapleResult(believed[:, 0], rates_known[0], rates_known[1], prior[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
 class DisputedFields:
-    """U fields, each for a category that annotators of a case do not agree on, and their N patterns of votes."""
+    """U fields, each for a category in a case on which annotators disagree, and their N patterns of votes."""
 
     case: Ints  # (U,) what each field is for
     category: Ints  # (U,) what each field is for
@@ -112,7 +112,7 @@ class DisputedFields:
 
 
 def disputed_fields(votes: PixelVotes, margin: int = 3) -> DisputedFields:
-    """The fields of all categories in dispute: the pixels in dispute, and those up to `margin` rows, columns away."""
+    """The fields of all disputed categories: the disputed pixels, and those up to `margin` rows or columns away."""
     void = np.array([category.kind == "void" for category in votes.categories] + [False, False], bool)
     judged = (votes.vote != ABSENT) & ~void[votes.vote]
     named, category, disputed = _named_categories(votes, judged)
@@ -132,7 +132,7 @@ def disputed_fields(votes: PixelVotes, margin: int = 3) -> DisputedFields:
 
 
 def _named_categories(votes: PixelVotes, judged: Flags) -> tuple[Ints, Ints, Flags]:
-    """Every pattern with each category that somebody gave it, void left out, and whether another judged otherwise."""
+    """Every pattern with each category that it got, without void, and whether another annotator disagrees."""
     pattern, voter = np.nonzero(judged & (votes.vote >= 0))
     n_categories = max(len(votes.categories), 1)
     pair, n_for = np.unique(pattern * n_categories + votes.vote[pattern, voter], return_counts=True)
@@ -141,7 +141,7 @@ def _named_categories(votes: PixelVotes, judged: Flags) -> tuple[Ints, Ints, Fla
 
 
 def _pattern_strips(votes: PixelVotes, pattern: Ints, owner: Ints) -> SweepRuns:
-    """The strips of some patterns, each under an owner; a pattern may have several."""
+    """The strips of some patterns, each with its owners; a pattern may have several owners."""
     order = np.argsort(votes.pieces.owner, kind="stable")
     first, count = _ranges_of(votes.pieces.owner[order], pattern)
     rows = order[expand_ranges(first, count)]
@@ -149,7 +149,7 @@ def _pattern_strips(votes: PixelVotes, pattern: Ints, owner: Ints) -> SweepRuns:
 
 
 def _ranges_of(ordered: Ints | Rows, wanted: Ints) -> tuple[Ints, Ints]:
-    """Where each wanted value begins among those in order, and how often it is there."""
+    """The first position of each wanted value in sorted values, and its count."""
     first = np.searchsorted(ordered, wanted).astype(np.int64)
     return first, np.searchsorted(ordered, wanted, "right") - first
 
@@ -201,11 +201,11 @@ def _union_by_owner(side: SweepRuns, line: NumberLine) -> SweepRuns:
 
 
 def decide_by_staple(votes: PixelVotes, margin: int = 3) -> PixelDecision:
-    """The most likely of the categories that somebody gave a pattern's pixels; `support` is its probability.
+    """Decide the most likely category of each pattern's pixels; `support` is its probability.
 
-    STAPLE is taken of each category in each case, in its field (`disputed_fields`). A category that nobody in the case
-    doubts is as it was drawn. Unlabelled, where somebody says so, is as likely as the likeliest category is not. What
-    most call void is void; of a tie, and where nobody voted, pixels are `UNDECIDED`.
+    STAPLE runs on each category in each case, in its field (`disputed_fields`). An undisputed category is taken as
+    drawn. The probability of unlabelled, if an annotator left the pixels so, is 1 minus that of the likeliest category.
+    Pixels that most annotators label void are void; with a tie, and without votes, pixels are `UNDECIDED`.
     """
     void = np.array([category.kind == "void" for category in votes.categories] + [False, False], bool)
     judged = (votes.vote != ABSENT) & ~void[votes.vote]

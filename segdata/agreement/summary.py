@@ -64,7 +64,7 @@ class _PairScores(PooledScoresWithAccuracy, frozen=True, kw_only=True):
 
 
 class PairAgreement(_PairScores, frozen=True):
-    """Two annotators, the images that both annotated, and in how many sequences, patients or scenes these are."""
+    """The agreement of two annotators on the images that both annotated; `clusters` are independent ones."""
 
     a: str
     b: str
@@ -73,7 +73,7 @@ class PairAgreement(_PairScores, frozen=True):
 
 
 class OverallAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
-    """All annotators together."""
+    """The agreement of all annotators together."""
 
     fleiss_kappa: Annotated[Score, score_meaning("fleiss_kappa")]
     alpha: Annotated[Score, score_meaning("alpha")]
@@ -87,7 +87,7 @@ class _CategoryScores(PooledScores, frozen=True, kw_only=True):
 
 
 class CategoryAgreement(_CategoryScores, frozen=True):
-    """One category over all pairs of annotators; `images`: in how many of their images one of the two drew it."""
+    """The agreement on one category over all pairs of annotators; `images`: those in which one of the two drew it."""
 
     category: str
     id: int
@@ -96,10 +96,10 @@ class CategoryAgreement(_CategoryScores, frozen=True):
 
 
 class AgainstReference(msgspec.Struct, frozen=True, kw_only=True):
-    """An annotator against the reference: what of the reference's is missed, and what of the annotator's is extra.
+    """An annotator against the reference: the share of the reference's that is missed, and of the annotator's, extra.
 
-    Shares of segments where `leading` is pq, else of pixels, of all categories together; what has another category is
-    both missed and extra.
+    Shares are of segments if `leading` is pq, else of pixels, over all categories; segments or pixels with another
+    category are both missed and extra.
     """
 
     annotator: str
@@ -109,7 +109,7 @@ class AgainstReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferenceAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
-    """How much annotators agree with the reference `name`: the scores over its pairs with each of them."""
+    """The agreement of annotators with the reference `name`: the scores over its pairs with each of them."""
 
     name: str
     annotators: tuple[AgainstReference, ...]
@@ -117,15 +117,15 @@ class ReferenceAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
 
 
 class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
-    """How one annotator deviates in one category from most of the others, or from the other of two.
+    """The biases of one annotator in one category, against most of the others, or the other one of two.
 
     The others are those of the same clusters of images; a reference counts as one of them. `boundary_offset`: by how
     many px the annotator draws larger than the median annotator (of two annotators each has half the difference).
-    `missed`: the share of what the others have, and the annotator has not. `extra`: the share of what the annotator
-    has, and the others have not. `confused`: the share of what both have that the annotator calls otherwise. `p`: by
-    kind (offset, missed, extra, confused) the probability of as much by chance, where it was tested; `found`: the kinds
-    that are significant when all tests are taken together; `examples`: by these kinds, the images to look at first. `n`
-    counts clusters of images.
+    `missed`: the share of what the others have that the annotator lacks. `extra`: the share of what the annotator
+    has that the others lack. `confused`: the share of what both have to which the annotator gives another category.
+    `p`: by kind (offset, missed, extra, confused) the probability of as much by chance, if it was tested; `found`: the
+    kinds that are significant when all tests are taken together; `examples`: by these kinds, the images to look at
+    first. `n` counts clusters of images.
     """
 
     annotator: str
@@ -140,7 +140,7 @@ class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DisagreementCauses(msgspec.Struct, frozen=True, kw_only=True):
-    """Why A and B disagree about the pixels of a category, as shares of all `pixels` but those in crowds.
+    """The causes of disputed pixels of A and B in a category, as shares of all `pixels` but those in crowds.
 
     `pixels`: to which only one of the two gives the category. `missed`: in segments that only A has, `extra`: in
     segments that only B has, `confused`: in segments under two categories, `boundary`: at the edges of segments that
@@ -158,7 +158,7 @@ class DisagreementCauses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """How the intervals were made: by resampling `clusters`, such as sequences, patients, scenes or images."""
+    """The settings of the intervals, from resampling `clusters`: sequences, patients, scenes or images."""
 
     confidence: Share
     resamples: Count
@@ -167,9 +167,9 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HiddenPixels(msgspec.Struct, frozen=True, kw_only=True):
-    """Pixels of an annotator's categories that lie below another of the same annotator's, so that they do not count.
+    """Pixels of an annotator's categories below another category of the same annotator, which do not count.
 
-    `images`: in how many images, or volumes. `share`: of the pixels of all categories in these.
+    `images`: the number of images, or volumes, with such pixels. `share`: of the pixels of all categories in these.
     """
 
     annotator: str
@@ -179,10 +179,10 @@ class HiddenPixels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverlappingCategories(msgspec.Struct, frozen=True, kw_only=True):
-    """What figures with one category a pixel (kappa, accuracy, alpha, confusion) make of overlaps.
+    """Overlapping categories, in figures with one category a pixel (kappa, accuracy, alpha, confusion).
 
-    `layered_images`: images, or volumes, whose categories are layers on purpose: each layer counts by itself, and a
-    pixel once for each. `hidden`: who has pixels that count nowhere.
+    `layered_images`: images, or volumes, whose categories are drawn in layers: each layer counts by itself, and a
+    pixel once for each. `hidden`: annotators with pixels that do not count.
     """
 
     layered_images: Count
@@ -190,16 +190,16 @@ class OverlappingCategories(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How much annotators agree, on what, who deviates, and how sure that is.
+    """The agreement of annotators, with biases, causes of disagreement, and intervals.
 
-    `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that
-    someone drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are
-    nearly all that is drawn, since the IoU of categories does not see where one thing ends and the next begins.
-    `by`, `plan` and `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical`
-    for every two annotators with segments to compare, `drift` where annotations have dates, `proposed_tolerance`
-    where someone annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may
-    be and still count as one. `overlap`: what overlaps, where anything does. `cvat`: reports of CVAT that were
-    given, and the same frames here. `findings`: the most severe first.
+    `images`: the number that two or more annotators annotated; each slice of a volume counts. `categories`: those that
+    any annotator drew, in the order of the taxonomy. `leading`: the score that reports show first: pq if nearly all
+    segments are things, since the IoU of categories does not see where one thing ends and the next begins.
+    `by`, `plan` and `contrasts` are present on request, `unchanged` if an annotator is a model, `identical` for every
+    two annotators with segments to compare, `drift` if annotations have dates, `proposed_tolerance` if an annotator
+    annotated images twice, `volumes` if there are any. `tolerance`: the largest distance at which boundaries
+    match. `overlap`: overlapping categories, if there are any. `cvat`: the given reports of CVAT, with our figures of
+    the same frames. `findings`: the most severe first.
     """
 
     version: Literal[1] = 1
@@ -232,9 +232,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def disagreement_causes(comparison: AnnotatorPairs) -> tuple[DisagreementCauses, ...]:
-    """For every two annotators and category, how many pixels they dispute, and the share due to each cause.
+    """The number of disputed pixels of every two annotators and category, and the share of each cause.
 
-    Shares are of all pixels together. What lies in segments that count for nothing (crowds) is in `pixels` alone.
+    Shares are of all pixels together. Pixels in ignored segments (crowds) are only in `pixels`.
     """
     causes, pairs = comparison.causes, comparison.pairs
     if not len(causes):
@@ -283,12 +283,12 @@ def summarise_agreement(
     tolerance: Tolerance | None = None,
     gold: int | None = None,
 ) -> Agreement:
-    """How much the annotators of a panel agree.
+    """Summarise the agreement of a panel.
 
-    Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
-    `bias` is what `segdata.agreement.annotator_bias.annotator_biases` found, `tolerance` that with which the panel was
-    compared (None: the default), `gold` the position of the reference; `by`, `plan`, `contrasts`, `unchanged`,
-    `identical`, `cvat` and `findings` are taken as they are.
+    Two passes of one person are compared, but do not count in the agreement of all, unless there is no other annotator.
+    `bias` is the result of `segdata.agreement.annotator_bias.annotator_biases`, `tolerance` that of the comparison
+    (None: the default), `gold` the position of the reference; `by`, `plan`, `contrasts`, `unchanged`,
+    `identical`, `cvat` and `findings` are included unchanged.
     """
     amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
@@ -338,7 +338,7 @@ def summarise_agreement(
 
 
 def _overlapping_categories(comparison: AnnotatorPairs) -> OverlappingCategories | None:
-    """The overlapping categories; None where nothing overlaps."""
+    """The overlapping categories; None if there are none."""
     pairs, hidden = comparison.pairs, comparison.hidden
     counted = np.zeros(len(pairs), np.int64)
     np.add.at(counted, column_of(comparison.cells, "pair"), column_of(comparison.cells, "pixels"))
@@ -375,7 +375,7 @@ def _reference_agreement(amounts: PairAmounts, gold: int, resampling: Resampling
 
 
 def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, resampling: Resampling) -> dict[str, Score]:
-    """The shares of segments, or pixels, that an annotator misses of the reference's and has beyond it."""
+    """The shares of segments, or pixels, that an annotator misses of the reference, and has in addition to it."""
     unit, n = amounts.units(rows)
     sums = amounts.sums.group(unit, n).weigh(np.eye(n))
     is_first = bool(amounts.a[rows[0]] == gold)
@@ -399,7 +399,7 @@ def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, resampling: R
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> tuple[CategoryAgreement, ...]:
-    """The categories that somebody drew."""
+    """The agreement on each category that any annotator drew."""
     if len(rows) == 0:
         return ()
     unit, n = amounts.units(rows)
@@ -413,7 +413,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, resampling: Resamplin
 
 
 def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ...]:
-    """The cells of each annotator and category as one, in their order."""
+    """Join the cells of each annotator and category to one row, in their order."""
     nothing = Score.undefined()
     values: dict[tuple[int, int], dict[str, tuple[Score, float, bool]]] = {}
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
@@ -458,11 +458,11 @@ _UNCLEAR_COLUMNS = {
 
 
 def unclear_categories(comparison: AnnotatorPairs, resampling: Resampling) -> Table:
-    """How much annotators agree on each category, and how much without the one who lowers it most.
+    """The agreement on each category, and without the annotator who lowers it most.
 
     Columns: category (position), value, low, high (F1 of segments for things, Dice for all else, over all pairs of
-    annotators), best (the value without one annotator), without (who: position), clusters. Three annotators are
-    needed, since without one of two there is no agreement: there are no rows for fewer.
+    annotators), best (the value without one annotator), without (that annotator's position), clusters. There are no
+    rows for fewer than three annotators, since without one of two there is no agreement.
     """
     amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)

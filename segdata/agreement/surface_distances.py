@@ -1,4 +1,4 @@
-"""Surface distances: how far apart the boundaries of two annotators are, in images and in volumes."""
+"""Surface distances: distances between the boundaries of two annotators, in images and in volumes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class BoundaryDistances:
     offset: Ints  # (n + 1,) the pixels of shape i are `offset[i]:offset[i + 1]`
     near: Ints  # (n,) pixels within the tolerance
     total: Floats  # (n,) sum of the distances
-    # Of the pixels that tell who draws larger, which are nearer to the other boundary than to the end of the image:
+    # Over the pixels that determine the offset, which are nearer to the other boundary than to the image's border:
     # (n,) the mean of the signed distances, below 0 inside what the other annotator drew, and of their squares
     mean: Floats
     mean_square: Floats
@@ -49,9 +49,9 @@ def boundary_distances(
 ) -> BoundaryDistances:
     """The distances of the pixels of `edge` to the pixels of `other_edge`, which bound the area `other`.
 
-    `rows` (n_sheets,) are the sheets of either side that are compared, `spacing` (n_shapes, 3) is how wide, high and
-    deep a pixel of each shape is, `within` (n_shapes,) the tolerance, and `far` (n_shapes,) how far pixels may be apart
-    to tell who draws larger.
+    `rows` (n_sheets,) are the sheets of either side that are compared, `spacing` (n_shapes, 3) the width, height and
+    depth of a pixel of each shape, `within` (n_shapes,) the tolerance, and `far` (n_shapes,) the largest distance of
+    pixels that count for the offset.
     """
     wide, high, deep = (spacing[sheets.shape, axis] for axis in range(3))
     beside, known = np.full(len(sheets.shape), np.inf), np.empty(0)
@@ -88,7 +88,7 @@ def _distances_in_space(edge: SheetStrips, other: SheetStrips, sheets: ShapeFram
     if len(comparable) == 0:
         return distance
     shape, points, size = shape[comparable], points[comparable], spacing[shape[comparable]]
-    # Shapes lie so far apart in a fourth direction that the nearest point is one of the same shape.
+    # A fourth coordinate keeps shapes so far apart that the nearest point belongs to the same shape.
     placed, other_placed = points * size, other_points * spacing[other_shape]
     far = 2 * (placed.max() + other_placed.max() + 1)
     tree = cKDTree(np.column_stack([other_placed, far * other_shape]), balanced_tree=False, compact_nodes=False)
@@ -107,14 +107,13 @@ def _voxels(strips: SheetStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
 
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
-_REACH = 5  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
+_MIN_REACH = 5  # pixels: boundaries that are farther apart count as a missing part
 
 
 class CategoryTolerance(msgspec.Struct, frozen=True):
-    """How far apart two boundaries may be and still count as one.
+    """The largest distance at which two boundaries match.
 
-    In pixels (`px` in JSON), and in mm where the spacing is known (null: as many mm as these pixels are within a
-    slice).
+    In pixels (`px` in JSON), and in mm if the spacing is known (null: the mm of these pixels within a slice).
     """
 
     pixels: float = msgspec.field(default=2.0, name="px")
@@ -122,12 +121,12 @@ class CategoryTolerance(msgspec.Struct, frozen=True):
 
 
 class Tolerance(CategoryTolerance, frozen=True):
-    """The same for all categories, and for single categories by name."""
+    """The tolerance of boundaries for all categories, and for single categories by name."""
 
     categories: dict[str, CategoryTolerance] = {}
 
     def for_categories(self, names: Sequence[str]) -> tuple[Floats, Floats]:
-        """(n,) the pixels, and the mm (NaN: none are given), of categories."""
+        """(n,) the tolerance of categories in pixels, and in mm (NaN: not given)."""
         every = [self.categories.get(name, self) for name in names]
         mm = [np.nan if columns.mm is None else columns.mm for columns in every]
         return np.array([columns.pixels for columns in every], np.float64), np.array(mm, np.float64)
@@ -143,21 +142,20 @@ def surface_table(
 ) -> dict[str, Columns]:
     """The table `surfaces` of `segdata.core.annotator_pairs.AnnotatorPairs`.
 
-    Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. What lies beyond the image is
-    outside, and so is void; but boundary pixels with void beside them are not counted, though others may be near to
-    them. For the offset those do not count that are as near to the end of the image as to the other's boundary, and of
-    whole categories those that are farther from it than the band of Boundary IoU is deep, or than 5 pixels where that
-    is more: there a part is missing, which says nothing of how large the rest is drawn. All segments of a category,
-    crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice, of categories alone: those of matches
-    are empty. Distances are in mm where the spacing is known, else in pixels; what has no meaning since one annotator
-    has no boundary is NaN.
+    Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. Pixels beyond the image, and
+    void, are outside; boundary pixels with void beside them do not count themselves, but as neighbours of others. For
+    the offset, pixels do not count that are as near to the image's border as to the other's boundary, and for whole
+    categories pixels that are farther from it than the depth of the band of Boundary IoU, or than 5 pixels if that is
+    more: there a part is missing, which does not show how large the rest is drawn. All segments of a category, crowds
+    too, are one shape. Bands, for Boundary IoU, are taken slice by slice, for categories only: those of matches are
+    empty. Distances are in mm if the spacing is known, else in pixels; they are NaN if one annotator has no boundary.
 
     Parameters
     ----------
     matches : `a` and `b`, rows of the segments of either annotator; -1: none
     tolerance : of boundaries; None: the default
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
-    outlines_of_batch : outlines that other pairs of the batch use too; None: they are made for this pair
+    outlines_of_batch : a cache of outlines for all pairs of the batch; None: they are computed for this pair
     """
     known = outlines_of_batch or OutlineCache(pair.batch)
     of_categories = known.of_categories(pair)
@@ -192,7 +190,7 @@ def _shape_columns(
 
 
 def _distance_columns(a: BoundaryDistances, b: BoundaryDistances) -> Columns:
-    """The columns about distances."""
+    """The columns of distances of the table `surfaces`."""
     columns: Columns = {}
     for name, side in (("a", a), ("b", b)):
         count = np.diff(side.offset)
@@ -210,7 +208,8 @@ def _shape_units(
 ) -> tuple[Floats, Floats, Floats]:
     """The size of a pixel of each shape (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
 
-    All in mm where the spacing is known; the tolerance a hair more for rounding. Matches have an infinite reach.
+    All are in mm if the spacing is known; the tolerance is a little larger because of rounding. Matches have an
+    infinite reach.
     """
     size = np.ones((pair.n_cases, 3))
     spacings = np.full((pair.n_cases, 3), np.nan) if spacing is None else spacing
@@ -222,7 +221,7 @@ def _shape_units(
         limits[shapes.category] for limits in tolerance.for_categories([category.name for category in pair.categories])
     )
     side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
-    deep = np.maximum(band_depth(pair.line.height, pair.line.width), _REACH)
+    deep = np.maximum(band_depth(pair.line.height, pair.line.width), _MIN_REACH)
     first = np.unique(pair.case_of_frame, return_index=True)[1]
     far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
     within = np.where(has_spacing[shapes.case] & np.isfinite(mm), mm, pixels * side) * _ROUNDING

@@ -1,4 +1,4 @@
-"""Volumes: how large annotators draw categories in volumes, where overlap alone misleads."""
+"""Volumes: the agreement of annotators on the sizes of categories in volumes."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -21,12 +21,12 @@ NOTHING = Score.undefined()
 class VolumePair(msgspec.Struct, frozen=True):
     """Two annotators' sizes of a category in the volumes that both annotated.
 
-    `size_a`, `size_b`: what A and B drew in a volume on average. `difference`: (B - A) / their mean, on average; null
-    where both are always empty. `bias`: by how much B is larger on average. `lower`, `upper`: the Bland-Altman limits,
+    `size_a`, `size_b`: the mean size of A and B in a volume. `difference`: (B - A) / their mean, on average; null
+    if both are always empty. `bias`: by how much B is larger on average. `lower`, `upper`: the Bland-Altman limits,
     between which 95 % of the differences lie if they are normal. These three have no interval, since a few volumes may
-    decide them. `median`: by how much B is larger in the middle volume, with an interval that holds whatever the
-    distribution. `smallest`, `largest`: the ends of the differences; `within`: at this confidence at least such a share
-    of all volumes has a difference between them.
+    decide them. `median`: the median of how much B is larger, with an interval that is valid for any distribution.
+    `smallest`, `largest`: the range of the differences; `within`: the least share of all volumes with a difference in
+    this range, at this confidence.
     """
 
     a: str
@@ -47,9 +47,9 @@ class VolumePair(msgspec.Struct, frozen=True):
 class VolumeAgreement(msgspec.Struct, frozen=True):
     """The sizes of a category in volumes: `icc` is ICC(2,1), `icc_consistency` ICC(3,1), of all annotators.
 
-    ICC(2,1) is absolute agreement; with ICC(3,1) an annotator who always draws larger agrees as well. Neither has an
-    interval: where a few volumes are much larger than the rest these decide it. `unit`: mm3, or
-    voxels where a spacing is unknown.
+    ICC(2,1) is absolute agreement; for ICC(3,1) a constant difference between annotators does not matter. Neither has
+    an interval, since a few volumes that are much larger than the rest may decide it. `unit`: mm3, or voxels if a
+    spacing is unknown.
     """
 
     category: str
@@ -61,9 +61,9 @@ class VolumeAgreement(msgspec.Struct, frozen=True):
 
 
 def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
-    """For each category drawn in a volume, how its sizes agree over all annotators and between every two.
+    """The agreement of sizes of each category drawn in a volume, over all annotators and between every two.
 
-    Sizes are mm³ where the spacing of every volume is known, else voxels; further passes of a person are left out.
+    Sizes are in mm³ if the spacing of every volume is known, else in voxels; further passes of a person are left out.
     """
     cases = comparison.cases
     deep = cases["frames"] > 1 if len(cases) else np.zeros(0, bool)
@@ -92,9 +92,9 @@ def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tu
 
 
 def _annotated_sizes(comparison: AnnotatorPairs) -> Floats:
-    """(n_cases, n_annotators, n_categories) voxels; NaN where an annotator did not annotate, or judge the category.
+    """(n_cases, n_annotators, n_categories) voxels; NaN if an annotator did not annotate, or judge the category.
 
-    Void of a pair is out. Whoever has nothing, and is not compared with one who has something, did not judge it.
+    Void of a pair does not count. An annotator with no voxels who is compared with none who has any did not judge it.
     """
     pairs, overlaps = comparison.pairs, comparison.overlaps
     sizes = np.full((len(comparison.cases), len(comparison.annotators), len(comparison.categories)), np.nan)
@@ -102,7 +102,7 @@ def _annotated_sizes(comparison: AnnotatorPairs) -> Floats:
         sizes[pairs["case"], pairs[side]] = 0.0
     for side in ("a", "b"):
         cell = pairs["case"][overlaps["pair"]], pairs[side][overlaps["pair"]], overlaps["category"]
-        # What another annotator calls void is left out of a pair: the pair that leaves least out has the whole.
+        # A pair excludes voxels that the other annotator labels void: the pair that excludes least has the full size.
         np.maximum.at(sizes, cell, overlaps[f"area_{side}"].astype(float))
     compared = np.zeros((len(pairs), sizes.shape[2]), bool)
     compared[overlaps["pair"], overlaps["category"]] = True
@@ -145,5 +145,5 @@ def _mean(values: Floats) -> float:
 
 
 def _value(value: float, n: int) -> Score:
-    """A value without an interval."""
+    """A score without an interval."""
     return Score(value, np.nan, np.nan, n, 0)

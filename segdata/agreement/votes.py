@@ -1,4 +1,4 @@
-"""Votes: the categories that annotators gave each pixel, in few distinct patterns, and what most of them say."""
+"""Votes: the categories that annotators give each pixel, as distinct patterns, and decisions by vote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from segdata.core.runs import Flags, Floats, Ints, NumberLine
 from segdata.core.statistics import ratio
 from segdata.core.taxonomy import Category
 
-UNLABELLED = -1  # of an annotator who gave a pixel no category
-ABSENT = -2  # of one who did not annotate the image: no vote
-_BITS = 62  # of a whole number that hold votes
+UNLABELLED = -1  # vote of an annotator who gave a pixel no category
+ABSENT = -2  # of an annotator who did not annotate the image: no vote
+_BITS = 62  # of an integer that hold votes
 
 
 @dataclass(frozen=True, slots=True)
 class PixelVotes:
-    """P patterns: pixels of a case that the same annotators gave the same categories."""
+    """The votes on pixels as P patterns: sets of pixels of a case with the same votes."""
 
     # the panel's; those who voted for a pixel gave it a position in this list, or `UNLABELLED`
     categories: Sequence[Category]
@@ -38,7 +38,7 @@ class PixelVotes:
 
     @property
     def is_void(self) -> Flags:
-        """(P,) whether any annotator calls the pixels void."""
+        """(P,) whether any annotator labels the pixels void."""
         # Votes below 0 take what is appended.
         void = np.array([category.kind == "void" for category in self.categories] + [False, False], bool)
         return np.asarray(np.logical_or.reduce(void[self.vote], axis=1))
@@ -61,15 +61,15 @@ class PixelVotes:
 def collect_votes(images: PanelBatch) -> PixelVotes:
     """The votes of all annotators on every pixel of some images, in one sweep.
 
-    Where several segments of an annotator claim a pixel, a void one has it, else the one drawn last. Who was not asked
-    for the category that another gives a pixel has no vote on it.
+    A pixel that several segments of an annotator claim goes to a void one, else to the one drawn last. An annotator who
+    was not asked for a category that another one gives a pixel has no vote on it.
     """
     annotators, categories, annotation = images.annotators, images.categories, images.annotation
     line = NumberLine.from_sizes(*images.batch.image_size)
     sides = [_labelled_runs(images, rows, line) for rows in annotation]
     start, end, answers, code = _constant_strips(sides, len(categories) + 1)
     task_categories, task = _distinct_tasks(images.asked, images.batch.annotations.num_rows, len(categories))
-    # A pattern is what was said, who was there, and what for, in one case.
+    # A pattern is a combination of votes, annotators present, and their tasks, in one case.
     tasks = np.append(task, ABSENT)[annotation]
     units, unit = np.unique(np.column_stack([images.case, tasks.T]), axis=0, return_inverse=True)
     key, total, _, pattern = kernels.distinct(unit[line.frame_of(start)] * len(answers) + code, end - start)
@@ -93,11 +93,11 @@ def collect_votes(images: PanelBatch) -> PixelVotes:
 
 
 def vote_tables(images: PanelBatch, layer: Ints) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
-    """The columns of the tables `patterns` and `votes`, with all layers that annotators drew of a case.
+    """The columns of the tables `patterns` and `votes`, with all layers that annotators drew in a case.
 
-    Where an annotator gives pixels two categories on purpose, each layer (`overlapping_layers` gives those of the
-    segments) is judged by itself, so that the one below is not taken for missed, nor the one above for another name of
-    it: the pixels of the case count once for every layer.
+    If an annotator draws categories in layers, each layer (of the segments, from `overlapping_layers`) is judged by
+    itself, so that the lower one does not count as missed, nor the upper one as another category of it: the
+    pixels of the case count once for every layer.
     """
     if not layer.any():
         return collect_votes(images).tables()
@@ -131,7 +131,7 @@ def _tables_of_cases(
 
 
 def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> SweepRuns:
-    """The runs of one annotator, no pixel twice; `owner` is the category's position + 1."""
+    """The runs of one annotator, without overlaps; `owner` is the category's position + 1."""
     image = np.arange(len(annotation))
     segments = collect_segments(images, annotation, line, image, np.zeros(len(image), bool))
     side = flatten_segments(segments)
@@ -139,9 +139,9 @@ def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> Sw
 
 
 def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) -> tuple[Flags, Ints]:
-    """The different tasks (n_tasks, n_categories + 2), and the task of each annotation (n,).
+    """The distinct tasks (n_tasks, n_categories + 2), and the task of each annotation (n,).
 
-    Every task has the votes -2 and -1, which take what is appended.
+    The two appended columns are the votes -2 and -1, which every task has.
     """
     if asked is None:
         return np.ones((1, n_categories + 2), bool), np.zeros(n_annotations, np.int64)
@@ -200,22 +200,22 @@ def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
     return np.concatenate([side.start, side.end[ends]]), np.concatenate([label - before, -label[ends]])
 
 
-UNDECIDED = -3  # of a pixel on which annotators do not agree enough
-_ROUNDING = 1e-6  # scores that differ by less are equal
+UNDECIDED = -3  # category of a pixel on which annotators do not agree enough
+_ROUNDING = 1e-6  # difference of equal scores
 
 
 class PixelDecision(NamedTuple):
-    """The results of P patterns of votes."""
+    """The decided categories of P patterns of votes."""
 
     category: Ints  # (P,) a position in the list of categories, -1 for unlabelled, or `UNDECIDED`
     support: Floats  # (P,) how sure it is, in [0, 1]; where undecided, of the best candidate; NaN where nobody voted
 
 
 def plurality(vote: Ints) -> PixelDecision:
-    """The vote that most annotators cast, unlabelled being one; of a tie `UNDECIDED`.
+    """Decide by the most frequent vote, which may be unlabelled; with a tie `UNDECIDED`.
 
-    Takes the votes (P, R) of `PixelVotes`. `support` is the share of those who voted. Order of annotators changes
-    nothing.
+    Takes the votes (P, R) of `PixelVotes`. `support` is the share of the votes cast. The order of annotators does not
+    matter.
     Source: Lam and Suen (1997), IEEE Transactions on Systems, Man, and Cybernetics A 27(5), 553-568.
 
     >>> plurality(np.array([[0, 1, 1], [0, 1, -2], [2, -1, -1]])).category.tolist()
@@ -230,7 +230,7 @@ def plurality(vote: Ints) -> PixelDecision:
 
 
 def elect(vote: Ints, score: Floats) -> PixelDecision:
-    """The vote (P, R) of the highest score (P, R); `UNDECIDED` where another's is as high, or none is above 0.
+    """Decide by the vote (P, R) with the highest score (P, R); `UNDECIDED` with a tie, or if no score is above 0.
 
     `support` is the score.
     """
@@ -244,9 +244,9 @@ def elect(vote: Ints, score: Floats) -> PixelDecision:
 
 
 def majority(vote: Ints, *, least: float = 0.5) -> PixelDecision:
-    """The vote of more than half of those who voted, else `UNDECIDED`; see `plurality`.
+    """Decide by the vote of more than half of those who voted, else `UNDECIDED`; see `plurality`.
 
-    `least` is the share that it must exceed, 0.5 or more.
+    `least` is the share that the vote must exceed, 0.5 or more.
 
     >>> majority(np.array([[0, 1, 1, 2], [0, 0, 0, 2]])).category.tolist()
     [-3, 0]
@@ -257,7 +257,7 @@ def majority(vote: Ints, *, least: float = 0.5) -> PixelDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecidedStrips:
-    """Pixels on the line that are decided: n strips, which may share pixels where their codes or crowds differ."""
+    """Decided pixels on the line as n strips; strips with different codes or crowd flags may share pixels."""
 
     start: Ints  # (n,)
     end: Ints  # (n,)
@@ -268,7 +268,7 @@ class DecidedStrips:
 
     @staticmethod
     def from_decision(votes: PixelVotes, decided: PixelDecision, *, crowd: bool = False) -> "DecidedStrips":
-        """The strips of patterns for which a category was decided."""
+        """The strips of patterns with a decided category."""
         pieces = votes.pieces
         kept = np.flatnonzero(~np.isin(decided.category[pieces.owner], (UNLABELLED, UNDECIDED)))
         pattern = pieces.owner[kept]
@@ -279,7 +279,7 @@ class DecidedStrips:
 
     @staticmethod
     def bare(side: SweepRuns, code: int) -> "DecidedStrips":
-        """Pixels under a category that nobody voted for."""
+        """Strips of pixels with a category that no annotator voted for."""
         n = len(side.start)
         unknown = np.full(n, np.nan)
         return DecidedStrips(side.start, side.end, np.full(n, code), np.zeros(n, bool), unknown, unknown)
@@ -293,7 +293,7 @@ class DecidedStrips:
 
     @staticmethod
     def concatenate(pieces: "list[DecidedStrips]") -> "DecidedStrips":
-        """All pieces in the order of the line."""
+        """Join pieces in the order of the line."""
         names = ("start", "end", "code", "crowd", "support", "iou")
         columns = [np.concatenate([getattr(piece, name) for piece in pieces]) for name in names]
         order = np.argsort(columns[0], kind="stable")
@@ -301,9 +301,9 @@ class DecidedStrips:
 
 
 def pairwise_iou(votes: PixelVotes) -> Floats:
-    """(n_cases, n_categories) the mean IoU of every two annotators of a case, of the pixels that both judge.
+    """(n_cases, n_categories) the mean IoU over all pairs of annotators of a case, on the pixels that both judge.
 
-    NaN where none of them drew the category.
+    NaN if none of them drew the category.
     """
     n_annotators, n = votes.vote.shape[1], max(len(votes.categories), 1)
     shape = (int(votes.case.max(initial=-1)) + 1, n)
@@ -328,10 +328,10 @@ def pairwise_iou(votes: PixelVotes) -> Floats:
 
 
 def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> list[Ints]:
-    """Rows of the chosen segments (n,) in layers, in each of which no annotation has a pixel under two categories.
+    """Rows of the chosen segments (n,) in layers, in each of which no annotation gives a pixel two categories.
 
-    `code` (n,) are the categories; `is_void` (n,) segments are in every layer, since they go before all others. There
-    is one layer where nothing overlaps.
+    `code` (n,) are the categories; `is_void` (n,) segments are in every layer, since they take precedence. Without
+    overlaps there is one layer.
     """
     rows = np.flatnonzero(chosen & ~is_void)
     side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)

@@ -1,1 +1,1 @@
-"""Campaign: from a small pilot to what a full campaign will hold, and whether its taxonomy is ready for it."""
+"""Campaign: project a full campaign from a pilot, and assess whether its taxonomy is ready."""

@@ -1,4 +1,4 @@
-"""Confusable categories: pairs that annotators may take for each other, by segments, colours and names."""
+"""Confusable categories: pairs that annotators may confuse, by segments, colours and names."""
 
 import math
 
@@ -18,14 +18,14 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Floats, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 
-_MAX_IMAGES = 300  # images that are looked at, evenly spread over the dataset
+_MAX_IMAGES = 300  # whose colours are read, evenly spread over the dataset
 
 
 def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     """(n_segments, 3) the mean colour of each segment in CIELAB, in the order in which a dataset is measured.
 
-    NaN where the image file is not there or cannot be read, and for images beyond 300, evenly spread. Images of one
-    channel are grey; of more than three the first three count.
+    NaN if the image file cannot be read, and for images that are not among 300 evenly spread ones. Images of one
+    channel are grey; of more than three channels the first three count.
     """
     step = max(1, -(-len(dataset) // _MAX_IMAGES))
     portions = dataset.chunks()
@@ -64,7 +64,7 @@ def _sum_runs(channel: Floats, start: Ints, length: Ints, which: Ints) -> Floats
 
 
 def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
-    """(3, n_pixels) of an image, 0 to 255, in the order of runs; None where it cannot be read, or has another size."""
+    """(3, n_pixels) the pixels of an image, 0 to 255, in the order of runs; None if unreadable or of another size."""
     if uri is None:
         return None
     try:
@@ -86,18 +86,18 @@ def _as_rgb(image: ChannelArray) -> Floats:
     return scaled
 
 
-_LEAST_UNITS = 8  # independent images with a category, below which nothing is said of its looks
-_ENOUGH_COLOURS = 1000  # segments
-_SURE = 1.645  # standard deviations, one-sided 95 %
+_MIN_UNITS = 8  # independent images with a category; with fewer its appearance is not compared
+_ENOUGH_COLOURS = 1000  # segments with a colour, from which colour is a feature
+_Z_95 = 1.645  # one-sided
 
 
 class ConfusablePair(msgspec.Struct, frozen=True, rename={"colour": "delta_e"}):
-    """Two categories that may be taken for each other.
+    """Two categories that may be confused.
 
-    `twice` things were drawn as both by the same annotator, in `images` images, and the rarer category has `of`.
-    `mistaken`: the share that looks would put into the wrong one, at least, null where they can be told apart or are
-    too few to tell; `coloured`: looks are size, shape, place and colour, else no colour was known. `names`: these are
-    alike. `delta_e`: between their colours, where these are close.
+    `twice` things were drawn as both by the same annotator, in `images` images, of `of` things of the rarer category.
+    `mistaken`: the least share that a classifier by appearance would misclassify, null if they are distinguishable or
+    too few; `coloured`: the appearance is size, shape, place and colour, else without colour. `names`: their names are
+    similar. `delta_e`: between their colours, if these are close.
     """
 
     a: str
@@ -114,16 +114,16 @@ class ConfusablePair(msgspec.Struct, frozen=True, rename={"colour": "delta_e"}):
 def confusable_pairs(
     tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.35
 ) -> tuple[ConfusablePair, ...]:
-    """Pairs of categories that may be taken for each other, the most doubtful first.
+    """Find pairs of categories that may be confused, the most doubtful first.
 
     Parameters
     ----------
     tables : of a pilot, with the families `pairs` and `shapes`
     colours : (n_segments, 3) mean colours in CIELAB; NaN where no image is known
-    min_iou : two segments that share so much are one thing that was drawn twice
-    least_mistaken : the share of segments, from which on two categories look alike (half: no difference at all)
+    min_iou : the IoU from which two segments are one thing that was drawn twice
+    least_mistaken : the share of misclassified segments from which two categories look alike (half: no difference)
 
-    Not named for being drawn twice are pairs that the taxonomy lets overlap.
+    Pairs that may overlap by the taxonomy are not reported for being drawn twice.
     """
     evidence_of: dict[tuple[str, str], dict[str, object]] = {}
 
@@ -152,7 +152,7 @@ def _most_doubtful_first(pair: ConfusablePair) -> tuple[float, float, bool, floa
 
 
 def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
-    """Pairs of category ids, how often a thing was drawn as both, in how many images, and segments of the rarer."""
+    """Pairs of category ids, the number of things drawn as both, of images with these, and of the rarer's segments."""
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category = segments["area"], segments["category_id"]
@@ -176,18 +176,18 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
 
 
 def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> list[tuple[int, int, float]]:
-    """Pairs of category ids, and the share of segments that a linear discriminant surely puts into the wrong one.
+    """Pairs of category ids, and the least share of segments that a linear discriminant misclassifies.
 
-    The distance of two categories is Mahalanobis', with one covariance for all and its bias for small samples taken
-    off (McLachlan, 1992, Discriminant Analysis, 3.2); the share is that of two normal distributions so far apart, at
-    the distance's upper limit. Images count as evidence, not segments: those of one image resemble each other.
+    The distance of two categories is Mahalanobis', with one covariance for all, corrected for the bias of small samples
+    (McLachlan, 1992, Discriminant Analysis, 3.2); the share is that of two normal distributions at
+    the distance's upper limit. The sample size is the number of images, since segments of one image are similar.
     """
     if features.size == 0:
         return []
     ids, inverse = np.unique(tables.segments["category_id"][rows], return_inverse=True)
     unit = independent_units(tables)[tables.segments["image"][rows]]
     n_units = np.bincount(inverse[joint_codes(inverse, unit)[1]], minlength=len(ids))
-    enough = np.flatnonzero(n_units >= _LEAST_UNITS)
+    enough = np.flatnonzero(n_units >= _MIN_UNITS)
     mean = np.stack([np.bincount(inverse, column) for column in features.T], axis=1) / np.bincount(inverse)[:, None]
     within = features - mean[inverse]
     spread = within.T @ within / max(len(rows) - len(ids), 1)
@@ -203,21 +203,22 @@ def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> 
 
 
 def _misclassified_shares(apart: Floats, h: Floats) -> Floats:
-    """The shares (k,) of two normal distributions that are surely on the wrong side of the middle, at 95 %.
+    """(k,) the lower bound, at 95 %, of the share of two normal distributions on the wrong side of the middle.
 
-    `apart` (k, p) is from one mean to the other, in standard deviations; `h` (k,) is 1 / n + 1 / n of the two.
+    `apart` (k, p) is the difference of the means, in standard deviations; `h` (k,) is 1 / n + 1 / n of the two.
     """
     p = apart.shape[1]
     squared = np.maximum((apart**2).sum(axis=1) - p * h, 0)
-    most = squared + _SURE * np.sqrt(4 * squared * h + 2 * p * h**2)
+    most = squared + _Z_95 * np.sqrt(4 * squared * h + 2 * p * h**2)
     shares: Floats = ndtr(-np.sqrt(most) / 2)
     return shares
 
 
 def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats, bool]:
-    """The rows of segments, their standardised (n, p) size, shape, place and company, and whether colour is with them.
+    """The rows of segments, their standardised features (n, p), and whether these include colour.
 
-    Colour is where most segments have one, or very many; then the others are left out.
+    Features are size, shape, place and company. Colour is included if most segments, or very many, have one; segments
+    without it are then left out.
     """
     segments, images = tables.segments, tables.images
     counts = is_example(tables, crowds=False)

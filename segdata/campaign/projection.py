@@ -1,8 +1,8 @@
-"""Projection: what a campaign of many images holds of each category, and costs, from a sample of them.
+"""Projection: estimate the content of each category, and the cost, of a campaign from a random sample of its images.
 
-The sample is of m units, drawn at random: images, or sequences and groups of images that resemble each other. Each
-rate is of the ratio form, total over images, so that units of unequal size count as what they are. Ranges are right 19
-times in 20. `annotation_costs` adds up what annotation and its quality assurance took.
+The sample has m random units: images, or sequences and groups of similar images. Each rate is a ratio of total over
+images, so that units of unequal size are weighted by their size. Ranges are right 19 times in 20. `annotation_costs`
+adds up the costs of annotation and its quality assurance.
 """
 
 import datetime
@@ -30,11 +30,11 @@ from segdata.core.taxonomy import Taxonomy
 
 CONFIDENCE = 0.95
 _ROUNDS = 30
-_MOST_IMAGES = 1e10  # a sample is worth at most; older betaincinv of scipy gives NaN for more, and the range is nothing
+_MAX_EFFECTIVE_IMAGES = 1e10  # older betaincinv of scipy gives NaN beyond; the range is then zero anyway
 
 
 class ProjectedRange(msgspec.Struct, frozen=True):
-    """The best guess of a number and the ends of a range that holds it in 19 of 20 campaigns; NaN, null: undefined."""
+    """An estimate and the ends of a range that contains the number in 19 of 20 campaigns; NaN, null: undefined."""
 
     value: Number
     low: Number
@@ -46,14 +46,14 @@ class ProjectedRange(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ProjectedRates:
-    """Rates per image: (k,) the best guess of each, and the ends of its range."""
+    """(k,) rates per image: the estimate of each, and the ends of its range."""
 
     value: Floats
     low: Floats
     high: Floats
 
     def project(self, row: int, times: float = 1.0) -> ProjectedRange:
-        """One of the k, times a number of images."""
+        """One of the k rates, multiplied by a number of images."""
         return ProjectedRange(*(float(end[row]) * times for end in (self.value, self.low, self.high)))
 
 
@@ -66,7 +66,7 @@ class SampleUnits:
 
     @staticmethod
     def from_ids(unit: Ints) -> "SampleUnits":
-        """The units that images (n,) belong to."""
+        """Build from the unit of each image (n,)."""
         inverse = np.unique(unit, return_inverse=True)[1]
         return SampleUnits(inverse, np.bincount(inverse).astype(np.float64))
 
@@ -80,12 +80,12 @@ class SampleUnits:
 def project_shares(
     units: SampleUnits, has: NDArray[np.bool_], campaign: float, confidence: float = CONFIDENCE
 ) -> ProjectedRates:
-    """The shares of a campaign's images that have each of k things.
+    """Project the shares of a campaign's images that have each of k things.
 
     `has` (n_images, k): whether each image of the sample has each thing. `campaign`: the number of images of the
-    campaign, with those of the sample; infinity: no end. Clopper and Pearson's exact range of a rate, at the number
-    of independent images that would be as uncertain as these units: Korn and Graubard (1998), Survey Methodology
-    24(2), 193-201. Of n units without a thing it is the rule of three, 3 / n.
+    campaign, with those of the sample; infinity: unlimited. Clopper and Pearson's exact range of a rate, with the
+    effective number of independent images: Korn and Graubard (1998), Survey Methodology
+    24(2), 193-201. For n units without a thing it is the rule of three, 3 / n.
     """
     n, m = len(has), len(units.images)
     share = has.mean(axis=0)
@@ -95,7 +95,7 @@ def project_shares(
         independent = np.where((alone > 0) & (spread > 0), n * alone / spread, m)
     t_ratio = (stdtrit(max(n - 1, 1), 0.975) / stdtrit(max(m - 1, 1), 0.975)) ** 2
     worth = np.clip(independent * t_ratio, 1, n) / max(1 - n / campaign, 1e-12)
-    worth = np.minimum(worth, _MOST_IMAGES)
+    worth = np.minimum(worth, _MAX_EFFECTIVE_IMAGES)
     with_it, alpha = share * worth, 1 - confidence
     low = np.where(with_it > 0, betaincinv(np.maximum(with_it, 1e-300), worth - with_it + 1, alpha / 2), 0)
     high = np.where(share < 1, betaincinv(with_it + 1, np.maximum(worth - with_it, 1e-300), 1 - alpha / 2), 1)
@@ -105,15 +105,15 @@ def project_shares(
 def project_amounts(
     units: SampleUnits, amount: Floats, campaign: float, confidence: float = CONFIDENCE, *, uneven: bool = False
 ) -> ProjectedRates:
-    """The mean amounts per image (segments, pixels, seconds) of k things in a campaign.
+    """Project the mean amounts per image (segments, pixels, seconds) of k things in a campaign.
 
-    `amount` (n_images, k) are the sample's; `campaign` as in `project_shares`. A gamma distribution with the mean and
-    variance of the sample, and at the upper end with one more unit like the largest: Fay and Feuer (1997), Statistics
-    in Medicine 16(7), 791-801; it is exact for a Poisson count, and right for few and skewed counts, where a normal
-    range or a plain bootstrap is too narrow. The variance is that between units, larger by what Student's t adds for
-    their small number. The unit more has no less than a unit has of the median thing, or on average of all where sizes
-    differ by magnitudes (`uneven`), so a thing that the sample lacks has an upper end, too. Where all images have the
-    same amount, the lower end is that of its share of the images. NaN of a lone unit.
+    `amount` (n_images, k) are the sample's; `campaign` as in `project_shares`. The range is from a gamma distribution
+    with the mean and variance of the sample, and at the upper end with one more unit like the largest: Fay and Feuer
+    (1997), Statistics in Medicine 16(7), 791-801; it is exact for a Poisson count, and right for few and skewed counts,
+    for which a normal range or a plain bootstrap is too narrow. The variance is that between units, enlarged by
+    Student's t for their small number. The added unit has at least the amount of the median thing in a unit, or the
+    mean of all if sizes differ by magnitudes (`uneven`), so that a thing that the sample lacks has an upper end too. If
+    all images have the same amount, the lower end is that of its share of the images. NaN for a single unit.
     """
     n, m = len(amount), len(units.images)
     alpha = 1 - confidence
@@ -132,10 +132,10 @@ def project_amounts(
 
 
 def images_needed(units: SampleUnits, amount: Floats, wanted: int, confidence: float = CONFIDENCE) -> Floats:
-    """(k,) how many images, drawn as these were, hold `wanted` of each thing in 19 of 20 cases.
+    """(k,) the number of images, sampled like these, that contain `wanted` of each thing in 19 of 20 cases.
 
-    `amount` (n_images, k) are the sample's. The lower end, one-sided, of what `project_amounts` says, with the variance
-    of the images that are still to be drawn as well. Infinity where the sample has none.
+    `amount` (n_images, k) are the sample's. From the one-sided lower end of `project_amounts`, with the variance
+    of the images that are still to be drawn. Infinity if the sample has none.
     """
     n, m = len(amount), len(units.images)
     wider = (stdtrit(max(m - 1, 1), confidence) / NormalDist().inv_cdf(confidence)) ** 2
@@ -150,7 +150,7 @@ def images_needed(units: SampleUnits, amount: Floats, wanted: int, confidence: f
 
 
 def _typical_amount(totals: Floats, uneven: bool) -> float:
-    """The amount of a thing in units that have it: the median's, or the mean; 0 if none has it."""
+    """The typical amount in units that have a thing: that of the median thing, or the mean; 0 if no unit has any."""
     n_images = (totals > 0).sum(axis=0)
     occurs = n_images > 0
     if not occurs.any():
@@ -163,7 +163,7 @@ def _typical_amount(totals: Floats, uneven: bool) -> float:
 
 
 def _gamma_quantile(mean: Floats, variance: Floats, above: float) -> Floats:
-    """(k,) the value of a gamma distribution that a share `above` of it exceeds; the mean where it has no variance."""
+    """(k,) the value that a share `above` of a gamma distribution exceeds; the mean if its variance is 0."""
     certain = variance <= 0  # a lone unit has none: NaN stays NaN
     spread, centre = np.where(certain, 1, variance), np.where(mean > 0, mean, 1)
     quantile = spread / (2 * centre) * chdtri(2 * centre**2 / spread, above)
@@ -181,7 +181,7 @@ def _ratio_variance(units: SampleUnits, values: Floats) -> Floats:
 
 
 def range_in_words(range_: ProjectedRange) -> str:
-    """A range of counts in words.
+    """Format a range of counts.
 
     >>> range_in_words(ProjectedRange(1200.0, 310.4, 2801.0)), range_in_words(ProjectedRange(0.0, 0.0, 7.2))
     ('310 to 2,801', 'at most 7')
@@ -190,7 +190,7 @@ def range_in_words(range_: ProjectedRange) -> str:
 
 
 def percent_in_words(share: float) -> str:
-    """A share in percent, in few digits.
+    """Format a share in percent with few digits.
 
     >>> percent_in_words(0.0704), percent_in_words(0.0024), percent_in_words(0)
     ('7', '0.2', '0')
@@ -199,7 +199,7 @@ def percent_in_words(share: float) -> str:
 
 
 def round_up(number: int) -> str:
-    """A large number with two digits that count.
+    """Round a large number up to two significant digits.
 
     >>> round_up(83), round_up(422408)
     ('83', '430,000')
@@ -209,7 +209,7 @@ def round_up(number: int) -> str:
 
 
 def share_range_in_words(range_: ProjectedRange) -> str:
-    """A range of shares in words.
+    """Format a range of shares.
 
     >>> share_range_in_words(ProjectedRange(0.05, 0.031, 0.082))
     '3.1 % to 8.2 %'
@@ -217,7 +217,7 @@ def share_range_in_words(range_: ProjectedRange) -> str:
     return f"{100 * range_.low:.1f} % to {100 * range_.high:.1f} %"
 
 
-_DEFAULT_IMAGES = 1000  # images that totals are for where nobody says how many there will be
+_DEFAULT_IMAGES = 1000  # for totals if the size of the campaign is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class CampaignPlan:
 
     @property
     def n_images(self) -> int:
-        """How many images totals are for."""
+        """The number of images for which totals are given."""
         return self.campaign or _DEFAULT_IMAGES
 
 
@@ -252,9 +252,9 @@ _IN_PILOT = {"n_images": "pilot_images", "n_segments": "pilot_instances", "pixel
 class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_PILOT, "segments": "instances"}):
     """A category in the pilot, and its projection for the campaign.
 
-    Counts of images, instances and pixels are first those of the pilot; crowds are no instances, but their pixels
-    and images count. `share` is of the images, `pixel_share` of the pixels; `images` and `instances` are totals.
-    `images_needed` so that 19 of 20 campaigns have `min_instances`, null where the pilot has none.
+    Counts of images, instances and pixels are those of the pilot; crowds are no instances, but their pixels
+    and images count. `share` is of the images, `pixel_share` of the pixels; `images` and `instances` are projected
+    totals. With `images_needed`, 19 of 20 campaigns have `min_instances`; null if the pilot has none.
     """
 
     id: int
@@ -292,8 +292,8 @@ class Outlook:
 def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
     """The outlook from the measured tables of a pilot (family `coverage`).
 
-    Images that nobody annotated are left out; where several annotated an image, each of them counts for a part of it.
-    Raises SegdataError where no image is annotated, and where the campaign is smaller than the pilot.
+    Images without annotation are left out; if several annotators annotated an image, each counts for a part of it.
+    Raises SegdataError if no image is annotated, or if the campaign is smaller than the pilot.
     """
     annotations = tables.annotations
     annotated, image = np.unique(annotations["image"], return_inverse=True)
@@ -328,7 +328,7 @@ def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
 
 
 class _CategoryCounts:
-    """Segments and pixels of each image and category, each annotator's for a part of the image."""
+    """Segments and pixels of each image and category, averaged over the annotators of an image."""
 
     def __init__(self, tables: Tables, image: Ints, part: Floats, n_images: int) -> None:
         self._tables, segments = tables, tables.segments
@@ -382,9 +382,9 @@ class _CategoryCounts:
 
 
 def _category_ids(tables: Tables) -> Ints:
-    """The ids of the categories that segments may have: not of parents that have none; then those not in the taxonomy.
+    """The ids of the categories that segments may have, then those that the taxonomy lacks.
 
-    A parent is there where it has segments itself.
+    Parents without segments of their own are left out.
     """
     taxonomy: Taxonomy = tables.profile.taxonomy
     used = np.unique(tables.segments["category_id"][is_example(tables)]).tolist()
@@ -426,11 +426,11 @@ def _per_image(values: Floats, image: Ints) -> Floats:
 
 
 def _at_most_one(shares_: ProjectedRates) -> ProjectedRates:
-    """Shares are at most 1."""
+    """Limit shares to 1."""
     return ProjectedRates(shares_.value, shares_.low, np.minimum(shares_.high, 1))
 
 
-LONGEST_PAUSE = 300.0  # seconds between two decisions after which a reviewer was away
+LONGEST_PAUSE = 300.0  # seconds between two decisions of a reviewer who is at work
 USUAL_SHARE = (0.2, 0.4)  # of the cost, for quality assurance
 
 
@@ -457,17 +457,17 @@ class Costs:
 
     @property
     def share(self) -> float:
-        """Of quality assurance in all hours; NaN where none are known."""
+        """The share of quality assurance in all hours; NaN if no hours are known."""
         total = self.annotation + self.assurance
         return self.assurance / total if total else float("nan")
 
     @property
     def per_error(self) -> float:
-        """Hours of review for each true error found; NaN where none was found."""
+        """Hours of review for each true error found; NaN if none was found."""
         return self.review / self.n_errors if self.n_errors else float("nan")
 
     def amount(self, hours: float) -> float | None:
-        """The cost of hours of work; None where the rate is not known."""
+        """The cost of hours of work; None if the rate is unknown."""
         return None if self.rate is None else hours * self.rate
 
 
@@ -476,8 +476,8 @@ def annotation_costs(
 ) -> Costs:
     """The time and cost of the annotations of a dataset and their review.
 
-    Time that an annotation says (`seconds`) goes before what `cost` says of an image or a segment. Models cost nothing.
-    The first annotation of an image is its annotation, every further one by a person is quality assurance.
+    The time of an annotation (`seconds`) takes precedence over the minutes per image or segment of `cost`. Models cost
+    nothing. The first annotation of an image counts as annotation, every further one by a person as quality assurance.
     """
     setting = cost or Cost()
     rows = tables.annotations
@@ -512,7 +512,7 @@ def _assumption(cost: Cost) -> str:
 
 
 def review_seconds(decisions: Iterable[Decision], seconds: float | None = None) -> float:
-    """How long reviewers took: `each` seconds a decision, else the time between one decision and the next.
+    """The time that reviewers took: `seconds` for each decision, else the time between one decision and the next.
 
     A pause of more than `LONGEST_PAUSE` does not count; the first decision after one took as long as the reviewer's
     median decision.

@@ -1,4 +1,4 @@
-"""Readiness: how well annotators of a pilot agree, and whether its taxonomy is ready for a full campaign."""
+"""Readiness: the agreement of a pilot's annotators, and whether its taxonomy is ready for a full campaign."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,11 +43,11 @@ _PUBLISHED = {"clusters": "units", "is_low": "low", "is_surely_low": "surely"}
 
 
 class CategoryPilotAgreement(msgspec.Struct, frozen=True, kw_only=True, rename=_PUBLISHED):
-    """How well annotators agree on a category: `score` f1 of segments, or dice, with its 95 % interval.
+    """The agreement on a category: `score` is f1 of segments, or dice, with its 95 % interval.
 
     `images` count once for each pair of annotators, `units` are the sequences, groups and single images among them.
-    `best` is the value without the annotator who lowers it most, `without` says who; null of two annotators. `low`: it
-    is below 0.6, with them or without; `surely`: so is the whole interval, of 8 independent images or more.
+    `best` is the value without the annotator who lowers it most, named by `without`; null for two annotators. `low`: it
+    is below 0.6, with that annotator or without; `surely`: the whole interval is, with 8 independent images or more.
     """
 
     category: str
@@ -62,10 +62,10 @@ class CategoryPilotAgreement(msgspec.Struct, frozen=True, kw_only=True, rename=_
 
 
 class ConfusedCategories(msgspec.Struct, frozen=True, kw_only=True):
-    """Two categories that annotators take for each other.
+    """Two categories that annotators confuse.
 
-    `segments` things that both have, of `of_segments` of the rarer category, and `pixels` of `of_pixels`, in `images`
-    images. `share` is of the things, or where there are none of the pixels.
+    `segments` things of `of_segments` of the rarer category, and `pixels` of `of_pixels`, got both categories, in
+    `images` images. `share` is of the things, or if there are none, of the pixels.
     """
 
     a: str
@@ -79,7 +79,7 @@ class ConfusedCategories(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How well annotators of the same images agree."""
+    """The agreement of annotators of the same images in a pilot."""
 
     annotators: tuple[str, ...]
     images: Count
@@ -88,7 +88,7 @@ class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_pilot_agreement(comparison: AnnotatorPairs) -> PilotAgreement | None:
-    """How well annotators agree; None where no image was annotated by two."""
+    """Measure the agreement of a pilot's annotators; None if no image was annotated by two."""
     amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     if not len(rows):
@@ -138,7 +138,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilo
 
 
 def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
-    """The pairs of categories that anything is called by both."""
+    """The pairs of categories that annotators gave to the same things or pixels."""
     n = len(comparison.categories)
     case = column_of(comparison.pairs, "case")
     pixels, places = _confusion_counts(comparison, "cells", "pixels", chosen)
@@ -171,9 +171,9 @@ def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) 
 def _confusion_counts(
     comparison: AnnotatorPairs, name: str, weight: str | None, chosen: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, Ints]]:
-    """(n_categories, n_categories) of what both annotators have, and (pair, a * n + b) of each row that counts.
+    """(n_categories, n_categories) the confusion matrix of a table, and (pair, a * n + b) of each counted row.
 
-    Of matches, things with an IoU above 0.5.
+    Matches count with an IoU above 0.5.
     """
     n = len(comparison.categories)
     table = getattr(comparison, name)
@@ -202,17 +202,17 @@ ReasonKind = Literal[
 ]
 REASON_KINDS: tuple[ReasonKind, ...] = get_args(ReasonKind)
 _LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/agreement/pilots.py
-_MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
-_MOST_UNLABELLED = 0.05
-_OFTEN = 0.05  # of the rarer category's segments
+_MAX_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void overrides it
+_MAX_UNLABELLED = 0.05
+_MIN_CONFUSED_SHARE = 0.05  # of the rarer category's segments
 _MISTAKEN, _DOUBTED = 0.2, 0.1  # of the rarer category's pixels: shaky outlines alone reach 0.13 for CamVid's poles
-_SHOWN = 6
+_MAX_NAMES_SHOWN = 6
 
 
 class ReadinessReason(msgspec.Struct, frozen=True):
-    """Something to do first; the taxonomy is not ready because of those that block, the others are advice.
+    """A reason against the campaign; the taxonomy is not ready if any reason blocks, the others are advice.
 
-    `categories` are those that it is about; `message` says what is the matter, how much, and what to do.
+    `categories` are those that it is about; `message` says what is wrong, how much, and what to do.
     """
 
     kind: ReasonKind
@@ -223,7 +223,7 @@ class ReadinessReason(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PilotResult:
-    """The outlook of a pilot for its campaign."""
+    """The result of a pilot: the projection of its campaign, and reasons against it."""
 
     dataset: str  # the pilot, as the user named it
     plan: CampaignPlan  # what was said of the campaign
@@ -237,7 +237,7 @@ class PilotResult:
 
     @property
     def ready(self) -> bool:
-        """Whether nothing blocks."""
+        """Whether no reason blocks the campaign."""
         return not any(reason.blocks for reason in self.reasons)
 
 
@@ -249,7 +249,7 @@ def assess_readiness(
     ignore: Collection[str] = (),
     agreement: PilotAgreement | None = None,
 ) -> PilotResult:
-    """The pilot with its reasons, but those of the kinds `ignore`; raises SegdataError for a kind that is none."""
+    """Assess a pilot: its reasons, without those of the kinds `ignore`; raises SegdataError for an unknown kind."""
     for kind in ignore:
         if kind not in REASON_KINDS:
             hint = did_you_mean(kind, list(REASON_KINDS)) or f"; there are: {', '.join(REASON_KINDS)}"
@@ -295,7 +295,7 @@ def _size_reasons(outlook: Outlook) -> Iterator[ReadinessReason]:
 def _category_reasons(
     profile: Profile, plan: CampaignPlan, outlook: Outlook, pairs: Sequence[ConfusablePair]
 ) -> Iterator[ReadinessReason]:
-    """One for each category that cannot be trained on as things are."""
+    """Yield a reason for each category that cannot be trained on."""
     parents = {category.name: category.parent for category in profile.taxonomy.categories}
     for expected in outlook.categories:
         where = f"{expected.n_images:,} of {count_noun(outlook.n_images, 'image')}"
@@ -330,7 +330,7 @@ def _remedy(
     pairs: Sequence[ConfusablePair],
     parents: Mapping[str, str | None],
 ) -> str:
-    """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
+    """The remedy for a category that is too rare: merge it with a sister or a confusable category, or sample for it."""
     mates = {pair.b if pair.a == category.name else pair.a for pair in pairs if category.name in (pair.a, pair.b)}
     used = [other for other in categories if other is not category and other.n_images]
     best = max((other for other in used if other.name in mates), key=lambda other: other.n_segments, default=None)
@@ -363,7 +363,9 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
                 "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.
-            yield ReadinessReason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, names, message)
+            yield ReadinessReason(
+                "drawn-twice", pair.images > 1 and pair.twice >= _MIN_CONFUSED_SHARE * pair.of, names, message
+            )
         alike = []
         # Where many look alike, those are named that look like nothing else so much.
         if pair.mistaken > 0 and pair.mistaken >= max(closest[pair.a], closest[pair.b]):
@@ -379,7 +381,7 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
 
 
 def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[ReadinessReason]:
-    """Categories on which all annotators disagree, and pairs of categories that they confuse."""
+    """Yield reasons for categories on which all annotators disagree, and pairs of categories that they confuse."""
     if agreement is None:
         return
     for category in agreement.categories:
@@ -395,12 +397,12 @@ def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[Readines
             )
             yield ReadinessReason("unclear-category", category.is_surely_low, (category.category,), message + remedy)
     for pair in agreement.confused:
-        if pair.images > 1 and pair.share >= (_OFTEN if pair.of_segments else _DOUBTED):
+        if pair.images > 1 and pair.share >= (_MIN_CONFUSED_SHARE if pair.of_segments else _DOUBTED):
             yield _confused_reason(pair)
 
 
 def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
-    """Two categories that annotators take for each other."""
+    """The reason about two categories that annotators confuse."""
     if pair.of_segments:
         often, amount = True, f"{pair.segments:,} of {count_noun(pair.of_segments, 'thing')}"
     else:
@@ -415,7 +417,7 @@ def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
 def _void_reasons(profile: Profile, outlook: Outlook) -> Iterator[ReadinessReason]:
     limits = profile.taxonomy.max_void
     allowed = None if limits is None else limits.dataset
-    most = _MOST_VOID if allowed is None else allowed
+    most = _MAX_VOID if allowed is None else allowed
     if outlook.void.value > most:
         message = (
             f"{share_range_in_words(outlook.void)} of the pixels are void, {100 * most:g} % "
@@ -423,7 +425,7 @@ def _void_reasons(profile: Profile, outlook: Outlook) -> Iterator[ReadinessReaso
             "category or a rule"
         )
         yield ReadinessReason("void", True, (), message)
-    if profile.is_exhaustive and outlook.unlabelled.value > _MOST_UNLABELLED:
+    if profile.is_exhaustive and outlook.unlabelled.value > _MAX_UNLABELLED:
         message = (
             f"{share_range_in_words(outlook.unlabelled)} of the pixels are unlabelled, and all should be labelled; "
             "find out what has no category yet"
@@ -435,12 +437,16 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
     written = [category for category in categories if not (category.definition or "").startswith("drafted:")]
     without = [category.name for category in categories if category not in written or not category.definition]
     if without:
-        message = f"{count_noun(len(without), 'category')} without a definition: {list_names(without, _SHOWN)}; "
+        message = (
+            f"{count_noun(len(without), 'category')} without a definition: {list_names(without, _MAX_NAMES_SHOWN)}; "
+        )
         message += "write down what belongs to each, or each annotator decides alone"
         yield ReadinessReason("no-definition", True, tuple(without), message)
     visible = [category for category in categories if category.kind != "void"]
     without = [category.name for category in visible if not category.boundary_rule]
     if without:
-        message = f"{count_noun(len(without), 'category')} without a boundary_rule: {list_names(without, _SHOWN)}; "
+        message = (
+            f"{count_noun(len(without), 'category')} without a boundary_rule: {list_names(without, _MAX_NAMES_SHOWN)}; "
+        )
         message += "say where outlines run, or each annotator draws them elsewhere"
         yield ReadinessReason("no-boundary-rule", False, tuple(without), message)

@@ -1,4 +1,4 @@
-"""Apply: apply the decisions of a log to a dataset, and tell which findings are already decided."""
+"""Apply: apply the decisions of a log to a dataset, and match findings with earlier decisions."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -196,7 +196,7 @@ class AnnotationEditor:
         return self._free_id
 
 
-_AGREEMENT = "SEG4"  # codes of `segdata agreement`: the segments that these name may be another annotator's
+_AGREEMENT_PREFIX = "SEG4"  # codes of `segdata agreement`, whose segments may be another annotator's
 
 
 def requested_change(decision: Decision, editor: AnnotationEditor) -> LabelChange | None:
@@ -365,7 +365,7 @@ def _make_void(decision: Decision, editor: AnnotationEditor) -> LabelChange:
             f"- {{id: {free}, name: void, kind: void}}"
         )
     finding = decision.finding
-    if finding is not None and finding.code.startswith(_AGREEMENT):
+    if finding is not None and finding.code.startswith(_AGREEMENT_PREFIX):
         if finding.correction is None:
             raise ChangeRefused("the finding is about several annotators; decide on the segment itself, or redraw it")
         finding = replace(finding, segments=finding.segments[:1] if finding.correction.action != "add" else ())

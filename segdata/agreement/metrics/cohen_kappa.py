@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from segdata.agreement.metrics.accuracy import accuracy
 from segdata.core.runs import Floats
 
-_ROUNDING = 1e-12  # two who both use one category only agree by chance entirely
+_ROUNDING = 1e-12  # if both use one category only, all agreement is by chance
 
 
 def cohen_kappa(category_a: ArrayLike, category_b: ArrayLike, pixels: ArrayLike) -> Floats:
