@@ -1,4 +1,4 @@
-"""ADE20K datasets: finds the files of each image, gathers categories, reads images level by level, and writes them."""
+"""ADE20K datasets: find the files of each image, collect categories, read images level by level, and write them."""
 
 import os
 import re
@@ -78,7 +78,7 @@ from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 SEG = "_seg.png"
 _PARTS = re.compile(r"(.+)_parts_([0-9]{1,2})\.png")
-_SUFFIXES = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that is named in place of a folder
+_SUFFIXES = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of a single file given as DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class _AdeFiles:
     image: Path | None = None  # the image file; None if it lies elsewhere
 
     def notes(self, root: Path) -> AdeDocument:
-        """The content of the text file; empty if there is none."""
+        """Read the text file; empty if there is none."""
         if self.text is None:
             return AdeDocument()
         read = read_atr if self.text.suffix == ".txt" else read_document
@@ -100,7 +100,7 @@ class _AdeFiles:
 
 
 def find_images(root: Path) -> list[_AdeFiles]:
-    """The images below `root`, each with its files; of one of these files that image alone."""
+    """The images below `root`, each with its files; if `root` is one of these files, its image alone."""
     if root.is_file():
         end = next((end for end in _SUFFIXES if root.name.endswith(end)), "")
         stem = root.name.removesuffix(end)
@@ -140,7 +140,7 @@ def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[_
 
 
 class _CategoryCollector:
-    """Collects names of categories, file by file."""
+    """Collects category names, file by file."""
 
     def __init__(self) -> None:
         self.defects: list[Defect] = []
@@ -150,7 +150,7 @@ class _CategoryCollector:
         self._others: set[str] = set()
 
     def add(self, notes: AdeDocument, file: str) -> None:
-        """Take in the text file of one image."""
+        """Add the names in the text file of one image."""
         for note in notes.objects:
             if note.category is None:
                 self._others.add(note.name)
@@ -208,7 +208,7 @@ def _list_images(
     names, entries = _CategoryCollector(), []
     for files in all_files:
         if rows and files.seg is None:
-            continue  # images.csv has it
+            continue  # its size is in images.csv
         notes = files.notes(root)
         names.add(notes, relative_path(root, files.text) if files.text else "")
         entries.append(_entry(files, notes, of_mask.get(files.stem), images, pictures))
@@ -249,10 +249,10 @@ def _stem(mask: Path, root: Path) -> str:
 class _AdeImageReader:
     """Reads the images of a dataset."""
 
-    root: Path  # names in defects start here
-    categories: CategoryNames  # the taxonomy, and the names that it lacks
+    root: Path  # base of the paths in defects
+    categories: CategoryNames  # the taxonomy, and names that it lacks
     by_index: Mapping[int, int]  # class index in the masks -> category id
-    with_masks: bool  # the masks of single objects are opened
+    with_masks: bool  # whether to open the masks of single objects
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and parts of one image."""
@@ -318,7 +318,7 @@ class _AdeImageReader:
         return [locate_object(self.root, note, size, self.with_masks, defects) for note in notes.objects]
 
     def _categories(self, segments: AdeSegments, defects: list[Defect]) -> Ints:
-        """(n,) the category id of each segment; -1, with one SEG009 a class, for classes without a name."""
+        """(n,) the category id of each segment; -1 for classes without a name, with one SEG009 per class."""
         category = np.full(len(segments), -1, np.int64)
         for segment, index in enumerate(segments.index.tolist()):
             note = segments.note(segment)
@@ -355,13 +355,13 @@ _HELD_COLUMNS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _SegmentKeys:
-    """Of the n segments of a batch."""
+    """ADE20K's keys of the n segments of a batch."""
 
     level: Ints  # (n,) 0 for objects, 1 for their parts …
-    part_of: list[int | None]  # (n,) the segment id of the segment that each is a part of; None: of no known segment
-    amodal: list[str | None]  # (n,) visible and hidden pixels, as an attribute has them
+    part_of: list[int | None]  # (n,) the id of the segment of which each is a part; None: unknown
+    amodal: list[str | None]  # (n,) the attribute `amodal`: visible and hidden pixels
     keys: list[Keys]  # (n,) the other keys
-    lost: list[int]  # rows of segments with an attribute that has no place
+    lost: list[int]  # rows of segments with an attribute that the format cannot hold
 
     @staticmethod
     def from_batch(batch: Batch) -> "_SegmentKeys":
@@ -392,7 +392,7 @@ def _add_columns(batch: Batch, keys: list[Keys]) -> None:
     for name in COLUMNS:
         for segment_keys, own, inherited in zip(keys, batch.segments[name].to_pylist(), made_by, strict=True):
             value = own or inherited if name == "source" else own
-            if value is not None and value is not False and value == value:  # NaN is nothing, too
+            if value is not None and value is not False and value == value:  # NaN counts as no value, too
                 segment_keys[name] = msgspec.Raw(msgspec.json.encode(value))
 
 
@@ -416,7 +416,7 @@ def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCou
             "instance-ids or coco-instances, or leave some out"
         )
     category = batch.segment_category[image.segments]
-    blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
+    blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread over 0 to 255
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
     pixels = paint(image, values, 0, np.uint32)
     rgb_picture(pixels).save(with_folder(path))

@@ -3,7 +3,7 @@
 `X_atr.txt` has a line for each object, with columns between `#`: number of the instance in its level, level, occluded
 (0 or 1), name (WordNet's), name as annotated, attributes in quotes, separated by commas.
 
-Everything that an object of X.json says and that has no place of its own here is an attribute under the same name.
+Keys of an object in X.json without a field here become attributes of the same name.
 
 Source: CSAILVision/ADE20K, README.md, utils/utils_ade20k.py, and its sample images, whose empty values are empty lists;
 of 2016: groups.csail.mit.edu/vision/datasets/ADE20K; open-edge-platform/datumaro
@@ -22,10 +22,10 @@ from segdata.core.finding import Defect
 from segdata.core.paths import is_unsafe_path
 from segdata.formats.shared.safe_parsers import repeated_key_defects
 
-# Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
+# Keys that are no attributes. `hypernym` follows from the name and is kept with the category.
 _STRUCTURAL_KEYS = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
 COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
-_DERIVED_ATTRIBUTES = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
+_DERIVED_ATTRIBUTES = frozenset({"part_of", "part_level", "amodal"})  # attributes computed from other data
 _READ_VALUES = {
     "occluded": {'"yes"': "true", '"no"': "false"},
     "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
@@ -44,14 +44,14 @@ _LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s
 class AdeObject:
     """An object in a text file."""
 
-    name: str  # of its category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
+    name: str  # of the category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
     level: int  # 0 for objects, 1 for their parts, 2 for parts of these …
     place: str  # in the file: a JSON pointer, or a line
     id: int | None = None  # of the object in its image; None if objects are numbered instead
-    number: int | None = None  # of the instance on its level, from 1; None if objects have ids
+    number: int | None = None  # of the instance within its level, from 1; None if objects have ids
     category: int | None = None  # the index of its category; None if the file lacks it
-    part_of: int | None = None  # the id of the object that it is a part of
-    mask: Path | None = None  # its own mask, visible and hidden pixels
+    part_of: int | None = None  # the id of the object of which it is a part
+    mask: Path | None = None  # file with its visible and hidden pixels
     attributes: dict[str, str] = field(default_factory=dict)  # name -> JSON text
     # values with a column of their own: score, source, track_id, iscrowd
     columns: dict[str, object] = field(default_factory=dict)
@@ -61,9 +61,9 @@ class AdeObject:
 class AdeDocument:
     """The content of one image's text file."""
 
-    objects: tuple[AdeObject, ...] = ()  # those that can be read
+    objects: tuple[AdeObject, ...] = ()  # the readable ones
     filename: str | None = None  # of the image
-    hypernyms: dict[int, str] = field(default_factory=dict)  # category index -> WordNet's ever wider terms
+    hypernyms: dict[int, str] = field(default_factory=dict)  # category index -> WordNet's hypernyms, narrow to wide
     metadata: dict[str, str] = field(default_factory=dict)  # of the image, name -> JSON text
     defects: tuple[Defect, ...] = ()  # of the file
 
@@ -80,7 +80,7 @@ def _read_attribute(key: str, json: str) -> str | None:
 
 
 def write_attribute(name: str, json: str) -> str | None:
-    """An attribute as the value of a key; None if it would not be read back as the same."""
+    """The JSON value of a key for an attribute; None if reading would not give the attribute back."""
     if name in _STRUCTURAL_KEYS or name in COLUMNS or name in _DERIVED_ATTRIBUTES:
         return None
     written = _WRITTEN_VALUES.get(name, {}).get(json, json)
@@ -157,7 +157,7 @@ def _unreadable(code: str, message: str, file: str, place: str | None = None) ->
 
 
 def _text(path: Path) -> bytes:
-    """The file as UTF-8; some of ADE20K's are Latin-1."""
+    """The text of a file, UTF-8, or Latin-1 as in some of ADE20K's files."""
     raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
         raw.decode()
@@ -190,7 +190,7 @@ def _read_object(raw: msgspec.Raw, path: Path, file: str, place: str, defects: l
     whole_id = item.parts.ispartof
     attributes, columns = _object_attributes(raw_values)
     if attributes.get("raw_name") == msgspec.json.encode(item.name).decode():
-        del attributes["raw_name"]  # as annotated, before names were unified: mostly the same
+        del attributes["raw_name"]  # the name before names were unified; mostly equal
     return AdeObject(
         name=item.name,
         level=item.parts.part_level,
@@ -222,7 +222,7 @@ def _object_attributes(raw_values: _Raws) -> tuple[dict[str, str], dict[str, obj
 
 
 def _compact(raw: msgspec.Raw) -> str:
-    """A JSON text in one line."""
+    """A JSON text without white space."""
     json = bytes(raw)
     return (msgspec.json.format(json, indent=-1) if b"\n" in json else json).decode()
 

@@ -1,4 +1,4 @@
-"""Regions of ADE20K's masks, and which object of the text file each of them is.
+"""Regions of ADE20K's masks, matched with the objects of the text file.
 
 A mask has the class in red and green, and the instance in blue. Neither file says which region is which object: the
 blue values of regions count neither the ids nor the order of the objects in a JSON file (in three sample images their
@@ -31,7 +31,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 Size = tuple[int, int]
 VISIBLE, HIDDEN = 255, 128
-_LEVEL_OFFSET = 1000  # between the ids of two levels, where objects have numbers only
+_LEVEL_OFFSET = 1000  # between the ids of consecutive levels, if objects have numbers only
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,18 @@ class LevelRegions:
 
     level: int  # 0 for objects, 1 for their parts …
     category: Ints  # (n,) class indices, R // 10 * 256 + G
-    key: Ints  # (n,) blue; 0: the class is known and the instance is not
+    key: Ints  # (n,) blue values; 0: the instance is unknown
     runs: Runs  # owners are the regions
     size: tuple[int, int]  # height and width in pixels
-    encoding: str  # how the file stores them
-    file: str  # its name in defects
+    encoding: str  # storage of the mask's values
+    file: str  # name of the mask in defects
     defects: tuple[Defect, ...] = ()  # of the mask
 
     def __len__(self) -> int:
         return len(self.key)
 
     def numbers(self, n_known: int) -> Ints | None:
-        """(n,) which instance of its level each region is, of `n_known` from 1; None if blue does not give it.
+        """(n,) the number of each region's instance within its level, 1 to `n_known`; None if blue does not show it.
 
         Blue is spread: instance k has 255 k / n_known, rounded up at a half, so that hidden instances are distinguished
         from those that come after them. In files of other programs the ranks of blue values count.
@@ -112,7 +112,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
 
 
 def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) -> bool:
-    """Whether all values make sense once red and blue change places."""
+    """Whether all values are valid with red and blue swapped."""
     if (blue % 10 != 0).any():
         return False
     classes = np.unique(blue // 10 * 256 + green).tolist()
@@ -120,7 +120,7 @@ def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) ->
 
 
 def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool_], file: str) -> Iterator[Defect]:
-    """SEG010 for reds that are no multiples of 10, SEG009 for instances of no class: one each, with the first pixel."""
+    """One SEG010 for reds that are no multiples of 10, one SEG009 for instances without a class; with first pixels."""
     recoloured = "whose red is not a multiple of 10: the mask was smoothed, resized or recoloured"
     for flag, code, problem in ((odd, "SEG010", recoloured), (classless, "SEG009", "of an instance without class")):
         rows = np.flatnonzero(flag)
@@ -163,9 +163,9 @@ def decode_rle(json: str, size: Size) -> Runs | None:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
-    """The pixels of an object."""
+    """The pixels of an object of the text file."""
 
-    runs: Runs  # of the one owner 0: the visible pixels of its mask, else the inside of its polygon
+    runs: Runs  # owner 0: the visible pixels of its mask, else the inside of its polygon
     amodal: str | None = None  # visible and hidden pixels as COCO's RLE, JSON; None if no pixel is known to be hidden
 
 
@@ -229,7 +229,7 @@ def _polygon_runs(note: AdeObject, size: tuple[int, int]) -> Runs:
 
 
 def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator[Defect]:
-    """SEG002 for the masks of objects that do not exist: for an image without any an info."""
+    """SEG002 for missing masks of objects; of severity info if an image has none of them."""
     named = [note for note in notes if note.mask is not None]
     missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
     if missing and missing[0].mask is not None:
@@ -240,10 +240,10 @@ def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator
 
 
 def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequence[ObjectMask]) -> Ints:
-    """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels do not count.
+    """(n_regions,) the row of the note that matches each region, -1 for none; ignores notes of other levels.
 
-    A region takes the note of its class that shares most with it, and more than half of it. Then a class with one note
-    and one region left matches these.
+    A region matches the note of its class that shares the most pixels with it, if that is more than half of it. Then
+    classes with one note and one region left match these.
     """
     matched = np.full(len(regions), -1, np.int64)
     taken = np.array([note.level != regions.level for note in notes], bool)
@@ -299,8 +299,8 @@ class AdeSegments:
     index: Ints  # (n,) class index
     key: Ints  # (n,) blue value
     level: Ints  # (n,)
-    row: Ints  # (n,) the row of its note in `notes`; -1: it has none
-    whole: Ints  # (n,) the segment that each is a part of, by its place; -1: none
+    row: Ints  # (n,) the row of its note in `notes`; -1: none
+    whole: Ints  # (n,) the position of the segment of which each is a part; -1: none
     file: list[str]  # (n,) the mask that each was read from
     runs: Runs  # owners are the regions
     size: tuple[int, int]  # height and width in pixels
@@ -363,7 +363,7 @@ class AdeSegments:
             note = self.note(segment)
             values: dict[str, object] = dict(note.columns) if note else {}
             if self.key[segment] == 0:
-                values["iscrowd"] = True  # the class is known, the instance is not
+                values["iscrowd"] = True  # the instance is unknown
             columns["attributes"].append(sorted(self._attributes(segment, note, ids).items()) or None)
             columns["file"].append(self.file[segment])
             columns["place"].append(f"class {self.index[segment]}, blue {self.key[segment]}")

@@ -45,7 +45,7 @@ read = ImportedOnCall("segdata.formats.datumaro.reader:open_documents")
 
 
 def find_documents(root: Path) -> list[Path]:
-    """The file itself, or the documents in a folder; all JSON files of one where none looks like a document."""
+    """The file itself, or the documents in a folder; if none looks like a document, all its JSON files."""
     if root.is_file():
         return [root]
     if paths := sorted((root / "annotations").glob("*.json")):

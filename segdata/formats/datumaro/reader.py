@@ -1,4 +1,4 @@
-"""Reads Datumaro documents: items as COCO has them, and labels as a taxonomy whose ids are their positions.
+"""Reads Datumaro documents: items like COCO's images and annotations, and labels as a taxonomy by position.
 
 Polygons of one group and label are the parts of one segment, as in Datumaro. Masks of a group, and segments of
 different labels, keep its number as the attribute `group`.
@@ -46,7 +46,7 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 
 DEFAULT = "default"  # the subset of items without one
 _DEFAULT_SUFFIX = ".jpg"  # of an image without a file name
-# The places of COCO's keys in a Datumaro annotation.
+# COCO's key -> path in a Datumaro annotation.
 _DATUMARO_KEYS = {
     "/segmentation": "/rle",
     "/category_id": "/label_id",
@@ -55,7 +55,7 @@ _DATUMARO_KEYS = {
     "/track_id": "/attributes/track_id",
 }
 _SEGMENT_TYPES = frozenset({"polygon", "ellipse", "mask"})
-_ELLIPSE_POINTS = 720  # of the polygon that Datumaro makes of an ellipse
+_ELLIPSE_POINTS = 720  # of the polygon that replaces an ellipse in Datumaro
 _COLUMN_ATTRIBUTES = (b'"is_crowd"', b'"score"', b'"track_id"')  # attributes in Datumaro, fields in COCO
 _Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
@@ -92,12 +92,12 @@ class _DatumAnnotation(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ImageItems(Items[AnyImageItem]):
-    """The items of a document as entries of images."""
+    """The items of a document, as image entries of COCO."""
 
     attributes: Sequence[Raw] = ()  # (n,) the items' own attributes, a JSON object each
 
     def place(self, row: int, within: str = "") -> str:
-        """The place in the document of the item at a position; `within` is a pointer in the like COCO entry."""
+        """The JSON pointer of an item; `within` is a pointer in the corresponding COCO entry."""
         return f"/items/{self.rows[row]}{'/image/path' if within == '/file_name' else within}"
 
     def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
@@ -109,10 +109,10 @@ class ImageItems(Items[AnyImageItem]):
 class ShapeItems(Items[AnnotationItem]):
     """The segments of a document; `rows` are their items."""
 
-    parts: Sequence[Sequence[int]] = ()  # (n,) the annotations of the item that each is made of
+    parts: Sequence[Sequence[int]] = ()  # (n,) the annotations that make up each segment
 
     def place(self, row: int, within: str = "") -> str:
-        """The place in the document of a segment; `within` is a pointer in the like COCO annotation."""
+        """The JSON pointer of a segment; `within` is a pointer in the corresponding COCO annotation."""
         annotations = f"/items/{self.rows[row]}/annotations/"
         if not within:
             return f"{annotations}{self.parts[row][0]}"
@@ -126,7 +126,7 @@ class ShapeItems(Items[AnnotationItem]):
 
 
 def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem]:
-    """The items as entries of images.
+    """The items as image entries of COCO.
 
     Paths that leave the images' folder are SEG015, one for the document: exports without media have them.
     Such images get the name of their item's id.
@@ -163,12 +163,12 @@ def _attribute_texts(raw: Raw) -> dict[str, str]:
 class SegmentCollector:
     """The segments of a document, gathered item by item."""
 
-    document: Document  # takes the defects
-    n_labels: int  # how many labels it has
-    segments: list[AnnotationItem] = field(default_factory=list)  # (n,) those so far
+    document: Document  # collects the defects
+    n_labels: int  # the number of labels
+    segments: list[AnnotationItem] = field(default_factory=list)  # (n,) the segments so far
     rows: list[int] = field(default_factory=list)  # (n,) their items
-    parts: list[list[int]] = field(default_factory=list)  # (n,) the annotations that each is made of
-    others: Counter[str] = field(default_factory=Counter)  # how many annotations are no segments, by type
+    parts: list[list[int]] = field(default_factory=list)  # (n,) the annotations that make up each segment
+    others: Counter[str] = field(default_factory=Counter)  # type -> number of annotations that are no segments
 
     def add(self, item: int, raw: Raw, image: str) -> None:
         """Add the segments of an item; `raw` are its annotations."""
@@ -192,7 +192,7 @@ class SegmentCollector:
             ]
 
     def items(self) -> ShapeItems:
-        """All of them."""
+        """All segments collected so far."""
         return ShapeItems(self.segments, self.rows, parts=self.parts)
 
     def _sound(self, place: str, raw: Raw) -> dict[int, _DatumAnnotation]:
@@ -219,7 +219,7 @@ class SegmentCollector:
         return sound
 
     def _decode_annotations(self, place: str, raw: Raw) -> Sequence[_DatumAnnotation | None]:
-        """The annotations one by one, None for broken ones."""
+        """Decode the annotations one by one; None for broken ones."""
         try:
             raws = msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
@@ -231,7 +231,7 @@ class SegmentCollector:
         return annotations
 
     def _outline_ellipse(self, ellipse: _DatumAnnotation, place: str) -> bool:
-        """Give an ellipse the polygon that Datumaro makes of it; False if it is broken."""
+        """Replace an ellipse by Datumaro's polygon; False if the ellipse is broken."""
         try:
             x0, y0, x1, y1 = msgspec.json.decode(ellipse.points, type=_Four)
         except msgspec.MsgspecError:
@@ -243,7 +243,7 @@ class SegmentCollector:
         return True
 
     def _ids(self, place: str, groups: Sequence[list[int]], firsts: Sequence[_DatumAnnotation]) -> list[int]:
-        """The ids of an item's segments: their own, and free ones if Datumaro has 0, which means none."""
+        """The ids of an item's segments; a free id for Datumaro's 0, which means none."""
         ids = [first.id or 0 for first in firsts]
         if len(set(ids)) == len(ids) and 0 not in ids:
             return ids
@@ -270,7 +270,7 @@ def _group_parts(shapes: Mapping[int, _DatumAnnotation]) -> list[list[int]]:
 
 
 def _as_segment(id_: int, parts: Sequence[_DatumAnnotation], shared: bool) -> AnnotationItem:
-    """The parts of a segment as one annotation; `shared`: others are of its group too."""
+    """The parts of a segment as one annotation; `shared`: other segments have the same group."""
     first = parts[0]
     attributes = _collect_attributes(first, shared)
     all_undecoded = attributes.pop("", MISSING)
@@ -413,7 +413,7 @@ class _Subset:
 
     @property
     def name(self) -> str:
-        """Of the subset: that of the document."""
+        """The name of the subset: the document's."""
         return self.document.path.stem
 
 
@@ -532,7 +532,7 @@ def _source(
 
 
 def _with_split_and_annotator(split: str | None, batch: Batch) -> Batch:
-    """`batch` with its split, and with the annotators that the images' attributes name."""
+    """`batch` with its split, and the annotators that the attributes of its images name."""
     metadata = [dict(values or ()) for values in batch.images["metadata"].to_pylist()]
     annotator, source = batch.annotations["annotator"].to_pylist(), batch.annotations["source"].to_pylist()
     for k, row in enumerate(batch.annotation_image.tolist()):

@@ -46,7 +46,7 @@ _ANNOTATION_KEYS = frozenset({"annotator", "source"})  # attributes of an item t
 def _segment_annotations(
     batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: LossCounter
 ) -> list[list[Json]]:
-    """(n,) the annotations that each segment at these rows becomes."""
+    """(n,) the Datumaro annotations of each segment at these rows."""
     table = batch.segments.select(_COLUMNS).take(pa.array(rows))
     moved = np.flatnonzero((integer_column(table["segment_id"]) == 0) | table["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
@@ -114,7 +114,7 @@ def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Los
 
 
 def _hold_pixels(batch: Batch, rows: Ints, shapes: Sequence[object]) -> list[bool]:
-    """(n,) whether a polygon still draws the segment's pixels when Datumaro has rounded its points."""
+    """(n,) whether polygons still draw exactly the segment's pixels after Datumaro's rounding."""
     rings = [
         [np.array(ring, np.float32).round(_COORDINATE_DIGITS).tolist() for ring in shape]
         if isinstance(shape, list)
@@ -151,7 +151,7 @@ def _as_integer(raw: Raw | None) -> int:
 
 
 def _label_items(taxonomy: Taxonomy) -> dict[str, Any]:
-    """The categories as Datumaro has them, in the order of the taxonomy."""
+    """The categories as Datumaro's labels, in the order of the taxonomy."""
     labels, colors = [], []
     for id_, category in enumerate(taxonomy.categories):
         attributes = sorted(attribute.name for attribute in category.attributes)
@@ -163,7 +163,7 @@ def _label_items(taxonomy: Taxonomy) -> dict[str, Any]:
 
 
 class _DocumentWriter:
-    """The documents of a dataset, one a split, opened when the first item comes."""
+    """Writes one document for each split, opened with its first item."""
 
     def __init__(self, folder: Path, profile: Profile, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
@@ -175,7 +175,7 @@ class _DocumentWriter:
         folder.mkdir(parents=True)
 
     def add(self, subset: str, item: Json) -> None:
-        """Write an item; its id is the path of its image, without extension unless another has that."""
+        """Write an item; its id is the image's path, without extension unless another item has that."""
         path = item["image"]["path"]
         stem = PurePosixPath(path).with_suffix("").as_posix()
         item["id"] = path if (subset, stem) in self._ids else stem
@@ -185,7 +185,7 @@ class _DocumentWriter:
         file.write((b",\n" if is_open else b"\n") + msgspec.json.encode(item))
 
     def finish(self) -> None:
-        """End all documents; an empty dataset gets one document."""
+        """Finish all documents; an empty dataset gets one document."""
         if not self._files:
             self._file(DEFAULT)
         for file in self._files.values():
@@ -226,7 +226,7 @@ def _count_unheld(batch: Batch, losses: LossCounter) -> None:
 
 
 def _subset(split: str | None) -> str:
-    """The document that a split's images are in."""
+    """The name of a split's document."""
     return split if split and re.fullmatch(r"[^/\\.][^/\\]*", split) else DEFAULT
 
 

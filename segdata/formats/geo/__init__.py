@@ -1,1 +1,1 @@
-"""Rasters that lie somewhere in the world: places, windows, names of classes, areas on the ground."""
+"""Georeferenced rasters: georeferences, windows, class names, areas on the ground."""

@@ -31,21 +31,21 @@ _Transform = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """A coordinate system, and the way from pixels to it."""
+    """A coordinate reference system and the affine transform from pixels to it."""
 
     crs: str | None = None  # EPSG code or WKT; None: not known
     transform: _Transform | None = None  # a to f; None: not known
 
     @staticmethod
     def of_raster(raster: Any) -> "Georeference":  # Any: rasterio has no types
-        """The place of an open raster."""
+        """The georeference of an open raster."""
         numbers = tuple(map(float, tuple(raster.transform)[:6]))
         a, b, c, d, e, f = numbers
         return Georeference(_crs_text(raster.crs), None if numbers == _IDENTITY else (a, b, c, d, e, f))
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str]) -> "Georeference":
-        """The place of an image by its metadata; an invalid crs or transform counts as unknown."""
+        """The georeference in an image's metadata; an invalid crs or transform counts as unknown."""
         numbers = _parse_json(metadata.get("transform"))
         six = (
             isinstance(numbers, list)
@@ -59,12 +59,12 @@ class Georeference:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The items of an image's metadata."""
+        """The georeference as items of an image's metadata."""
         values = {"crs": self.crs, "transform": None if self.transform is None else list(self.transform)}
         return {key: json.dumps(value) for key, value in values.items() if value is not None}
 
     def shift(self, x: float, y: float) -> "Georeference":
-        """The place of the part of the raster that begins at column x and row y."""
+        """The georeference of the window that begins at column x and row y."""
         if self.transform is None:
             return self
         a, b, c, d, e, f = self.transform
@@ -101,7 +101,7 @@ _SPHEROID = re.compile(r'SPHEROID\["[^"]*",\s*([0-9.eE+]+),\s*([0-9.eE+]+)')
 
 
 def row_areas_m2(place: Georeference, height: int) -> Floats:
-    """(height,) square metres that a pixel of each row covers; NaN where the place is not known.
+    """(height,) the area in m² of a pixel in each row; NaN if the georeference is unknown.
 
     Raises SegdataError for a coordinate system that is neither projected nor geographic, and for a geographic one with
     rows that run along no parallel.
@@ -129,7 +129,7 @@ def row_areas_m2(place: Georeference, height: int) -> Floats:
 
 
 def segment_areas_m2(batch: Batch) -> Floats:
-    """(n_segments,) square metres that each segment covers, by its image's metadata; NaN if these give no place.
+    """(n_segments,) the area in m² of each segment, by its image's metadata; NaN if these have no georeference.
 
     Raises SegdataError as `row_areas_m2`.
     """

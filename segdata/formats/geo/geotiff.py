@@ -42,7 +42,7 @@ _INDEX = "rasters.json"  # as in raster_files, which is slow to import
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """Our index, or masks in a known layout that are TIFF files with a place in the world, or lie beside a .tfw."""
+    """An index of segdata, or masks in a known layout that are georeferenced TIFF files or lie beside a .tfw."""
     if _INDEX in probe.names and probe.root.is_dir():
         return FormatMatch(1.0, f"{_INDEX} says which window of which raster each image is")
     sample_of_folder = {name.rpartition("/")[0]: name for name in probe.matching(r"\.tiff?$")}

@@ -60,7 +60,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, load_preset
 
-_MAX_OFFSET = 0.01  # pixels that labels and image may lie apart
+_MAX_OFFSET = 0.01  # distance in pixels between labels and image
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,16 @@ class _RasterPart:
 class OpenRasters:
     """The rasters of a dataset."""
 
-    root: Path  # where paths in messages start
+    root: Path  # base of the paths in messages
     # the images; the record of an annotated one is its `_RasterPart`
     entries: list[ImageEntry] = field(default_factory=list)
-    # of the rasters of labels, in the order of their files
+    # of the label rasters, in file order
     heads: dict[Path, RasterHeader] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)  # found on the way
     places: dict[str, str] = field(default_factory=dict)  # the folders that were read, by what is in them
 
     def head(self, path: Path, image_id: str) -> RasterHeader | None:
-        """The head of the raster of an image's labels; None, and a defect, where it has none."""
+        """The header of an image's label raster; if it cannot be read, None, and adds a defect."""
         if path not in self.heads:
             try:
                 self.heads[path] = read_raster_header(path)
@@ -119,7 +119,7 @@ def _open_rasters(request: ReadRequest) -> OpenRasters:
 
 
 def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -> Iterator[ImageEntry]:
-    """The images that a raster is: itself, or its windows."""
+    """The images in a raster: the whole raster, or its windows."""
     head = rasters.head(entry.files[0], entry.image_id) if entry.files else None
     image = _image_header(entry)
     if head is None:
@@ -172,14 +172,14 @@ def _image_header(entry: ImageEntry) -> RasterHeader | None:
 
 
 def _metadata(head: RasterHeader, image: RasterHeader | None) -> dict[str, str]:
-    """The metadata to keep: of the labels, the names of the image's bands, and its place if the labels have none."""
+    """The metadata to keep: the labels', the image's band names, and its georeference if the labels have none."""
     of_image = {} if image is None else image.metadata
     of_labels = {key: value for key, value in head.metadata.items() if key != "bands"}
     return {key: value for key, value in of_image.items() if key != "tags"} | of_labels
 
 
 def _place_defects(head: RasterHeader, image: RasterHeader, file: str, image_id: str) -> list[Defect]:
-    """SEG017 where labels and image of the same size lie elsewhere."""
+    """SEG017 if labels and image have the same size but different georeferences."""
     label_place, image_place = head.place, image.place
     if label_place.crs is not None and image_place.crs is not None and label_place.crs != image_place.crs:
         message = f"the labels lie in {_shorten(label_place.crs)}, the image in {_shorten(image_place.crs)}"
@@ -229,7 +229,7 @@ def _add_indexed(rasters: OpenRasters, images: Path | None) -> None:
 
 
 def _entry(rasters: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> ImageEntry | None:
-    """The image of a row; None where its raster has no such window."""
+    """The image of an index row; None if its raster has no such window."""
     head = None if row.mask is None else rasters.head(rasters.root / row.mask, row.image)
     metadata = dict(row.metadata)
     if head is not None:
@@ -259,12 +259,12 @@ def _entry(rasters: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> Im
 
 
 def raster_metadata(head: RasterHeader, window: Window | None) -> dict[str, str]:
-    """What one of our rasters says about an image that is a window of it, or all of it."""
+    """The metadata of a raster for an image that is a window of it, or the whole raster."""
     metadata = {key: value for key, value in head.metadata.items() if key != "bands"}
     return metadata if window is None else metadata | head.place.shift(window.x, window.y).metadata
 
 
-_MAX_CATEGORIES = 200  # more different values than this are no categories
+_MAX_CATEGORIES = 200  # with more distinct values, they are no categories
 
 
 def _parse_band(request: ReadRequest) -> int | None:
@@ -279,11 +279,10 @@ def _parse_band(request: ReadRequest) -> int | None:
 
 
 def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
-    """The categories, and whether the user declared them.
+    """Find the categories, and whether the user declared them.
 
-    They are the user's, or a preset, or those of a colour table in the folder, or those named beside the rasters, or
-    one for each value that occurs, if the rasters have a colour table. Raises UnreadableError if nothing says
-    what values mean.
+    The first that exists: the user's, a preset, a colour table in the folder, names beside the rasters, or one category
+    for each value if the rasters have a colour table. Raises UnreadableError if the values have no meaning.
     """
     heads = list(opened.heads.values())
     chosen = request.options.get("preset")
@@ -318,7 +317,7 @@ def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) 
 
 
 def _add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, int | None]:
-    """The taxonomy with a void category, if some raster has masked or nodata pixels; and the id of that category.
+    """The taxonomy with a void category if some raster has masked or nodata pixels, and the id of that category.
 
     No category is added if the taxonomy itself lists the nodata value.
     """
@@ -359,7 +358,7 @@ def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
 
 
 def _with_color(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None) -> Category:
-    """The category in its colour of the colour table, where its name came without one."""
+    """The category; if it has no colour, with that of the colour table."""
     if category.color is not None or palette is None or not 0 <= category.id < len(palette):
         return category
     red, green, blue = palette[category.id].tolist()
@@ -367,7 +366,7 @@ def _with_color(category: Category, palette: np.ndarray[tuple[int, int], np.dtyp
 
 
 def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Category]:
-    """A category for each value in rasters that have a colour table but no names, each looked through once."""
+    """A category for each value in rasters that have a colour table but no names; decodes each raster once."""
     occurs = np.zeros(256, bool)
     for head in heads:
         parts: list[Window | None] = [*cut_windows(head.width, head.height, WINDOW_SIDE)]
@@ -375,7 +374,7 @@ def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Categor
             try:
                 occurs[read_raster_values(head, window, None).values.clip(0, 255)] = True
             except OSError:
-                break  # reading says so
+                break  # reported when the image is read
         if head.nodata_value is not None:
             occurs[head.nodata_value] = False
     values = np.flatnonzero(occurs).tolist()
@@ -387,9 +386,9 @@ def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Categor
 
 @dataclass(frozen=True)
 class _RasterLabelReader:
-    """Reads the segments of single images, from any thread."""
+    """Reads the segments of one image; called from any thread."""
 
-    root: Path  # where paths in messages start
+    root: Path  # base of the paths in messages
     taxonomy: Taxonomy  # what values mean
     void: int | None  # the category of masked and nodata pixels; None if no raster has any
     band: int | None  # that holds the labels
@@ -413,7 +412,7 @@ class _RasterLabelReader:
         return [ids.annotation(runs, file, pane.head.encoding, [_place(False, value) for value in runs.value.tolist()])]
 
     def _categories(self, head: RasterHeader, patch: RasterValues, file: str, broken: list[Defect]) -> ImageAnnotation:
-        """The segments of values that are categories; `broken` is what is wrong with the pixels."""
+        """The annotation if values are categories; `broken` are the defects of the pixels."""
         runs = ValueRuns.of(patch.values)
         coloured = head.has_colors and self.band is None
         meaning = (self._colours if coloured else self._ids).read(runs.value)
@@ -446,11 +445,11 @@ def _broken_pixels(broken: NDArray[np.bool_]) -> Defect:
     return Defect("SEG017", message, place=f"x={x}, y={y}", pixels=area)
 
 
-_PIXELS_PER_CHUNK = 2**25  # pixels of images that are loaded at once
+_PIXELS_PER_CHUNK = 2**25  # of images loaded at once
 
 
 def open_geotiff(request: ReadRequest) -> PerImageSource:
-    """The rasters; raises UnreadableError if nothing says what values mean."""
+    """Open the rasters; raises UnreadableError if the values have no meaning."""
     opened = _open_rasters(request)
     band, config, heads = _parse_band(request), request.config.instance_ids, opened.heads.values()
     task: Task = "semantic"

@@ -1,4 +1,4 @@
-"""GeoTIFF writer: rasters of categories or of segment numbers; windows of one raster are put together again."""
+"""GeoTIFF writer: rasters of categories or of segment numbers; joins the windows of one raster again."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +49,7 @@ _IMAGE_COLUMNS = ("image_id", "uri", "channels", "sequence", "frame", "split", "
 
 @dataclass(frozen=True, slots=True)
 class _PaintedRaster:
-    """An image with the values that its pixels were painted with."""
+    """An image with the values of its painted pixels."""
 
     # the columns of `schema.IMAGES` that go into the index
     row: Mapping[str, Any]  # Any: cells of all types
@@ -64,7 +64,7 @@ class _PaintedRaster:
 
 
 class _RasterPainter(Protocol):
-    """Paints the images of a batch, and counts what one value a pixel cannot hold."""
+    """Paints the images of a batch, and counts the losses of one value per pixel."""
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         """The images, in order."""
@@ -72,7 +72,7 @@ class _RasterPainter(Protocol):
 
 @dataclass
 class _CategoryPainter:
-    """Paints the ids of categories."""
+    """Paints category ids."""
 
     taxonomy: Taxonomy  # whose ids
     losses: LossCounter  # that are counted
@@ -98,7 +98,7 @@ class _CategoryPainter:
         for row, image in zip(rows, segments_by_image(batch), strict=True):
             pixels = None
             if image.annotated:
-                # In as few bits as hold all values: large rasters wait for memory.
+                # As few bits as possible, since large rasters are limited by memory.
                 dtype = smallest_unsigned(self.max_value)
                 pixels = paint_and_count(batch, image, values[image.segments], self.blank, dtype, self.losses)
                 self.used = self.used or bool((pixels == self.blank).any())
@@ -134,7 +134,7 @@ def _blank(taxonomy: Taxonomy) -> int:
     return next(value for value in range(len(categories) + 1) if value not in categories)
 
 
-_BLOCK_SIDE = 256  # pixels: side of the blocks that a large raster is compressed in
+_BLOCK_SIDE = 256  # of the blocks of a compressed large raster, in pixels
 
 
 class _RasterWriter:
@@ -152,7 +152,7 @@ class _RasterWriter:
         self._target, self._most, self._nodata = target, most, nodata
         self._colors = _colormap(colors)
         self._names = MaskPaths()
-        self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and windows so far
+        self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and the windows written so far
         self._open: tuple[str, Any] | None = None  # Any: rasterio has no types
         self._closing = ExitStack()
         self.rows: list[RasterIndexRow] = []
@@ -179,7 +179,7 @@ class _RasterWriter:
         self.rows.append(_index_row(picture, name, None))
 
     def close(self) -> None:
-        """Finish the last raster, and keep only the metadata that the rasters themselves do not hold."""
+        """Finish the last raster, and drop metadata that the rasters themselves hold."""
         self._finish()
         last_header: tuple[str | None, Any] = (None, None)
         for number, row in enumerate(self.rows):
@@ -192,12 +192,12 @@ class _RasterWriter:
             self.rows[number] = msgspec.structs.replace(row, metadata=rest)
 
     def _name(self, image_id: str) -> str:
-        """The file of a mask; no folder gets the name that the file of another mask may have."""
+        """The path of a mask, such that no folder has the name of another mask's file."""
         *folders, last = image_id.split("/")
         return self._names.name("/".join([*(folder.removesuffix(".tif") for folder in folders), last]), ".tif")
 
     def _takes(self, piece: RasterWindow) -> bool:
-        """Whether a window is free; windows that overlap become images of their own."""
+        """Whether a window overlaps no earlier one; overlapping windows become separate rasters."""
         _, others = self._files.get(_raster_key(piece), ("", []))
         return not any(piece.window.meets(other) for other in others)
 
@@ -239,7 +239,7 @@ class _RasterWriter:
             options["crs"] = _crs_or_none(place.crs)
         if place.transform is not None:
             options["transform"] = import_rasterio().Affine(*place.transform)
-        # BigTIFF where compressed data might pass 4 GB, which GDAL cannot know before.
+        # BigTIFF if compressed data might exceed 4 GB, which GDAL cannot know in advance.
         return options | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 
     def _describe(self, raster: Any, picture: _PaintedRaster) -> None:  # Any: rasterio has no types
@@ -274,7 +274,7 @@ def _raster_key(piece: RasterWindow) -> str:
 
 
 def _crs_or_none(crs: str) -> Any:  # Any: rasterio has no types
-    """The coordinate system; None for a text that names none, which stays in the index."""
+    """Parse a coordinate system; None for an invalid text, which is kept in the index."""
     try:
         return parse_crs(crs)
     except SegdataError:
@@ -295,7 +295,7 @@ _HELD_COLUMNS = frozenset(f"images.{name}" for name in ("channels", "sequence", 
 def write_geotiff(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
-    """Write the rasters, and beside them what they do not hold."""
+    """Write the rasters, and files with the data that rasters do not hold."""
     by = values or ("category" if profile.task == "semantic" else "instance")
     check_choice("values", by, ("category", "instance"))
     count_spatial_losses(profile, losses)
@@ -324,7 +324,7 @@ def _save_images(
     losses: LossCounter,
     kinds: frozenset[LossKind],
 ) -> None:
-    """Write all images, while what rasters do not hold is counted."""
+    """Write all images, and count the losses."""
     try:
         for batch in batches:
             count_losses(batch, losses, kinds, _HELD_COLUMNS)

@@ -25,9 +25,9 @@ from segdata.formats.shared.mask_files import Palette, Values
 from segdata.formats.shared.safe_parsers import XmlError, read_sidecar, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name
 
-_MAX_WHOLE_PIXELS = 2**26  # pixels of a raster that is one image; larger ones are cut
-WINDOW_SIDE = 2048  # of a window
-_MAX_WINDOWS = 2**17  # windows of one raster
+_MAX_WHOLE_PIXELS = 2**26  # larger rasters are cut into windows
+WINDOW_SIDE = 2048  # in pixels
+_MAX_WINDOWS = 2**17  # of one raster
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Window:
         return (self.y, self.y + self.height), (self.x, self.x + self.width)
 
     def uri(self, path: Path) -> str:
-        """The URI of this part of an image: the file, and after # a region of W3C Media Fragments 1.0."""
+        """The URI of this part of an image: path#xywh=… as in W3C Media Fragments 1.0."""
         return f"{path.absolute().as_uri()}#xywh={self.x},{self.y},{self.width},{self.height}"
 
     def meets(self, other: "Window") -> bool:
@@ -56,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RasterWindow:
-    """A window and the raster, of a size in pixels, that it is part of: the item ``window`` of an image's metadata."""
+    """A window of a raster and the raster's size in pixels: the item ``window`` of an image's metadata."""
 
     raster: str
     raster_width: int
@@ -65,14 +65,14 @@ class RasterWindow:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The items of an image's metadata."""
+        """The window as items of an image's metadata."""
         size = {"raster_width": self.raster_width, "raster_height": self.raster_height}
         item = {"raster": self.raster, **size, "x": self.window.x, "y": self.window.y}
         return {"window": json.dumps(item)}
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
-        """The part that an image of this size claims to be; None if it claims none, or an impossible one."""
+        """The window in the metadata of an image of this size; None if there is none, or an impossible one."""
         try:
             item: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
         except ValueError:
@@ -88,7 +88,7 @@ class RasterWindow:
 
 
 def parse_side(value: object) -> int | None:
-    """Parse the option `tile`: the side of windows, 0 for whole rasters; None: depending on the size of a raster."""
+    """Parse the option `tile`: the side of windows, 0 for whole rasters; None: by the size of each raster."""
     if value is None:
         return None
     try:
@@ -101,7 +101,7 @@ def parse_side(value: object) -> int | None:
 
 
 def cut_windows(width: int, height: int, side: int | None) -> list[Window]:
-    """The windows of a raster, row by row; none where it is one image. Raises OSError for too many of them."""
+    """The windows of a raster, row by row; none if it is one image. Raises OSError for too many windows."""
     if side is None:
         side = WINDOW_SIDE if width * height > _MAX_WHOLE_PIXELS else 0
     if side == 0 or (width <= side and height <= side):
@@ -146,7 +146,7 @@ class RasterIndexRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _RasterIndex(msgspec.Struct, frozen=True):
-    """The whole file, its rows not looked at."""
+    """The index file with undecoded rows."""
 
     images: tuple[msgspec.Raw, ...]
     version: int = 1
@@ -165,7 +165,7 @@ def _with_uris(
     channels: Callable[[object, Path], tuple[dict[str, str | None], ...] | None],
     root: Path,
 ) -> RasterIndexRow:
-    """The row with its URIs as they are written below `root`, or backwards."""
+    """The row with its URIs made relative to `root`, or resolved against it."""
     return msgspec.structs.replace(row, uri=uri(row.uri, root), channels=channels(row.channels, root))
 
 
@@ -196,8 +196,8 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
     return [rows[name] for name in sorted(rows)]
 
 
-MASKED, BROKEN = -(2**31), -(2**31) + 1  # in place of what is masked out, and of what is no label
-_EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that are taken as they are
+MASKED, BROKEN = -(2**31), -(2**31) + 1  # stand for masked pixels, and for pixels that are not labels
+_EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that need no check
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +209,14 @@ class RasterHeader:
     width: int
     height: int
     n_bands: int  # how many
-    dtype: str  # of their values, by numpy's name
-    place: Georeference  # where it lies
+    dtype: str  # numpy's name of the values' type
+    place: Georeference  # the georeference
     nodata: float | None = None  # the nodata value; None: there is none
-    masked: bool = False  # a mask band or alpha excludes pixels
-    palette: Palette | None = None  # (256, 3) the colour of each value; None where there is no colour table
+    masked: bool = False  # whether a mask band or alpha excludes pixels
+    palette: Palette | None = None  # (256, 3) the colour of each value; None without a colour table
     lossy: str | None = None  # why the values cannot be trusted; None if they can
-    bands: tuple[str | None, ...] = ()  # the name of each; None: it has none
-    tags: tuple[tuple[str, str], ...] = ()  # the file's own, without those that GDAL always adds
+    bands: tuple[str | None, ...] = ()  # name of each band; None: unnamed
+    tags: tuple[tuple[str, str], ...] = ()  # of the file, without those that GDAL always adds
 
     @property
     def has_colors(self) -> bool:
@@ -225,7 +225,7 @@ class RasterHeader:
 
     @property
     def nodata_value(self) -> int | None:
-        """`nodata` as a value of the labels, of colours as a packed one; None where none is that."""
+        """`nodata` as a label value (packed for colours); None if no label value equals it."""
         if self.nodata is None or not float(self.nodata).is_integer():
             return None
         value = int(self.nodata)
@@ -236,7 +236,7 @@ class RasterHeader:
 
     @property
     def encoding(self) -> str:
-        """How labels are stored, in words."""
+        """The storage of the labels, as in `MaskFile`."""
         kind = np.dtype(self.dtype)
         name = "RGB" if self.has_colors else "float" if kind.kind == "f" else "grey"
         shown = ""
@@ -246,7 +246,7 @@ class RasterHeader:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The items that an image's metadata keep."""
+        """The header as items of an image's metadata."""
         bands = {"bands": json.dumps(list(self.bands), ensure_ascii=False)} if any(self.bands) else {}
         tags = {"tags": json.dumps(dict(self.tags), ensure_ascii=False)} if self.tags else {}
         return {**self.place.metadata, **bands, **tags}
@@ -257,7 +257,7 @@ class RasterValues:
     """The values of a raster, or of a window of it."""
 
     values: Values  # (height, width), ids or packed colours; `MASKED` where a mask excludes them
-    # (height, width), pixels that are not labels: there `values` are `BROKEN`; None: all are labels
+    # (height, width) whether a pixel is not a label; its value is `BROKEN`. None: all are labels
     broken: NDArray[np.bool_] | None = None
 
 
@@ -285,7 +285,7 @@ def read_raster_header(path: Path) -> RasterHeader:
 
 
 def read_raster_values(head: RasterHeader, window: Window | None, band: int | None) -> RasterValues:
-    """The labels in a window, or in the whole raster; raises OSError if there are none.
+    """Read the labels in a window, or in the whole raster; raises OSError if there are none.
 
     `band` holds them, from 1; None: the only one, or the first three as colours.
     """
@@ -308,7 +308,7 @@ def read_raster_values(head: RasterHeader, window: Window | None, band: int | No
 
 
 def _check_readable(head: RasterHeader, window: Window | None, band: int | None) -> None:
-    """Raise OSError for what holds no labels, or too many."""
+    """Raise OSError if a raster cannot hold labels, or is too large."""
     if band is not None and band > head.n_bands:
         raise OSError(f"has {head.n_bands} bands, so there is no band {band}")
     alpha = head.masked and head.n_bands == 2
@@ -330,7 +330,7 @@ def _to_ids(
     values: NDArray[Any],  # Any: of several types
     nodata: float | None,
 ) -> tuple[Values, NDArray[np.bool_] | None]:
-    """The values as ids of at most 32 bits, and which of them had to be replaced because they are not ids."""
+    """The values as ids of at most 32 bits, and which of them were replaced because they are not ids."""
     if values.dtype.name in _EXACT_TYPES:
         return np.ascontiguousarray(values), None
     if values.dtype.itemsize < 4 and values.dtype.kind == "i":
@@ -347,7 +347,7 @@ def _to_ids(
 
 
 def _lossy(structure: dict[str, str]) -> str | None:
-    """Why values cannot be trusted, by the compression that GDAL reports."""
+    """Why the values cannot be trusted, judged by the compression that GDAL reports; None if they can."""
     name = structure.get("COMPRESSION", "")
     changes = "JPEG" in name or structure.get("COMPRESSION_REVERSIBILITY") == "LOSSY"
     return f"{name} compression in TIFF" if changes else None
@@ -373,12 +373,12 @@ _COLUMN_NAMES = {
     "category": "name", "class": "name", "label": "name", "name": "name", "red": "red", "green": "green",
     "blue": "blue",
 }  # fmt: skip
-_MAX_ROWS = 2**16  # rows
+_MAX_ROWS = 2**16
 Rows = Sequence[Mapping[str, str]]  # of value, name, red, green, blue
 
 
 def read_class_names(path: Path, file: str, band: int, defects: list[Defect]) -> tuple[Category, ...]:
-    """The categories named beside a raster, which `file` calls it; empty if nothing names any.
+    """Read the categories named beside a raster; empty if there are none. `file` is the raster's name in defects.
 
     Files that cannot be read become defects.
     """

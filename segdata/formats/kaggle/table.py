@@ -72,7 +72,7 @@ class KaggleTable:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where in a line the values of a row stand."""
+    """The positions of a table's columns."""
 
     head: list[str]
     image: int
@@ -138,7 +138,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
 
 
 def _line_problem(cells: list[str], columns: _Columns) -> tuple[str, str] | None:
-    """Why a line is no row: the rule's code and the message; None if it is one."""
+    """The rule code and message of a malformed line; None if the line is a valid row."""
     if [cell.strip().lower() for cell in cells] == columns.head:
         return "SEG004", "repeats the head of the table: two tables were joined as text"
     if len(cells) != len(columns.head):
@@ -156,7 +156,7 @@ def _column(head: list[str], names: tuple[str, ...]) -> int | None:
 
 
 def _split_class(name: str) -> tuple[str, str | None]:
-    """An image's name and the class after it.
+    """Split an image's name from the class after it.
 
     >>> _split_class("0002cc93b.jpg_1"), _split_class("a_b_Fish")
     (('0002cc93b.jpg', '1'), ('a_b', 'Fish'))
@@ -166,7 +166,7 @@ def _split_class(name: str) -> tuple[str, str | None]:
 
 
 def _row_size(sides: list[str]) -> tuple[int, int] | None:
-    """Height and width; (0, 0) if the line has none, None if they are invalid."""
+    """Height and width in a line; (0, 0) if it has none, None if they are invalid."""
     if not any(sides):
         return 0, 0
     height, width = (whole_number(side.strip()) or 0 for side in sides)
@@ -174,9 +174,9 @@ def _row_size(sides: list[str]) -> tuple[int, int] | None:
 
 
 Order = Literal["column", "row"]
-# How much of a mask goes on in the next line, in real masks and in those read the wrong way.
+# Share of a mask that continues in the next line, in real masks and in masks read in the wrong order.
 _COHERENT, _TORN = 0.7, 0.3
-_MIN_RUNS = 8  # runs that are enough to judge
+_MIN_RUNS = 8  # runs needed to judge a mask
 
 
 def read_image(
@@ -207,7 +207,7 @@ def _row_defect(line: KaggleRow, message: str, file_name: str, severity: Severit
 def _read_pairs(
     lines: list[KaggleRow], n_pixels: int, file_name: str, defects: list[Defect]
 ) -> tuple[list[KaggleRow], Runs]:
-    """The rows with sound pairs, and the pairs, sorted, in the order of the table; the others become `defects`."""
+    """The rows with valid pairs, and their sorted pairs, in the order of the table; adds the others to `defects`."""
     runs = _pairs_at_once(lines, n_pixels)
     if runs is not None:
         return lines, runs
@@ -224,7 +224,7 @@ def _read_pairs(
 
 
 def _pairs_at_once(lines: list[KaggleRow], n_pixels: int) -> Runs | None:
-    """The pairs of all rows at once; None if any of them needs to be checked by itself."""
+    """Parse the pairs of all rows at once; None if any row must be checked by itself."""
     text = "\n".join([line.pairs for line in lines]).encode()
     if not lines or text.translate(None, b"0123456789 \n"):
         return None
@@ -312,9 +312,9 @@ def _along_rows(pairs: Runs, height: int, width: int) -> Runs:
 
 
 def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[int]:
-    """The lines whose pairs make torn stripes down the columns and coherent regions along the rows.
+    """The lines whose pairs give torn stripes in column order, but coherent regions in row order.
 
-    In a region most of a run is beside the run in the line before. Square images tell nothing: they are transposed.
+    In a region, most of a run lies beside the run in the line before. Square images show no difference.
     """
     has_enough = np.bincount(pairs.owner, minlength=n_lines) >= _MIN_RUNS
     if height == width or not has_enough.any():
@@ -327,7 +327,7 @@ def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[
 
 def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
     """(n_lines,) the share of each mask that has mask beside it in the next line of `line` pixels, 0 to 1."""
-    start = pairs.owner * np.int64(n_pixels + line) + pairs.start  # with room in between, so that masks do not touch
+    start = pairs.owner * np.int64(n_pixels + line) + pairs.start  # with a gap between masks, so that they do not touch
     ends, shifted = start + pairs.length, start + line
     position = np.maximum(np.searchsorted(start, shifted, side="right") - 1, 0)
     shared = np.zeros(len(start), np.int64)

@@ -66,7 +66,7 @@ _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?
 class OpenVolumes:
     """The volumes of a dataset."""
 
-    root: Path  # where paths in messages start
+    root: Path  # base of the paths in messages
     volumes: list[LabelledVolume] = field(default_factory=list)  # the volumes that can be read, or wait for labels
     heads: dict[str, NiftiHeader] = field(default_factory=dict)  # of each file of labels, by its name
     # layer -> value -> category id, if an index says that they differ

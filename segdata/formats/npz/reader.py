@@ -1,4 +1,4 @@
-"""Probabilities reader: arrays in .npz files, checked before they are decoded and never unpickled, and their segments.
+"""Probabilities reader: arrays in .npz files, checked before decoding and never unpickled, and their segments.
 
 Source: numpy/numpy numpy/lib/_format_impl.py (the format of .npy, versions 1 to 3).
 """
@@ -39,9 +39,9 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
-MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
+MOST_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
 _ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
-# The header of an array is Python: if it is damaged, NumPy raises the errors of the tokenizer.
+# NumPy parses array headers as Python, so damage raises the tokenizer's errors.
 _DECODER_ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
 
 
@@ -131,7 +131,7 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
 
 
 def read_names(path: Path, headers: dict[str, ArrayHeader], keys: tuple[str, ...]) -> list[str] | None:
-    """The first of some arrays that is a list of texts; None if there is none."""
+    """The first array under one of `keys` that is a list of texts; None if there is none."""
     for key in keys:
         if key in headers and headers[key].dtype.kind in "US" and len(headers[key].shape) == 1:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -139,16 +139,16 @@ def read_names(path: Path, headers: dict[str, ArrayHeader], keys: tuple[str, ...
     return None
 
 
-_UNLABELLED_CLASS = -1  # in place of a category id
+_UNLABELLED_CLASS = -1  # instead of a category id
 
 
 @dataclass(frozen=True, slots=True)
 class _ProbabilityClasses:
     """The classes along an axis."""
 
-    naming: CategoryNames  # their names in the taxonomy
+    naming: CategoryNames  # the names in the taxonomy
     category: tuple[int, ...]  # (n_classes,) the category id of each; `_UNLABELLED_CLASS` for the unlabelled one
-    regions: bool = False  # the classes are regions that may overlap and need a threshold
+    regions: bool = False  # whether the classes are regions, which may overlap and need a threshold
 
 
 def _name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> _ProbabilityClasses:
@@ -192,7 +192,7 @@ def _as_many(names: list[str], n_classes: int, what: str) -> list[str]:
 def _classes_named(
     request: ReadRequest, names: list[str], unlabelled: int | None, regions: bool = False
 ) -> _ProbabilityClasses:
-    """The classes with these names; `unlabelled` is the position of the unlabelled one."""
+    """The classes with these names; `unlabelled` is the position of the unlabelled class."""
     option = request.options.get("unlabelled")
     if option is not None:
         unlabelled = whole_number(str(option))
@@ -206,7 +206,7 @@ def _classes_named(
 
 
 Probabilities = NDArray[np.floating]
-_TOLERANCE = 0.01  # numbers of 16 bits have three digits
+_TOLERANCE = 0.01  # float16 has three digits
 
 
 def _likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints, Runs, list[float]]:
@@ -248,7 +248,7 @@ def _segments_above(p: Probabilities, category: Sequence[int], threshold: float)
 
 
 def _why_unsound(p: Probabilities) -> str | None:
-    """Why these numbers are no probabilities; None if they are."""
+    """Why these numbers cannot be probabilities; None if they can."""
     low, high = float(p.min()), float(p.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         return "holds values that are not finite"
@@ -257,11 +257,11 @@ def _why_unsound(p: Probabilities) -> str | None:
     return None
 
 
-_NO_AXIS = 9  # in place of the axis of the classes: there is only one
+_NO_AXIS = 9  # instead of an axis: there is only one class
 
 
 class _ArrayImages:
-    """The probabilities of images, (n_classes, height, width), from any thread. The last array read is kept.
+    """Loads probabilities (n_classes, height, width) from any thread; keeps the last array in memory.
 
     `axis` is that of the classes: 0, -1, or `_NO_AXIS`.
     """
@@ -290,7 +290,7 @@ class _ArrayImages:
 
 
 def _as_float32(p: Probabilities) -> Probabilities:
-    """The numbers as float32 if they are float16, with which processors compute slowly."""
+    """float16 numbers as float32, with which processors compute faster; other types unchanged."""
     return p.astype(np.float32) if p.dtype == np.float16 else p
 
 
@@ -378,7 +378,7 @@ def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tu
 
 
 def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str]:
-    """The axes that may hold the classes."""
+    """The axes along which the classes may lie."""
     if names is not None and len(by_count := [name for name, k in _AXES.items() if head.shape[k] == len(names)]) == 1:
         return by_count
     p = decode_array(path, head)

@@ -1,4 +1,4 @@
-"""Hugging Face tables: rows as images, and the label maps in them as segments, read and written."""
+"""Hugging Face tables: read and write rows as images, and their label maps as segments."""
 
 import io
 import json
@@ -61,7 +61,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 
-# What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
+# Raised by pyarrow for damaged files: ValueError for names that are not UTF-8, KeyError for lost columns.
 _DECODER_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
 _LABEL_COLUMNS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
@@ -82,7 +82,7 @@ class TableColumns:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """The place of an image's label map: a row of a row group of a file, and the file's time of change in ns."""
+    """The place of an image's label map: file, row group, row, and the file's modification time in ns."""
 
     path: Path
     group: int
@@ -172,7 +172,7 @@ def _list_entries(
 
 
 def _image_rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
-    """The images of a table, by its names for them, else ""; those with a label map have a record."""
+    """The images of a table with their names, "" if it has none; images with a label map have a record."""
     match, written = _SHARD_NAME.match(path.name), path.stat().st_mtime_ns
     split_of_file = match[1] if match else None
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
@@ -267,7 +267,7 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
 
 
 def _segment_ids(instance: Ints, category: Ints) -> Ints:
-    """(n,) the instance's id; outside of instances the category's id if no instance has it, else a free one."""
+    """(n,) segment ids: the instance's id; outside of instances the category's id if free, else another free id."""
     taken = set(instance[instance > 0].tolist())
     ids = instance.copy()
     for k in np.flatnonzero(instance == 0).tolist():
@@ -299,7 +299,7 @@ def open_tables(request: ReadRequest) -> PerImageSource:
 
 
 def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
-    """The user's taxonomy, else that of id2label.json, with 255 as void if it is no category."""
+    """The user's taxonomy, else id2label.json's, with 255 as void unless it is a category."""
     if request.taxonomy is not None:
         return request.taxonomy, True
     names = read_id2label(root)
@@ -314,7 +314,7 @@ def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     return Taxonomy(categories=tuple(categories), unlabelled=None if 0 in names else 0), False
 
 
-_ROWS_PER_GROUP = 100  # images a row group, as `datasets` writes them
+_ROWS_PER_GROUP = 100  # as in `datasets`
 _MAX_VALUE = 2**16 - 1
 _PLAIN_COLUMNS = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -364,7 +364,7 @@ def write_parquet(profile: Profile, batches: Iterable[Batch], target: Path, loss
 
 
 class _SplitTable:
-    """The table of one split, written a row group at a time."""
+    """Writes the table of one split, one row group at a time."""
 
     def __init__(self, target: Path, split: str, with_instances: bool) -> None:
         if "/" in split or "\\" in split:
@@ -414,7 +414,7 @@ def _rows(
         line: dict[str, Any] = {"image_id": image.image_id, "image": None}
         line |= {"width": image.width or None, "height": image.height or None}
         path = local_path(image.uri)
-        if path is not None and path.is_file():  # `datasets` would look for a missing file
+        if path is not None and path.is_file():  # `datasets` would search for a missing file
             line["image"] = {"bytes": path.read_bytes(), "path": image.image_id}
         if image.annotated:
             values_of_image = values[image.segments]

@@ -1,4 +1,4 @@
-"""Shapes that annotation tools draw, as far as they have pixels. A segment is the union of its shapes.
+"""Shapes of annotation tools that have an area. A segment is the union of its shapes.
 
 All in the corner frame: pixel (x, y) covers [x, x + 1) times [y, y + 1), so (0, 0) is the top left corner of the image.
 """
@@ -13,8 +13,8 @@ from segdata.core.errors import count_noun
 from segdata.core.runs import Floats, Ints, group_offsets
 
 Ring = NDArray[np.float64]  # (n, 2), x and y in pixels; the last point is joined to the first
-_DECIMALS = 9  # of a pixel: numbers with fewer decimals come back exactly
-MAX_COORDINATE = 1e7  # pixels from the frame: rasterisers walk along edges, so farther points are refused
+_DECIMALS = 9  # of a pixel: numbers with fewer decimals survive a round trip exactly
+MAX_COORDINATE = 1e7  # in pixels; rasterisers walk along edges, so farther points are refused
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +60,9 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bitmap:
-    """A picture of some pixels."""
+    """A mask at a position in the image."""
 
-    # x, y: of its top left pixel in the image; it may reach beyond the frame
+    # x, y of its top left pixel in the image; it may extend beyond the frame
     x: int
     y: int
     mask: NDArray[np.bool_]  # (height, width) bool
@@ -103,7 +103,7 @@ class PolygonArrays:
 
     @property
     def polygon_of_ring(self) -> Ints:
-        """(n_rings,) the polygon that each ring belongs to."""
+        """(n_rings,) the polygon of each ring."""
         return np.repeat(np.arange(len(self.polygon) - 1), np.diff(self.polygon))
 
 
@@ -118,9 +118,9 @@ def scale_points(shares: Floats, sides: Floats) -> Floats:
 
 
 def check_ring(points: object) -> str | None:
-    """The defect of a ring, as a sentence without its subject; None if it can be drawn.
+    """Why a ring cannot be drawn, as a sentence without its subject; None if it can.
 
-    Takes numbers x, y, x, y, ... or pairs of them, as a file has them.
+    Takes numbers x, y, x, y, ... or pairs of them, as in a file.
 
     >>> check_ring([1, 2, 5, 2])
     'has 2 points; at least 3 are needed'
@@ -130,7 +130,7 @@ def check_ring(points: object) -> str | None:
     except ValueError:
         return "has points that are not pairs of numbers"
     pairs = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 2)
-    if not pairs or array.dtype.kind not in "iuf":  # numbers as text, null and true are none
+    if not pairs or array.dtype.kind not in "iuf":  # texts, null and true are no numbers
         return "has points that are not pairs of numbers"
     numbers = array.ravel().astype(np.float64)
     if numbers.size % 2:
@@ -141,7 +141,7 @@ def check_ring(points: object) -> str | None:
 
 
 def check_numbers(*numbers: float) -> str | None:
-    """The defect in the numbers of an ellipse or a box, as a sentence without its subject; None if there is none.
+    """Why an ellipse or a box cannot be drawn, as a sentence without its subject; None if it can.
 
     >>> check_numbers(3, float("nan"))
     'has the coordinate nan'

@@ -1,4 +1,4 @@
-"""Polygons of segments: the column `rings`, whether they draw the segments' pixels, and tracing pixels to exact ones.
+"""Polygons of segments: read the column `rings`, check that it draws the pixels, and trace exact polygons.
 
 The column has no place for a ring's role. So a polygon's rings come one after the other, its exterior first, and a ring
 is a hole if less than half of what it encloses are pixels of the segment. If that misleads (a hole nearly filled by
@@ -33,16 +33,16 @@ from segdata.formats.shapes.raster import (
 
 @dataclass(frozen=True, slots=True)
 class SourcePolygons:
-    """The source's polygons that a batch keeps, of segments whose polygons can all be drawn."""
+    """The source's polygons in a batch, for segments whose polygons can all be drawn."""
 
     polygons: PolygonArrays  # n polygons
-    segment: Ints  # (n,) int64, the row of the segment that each is of, ascending
+    segment: Ints  # (n,) int64, the row of each polygon's segment, ascending
     height: Ints  # (n_segments,) int64, of the segments' images, in pixels
     width: Ints  # likewise
 
     @staticmethod
     def from_batch(batch: Batch) -> "SourcePolygons":
-        """The polygons of the segments whose rings can all be drawn."""
+        """The polygons in a batch's column `rings`, for segments whose rings can all be drawn."""
         height, width = batch.segment_size
         lists = batch.segments["rings"].combine_chunks()
         numbers, ring, owner = _flatten_rings(lists)
@@ -58,13 +58,13 @@ class SourcePolygons:
         return SourcePolygons(PolygonArrays(points, ring, np.append(first, len(owner))), owner[first], height, width)
 
     def fill_holes(self) -> "SourcePolygons":
-        """The same with every hole as a polygon of its own, as COCO reads the rings."""
+        """The polygons with every hole as a separate polygon, as COCO reads the rings."""
         flat = self.polygons
         single = PolygonArrays(flat.points, flat.ring, np.arange(len(flat.ring)))
         return SourcePolygons(single, self.segment[flat.polygon_of_ring], self.height, self.width)
 
     def rasterise(self, rule: RasterRule, rounding: Rounding = "truncate") -> Runs:
-        """The pixels of the polygons, united over each segment, which are the owners."""
+        """The pixels of the polygons, united for each segment; owners are segments."""
         height, width = self.height[self.segment], self.width[self.segment]
         runs = rasterise_polygons(self.polygons, rule, height, width, rounding=rounding)
         return unite_owners(runs, self.segment, self.height, self.width)
@@ -88,7 +88,7 @@ class SourcePolygons:
 
 
 def _flatten_rings(lists: pa.ListArray) -> tuple[Floats, Ints, Ints]:
-    """All numbers of a list<list<double>> column, the start of each ring among them, and the row of each ring."""
+    """The numbers of a list<list<double>> column, the start of each ring, and the row of each ring."""
     count = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     rings = lists.flatten()
     size = rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
@@ -118,11 +118,11 @@ def _find_holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Int
 
 @dataclass(frozen=True, slots=True)
 class RasterDisagreement:
-    """The difference between a raster rule and the pixels of segments; those of several batches add up."""
+    """The difference between a raster rule and the pixels of segments, summed over batches."""
 
-    drawn: int = 0  # segments whose polygons are kept and can be drawn
-    differing: int = 0  # segments that are drawn with other pixels
-    pixels: int = 0  # how many pixels these gain or lose
+    drawn: int = 0  # segments with polygons that can be drawn
+    differing: int = 0  # segments whose pixels would change
+    pixels: int = 0  # pixels that these gain or lose
 
     def __add__(self, other: "RasterDisagreement") -> "RasterDisagreement":
         return RasterDisagreement(
@@ -166,13 +166,13 @@ def bridge_rings(rings: list[Points]) -> Points:
     children: list[list[tuple[int, int]]] = [[] for _ in rings]
     way = np.empty(0, np.int64)
     ways: dict[int, Ints] = {}
-    for row in order[::-1].tolist():  # every ring after its children
+    for row in order[::-1].tolist():  # children before their parent
         begin, size = int(arrive[row]), len(rings[row])
         indices = np.concatenate([np.arange(begin, first[row] + size), np.arange(first[row], begin)])
         pieces, index = [], 0
         for stop, child in sorted(((point - begin) % size, child) for point, child in children[row]):
             pieces += [indices[index : stop + 1], ways.pop(child)]
-            index = stop  # the bridge comes back to where it left
+            index = stop  # the bridge returns to its start
         way = np.concatenate([*pieces, indices[index:], indices[:1]])
         ways[row] = way
         children[parent[row]].append((int(leave[row]), row))
@@ -194,11 +194,11 @@ def _shortest_bridges(points: Points, ring: Ints, n_rings: int) -> tuple[Ints, I
     swap = ring[a] > ring[b]
     a, b = np.where(swap, b, a), np.where(swap, a, b)
     pair = ring[a] * n_rings + ring[b]
-    gap = np.hypot(*(points[a] - points[b]).T.astype(np.float64)) + 1  # no gap is still an edge of the tree
+    gap = np.hypot(*(points[a] - points[b]).T.astype(np.float64)) + 1  # a zero distance still must be an edge
     best = np.lexsort((gap, pair))
     best = best[np.diff(pair[best], prepend=-1) > 0]
     a, b, pair, gap = a[best], b[best], pair[best], gap[best]
-    ends = (ring[a].astype(np.int32), ring[b].astype(np.int32))  # scipy before 1.15 takes no others
+    ends = (ring[a].astype(np.int32), ring[b].astype(np.int32))  # scipy before 1.15 accepts no other type
     tree = minimum_spanning_tree(coo_array((gap, ends), (n_rings, n_rings)).tocsr())
     order, parent = breadth_first_order(tree, 0, directed=False)
     parent[0] = 0
@@ -282,7 +282,7 @@ def _trace_bitmaps(runs: Runs, height: Ints, outline: Callable[[Pixels], list[Po
 
 
 def _trace_parts(mask: Pixels) -> list[Polygon]:
-    """Polygons whose union is the mask (height, width) of zeros and ones."""
+    """Trace polygons whose union is the mask (height, width) of zeros and ones."""
     polygons: list[Polygon] = []
     left, holed = mask, True
     while holed and left.any():
@@ -299,7 +299,7 @@ def _trace_parts(mask: Pixels) -> list[Polygon]:
                 (x, y), (high, wide) = corner.tolist(), inside.shape
                 window = slice(y, y + high), slice(x, x + wide)
                 if row in with_holes:
-                    # Borders of holes run along the pixels around them; here their own pixels are wanted.
+                    # The border of a hole runs along the pixels around it; the hole's own pixels are needed here.
                     holes = _outermost_rings(inside & (mask[window] == 0))
                     inside &= ~fill_rings(holes, *inside.shape)
                 left[window][inside] = 0
@@ -308,7 +308,7 @@ def _trace_parts(mask: Pixels) -> list[Polygon]:
 
 
 def _outermost_rings(mask: NDArray[np.bool_]) -> list[Points]:
-    """The rings along the border pixels of the parts of a mask that lie in no other."""
+    """The rings along the border pixels of the outermost parts of a mask."""
     xy, ring, _, parent = kernels.borders(mask.view(np.uint8))
     return [xy[ring[row] : ring[row + 1]] for row in np.flatnonzero(parent < 0).tolist()]
 

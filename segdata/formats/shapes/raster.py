@@ -1,6 +1,6 @@
 """Rasterisation: shapes to pixels by the rule of the tool that drew them, and bitmaps of single segments.
 
-Pillow and OpenCV take whole numbers for the centres of pixels and draw the edges too, so that shapes come out half a
+Pillow and OpenCV treat whole numbers as the centres of pixels and draw the edges, so that shapes come out half a
 pixel larger on every side. What they draw depends on more than the shape: Pillow computes in single precision, where
 moving a polygon sideways changes its rounding, and OpenCV shortens edges at the border of the image before it draws
 them. So each polygon is drawn at its place in an image of its size.
@@ -20,9 +20,9 @@ from segdata.core.profile import RasterRule
 from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets, run_columns
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 
-_FRACTION_BITS = 16  # bits below the point
+_FRACTION_BITS = 16  # of fixed-point coordinates
 _HALF = 1 << _FRACTION_BITS - 1
-_SINE = np.round(np.sin(np.radians(np.arange(361))), 7).astype(np.float32)  # by degrees, of OpenCV's precision
+_SINE = np.round(np.sin(np.radians(np.arange(361))), 7).astype(np.float32)  # by degrees, with OpenCV's precision
 
 
 def draw_ellipse(ellipse: Ellipse, rule: RasterRule, height: int, width: int) -> Bitmap:
@@ -138,7 +138,7 @@ def _clip_line(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> t
 
 
 def _divide(a: int, b: int) -> int:
-    """The quotient of whole numbers, truncated."""
+    """The quotient of integers, truncated."""
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
 
 
@@ -146,7 +146,7 @@ def _fill_convex(mask: NDArray[np.bool_], points: Ints) -> None:
     """Fill a convex polygon, in every row from one of its two sides to the other; points (n, 2) are in fixed point."""
     n, vertex = len(points), int(points[:, 1].argmin())
     x, rows = points[:, 0].tolist(), (points[:, 1] + _HALF >> _FRACTION_BITS).tolist()
-    edges = n  # the vertices that neither side has passed
+    edges = n  # vertices not yet passed by either side
     sides = [
         [vertex, rows[vertex], -1 << _FRACTION_BITS, 0] for _ in range(2)
     ]  # next vertex, its row, x here, step a row
@@ -168,7 +168,7 @@ def _fill_convex(mask: NDArray[np.bool_], points: Ints) -> None:
             side[2] += side[3]
 
 
-_PIXELS_PER_CROP = 1 << 23  # of the boxes that are cropped at once, unless a single one has more
+_PIXELS_PER_CROP = 1 << 23  # of the boxes cropped at once; a single larger box is cropped alone
 _Library = Literal["coco", "pil", "cv2"]
 Rounding = Literal["truncate", "nearest"]
 _RASTERISERS = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
@@ -220,7 +220,7 @@ def fill_centres(flat: PolygonArrays, height: Ints, width: Ints) -> Runs:
     # One number line for all polygons, with a spare place below each column: nothing joins across columns.
     room = width * (height + 1)
     base = np.cumsum(room) - room
-    place = np.sort(base[owner] + x * (high + 1) + row, kind="stable")  # ten times as fast: edges come in order
+    place = np.sort(base[owner] + x * (high + 1) + row, kind="stable")  # ten times as fast, as edges are in order
     # Every ring crosses a column's centre line an even number of times, so that no pair leaves its column.
     begin, end = place[0::2], place[1::2]
     nonempty = end > begin
@@ -247,7 +247,7 @@ def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
     following = np.arange(1, len(flat.points) + 1)
     following[flat.ring[1:] - 1] = flat.ring[:-1]
     a, b = flat.points, flat.points[following]
-    # From left to right whichever way the ring goes: polygons with a common edge get the same numbers.
+    # Left to right whatever the ring's direction, so that polygons with a common edge get the same numbers.
     swap = (a[:, 0] > b[:, 0])[:, None]
     x0, y0 = np.where(swap, b, a).T.copy()
     x1, y1 = np.where(swap, a, b).T.copy()
@@ -310,7 +310,7 @@ def rasterise(
     segments : of each segment its shapes; every ring is sound (`check_ring`)
     rule : how polygons become pixels; see below
     height, width : of the image in pixels, or (n,) of each segment's image
-    rounding : how "cv2" makes coordinates whole: "truncate" (YOLO, Supervisely) or "nearest" (a half to the even one)
+    rounding : of coordinates by "cv2": "truncate" (YOLO, Supervisely) or "nearest" (a half to even)
 
     Rules, each pixel for pixel as a drawing on a canvas of the image's size:
 
@@ -390,7 +390,7 @@ def count_differing_pixels(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
     """(n,) pixels of each of n segments that only one of two drawings has; sizes (n,) of their images are in pixels."""
     n = len(height)
     same = ((a.start, b.start), (a.length, b.length), (a.owner, b.owner))
-    if all(np.array_equal(one, other) for one, other in same):  # most often, and much faster
+    if all(np.array_equal(one, other) for one, other in same):  # the usual case, and much faster
         return np.zeros(n, np.int64)
     line, owners = NumberLine.from_sizes(height, width), np.arange(n)
     one, other = SweepRuns.from_runs(a, line, owners), SweepRuns.from_runs(b, line, owners)

@@ -1,1 +1,1 @@
-"""Street scenes: Cityscapes, KITTI and Mapillary Vistas. Their masks hold label ids and instance numbers."""
+"""Street scenes: Cityscapes, KITTI and Mapillary Vistas, whose masks hold label ids and instance numbers."""

@@ -1,4 +1,4 @@
-"""Cityscapes files: `<type>/<split>/<city>/<city>_<seq>_<frame>_<type>_<what>`, found wherever below a folder they lie.
+"""Cityscapes files: `<type>/<split>/<city>/<city>_<seq>_<frame>_<type>_<what>`, at any depth below a folder.
 
 Polygons of JSON files are drawn as Cityscapes' own scripts draw them: in the order of the list, by Pillow's rule, later
 ones over earlier ones. Deleted objects and licence plates are not drawn. Instances are counted by label, from 0, those
@@ -69,7 +69,7 @@ from segdata.formats.street.scenes import (
     write_scenes,
 )
 
-KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # that are read, the best first
+KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # readable, in order of preference
 _FINE, _COARSE = "gtFine", "gtCoarse"
 _LABEL_FILE = re.compile(
     r"(?P<base>.+)_(?P<type>gtFine|gtCoarse)_(?P<what>instanceIds|labelIds|labelTrainIds|color|polygons)\.(?:png|json)"
@@ -79,10 +79,10 @@ IMAGES = "leftImg8bit"
 _MARK = f"_{IMAGES}"
 _FILE_OF = {kind: kind for kind in KINDS} | {"trainIds": "labelTrainIds"}
 _KIND = {file: kind for kind, file in _FILE_OF.items()} | {"color": "color"}
-# Types of the dataset that are neither labels nor left images; some have as many files.
+# Types of files that are neither labels nor left images.
 _OTHER_TYPES = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
-_MAX_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
-_CENTRE = 0.5  # vertices are the centres of pixels
+_MAX_PIXELS = 2**27  # of the picture that a JSON file describes; Cityscapes has 2^21
+_CENTRE = 0.5  # integer coordinates are centres of pixels
 _NUMBERED_KINDS = frozenset({"instanceIds", "polygons"})
 _LABEL_IDS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
 _TRAIN_IDS = frozenset(table.TRAINED) | {table.IGNORED}
@@ -126,7 +126,7 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> Scen
 
 
 def _label_kind(path: Path) -> str:
-    """The kind of a label file; of one with another name the first that is read."""
+    """The kind of a label file; files with other names count as the first kind."""
     match = _LABEL_FILE.fullmatch(path.name)
     return KINDS[0] if match is None else _KIND[match["what"]]
 
@@ -136,7 +136,7 @@ def _with_label_kind(kind: str, path: Path) -> Path:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """The files at or below a path, sorted, without those of the dataset's other types."""
+    """The files at or below a path, sorted, without files of the dataset's other types."""
     if root.is_file():
         yield root
     for folder, folders, names in os.walk(root):
@@ -145,7 +145,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _key(root: Path, path: Path, type_: str, base: str) -> str:
-    """The folders below that of the type, or below the root, and the base."""
+    """The key of a file: its folders below that of the type, or below the root, and its base name."""
     parts = path.absolute().parent.parts
     if type_ in parts:
         folders = parts[len(parts) - parts[::-1].index(type_) :]
@@ -161,7 +161,7 @@ def _with_split(name: PurePosixPath, below_type: bool) -> str:
 
 
 def _find_images(root: Path, images: Path | None) -> ImageFolder:
-    """The images: your folder, else `leftImg8bit` or `images`, or files beside the labels.
+    """Find the images: in the user's folder, else in `leftImg8bit` or `images`, or beside the labels.
 
     Below the folder of a type, the images are in the folder beside that one, in the part with the same name.
     """
@@ -204,10 +204,10 @@ def _match_images(folder: ImageFolder, labels: dict[str, dict[str, Path]]) -> di
 class _PolygonList:
     """The polygons of a file, in painting order."""
 
-    value: list[int] = field(default_factory=list)  # of each object, as in masks of instance ids
+    value: list[int] = field(default_factory=list)  # of each object, as in instance id masks
     ring: list[Ring] = field(default_factory=list)  # of each object, as in the file
-    place: list[str] = field(default_factory=list)  # of each object in the file
-    defects: list[Defect] = field(default_factory=list)  # why others are left out
+    place: list[str] = field(default_factory=list)  # of each object
+    defects: list[Defect] = field(default_factory=list)  # of the objects left out
 
 
 def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
@@ -246,7 +246,7 @@ def _rings_and_places(
     rows = [rows_of[value] for value in annotation.segment_id.tolist()]
     shapes = [[Polygon(drawing.ring[row]) for row in objects] for objects in rows]
     full = rasterise(shapes, "pil", runs.height, runs.width).areas(len(rows))
-    # Others are covered in part, or have the pixels of several labels, which are one category.
+    # Other segments are partly covered, or join several labels of one category.
     visible = runs.area[np.searchsorted(runs.value, annotation.segment_id)]
     is_complete = (full == visible) & (visible == annotation.runs.areas(len(rows)))
     rings: list[list[list[float]] | None] = [
@@ -348,7 +348,7 @@ def _pair_files(request: ReadRequest, kind: str | None, type_: str | None) -> Pa
 
 
 def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
-    """The labels that ids in the files stand for, and whether they are Cityscapes' own."""
+    """The labels of the ids in the files, and whether they are Cityscapes' own."""
     if chosen_option(request.options, "ids", ("official", "taxonomy")) == "taxonomy":
         if request.taxonomy is None:
             raise UnreadableError(f"{request.root}: ids=taxonomy needs a taxonomy; give --taxonomy")
@@ -358,7 +358,7 @@ def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
 
 
 def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) -> Mapping[str, LabelMapping]:
-    """The meaning of ids in each kind of files; the taxonomy is the same in all."""
+    """Kind of file -> mapping of its ids; all have the same taxonomy."""
     if not trained:
         mapping = label_mapping(labels, taxonomy)
         return dict.fromkeys(KINDS, mapping)
@@ -377,7 +377,7 @@ def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) 
 
 
 def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> ImageAnnotation:
-    """The segments of one image. Coarse labels are sparse."""
+    """Read the segments of one image. Coarse labels are sparse."""
     path = entry.files[0]
     annotation = {"coverage": "sparse"} if f"_{_COARSE}_" in path.name else {}
     if entry.record == "polygons":
@@ -395,7 +395,7 @@ def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> I
 
 
 def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]) -> Iterator[Defect]:
-    """SEG014 if the label ids beside a mask of instance ids are others: training code reads them."""
+    """SEG014 if the label id mask differs from the instance id mask, as training code reads the former."""
     beside = _with_label_kind("labelIds", path)
     if beside == path or not beside.is_file():
         return
@@ -420,7 +420,7 @@ def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]
 
 
 def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
-    """Raise BrokenLabelsError if a file of label ids can only hold train ids, or the reverse."""
+    """Raise BrokenLabelsError if a file named as label ids must hold train ids, or vice versa."""
     labels, _ = reader.split(runs.value)
     label_ids = set(labels.tolist())
     if kind == "trainIds":

@@ -1,4 +1,4 @@
-"""Labels of Cityscapes, which KITTI has too, and those of a `label_colors.txt`.
+"""Labels of Cityscapes and KITTI, and those of a `label_colors.txt`.
 
 Source: mcordts/cityscapesScripts cityscapesscripts/helpers/labels.py. Not in the taxonomy are its labels `unlabeled`
 (id 0), the value of unlabelled pixels, and `license plate` (id -1), which no mask shows.
@@ -24,8 +24,8 @@ from segdata.formats.shared.taxonomies import load_colour_table
 _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
 UNLABELLED = 0
 UNLABELLED_NAME = "unlabeled"
-LICENSE_PLATE = "license plate"  # drawn as a polygon, and in no mask
-IGNORED = 255  # the train id of all that is not trained
+LICENSE_PLATE = "license plate"  # in polygon files only
+IGNORED = 255  # the train id of labels that are not trained
 IGNORED_NAME = "ignore"
 # Id, name, train id, official category, kind, colour.
 _ROWS: tuple[tuple[int, str, int, str, CategoryKind, Color], ...] = (
@@ -71,7 +71,7 @@ _UNLABELLED_NAMES = frozenset({"background", UNLABELLED_NAME})
 
 
 def drop_similar_colors(categories: Iterable[Category]) -> tuple[Category, ...]:
-    """The categories, without colours that look like those of an earlier category.
+    """The categories, without colours that are indistinguishable from an earlier category's.
 
     >>> alike = [Category(id=i, name=str(i), color=(9, 9, 9)) for i in range(2)]
     >>> [category.color for category in drop_similar_colors(alike)]

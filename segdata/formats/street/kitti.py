@@ -39,7 +39,7 @@ def image_of(mask: str) -> str:
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """Folders `instance` or `semantic` beside `image_2`, or both, in the root or in its folders; or our index."""
+    """Folders `instance` or `semantic` beside `image_2`, or both, in the root or its subfolders; or segdata's index."""
     folders = {name: probe.matching(rf"^([^/]+/)?{name}/[^/]+\.png$") for name in ("instance", "semantic", "image_2")}
     present = [f"{name}/" for name, names in folders.items() if names]
     if len(present) > 1:

@@ -1,4 +1,4 @@
-"""Street scenes: label files paired with images, and masks of label ids and instance numbers, read and written.
+"""Street scenes: pair label files with images; read and write masks of label ids and instance numbers.
 
 KITTI and Mapillary Vistas have `<split>/<images>/<name>` and `<split>/<labels>/<name>`.
 """
@@ -47,19 +47,19 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
-NO_SPLIT = "default"  # stands for a missing split folder; the name is Datumaro's and CVAT's
+NO_SPLIT = "default"  # replaces a missing split folder, as in Datumaro and CVAT
 _TRAINING = "training"  # the default split
 
 
 @dataclass(frozen=True, slots=True)
 class SceneFiles:
-    """The files of a dataset. Keys are names below a folder of one kind, beginning with the split's folder."""
+    """The files of a dataset by key: the path below the folder of a kind, beginning with the split's folder."""
 
     labels: Mapping[str, Mapping[str, Path]]  # key -> kind of labels -> file
     pictures: Mapping[str, tuple[str, Path]]  # key -> image_id and file
-    named: Callable[[str], str]  # the name of a key's image if its file is missing
+    named: Callable[[str], str]  # returns the image name for a key if the file is missing
     places: Mapping[str, str]  # kind of content -> the folder that was read
-    defects: tuple[Defect, ...] = ()  # files that are not read
+    defects: tuple[Defect, ...] = ()  # of files that are not read
 
 
 def unique_key(key: str, name: str, taken: Container[str]) -> str:
@@ -79,9 +79,9 @@ def chosen_option(options: Mapping[str, object], name: str, choices: tuple[str, 
 def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | None, images: Path | None) -> Pairing:
     """The entries, in the order of image ids; `record` is the kind of labels that is read.
 
-    `kinds` are the readable ones, the best first; `kind` is the wanted one. `images` is your folder of images. Files
-    without a partner are SEG011, if the split's other files have one. Raises UnreadableError if there are no labels, or
-    none of that kind.
+    `kinds` are the readable kinds, in order of preference; `kind` is the requested one. `images` is the user's folder
+    of images. Files without a partner are SEG011, if the split's other files have one. Raises UnreadableError if there
+    are no labels, or none of that kind.
     """
     if not files.labels:
         raise UnreadableError(f"{root}: no labels in the places where this format keeps them; see `segdata formats`")
@@ -123,7 +123,7 @@ def pair_by_index(
 ) -> Pairing:
     """The entries of a dataset that segdata wrote, by its `images.csv`.
 
-    `kind` is the wanted kind of labels; `kind_of` gives that of a file, `relabelled` the file of another kind.
+    `kind` is the requested kind of labels; `kind_of` returns a file's kind, `relabelled` the file of another kind.
     """
     pairing = pair_masks(root, images)
     entries = []
@@ -142,7 +142,7 @@ def _unreadable_defect(root: Path, of_key: Mapping[str, Path], kind: str | None,
 
 
 def _split(key: str) -> str:
-    """The split's folder; "" for keys without one, and for the folder of no split."""
+    """The split of a key; "" for keys without one, and for the default folder."""
     folder = key.partition("/")[0] if "/" in key else ""
     return "" if folder == NO_SPLIT else folder
 
@@ -172,7 +172,7 @@ def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kin
         place = next((candidate for candidate in places if candidate.is_dir()), None)
         prefix = (name + "/" if split != root else "") + pictures + "/"
         pictures_by_key |= {key: (prefix + picture, path) for key, (picture, path) in _keyed_files(name, place).items()}
-    if images is not None:  # one folder may serve all splits: each takes the images that it has labels for
+    if images is not None:  # one folder may serve all splits: each takes the images for which it has labels
         pictures_by_key = {
             key: picture
             for key, picture in pictures_by_key.items()
@@ -204,17 +204,17 @@ def _image_name(pictures: str, suffix: str, key: str) -> str:
 
 
 def folder_kind(path: Path) -> str:
-    """The kind of labels of a file: its folder."""
+    """The kind of labels of a file: the name of its folder."""
     return path.parent.name
 
 
 def with_folder_kind(kind: str, path: Path) -> Path:
-    """The file of a kind of labels beside that of another kind."""
+    """The file of another kind of labels for the same image."""
     return path.parent.with_name(kind) / path.name
 
 
 def stem_of(pictures: str, split: str | None, image_id: str) -> str:
-    """`<split>/<name>` of an image; the folders of kinds go between the two."""
+    """`<split>/<name>` of an image; `mask_path` inserts the folder of the kind between the two."""
     path, folder = PurePosixPath(image_id), split or _TRAINING
     folders = [part for part in path.parent.parts if part not in (folder, pictures)]
     return f"{folder}/{'_'.join([*folders, path.stem])}"
@@ -231,12 +231,12 @@ NO_NUMBER = -1
 
 @dataclass(frozen=True, slots=True)
 class InstanceEncoding:
-    """How a mask encodes label and instance of a pixel in one value."""
+    """Encoding of label and instance number in one pixel value."""
 
     divisor: int  # value = label id * divisor + number
-    first: int  # the number of the first instance; lower ones number nothing
-    plain: bool  # a value below the divisor is a label id, without a number
-    what: str  # who counts so, for messages
+    first: int  # the number of the first instance
+    plain: bool  # whether values below the divisor are label ids without a number
+    what: str  # the dataset's name in messages
 
     def split(self, values: Ints) -> tuple[Ints, Ints]:
         """(n,) the label id and the number of each value; `NO_NUMBER` for values without one."""
@@ -245,7 +245,7 @@ class InstanceEncoding:
         return np.where(is_label, values, label), np.where(is_label | (number < self.first), NO_NUMBER, number)
 
     def region(self, labels: Ints) -> Ints:
-        """(n,) the value of pixels that have a label and no number."""
+        """(n,) the value of pixels with a label but no number."""
         return labels if self.plain else labels * self.divisor
 
     def values(self, labels: Ints, numbered: Ints, ids: Ints) -> Ints:
@@ -255,7 +255,7 @@ class InstanceEncoding:
         ----------
         labels : (n,) label ids
         numbered : (n,) 1: it is an instance, 0: a region, -1: it may be either
-        ids : (n,) segment ids; a unique one that is such a value already is kept
+        ids : (n,) segment ids; an id is kept if it is unique and a valid value
 
         Raises SegdataError if a label has more instances than numbers.
         """
@@ -272,7 +272,7 @@ class InstanceEncoding:
         return values
 
     def _free(self, label: int, taken: Ints, count: int) -> Ints:
-        """(count,) values of a label that are not taken, the lowest first."""
+        """(count,) the lowest free values of a label."""
         values = label * self.divisor + np.arange(self.first, self.divisor, dtype=np.int64)
         free = np.setdiff1d(values, taken)
         if len(free) < count:
@@ -291,12 +291,12 @@ VISTAS = InstanceEncoding(256, first=0, plain=False, what="Mapillary Vistas")
 
 @dataclass(frozen=True, slots=True)
 class LabelMapping:
-    """Label ids, and their categories."""
+    """Label ids and their categories."""
 
-    naming: CategoryNames  # the dataset's taxonomy, and the categories of the labels' names
+    naming: CategoryNames  # the categories of the labels' names
     legend: Legend  # label id -> category id, or NOBODY for unlabelled pixels
     things: Ints  # (k,) the category ids that are things
-    labels: Taxonomy  # the format's own labels
+    labels: Taxonomy  # the format's labels
 
     def is_thing(self, categories: Ints) -> NDArray[np.bool_]:
         """(n,) whether each category is a thing."""
@@ -304,12 +304,12 @@ class LabelMapping:
 
 
 def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int, int] | None = None) -> LabelMapping:
-    """The codebook of a format's own labels.
+    """Map a format's labels to categories.
 
     Parameters
     ----------
-    labels : the format's, with the ids that its files have, and `unlabelled` for unlabelled pixels
-    taxonomy : the user's taxonomy: labels are looked up in it by name, then by their aliases
+    labels : the format's labels, with the ids in its files, and `unlabelled` for unlabelled pixels
+    taxonomy : the user's taxonomy, searched for a label's name, then for its aliases
     code : ids in the files -> ids in `labels`, if they differ
     """
     name_of = {label.id: _name_in_taxonomy(label, taxonomy) for label in labels.categories}
@@ -324,15 +324,15 @@ def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int
 
 
 def _name_in_taxonomy(label: Category, taxonomy: Taxonomy | None) -> str:
-    """The first of a label's names that the user's taxonomy has, else its own."""
+    """The first of a label's names and aliases that the user's taxonomy has, else its name."""
     by_name = taxonomy.by_name() if taxonomy is not None else {}
     return next((name for name in (label.name, *label.aliases) if name in by_name), label.name)
 
 
 def label_ids(labels: Taxonomy, taxonomy: Taxonomy) -> dict[int, int]:
-    """The label id that each category of `taxonomy` is written as; `label_mapping` reads it back as the same one.
+    """Category id -> label id for writing, such that `label_mapping` reads the same category.
 
-    Categories that the format's `labels` lack are not in it.
+    Omits categories that the format's `labels` lack.
     """
     by_name = taxonomy.by_name()
     return {
@@ -348,9 +348,9 @@ class LabelMaskReader:
 
     root: Path  # of the dataset
     mapping: LabelMapping  # the meaning of label ids
-    numbering: InstanceEncoding | None  # of values that hold numbers too; None: values are label ids
-    groups: bool  # an unnumbered region of a thing is a crowd
-    joins_stuff: bool = False  # numbers of stuff are ignored
+    numbering: InstanceEncoding | None  # encoding of values with numbers; None: values are label ids
+    groups: bool  # whether an unnumbered region of a thing is a crowd
+    joins_stuff: bool = False  # whether numbers of stuff are ignored
 
     def read(self, entry: ImageEntry) -> ImageAnnotation:
         """The segments in the mask of an entry; raises BrokenLabelsError if it cannot be read at all."""
@@ -358,7 +358,7 @@ class LabelMaskReader:
         return self.segments(ValueRuns.of(mask.pixels), relative_path(self.root, entry.files[0]), mask)
 
     def decode(self, entry: ImageEntry) -> MaskFile:
-        """The mask of an entry; raises BrokenLabelsError if it cannot hold label ids."""
+        """Decode the mask of an entry; raises BrokenLabelsError if it cannot hold label ids."""
         mask = decode_entry_mask(self.root, entry)
         file = relative_path(self.root, entry.files[0])
         if mask.coloured:
@@ -377,7 +377,7 @@ class LabelMaskReader:
         return self.numbering.split(values)
 
     def segments(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> ImageAnnotation:
-        """The segments of values: one for each numbered value, and one for each category of the others.
+        """One segment for each numbered value, and one for each category of the other values.
 
         A segment's id is its lowest value; in masks without numbers it is the category's id.
         """
@@ -434,7 +434,7 @@ class LabelMaskReader:
 def _group_values(category: Ints, labels: Ints, numbers: Ints) -> tuple[Ints, Ints]:
     """The first row of each segment (m,), ascending, and the segment (n,) of each row.
 
-    Numbered rows are apart by label and number, the others by category alone.
+    Numbered rows are grouped by label and number, others by category alone.
     """
     if len(category) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -451,9 +451,9 @@ def open_scenes(
     numbered: bool,
     raster_rule: RasterRule = "mask-native",
 ) -> PerImageSource:
-    """The source: coverage is exhaustive and nothing overlaps, since each pixel of a scene is labelled once.
+    """The source, with exhaustive coverage and no overlap, since each pixel of a scene has one label.
 
-    `readers` reads an entry, by its `record`. `numbered`: some labels distinguish instances.
+    `readers` maps an entry's `record` to its reader. `numbered`: whether some labels distinguish instances.
     """
     task: Task = "panoptic" if numbered else "semantic"
     profile = naming.profile(
@@ -473,17 +473,17 @@ def _read_entry(
     return [reader(entry)]
 
 
-_NOT_WRITTEN = -1  # in place of a label id
+_NOT_WRITTEN = -1  # instead of a label id
 Pixels = NDArray[np.uint16]
-LABEL_IDS = np.arange(256, dtype=np.uint8)  # the table of masks that hold label ids themselves
+LABEL_IDS = np.arange(256, dtype=np.uint8)  # for masks that hold label ids unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class MaskStyle:
-    """How one format writes masks."""
+    """A format's way of writing masks."""
 
-    numbering: InstanceEncoding  # of its instance masks
-    label_of: Mapping[int, int]  # category id -> label id; other categories are not written
+    numbering: InstanceEncoding  # of instance masks
+    label_of: Mapping[int, int]  # category id -> label id; omits categories that are not written
     blank: int  # the label id of unlabelled pixels
     # the name of an image's files below the target, by its split (None: it has none) and image_id
     stem: Callable[[str | None, str], str]
@@ -556,19 +556,19 @@ def _save_masks(target: Path, stem: str, pixels: Pixels, style: MaskStyle, *, nu
 
 @dataclass(frozen=True, slots=True)
 class _SegmentValues:
-    """The values that the segments of a batch are painted with."""
+    """The pixel values of a batch's segments."""
 
     label: Ints  # (n_segments,) the label id, `_NOT_WRITTEN` for none
-    numbered: Ints  # (n_segments,) 1: an instance, 0: a region, -1: stuff that is alone, which may have a number
-    crowd: NDArray[np.bool_]  # (n_segments,) it is a crowd, and will not be read as one
+    numbered: Ints  # (n_segments,) 1: instance, 0: region, -1: single stuff segment, which may have a number
+    crowd: NDArray[np.bool_]  # (n_segments,) whether it is a crowd that will not be read as one
     ids: Ints  # (n_segments,) segment ids
-    value: Ints  # (n_segments,) the value, once it is decided
+    value: Ints  # (n_segments,) the value, once chosen
 
     @staticmethod
     def from_batch(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
         categories = batch.segment_category
         label = np.array([style.label_of.get(category, _NOT_WRITTEN) for category in categories.tolist()], np.int64)
-        label[label == style.blank] = _NOT_WRITTEN  # unpainted pixels are blank
+        label[label == style.blank] = _NOT_WRITTEN  # so that unpainted pixels are blank
         is_thing = np.isin(categories, things)
         crowd = batch.segment_is_crowd
         is_crowd_kept = crowd & is_thing & style.crowds
@@ -620,25 +620,25 @@ def _count(
         rows = np.flatnonzero(is_written & flags)
         count_segments(batch, rows, kind, losses, areas)
     others = np.flatnonzero(~void & ~blank)
-    # What has no pixels got no value, and is known all the same.
+    # Segments without pixels have no value, but their category is known.
     values = np.where((segment_values.label >= 0) & (segment_values.value < 0), 0, segment_values.value)[others]
     count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 
 class _FileStems:
-    """Gives each image a name of its own for its files."""
+    """Gives each image a unique name for its files."""
 
     def __init__(self, style: MaskStyle) -> None:
         self._style = style
         self._taken: set[str] = set()
 
     def stem(self, image_id: str, split: str | None) -> str:
-        """The path below the target, without the parts of the kinds of masks; raises SegdataError for an unsafe id."""
+        """The path below the target, without the folders of kinds; raises SegdataError for an unsafe id."""
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its masks have no place")
         folder = split if split and not is_unsafe_path(split) and re.fullmatch(r"[\w. -]*\w", split) else None
         stem = self._style.stem(folder, image_id)
-        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same
+        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems do not tell apart
             stem = f"{stem}-{len(self._taken)}"
         self._taken.add(stem.lower())
         return stem

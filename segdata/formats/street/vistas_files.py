@@ -44,7 +44,7 @@ from segdata.formats.street.scenes import (
 )
 
 UNLABELLED_NAME = "void--unlabeled"
-_MAX_LABELS = 256  # labels: ids have 8 bits
+_MAX_LABELS = 256  # ids have 8 bits
 _KINDS = ("instances", "labels")
 _VERSIONS = ("v2.0", "v1.2", "")  # the folder's name; version 1.1 has none
 _OUR_VERSION = "v1.2"
@@ -62,7 +62,7 @@ class _VistasLabel(msgspec.Struct):
 
 
 class _VistasConfig(msgspec.Struct):
-    """The file."""
+    """The config file."""
 
     labels: list[_VistasLabel]
     version: str | float | None = None
@@ -117,7 +117,7 @@ def _alias(label: _VistasLabel, names: Sequence[str], readable: Sequence[str | N
 
 
 def _vistas_labels(taxonomy: Taxonomy) -> list[Category]:
-    """The labels that a taxonomy is written as, in the order of their ids; the last one means unlabelled.
+    """The labels to write for a taxonomy, in the order of their ids; the last one means unlabelled.
 
     Raises SegdataError for more labels than ids.
     """
@@ -149,7 +149,7 @@ def _dump_vistas_config(labels: Sequence[Category], version: str) -> str:
 
 
 def label_colors(labels: Sequence[Category]) -> list[Color]:
-    """A colour for each label: its own, else the next of VOC's scheme that no other has."""
+    """A colour for each label: its own, else the next free colour of VOC's palette."""
     taken = {label.rgb for label in labels}
     spare = (color for color in map(voc_color, count(1)) if color not in taken)
     return [label.rgb if label.rgb is not None else next(spare) for label in labels]
@@ -177,7 +177,7 @@ def open_vistas(request: ReadRequest) -> PerImageSource:
 
 
 def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[str, SceneFiles]:
-    """The first version with files, and these."""
+    """The first version that has files, and its files."""
     for version in versions:
         folders = {kind: f"{version}/{kind}".removeprefix("/") for kind in _KINDS}
         files = split_files(root, images, _IMAGES, ".jpg", folders)
@@ -187,7 +187,7 @@ def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[st
 
 
 def _labels(request: ReadRequest, version: str) -> Taxonomy:
-    """The labels of the config in the root or above it, else of the taxonomy given."""
+    """The labels of the config in the root or above it, else those of the user's taxonomy."""
     name = f"config_{version}.json" if version else "config.json"
     start = dataset_folder(request.root).absolute()
     for folder in (start, *start.parents[:2]):

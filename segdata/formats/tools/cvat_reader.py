@@ -52,8 +52,8 @@ from segdata.formats.tools.source import (
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
 SOURCES = {"manual": "human", "semi-auto": "human", "auto": "model", "consensus": "consensus"}
 SEMI_AUTO = "semi-auto"
-COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
-_MAX_ID = 2**62  # of a number that names something
+COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that become columns
+_MAX_ID = 2**62  # of ids and groups
 Types = Mapping[tuple[str, str], str]
 
 
@@ -84,7 +84,7 @@ def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> lis
 
 
 def _read_tag(element: Element, types: Types) -> object:
-    """The label of a tag, or an object of it and its attributes."""
+    """The value of a tag: its label, or an object with label and attributes."""
     label = element.get("label", "")
     attributes = _attributes(element, label, types)
     return {"label": label, **{key: json.loads(value) for key, value in attributes.items()}} if attributes else label
@@ -101,7 +101,7 @@ def _tool_shape(types: Types, size: tuple[int, int], item: CvatElement, place: s
 
 
 def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]:
-    """The columns of a shape; attributes that become columns are removed, fields that become attributes are added."""
+    """The columns of a shape; moves attributes to columns, and fields to attributes, where they belong."""
     element = item.element
     columns: dict[str, object] = {"track_id": item.track}
     if attributes.get("is_crowd") in ("true", '"true"'):
@@ -129,7 +129,7 @@ def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]
 
 
 def _attributes(element: Element, label: str, types: Types) -> dict[str, str]:
-    """The attributes of an element as JSON texts, of the types that the label declares."""
+    """The attributes of an element as JSON texts, typed as the label declares."""
     values = {}
     for child in element.iterfind("attribute"):
         name, text = child.get("name", ""), child.text or ""
@@ -193,7 +193,7 @@ def _misspelt_points(text: str) -> str:
 
 
 def _parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon whose numbers are not in JSON's spelling, or why it cannot be drawn."""
+    """The ring of a polygon whose numbers are not JSON, or its defect."""
     text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
     pairs = text.split(";")
     try:
@@ -207,7 +207,7 @@ def _parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Rin
 
 
 def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
-    """A mask: runs of nothing and something in turn, row by row through its box."""
+    """A mask: alternating run lengths of background and mask, row by row through its box."""
     sides = {}
     for key in ("left", "top", "width", "height"):
         if key not in element.attrib:
@@ -230,18 +230,18 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
     return Bitmap(sides["left"], sides["top"], values.reshape(height, width))
 
 
-# Labels of other types have shapes without area, or none.
+# The types of labels whose shapes may have an area.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
 _CVAT = Tool("cvat", "coco", PolygonNotation(mend=_parse_points_leniently))
-_MAX_NAMED = 8  # labels that a message names
+_MAX_NAMED = 8  # labels in a message
 _ANSWERS = ("yes", "no", "true", "false")
 
 
 @dataclass(slots=True)
 class _CvatLabels:
-    """The labels of some files."""
+    """The labels of the files."""
 
-    categories: dict[str, Category] = field(default_factory=dict)  # those that segments may have, in order, without ids
+    categories: dict[str, Category] = field(default_factory=dict)  # the labels of segments, in order, without ids
     types: dict[tuple[str, str], str] = field(default_factory=dict)  # (label, attribute) -> input_type
     listed: set[str] = field(default_factory=set)  # of shapes of any type
 
@@ -277,7 +277,7 @@ def _category(name: str, label: Element, attributes: Iterable[Element]) -> Categ
 
 
 def _choices(attribute: Element) -> tuple[str, ...]:
-    """The values of an attribute that has a list of them; they are on lines of their own."""
+    """The choices of an attribute, one per line; none if it is not a selection."""
     has_choices = attribute.findtext("input_type") in ("select", "radio")
     return tuple((attribute.findtext("values") or "").split("\n")) if has_choices else ()
 
@@ -295,7 +295,7 @@ class _CvatDataset(ListedImages):
 
     labels: _CvatLabels = field(default_factory=_CvatLabels)
     names: set[str] = field(default_factory=set)  # the labels of shapes
-    others: Counter[str] = field(default_factory=Counter)  # shapes without area, by tag
+    others: Counter[str] = field(default_factory=Counter)  # tag -> number of shapes without area
     other_names: set[str] = field(default_factory=set)  # their labels
     sequences: list[ImageSequence] = field(default_factory=list)
 
@@ -305,7 +305,7 @@ class _CvatDataset(ListedImages):
         self.other_names.add(label)
 
     def report_unlisted_labels(self) -> None:
-        """Say which labels of shapes the lists of the tasks lack; files without a list have none to lack."""
+        """Report the labels of shapes that the tasks do not list, if they list any."""
         unlisted = sorted(self.names - self.labels.listed)
         if self.labels.listed and unlisted:
             listed = list_names(sorted(self.labels.listed), _MAX_NAMED)
@@ -315,7 +315,7 @@ class _CvatDataset(ListedImages):
             self.defects.append(Defect("SEG004", message, severity="warning"))
 
     def report_others(self) -> None:
-        """Leave out the labels of points and lines, which are no categories of segments, and say what is left out."""
+        """Remove the labels of points and lines, which are no categories of segments, and report what is left out."""
         bare = [name for name in self.labels.categories if name in self.other_names - self.names]
         for name in bare:
             del self.labels.categories[name]
@@ -401,13 +401,13 @@ def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CvatJobs:
-    """The tasks of a file by id, each with its jobs: first frame, last frame, id."""
+    """Task id -> jobs (first frame, last frame, id) of a file."""
 
     tasks: Mapping[str, Sequence[tuple[int, int, str]]]
 
     @staticmethod
     def from_document(document: Element) -> "CvatJobs":
-        """The tasks that the head of a file names; of an exported job, that job alone."""
+        """The tasks in the head of a file; if a job was exported, only that job."""
         tasks: dict[str, list[tuple[int, int, str]]] = {}
         for task in [*document.iterfind("./meta/task"), *document.iterfind("./meta/project/tasks/task")]:
             jobs = tasks.setdefault((task.findtext("id") or "").strip(), [])
@@ -423,7 +423,7 @@ class CvatJobs:
         return CvatJobs(tasks)
 
     def metadata(self, task: str | None, frame: str | None) -> dict[str, str]:
-        """The task and the job of a frame, as far as the file names them, as JSON texts."""
+        """The task and the job of a frame, if the file names them, as JSON texts."""
         id_ = task if task is not None or len(self.tasks) != 1 else next(iter(self.tasks))
         number = -1 if (digits := parse_digits(frame)) is None else digits
         job = next((job for first, last, job in self.tasks.get(id_ or "", ()) if first <= number <= last), None)
@@ -475,7 +475,7 @@ def _shapes(dataset: _CvatDataset, image: Element, place: str) -> Iterator[CvatE
 
 
 def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
-    """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
+    """Add the frames of a video, named `frame_000000.png` and so on as in CVAT."""
     file = relative_path(dataset.root, path)
     folder = dataset.id_folder(path)
     bare = video.name.replace("\\", "/").rpartition("/")[2]
@@ -521,7 +521,7 @@ def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJo
 
 
 def _names_frames(folder: Path) -> bool:
-    """Whether our writer left an `images.csv` here."""
+    """Whether segdata wrote an `images.csv` in a folder."""
     return has_index(folder) and read_head(folder / INDEX_FILE).startswith(b"image,mask,width,height,uri,sequence,")
 
 

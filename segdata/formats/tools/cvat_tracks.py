@@ -1,4 +1,4 @@
-"""Tracks of CVAT's XML for videos: the shapes of each frame, and what is between two keyframes."""
+"""Tracks of CVAT's XML for videos: the shapes of each frame, and interpolation between keyframes."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,14 +30,14 @@ class CvatVideo:
     size: tuple[int, int]  # height and width in pixels; (0, 0) if the file lacks them
     split: str | None  # of the task
     shapes: dict[int, list[CvatElement]] = field(default_factory=dict)  # frame -> its shapes
-    frames: set[int] = field(default_factory=set)  # those that the task has or a track names
+    frames: set[int] = field(default_factory=set)  # the task's frames, or those that tracks name
     certain: set[int] = field(default_factory=set)
     uncertain: set[int] = field(default_factory=set)
-    unknown: int = 0  # how many shapes are missing between keyframes
+    unknown: int = 0  # number of missing shapes between keyframes
 
     @property
     def annotated_frames(self) -> set[int]:
-        """The frames with known content: they have shapes, or no shape is missing."""
+        """The frames with known content: those with shapes, or all if no shape is missing."""
         return self.frames - (self.uncertain - self.certain)
 
 
@@ -68,7 +68,7 @@ def _video(task: Element | None, split: str | None) -> CvatVideo:
 
 
 def parse_digits(text: str | None) -> int | None:
-    """A number without sign of up to nine digits; None for another text."""
+    """Parse an unsigned number of up to nine digits; None for other texts."""
     digits = (text or "").strip()
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
 
@@ -128,7 +128,7 @@ def _add_track(
 
 
 def _keyframe_gaps(keys: Mapping[int, CvatElement], video: CvatVideo) -> Iterator[tuple[int, int]]:
-    """The keyframes that have frames between them in which the track may be."""
+    """Pairs of keyframes with frames between them in which the track may be visible."""
     frames = sorted(keys)
     step = min((b - a for a, b in pairwise(frames)), default=1)
     written_out = any(item.element.get("keyframe") == "0" for item in keys.values())
@@ -139,9 +139,9 @@ def _keyframe_gaps(keys: Mapping[int, CvatElement], video: CvatVideo) -> Iterato
 
 
 def _interpolate(a: CvatElement, b: CvatElement, first: int, last: int) -> Iterator[tuple[int, CvatElement]]:
-    """The shapes of the frames between two keyframes of one kind: straight from one to the other, masks as the first.
+    """Interpolate the shapes between two keyframes of one kind linearly; masks stay as in the first.
 
-    Angles go the shorter way round. An outside keyframe has a shape, too: up to there the object moves on.
+    Angles take the shorter way. A keyframe marked outside has a shape, too: the object moves up to there.
     """
     keys = [
         key

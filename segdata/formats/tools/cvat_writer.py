@@ -49,7 +49,7 @@ from segdata.formats.tools.source import (
 from segdata.formats.video.frame_masks import FramePath, FramePaths
 
 _DOCUMENT = "annotations.xml"
-_COLUMN_LOSSES = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
+_COLUMN_LOSSES = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # counted by columns
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
@@ -60,24 +60,24 @@ _TAGS = "tags"
 
 @dataclass(slots=True)
 class _AttributeTypes:
-    """Which attributes the segments of each category have, and how many of each type."""
+    """The attributes of each category's segments, with the number of values of each type."""
 
-    is_mutable: bool = False  # whether the segments of a track may differ in them
+    is_mutable: bool = False  # whether they may differ within a track
     seen: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
 
     def add(self, label: str, name: str, value: object) -> None:
-        """Note a value of an attribute that a segment with this label has."""
+        """Count an attribute's value on a segment with this label."""
         kinds = self.seen.setdefault(label, {}).setdefault(name, Counter())
         kinds[_TYPES.get(type(value), "other")] += 1
 
     def kind(self, label: str, name: str) -> str:
-        """The type that all values have, else text."""
+        """The common type of all values, else text."""
         kinds = self.seen[label][name]
         return next(iter(kinds)) if len(kinds) == 1 and "other" not in kinds else "text"
 
     def count_lost(self, losses: LossCounter) -> None:
-        """Count the values that come back as texts, and were none."""
+        """Count the values of other types that become texts."""
         for label, names in self.seen.items():
             for name, kinds in names.items():
                 if self.kind(label, name) == "text":
@@ -96,7 +96,7 @@ def write_cvat(
 def _write_images(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into `target`.
 
-    The head of the file lists the attributes of all segments: so these go to a temporary file first.
+    The head of the file lists the attributes of all segments, so segments go to a temporary file first.
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
     start_folder(target, profile, losses)
@@ -151,7 +151,7 @@ def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: 
 
 
 def _text(text: str) -> str:
-    """A text within an element; a carriage return would come back as a line feed."""
+    """Escape a text within an element, with carriage returns, which XML would turn into line feeds."""
     return escape(text, {"\r": "&#13;"})
 
 
@@ -194,7 +194,7 @@ def _image_elements(
 
 
 def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> str:
-    """The tags of an image, which are all of its metadata that CVAT has a place for."""
+    """The tags of an image, the only metadata that CVAT can hold."""
     metadata = dict(image["metadata"] or ())
     tags = json.loads(metadata.get(_TAGS, "null"))
     sound = isinstance(tags, list) and tags and all(isinstance(tag, str) and tag and is_xml_text(tag) for tag in tags)
@@ -209,7 +209,7 @@ def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> s
 def _segment_shapes(
     batch: Batch, rows: Ints, losses: LossCounter, most: int | None = None
 ) -> list[list[tuple[str, str]]]:
-    """(n,) the shapes of each segment: the element, and the attributes that draw it; a mask for `most` polygons."""
+    """(n,) the shapes of each segment, as element and geometry; a mask instead of more polygons than `most`."""
     polygons = source_polygons(batch, rows, "coco")
     if most is not None:
         polygons = [parts if len(parts) <= most else [] for parts in polygons]
@@ -230,7 +230,7 @@ def _segment_shapes(
 
 
 def _mask_text(bitmap: Bitmap) -> str:
-    """Runs of nothing and something in turn, row by row; the first may be empty."""
+    """Alternating run lengths of background and mask, row by row; the first may be 0."""
     values = bitmap.mask.ravel()
     cuts = np.flatnonzero(np.diff(values)) + 1
     counts = np.diff(np.concatenate([[0], cuts, [len(values)]])).tolist()
@@ -242,12 +242,12 @@ def _mask_text(bitmap: Bitmap) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ElementTexts:
-    """What the element of a segment says beside its geometry."""
+    """The parts of a segment's element other than its geometry."""
 
     source: str  # as an attribute of XML, or nothing
     fields: str  # the other attributes of XML
     content: str  # the elements in it
-    is_whole: bool  # whether they hold everything
+    is_whole: bool  # whether nothing is lost
 
 
 def _element_texts(
@@ -287,12 +287,12 @@ def _element_texts(
 
 _HELD_BY_VIDEOS = frozenset({"segments.source", "images.split", "images.sequence", "images.frame"})
 _MAX_NUMBER = 10**9 - 1  # of frames and tracks
-_TrackKey = tuple[str, int, int]  # label, track, and how many segments of both come before it in the frame
+_TrackKey = tuple[str, int, int]  # label, track, and number of earlier segments of both in the frame
 
 
 @dataclass(frozen=True, slots=True)
 class _TrackShape:
-    """A shape of a track in a frame: its element's name, its geometry, and what else the element says."""
+    """A shape of a track in a frame: the element's name, its geometry, and its other parts."""
 
     frame: int
     tag: str
@@ -308,7 +308,7 @@ class _TrackShape:
 
 @dataclass(slots=True)
 class _Video:
-    """What is known of a video while it is read."""
+    """The content of a video, collected while batches are read."""
 
     name: str
     split: str | None
@@ -341,13 +341,13 @@ class _Video:
                 number = order[shape.frame]
                 source = "" if of_track else shape.texts.source
                 elements.append(shape.element(number, 0, source))
-                if number + 1 < after:  # else CVAT would leave the shape where it is
+                if number + 1 < after:  # otherwise CVAT would keep showing the shape
                     elements.append(shape.element(number + 1, 1, source))
             keys = f'id="{new.get(track, track)}" label={quoteattr(label)}{of_track}'
             yield f"<track {keys}>\n{''.join(elements)}</track>\n"
 
     def renumbered_segments(self) -> list[str]:
-        """The segments that have another id when they are read: there they are numbered in the order of tracks."""
+        """The segments whose id changes when the file is read, which numbers them in the order of tracks."""
         numbers = Counter[int]()
         names = []
         for shapes in self.tracks.values():

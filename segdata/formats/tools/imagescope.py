@@ -1,4 +1,4 @@
-"""ImageScope: the regions in XML of Aperio ImageScope, as features of QuPath, whose reader reads them.
+"""ImageScope: converts regions in the XML of Aperio ImageScope to GeoJSON features, for QuPath's reader.
 
 A layer is the class: its name, or else that of an attribute (MoNuSAC) or its description. Regions are polygons in
 pixels of the full resolution. A region of negative area is a hole of the one that it was drawn in (``InputRegionId``).

@@ -42,7 +42,7 @@ FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = {"prefix": "goes before the path of each image: /data/local-files/?d= for storage of local files"}
 TASKS_HEAD = rb"\A\s*(\[\s*)?\{"
 _DATA_KEY = rb'"data"\s*:\s*\{'
-_MIN_JSON = rb'"annotation_id"\s*:'  # with what says who drew, and when
+_MIN_JSON = rb'"annotation_id"\s*:'  # together with one of the annotation keys
 _ANNOTATION_KEYS = rb'"(annotator|lead_time|created_at|updated_at)"\s*:'
 _TASK_KEYS = (
     rb'"(completed_by|was_cancelled|from_name|total_annotations|model_version|cancelled_annotations)"\s*:'
@@ -57,7 +57,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 
 def is_tasks(head: bytes) -> bool:
-    """Whether a file that begins so holds tasks."""
+    """Whether a file with this beginning holds tasks."""
     is_minimal = re.search(_MIN_JSON, head) and re.search(_ANNOTATION_KEYS, head)
     return bool((re.search(_DATA_KEY, head) and re.search(_TASK_KEYS, head)) or is_minimal)
 

@@ -40,10 +40,10 @@ from segdata.formats.tools.source import Tool, ToolSource
 
 _LABEL_STUDIO = Tool("label-studio", "coco", NOTATION, "size of the regions")
 _UPLOAD = "data/upload/"
-_QUERY = re.compile(r"\?\w+=[^/?]*$")  # of a signed address
-_UPLOAD_PREFIX_LENGTH = 9  # of uploaded files: eight hexadecimal digits and a dash
+_QUERY = re.compile(r"\?\w+=[^/?]*$")  # of a signed URL
+_UPLOAD_PREFIX_LENGTH = 9  # eight hexadecimal digits and a dash
 _IMAGE_KEYS = ("image", "img", "url", "image_url", "photo", "picture")
-_COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
+_COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that become columns
 _CONFIG_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
 _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
 
@@ -55,11 +55,11 @@ class _TaskImage:
     image_id: str  # as a path
     key: str  # in the task's data
     uri: str | None = None  # its URL, if it has one
-    unsafe: bool = False  # it named a file outside of the dataset, and only the last part is kept
+    unsafe: bool = False  # whether the path leaves the dataset, so that only its last part is kept
 
 
 def _task_image(data: dict[str, Any], key: str | None) -> _TaskImage | None:  # Any: JSON
-    """The image that the data of a task name, at `key` if it is known; None if they name none."""
+    """The image in a task's data, at `key` if that is known; None if there is none."""
     texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
     image_keys = [
         name
@@ -98,7 +98,7 @@ def _reference_path(text: str) -> tuple[str, bool]:
 
 
 def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str | None:
-    """The name of an image's file in a folder: by its path, by the file's name, and without an upload's prefix."""
+    """Find an image's file in a folder: by path, by file name, then without an upload prefix."""
     file = PurePosixPath(name).name
     candidates = (
         name,
@@ -111,12 +111,12 @@ def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str |
 
 
 class _TaskHead(msgspec.Struct):
-    """The part of a task that is read before its image."""
+    """The keys of a task that are read when the dataset is opened."""
 
     data: dict[str, Any]
     id: int | str | None = None
     annotations: msgspec.Raw = msgspec.Raw()
-    completions: msgspec.Raw = msgspec.Raw()  # of old exports
+    completions: msgspec.Raw = msgspec.Raw()  # in old exports
     predictions: msgspec.Raw = msgspec.Raw()
 
 
@@ -141,8 +141,8 @@ class _StudioTask:
     """A task, undecoded."""
 
     place: str  # in the file, a JSON pointer
-    file: str  # that it is in
-    # annotations, predictions: as JSON text
+    file: str  # of the task
+    # annotations and predictions as JSON text
     annotations: bytes = field(repr=False)
     predictions: bytes = field(repr=False)
 
@@ -151,8 +151,8 @@ class _StudioTask:
 class _TaskList:
     """The content of task files."""
 
-    entries: tuple[ImageEntry, ...]  # an image each; `record` is a list of the tasks that are of it
-    labels: frozenset[str]  # every label that regions have
+    entries: tuple[ImageEntry, ...]  # one for each image; `record` lists its tasks
+    labels: frozenset[str]  # all labels of regions
     defects: tuple[Defect, ...]  # of the files
 
 
@@ -185,7 +185,7 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
                 defects.append(Defect("SEG015", message, file, f"{place}/data/{name.key}", image=name.image_id))
     tasks = [task for rows in by_image.values() for task, _, _ in rows]
     alone = [task for task in tasks if task.predictions.strip(b"[] \n") and not task.annotations.strip(b"[] \n")]
-    if 0 < len(alone) < len(tasks):  # where all are such, it is a file of predictions
+    if 0 < len(alone) < len(tasks):  # if all tasks are such, it is a file of predictions
         message = f"{len(alone):,} of {len(tasks):,} tasks have a model's predictions and no annotation"
         defects.append(Defect("SEG004", message, alone[0].file, alone[0].place, severity="warning", lost=False))
     entries, more = _list_entries(root, by_image, images)
@@ -209,7 +209,7 @@ def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str,
         what = "is empty (0 bytes)" if not text else f"is not JSON, or is cut off: {error}"
         raise BrokenLabelsError(Defect("SEG001", what, file)) from error
     defects += lone_surrogates(halves, file)
-    if isinstance(value, dict):  # a file of a single task, as storages get them
+    if isinstance(value, dict):  # a file of a single task, as in a target storage
         return [("", msgspec.json.encode(value))]
     if not isinstance(value, list):
         raise BrokenLabelsError(Defect("SEG004", "is not a list of tasks", file))
@@ -231,7 +231,7 @@ def _read_head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Tas
 
 
 def _task_labels(task: _StudioTask) -> set[str]:
-    """Every label in a task; of malformed tasks, the labels that can be read alone."""
+    """All labels in a task; of malformed tasks, the readable ones."""
     names: set[str] = set()
     for text in (task.annotations, task.predictions):
         if not text:
@@ -321,7 +321,7 @@ class _LabelConfig:
 
 
 def load_config(root: Path, tasks: Path) -> _LabelConfig:
-    """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
+    """Load the labelling configuration in the tasks' folder; `<tasks>.xml` takes precedence."""
     folder = dataset_folder(tasks)
     names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_CONFIG_NAMES)
     path = next((folder / name for name in names if is_file(folder / name)), None)
@@ -348,7 +348,7 @@ def load_config(root: Path, tasks: Path) -> _LabelConfig:
 
 
 def _color(text: str) -> Color | None:
-    """A CSS colour; None for other texts.
+    """Parse a CSS colour; None for other texts.
 
     >>> _color("rgba(218, 1, 238, 1)"), _color("green"), _color("#00008e")
     ((218, 1, 238), (0, 128, 0), (0, 0, 142))
@@ -379,10 +379,10 @@ class _AnnotationItem(msgspec.Struct, gc=False):
 
 
 def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """Every annotation and prediction on one image; `ids` are the categories of labels.
+    """Read all annotations and predictions on one image; `ids` maps labels to categories.
 
-    Cancelled annotations are left out and reported. If one annotator has several on an image, the later names get a
-    number, so that they stay distinct.
+    Cancelled annotations are left out and reported. If an annotator has several on an image, the later ones get a
+    number after the name.
     """
     annotations: list[tuple[ShapeAnnotation, str]] = []
     problems: list[Defect] = []
@@ -403,7 +403,7 @@ def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | No
 
 
 def _with_number(drawing: ShapeAnnotation, place: str, number: int) -> ShapeAnnotation:
-    """The annotation with its number behind the name of its annotator."""
+    """The annotation with a number after the annotator's name."""
     name = f"{drawing.annotator or 'annotation'} ({number})"
     message = (
         f"{drawing.annotator or 'an unknown annotator'} has several annotations of this image; this one is {name!r}"
@@ -434,7 +434,7 @@ def _read_task(
 
 
 def _annotation_items(text: bytes, what: str, task: _StudioTask, defects: list[Defect]) -> list[_AnnotationItem | None]:
-    """The annotations in a text; None for other entries."""
+    """Decode the annotations in a text; None for invalid entries."""
     if not text:
         return []
     try:
@@ -474,7 +474,7 @@ def _read_annotation(
 
 
 def _annotator(who: object, predicted: bool) -> str | None:
-    """The model, or the person by address or number."""
+    """The annotator's name: the model, or the person's address or number."""
     if predicted:
         return str(who) if who else None
     if isinstance(who, dict):

@@ -1,4 +1,4 @@
-"""Regions of Label Studio: the results of an annotation, several of which may be about one region.
+"""Regions of Label Studio: the results of an annotation, several of which may describe one region.
 
 Brush strokes are packed pictures of red, green, blue and alpha, row by row. Source: thi-ng/umbrella
 packages/rle-pack/src/index.ts, as in HumanSignal/label-studio-sdk src/label_studio_sdk/converter/brush.py.
@@ -35,14 +35,14 @@ from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently
 
 Mask = NDArray[np.bool_]
-_HEAD_BITS = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
-_LENGTH_BITS = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
+_HEAD_BITS = 32 + 5 + 4 * 4  # number of values, bits of a value, bits of the four kinds of lengths
+_LENGTH_BITS = np.array([3, 4, 8, 16])  # of the four kinds of lengths
 _WORD_BITS = 8
 _MAX_RECORD = 1 << 16
 _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
 Raw = msgspec.Raw
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
-# What results about a region, or the whole image, say: type -> key in their value.
+# Results that are attributes of a region or the image: type -> key in their value.
 _ATTRIBUTE_KEYS = {
     "choices": "choices", "textarea": "text", "number": "number", "rating": "rating", "taxonomy": "taxonomy",
     "datetime": "datetime",
@@ -53,7 +53,7 @@ _DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle
 
 
 class _BrokenStrokesError(ValueError):
-    """Bytes that are not a picture of the image's size; the message says why."""
+    """Brush strokes cannot be decoded; the message says why."""
 
 
 def decode_strokes(packed: object, height: int, width: int) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def decode_strokes(packed: object, height: int, width: int) -> NDArray[np.uint8]
 
 
 def _as_bytes(packed: object) -> NDArray[np.uint8]:
-    """A list of numbers from 0 to 255 as such."""
+    """Convert a list of numbers from 0 to 255 to bytes."""
     try:
         if not isinstance(packed, list):
             raise TypeError
@@ -93,7 +93,7 @@ def encode_strokes(mask: Mask) -> list[int]:
     start = np.concatenate([[0], change])
     length = 4 * np.diff(start, append=len(flat))
     value = np.where(flat[start], 255, 0)
-    pieces = np.maximum(-(-length // _MAX_RECORD), 1)  # a record has at most so many
+    pieces = np.maximum(-(-length // _MAX_RECORD), 1)  # split at the maximum length of a record
     last_length = length - (pieces - 1) * _MAX_RECORD
     size = np.full(pieces.sum(), _MAX_RECORD)
     size[np.cumsum(pieces) - 1] = last_length
@@ -101,10 +101,10 @@ def encode_strokes(mask: Mask) -> list[int]:
 
 
 def _pack_records(length: Ints, value: Ints, n_values: int) -> list[int]:
-    """The bytes of records of n values that repeat."""
+    """Pack n runs of repeated values into records."""
     sort = np.searchsorted(2**_LENGTH_BITS, length)
     n_length = _LENGTH_BITS[sort]
-    # One bit that says "repeats", two for the sort of length, the length less 1, and the value.
+    # A bit for "repeats", two for the kind of length, the length minus 1, and the value.
     code = ((((4 | sort) << n_length) | (length - 1)) << _WORD_BITS) | value
     n_bits = 3 + n_length + _WORD_BITS
     record = np.repeat(np.arange(len(code)), n_bits)
@@ -146,7 +146,7 @@ class _RegionValue(msgspec.Struct, gc=False):
 
 
 class _RegionResult(msgspec.Struct, gc=False):
-    """A result."""
+    """One result of an annotation."""
 
     type: object = None
     value: _RegionValue | None = None
@@ -167,7 +167,7 @@ class _Bare(msgspec.Struct, gc=False):
 
 
 def _read_results(result: Raw, place: str, defects: list[Defect]) -> list[_RegionResult | None]:
-    """The results; None for invalid ones. If there is no list of them, that goes to `defects`."""
+    """Decode the results, None for invalid ones; adds a defect if they are not a list."""
     try:
         return msgspec.json.decode(result, type=list[_RegionResult | None])
     except msgspec.ValidationError:
@@ -187,7 +187,7 @@ def _read_results(result: Raw, place: str, defects: list[Defect]) -> list[_Regio
 
 
 def _without_value(raw: Raw) -> _RegionResult | None:
-    """A result of which only the type is read."""
+    """A result with its type alone, if its value is malformed."""
     try:
         return _RegionResult(msgspec.json.decode(raw, type=_Bare).type)
     except msgspec.ValidationError:
@@ -198,16 +198,16 @@ def _without_value(raw: Raw) -> _RegionResult | None:
 class _AnnotationRegions:
     """The regions of one annotation."""
 
-    # height and width of the image in pixels, as the regions have them; None if there is no region
+    # height and width of the image in pixels as stated in the regions; None without regions
     size: tuple[int, int] | None
-    shapes: list[ToolShape]  # a region each
+    shapes: list[ToolShape]  # one for each region
     attributes: dict[str, object]  # of the image as a whole
-    defects: list[Defect]  # why others are left out
+    defects: list[Defect]  # of regions that are left out
 
 
 @dataclass(slots=True)
 class _ResultGroup:
-    """The results about one region, by their rows."""
+    """The rows of the results of one region."""
 
     items: dict[int, tuple[str, _RegionResult, _RegionValue]] = field(default_factory=dict)
 
@@ -329,7 +329,7 @@ def _read_region(
 
 
 def integer_id(id_: str) -> int | None:
-    """The number that the id of a region is; None for another text."""
+    """The id of a region as a number; None for other texts."""
     number = whole_number(id_)
     return number if str(number) == id_ else None
 
@@ -356,7 +356,7 @@ def _read_shape(kind: str, value: _RegionValue, place: str, height: int, width: 
     if problem:
         raise BrokenShapeError("SEG006", f"the shape {problem}", "/value")
     if is_ellipse:
-        # Label Studio has no pixels for ellipses: take those whose centres lie inside.
+        # Label Studio does not rasterise ellipses: take the pixels whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
     return Polygon(scale_points(box(x, y, x + across, y + down).rotate(float(numbers[-1]), x, y).exterior, _ONE))
 
@@ -383,7 +383,7 @@ def _percent_to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floa
 
 
 def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon in another spelling, or why it cannot be drawn."""
+    """The ring of a polygon with unusual JSON, or its defect."""
     rings = parse_leniently(shape, size)
     if not isinstance(rings, Defect):
         problem = check_ring(rings[0] / 100 * [size[1], size[0]])
@@ -398,5 +398,5 @@ NOTATION = PolygonNotation(placed=_percent_to_pixels, mend=_parse_leniently)
 
 
 def _unwrap_single(value: object) -> object:
-    """The only item of a list with one item, else the value itself."""
+    """The item of a list with one item, else the value itself."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -47,7 +47,7 @@ class _ConfigNames:
     numbers: set[str] = field(default_factory=set)
 
     def attribute_results(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[Json], int]:
-        """Results that hold attributes, and how many attributes none holds."""
+        """The results for attributes, and the number of attributes that no result can hold."""
         results: list[Json] = []
         lost = 0
         for name, text in pairs or ():
@@ -120,7 +120,7 @@ def _task_data(image: Json, losses: LossCounter, prefix: str) -> Json:
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
     return {
-        # Behind `?d=` a path is escaped.
+        # A path after `?d=` must be escaped.
         "image": prefix + (quote(image["image_id"]) if prefix.endswith("=") else image["image_id"]),
         **{name: value for name, value in columns.items() if value is not None},
         **{name: attribute_value(text) for name, text in more.items() if name not in _RESERVED_KEYS},
@@ -199,7 +199,7 @@ def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
 def _polygon(
     batch: Batch, row: int, source: SourcePolygons, size: tuple[int, int], example: AffectedItems, losses: LossCounter
 ) -> Json | None:
-    """The only ring of a segment, in percent; None if there are several, or if rounding would change its pixels."""
+    """The single ring of a segment, in percent; None if there are several, or if rounding would change its pixels."""
     segment_polygons = source.of_segment(row)
     if len(segment_polygons) != 1 or segment_polygons[0].holes:
         return None
@@ -224,7 +224,7 @@ def _region(
     losses: LossCounter,
     example: AffectedItems,
 ) -> list[Json]:
-    """The results about one region: its shape and labels, then its attributes."""
+    """The results of one region: its shape and labels, then its attributes."""
     kind = _POLYGON if "points" in value else _BRUSH
     other_labels = [controls.names.get(extra) for extra in segment["also"] or ()]
     labels = [controls.names[segment["category_id"]], *(name for name in other_labels if name is not None)]

@@ -1,4 +1,4 @@
-"""Reads LabelMe: one JSON file for each image, whose shapes stay undecoded until the image is loaded."""
+"""LabelMe reader: one JSON file for each image, whose shapes are decoded when the image is loaded."""
 
 import base64
 import binascii
@@ -54,10 +54,10 @@ BACKGROUND = "_background_"
 _NO_AREA = frozenset({"point", "points", "line", "linestrip"})
 FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
 SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
-FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file with a column of their own
-SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
-_MAX_ID = 2**62  # of a number that names something
-_PICTURE_HEAD_CHARS = 1 << 17  # letters of imageData that are decoded, for the size of the picture
+FILE_COLUMNS = frozenset({"annotator", "source"})  # extra keys of a file that become columns
+SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # extra keys of a shape that become columns
+_MAX_ID = 2**62  # of ids
+_PICTURE_HEAD_CHARS = 1 << 17  # of imageData, decoded to read the picture's size
 _POLYGON_NAME = "the polygon of {}"
 _NO_ATTRIBUTES: dict[str, str] = {}
 _DEFAULT_COLUMNS: dict[str, object] = {"iscrowd": False}
@@ -86,7 +86,7 @@ class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _LabelmeFile(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A file as LabelMe writes it, and we."""
+    """The content of a LabelMe file, with the keys that segdata adds."""
 
     shapes: list[_LabelmeShape]
     imageData: Raw = Raw(b"null")  # noqa: N815 - LabelMe's names
@@ -103,13 +103,13 @@ _FILE_FIELDS = tuple(name for name in _LabelmeFile.__struct_fields__ if name not
 
 
 def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
-    """The keys of a file without shapes and pixels, and the shapes: `_LabelmeShape`, objects, or other values.
+    """Read a file: its keys without shapes and image data, and its shapes (`_LabelmeShape`, objects, or other values).
 
     `name` is its name in defects. Raises BrokenLabelsError for other files.
     """
     with suppress(OSError, ValueError, RecursionError):
         data = read_small_file(path)
-        if data.isascii():  # else texts that are skipped have to be looked at
+        if data.isascii():  # otherwise the decoder would have to check skipped texts
             file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
             keys: Json = {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}
@@ -131,25 +131,25 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
         return keys, _read_shapes(shapes)
     except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and lone surrogates
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
 
 
 def _picture_defects(data: Raw, keys: Json, name: str) -> list[Defect]:
-    """SEG003 where imageData is a picture of another size than the file says: LabelMe opens that one.
+    """SEG003 if the picture in imageData, which LabelMe shows, differs in size from the file's width and height.
 
-    A file of LabelMe 3 or older says no size: `keys` then gets that of the picture.
+    Files of LabelMe 3 or older state no size: `keys` then gets the picture's.
     """
     try:
         head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD_CHARS + 1])
         with Image.open(io.BytesIO(head)) as picture:
             width, height = picture.size
     except (ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError):
-        return []  # there is none, or what cannot be read is not needed
+        return []  # there is no picture, or an unreadable one, which is not needed
     size = keys.get("imageHeight"), keys.get("imageWidth")
     if size == (None, None):
         keys |= {"imageHeight": height, "imageWidth": width}
-    if size in ((None, None), (height, width), (width, height)):  # the last where its EXIF data turn it
+    if size in ((None, None), (height, width), (width, height)):  # rotated by EXIF
         return []
     message = (
         f"imageData is a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}; "
@@ -211,7 +211,7 @@ def read_image(root: Path, entry: ImageEntry, head: ImageHeader | None) -> list[
 
 
 def _is_plain(shape: _LabelmeShape) -> bool:
-    """Whether a shape is a polygon with few keys besides its label."""
+    """Whether a shape is a polygon with the default keys only."""
     return (
         (shape.shape_type == "polygon" or shape.shape_type is None)
         and type(shape.label) is str
@@ -248,7 +248,7 @@ def _metadata(document: Json) -> dict[str, str]:
 
 
 def _tool_shape(shape: object, place: str) -> ToolShape | None:
-    """A shape, None if it has no area; raises BrokenShapeError."""
+    """Convert a shape; None if it has no area. Raises BrokenShapeError."""
     if isinstance(shape, _LabelmeShape):
         if _is_plain(shape):
             polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
@@ -271,7 +271,7 @@ def _tool_shape(shape: object, place: str) -> ToolShape | None:
 
 
 def _cut_background(shapes: Sequence[ToolShape], height: int, width: int) -> list[ToolShape]:
-    """The shapes without those of the background, whose pixels those before them lose, as in labelme's converters."""
+    """Remove background shapes and cut their pixels out of the shapes before them, as labelme's converters do."""
     kept: list[ToolShape] = []
     for shape in shapes:
         if shape.name != BACKGROUND:
@@ -286,7 +286,7 @@ def _cut_background(shapes: Sequence[ToolShape], height: int, width: int) -> lis
 
 
 def _draw(geometry: Shape | PolygonText, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels (height, width) of a shape; none of a polygon that is broken."""
+    """The mask (height, width) of a shape; empty for a broken polygon."""
     if isinstance(geometry, PolygonText):
         try:
             geometry = Polygon(np.asarray(msgspec.json.decode(geometry.texts[0]), np.float64).reshape(-1, 2))
@@ -301,7 +301,7 @@ def _draw(geometry: Shape | PolygonText, height: int, width: int) -> NDArray[np.
 
 
 def _integer_at(shape: Json, key: str) -> int | None:
-    """A whole number, or nothing; raises BrokenShapeError for another value."""
+    """The integer under a key, None if it is missing; raises BrokenShapeError for other values."""
     value = shape.get(key)
     if value is None:
         return None
@@ -351,7 +351,7 @@ def _read_shape(shape: Json, kind: str | None, place: str) -> Shape | PolygonTex
 
 
 def _read_points(text: bytes, counts: tuple[int, ...]) -> Ring:
-    """The points (n, 2), as many as one of `counts`."""
+    """Parse the points (n, 2); `counts` are the allowed numbers of points."""
     points: object = None
     try:
         points = msgspec.json.decode(text)
@@ -370,7 +370,7 @@ def _read_points(text: bytes, counts: tuple[int, ...]) -> Ring:
 
 
 def _read_mask(text: object, corners: Ring) -> Bitmap:
-    """A mask at its first point, rounded to pixels as numpy does, a half to the even one."""
+    """Decode a mask, placed at its first point, which is rounded to pixels (a half to even)."""
     if not isinstance(text, str):
         raise BrokenShapeError("SEG004", f"mask is {text!r:.40}, base64 of a PNG is expected", "/mask")
     try:
@@ -393,7 +393,7 @@ class _LabelmeShapeHead(msgspec.Struct, gc=False):
 
 
 class _FileHead(msgspec.Struct, gc=False):
-    """The part of a file that is read before any image is loaded; the rest is skipped undecoded."""
+    """The keys of a file that are read when the dataset is opened; the rest is skipped undecoded."""
 
     shapes: list[_LabelmeShapeHead] | None = None
     imagePath: object = None  # noqa: N815 - LabelMe's name
@@ -437,7 +437,7 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
             continue
         image_path = head.imagePath
         census.image[name] = None
-        if isinstance(image_path, str) and image_path:  # on Windows, too, in POSIX
+        if isinstance(image_path, str) and image_path:  # POSIX on Windows, too
             bare = _is_bare_name(image_path)
             census.image[name] = image_path if bare else PureWindowsPath(image_path).as_posix()
         for shape in head.shapes:
@@ -452,7 +452,7 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
 
 
 def _is_bare_name(path: str) -> bool:
-    """Whether a path is a name alone, as most are: which is known faster than paths are parsed."""
+    """Whether a path is a bare file name, the usual case, without the cost of parsing it."""
     return path[0] not in ". " and not any(mark in path for mark in "/\\:")
 
 
@@ -462,7 +462,7 @@ def _read_head(path: Path) -> _FileHead | None:
         return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_FileHead)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).startswith("Expected `object`") and " - at " not in str(error):
-            return _FileHead()  # sound JSON of another kind
+            return _FileHead()  # valid JSON of another kind
         parts = read_document(path, path.name, _DOCUMENT).parts
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -485,7 +485,7 @@ def _read_head_slowly(parts: dict[str, bytes]) -> _FileHead:
 
 
 def _decode_or_none(raw: bytes | None) -> Any:  # Any: JSON
-    """The value of a JSON text; None for none and for what no reader holds, such as a number of 5,000 digits."""
+    """The value of a JSON text; None for no text, and for values that cannot be decoded, such as 5,000 digits."""
     try:
         return None if raw is None else msgspec.json.decode(raw)
     except (ValueError, RecursionError):
@@ -565,7 +565,7 @@ def _list_entries(
 
 
 def _folders_with_images(image_ids: Iterable[str], below: ImageFolder) -> list[str]:
-    """The folders that have files of the names of half of these images or more: labels may lie in another folder."""
+    """Other folders that contain at least half of the images by name."""
     wanted = {PurePosixPath(image_id).name for image_id in image_ids}
     inside: dict[str, int] = Counter()
     for name in below.paths if wanted else ():
@@ -575,7 +575,7 @@ def _folders_with_images(image_ids: Iterable[str], below: ImageFolder) -> list[s
 
 
 def _files_in(place: Path) -> ImageFolder:
-    """The image files directly in a folder: a single JSON file may lie among anything."""
+    """The image files directly in a folder, as a single JSON file may lie among unrelated files."""
     paths = sorted(place.iterdir()) if place.is_dir() else []
     return ImageFolder(place, {path.name: path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES})
 
@@ -614,7 +614,7 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
 
 
 def _outside_path(name: str, image_path: str, file: str, is_found: bool) -> Defect | None:
-    """SEG015 for a path that leads out of the dataset; if the image is found by its name, for one of a whole disk."""
+    """SEG015 for a path that leaves the dataset; if the image is found by name, only for absolute paths."""
     if is_found:
         message = (
             f"path {image_path!r} is one of another computer, and LabelMe looks there; the image of its name is read"

@@ -36,8 +36,8 @@ from segdata.formats.tools.source import (
 )
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
-_COLUMN_LOSSES = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
-_VERSION = "5.5.0"  # of labelme, whose format this is
+_COLUMN_LOSSES = LABELME_LOSSES - {"attributes", "rings"}  # counted by columns
+_VERSION = "5.5.0"  # of labelme, written to files
 _BOOLEANS = (b"true", b"false")
 
 
@@ -123,7 +123,7 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[
 
 
 def _stays_as_drawn(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
-    """(n,) whether the polygons of each segment are read as they are: none goes its own way back, as thin ones do."""
+    """(n,) whether reading keeps the polygons of each segment: none retraces its edges, as thin ones do."""
     retracing = retraces(PolygonArrays.of([Polygon(polygon.exterior) for parts in polygons for polygon in parts]))
     count = np.fromiter(map(len, polygons), np.int64, len(polygons))
     stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), retracing, len(polygons)) == 0).tolist()
@@ -164,7 +164,7 @@ def _shapes(
 
 
 def _shape_keys(segment: Json, as_group: bool) -> tuple[Json, bool]:
-    """The keys of a segment's shapes, and whether they hold everything; `as_group`: its group_id is the group's."""
+    """The keys of a segment's shapes, and whether nothing is lost; `as_group`: the group holds its group_id."""
     attributes = {key: raw_json(value) for key, value in segment["attributes"] or ()}
     if as_group:
         del attributes[GROUP]

@@ -36,7 +36,7 @@ READ_OPTIONS = {
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """GeoJSON whose features have the type of an object, or our own member; XML with regions of ImageScope."""
+    """GeoJSON whose features have an object type, or segdata's member; XML with regions of ImageScope."""
     names = probe.heads(
         r"\.(geo)?json$", rb'"objectType"\s*:\s*"|\A\s*\{\s*"type"\s*:\s*"FeatureCollection"\s*,\s*"segdata"'
     )

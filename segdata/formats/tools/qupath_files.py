@@ -55,7 +55,7 @@ _GEOMETRIES = {"cell": "geometry", "nucleus": "nucleusGeometry"}
 
 @dataclass(slots=True)
 class _Census:
-    """What all files hold: their classes with their colours, and for each file the image and its size."""
+    """The classes of all files with their colours, and for each file the image's name and size."""
 
     classes: dict[str, Color | None] = field(default_factory=dict)
     image: dict[Path, str] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def open_qupath(request: ReadRequest) -> ToolSource:
 
 
 def _take_census(root: Path, files: Iterable[Path]) -> _Census:
-    """What all files hold. A file that cannot be read counts as QuPath's; its defect is reported when it is read."""
+    """Scan all files. An unreadable file counts as QuPath's; its defect is reported when it is read."""
     census = _Census()
     for path in files:
         try:
@@ -121,7 +121,7 @@ def _take_census(root: Path, files: Iterable[Path]) -> _Census:
 
 
 def _image_id(entry: ImageEntry, census: _Census) -> str:
-    """The image's id: with a known image its path, else the name that segdata wrote into the file."""
+    """The image's id: its path if the image is known, else the name that segdata wrote into the file."""
     stated = census.image.get(entry.files[0]) if entry.files and entry.image is None else None
     return entry.image_id if stated is None else stated
 
@@ -132,7 +132,7 @@ def _size_of(entry: ImageEntry, census: _Census, size: tuple[int, int]) -> tuple
 
 
 def _load(path: Path, file: str, defects: list[Defect]) -> tuple[list[Any], Json]:  # Any: JSON
-    """The features of a file, and our member; raises BrokenLabelsError if it is no GeoJSON of features."""
+    """Load the features of a file, and segdata's member; raises BrokenLabelsError if it is not GeoJSON of features."""
     if path.suffix.lower() == imagescope.SUFFIX:
         return imagescope.read_features(path, file, defects), {}
     document = read_json(path, file, defects)
@@ -211,7 +211,7 @@ def read_image(root: Path, geometry: str, entry: ImageEntry, head: ImageHeader |
 
 
 def _polygons(geometry: Json) -> list[list[bytes]] | None:
-    """The rings of the polygons of a geometry, each as JSON; None if it is none of polygons."""
+    """The rings of a geometry's polygons, each as JSON; None if it has no polygons."""
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" else coordinates if kind == "MultiPolygon" else None
     if not isinstance(polygons, list) or not all(isinstance(rings, list) and rings for rings in polygons):
@@ -220,7 +220,7 @@ def _polygons(geometry: Json) -> list[list[bytes]] | None:
 
 
 def _open_ring(ring: object) -> object:
-    """A ring without its last point, which in GeoJSON is the first one again."""
+    """A ring without its last point, which in GeoJSON repeats the first."""
     return ring[:-1] if isinstance(ring, list) and len(ring) > 3 and ring[0] == ring[-1] else ring
 
 
@@ -285,7 +285,7 @@ def _geometries(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
 
 
 def _geometry(parts: Sequence[Polygon]) -> Json:
-    """A Polygon or MultiPolygon whose rings end where they begin."""
+    """A Polygon or MultiPolygon with closed rings."""
     coordinates = [[[*ring.tolist(), ring[0].tolist()] for ring in polygon.rings] for polygon in parts]
     if len(coordinates) == 1:
         return {"type": "Polygon", "coordinates": coordinates[0]}

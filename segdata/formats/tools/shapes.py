@@ -1,4 +1,4 @@
-"""Shapes as annotation tools keep them, one entry of a file each, and the segments that they make up."""
+"""Shapes in the files of annotation tools, and their grouping into segments."""
 
 import itertools
 import json
@@ -26,14 +26,14 @@ from segdata.formats.shapes.geometry import (
     check_ring,
 )
 
-GROUP = "group_id"  # the name in LabelMe and CVAT, and of our attribute
+GROUP = "group_id"  # the key in LabelMe and CVAT, and the attribute
 _Item = TypeVar("_Item")
 
 
 class BrokenShapeError(Exception):
-    """A shape that cannot be read, and is left out.
+    """A shape cannot be read, and is left out.
 
-    `code` is that of the defect, `within` the place in the shape, as the rest of a JSON pointer.
+    `code` is the defect's code, `within` the place in the shape, as the end of a JSON pointer.
     """
 
     def __init__(self, code: str, message: str, within: str = "") -> None:
@@ -48,23 +48,23 @@ class BrokenShapeError(Exception):
 
 @dataclass(slots=True, eq=False)
 class PolygonText:
-    """A polygon in the spelling of its file."""
+    """A polygon as the text in its file."""
 
-    texts: Sequence[bytes]  # its rings, the exterior first, each as JSON in the layout that the tool has
-    name: str  # how complaints begin; ``{}`` in it is the category's name
-    within: str | None  # the place of the rings, as they say it
+    texts: Sequence[bytes]  # its rings, the exterior first, each as JSON in the tool's layout
+    name: str  # the subject of messages; ``{}`` is replaced by the category's name
+    within: str | None  # the place of the rings in messages
 
 
 @dataclass(slots=True, eq=False)
 class ToolShape:
-    """A shape as a tool keeps it."""
+    """A shape in a tool's file."""
 
-    name: str  # the category, as the tool has it
-    geometry: Shape | PolygonText  # the shape itself
+    name: str  # the category's name in the tool
+    geometry: Shape | PolygonText  # the geometry
     place: str  # in the file
-    # shapes of one name and group are the parts of one segment; None: it is a segment by itself
+    # shapes of one name and group are parts of one segment; None: a segment by itself
     group: int | None = None
-    id: int | None = None  # the segment's own; None if the tool has none
+    id: int | None = None  # the segment's id; None if the tool has none
     attributes: Mapping[str, str] = field(default_factory=dict)  # name -> JSON text
     columns: Mapping[str, object] = field(default_factory=dict)  # more of `schema.BATCH_SEGMENTS`, a value each
 
@@ -89,12 +89,12 @@ class ShapeAnnotation:
 
     size: tuple[int, int]  # height and width in pixels
     shapes: Sequence[ToolShape]  # in the order of the file
-    annotator: str | None = None  # who drew; None: as the user says
+    annotator: str | None = None  # None: the user's default
     # further columns of `schema.BATCH_ANNOTATIONS`, a value each
     annotation: Mapping[str, object] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the image, name -> JSON text
-    defects: Sequence[Defect] = ()  # of the file; `file` and `image` are filled in if they are None
-    file: str | None = None  # that it is in; None: the entry's first
+    defects: Sequence[Defect] = ()  # of the file; the caller fills in a missing `file` or `image`
+    file: str | None = None  # the file; None: the entry's first
 
 
 def read_shapes(
@@ -119,7 +119,7 @@ def read_shapes(
 
 @dataclass(frozen=True, slots=True)
 class GroupedShapes:
-    """The segments of shapes: the rows of the shapes of each, its id and attributes; and the defects."""
+    """Shapes grouped into segments: each segment's rows of shapes, id and attributes; and the defects."""
 
     parts: list[list[int]]
     ids: list[int]
@@ -127,7 +127,7 @@ class GroupedShapes:
     attributes: list[list[tuple[str, str]]]
 
 
-_MIN_LUMPED_SHAPES = 4  # shapes of an image that are hardly all parts of one object
+_MIN_LUMPED_SHAPES = 4  # so many shapes of an image hardly are parts of one object
 
 
 def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
@@ -137,7 +137,7 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
     group of a single shape, or with several names.
     """
     chosen = [shapes[row] for row in rows]
-    if not any(shape.group is not None for shape in chosen):  # as most people draw
+    if not any(shape.group is not None for shape in chosen):  # the usual case
         attribute_lists = [sorted(shape.attributes.items()) if shape.attributes else [] for shape in chosen]
         return GroupedShapes([[row] for row in rows], *_segment_ids([[shape] for shape in chosen]), attribute_lists)
     by_key: dict[object, list[int]] = {}
@@ -170,7 +170,7 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
 
 
 def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[Defect]]:
-    """The ids of the segments, their own if they have any; and duplicate ids."""
+    """The ids of the segments (None for those without), and duplicate ids."""
     ids = [
         shapes[0].id if len(shapes) == 1 else next((shape.id for shape in shapes if shape.id is not None), None)
         for shapes in parts
@@ -193,7 +193,7 @@ def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[
 
 
 def fill_ids(ids: Sequence[int | None]) -> list[int]:
-    """The ids, with the lowest free ones, from 1, in place of None.
+    """Replace None by the lowest free ids from 1.
 
     >>> fill_ids([7, None, 1, None])
     [7, 2, 1, 3]
@@ -215,11 +215,11 @@ def json_text(value: object) -> str:
 
 
 Layout = Literal["pairs", "flat", "axes"]
-_MIN_POINTS = 3  # points of a ring
+_MIN_POINTS = 3  # of a ring
 
 
 def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The rings of a polygon in another spelling, or why they cannot be drawn."""
+    """The rings of a polygon with unusual JSON, or its defect."""
     rings = []
     for text in shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ():
         try:
@@ -234,31 +234,31 @@ def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Def
 
 
 def _keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """The points of files in pixels: those to draw, and those to keep."""
+    """Points that are pixels already: those to draw, and those to keep."""
     return flat.points, flat.points
 
 
 def _no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """For tools whose polygons have no bridges."""
+    """No rows: for tools whose polygons have no bridges."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class PolygonNotation:
-    """How a tool writes polygons."""
+    """A tool's notation of polygons."""
 
     # of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
     layout: Layout = "pairs"
-    # low, high: the range of numbers
+    # low, high: the valid range of numbers
     low: float = -MAX_COORDINATE
     high: float = MAX_COORDINATE
     # the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the width and
     # height (m, 2) of the image of each point
     placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = _keep_points
-    mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently  # for a text that is not so
+    mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently  # parses texts that deviate
     # the pixels of polygons that go some way there and back, by their rows; heights and widths (n,) are given
     unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = _no_bridges
-    keeps_bridges: bool = False  # such polygons are kept as the source's all the same
+    keeps_bridges: bool = False  # whether such polygons are kept as the source's
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ class ParsedPolygons:
 
     drawn: PolygonArrays  # the polygons, to be drawn
     kept: Floats  # (m, 2) the same points as the source has them, in pixels
-    owner: Ints  # (n_polygons,) the row of the shape that each is, ascending
+    owner: Ints  # (n_polygons,) the row of each polygon's shape, ascending
     broken: dict[int, Defect] = field(default_factory=dict)  # rows of shapes that cannot be drawn, and why
 
 
@@ -304,7 +304,7 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
 
 
 def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:
-    """The polygons that have a point of `points` (m, 2) further out than anything is drawn."""
+    """The polygons with a point of `points` (m, 2) beyond the drawable range."""
     if points.min(initial=0) >= -MAX_COORDINATE and points.max(initial=0) <= MAX_COORDINATE:
         return np.empty(0, np.int64)
     rows: Ints = np.unique(polygon_of_point(flat)[~(np.abs(points) <= MAX_COORDINATE).all(axis=1)])
@@ -335,7 +335,7 @@ def _rings(
 
 
 def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-    """The points of the rings in n texts, the start of each ring (n + 1,), and which texts need a closer look.
+    """Parse n texts: the points of the rings, the start of each ring (n + 1,), and which texts need lenient parsing.
 
     Those have no points.
     """
@@ -352,7 +352,7 @@ def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Flo
         n_lists = 1 if notation.layout == "flat" else 2
         is_odd |= n_items != n_lists
         is_odd[of_item[n_lists * np.diff(item) != count[of_item]]] = True
-    if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # NaN neither
+    if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # false for NaN, too
         beyond = ~((numbers >= notation.low) & (numbers <= notation.high))
         is_odd[np.searchsorted(offset, np.flatnonzero(beyond), side="right") - 1] = True
     n_points = np.where(is_odd, 0, count // 2)
@@ -396,7 +396,7 @@ def _concatenate(a: PolygonArrays, b: PolygonArrays) -> PolygonArrays:
 
 
 def take_polygons(flat: PolygonArrays, rows: Ints) -> PolygonArrays:
-    """Some of the polygons, in the order given."""
+    """Select polygons by row."""
     n_rings = np.diff(flat.polygon)[rows]
     rings = expand_ranges(flat.polygon[rows], n_rings)
     n_points = np.diff(flat.ring)[rings]
@@ -406,7 +406,7 @@ def take_polygons(flat: PolygonArrays, rows: Ints) -> PolygonArrays:
 
 
 def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
-    """The rings that bridged polygons, of one ring each, consist of, by their rows; last the edges of dead ends."""
+    """Row -> the rings that bridged polygons, of one ring each, consist of; last the edges of dead ends."""
     rows = _revisiting_rows(flat)
     if len(rows) == 0:
         return {}
@@ -423,7 +423,7 @@ def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
 
 
 def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
-    """(n,) which polygons, of one ring each, go some way in both directions, between the same two points."""
+    """(n,) which polygons, of one ring each, pass an edge in both directions."""
     result = np.zeros(len(flat.polygon) - 1, bool)
     rows = _revisiting_rows(flat)
     candidates = take_polygons(flat, rows)
@@ -432,12 +432,12 @@ def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
 
 
 def _revisiting_rows(flat: PolygonArrays) -> Ints:
-    """The rows of polygons, of one ring each, that come to a point again after others, as on their own way back."""
+    """The rows of polygons, of one ring each, that return to a point after others."""
     rows = _recurring_rows(flat)
     candidates = take_polygons(flat, rows)
     following = np.arange(1, len(candidates.points) + 1)
     following[candidates.ring[1:] - 1] = candidates.ring[:-1]
-    # A point that is repeated at once is no way back.
+    # A repeated point is no return.
     kept = (candidates.points != candidates.points[following]).any(axis=1)
     count = np.bincount(polygon_of_point(candidates)[kept], minlength=len(rows))
     return rows[_recurring_rows(PolygonArrays(candidates.points[kept], group_offsets(count), candidates.polygon))]
@@ -450,7 +450,7 @@ def _recurring_rows(flat: PolygonArrays) -> Ints:
 
 
 def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """The pixels, without the bridges, of those of n polygons that have some, by Pillow's rule and by their rows.
+    """Row -> pixels without bridges, by Pillow's rule, for those of n polygons that have bridges.
 
     Edges of holes are pixels of the segment, as they are in the ring. Sizes (n,) of the images are in pixels.
     """

@@ -1,4 +1,4 @@
-"""What annotation tools share: the opened dataset, image files, shapes drawn in batches, and what writers need."""
+"""Shared by annotation tools: the opened dataset, its image files, rasterised shapes, and helpers of writers."""
 
 import itertools
 import os
@@ -55,7 +55,7 @@ from segdata.formats.tools.shapes import (
 )
 
 _NON_POLYGONS = (Ellipse, Bitmap)
-_IMAGES_PER_CHUNK = 64  # images that are good to load at once
+_IMAGES_PER_CHUNK = 64
 
 
 def rasterise_shapes(
@@ -123,28 +123,28 @@ def _ring_column(parsed: ParsedPolygons, polygon: Ints, place: Ints, segment: In
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """How an annotation tool writes and draws polygons."""
+    """An annotation tool: its format, raster rule and notation of polygons."""
 
-    format: str  # the name of its format
+    format: str  # the format's name
     raster_rule: RasterRule
     notation: PolygonNotation = field(default_factory=PolygonNotation)
-    size_name: str = "declared size"  # how messages call the size in its files
+    size_name: str = "declared size"  # name of the size in messages
 
 
 @dataclass(frozen=True)
 class ToolSource:
     """An opened dataset of an annotation tool."""
 
-    root: Path  # paths in messages start here
+    root: Path  # base of the paths in messages
     tool: Tool
     profile: Profile
     entries: Sequence[ImageEntry]  # its images
     defects: tuple[Defect, ...]  # met while opening
-    to: Mapping[str, int] = field(repr=False)  # a category's name in the files -> its id
-    # the annotations of an image, one for each annotator, given the header of its file if there is one; none: the image
+    to: Mapping[str, int] = field(repr=False)  # name in the files -> category id
+    # returns the annotations of an image, one for each annotator, given its file's header, if any; none: the image
     # is not annotated. Called from any thread; raises BrokenLabelsError
     read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
-    annotator: str | None = None  # the annotator if the files name none
+    annotator: str | None = None  # for annotations without one
 
     @classmethod
     def from_request(
@@ -207,7 +207,7 @@ class ToolSource:
         )
         parsed = parse_polygons(shapes, size, tool.notation)
         segments = _group_annotations(images, shapes, offset.tolist(), parsed.broken)
-        if tool.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
+        if tool.raster_rule == "coco":  # other rules draw edges, so that such a ring is a line of pixels
             _report_lines(images, shapes, offset, parsed, segments)
         parts = [part for group in segments for part in group.parts]
         runs, rings = rasterise_shapes(shapes, size, parsed, parts, tool.notation, tool.raster_rule)
@@ -251,7 +251,7 @@ def _report_lines(
 
 
 def _columns(shapes: Sequence[ToolShape]) -> dict[str, list[object] | None]:
-    """The further columns of segments, from their first shapes; None if all values are null."""
+    """The other columns of segments, from their first shapes; None for columns of nulls."""
     column_sets = {id(shape.columns): shape.columns for shape in shapes}  # many shapes share one mapping
     named = dict.fromkeys(name for values in column_sets.values() for name in values)
     columns: dict[str, list[object] | None] = {}
@@ -270,7 +270,7 @@ def _group_annotations(
     offset: Sequence[int],
     broken: Mapping[int, Defect],
 ) -> list[GroupedShapes]:
-    """The segments of each annotation, without broken shapes, which are reported."""
+    """Group the shapes of each annotation into segments; reports broken shapes."""
     groups = []
     for row, (begin, end) in enumerate(pairwise(offset)):
         if broken:
@@ -282,17 +282,17 @@ def _group_annotations(
 
 @dataclass(slots=True)
 class ListedImages:
-    """The images that the documents of a dataset list, by image id, and the defects of both."""
+    """Collects the images listed in a dataset's documents, by image id, and defects."""
 
     root: Path  # the file or folder that the user named
     images: Path | None  # the user's folder of images
-    folders: Sequence[ImageFolder]  # where image files are looked for
+    folders: Sequence[ImageFolder]  # the folders searched for images
     entries: dict[str, ImageEntry] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
 
     @classmethod
     def from_request(cls, request: ReadRequest) -> Self:
-        """No images yet."""
+        """An empty list for a request."""
         root, images = request.root, images_folder(request)
         return cls(root, images, image_folders(dataset_folder(root), images))
 
@@ -307,11 +307,11 @@ class ListedImages:
         return sorted(self.entries.values(), key=lambda entry: entry.image_id)
 
     def id_folder(self, document: Path) -> str:
-        """The folder of a document in the dataset, in which the ids of its images begin."""
+        """The folder of a document, relative to the dataset: the prefix of its image ids."""
         return posixpath.dirname(relative_path(self.root, document)) if document.is_relative_to(self.root) else ""
 
     def missing_image(self, entry: ImageEntry, consequence: str = "", place: str | None = None) -> Defect:
-        """SEG002 for an image without file; `place` is where its document names it."""
+        """SEG002 for a missing image file; `place` is where its document names it."""
         hint = similar_name_hint(nearest_name(self.folders, entry.image_id))
         message = f"image file {entry.image_id!r} does not exist{consequence}{hint}"
         file = relative_path(self.root, entry.files[0]) if entry.files else None
@@ -334,7 +334,7 @@ def outside_path_defect(path: str, file: str, place: str) -> Defect:
 
 
 def left_out_defects(what: str, counts: Mapping[str, int]) -> list[Defect]:
-    """One info about the entries of a dataset that have no pixels, counted by kind; nothing if there are none."""
+    """One defect of severity info about entries without pixels, counted by kind; none if there are none."""
     shown = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
     return [Defect("SEG004", f"{what} are left out: {shown}", severity="info")] if counts else []
 
@@ -349,10 +349,10 @@ def read_head(path: Path) -> bytes:
 
 
 def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
-    """The folders that may hold the images: `images`, else the dataset's folder `root` or one called images.
+    """The folders that may hold the images: `images`, else the dataset's folder `root` and a subfolder `images`.
 
-    The last is every folder below `root` at once, by the names of files that only one of them has; without the folders
-    of splits, since an image of another split is not the one that is named.
+    The last one combines all folders below `root`, by file names that occur once; it excludes folders of splits, since
+    an image of another split is a different image.
     """
     if images:
         return [ImageFolder.below(images)]
@@ -368,7 +368,7 @@ def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
 
 
 def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:
-    """The first image file of one of these names."""
+    """The first image file with one of these names."""
     return next((folder.paths[name] for name in names for folder in folders if name in folder.paths), None)
 
 
@@ -379,7 +379,7 @@ def nearest_name(folders: Sequence[ImageFolder], name: str) -> str | None:
 
 def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:
     """SEG011 for each image file that is not listed, in a folder with listed ones."""
-    used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
+    used = {str(entry.image) for entry in entries if entry.image is not None}  # strings hash faster than paths
     beside = {path.rpartition(os.sep)[0] for path in used}
     unlisted = {
         str(path): name
@@ -393,7 +393,7 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
 
 
 def category_names(taxonomy: Taxonomy) -> dict[int, str]:
-    """The name that each category is written by; of several categories with one name only the first has it."""
+    """Category id -> name for writing; of categories with one name, only the first is included."""
     by_name = taxonomy.by_name()
     return {
         category.id: category.name
@@ -403,9 +403,9 @@ def category_names(taxonomy: Taxonomy) -> dict[int, str]:
 
 
 def writable_rows(batch: Batch, categories: Collection[int], losses: LossCounter, *, empty: bool) -> Ints:
-    """The rows of the segments that can be written: of each image's first annotation, of one of these categories.
+    """The rows of the segments to write: those of each image's first annotation, with one of these categories.
 
-    `empty`: segments without pixels can be written, too. Segments that cannot be written are counted.
+    `empty`: include segments without pixels. Counts segments that cannot be written.
     """
     category, first = batch.segment_category, in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
@@ -420,9 +420,9 @@ def writable_rows(batch: Batch, categories: Collection[int], losses: LossCounter
 
 
 def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
-    """Each image of a batch, with the slice of `rows` (of segments, ascending) that are on it, and who annotated it.
+    """Each image of a batch, its slice of `rows` (ascending rows of segments), and its annotation.
 
-    The last is `annotator` and `source` of the image's first annotation; it is empty if there is none.
+    The last has `annotator` and `source` of the image's first annotation; it is empty if there is none.
     """
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
@@ -434,9 +434,9 @@ def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
 
 
 def free_name(image_id: str, suffix: str, taken: set[str]) -> str:
-    """The name of an image's file: that of the image but for the extension, unless another image has that.
+    """A unique name for an image's label file: the image's name with another extension, if free.
 
-    It is never a hidden file: nobody reads those as labels. `taken` are the names so far, in lower case.
+    It is never hidden, since hidden files are not read as labels. `taken` are the names so far, in lower case.
     """
     if is_unsafe_path(image_id):
         raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its file has no place")
@@ -451,13 +451,13 @@ def free_name(image_id: str, suffix: str, taken: set[str]) -> str:
 
 
 def count_lost_rings(batch: Batch, rows: Ints, losses: LossCounter) -> None:
-    """Count the segments at `rows`, which are not written as the source's polygons, that have some."""
+    """Count the segments at `rows` whose source polygons are lost."""
     lost = rows[batch.segments["rings"].is_valid().to_numpy()[rows]]
     count_segments(batch, lost, "rings", losses)
 
 
 def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Polygon]]:
-    """(n,) the source's polygons of the segments at these rows; none if they have holes or are not exact."""
+    """(n,) the source's polygons of the segments at these rows; empty if they have holes or are not exact."""
     polygons = SourcePolygons.from_batch(batch)
     exact = polygons.exact(batch.runs, rule)
     with_holes = np.diff(polygons.polygons.polygon) > 1
@@ -470,7 +470,7 @@ def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Pol
 def assign_groups(
     labels: Sequence[str], segments: Sequence[Mapping[str, Any]], n_parts: Sequence[int], first: int = 0
 ) -> tuple[list[int | None], list[bool]]:
-    """(n,) the group of each segment of an image, and whether that is its attribute `group_id`.
+    """(n,) the group of each segment of an image, and whether it equals the attribute `group_id`.
 
     The attribute is kept if reading gives it back: the segment has one part, or other labels share the group; and one
     label has a number only once. Other segments of several parts get free numbers, from `first` on.

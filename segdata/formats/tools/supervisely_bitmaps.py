@@ -1,4 +1,4 @@
-"""Bitmaps of Supervisely: a PNG of a piece of the image, packed with zlib, as base64 text."""
+"""Bitmaps of Supervisely: base64 texts of a zlib-compressed PNG of a crop of the image."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from segdata.formats.shared.png_files import SIGNATURE, inflate, unfilter_rows
 Mask = NDArray[np.bool_]
 _Levels = NDArray[np.uint8]
 _FULL = 255
-_LEVEL = 6  # of zlib, at which Supervisely packs, too
+_LEVEL = 6  # zlib's, as in Supervisely
 
 
 class BrokenBitmapError(ValueError):
@@ -49,7 +49,7 @@ def encode_mask(mask: Mask) -> str:
     """A mask (height, width) as `data` of a bitmap: black and white in a palette, with black transparent."""
     height, width = mask.shape
     bits = np.packbits(mask, axis=1)
-    rows = np.zeros((height, 1 + bits.shape[1]), np.uint8)  # each begins with its filter: none
+    rows = np.zeros((height, 1 + bits.shape[1]), np.uint8)  # filter type 0 before each row
     rows[:, 1:] = bits
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)),
@@ -61,7 +61,7 @@ def encode_mask(mask: Mask) -> str:
     png = b"".join(
         len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big") for name, data in parts
     )
-    return base64.b64encode(zlib.compress(SIGNATURE + png, 1)).decode("ascii")  # packed already
+    return base64.b64encode(zlib.compress(SIGNATURE + png, 1)).decode("ascii")  # compressed already
 
 
 def _png(text: str, n_pixels: int) -> bytes:
@@ -80,9 +80,9 @@ def _png(text: str, n_pixels: int) -> bytes:
 
 
 def _decode_plain(png: bytes) -> Mask | None:
-    """The pixels of a PNG as Supervisely writes it, decoded in a tenth of the time that Pillow takes to set itself up.
+    """Decode a PNG of the kind that Supervisely writes, ten times as fast as Pillow opens one.
 
-    That is a palette of one bit a pixel; None for any other, and for one that is damaged.
+    That kind has a palette of one bit per pixel; returns None for other and damaged files.
     """
     width, height, depth, color, *plain = struct.unpack_from(">IIBBBBB", png, 16)
     parts: dict[bytes, bytes] = {}

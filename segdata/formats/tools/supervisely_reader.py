@@ -46,13 +46,13 @@ from segdata.formats.tools.supervisely_bitmaps import BrokenBitmapError, decode_
 
 Raw = msgspec.Raw
 Pairs = list[tuple[str, str]]  # name, value as JSON text
-SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
+SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that become columns
 RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
 _KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
-_MIN_OPACITY = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
-_CENTRE = 0.5  # whole numbers are the centres of pixels
-_DEFAULT_COLUMNS: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
+_MIN_OPACITY = 128  # of a soft mask's pixels, of 255
+_CENTRE = 0.5  # integer coordinates are centres of pixels
+_DEFAULT_COLUMNS: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}
 _NO_ATTRIBUTES: dict[str, str] = {}
 META = "meta.json"
 _OTHER_PROJECT_TYPES = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
@@ -94,13 +94,13 @@ class _AnnotationFile(msgspec.Struct):
 
 
 def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _AnnotationFile:
-    """The content of a file; `halves` gets half letters and repeated keys. Raises BrokenLabelsError for other files."""
+    """Read a file; adds lone surrogates and repeated keys to `halves`. Raises BrokenLabelsError for other files."""
     try:
         data = read_small_file(path)
         content = msgspec.json.decode(data, type=_AnnotationFile)
         halves += repeated_key_defects(data, file)
         return content
-    except (OSError, ValueError, RecursionError):  # the slow way finds the defect
+    except (OSError, ValueError, RecursionError):  # slower parsing finds the defect
         pass
     document = read_json(path, file, halves)
     if not isinstance(document, dict):
@@ -115,7 +115,7 @@ def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _Annot
 
 
 def _as_object(item: Json) -> _ProjectObject:
-    """An object whose values may have any type."""
+    """An object converted value by value, whatever the types."""
     fields = {key: item[key] for key in _ProjectObject.__struct_fields__ if key in item}
     points = fields.get("points")
     if isinstance(points, dict):
@@ -128,7 +128,7 @@ def _as_object(item: Json) -> _ProjectObject:
 
 
 def _as_raw(value: object) -> Raw:
-    """JSON, or nearly so: numbers may be NaN."""
+    """A value as JSON; numbers may be NaN."""
     return Raw(json.dumps(value).encode())
 
 
@@ -151,12 +151,12 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
 
 @dataclass(slots=True)
 class _ImageObjects:
-    """The objects of a file that were read so far, and the defects."""
+    """The objects of a file read so far, and the defects."""
 
     size: tuple[int, int]  # height and width of the image in pixels
     classes: Mapping[str, int]  # the category ids by titles
     drawn: list[_ProjectObject] = field(default_factory=list)  # one for each shape
-    without_pixels: Counter[str] = field(default_factory=Counter)  # by geometry
+    without_pixels: Counter[str] = field(default_factory=Counter)  # geometry type -> number of objects without pixels
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -192,7 +192,7 @@ def read_image(
 
 
 def _shared_annotator(shapes: Sequence[ToolShape], objects: Sequence[_ProjectObject]) -> str | None:
-    """The annotator of all objects; if there are several, each segment gets its own as an attribute."""
+    """The annotator shared by all objects; if there are several, None, and each segment gets an attribute."""
     logins = [str(item.labelerLogin or "") for item in objects]
     if all(logins) and len(set(logins)) == 1:
         return logins[0]
@@ -213,7 +213,7 @@ def _tool_shape(reading: _ImageObjects, item: _ProjectObject | None, place: str)
 
 
 def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -> ToolShape | None:
-    """The shape of a polygon with only class and id, as most have; None for other objects."""
+    """Fast path: the shape of a polygon with class and id only; None for other objects."""
     if item.geometryType != "polygon" or item.points is None or item.description:
         return None
     points, title, number = item.points, item.classTitle, item.id
@@ -235,11 +235,11 @@ def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -
 
 
 def _described_shape(reading: _ImageObjects, item: _ProjectObject, title: str, place: str) -> ToolShape | None:
-    """The shape of any object; None if it has no pixels, which is counted."""
+    """The shape of any object; counts objects without pixels and returns None for them."""
     if title not in reading.classes:
         raise BrokenShapeError("SEG007", f"class {title!r:.80} is not in meta.json", "/classTitle")
     kind = item.geometryType or item.shape
-    if kind is None:  # files of old versions
+    if kind is None:  # the key in old files
         kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
     if not isinstance(kind, str) or kind not in _KINDS:
         raise BrokenShapeError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
@@ -277,7 +277,7 @@ def _shape(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str) 
 
 
 def _parse_value(text: bytes) -> Any:  # Any: JSON
-    """The value of a text, which may hold NaN; None if it cannot be read."""
+    """Parse a JSON text that may hold NaN; None if it is invalid."""
     try:
         return parse_json(bytes(text))
     except (ValueError, RecursionError):
@@ -285,7 +285,7 @@ def _parse_value(text: bytes) -> Any:  # Any: JSON
 
 
 def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The rings of a polygon in another spelling, or why it cannot be drawn."""
+    """The rings of a polygon with unusual JSON, or its defect."""
     texts = shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ()
     rings: list[Ring] = []
     for k, text in enumerate(texts):
@@ -303,7 +303,7 @@ def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | De
 
 
 def _to_corner_frame(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """Points in the corner frame: whole numbers of a polygon without fractions are the centres of pixels."""
+    """Convert points to the corner frame; if a polygon has integers only, they are centres of pixels."""
     fractional = flat.points != np.rint(flat.points)
     points: Floats
     if not fractional.any():
@@ -321,7 +321,7 @@ _SUPERVISELY = Tool(
 
 
 def _rectangle(corners: Any) -> Polygon:  # Any: JSON
-    """Both corners belong to it, rounded as Supervisely does."""
+    """A rectangle that includes both corners, rounded as in Supervisely."""
     is_sound = (
         isinstance(corners, list)
         and len(corners) == 2
@@ -335,7 +335,7 @@ def _rectangle(corners: Any) -> Polygon:  # Any: JSON
 
 
 def _bitmap(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str) -> Bitmap:
-    """The mask at its place; of a soft mask the pixels of at least half opacity."""
+    """The mask at its origin; a soft mask is cut at half opacity."""
     name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
     data = getattr(item, name)
     origin = data.get("origin") if isinstance(data, dict) else None
@@ -399,7 +399,7 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
 
 
 def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of a project, in order; raises UnreadableError if it has none."""
+    """List the images of a project, in order; raises UnreadableError if it has none."""
     entries, defects = pair_by_index(root, images) if has_index(root) else _walk_datasets(root, images)
     if not entries and not has_index(root):
         raise UnreadableError(f"{root}: no annotation files; datasets are folders with ann/ and img/ in them")
@@ -455,7 +455,7 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
 
 
 def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
-    """The classes in meta.json; raises UnreadableError if the project is not one of images."""
+    """Read the classes in meta.json; raises UnreadableError if the project is not one of images."""
     defects: list[Defect] = []
     try:
         meta = read_json(path, file, defects)

@@ -33,7 +33,7 @@ _HELD = frozenset({
     "annotations.annotator", "annotations.attributes", "annotations.created", "images.frame", "images.sequence",
     "images.split", "segments.attributes", "segments.iscrowd", "segments.score", "segments.track_id",
 })  # fmt: skip
-_DEFAULT_DATASET = "dataset"  # of images whose ids have no folder
+_DEFAULT_DATASET = "dataset"  # for images whose ids have no folder
 _COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attributes")
 
 
@@ -42,14 +42,14 @@ Tag = dict[str, Any]  # Any: JSON
 
 @dataclass(frozen=True, slots=True)
 class TagMetas:
-    """The tags of a project that is written: a name has values of one type."""
+    """The tags of a project to be written; each name has values of one type."""
 
     types: dict[str, str] = field(default_factory=dict)  # name -> none, any_number or any_string
 
     def split_attributes(
         self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()
     ) -> tuple[list[Tag], int]:
-        """The tags that hold attributes, and how many attributes no tag holds; names in `reserved` are taken."""
+        """The tags for attributes, and the number of attributes that no tag can hold; `reserved` names are excluded."""
         tags: list[Tag] = []
         lost = 0
         for name, text in pairs or ():
@@ -62,7 +62,7 @@ class TagMetas:
         return tags, lost
 
     def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
-        """The tag that holds a value."""
+        """A tag with a value."""
         self.types.setdefault(name, str(_tag_type(value)))
         return {"name": name} if value is True else {"name": name, "value": value}
 
@@ -77,7 +77,7 @@ class TagMetas:
 
 
 def _tag_type(value: object) -> str | None:
-    """The type of tags that have such values; None: there is none."""
+    """The tag type for a value; None if there is none."""
     if isinstance(value, bool):
         return "none" if value else None
     return "any_number" if isinstance(value, int | float) else "any_string" if isinstance(value, str) else None
@@ -85,7 +85,7 @@ def _tag_type(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _ProjectIndex:
-    """Data for the files that are written last."""
+    """Collects data for the files that are written last."""
 
     titles: dict[int, str]
     metas: TagMetas = field(default_factory=TagMetas)
@@ -136,7 +136,7 @@ def _annotation(
     affected = AffectedItems([image.image_id], [image.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
     objects = _objects(batch, image, annotation, project, losses)
-    if not objects:  # there is nothing that names who drew it, and when
+    if not objects:  # no key holds annotator and date
         losses.add("annotator", "annotations", int(bool(annotation["annotator"])), examples=affected)
         losses.add("annotation-attributes", "annotations", int(bool(annotation["created"])), examples=affected)
     size = {"height": image.height, "width": image.width}
@@ -146,7 +146,7 @@ def _annotation(
 def _objects(
     batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
 ) -> list[Json]:
-    """The objects of one image; segments that a project cannot hold are counted."""
+    """The objects of one image; counts segments that a project cannot hold."""
     areas = image.runs.areas(len(image.segments))
     category = batch.segment_category[image.segments]
     has_category = np.isin(category, np.array(list(project.titles), np.int64))
@@ -196,7 +196,7 @@ def _objects(
 
 
 def _tags(segment: Json, metas: TagMetas) -> tuple[list[Tag], int]:
-    """The tags of a segment, and how many attributes they do not hold."""
+    """The tags of a segment, and the number of attributes that they cannot hold."""
     columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
     tags = [metas.tag(name, value) for name, value in columns if value is not None]
     more, lost = metas.split_attributes(segment["attributes"], RESERVED_TAGS)

@@ -1,4 +1,4 @@
-"""VIA documents: their images with regions still undecoded, and the region attribute that names the categories."""
+"""VIA documents: images with undecoded regions, and the choice of the region attribute that names categories."""
 
 import csv
 import io
@@ -19,10 +19,10 @@ from segdata.formats.shared.safe_parsers import Json
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT_KEY = "_via_img_metadata"
 _N_COLUMNS = 7  # of a CSV export
-_MAX_FIELD_LENGTH = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
+_MAX_FIELD_LENGTH = 2**26  # of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
-NO_CATEGORY = "region"  # the category of regions that say none
-# Region attributes that segdata writes for columns.
+NO_CATEGORY = "region"  # the category of regions without one
+# Region attributes that segdata's writer uses for columns.
 COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
 USUAL_ATTRIBUTES = (
     "category", "class", "label", "name", "type", "object", "classes", "labels", "class_name", "category_name",
@@ -30,7 +30,7 @@ USUAL_ATTRIBUTES = (
 
 
 class _ViaImageItem(msgspec.Struct, gc=False):
-    """An image as VIA lists it."""
+    """An image entry of VIA."""
 
     filename: str
     size: object = -1
@@ -57,7 +57,7 @@ class ViaShape(msgspec.Struct, gc=False):
 
 
 class ViaRegion(msgspec.Struct, gc=False):
-    """A region as VIA has it."""
+    """A region entry of VIA."""
 
     shape_attributes: ViaShape | None = None
     region_attributes: object = None
@@ -68,7 +68,7 @@ class _ViaShapeHead(msgspec.Struct, gc=False):
 
 
 class _RegionHead(msgspec.Struct, gc=False):
-    """The part of a region that is read before it is drawn; its points are skipped."""
+    """The keys of a region that are read when the dataset is opened; points are skipped."""
 
     shape_attributes: _ViaShapeHead | None = None
     region_attributes: object = None
@@ -82,12 +82,12 @@ _REGIONS = msgspec.json.Decoder(list[ViaRegion] | dict[str, ViaRegion])
 class ViaImage:
     """An image of a document."""
 
-    item: _ViaImageItem  # as listed
-    place: str  # of the image in the document
-    lines: tuple[int, ...] | None = None  # of a CSV export, the line of each region; None of JSON
+    item: _ViaImageItem  # its entry
+    place: str  # in the document
+    lines: tuple[int, ...] | None = None  # line of each region in a CSV export; None for JSON
 
     def regions(self) -> list[tuple[str, ViaRegion | None]]:
-        """The regions with their places, None for invalid ones; VIA 1 has them by number.
+        """The regions with their places, None for invalid regions; VIA 1 stores them by number.
 
         Raises TypeError for other values.
         """
@@ -110,7 +110,7 @@ class ViaImage:
         return keys, kinds, [head.region_attributes for head in heads]
 
     def has_regions_of(self, other: "ViaImage") -> bool:
-        """Whether the two list the same regions in the same order, also if one of them has them by number."""
+        """Whether both images have the same regions in the same order, in either layout."""
         try:
             own, others = (msgspec.json.decode(image.item.regions) for image in (self, other))
         except (ValueError, RecursionError):
@@ -119,7 +119,7 @@ class ViaImage:
         return bool(lists[0] == lists[1])
 
     def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
-        """The same for broken texts; their defects are reported when the image is read."""
+        """`heads` for broken texts, whose defects are reported when the image is read."""
         try:
             sound = [(key, region) for key, region in self._keyed_regions() if region is not None]
         except TypeError:
@@ -128,12 +128,12 @@ class ViaImage:
         return [key for key, _ in sound], kinds, [region.region_attributes for _, region in sound]
 
     def _keyed_regions(self) -> Iterator[tuple[object, ViaRegion | None]]:
-        """The regions by their keys, or lines; raises TypeError."""
+        """Key or line -> region; raises TypeError."""
         regions = self._decode_regions()
         return zip(regions if self.lines is None else self.lines, regions.values(), strict=True)
 
     def _decode_regions(self) -> Mapping[object, ViaRegion | None]:
-        """The regions by their keys, or rows; raises TypeError."""
+        """Key or row -> region; raises TypeError."""
         text = self.item.regions
         with suppress(ValueError, RecursionError):
             decoded = _REGIONS.decode(text)
@@ -155,7 +155,7 @@ def _read_region(raw: Raw) -> ViaRegion | None:
 
 
 def read_via(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
-    """The images of a document, and its defects; `name` is its name in defects."""
+    """Read the images of a document, which defects call `name`, and its defects."""
     return _read_csv(path, name) if path.suffix.lower() == ".csv" else _read_json(read_document(path, name, VIA))
 
 
@@ -184,7 +184,7 @@ def _read_json(document: Document) -> tuple[list[ViaImage], list[Defect]]:
 
 
 def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
-    """The images of a CSV export, which has a line a region."""
+    """Read the images of a CSV export, which has one line per region."""
     try:
         text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except OSError as error:
@@ -214,7 +214,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
 
 
 def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, list[str]]]:
-    """The rows under the header, each with the line that it ends in."""
+    """The rows below the header, each with the line on which it ends."""
     before = csv.field_size_limit(_MAX_FIELD_LENGTH)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -229,7 +229,7 @@ def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, li
 
 
 def values_of(value: object) -> list[str]:
-    """The categories in the value of an attribute: a text, a number, or the boxes that are ticked.
+    """The categories in an attribute's value: a text, a number, or the ticked boxes.
 
     >>> values_of("car"), values_of({"car": True, "bus": False}), values_of("")
     (['car'], ['car'], [])
@@ -243,7 +243,7 @@ def values_of(value: object) -> list[str]:
 
 @dataclass(slots=True)
 class CategoryCensus:
-    """How often each attribute has each category, in the order of the files."""
+    """Counts the categories of each attribute, in the order of the files."""
 
     by_attribute: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -265,10 +265,10 @@ class CategoryCensus:
                     counts.update(values_of(value))
 
     def choose_attributes(self, wanted: object) -> tuple[tuple[str, ...], list[str]]:
-        """The attributes that name the categories, the first that has a value counting, and the other candidates.
+        """Choose the attributes that name categories (the first with a value counts), and the other candidates.
 
-        Several only if the values of the others are mostly those of the first. Raises SegdataError if no region has
-        the wanted one.
+        Several are chosen only if their values mostly are values of the first. Raises SegdataError if no region has
+        the attribute `wanted`.
         """
         with_values = {name: counts for name, counts in self.by_attribute.items() if counts}
         if wanted is not None:
@@ -306,6 +306,6 @@ def categories_of(attributes: object, names: Iterable[str]) -> tuple[str | None,
 
 
 def ambiguity_message(attribute: str, others: Iterable[str]) -> str:
-    """The message about a choice among several attributes."""
+    """The message that reports a choice among several attributes."""
     shown = ", ".join(repr(name) for name in others)
     return f"categories are the values of the region attribute {attribute!r}; --read-option attribute=… takes {shown}"

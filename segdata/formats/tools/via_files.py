@@ -1,4 +1,4 @@
-"""VIA: the images and regions of its documents, read as shapes; its projects, written with exact polygons."""
+"""VIA files: read images and regions of documents as shapes; write projects with exact polygons."""
 
 import itertools
 import math
@@ -72,15 +72,15 @@ from segdata.formats.tools.via_documents import (
     read_via,
 )
 
-_COLUMN_LOSSES = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
+_COLUMN_LOSSES = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # counted by columns
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
 _PROJECT_FILE = "via_project.json"
 _CATEGORY = "category"
 _COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
-_NO_SIZE = -1  # bytes of an image file that is not here
+_NO_SIZE = -1  # the size in bytes of a missing image file
 _NO_AREA = frozenset({"point", "polyline", "line"})
 _FILE_COLUMNS = frozenset({"width", "height", "annotator", "source", "split"})
-_MAX_ID = 2**62  # of a number that names something
+_MAX_ID = 2**62  # of ids
 _SHAPE_NUMBERS = {
     "rect": ("x", "y", "width", "height"),
     "circle": ("cx", "cy", "r"),
@@ -92,14 +92,14 @@ _DEFAULT_COLUMNS: Json = {"also": None, "iscrowd": False}  # of a region with a 
 
 @dataclass(frozen=True, slots=True)
 class _CategoryAttributes:
-    """The attributes that name categories, the first with a value counting, and the ids of these."""
+    """The attributes that name categories (the first with a value counts), and the category ids."""
 
     attributes: tuple[str, ...]
     to: Mapping[str, int]
 
     @property
     def first(self) -> str | None:
-        """The attribute that most regions have; None if there is none."""
+        """The most frequent attribute; None if there is none."""
         return self.attributes[0] if self.attributes else None
 
 
@@ -124,7 +124,7 @@ def _parse_side(value: object) -> int:
 
 
 def read_image(reading: _CategoryAttributes, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """The regions on an image; without declared size they are drawn at the size that browsers show."""
+    """Read the regions on an image; without a declared size, they are drawn at the size that browsers show."""
     image: ViaImage = entry.record
     size = entry.size
     if 0 in size and head is not None:
@@ -134,7 +134,7 @@ def read_image(reading: _CategoryAttributes, entry: ImageEntry, head: ImageHeade
     except TypeError as error:
         raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{image.place}/regions")) from error
     defects: list[Defect] = []
-    # Without a size the missing file is reported.
+    # Without a size, the missing file has been reported.
     shapes = read_shapes(regions, partial(_tool_shape, reading), defects) if 0 not in size else []
     file_attributes = image.item.file_attributes
     attributes: Json = file_attributes if isinstance(file_attributes, dict) else {}
@@ -156,7 +156,7 @@ def read_image(reading: _CategoryAttributes, entry: ImageEntry, head: ImageHeade
 
 
 def _plain_shape(reading: _CategoryAttributes, region: ViaRegion, place: str) -> ToolShape | None:
-    """The shape of a polygon with only category and id, as most have; None for other regions."""
+    """Fast path: the shape of a polygon with category and id only; None for other regions."""
     shape, attributes = region.shape_attributes, region.region_attributes
     if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
         return None
@@ -187,7 +187,7 @@ def _tool_shape(reading: _CategoryAttributes, region: ViaRegion | None, place: s
 
 def _polygon(shape: ViaShape, place: str) -> PolygonText:
     text = b"[%b,%b]" % (shape.all_points_x, shape.all_points_y)
-    # Lines of a CSV export have no places in them.
+    # A line of a CSV export has no inner places.
     return PolygonText((text,), "the polygon", f"{place}/shape_attributes" if place.startswith("/") else place)
 
 
@@ -213,7 +213,7 @@ def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonTex
 
 
 def _parse_axes_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon in another spelling, or why it cannot be drawn."""
+    """The ring of a polygon with unusual JSON, or its defect."""
     try:
         x, y = msgspec.json.decode(shape.geometry.texts[0]) if isinstance(shape.geometry, PolygonText) else (None, None)
     except (ValueError, RecursionError):
@@ -270,7 +270,7 @@ def open_via(request: ReadRequest) -> ToolSource:
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     dataset = ListedImages.from_request(request)
-    copies: Counter[tuple[str, str]] = Counter()  # images that a file repeats: it, the first file
+    copies: Counter[tuple[str, str]] = Counter()  # images that a file repeats: that file, the first file
     for path in paths:
         images, defects = read_via(path, relative_path(root, path))
         dataset.defects += defects
@@ -292,7 +292,7 @@ def open_via(request: ReadRequest) -> ToolSource:
 
 
 def _find_documents(root: Path) -> list[Path]:
-    """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
+    """VIA's files at or below a path; if a folder has CSV and JSON, only the JSON."""
     if root.is_file():
         return [root]
     documents: list[Path] = []
@@ -310,7 +310,7 @@ def _find_documents(root: Path) -> list[Path]:
 
 
 def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: Counter[tuple[str, str]]) -> None:
-    """Add an image of a document: its name and its file; `copies` counts those that another document has alike."""
+    """Add an image of a document; `copies` counts images that another document repeats with equal regions."""
     file = relative_path(dataset.root, document)
     name = image.item.filename.replace("\\", "/")
     uri = image.item.filename if "://" in name else None
@@ -322,7 +322,7 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: C
     image_id = posixpath.join(dataset.id_folder(document), name)
     first = dataset.entries.get(image_id)
     if first is not None:
-        if document not in first.files and image.has_regions_of(first.record):  # a saved project beside its export
+        if document not in first.files and image.has_regions_of(first.record):  # as in a project and its export
             copies[file, relative_path(dataset.root, first.files[0])] += 1
             return
         message = f"image {image_id!r} is listed twice; the first entry is read"
@@ -336,7 +336,7 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: C
 
 
 def _leave_copies_out(dataset: ListedImages, copies: Counter[tuple[str, str]]) -> None:
-    """Leave out images that are not where a document lists them, and are, with the same regions, where another does."""
+    """Remove missing images of a document that another document lists with equal regions and a file."""
     present: defaultdict[str, list[ImageEntry]] = defaultdict(list)
     for entry in dataset.entries.values():
         if entry.image is not None:
@@ -366,10 +366,9 @@ def _check_images(dataset: ListedImages) -> None:
 
 @dataclass(slots=True)
 class _RegionAttributes:
-    """Keys and attributes of n regions with an area, and the end of each entry's regions among them.
+    """Keys and attributes of n regions with an area, and the end of each entry's regions.
 
-    One list for all: a tuple for each region would keep the garbage collector busy. `others` counts regions without
-    area.
+    Flat lists, since a tuple per region would burden the garbage collector. `others` counts regions without area.
     """
 
     entries: list[ImageEntry]
@@ -398,7 +397,7 @@ class _RegionAttributes:
 
 
 def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str, ...], set[str]]:
-    """The attributes that name categories, and the names; the choice is reported if it is in doubt."""
+    """Choose the attributes that name categories, and collect the names; reports a doubtful choice."""
     census, without, by_others, regions = (
         CategoryCensus(),
         Counter[str](),
@@ -444,7 +443,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
     return chosen, names
 
 
-# What VIA 2.0.12 saves in a new project; it does not open one without.
+# The settings of a new project of VIA 2.0.12, which does not open projects without them.
 _SETTINGS: Json = {
     "ui": {
         "annotation_editor_height": 25,
@@ -471,7 +470,7 @@ _SETTINGS: Json = {
 
 
 class _Project:
-    """The project file, written image by image; VIA's list of attributes comes last."""
+    """Writes the project file image by image, and VIA's list of attributes last."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._ids = file, list[str]()
@@ -546,7 +545,7 @@ def _file_attributes(image: Json, owner: Json, losses: LossCounter) -> Json:
 
 
 def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
-    """(n,) a polygon for each segment: the source's if it has one and is exact, else one around all its pixels."""
+    """(n,) a polygon for each segment: the source's if it is single and exact, else one around all its pixels."""
     source = source_polygons(batch, rows, "coco")
     points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
     to_outline = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
@@ -583,7 +582,7 @@ def _region_attributes(
 
 
 def _category(segment: Json, names: dict[int, str]) -> tuple[str | dict[str, bool], bool]:
-    """The category, or a checkbox with it and the secondary ones; and whether that holds all of them."""
+    """The category, or a checkbox with it and the secondary categories; and whether that holds all of them."""
     ids = [segment["category_id"], *(segment["also"] or ())]
     if len(ids) == 1:
         return names[ids[0]], True

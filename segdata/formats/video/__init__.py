@@ -1,4 +1,4 @@
-"""Videos, whose segments keep their track; how datasets name folders and frames, and which files are frames."""
+"""Video datasets, whose segments have tracks: the names of their folders and frames."""
 
 import re
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ _ROLES = frozenset({*MASK_FOLDERS, *IMAGE_FOLDERS})
 
 
 def is_video_name(folder: str) -> bool:
-    """Whether a folder may be called as a video: not as a split, nor by what is in it; nor are ours."""
+    """Whether a folder's name may be a video's: not that of a split, a role ("masks") or segdata's output."""
     return folder.lower() not in _ROLES and split_of_folder(folder) is None
 
 
 def frame_names(probe: FileProbe, pattern: str) -> list[str]:
-    """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
+    """The names that match `pattern` with a group `sequence` that may be a video's name, not that of a split or role.
 
     So `masks/000001.png` and `instances/train/000001.png` are not frames of videos.
     """
@@ -31,7 +31,7 @@ def frame_names(probe: FileProbe, pattern: str) -> list[str]:
 
 
 def png_kinds(probe: FileProbe, names: Sequence[str]) -> set[tuple[int, int]]:
-    """Bits a channel and colour type of the first four PNG files.
+    """Bits per channel and colour type of the first four PNG files.
 
     Source: PNG specification (third edition), section 11.2.1.
     """
@@ -47,7 +47,7 @@ DAVIS_SIZES = ("480p", "1080p", "Full-Resolution")
 MOTS_TEXT_FOLDER = "instances_txt"
 MOTS_TEXT_NAME = rf"^([^/]+|{MOTS_TEXT_FOLDER}/[^/]+|[^/]+/gt/gt)\.txt$"
 MOTS_LINE = rb"\A\d+ \d+ (?:10|[1-9]) \d{2,6} \d{2,6} [0-o]+\r?(?:\n|\Z)"
-# In a folder of that name also of images so small that the numbers might be anything, and videos of nothing.
+# In a folder of that name also lines of tiny images, and empty files.
 MOTS_NAME_IN_FOLDER, MOTS_ANY_LINE = (
     rf"(^|/){MOTS_TEXT_FOLDER}/[^/]+\.txt$",
     rb"\A(?:\d+ \d+ \d+ \d+ \d+ [0-o]+\r?(?:\n|\Z)|\Z)",

@@ -1,4 +1,4 @@
-"""DAVIS masks read and written: where they lie, the splits of videos, and the objects that values stand for."""
+"""Read and write DAVIS masks: their folders, the splits of videos, and the objects of the values."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class _MetaObject(msgspec.Struct):
 
 
 class _MetaVideo(msgspec.Struct):
-    """A video: its objects by number."""
+    """A video, with its objects by number."""
 
     objects: dict[str, _MetaObject]
 
@@ -68,15 +68,14 @@ class Meta(msgspec.Struct):
 class _DavisFolder:
     """The folders of one set of videos."""
 
-    root: Path  # the folder of ImageSets and meta.json
+    root: Path  # holds ImageSets and meta.json
     folders: FrameFolder  # the videos
 
 
 def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFolder]:
-    """The sets of videos in a dataset; several where a folder has them by split.
+    """Find the sets of videos in a dataset; several if it has a folder for each split.
 
-    `chosen` is the folder of the masks below the root. Raises UnreadableError if several are there and none is
-    chosen.
+    `chosen` is the folder of the masks below the root. Raises UnreadableError if there are several and none is chosen.
     """
     if not root.is_dir():
         raise UnreadableError(f"{root}: is not a folder; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
@@ -111,7 +110,7 @@ def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tupl
 
 
 def _mask_folders(root: Path) -> list[Path]:
-    """The folders that hold sequences of masks: one for each size, where there are sizes."""
+    """The folders that hold sequences of masks, one for each size if there are sizes."""
     folders = []
     for folder in (root / name for name in DAVIS_MASKS):
         if folder.is_dir():
@@ -120,7 +119,7 @@ def _mask_folders(root: Path) -> list[Path]:
 
 
 def _year_of_sets(root: Path) -> int | None:
-    """The year of ImageSets; lists by size are of 2016. None if there are no lists.
+    """The year of ImageSets (lists by size are of 2016); None if there are no lists.
 
     The packages of 2017 hold the lists of 2016 too.
     """
@@ -147,7 +146,7 @@ def _read_splits(root: Path, year: int) -> dict[str, str]:
 
 
 def _read_list(path: Path) -> list[str]:
-    """The sequences in a list; those of 2016 name the files of every frame. An unreadable list is empty."""
+    """The sequences in a list (lists of 2016 name the files of every frame); an unreadable list is empty."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -212,22 +211,22 @@ class _SetWriter:
 
 VOID, _OBJECT = 255, "object"
 _ObjectCategories = Mapping[Path, Mapping[int, str]]  # the folder of a sequence -> number of an object -> its category
-_N_PROBED = 16  # sequences that are looked into to see what 255 means
+_N_PROBED = 16  # sequences decoded to find the meaning of 255
 
 
 @dataclass(frozen=True, slots=True)
 class _DavisObjects:
     """The meaning of mask values."""
 
-    year: int  # 2016 or 2017: what 255 is
+    year: int  # 2016 or 2017, the year that defines 255
     naming: CategoryNames  # of the categories
-    void: str  # the name of void
-    only: str  # the name of the category of all objects
-    listed: _ObjectCategories  # the categories of objects by folder; empty: there are none
+    void: str  # the void category
+    only: str  # the category of all objects
+    listed: _ObjectCategories  # folder -> categories of its objects; empty: none are known
 
     @staticmethod
     def from_taxonomy(year: int, categories_of: _ObjectCategories, taxonomy: Taxonomy | None) -> "_DavisObjects":
-        """With the user's taxonomy: its first category of kind void is void, and its only other one all objects."""
+        """The meaning of values in the user's taxonomy: its first void category, and its only other one for objects."""
         things = [category.name for category in taxonomy.categories if category.kind != "void"] if taxonomy else []
         void = (
             next((category.name for category in taxonomy.categories if category.kind == "void"), "void")
@@ -245,7 +244,7 @@ class _DavisObjects:
         return _DavisObjects(year, resolve_names([*named, void], taxonomy, own_taxonomy), void, only, categories_of)
 
     def categories(self, values: Ints, folder: Path) -> tuple[Ints, Flags]:
-        """The category id (k,) of each value in a sequence's masks, 0 for none, and whether there is one."""
+        """The category id (k,) of each value in a sequence's masks, or 0, and whether the value has a category."""
         names: dict[int, str] = dict(self.listed.get(folder, {}))
         if not self.listed:
             names = {VOID: self.only} if self.year == 2016 else dict.fromkeys(range(1, VOID), self.only)
@@ -273,7 +272,7 @@ def _year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
 
 
 def _year_of(frames: list[Path]) -> int | None:
-    """The year that the values of one sequence speak of; looks no further than the first number of an object."""
+    """The year implied by the values of one sequence; stops at the first object number."""
     year = None
     for path in frames:
         with suppress(OSError):
@@ -312,7 +311,7 @@ def open_davis(request: ReadRequest) -> PerImageSource:
 def _choose_year(
     request: ReadRequest, folders: Sequence[_DavisFolder], entries: Sequence[ImageEntry], has_meta: bool
 ) -> int:
-    """The year whose meaning the value 255 has; `has_meta`: there is a meta.json, which only later years have."""
+    """The year that defines the value 255; `has_meta`: whether there is a meta.json, which only later years have."""
     option = str(request.options.get("year", ""))
     if option:
         check_choice("year", option, _YEARS)
@@ -322,7 +321,7 @@ def _choose_year(
 
 
 def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[_DavisFolder], year: int) -> list[ImageEntry]:
-    """The entries with the splits of ImageSets, unless folders give them."""
+    """The entries with the splits of ImageSets, unless folders define the splits."""
     split_of: Mapping[str, str] = {
         name: split for place in folders for name, split in _read_splits(place.root, year).items()
     }
@@ -333,7 +332,7 @@ def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[I
     mask, runs = decode_frame(root, entry, False, "values", "object numbers", "8-bit palette PNG")
     category, is_known = objects.categories(runs.value, entry.files[0].parent)
     void = is_known & (category == objects.naming.to[objects.void])
-    # The one object of 2016 is the first, not the 255th.
+    # In 2016, 255 is the first object, not the 255th.
     ids = np.where((runs.value == VOID) & ~void, 1, runs.value)
     why = "is neither 0 nor 255" if objects.year == 2016 else "is not an object of the video"
     defects = value_defects(runs, np.flatnonzero(~is_known & (runs.value != 0)).tolist(), why)

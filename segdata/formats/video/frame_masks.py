@@ -1,4 +1,4 @@
-"""Masks of frames: videos as folders, `<sequence>/<frame>.png`, each frame with its image, and what a mask shows."""
+"""Masks of video frames, `<sequence>/<frame>.png`: pair them with images, decode, number and write them."""
 
 import re
 import tempfile
@@ -37,22 +37,22 @@ from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_d
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
 
-_PIXELS_PER_BLOCK = 1 << 24  # pixels that are decoded at a time
+_PIXELS_PER_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """Videos that lie in one folder."""
+    """A folder of videos."""
 
-    masks: Path  # the folder of masks, a folder in it for each sequence
+    masks: Path  # the folder of masks, with a subfolder for each sequence
     images: Path | None = None  # the folder of images, with the same layout; None if there is none
     split: str | None = None  # of all of them
-    prefix: str = ""  # of image ids before names, ``train/``
+    prefix: str = ""  # of image ids: ``train/``
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A frame's files, and its name in their folder: the image's, where there is one."""
+    """The files of a frame, and its name: the image's if there is one."""
 
     name: str
     mask: Path | None = None
@@ -62,11 +62,10 @@ class _Frame:
 def pair_frames(
     root: Path, folders: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
 ) -> Pairing:
-    """The frames of a dataset: by `images.csv` if our writers left one, else those of `folders`.
+    """Pair the frames of a dataset: by `images.csv` if segdata wrote one, else in `folders`.
 
-    Masks and images belong together by sequence and name without extension. What has no partner is SEG011,
-    once for a whole sequence; with `sparse`, only some frames of a video are expected to have masks. If no image
-    is known, that is a single finding.
+    Masks and images match by sequence and name without extension. Unpaired files are SEG011, one for a whole sequence;
+    with `sparse`, only some frames of a video are expected to have masks. If no image is known, there is one defect.
     """
     if has_index(root):
         return pair_masks(root, images)
@@ -122,7 +121,7 @@ def _entries(folders: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> 
 
 
 def frame_numbers(stems: Sequence[str]) -> list[int]:
-    """The number at the end of each name; the positions where a name has none, or two have the same.
+    """The number at the end of each name; or the positions of names without a number, or with the same one.
 
     >>> frame_numbers(["00000", "00005"]), frame_numbers(["a", "b1"])
     ([0, 5], [0, 1])
@@ -135,7 +134,7 @@ def frame_numbers(stems: Sequence[str]) -> list[int]:
 def _unpaired_defects(
     root: Path, folders: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool
 ) -> list[Defect]:
-    """SEG011 for the files of a sequence that have no partner."""
+    """SEG011 for the unpaired files of a sequence."""
     unpaired = [frame for frame in frames.values() if frame.image is None]
     if len(unpaired) == len(frames):
         folder = relative_path(root, folders.masks / sequence)
@@ -154,12 +153,12 @@ def _unpaired_defects(
 
 
 def first_folder(*places: Path | None) -> Path | None:
-    """The first of some folders that is there."""
+    """The first of the folders that exists."""
     return next((place for place in places if place is not None and place.is_dir()), None)
 
 
 def list_sequences(entries: Iterable[ImageEntry]) -> tuple[ImageSequence, ...]:
-    """The sequences that images are frames of."""
+    """The sequences of the images."""
     names = dict.fromkeys(entry.sequence for entry in entries)
     return tuple(ImageSequence(name) for name in names if name is not None)
 
@@ -167,9 +166,9 @@ def list_sequences(entries: Iterable[ImageEntry]) -> tuple[ImageSequence, ...]:
 def decode_frame(
     root: Path, entry: ImageEntry, coloured: bool, contents: str, lacking: str, remedy: str
 ) -> tuple[MaskFile, ValueRuns]:
-    """The mask of a frame and its values; raises BrokenLabelsError if it is lossy, or not `coloured` as it should be.
+    """Decode the mask of a frame; raises BrokenLabelsError if it is lossy, or its `coloured` is wrong.
 
-    For the message: compression changes `contents`, other encodings cannot hold `lacking`; `remedy` says what to save.
+    The message says that compression changes `contents`, that other encodings cannot hold `lacking`, and the `remedy`.
     """
     mask = decode_entry_mask(root, entry)
     if mask.coloured != coloured or mask.lossy:
@@ -192,11 +191,11 @@ def safe_file_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FramePath:
-    """The path of an image's files."""
+    """The path of an image's files, in parts."""
 
-    folder: str  # the name of the sequence's folder
+    folder: str  # the sequence's folder
     number: int  # of the frame
-    split: str | None  # as the image has it
+    split: str | None  # the image's split
 
 
 class FramePaths:
@@ -248,18 +247,18 @@ class FramePaths:
 
 @dataclass(slots=True)
 class _SequenceNumbers:
-    """The numbers given in one sequence."""
+    """The numbers assigned in one sequence."""
 
     number: dict[tuple[int, int], int] = field(default_factory=dict)  # (category id, track) -> number
-    category: dict[int, int] = field(default_factory=dict)  # track -> the category it was first met with
-    taken: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # base -> its numbers
+    category: dict[int, int] = field(default_factory=dict)  # track -> its first category
+    taken: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # base -> numbers in use
 
 
 class TrackNumbers:
     """Assigns numbers from `first` to `last`, one for each track of a sequence and base.
 
-    A track keeps its own id if it is free: as base + number, or as the number, up to `small`. Else it gets the
-    lowest free number. `refusal` ends the message for those beyond the last.
+    A track keeps its id if that is free, as base + number, or as the number, up to `small`. Else it gets the lowest
+    free number. `refusal` ends the error message for numbers beyond the last.
     """
 
     def __init__(self, first: int, last: int, refusal: str, small: int | None = None) -> None:
@@ -268,11 +267,10 @@ class TrackNumbers:
         self._known: dict[str, _SequenceNumbers] = {}
 
     def assign(self, batch: Batch, rows: Ints, base: Ints) -> tuple[Ints, Flags]:
-        """The numbers (n,) of the segments at these rows, and which of them are a track's.
+        """The numbers (n,) of the segments at these rows, and whether each is its track's.
 
-        A segment without a track of its own gets a new number: one without track_id, a second one of a track in a
-        frame, and one of another category than the track has had in the sequence. Raises SegdataError beyond the
-        last number.
+        A segment gets a new number if it has no track_id, if it is the second of a track in a frame, or if its
+        category differs from the track's in the sequence. Raises SegdataError beyond the last number.
         """
         track = integer_column(batch.segments["track_id"])[rows]
         category = batch.segment_category[rows]
@@ -294,7 +292,7 @@ class TrackNumbers:
     def _number_tracks(
         self, numbers: _SequenceNumbers, sequence: str | None, track: Ints, category: Ints, base: Ints
     ) -> tuple[Ints, Flags]:
-        """Numbers of segments with a track, and whether they have the track's category; one step a track."""
+        """Numbers of segments with a track, and whether they have the track's category; one step per track."""
         keys = np.stack([category, track, base], axis=1)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         number, has_own_track = np.zeros(len(first), np.int64), np.zeros(len(first), bool)
@@ -313,7 +311,7 @@ class TrackNumbers:
         return number[inverse], has_own_track[inverse]
 
     def _free(self, taken: set[int], sequence: str | None, count: int) -> Ints:
-        """The lowest free numbers, which are taken then."""
+        """Take the lowest free numbers."""
         among = np.arange(self._first, self._first + len(taken) + count, dtype=np.int64)
         free = np.setdiff1d(among, np.fromiter(taken, np.int64, len(taken)))[:count]
         if count and free[-1] > self._last:
@@ -324,7 +322,7 @@ class TrackNumbers:
 
 
 def _first_of_frame(image: Rows, category: Ints, track: Ints, has: Flags) -> Flags:
-    """(n,) whether a segment is the first of its track and category in its image."""
+    """(n,) whether each segment is the first of its track and category in its image."""
     keys = np.stack([image.astype(np.int64), category, track, has.astype(np.int64)], axis=1)
     _, first = np.unique(keys, axis=0, return_index=True)
     flags = np.zeros(len(image), bool)
@@ -333,7 +331,7 @@ def _first_of_frame(image: Rows, category: Ints, track: Ints, has: Flags) -> Fla
 
 
 def _by_sequence(batch: Batch, image: Rows) -> Iterator[tuple[str | None, Ints]]:
-    """The positions in `image` for each sequence; an image without one is by itself, as None."""
+    """Group the positions in `image` by sequence; an image without a sequence is a group by itself, as None."""
     names = batch.images["sequence"].to_pylist()
     code: dict[str | int, int] = {}
     of_image = np.array([code.setdefault(row if name is None else name, len(code)) for row, name in enumerate(names)])
@@ -347,17 +345,17 @@ def _by_sequence(batch: Batch, image: Rows) -> Iterator[tuple[str | None, Ints]]
 
 @dataclass(frozen=True, slots=True)
 class ValueScheme:
-    """The pixel values of segments."""
+    """A format's scheme of pixel values for segments."""
 
-    base: dict[int, int]  # category id -> base; those of kind void have none
-    void: int  # the value of void; `voids` are the ids of its categories, of which the first comes back
+    base: dict[int, int]  # category id -> base, without void categories
+    void: int  # the value of void; `voids` are the ids of void categories, of which reading gives the first
     voids: tuple[int, ...]
-    numbers: TrackNumbers  # of the tracks
-    plain: frozenset[int] = frozenset()  # ids of categories whose segments need no number: stuff
-    plain_crowds: bool = False  # crowds have no number either
+    numbers: TrackNumbers  # numbers of the tracks
+    plain: frozenset[int] = frozenset()  # ids of stuff categories, whose segments need no number
+    plain_crowds: bool = False  # whether crowds have no number either
 
     def values(self, batch: Batch, losses: LossCounter) -> Ints:
-        """(n_segments,) the value of each segment, -1 for none; counts what becomes of tracks.
+        """(n_segments,) the value of each segment, -1 for none; counts changed tracks.
 
         Raises SegdataError if a sequence has more tracks than there are numbers.
         """
@@ -386,7 +384,7 @@ class ValueScheme:
 
 
 def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, losses: LossCounter) -> None:
-    """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
+    """Count the segments at `rows` that get a new track, and those whose track gets another id (`ids`)."""
     new = rows[~has_own_track]
     count_segments(batch, new, "track", losses)
     renamed = rows[has_own_track & (integer_column(batch.segments["track_id"])[rows] != ids)]
@@ -400,14 +398,14 @@ Values = NDArray[np.uint32]
 class FrameWriter:
     """Writes a mask for each annotated image, and `images.csv`."""
 
-    scheme: ValueScheme  # the values of segments
+    scheme: ValueScheme  # gives segments their values
     # the value of unlabelled pixels; where it is that of a category of void, they are counted as "unlabelled"
     blank: int
-    paths: FramePaths  # paths of files
+    paths: FramePaths  # gives frames their paths
     # writes the (height, width) values of one frame and returns the file's path below the target; the values (k,) that
     # occur come with their categories
     save: Callable[[FramePath, Values, Ints, Ints], str]
-    lost: frozenset[LossKind]  # what the format cannot hold
+    lost: frozenset[LossKind]  # the kinds of loss of the format
 
     def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
         """Write all frames below `target`."""
@@ -436,7 +434,7 @@ class FrameWriter:
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
         kept_image = image.only(kept)
-        # Painted in small numbers: what occurs is soon looked up then.
+        # Painted in small numbers, so that the occurring values are found by counting.
         frame = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
         area = _decode_in_place(frame, np.concatenate([[self.blank], distinct]).astype(np.uint32))
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
@@ -446,9 +444,9 @@ class FrameWriter:
 
 
 def _decode_in_place(codes: Values, meaning: Values) -> Ints:
-    """Put meaning[code] in place of each of (height, width) codes; returns (n,) how often each code occurred.
+    """Replace each of (height, width) codes by meaning[code]; returns (n,) the number of pixels of each code.
 
-    numpy makes 8 bytes of each code, so it sees a block of rows at a time: a large frame fits in memory.
+    numpy needs 8 bytes per code, so a large frame is done in blocks of rows.
     """
     rows = max(1, _PIXELS_PER_BLOCK // max(1, codes.shape[1]))
     area = np.zeros(len(meaning), np.int64)
@@ -460,7 +458,7 @@ def _decode_in_place(codes: Values, meaning: Values) -> Ints:
 
 
 class Spool(AbstractContextManager["Spool"]):
-    """Takes pieces in any order and gives them back key by key; the pieces are on disk meanwhile."""
+    """Collects pieces in any order on disk, and yields them key by key."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
@@ -472,7 +470,7 @@ class Spool(AbstractContextManager["Spool"]):
         self._file.write(piece)
 
     def items(self) -> Iterator[tuple[str, list[bytes]]]:
-        """Each key, in the order of their first pieces, with its pieces in the order they came."""
+        """Each key with its pieces in the order of addition; keys in the order of their first pieces."""
         for key, places in self._places.items():
             pieces = []
             for place, size in places:

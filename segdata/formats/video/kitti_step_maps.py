@@ -1,4 +1,4 @@
-"""STEP panoptic maps read and written, with the class numbers of KITTI-STEP, MOTChallenge-STEP or the dataset's own.
+"""Read and write STEP panoptic maps with the classes of KITTI-STEP, MOTChallenge-STEP or the dataset's taxonomy.
 
 KITTI-STEP's numbers are Cityscapes' train ids.
 Source: google-research/deeplab2 g3doc/setup/kitti_step.md, g3doc/setup/motchallenge_step.md and data/dataset.py.
@@ -45,9 +45,9 @@ from segdata.formats.video.kitti_step import LOSSES
 
 VOID = 255
 TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy
-_TRACKED_NAMES = frozenset({"person", "car"})  # the others have no instances in STEP
+_TRACKED_NAMES = frozenset({"person", "car"})  # other classes have no instances in STEP
 _MOTCHALLENGE_NAMES = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
-_MOTS_NAMES = {"person": "pedestrian"}  # as MOTS calls it
+_MOTS_NAMES = {"person": "pedestrian"}  # the name in MOTS
 
 
 def _benchmark(labels: Mapping[int, Category]) -> Taxonomy:
@@ -83,13 +83,13 @@ class _StepClasses:
 
     naming: CategoryNames  # of their names
     category: Mapping[int, int]  # class -> category id
-    unlabelled: bool = False  # class 255 is unlabelled, not void: the user's taxonomy says so
+    unlabelled: bool = False  # whether class 255 is unlabelled, not void, by the user's taxonomy
 
 
 def _read_step_classes(
     root: Path, taxonomy: Taxonomy | None, labels: str, occurring: Callable[[], set[int]]
 ) -> _StepClasses:
-    """The classes by `labels`, one of `_CHOICES`.
+    """Find the classes by the option `labels`, one of `_CHOICES`.
 
     If that is empty, they are the ids of a taxonomy that shares no name with the benchmarks, else those of the
     benchmark in which the classes occur (`occurring` reads some masks). Raises UnreadableError if that is ambiguous.
@@ -126,7 +126,7 @@ def _benchmark_classes(
 
 
 def _guess_benchmark(root: Path, classes: set[int]) -> str:
-    """The benchmark whose classes these are: only KITTI-STEP has more than seven."""
+    """The benchmark of these classes; only KITTI-STEP has more than seven."""
     kitti_only = set(range(len(_MOTCHALLENGE_NAMES), len(_TRAINED)))
     if classes & kitti_only:
         return "kitti"
@@ -137,7 +137,7 @@ def _guess_benchmark(root: Path, classes: set[int]) -> str:
 
 
 def _step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int, int], str]:
-    """Category id -> class, those of kind void left out, and which of `_CHOICES` that is.
+    """Category id -> class, without void categories, and the matching one of `_CHOICES`.
 
     KITTI-STEP's numbers if it has all names, else the ids themselves. Raises SegdataError for names that the
     benchmark asked for does not have, and for ids beyond 254.
@@ -167,7 +167,7 @@ def _step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[in
     return {category.id: category.id for category in categories}, TAXONOMY
 
 
-_N_PROBED = 16  # masks that are decoded to see whose classes they have
+_N_PROBED = 16  # masks decoded to detect the benchmark
 
 
 def open_step(request: ReadRequest) -> PerImageSource:

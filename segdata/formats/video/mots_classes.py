@@ -1,4 +1,4 @@
-"""MOTS classes: the number of each category, 1 to 64 and 10 for regions to be ignored, with or without labels.txt."""
+"""MOTS classes: the number of each category, 1 to 64, with 10 for regions to ignore; with or without labels.txt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class MotsClasses:
 
     naming: CategoryNames  # of their names
     category: Mapping[int, int]  # class -> category id
-    official: bool  # they are those of the benchmark
-    defects: tuple[Defect, ...] = ()  # what is wrong with labels.txt
+    official: bool  # whether they are the benchmark's
+    defects: tuple[Defect, ...] = ()  # of labels.txt
 
     def category_of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-        """The category id (n,) of each class, 0 for none, and whether there is one."""
+        """The category id (n,) of each class, or 0, and whether the class has a category."""
         kinds, inverse = np.unique(classes, return_inverse=True)
         is_known = np.array([kind in self.category for kind in kinds.tolist()], bool)
         category = np.array([self.category.get(kind, 0) for kind in kinds.tolist()], np.int64)
@@ -95,10 +95,10 @@ def _read_labels(root: Path, path: Path) -> tuple[dict[int, str], tuple[Defect, 
 
 
 def mots_class_numbers(taxonomy: Taxonomy) -> tuple[dict[int, int], list[str] | None]:
-    """Category id -> class, those of kind void left out, and the lines of labels.txt where classes are not official.
+    """Category id -> class, without void categories, and the lines of labels.txt if classes are not official.
 
     Only `car` and `pedestrian` are official. Other categories get the classes from 1 in the order of the taxonomy; the
-    tenth line is what is ignored, or the last one where there are fewer.
+    tenth line is the ignored class, or the last line if there are fewer.
     """
     first = taxonomy.by_id()
     categories = [
@@ -115,7 +115,7 @@ def mots_class_numbers(taxonomy: Taxonomy) -> tuple[dict[int, int], list[str] | 
 
 
 def _check(names: list[str]) -> None:
-    """Raise SegdataError for more names than there are classes, and for names that lines cannot hold apart."""
+    """Raise SegdataError for too many names, and for names that are not unique lines."""
     if len(names) >= LAST:
         raise SegdataError(f"MOTS holds {LAST - 1} categories besides the ignored one; the taxonomy has {len(names)}")
     for name in names:

@@ -1,4 +1,4 @@
-"""MOTS: a mask for each frame, or text with RLE: which of both a folder has, and how each is read and written."""
+"""MOTS files: detect, read and write both layouts, a mask for each frame or text with RLE."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -81,7 +81,7 @@ class _DecodedSegments:
     runs: Runs  # `runs.owner` is the position among the n
     sound: NDArray[np.bool_]  # (n,) whether the pixels could be decoded
     columns: Mapping[str, object]  # of `schema.BATCH_SEGMENTS`, (n,) each
-    faults: Sequence[tuple[int, Defect]] = ()  # the position of a segment, and its defect; the image is filled in
+    faults: Sequence[tuple[int, Defect]] = ()  # (position of a segment, its defect); the caller fills in the image
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ class _TextSource:
 
     Attributes
     ----------
-    root : where paths in messages start
+    root : base of the paths in messages
     profile, defects : of the dataset
     entries : its images, with their sizes; those with a record are annotated
     at, offset : the segments of image row i are ``at[offset[i]:offset[i + 1]]``
-    draw : decodes the segments `at` these positions; takes heights and widths (n,) of their images too
+    draw : decodes the segments `at` these positions, given heights and widths (n,) of their images
     annotator, source : of all annotations; None: unknown
     """
 
@@ -114,7 +114,7 @@ class _TextSource:
         return [entry.image_id for entry in self.entries]
 
     def chunks(self) -> list[Ints]:
-        """Rows of images in portions of some thousand segments."""
+        """The rows of images in chunks of some thousand segments."""
         heights = np.array([entry.size[0] for entry in self.entries], np.int64)
         return chunk_segments(self.offset, segments_per_chunk(len(self.at), heights))
 
@@ -125,7 +125,7 @@ class _TextSource:
         sizes = [self._size(entry, defects) for entry in entries]
         annotated = np.array([entry.is_annotated for entry in entries], bool)
         size = np.array(sizes, np.int64).reshape(-1, 2)
-        # Without the image's size nothing can be drawn; whoever listed it has said so.
+        # Nothing can be drawn without the image's size; its defect was reported with the listing.
         count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
         image = np.repeat(np.arange(len(rows)), count)
         decoded = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
@@ -149,7 +149,7 @@ class _TextSource:
         return Batch(image_table(entries, sizes), annotations, segments, runs, tuple(defects))
 
     def _size(self, entry: ImageEntry, defects: list[Defect]) -> tuple[int, int]:
-        """Height and width as declared, else as the image file has them."""
+        """Height and width as declared, else those of the image file."""
         head = entry_header(self.root, entry, defects)
         height, width = entry.size
         file = relative_path(self.root, entry.files[0]) if entry.files else None
@@ -159,11 +159,11 @@ class _TextSource:
 
 @dataclass(frozen=True, slots=True)
 class _MotsLines:
-    """The n sound lines of some files."""
+    """The n valid lines of the files."""
 
     number: Ints  # (n, 5) int64: frame, id, class, height, width
     rle: pa.Array  # (n,) binary, as COCO compresses counts
-    line: Ints  # (n,) int64, in its file, from 1
+    line: Ints  # (n,) int64, line number, from 1
     file: Sequence[str]  # (n,) names of the files, below the dataset's root
 
     @property
@@ -191,7 +191,7 @@ def _join_lines(pieces: Sequence[_MotsLines]) -> _MotsLines:
 
 
 def _read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[_MotsLines, list[Defect]]:
-    """The lines of a file that can be read, and what is wrong with the others. An empty file is a video of nothing."""
+    """Read the valid lines of a file, and the defects of the others. An empty file is a video without segments."""
     file = relative_path(root, path)
     try:
         rows, line, defects = _read_table(path, file)
@@ -235,7 +235,7 @@ def _read_table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
 
     try:
         rows = csv.read_csv(
-            # pyarrow cannot show `skip` a line that is no text: bytes that no field has become a letter that none has.
+            # pyarrow cannot pass lines beyond ASCII to `skip`, so such bytes become a character that no field contains.
             pa.BufferReader(path.read_bytes().translate(_ASCII)),
             csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=_FIELDS),
             csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip),
@@ -244,7 +244,7 @@ def _read_table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
     except pa.ArrowInvalid as error:
         raise OSError(str(error)) from error
     line = np.setdiff1d(np.arange(1, rows.num_rows + len(skipped) + 1, dtype=np.int64), skipped)
-    is_filled = pc.or_(pc.not_equal(rows["frame"], b""), pc.not_equal(rows["rle"], b""))  # else the line is blank
+    is_filled = pc.or_(pc.not_equal(rows["frame"], b""), pc.not_equal(rows["rle"], b""))  # otherwise the line is blank
     return rows.filter(is_filled), line[is_filled.to_numpy()], defects
 
 
@@ -253,7 +253,7 @@ def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
 
 
 def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> _MotsLines:
-    """The lines of known classes; other classes, ids twice in a frame and ids of another class are defects."""
+    """The lines of known classes; unknown classes, repeated ids in a frame and ids of another class are defects."""
     kind, ids = lines.number[:, 2], lines.number[:, 1]
     is_known = classes.category_of(kind)[1]
     for class_ in np.unique(kind[~is_known]).tolist():
@@ -306,7 +306,7 @@ def _decode_segments(
 
 
 def _faults(lines: _MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tuple[int, Defect]]:
-    """SEG005 for the lines whose RLE is not that of their image."""
+    """SEG005 for the lines whose RLE does not fit their image."""
     texts = [counts.decode("utf-8", "replace") for counts in lines.rle.take(pa.array(bad)).to_pylist()]
     sizes = lines.size[bad].tolist()
     raws = [
@@ -339,7 +339,7 @@ def _text_folder(root: Path) -> Path:
 
 
 def _text_files(root: Path) -> list[Path]:
-    """The files of the sequences, whatever is in them."""
+    """The text files of the sequences, unread."""
     if root.is_file():
         return [root]
     paths = sorted(_text_folder(root).glob("*.txt")) or sorted(root.glob("*/gt/gt.txt"))
@@ -388,7 +388,7 @@ def _open_text(
 
 
 def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], _FrameRows]:
-    """The images of `images.csv`, where our writer left one."""
+    """The images of `images.csv`, if segdata wrote one."""
     pairing = pair_masks(root, images)
     defects += pairing.defects
     rows_of_file: _FrameRows = {}
@@ -425,7 +425,7 @@ def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str)
 
 
 def _add_line_entries(path: Path, lines: _MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
-    """An image for each frame that has a line, if there are no image files; adds to `entries`."""
+    """If there are no image files, add an image to `entries` for each frame that has a line."""
     sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
     numbers = np.unique(lines.frame).tolist()
     row_of_frame = {number: len(entries) + k for k, number in enumerate(numbers)}
@@ -461,14 +461,14 @@ def _image_rows(
 
 
 class _TextWriter(AbstractContextManager["_TextWriter"]):
-    """Writes the files below `target` when all frames are known: lines in the order of frames."""
+    """Collects the lines of frames, and writes the files below `target`, in frame order, once all are known."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self._spool = Spool()
 
     def save(self, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
-        """Take the values of one frame; returns the file that will hold them."""
+        """Add the values of one frame; returns the file that will hold them."""
         height, width = pixels.shape
         mask_runs = ValueRuns.of(pixels)
         runs = mask_runs.select(np.flatnonzero(mask_runs.value > 0))
@@ -524,7 +524,7 @@ def open_mots(request: ReadRequest) -> Source:
 
 
 def _find_layout(root: Path) -> str:
-    """PNG, unless there are only TXT files."""
+    """The layout of a folder: PNG, unless there are only TXT files."""
     if root.is_file():
         return "txt"
     masks = any((folder / _MASKS).is_dir() for folder in (root, *_folders(root)))
@@ -537,7 +537,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
-    """The folders of masks: `instances/`, that of each split, or the folder itself."""
+    """The folders of masks: `instances/`, one in each split, or the root itself."""
     if not root.is_dir():
         raise UnreadableError(f"{root}: is not a folder; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     if (root / _MASKS).is_dir():
@@ -591,7 +591,7 @@ def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[Ima
 
 
 def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
-    """SEG009 for each value of no class, or one SEG010 where there are 8 bits, which hold none."""
+    """SEG009 for each value without a class, or one SEG010 for 8-bit masks, which cannot hold any."""
     if mask.values.dtype == np.uint8 and unknown.any():
         pixels = int(runs.area[unknown].sum())
         message = (

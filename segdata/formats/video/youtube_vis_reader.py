@@ -1,4 +1,4 @@
-"""YouTube-VIS reader: videos and tracks of a document, frame by frame as the images and annotations of COCO."""
+"""YouTube-VIS reader: the frames of videos and tracks as images and annotations of COCO."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -46,14 +46,14 @@ from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.frame_masks import frame_numbers
 from segdata.formats.video.youtube_vis import find_documents
 
-SEGDATA_KEY = "segdata"  # the key of a video under which our writer keeps what the format has no place for
+SEGDATA_KEY = "segdata"  # the key of a video for data that the format cannot hold
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
 class SegdataVideo(msgspec.Struct, omit_defaults=True):
-    """What our writer keeps of a video: None is unknown, and `unannotated` are positions of frames."""
+    """The member `segdata` of a video, by segdata's writer: None is unknown; `unannotated` are positions of frames."""
 
     sequence: str | None = None
     frames: list[Number | None] | None = None
@@ -81,7 +81,7 @@ VIDEO_KEYS = frozenset(_VideoItem.__struct_fields__)
 
 @dataclass(frozen=True, slots=True)
 class _FramePosition:
-    """Where a frame belongs: its sequence, its number there, and its split."""
+    """The sequence of a frame, its number there, and its split."""
 
     sequence: str | None
     frame: int | None
@@ -90,7 +90,7 @@ class _FramePosition:
 
 @dataclass(frozen=True, slots=True)
 class _FrameItems(Items[AnyImageItem]):
-    """The frames of all videos, in a row."""
+    """The frames of all videos."""
 
     origin: Sequence[tuple[int, int]] = ()  # (n,) the position in `videos`, and in its `file_names`
     videos: Items[_VideoItem] = field(default_factory=Items)  # their entries
@@ -116,7 +116,7 @@ class Videos:
 
     items: Items[_VideoItem]  # their entries
     row_of: dict[Id, int | None]  # the document's video id -> position in `items`, or None for one that was left out
-    # the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
+    # the frames as images; a frame's id is its video's id and its position, ``7/0``
     listing: ImageList
     positions: dict[str, _FramePosition]  # image_id -> its position
     unannotated: frozenset[str]  # image ids of frames that are not annotated
@@ -127,7 +127,7 @@ def _frame_id(video: _VideoItem, position: int) -> str:
 
 
 def read_videos(document: Document) -> Videos:
-    """The videos of a document; what is wrong with them becomes its defects."""
+    """Read the videos of a document; adds their defects to the document's."""
     items: Items[_VideoItem] = decode_items(document, "videos", _StrictVideoItem, _VideoItem)
     row_of: dict[Id, int | None] = {}
     frames, positions_of = [], []
@@ -163,7 +163,7 @@ def _is_sound(video: _VideoItem, place: str, document: Document) -> bool:
 def _frame_positions(
     document: Document, items: Items[_VideoItem], row_of: dict[Id, int | None], listing: ImageList
 ) -> tuple[dict[str, _FramePosition], frozenset[str]]:
-    """The position of each image, and which images are not annotated."""
+    """Image id -> its position, and the images that are not annotated."""
     position_of: dict[str, _FramePosition] = {}
     unannotated = set()
     names: set[str] = set()
@@ -186,7 +186,7 @@ def _frame_positions(
 
 
 def _segdata_video(video: _VideoItem, place: str, document: Document) -> SegdataVideo | None:
-    """What our writer kept of a video; None if another program wrote it."""
+    """The member `segdata` of a video; None if another program wrote it."""
     if not len(video.segdata):
         return None
     try:
@@ -202,7 +202,7 @@ def _segdata_video(video: _VideoItem, place: str, document: Document) -> Segdata
 
 
 def _sequence(video: _VideoItem, taken: set[str]) -> str:
-    """The folder of a video's frames, where they have one that no other video has; else its id."""
+    """The name of a video's sequence: the folder of its frames if that is unique, else the video's id."""
     folders = {PurePosixPath(name).parent.as_posix() for name in video.file_names}
     name = next(iter(folders)) if len(folders) == 1 else "."
     return str(video.id) if name == "." or name in taken else name
@@ -218,14 +218,14 @@ def split_of(path: Path) -> str | None:
 
 
 _NULL = Raw(b"null")
-_MAX_ABSENT_BYTES = 8  # bytes of what says that a track is not in a frame: null, or an empty list
+_MAX_ABSENT_BYTES = 8  # enough for null or an empty list, which mean that a track is not in a frame
 
 
 class _TrackItem(msgspec.Struct, gc=False, kw_only=True):
-    """An entry of `annotations`. Lists have a value for each frame; what is needed only on loading stays raw.
+    """An entry of `annotations`. Lists have a value for each frame; values needed only for loading stay raw.
 
-    `occlusion` is OVIS' list; `attributes`, `scores` and `track_id` are of our writer. `avg_area`, `height`, `width`
-    and `length` repeat what the document says elsewhere.
+    `occlusion` is OVIS' list; segdata's writer adds `attributes`, `scores` and `track_id`. `avg_area`, `height`,
+    `width` and `length` repeat other values of the document.
     """
 
     id: Id | None = None
@@ -256,7 +256,7 @@ _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"
 
 @dataclass(frozen=True, slots=True)
 class _SegmentItems(Items[StrictAnnotationItem]):
-    """The segments of all tracks, in a row."""
+    """The segments of all tracks."""
 
     origin: Sequence[tuple[int, int]] = ()  # (n,) the position of the track in `tracks`, and of the frame in its lists
     tracks: Items[_TrackItem] = field(default_factory=Items)  # their entries
@@ -301,7 +301,7 @@ def _read_tracks(document: Document, videos: Videos, categories: Categories) -> 
     tracks: Items[_TrackItem] = decode_items(document, "annotations", _StrictTrackItem, _TrackItem)
     for i, track in enumerate(tracks.items):
         if track.id is None:
-            track.id = tracks.rows[i] + 1  # as ytvos.py numbers results
+            track.id = tracks.rows[i] + 1  # the numbers that ytvos.py gives results
     _report_duplicates(document, tracks)
     further = tracks.extras(range(len(tracks.items)), _TRACK_KEYS)
     segments: list[StrictAnnotationItem] = []
@@ -342,7 +342,7 @@ def _report_duplicates(document: Document, tracks: Items[_TrackItem]) -> None:
 
 
 def _belongs(i: int, tracks: Items[_TrackItem], document: Document, videos: Videos, categories: Categories) -> bool:
-    """Whether a track has its video and category; else a defect says why, unless the video has one."""
+    """Whether a track's video and category exist; else adds a defect, unless the video has one."""
     track = tracks.items[i]
     row = videos.row_of.get(track.video_id)
     code, place = "SEG007", "/video_id"
@@ -399,7 +399,7 @@ def _add_attributes(
     more: dict[int, dict[str, str]],
     in_frame: dict[tuple[int, int], dict[str, str]],
 ) -> None:
-    """Keep the attributes of a track: of the track if they are not a list, else of its frames."""
+    """Store a track's attributes: for each frame if they are a list, else for the track."""
     track = tracks.items[i]
     for name, raw in (("occlusion", track.occlusion), ("attributes", track.attributes)):
         if not len(raw) or raw == _NULL:
@@ -471,7 +471,7 @@ def open_document(request: ReadRequest) -> AlteredSource:
     truth = _read_truth(request, path) if is_results else document
     videos = read_videos(truth)
     categories = truth_categories(truth, request.taxonomy)
-    # The documents of test sets have no annotations at all: nobody drew on their videos.
+    # The documents of test sets have no annotations: their videos are not annotated.
     annotated = bytes((document.parts or {}).get("annotations", b"null")) != b"null"
     tracks = _read_tracks(document, videos, categories) if annotated else _SegmentItems()
     folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
@@ -515,7 +515,7 @@ def _add_sequences(videos: Videos, annotated: bool, batch: Batch) -> Batch:
         images = replace_column(images, column, [getattr(position, column) for position in positions])
     is_unannotated = np.array([not annotated or name in videos.unannotated for name in names], bool)
     kept = ~is_unannotated[batch.annotation_image]
-    # A frame that is said to be unannotated and yet has segments is annotated.
+    # A frame with segments is annotated, even if the document lists it as unannotated.
     kept[batch.segment_annotation] = True
     number = (np.cumsum(kept) - 1).astype(np.int32)
     return replace(

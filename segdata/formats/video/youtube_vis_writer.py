@@ -1,4 +1,4 @@
-"""YouTube-VIS writer: one JSON of videos and tracks. What belongs to a video waits on disk until all of it is known."""
+"""YouTube-VIS writer: one JSON of videos and tracks; frames are kept on disk until their video is complete."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -38,7 +38,7 @@ class _TrackFrame(msgspec.Struct, array_like=True, gc=False):
     category: int
     crowd: bool
     id: int
-    text: bool  # the source's id is a text
+    text: bool  # whether the source's id is a text
     score: float | None
     attributes: Pairs | None
     area: int
@@ -143,7 +143,7 @@ def _frames(
 
 
 class _Ids:
-    """Hands out ids of tracks that are unique in a document and positive."""
+    """Assigns positive ids of tracks that are unique in a document."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
@@ -193,14 +193,14 @@ def _video(number: int, sequence: str | None, frames: Sequence[_VideoFrame], los
 
 
 def _tracks(video: int, frames: Sequence[_VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
-    """The entries of `annotations` of a video, a track each, with a place for every frame."""
+    """The entries of `annotations` of a video, one for each track, with a value for every frame."""
     slots_of: dict[tuple[object, ...], list[_TrackFrame | None]] = {}
     loose = count()
     for k, frame in enumerate(frames):
         for piece in frame.pieces:
             key = (piece.track, piece.category, piece.crowd, 0 if piece.track is not None else next(loose) + 1)
             while (slots := slots_of.setdefault(key, [None] * len(frames)))[k] is not None:
-                key = (*key[:3], next(loose) + 1)  # twice in a frame: a track beside the track
+                key = (*key[:3], next(loose) + 1)  # a second segment in a frame becomes a separate track
             slots[k] = piece
     for slots in slots_of.values():
         pieces = [piece for piece in slots if piece is not None]
@@ -255,7 +255,7 @@ def _is_text(value: str | None) -> bool:
 
 
 def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterable[bytes]) -> None:
-    """Write the document, videos first: so the file is soon recognised."""
+    """Write the document, videos first, so that detection finds them near the beginning."""
     metadata = profile.metadata
     head: dict[str, Raw] = {key: raw_json(metadata[key]) for key in ("info", "licenses") if key in metadata}
     head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, metadata)))

@@ -39,7 +39,7 @@ CHECKED = (
 )
 READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
 _OFFICIAL = re.compile(r"(^|/)(\d{4}_)?\d{6}\.\w+$")  # 2007_000032, in VOC2007 000032
-_N_SAMPLED, _N_CLASSES, _VOID = 12, 20, 255  # masks that are decoded; VOC's classes; what borders are
+_N_SAMPLED, _N_CLASSES, _VOID = 12, 20, 255  # masks decoded; VOC's classes; the value of borders
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
 
 

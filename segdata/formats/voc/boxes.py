@@ -1,4 +1,4 @@
-"""Boxes: the XML file of an image, read, matched with the objects of its masks, and written.
+"""Boxes: read and write the XML file of an image, and match its boxes with the objects of masks.
 
 Coordinates count pixels from 1, and the last one is inside. Source: VOC2012 development kit, section 2.5. Beside VOC's
 own elements there are `attributes`, as CVAT and Datumaro write them: open-edge-platform/datumaro
@@ -23,7 +23,7 @@ from segdata.core.runs import Floats, Ints
 from segdata.formats.shared.safe_parsers import XmlError, attribute_value, encode_json, is_xml_text, read_xml
 
 _FLAGS = ("truncated", "occluded", "difficult")
-# Attributes that are columns here; CVAT and Datumaro call them so.
+# Attributes that become columns, by their names in CVAT and Datumaro.
 COLUMNS: dict[str, tuple[str, type]] = {
     "score": ("score", float),
     "source": ("source", str),
@@ -31,12 +31,12 @@ COLUMNS: dict[str, tuple[str, type]] = {
     "is_crowd": ("iscrowd", bool),
 }
 _SIDE_TAGS = ["xmin", "ymin", "xmax", "ymax"]
-_MAX_COORDINATE = 2**31  # of a number of pixels
-_REQUIRED_TAGS = ["name", "bndbox"]  # the elements that every object has
+_MAX_COORDINATE = 2**31  # in pixels
+_REQUIRED_TAGS = ["name", "bndbox"]  # in the usual order
 Box = tuple[float, float, float, float]
 Attributes = list[dict[str, str]]  # of each segment: name -> JSON text
 _FLAG_JSON = {"0": "false", "1": "true"}
-_PYTHON_FLAG_JSON = {"True": "true", "False": "false"}  # how Datumaro writes flags
+_PYTHON_FLAG_JSON = {"True": "true", "False": "false"}  # flags as Datumaro writes them
 _SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
 _FLAG_TEXT = {"false": "0", "true": "1"}
 
@@ -98,7 +98,7 @@ def _read_object(element: Element, place: str) -> BoxedObject:
     for child in element:
         if child.tag not in ("name", "bndbox"):
             attributes |= _child_attributes(child, f"{place}/{child.tag}")
-    parts = []  # of bodies, as VOC's layout task has them
+    parts = []  # body parts of VOC's layout task
     for number, part in enumerate(element.findall("part"), 1):
         part_box = part.find("bndbox")
         sides = None if part_box is None else _read_box(part_box, f"{place}/part[{number}]/bndbox")
@@ -185,7 +185,7 @@ def json_text(text: str) -> str:
 
 
 def plain_text(json: str) -> str:
-    """A JSON text as other programs expect it in an element, such that `json_text` gives it back.
+    """The text of an element for a JSON value, as other programs expect it; `json_text` inverts it.
 
     >>> plain_text('"Frontal"'), plain_text('"0.5"')
     ('Frontal', '"0.5"')
@@ -207,8 +207,8 @@ def match_boxes(
     boxed : the boxes
     named : category ids by name
 
-    A box is an object's where class and place are the same; the third box of an image goes to its third object before
-    others of the same place, for so development kits read them.
+    A box matches an object of the same class and place; among objects at the same place, the third box prefers the
+    third object, as development kits read them.
     """
     theirs = np.array([item.box for item in boxed], np.float64).reshape(-1, 4).T
     shared = _box_iou(np.asarray(boxes, np.float64), theirs)
@@ -233,7 +233,7 @@ def _box_iou(a: Floats, b: Floats) -> Floats:
 
 
 def xml_attributes(batch: Batch) -> tuple[Attributes, list[int]]:
-    """The attributes of each segment (name -> JSON text), and the rows of segments that lose some in XML.
+    """The XML attributes of each segment (name -> JSON text), and the rows of segments that lose some.
 
     Columns such as the score are attributes in XML.
     """
@@ -249,13 +249,13 @@ def xml_attributes(batch: Batch) -> tuple[Attributes, list[int]]:
         if column == "source":
             values = [value or inherited for value, inherited in zip(values, made_by, strict=True)]
         for after, value in zip(writable, values, strict=True):
-            if value is not None and value is not False and value == value:  # NaN is nothing, too
+            if value is not None and value is not False and value == value:  # NaN counts as no value, too
                 after[attribute] = msgspec.json.encode(value).decode()
     return writable, lost
 
 
 def _has_place(name: str, json: str) -> bool:
-    """Whether an attribute can be written, and is read as the same."""
+    """Whether an attribute survives writing and reading."""
     reserved = name in COLUMNS or not name or "\r" in name  # which XML reads as a line feed
     return not reserved and is_xml_text(name) and is_xml_text(json)
 
@@ -297,7 +297,7 @@ def object_xml(name: str, box: Sequence[int], attributes: dict[str, str]) -> str
 
 
 def _xml_name(text: str) -> str:
-    """A name as XML; raises SegdataError if XML cannot hold it."""
+    """Escape a name for XML; raises SegdataError if XML cannot hold it."""
     if not is_xml_text(text) or "\r" in text:
         raise SegdataError(f"the name {text!r} has characters that XML cannot hold; rename it")
     return escape(text)

@@ -1,7 +1,7 @@
-"""Classes of VOC's layout: label maps and palettes, what the values of masks mean, and the segments that they show.
+"""Classes of VOC's layout: label maps, palettes, the meaning of mask values, and the segments in masks.
 
-`labelmap.txt` of CVAT and Datumaro has a line `name:r,g,b:parts:actions` for each class; if no line has a colour, VOC's
-palette is meant, and in grey masks a value is the position of a line. `class_names.txt` of labelme has a name on each
+`labelmap.txt` of CVAT and Datumaro has a line `name:r,g,b:parts:actions` for each class; without colours, VOC's palette
+applies, and in grey masks a value is the position of a line. `class_names.txt` of labelme has a name on each
 line, whose position is the palette index.
 Source: VOC2012 development kit, section 1; open-edge-platform/datumaro src/datumaro/plugins/data_formats/voc/format.py
 (parse_label_map, write_label_map); docs.cvat.ai, Segmentation Mask; wkentaro/labelme
@@ -43,9 +43,9 @@ from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
-MOST_OBJECTS = 254  # classes of a dataset, and objects of an image
+MOST_OBJECTS = 254  # the maximum of classes in a dataset, and of objects in an image
 VOC = load_preset("voc")
-_N_SAMPLED = 8  # masks that are decoded to see whether they have void
+_N_SAMPLED = 8  # masks decoded to see whether they have void
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
@@ -53,7 +53,7 @@ OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).
 
 @dataclass(frozen=True, slots=True)
 class ListedClass:
-    """A class in a label map: the index that grey and palette masks have for it, its name, its colour."""
+    """A class in a label map: its index in grey and palette masks, its name, its colour."""
 
     index: int
     name: str
@@ -109,10 +109,10 @@ def write_label_map(path: Path, classes: Iterable[tuple[Category, Color]]) -> No
 
 @dataclass(frozen=True, slots=True)
 class ClassPalette:
-    """How the classes of a taxonomy are painted."""
+    """The palette indices and colours of a taxonomy's classes."""
 
     index: dict[int, int]  # category id -> palette index
-    colors: list[tuple[Category, Color]]  # each category with a colour that no other has
+    colors: list[tuple[Category, Color]]  # the categories, with unique colours
     palette: bytes  # 768 bytes
 
     def values(self, categories: Ints) -> Ints:
@@ -163,9 +163,9 @@ def palette_image(pixels: NDArray[np.uint8], palette: bytes) -> Image.Image:
     return image
 
 
-BORDER = -1  # in place of an object's number
+BORDER = -1  # instead of an object's number
 _INDEX = {pack_color(voc_color(value)): value for value in range(256)}
-_MAX_UNKNOWN_COLORS = 32  # more strange colours than this in one image come from smoothing
+_MAX_UNKNOWN_COLORS = 32  # more in one image come from smoothing
 _UNKNOWN_COLOR = -2
 
 
@@ -173,11 +173,11 @@ _UNKNOWN_COLOR = -2
 class JoinedMasks:
     """The n segments of one image: its objects in the order of their numbers, then the other pixels by category."""
 
-    segment_id: Ints  # (n,) the object's number; other segments have a number that no object has, the border 255
+    segment_id: Ints  # (n,) the object's number; for other segments a free number, for the border 255
     category_id: Ints  # (n,)
     runs: Runs  # owners are the segments
-    n_objects: int  # how many are objects
-    defects: tuple[Defect, ...] = ()  # disagreements of the two masks
+    n_objects: int  # number of objects
+    defects: tuple[Defect, ...] = ()  # disagreements between the two masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def join_masks(
     void : the category of borders
     things : categories that should not occur outside of objects
 
-    An object has the category of most of its pixels, as far as these have any.
+    An object gets the category of most of its pixels, ignoring pixels without one.
     """
     o, c, start, length = kernels.strips(
         *(objects.start, objects.start + objects.length, objects.row),
@@ -234,7 +234,7 @@ def join_masks(
 
 
 def _majority_category(pairs: _Pairs, n_values: int) -> Ints:
-    """(n_values,) the category of most pixels of each object, the lower id of two; UNLABELLED if no pixel has one."""
+    """(n_values,) the category of most pixels of each object (ties: the lower id); UNLABELLED if there is none."""
     with_category = np.flatnonzero((pairs.number > 0) & (pairs.category > UNKNOWN))
     order = with_category[
         np.lexsort((pairs.category[with_category], -pairs.pixels[with_category], pairs.object[with_category]))
@@ -253,11 +253,11 @@ def _unused_ids(others: Ints, void: int, number: Ints) -> Ints:
 
 
 def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, height: int) -> Iterator[Defect]:
-    """One SEG014 each for objects of several classes, for objects without a class, and for things without an object."""
+    """One SEG014 each for objects with several classes, objects without a class, and things without an object."""
     meant = np.where(pairs.number == BORDER, void, of_object[pairs.object])
     inside = (pairs.number > 0) | (pairs.number == BORDER)
     nameless = (pairs.number > 0) & (meant == UNLABELLED)
-    has_unknown = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported by their values
+    has_unknown = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported with their values
     problems: tuple[tuple[Flags, Severity | None, str], ...] = (
         (inside & (meant != pairs.category) & ~nameless & (pairs.category != UNKNOWN), None, "have another class"),
         (nameless & ~has_unknown, None, "have no class: they are left out"),
@@ -276,7 +276,7 @@ def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, heig
 
 
 def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]:
-    """(k,) the object of each value, 0 for none and BORDER for void; and defects of unknown colours.
+    """(k,) the object number of each value, 0 for none and BORDER for void; and defects of unknown colours.
 
     Palette and grey masks hold the numbers themselves, RGB masks the colours that VOC's palette has for them. 255 is
     void, except in masks of more than 8 bits.
@@ -310,16 +310,16 @@ def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """The meaning of the values in class masks."""
+    """The categories of the values in class masks."""
 
     categories: CategoryNames  # the taxonomy, and the names that it lacks
     void: int  # the category id of the value 255
     by_index: Legend  # of palette and grey masks
     by_color: Legend  # of RGB masks
-    # a label map gives the colours, so that a palette's colours take precedence over its indices
+    # whether colours take precedence over palette indices, as a label map gives them
     palettes: bool = False
-    greys: bool = False  # RGB masks show an index i as (i, i, i)
-    provisional: str | None = None  # how values are read where no file names the classes
+    greys: bool = False  # whether RGB masks store an index i as (i, i, i)
+    provisional: str | None = None  # the reading of the values if no file names the classes
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -343,9 +343,9 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, masks
 
     Parameters
     ----------
-    taxonomy : the user's taxonomy: names of a label map are looked up in it; without a label map its ids are the values
+    taxonomy : the user's taxonomy, searched for the names of a label map; without a label map its ids are the values
     kind : of the classes that a label map names
-    masks : those of the classes, whose names tell whether this is VOC itself
+    masks : the class masks, whose names show whether this is VOC itself
     """
     meaning = _class_map(folder, taxonomy, kind, masks)
     return replace(meaning, greys=_are_greys(meaning, spread_sample(masks, _N_SAMPLED)))
@@ -361,7 +361,7 @@ def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, mask
         return _map_by_ids(VOC, True)
     named, reading = VOC, "read as VOC's (1 aeroplane, 2 bicycle …); if they are others"
     if not _have_void(spread_sample(masks, _N_SAMPLED)):
-        # VOC draws a border of void around every object: without it, these are classes of somebody else.
+        # VOC draws a border of void around every object: without it, these are not VOC's classes.
         named = msgspec.structs.replace(VOC, categories=tuple(map(_numbered, VOC.categories)))
         reading = "numbered (category_1, category_2 …); to name them"
     message = (
@@ -386,9 +386,9 @@ def _have_void(masks: Sequence[Path]) -> bool:
 
 
 def _are_greys(classes: ClassMap, masks: Sequence[Path]) -> bool:
-    """Whether all colours of RGB masks are greys, some mean nothing, and all do if they are read as indices.
+    """Whether RGB masks hold indices as greys: all colours are greys, and only as indices do all have a meaning.
 
-    Black and white alone may be a foreground as well as void, so they tell nothing.
+    Black and white alone do not decide, since white may be a foreground as well as void.
     """
     if not all(head.has_colors for head in mask_headers(masks)):
         return False
@@ -414,7 +414,7 @@ def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
 
 
 def _map_by_label_map(label_map: Sequence[ListedClass], taxonomy: Taxonomy | None, kind: CategoryKind) -> ClassMap:
-    """The class map of a label map, under the names that the user's taxonomy has for its classes."""
+    """The class map of a label map, with the user's categories for its names."""
     by_name = taxonomy.by_name() if taxonomy else {}
     names = [item.name if item.name in by_name else item.name.strip() for item in label_map]
     classes = {
@@ -457,6 +457,6 @@ def _with_background_and_void(
 
 
 def _is_official_name(stem: str) -> bool:
-    """Whether a mask is called as VOC's are: 2007_000032, in VOC2007 000032."""
+    """Whether a mask is named as VOC's: 2007_000032, or 000032 in VOC2007."""
     year, _, number = stem.rpartition("_")
     return len(number) == 6 and number.isdecimal() and (not year or (len(year) == 4 and year.isdecimal()))

@@ -1,4 +1,4 @@
-"""Datasets in VOC's layout: lists of images and splits, masks and boxes of each image, read as segments and written."""
+"""Datasets in VOC's layout: read and write lists of images and splits, and the masks and boxes of each image."""
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ from segdata.formats.voc.classes import (
 
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
-_UNION_LISTS = frozenset({"trainval", NO_SPLIT})  # they repeat other lists
+_UNION_LISTS = frozenset({"trainval", NO_SPLIT})  # the images of other lists again
 _SBD_LINE = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
 CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES, "images")  # convert --copy-images writes to the second
@@ -96,7 +96,7 @@ _CLASS_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 @dataclass(frozen=True, slots=True)
 class _ListLine:
-    """A line that names an image: in which file, its number from 1, the image's stem and what wrongly follows it."""
+    """A line of a list: file, line number from 1, the image's stem, and an extension, which should not be there."""
 
     path: Path
     number: int
@@ -107,7 +107,7 @@ class _ListLine:
 def _read_lists(
     root: Path, folder: Path, masked: Container[str], pictures: Container[str]
 ) -> tuple[dict[str, str | None], list[Defect]]:
-    """The split of each image that a list of the dataset in `folder` names, and the defects of the lists.
+    """Read the lists of the dataset in `folder`: the split of each listed image, and the defects of the lists.
 
     `masked` are the stems of images with a mask, `pictures` those of image files. An image listed without a mask is
     SEG002, unless no image of its list has one, as in a test set. Names in defects start at `root`.
@@ -141,11 +141,11 @@ def _read_lists(
 def _list_defects(
     file: str, lines: Sequence[_ListLine], masked: Container[str], pictures: Container[str]
 ) -> Iterator[Defect]:
-    """What is wrong with a list as a whole: none of its images has a mask, or it names files instead of stems."""
+    """The defects of a list as a whole: none of its images has a mask, or it names files instead of stems."""
     if lines and not any(line.stem in masked for line in lines):
         message = f"none of its {count_noun(len(lines), 'image')} has a mask: they are read as not annotated"
         severity: Severity = "info"
-        is_test = lines[0].path.stem.startswith("test")  # whose images many do not have
+        is_test = lines[0].path.stem.startswith("test")  # many users lack the images of test sets
         if pictures and not is_test and not any(line.stem in pictures for line in lines):
             message += "; none has a file here, either: it may be a list of another release"
             severity = "warning"
@@ -166,9 +166,9 @@ def _line_defects(
     base_of: Mapping[Path, Path],
     first_lines: dict[str, _ListLine],
 ) -> Iterator[Defect]:
-    """What is wrong with the lines of a list: unsafe names, images of two splits, listed twice or without a mask.
+    """The defects of a list's lines: unsafe names, images in two splits, listed twice, or without a mask.
 
-    `first_lines`, the first line that names each image, gets those of this list. `base_of`: see `_extended_lists`.
+    Adds to `first_lines`, the first line that names each image. `base_of`: see `_extended_lists`.
     """
     has_masks = any(line.stem in masked for line in lines)
     for line in lines:
@@ -192,7 +192,7 @@ def _base(path: Path, base_of: Mapping[Path, Path]) -> Path:
 
 
 def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
-    """The lists that hold all of another one and begin with its name, as `train_aug.txt` with `train.txt`: that one."""
+    """List -> the list that it extends by name and content, as `train_aug.txt` extends `train.txt`."""
     return {
         path: base
         for path in stems
@@ -203,14 +203,14 @@ def _extended_lists(stems: Mapping[Path, set[str]]) -> dict[Path, Path]:
 
 
 def _masks_elsewhere(folder: Path, lines: Sequence[_ListLine], masked: Container[str]) -> str | None:
-    """The other usual folder of class masks that has one for each listed image that lacks it; None if there is none."""
+    """Another usual folder of class masks that has all masks missing for listed images; None if there is none."""
     stems = {line.stem for line in lines if line.stem not in masked}
     named = (name for name in _CLASS_FOLDERS if stems and (folder / name).is_dir())
     return next((name for name in named if _by_stem(folder / name).keys() >= stems), None)
 
 
 def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
-    """The images that a list names, in VOC's form (a stem a line) or SBD's (image and mask)."""
+    """Read the images in a list, in VOC's form (one stem per line) or SBD's (image and mask)."""
     for number, text in enumerate(read_utf8(path).split("\n"), 1):
         line = text.rstrip("\r")
         pair = _SBD_LINE.fullmatch(line.strip())
@@ -237,7 +237,7 @@ def _voc_folder(root: Path, classes: str) -> Path:
     Raises UnreadableError if there is none, or several.
     """
     levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
-    names = (classes, *_CLASS_FOLDERS)  # another dataset may have another of the usual names
+    names = (classes, *_CLASS_FOLDERS)  # datasets differ in which of the usual names they have
     with_masks = ([path for path in level if any((path / name).is_dir() for name in names)] for level in levels)
     folders = next((level for level in with_masks if any((path / classes).is_dir() for path in level)), [])
     if not folders:
@@ -322,7 +322,7 @@ def _unpaired_files(
 
 
 def _by_stem(folder: Path | None) -> dict[str, Path]:
-    """The image files below a folder by their paths without extension; of several PNG goes before others."""
+    """Path without extension -> image file below a folder; PNG takes precedence."""
     files = ImageFolder.below(folder).paths.values()
     named = sorted(files, key=lambda path: (path.suffix.lower() != ".png", path.suffix), reverse=True)
     return {_stem(path, folder): path for path in named} if folder else {}
@@ -332,12 +332,12 @@ def _stem(path: Path, folder: Path | None = None) -> str:
     """A path below a folder, without extension."""
     below_it = path.relative_to(folder) if folder and path.is_relative_to(folder) else path
     stem = PurePosixPath(below_it)
-    return stem.with_suffix("").as_posix() if stem.name else "."  # an index may name the folder itself
+    return stem.with_suffix("").as_posix() if stem.name else "."  # images.csv may name the folder itself
 
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """A mask of classes without its pixels, which frees memory for the mask of objects."""
+    """The values of a class mask without its pixels, to save memory."""
 
     runs: ValueRuns  # of its values
     category: Ints  # the category id of each value (UNLABELLED, UNKNOWN)
@@ -349,11 +349,11 @@ class _Classes:
 class _VocImageReader:
     """Reads the images of a dataset."""
 
-    root: Path  # names in defects start here
+    root: Path  # base of the paths in defects
     classes: ClassMap  # the meaning of the values in class masks
     named: Mapping[str, int]  # category ids by name, for the XML files
     things: Ints  # (k,) the ids of countable categories
-    has_objects: bool  # the dataset has masks of objects
+    has_objects: bool  # whether the dataset has masks of objects
 
     @staticmethod
     def from_classes(root: Path, classes: ClassMap, has_objects: bool) -> "_VocImageReader":
@@ -400,7 +400,7 @@ class _VocImageReader:
         return _Classes(runs, category, mask.coloured, encoding), defects
 
     def _join_masks(self, labels: _LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
-        """The segments: objects if a mask has them, else one segment a category."""
+        """The segments: objects if there is a mask of them, else one for each category."""
         objects = self._objects(labels, runs, defects) if self.has_objects else None
         if objects is not None:
             values, number = objects
@@ -472,7 +472,7 @@ def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: 
 
 
 def _places(classes: _Classes, joined: JoinedMasks) -> list[object]:
-    """The place of each segment in its mask: an object's number, else a value of the class mask."""
+    """The place of each segment in messages: its object number, else its value in the class mask."""
     values = zip(classes.runs.value[::-1].tolist(), classes.category[::-1].tolist(), strict=True)
     first = {category: value for value, category in values}
     places: list[object] = [f"object {id_}" for id_ in joined.segment_id[: joined.n_objects].tolist()]
@@ -508,7 +508,7 @@ def _class_folder(request: ReadRequest) -> str:
     return next(names, CLASSES)
 
 
-# What XML files hold of objects, as columns and as kinds of loss.
+# The data of objects in XML files, as columns and as kinds of loss.
 _XML_COLUMNS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
 _XML_LOSSES: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", "source", "track"})
 Pixels = NDArray[np.uint8]
@@ -539,9 +539,9 @@ class _VocWriter:
     """Writes images one at a time."""
 
     taxonomy: Taxonomy  # of the dataset
-    semantic: bool  # only classes are written
+    semantic: bool  # whether only classes are written
     target: Path  # the folder
-    palette: ClassPalette  # how classes are painted
+    palette: ClassPalette  # of the classes
     losses: LossCounter
     lists: dict[str, list[str]] = field(default_factory=dict)  # the stems of annotated images by split
     _names: MaskPaths = field(default_factory=MaskPaths)
@@ -568,7 +568,7 @@ class _VocWriter:
             return []
         count_losses(batch, self.losses, LOSSES, INDEXED | _XML_COLUMNS)
         self._count_void(batch, index == VOID)
-        shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
+        shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # one region for each annotation
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
         count_segment_mask_losses(batch, index >= 0, self.losses, same)
         attributes, lost_rows = xml_attributes(batch)
@@ -577,7 +577,7 @@ class _VocWriter:
         return attributes
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
-        """Count the data of void segments, which have no box, and void segments that become one."""
+        """Count the lost data of void segments, which have no box, and void segments that are joined."""
         void_segments = batch.take_segments(np.flatnonzero(void))
         count_losses(void_segments, self.losses, _XML_LOSSES, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
@@ -609,7 +609,7 @@ class _VocWriter:
     def _describe(
         self, batch: Batch, image: ImageSegments, number: Ints, objects: Pixels, attributes: Attributes, stem: str
     ) -> None:
-        """Write the XML file of one image: a box for each object that can be seen."""
+        """Write the XML file of one image, with a box for each visible object."""
         runs = ValueRuns.of(objects)
         n = len(runs.value)
         regions = runs.assign_owners(np.arange(n, dtype=np.int32), n)
@@ -642,6 +642,6 @@ def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: Loss
 
 
 def _list_name(split: str | None) -> str:
-    """The list of a split; images.csv keeps the split itself."""
+    """The name of a split's list; images.csv keeps the split itself."""
     name = (split or NO_SPLIT).replace("/", "_").replace("\\", "_")
     return NO_SPLIT if is_unsafe_path(name) or name.startswith(".") else name

@@ -1,4 +1,4 @@
-"""YOLO datasets: classes and splits of data.yaml, and the label file of each image, read as segments and written."""
+"""YOLO datasets: read and write data.yaml (classes, splits) and the label file of each image."""
 
 import codecs
 import os
@@ -63,17 +63,17 @@ _OTHER_TEXTS = ("readme", "classes", "license", "train", "val", "test", "autospl
 class _DatasetClasses:
     """The content of data.yaml or classes.txt."""
 
-    names: dict[int, str] = field(default_factory=dict)  # by number; empty if no file names them
-    # train, val and test, and the paths below the dataset's root that each is made of: folders and lists
+    names: dict[int, str] = field(default_factory=dict)  # number -> name; empty if no file names them
+    # train, val and test -> paths below the dataset's root, folders or lists
     splits: dict[str, list[str]] = field(default_factory=dict)
-    # count of numbers after the box in lines of a pose dataset; None: it is not a pose dataset
+    # number of values after the box in lines of a pose dataset; None: it is not a pose dataset
     keypoints: int | None = None
     defects: tuple[Defect, ...] = ()  # of the files
 
 
 @dataclass(frozen=True, slots=True)
 class _SplitFinder:
-    """The split of an image: by a list, else by its folder."""
+    """Finds the split of an image: by a list, else by its folder."""
 
     listed: dict[str, list[tuple[str, str]]]  # file name of an image -> the lines that name it, and their splits
     folders: dict[str, str]  # folder below the root -> split
@@ -81,7 +81,7 @@ class _SplitFinder:
 
     @staticmethod
     def from_splits(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
-        """Read the lists, and take the folders, that splits are made of."""
+        """The finder for the splits of data.yaml; reads their lists."""
         listed: dict[str, list[tuple[str, str]]] = {}
         first: dict[str, str] = {}
         folders: dict[str, str] = {}
@@ -99,7 +99,7 @@ class _SplitFinder:
                             defects.append(Defect("SEG304", message, place, line=number, image=image, lost=False))
                         elif line:
                             listed.setdefault(line.rpartition("/")[2], []).append((line, split))
-                elif place not in (".", "images"):  # all images: no split
+                elif place not in (".", "images"):  # the folder holds all images: no split
                     folders.setdefault(place, split)
         return _SplitFinder(listed, folders, defects)
 
@@ -133,7 +133,7 @@ def _read_classes(root: Path) -> _DatasetClasses:
 
 
 def _list_names(path: Path) -> dict[int, str]:
-    """The names in a file of one name a line, by number."""
+    """Number -> name in a file with one name per line."""
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
 
@@ -191,9 +191,10 @@ def _read_names(document_names: object, file: str, defects: list[Defect]) -> Ite
 
 
 def _read_splits(document: dict[str, Any], file: str, ours: bool, defects: list[Defect]) -> dict[str, list[str]]:
-    """The folders and lists of each split, below the dataset's root; a split that repeats another is left out.
+    """The folders and lists of each split, below the dataset's root, without splits that repeat another.
 
-    That is a leak, but in what segdata wrote itself (`ours`): Ultralytics needs both, so train may stand in for val.
+    A repeated split is a leak, except in data that segdata wrote (`ours`): Ultralytics requires train and val, so one
+    may stand in for the other.
     """
     path = document.get("path")
     start = ""
@@ -207,7 +208,7 @@ def _read_splits(document: dict[str, Any], file: str, ours: bool, defects: list[
     for split in _SPLITS:
         value = document.get(split)
         places = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        # Exports of Roboflow begin with `../`, and mean the folder beside the file.
+        # Roboflow's paths begin with `../`, but mean the folder beside the file.
         below = [PurePosixPath(start, place.replace("\\", "/")).parts for place in places if isinstance(place, str)]
         paths = [PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix() for parts in below]
         if paths and paths == splits.get("train") and not ours:
@@ -269,7 +270,7 @@ def _pair_files(
 
 
 def _find_labels(root: Path) -> dict[str, Path]:
-    """The label files by the names of their images without extension: in folders `labels`, else anywhere."""
+    """Image name without extension -> label file, in folders `labels`, else anywhere."""
     inside: dict[str, Path] = {}
     outside: dict[str, Path] = {}
     for place, path in walk_files(root):
@@ -292,7 +293,7 @@ def _is_numbered(root: Path, folder: str, place: str) -> bool:
 
 
 def _beside_images(root: Path, labels: dict[str, Path], pictures: ImageFolder) -> dict[str, Path]:
-    """The label files by the names of their images.
+    """Image name -> label file, with names adjusted to the folders of images.
 
     A folder `labels` none of whose files has an image belongs to the nearest folder `images` in which half of its
     files or more have one: `YOLO_label/labels/train/a.txt` to `images/train/a.jpg`.
@@ -333,7 +334,7 @@ def _split_at(name: str, folder: str) -> tuple[str, str]:
 
 
 def _key(name: str, folder: str) -> str:
-    """A path without extension, and without the last folder of this name; of `images_2` the end is left.
+    """A path without extension and without the last folder of this name; `_2` remains of `images_2`.
 
     >>> _key("train/images_2/a.jpg", "images"), _key("train/labels_2/a.txt", "labels")
     ('train/_2/a', 'train/_2/a')
@@ -368,7 +369,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     splits = _SplitFinder.from_splits(root, classes.splits)
     entries, defects = _list_images(root, images_folder(request), splits, absent)
     classes = classes if classes.names else _named_by_number(classes, entries)
-    # Of several classes of one name the first counts.
+    # If several classes have one name, the first counts.
     first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
     unique = sorted((number, name) for name, number in first.items())
     own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind_from_name(name)) for k, name in unique))
@@ -380,7 +381,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
 
 
 def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:
-    """The classes that occur, with their numbers as names."""
+    """The occurring classes, with their numbers as names."""
     numbers: set[int] = set()
     for entry in entries:
         for path in entry.files:
@@ -431,7 +432,7 @@ _IMAGE_LIST = "images.txt"
 
 @dataclass(frozen=True, slots=True)
 class _DatasetIndex:
-    """Data for the files that are written last."""
+    """Collects data for the files that are written last."""
 
     numbers: dict[int, int]  # category id -> class
     rows: list[tuple[Cell, ...]] = field(default_factory=list)  # of images.csv
@@ -476,7 +477,7 @@ def _label_path(image: ImageSegments, taken: dict[str, str]) -> str:
 
 
 def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
-    """The rings of the segments at these rows, as text: the source's if they draw the segments' pixels, else new ones.
+    """The rings of the segments at these rows, as text: the source's if exact, else new ones.
 
     Losses are counted.
     """
@@ -503,7 +504,7 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
 
 
 def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
-    """The source's rings of segments that have a single one, by their places among `rows`."""
+    """Position in `rows` -> the source's ring, for segments with a single ring."""
     polygons = SourcePolygons.from_batch(batch)
     flat = polygons.polygons
     n_polygons = np.bincount(polygons.segment, minlength=batch.n_segments)
@@ -516,7 +517,7 @@ def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
 
 
 def _exact_rows(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> set[int]:
-    """The rows of shares that are read as exactly the pixels of the segments; sizes (n,) are in pixels."""
+    """Which relative rings draw exactly the segments' pixels when read; sizes (n,) are in pixels."""
     rows = np.array(list(shares), np.int64)
     rows.sort()
     sides = np.column_stack([width, height]).astype(np.float64)
@@ -527,7 +528,7 @@ def _exact_rows(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints
 
 
 def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], losses: LossCounter) -> None:
-    """Count the pixels that Ultralytics, which draws bridges between parts, has more than the segments."""
+    """Count the pixels that Ultralytics adds to the segments by drawing bridges between parts."""
     height, width = (side[rows] for side in batch.segment_size)
     sides = np.column_stack([width, height]).astype(np.float64)
     polygons = [

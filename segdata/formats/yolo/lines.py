@@ -1,6 +1,6 @@
-"""Lines of YOLO's label files: one ring each, so parts and holes are joined by bridges, ways there and back.
+"""Lines of YOLO's label files: one ring each, in which bridges (edges passed in both directions) join parts and holes.
 
-OpenCV draws edges, and so every bridge as a line of pixels. Bridges are no pixels of the segment.
+OpenCV draws a bridge as a line of pixels. Those do not belong to the segment.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,16 +28,16 @@ _TOLERANCE = 0.01  # beyond the frame, as in Ultralytics' verify_image_label (ul
 
 
 def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
-    """Points (n, 2) in pixels, of shares of the image's `sides`: in single precision, as Ultralytics computes them.
+    """Convert relative points (n, 2) to pixels, in single precision as Ultralytics does.
 
-    `sides` (2,) or (n, 2) are width and height in pixels.
+    `sides` (2,) or (n, 2) are the image's width and height in pixels.
     """
     pixels: Floats = (shares.astype(np.float32) * sides.astype(np.float32)).astype(np.float64)
     return pixels
 
 
 def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """The pixels, without the bridges, of those of n polygons that have some, by their rows.
+    """Row -> pixels without bridges, for those of n polygons that have bridges.
 
     Sizes (n,) of the images are in pixels.
     """
@@ -56,7 +56,7 @@ def ring_shapes(rings: Sequence[Floats], height: Ints, width: Ints) -> list[Shap
 
 
 def _draw_rings(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
-    """The pixels that OpenCV makes of rings, all at once: by even-odd, and their edges."""
+    """The pixels that OpenCV fills for several rings in one call: even-odd, with edges."""
     points = [np.array(ring).reshape(-1, 2).astype(np.int32) for ring in rings.as_lists()]
     low, high = np.concatenate(points).min(axis=0), np.concatenate(points).max(axis=0) + 1
     corner, end = np.maximum(low, 0), np.minimum(high, [width, height])
@@ -91,7 +91,7 @@ def _pad(ring: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
-    """The rings in steps within pixels, each pixel passed at another place every time."""
+    """The rings in fractions of pixels; each time a ring passes a pixel, it does so at a different position."""
     points = np.concatenate(rings).astype(np.int64)
     _, pixel = np.unique(points[:, 0] << 32 | points[:, 1], return_inverse=True)
     time = _occurrences(pixel)
@@ -101,7 +101,7 @@ def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
 
 
 def _occurrences(value: Ints) -> Ints:
-    """(n,) how many times each value came before.
+    """(n,) how often each value occurred before.
 
     >>> _occurrences(np.array([5, 7, 5, 5])).tolist()
     [0, 0, 1, 2]
@@ -116,7 +116,7 @@ def _occurrences(value: Ints) -> Ints:
 def read_lines(
     text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]
 ) -> list[ToolShape]:
-    """The rings in a label file; defects of other lines are added to `defects`.
+    """Parse the rings in a label file; adds the defects of other lines to `defects`.
 
     `names` are those of the classes by their numbers. `keypoints` is the number of values after the box in lines of a
     pose dataset.
@@ -211,7 +211,7 @@ def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | De
 
 
 def _to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """Shares of the image's sides in pixels: as Ultralytics computes them, and without the noise of that."""
+    """Relative points in pixels, twice: as Ultralytics computes them, and without its rounding noise."""
     return shares_to_pixels(flat.points, sides), scale_points(flat.points, sides)
 
 
@@ -242,7 +242,7 @@ def _problem(values: list[float], classes: Collection[int] | None, keypoints: in
     if n < 6:
         return "SEG006", f"the polygon has {count_noun(n // 2, 'point')}; at least 3 are needed"
     low, high = min(values[1:]), max(values[1:])
-    if low < -_TOLERANCE or high > 1 + _TOLERANCE or sum(values) != sum(values):  # nan is not itself
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE or sum(values) != sum(values):  # true for nan, too
         worst = next(value for value in values[1:] if not -_TOLERANCE <= value <= 1 + _TOLERANCE)
         code = "SEG004" if abs(worst) < float("inf") else "SEG006"
         return code, f"the coordinate {worst:g} is not a share of the image (0 to 1); left out"
