@@ -1,1 +1,1 @@
-"""Noise: which labels are suspect, told by networks that did not see them."""
+"""Noise: find probable label errors with networks that were not trained on the labels that they judge."""

@@ -1,4 +1,4 @@
-"""Alignment: images all labels of which lie beside what is seen, and by how much."""
+"""Alignment: images in which all labels are shifted relative to the prediction, and the shift."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MIN_FITTED = 0.05  # IoU that the labels gain by the move
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Where all labels of an image fit best."""
+    """The shift after which all labels of an image fit best, and how well they fit."""
 
     right: int = 0  # pixels by which they would have to move
     down: int = 0
@@ -37,16 +37,16 @@ class Alignment:
 
     @property
     def is_convincing(self) -> bool:
-        """Whether the labels fit well after the move, clearly better than before, and nowhere else as well."""
+        """Whether the labels fit well after the shift, clearly better than before, and nowhere else as well."""
         fits = self.iou >= MIN_IOU and self.iou >= self.iou_before + _MIN_FITTED
         return fits and self.peak <= _MAX_PEAK_SHARE and not self.at_limit and (self.edges is None or self.edges > 1)
 
 
 def align_labels(given: SegmentSet, prediction: ImagePrediction, picture: PixelValues | None = None) -> Alignment:
-    """Where the labels of an image fit best, to the pixel.
+    """Find the shift of all labels of an image, in whole pixels, after which they fit the prediction best.
 
-    All labels move as one. The score is the sum of log p less its mean over the categories, so that labels that leave
-    the image do not count. Each category counts by the root of its pixels, or a single misplaced road would move
+    The score is the sum of log p minus its mean over the categories, so that labels that leave the image do not
+    count. Each category is weighted by the square root of its pixels, or a single misplaced road would move
     everything else. Computed as a cross-correlation by Fourier transforms. `picture`: (width, height) grey values of
     the image, if there is one.
     """
@@ -87,7 +87,7 @@ def _best_alignment(
 
 
 def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
-    """(2 reach + 1, 2 reach + 1) the belief (K, width, height) in labels (width, height) moved by so much."""
+    """(2 reach + 1, 2 reach + 1) the sum of `belief` (K, width, height) under shifted labels (width, height)."""
     from scipy import fft
 
     room = [fft.next_fast_len(side + reach, real=True) for side in label.shape]
@@ -101,13 +101,13 @@ def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
 
 
 def _windows(shape: tuple[int, ...], x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where labels (width, height) that are moved by (x, y) stay in the image: there, and where they come from."""
+    """The windows of labels (width, height) that stay in the image after a shift by (x, y): target and source."""
     (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), shape, strict=True))
     return np.s_[x0 + x : x1 + x, y0 + y : y1 + y], np.s_[x0:x1, y0:y1]
 
 
 def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats:
-    """(K,) the part of each category in the fit of labels (width, height) moved by (x, y)."""
+    """(K,) the contribution of each category to the fit of labels (width, height) shifted by (x, y)."""
     there, here = _windows(label.shape, x, y)
     labels, beliefs = label[here], belief[(slice(None), *there)]
     labelled = np.nonzero(labels != VOID)
@@ -117,7 +117,7 @@ def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats
 
 
 def _iou_moved(label: Ints, best: Ints, x: int, y: int) -> float:
-    """The IoU of labels (width, height) moved by (x, y) with predicted categories, over those that are labelled."""
+    """The IoU of labels (width, height) shifted by (x, y) with predicted categories, over labelled categories."""
     there, here = _windows(label.shape, x, y)
     moved, seen = label[here], best[there]
     judged = moved != VOID
@@ -127,7 +127,7 @@ def _iou_moved(label: Ints, best: Ints, x: int, y: int) -> float:
 
 
 def _edge_gain(label: Ints, picture: PixelValues, x: int, y: int) -> float:
-    """By what factor the image's edges under the outlines of labels are stronger where these are moved to (x, y)."""
+    """The factor by which the image's edges under the outlines of labels are stronger after a shift by (x, y)."""
     there, here = _windows(label.shape, x, y)
     strength, outline = edge_strength(picture), outline_pixels(label)[here]
     if not outline.any():
@@ -136,12 +136,12 @@ def _edge_gain(label: Ints, picture: PixelValues, x: int, y: int) -> float:
 
 
 def label_shifts(alignments: Sequence[Alignment], iou: Floats) -> Ints:
-    """(i, 2) pixels to the right and down by which all labels of each image should move; 0 if they fit.
+    """(i, 2) pixels to the right and down by which all labels of each image should be shifted; 0 if they fit.
 
-    The labels fit the prediction well elsewhere, at one place only, where the image has edges; and those of most other
-    images do not: a weak model fits anywhere, and then for most images. A shift that all images share is the model's
-    own. At least half of the gain, without unlabelled pixels, comes from categories that the model knows, by their
-    `iou` (K,) with all given labels; others fit anywhere.
+    A shift counts if the labels fit the prediction well after it, at this place only, and on edges of the image, and if
+    most other images need none: a weak model fits anywhere, in most images. A shift that all images share is caused by
+    the model. At least half of the gain, without unlabelled pixels, must come from categories that the model knows, by
+    their `iou` (K,) with all given labels; others fit anywhere.
     """
     gain = np.array([alignment.gain for alignment in alignments])
     best = np.array([(alignment.right, alignment.down) for alignment in alignments], np.int64).reshape(-1, 2)

@@ -23,7 +23,7 @@ _MAX_FIT_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class CategoryConfusion:
-    """Segments that are labelled as one category and look like another."""
+    """A pair of categories with segments that are labelled as one and look like the other."""
 
     given: int
     seen: int
@@ -35,7 +35,7 @@ class CategoryConfusion:
 
 
 def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0.05) -> tuple[CategoryConfusion, ...]:
-    """The pairs of categories that labels confuse in one direction more than the model's own errors explain.
+    """Find pairs of categories that labels confuse in one direction more than the model's own errors explain.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class _CategoryPairs:
         return _CategoryPairs(names, np.bincount(row, minlength=n), np.bincount(row[up], minlength=n), row, unit, up)
 
     def score_pairs(self, pairs: Ints) -> tuple[Floats, Floats]:
-        """For some pairs the expected number of hits, and by how many standard deviations the hits differ from it."""
+        """The expected number of hits of some pairs, and the difference of the hits in standard deviations."""
         names, m, hits = self.names[pairs], self.m[pairs].astype(np.float64), self.hits[pairs]
         design, share = _preferences(names, m, hits)
         v = m * share * (1 - share)
@@ -152,7 +152,7 @@ _PERMUTATIONS = 1999
 
 @dataclass(frozen=True, slots=True)
 class NoisyGroup:
-    """A group whose labels are wrong more often than others', by the model."""
+    """A group whose labels are wrong more often than those of other groups, by the model."""
 
     group: int  # its number
     difference: float  # the mean value of the group less that of others in the same strata
@@ -161,10 +161,10 @@ class NoisyGroup:
 
 
 def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n_owners: int) -> Floats:
-    """(n_owners,) how much more probably wrong the labels of each annotation are than similar ones; NaN without labels.
+    """(n_owners,) the excess probability of error of each annotation over similar labels; NaN without labels.
 
     Takes the probabilities and categories (n,) of labels, and the annotation of each. The result is the mean of the
-    probability less that of its category in all annotations, since annotators of difficult categories are not bad ones.
+    probability minus the mean of its category in all annotations, since difficult categories make no bad annotators.
     Missing labels count under the predicted category.
     """
     _, row = np.unique(category, return_inverse=True)
@@ -176,14 +176,14 @@ def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n
 def find_noisy_groups(
     value: Floats, group: Ints, stratum: Ints, n_groups: int, rate: float = 0.05
 ) -> tuple[NoisyGroup, ...]:
-    """The groups whose values are larger than those of others in the same strata, the worst first.
+    """Find groups with larger values than others in the same strata, the worst first.
 
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) whose each is, and which are similar, see `segdata.rules.annotator_drift.GroupedAnnotations`
-    n_groups : how many groups there are
-    rate : how probable it may be that any group is returned where all are alike
+    group, stratum : (n,) the group and stratum of each, see `segdata.rules.annotator_drift.GroupedAnnotations`
+    n_groups : the number of groups
+    rate : the accepted probability of returning any group if all are equal
 
     Groups are permuted within strata. A group counts if its standardised difference exceeds what the largest of any
     group, on either side, reaches in a share `rate` of the permutations; then it is left out, and the next is sought.

@@ -1,4 +1,4 @@
-"""Appearance: an image's grey values and edges, and what it looks like as a whole, without any model."""
+"""Appearance: an image's grey values and edges, and features of the whole image, without any model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +17,9 @@ _TEXTURE_SCALES = 1, 4  # pixels over which an image is smoothed before differen
 
 
 def read_picture(maps: LabelMaps, row: int) -> ChannelArray | None:
-    """(C, height, width) an image of a dataset; None where its file is missing, damaged or of another size.
+    """Read an image of a dataset, (C, height, width); None if its file is missing, damaged or of another size.
 
-    Of an image with several files it is the first one.
+    If the image has several files, the first one is read.
     """
     uri, size = maps.uris[row], (int(maps.height[row]), int(maps.width[row]))
     first = next(iter(maps.channels[row] or (() if uri is None else (uri,))), None)
@@ -56,7 +56,7 @@ class GreyImage:
 
 
 def edge_strength(grey: PixelValues) -> PixelValues:
-    """(width, height) how strong the edge at each pixel of grey values is: the length of the smoothed gradient."""
+    """(width, height) the strength of edges in grey values: the length of the smoothed gradient."""
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(grey, 1.0)
@@ -64,10 +64,10 @@ def edge_strength(grey: PixelValues) -> PixelValues:
 
 
 def describe_appearance(pixels: ChannelArray) -> Floats:
-    """(12,) what an image (C, height, width) looks like, so that images of one kind are near each other.
+    """(12,) features of an image (C, height, width), such that images of one kind are near each other.
 
-    The logs of its sides, the quantiles and the spread of its grey values, how coloured it is (three means of channels
-    relative to grey), and the log of how much it varies from pixel to pixel at two scales.
+    They are the logs of its sides, quantiles and spread of its grey values, its colour (three means of channels
+    relative to grey), and the log of its variation from pixel to pixel at two scales.
     """
     from scipy.ndimage import gaussian_filter
 

@@ -1,4 +1,4 @@
-"""Budget: which labels a reviewer with limited time looks at, and how many errors that review estimates.
+"""Budget: choose the labels for a review of limited size, and estimate the number of all errors from it.
 
 Most of a budget goes to the most probable errors, with a quota for each type so that rare ones are seen. The rest is a
 random sample of all others, so that errors which the model does not suspect can be estimated as well.
@@ -21,7 +21,7 @@ _EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the pr
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """Items in strata of like probability."""
+    """Items in strata of similar probability."""
 
     of: Ints  # (n,) the stratum of each item, from 0, the least probable first
     size: Ints  # (H,) the number of items
@@ -125,7 +125,7 @@ class Budget:
 
     @staticmethod
     def parse(text: str) -> "Budget":
-        """As a person writes it: ``200``, ``5%``, ``30min``, ``2h``, ``40 images``; raises SegdataError otherwise.
+        """Parse a budget: ``200``, ``5%``, ``30min``, ``2h``, ``40 images``; raises SegdataError for other texts.
 
         >>> Budget.parse("5%").share, Budget.parse("2h").minutes, Budget.parse("40 images").of_images
         (0.05, 120.0, True)
@@ -321,7 +321,7 @@ def _exact_lower_end(value: float, variance: float, n_items: float, tail: float)
 
 
 def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:
-    """By how many standard deviations the value differs from a total, and that total.
+    """The difference of the value from a total, in standard deviations, and that total.
 
     The total follows from the Lagrange multiplier `price` of the most likely rates p that add up to it: in each stratum
     ``x / p - (n - x) / (1 - p) = price * share of the stratum``, a quadratic in p, which falls as the price rises.
@@ -340,7 +340,7 @@ def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: fl
 
 
 def expected_errors(probability: Floats, confidence: float = 0.95, seed: int = 0) -> ErrorEstimate:
-    """How many of n items are wrong, expected before a review.
+    """The expected number of wrong items among n, before a review.
 
     With `probability` (n,) the interval is that of chance alone (a sum of n unequal binomials, as if errors were
     independent), and the probabilities count as they are. With (B, n), B possible versions of them, see

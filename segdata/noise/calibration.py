@@ -107,11 +107,11 @@ class PlattCalibration:
     offset: float = 0.0
 
     def odds(self, z: Floats) -> Floats:
-        """(n,) log odds of log odds (n,)."""
+        """(n,) calibrated log odds for log odds (n,)."""
         return self.slope * z + self.offset
 
     def probability(self, z: Floats) -> Floats:
-        """(n,) of log odds (n,)."""
+        """(n,) the probabilities for log odds (n,)."""
         return logistic(self.odds(z))
 
 
@@ -162,7 +162,7 @@ def assign_folds(unit: Ints) -> Ints:
 def cross_fits(
     x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, penalties: Sequence[float], jobs: int = 1
 ) -> list[tuple[Floats, Floats]]:
-    """How much likelier x (n, F) and z (h, F) are as errors than as correct, learnt from the z in other folds.
+    """The density ratios of errors to correct labels at x (n, F) and z (h, F), learnt from the z in other folds.
 
     `kind` (h,) is the kind of error of each z; -1: none. Each kind has its own weights, since kinds may be opposites
     (too large, too small). Returns, for each of the penalties, the logs of the density ratios, (n, K) and (h, K), for
@@ -342,7 +342,7 @@ def error_rate_bound(score: Floats, wrong: Flags) -> float:
 
 
 def kind_shares(held_ratio: Floats, kind: Ints) -> Floats:
-    """(K,) how common each kind of error may be in the labels: as common as any other, or as its bound allows.
+    """(K,) the share of each kind of error in the labels: equal for all kinds, or limited by its bound.
 
     `held_ratio` (h, K) has a column for each kind that occurs, greater if the kind is likelier; `kind` (h,) is the kind
     of each of its rows, -1: none. The bound is low for kinds that are easy to find and absent, so they do not
@@ -365,10 +365,10 @@ UNKNOWN_KIND_ODDS = -5.0  # log odds that what is as good as any other is wrong 
 
 
 def unknown_kind_odds(worst: Floats, usual: Floats) -> Floats:
-    """(n,) log odds that each is wrong in a way that was not learnt: the rarer its pixels, the likelier.
+    """(n,) log odds that each item is wrong in a way that was not learnt: the rarer its pixels, the likelier.
 
-    `worst` (n,): how improbable the worst pixels of each are; `usual` (m,): the same for labels that were left as they
-    are. The model's own probabilities do not count, because a weak model is sure of much that is wrong.
+    `worst` (n,): how improbable the worst pixels of each item are; `usual` (m,): the same for unchanged labels. The
+    model's own probabilities do not count, because a weak model is certain of much that is wrong.
 
     >>> unknown_kind_odds(np.array([0.0, 3.0]), np.array([-3.0, -2.0, 0.0])).round(2).tolist()
     [-4.31, -3.61]

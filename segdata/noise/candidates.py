@@ -1,4 +1,4 @@
-"""Candidates: everything in an image that may be wrong, before its probability is estimated."""
+"""Candidates: the labels and regions of an image that may be wrong, before their probability is estimated."""
 
 from dataclasses import dataclass
 
@@ -36,10 +36,10 @@ class ImageCandidates:
 
 
 def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
-    """Every annotated thing or part, every predicted thing that is hardly labelled, every region labelled differently.
+    """Find the candidates: annotated things and parts, predicted things without a label, and differing regions.
 
-    `things` (K,): which categories are countable. A region where the prediction differs from the label counts only if
-    it is somewhere more than two pixels thick, since honest outlines differ by one, and if it is not nearly the same as
+    `things` (K,): whether categories are countable. A region where the prediction differs from the label counts only if
+    it is more than two pixels thick somewhere, since honest outlines differ by one, and if it is not nearly equal to
     an annotated part, which would be reviewed twice. Void is never a candidate.
     """
     segments, row = _annotated_candidates(given, things)
@@ -95,7 +95,7 @@ def _covered_share(segments: SegmentSet, labels: SegmentSet) -> Floats:
 
 
 def _best_iou(segments: SegmentSet, labels: SegmentSet) -> Floats:
-    """(n,) the IoU of each segment with the label that is most like it."""
+    """(n,) the largest IoU of each segment with a label."""
     best, overlap = np.zeros(len(segments)), overlaps(segments, labels)
     union = segments.areas[overlap.a] + labels.areas[overlap.b] - overlap.pixels
     np.maximum.at(best, overlap.a, overlap.pixels / union)
@@ -114,7 +114,7 @@ def _nested_categories(labels: SegmentSet) -> list[tuple[int, Ints]]:
 
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints, Flags]:
-    """Regions where the predicted and the labelled category differ, neither of them a thing; labels, and thin ones."""
+    """Regions of stuff where the predicted and labelled category differ; their labels, and whether they are thin."""
     label, best, n = given.categories(), prediction.best, len(prediction.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)

@@ -1,7 +1,7 @@
-"""Colours: whether the colours of pixels are those of the category that they are labelled as, without any model.
+"""Colours: compare the colours of pixels with those of their labelled category, without any model.
 
-A network mostly errs about a part of stuff where nothing in the image says so: pale cytoplasm that it takes for
-background has the colours of cytoplasm. What the image itself says is a second witness, independent of the first.
+Where a network errs about a part of stuff, the image often shows it: pale cytoplasm that is predicted as background has
+the colours of cytoplasm. Colours are evidence that is independent of the network.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ _MAX_LOG_RATIO = 2.0  # of one pixel
 
 @dataclass(frozen=True, slots=True)
 class CoarseColours:
-    """The colours of an image, coarsely."""
+    """The quantised colours of an image."""
 
     code: Ints  # (width * height,) from 0, column by column
     n: int  # how many there can be
 
     @staticmethod
     def from_pixels(pixels: ChannelArray) -> "CoarseColours":
-        """The colours of an image (C, height, width): of its first three channels, or of one if they are alike."""
+        """Quantise an image (C, height, width): its first three channels, or one if they are equal."""
         from scipy.ndimage import uniform_filter
 
         shown = np.nan_to_num(pixels[:3].astype(np.float32))
@@ -44,7 +44,7 @@ class CoarseColours:
 
 
 def colour_evidence(colours: CoarseColours, pixels: SegmentPixels, given: Ints, seen: Ints, drawn: Ints) -> Floats:
-    """(n,) how much more the colours of each segment are those of another category than of its own: a mean log ratio.
+    """(n,) the mean log ratio of the colours of each segment under another category to those under its own.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that wa
 
 @dataclass
 class PrecisionTally:
-    """How often a model was right, by category and confidence, and how much that differs between images."""
+    """Counts of right predictions by category and confidence, with their variation between images."""
 
     right: Floats  # (K, BINS) how many were right from each confidence on, which goes from 0 to 1
     seen: Floats  # (K, BINS) how many there were
@@ -37,7 +37,7 @@ class PrecisionTally:
 
     @staticmethod
     def empty(n_categories: int, what: str) -> "PrecisionTally":
-        """Nothing counted yet; `what`: pixels or instances."""
+        """An empty tally; `what`: pixels or instances."""
         n_right, n_seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
         return PrecisionTally(n_right, n_seen, rr, rs, ss, _MIN_PREDICTIONS[what])
 
@@ -53,12 +53,12 @@ class PrecisionTally:
         self.ss += s * s
 
     def bars(self, precision: float, sure: float = CERTAINTY) -> Floats:
-        """(K,) the lowest confidence from which on predictions are right at least so often; infinite: there is none.
+        """(K,) the lowest confidence from which predictions have this precision; infinite if there is none.
 
-        They are taken to be so where images that are right less often on average would look like this in at most
-        1 - `sure` of the cases: a t test of right - precision * seen over images, of which there are as many as the
-        sums of squares say, or of a binomial where that varies more. As the lowest of many bars is looked for, it is
-        Bonferroni's for one test and one more each time that the number seen quarters. 0.5: where these images are.
+        A bar counts if images with a lower precision would give this result in at most 1 - `sure` of the cases, by a t
+        test of right - precision * seen over the effective number of images, or a binomial test if that varies
+        more. Since the lowest of many bars is wanted, the level is Bonferroni's for one test, and one more each time
+        that the number of predictions quarters. `sure` 0.5: the precision observed on these images.
 
         >>> tally = PrecisionTally.empty(1, "instances")
         >>> for _ in range(10):
@@ -82,7 +82,7 @@ class PrecisionTally:
 
 @dataclass(frozen=True)
 class ConfidentLabels:
-    """A model's predictions where it is sure enough."""
+    """A model's predictions above the confidence at which they are precise enough."""
 
     predictions: Predictions
     # (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
@@ -97,9 +97,9 @@ class ConfidentLabels:
         precision: float,
         things: frozenset[int] = frozenset(),
     ) -> "ConfidentLabels":
-        """Judged by images `rows` that were annotated, each predicted by a network that had not seen it.
+        """Learn the bars from annotated images `rows`, each predicted by a network that was not trained on it.
 
-        `things` : the ids of the categories whose instances are told apart, where the networks do that
+        `things` : the ids of the categories with separate instances, if the networks predict instances
         """
         has_instances = _instance_categories(predictions, things)
         pixels, instances = ConfidentLabels.measure_precision(predictions, given, rows, things)
@@ -110,7 +110,7 @@ class ConfidentLabels:
     def measure_precision(
         predictions: Predictions, given: GivenLabels, rows: Iterable[int], things: frozenset[int]
     ) -> tuple[PrecisionTally, PrecisionTally]:
-        """How often pixels and instances of images `rows` were right."""
+        """Measure the precision of pixels and instances on images `rows`."""
         has_instances = _instance_categories(predictions, things)
         of_pixels, of_instances = (PrecisionTally.empty(len(has_instances), kind) for kind in _MIN_PREDICTIONS)
         for row in rows:
@@ -122,9 +122,9 @@ class ConfidentLabels:
         return of_pixels, of_instances
 
     def draft_segments(self, row: int) -> SegmentSet:
-        """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
+        """The segments of an image, one per category or instance; the last is `VOID`, where confidence is too low.
 
-        The score of an instance is its confidence, of everything else NaN.
+        The score of an instance is its confidence, that of all others NaN.
         """
         instances, probability = self.predictions.instances(row), self.predictions.probabilities(row)
         n, height, width = probability.shape
@@ -142,7 +142,7 @@ class ConfidentLabels:
         return _canvas_segments(canvas, np.append(category, VOID), np.append(score, np.nan), height, width)
 
     def _of_pixels(self, probability: NDArray[np.float32]) -> Ints:
-        """(width * height,) the category that each pixel surely is of, column by column; else `VOID`."""
+        """(width * height,) the category of each pixel that is confident enough, column by column; else `VOID`."""
         best = probability.argmax(axis=0)
         sure = (probability.max(axis=0) >= self.bars[best]) & ~self.apart[best]
         return np.where(sure, best, VOID).T.ravel()
@@ -162,7 +162,7 @@ def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, w
 def _judge_pixels(
     probability: NDArray[np.float32], labels: SegmentSet, apart: Flags
 ) -> tuple[Ints, NDArray[np.float32], Flags]:
-    """The predicted category of each pixel that is not void, its probability, and whether it was given.
+    """The predicted category of each pixel that is not void, its probability, and whether the label agrees.
 
     Pixels predicted as a category with separate instances are left out.
     """
@@ -176,7 +176,7 @@ def _judge_pixels(
 def _judge_instances(
     instances: PredictedInstances, categories: tuple[int, ...], labels: SegmentSet
 ) -> tuple[Ints, NDArray[np.float32], Flags]:
-    """The category of each instance outside void, its score, and whether the labels have one like it."""
+    """The category of each instance outside void, its score, and whether it matches a labelled one."""
     channel = _channels(instances, categories)
     predicted = SegmentSet.from_runs(instances.runs, channel, labels.height, labels.width)
     overlap = overlaps(predicted, labels)
@@ -209,9 +209,9 @@ def add_void_category(profile: Profile) -> tuple[Taxonomy, int]:
 
 
 def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, int]:
-    """The segments with a score of at least `confidence`, or without any; and how many others there were.
+    """Keep segments with a score of at least `confidence`, or without any; also returns the number of removed ones.
 
-    The pixels of those others, as far as no segment that stays claims them, become one segment of the category `void`
+    The pixels of removed segments that no kept segment claims become one segment of the category `void`
     in each annotation.
     """
     score = batch.segments["score"].fill_null(np.inf).to_numpy()

@@ -1,12 +1,12 @@
-"""Corruptions: errors put into the labels on purpose, to learn what errors look like to a model.
+"""Corruptions: errors that are injected into labels, to learn what errors look like to a model.
 
-No clean labels are needed: most labels are taken to be right, and corrupted ones are known to be wrong. Sizes follow
-the segment and a severity: a segment's radius is that of the disc of the same area.
+No clean labels are needed: most labels are assumed to be right, and corrupted ones are known to be wrong. Sizes depend
+on the segment and a severity: a segment's radius is that of the disc of the same area.
 
-The first of them are what annotation tools and tired people leave behind: specks and slivers of pixels, copies, cores
-drawn beside their rings, holes, what is cut off, boxes, outlines of another thing, images almost without labels, and
-one annotator's habit. Each function takes a draft, the rows to corrupt, and the categories that they may get, and
-changes the draft.
+The first kinds are errors of annotation tools and tired people: specks and slivers of pixels, copies, cores drawn
+beside their rings, holes, cut-off parts, boxes, outlines of another thing, images almost without labels, and one
+annotator's bias. Each function takes a draft, the rows to corrupt, and the categories that they may get, and changes
+the draft.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,7 @@ def _coordinates(pixels: Ints, height: int) -> tuple[Ints, Ints]:
 
 
 def _ellipse(draft: CorruptionDraft, x: float, y: float, area: float) -> Ints:
-    """(p,) the pixels of an ellipse of about that area, turned at random, inside the image."""
+    """(p,) the pixels of an ellipse of about this area, at a random angle, inside the image."""
     given, rng = draft.given, draft.rng
     long = np.sqrt(area / np.pi) * rng.uniform(1, 1.8)
     short = area / np.pi / long
@@ -94,7 +94,7 @@ def _uniform(draft: CorruptionDraft, limits: tuple[float, float]) -> float:
 
 
 def _free(draft: CorruptionDraft) -> Flags:
-    """(width * height,) where a further segment may lie: where nothing is, or anywhere if all is labelled."""
+    """(width * height,) whether a new segment may lie here: unlabelled pixels, or all pixels if all are labelled."""
     free: Flags = draft.given.categories() == UNLABELLED
     return free if free.mean() > 0.1 else np.ones_like(free)
 
@@ -183,7 +183,7 @@ def cut_holes(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def cut_off(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Leave out what lies on one side of a line through each row."""
+    """Cut off each row at a line through it."""
     given, rng = draft.given, draft.rng
     pixels, sizes = dict[int, Ints](), dict[int, float]()
     for row in rows.tolist():
@@ -239,7 +239,7 @@ def leave_bare(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def draw_by_habit(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Draw all outlines of an image as much too far out, or in, as one annotator does; `rows` are all segments."""
+    """Draw all outlines of an image too far out, or in, as an annotator with a bias does; `rows` are all segments."""
     if not len(rows):
         return
     given = draft.given
@@ -350,7 +350,7 @@ def _simplify_ring(ring: Ints, tolerance: float) -> Ints:
 def _drop_straight(ring: Ints, tolerance: float) -> Ints:
     """The ring without points that lie nearly on the line from the one before to the one after, neither of them level.
 
-    One point after another is looked at; where one is dropped, the next one is kept.
+    Points are examined in order; the point after a dropped one is kept.
     """
     points, n = ring.tolist(), len(ring)
     kept: list[list[int]] = []
@@ -511,7 +511,7 @@ def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> Corruptio
 def corrupt_labels(
     given: SegmentSet, things: Flags, rates: CorruptionRates, rng: np.random.Generator
 ) -> tuple[SegmentSet, Corruptions]:
-    """Labels with injected errors, and the errors. `things` (K,): which categories are countable.
+    """Inject errors into labels; returns the labels and the errors. `things` (K,): whether categories are countable.
 
     In other categories each connected part is corrupted on its own. Segments share pixels only if some already did; if
     all pixels were labelled, they still are.

@@ -144,7 +144,7 @@ def superpixels(
 def _merge_similar(
     labels: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", colours: Colours, likeness: float
 ) -> RegionMap:
-    """(n,) the number, from 1, of what each superpixel becomes a part of."""
+    """(n,) the number, from 1, of the merged region of each superpixel."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -243,7 +243,7 @@ def options_of(method: str) -> dict[str, Option]:
 
 
 def check_options(method: str, given: Mapping[str, Option]) -> dict[str, Option]:
-    """All options of a method, each in the type of its default; raises SegdataError for what cannot be one."""
+    """All options of a method, each in the type of its default; raises SegdataError for invalid values."""
     defaults = options_of(method)
     options = dict(defaults)
     for name, value in given.items():
@@ -273,7 +273,7 @@ def _parse_option(name: str, value: Option, default: Option) -> Option:
 def segmentation_method(
     method: str, options: Mapping[str, Option], every: Callable[[], Iterable[Colours]]
 ) -> SegmentImage:
-    """What drafts the labels of one image; `every` gives the images to learn from, for methods that do.
+    """The function that drafts the labels of one image; `every` yields the images to learn from, if a method does.
 
     `options` are all of the method's, as `check_options` returns them.
     """

@@ -1,4 +1,4 @@
-"""Error types: what can be wrong with a segment, and labels into which such errors are put, with a record of them."""
+"""Error types: the kinds of label errors, and drafts into which they are injected, with a record of each error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -98,7 +98,7 @@ INJECTED_SHARE = 0.015  # of the segments of an image, for each kind that is lea
 
 @dataclass(frozen=True, slots=True)
 class CorruptionRates:
-    """How much is corrupted."""
+    """The rates of injected errors."""
 
     share: float = 0.1  # of the segments of an image, for each kind of error in it
     kinds: Sequence[CorruptionKind] = LEARNED_KINDS  # the kinds of error
@@ -133,7 +133,7 @@ class CorruptionDraft:
         return numbers
 
     def redraw(self, kind: CorruptionKind, rows: Ints, new: Runs, sizes: Floats | float) -> Ints:
-        """Give some rows other runs, but for those that would have no pixels; returns the rows that are redrawn."""
+        """Give rows new runs, except those that would have no pixels; returns the redrawn rows."""
         nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
         self.note(kind, rows[nonempty], np.broadcast_to(sizes, rows.shape)[nonempty])
         self.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
@@ -147,12 +147,12 @@ class CorruptionDraft:
         return np.asarray(self.severity * np.exp(self.rng.uniform(-limit, limit, len(rows))))
 
     def add(self, kind: CorruptionKind, pixels: Ints, category: int) -> None:
-        """A new segment of these pixels (p,), in order, as an error of its own."""
+        """Add a segment of these pixels (p,), in order, as an error of its own."""
         runs = runs_of_pixels(pixels, 0, self.given.height)
         self.added.append((runs, np.array([category], np.int64), self.mistake(kind)))
 
     def redraw_pixels(self, kind: CorruptionKind, pixels: dict[int, Ints], sizes: dict[int, float]) -> Ints:
-        """Give rows other pixels (p,), but for those without any; returns the rows that are redrawn."""
+        """Give rows new pixels (p,), except those without any; returns the redrawn rows."""
         rows = np.array([row for row, at in pixels.items() if len(at)], np.int64)
         if not len(rows):
             return rows

@@ -1,6 +1,6 @@
-"""Evaluation: how well a ranking finds known errors, for each type of error and any budget.
+"""Evaluation: the quality with which a ranking finds known errors, by type of error and budget.
 
-An error that no candidate is about counts as one with the lowest score: an error that was never proposed was not found.
+An error without a candidate counts as one with the lowest score, since it was not found.
 All figures are functions of weights of images, so that the bootstrap can resample images.
 """
 
@@ -24,7 +24,7 @@ _UNRANKED = -np.inf
 
 
 def auroc(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
-    """(B,) the chance that a wrong one of n has a greater score than a right one, ties counted half.
+    """(B,) the probability that a wrong item has a greater score than a right one, with ties counted half.
 
     `weight` (B, n): how often each counts; once by default. NaN without any of either sort.
     Source: Hanley and McNeil (1982), Radiology 143(1), 29-36.
@@ -40,7 +40,7 @@ def auroc(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
 
 
 def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
-    """(B,) the mean over the wrong ones of the precision down to each, ties as one; parameters as of `auroc`.
+    """(B,) the mean precision at the rank of each wrong item, with ties as one rank; parameters as for `auroc`.
 
     >>> average_precision(np.array([0.9, 0.5, 0.1]), np.array([True, False, True])).round(3).tolist()
     [0.833]
@@ -53,7 +53,7 @@ def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None)
 
 
 def precision_at(score: Floats, wrong: Flags, k: int) -> float:
-    """The share of wrong ones among the k with the greatest scores; those that tie at the end count in part.
+    """The share of wrong items among the k with the greatest scores; ties at the end count in part.
 
     >>> precision_at(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]), 2)
     0.75
@@ -129,7 +129,7 @@ def finite_or_none(value: float) -> float | None:
 
 
 class DetectionQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """How well known errors of one type were found.
+    """The quality with which known errors of one type were found.
 
     `errors` are the known ones, `proposed` those that any candidate is about. `prevalence` is the share of candidates
     that are about an error, which is the average precision of a random order. `precision` is that among the first 10,
@@ -149,7 +149,7 @@ class DetectionQuality(msgspec.Struct, frozen=True, kw_only=True):
 def detection_quality(
     ranked: EvaluatedRanking, name: str | None = None, seed: int = 0, n_draws: int = 1000
 ) -> DetectionQuality:
-    """How well a ranking finds the errors of one type, or of any."""
+    """Measure how well a ranking finds the errors of one type, or of any."""
     score, wrong, image = ranked.of_type(name)
     of_type = np.array([name is None or type_ == name for type_ in ranked.mistake_type], bool)
     figures = [
@@ -176,6 +176,6 @@ def detection_quality(
 
 
 def detection_qualities(ranked: EvaluatedRanking, seed: int = 0, n_draws: int = 1000) -> list[DetectionQuality]:
-    """How well a ranking finds errors of any type, and then of each type."""
+    """Measure how well a ranking finds errors of any type, and then of each type."""
     names = sorted(set(ranked.mistake_type))
     return [detection_quality(ranked, name, seed, n_draws) for name in (None, *names)]

@@ -1,4 +1,4 @@
-"""Features: numbers that tell correct segments from wrong ones, one function per family.
+"""Features: numbers that distinguish correct segments from wrong ones, one function per family.
 
 Each family takes the segments of one image and a model's prediction and returns named columns of n values, one per
 segment. Lengths are in radii of the segment, so that the same weights judge small and large segments. `softmin`,

@@ -29,14 +29,14 @@ _IMAGES_NAMED = 5  # images in a note
 
 
 class RankedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An image, and how bad its labels look: a rank from 0 to 1."""
+    """An image and the rank of its labels, from 0 to 1 for the worst."""
 
     image: str
     score: Share
 
 
 class SampledReview(msgspec.Struct, frozen=True, kw_only=True):
-    """What was chosen for review, so that all errors can be estimated from decisions on it.
+    """The labels or images chosen for review, from whose decisions the number of all errors can be estimated.
 
     Either labels or the `images`, in the order in which to review them. `findings` has an item for each label: the
     place of its finding, from 0; -1: it has none, since its rule was left out. `stratum` has an item for each label or
@@ -69,10 +69,10 @@ class CommonCause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the predictions are, how they were made, and how reliable the findings are.
+    """The summary of `flag`: the place and plan of the predictions, and the reliability of the findings.
 
-    `annotate_next` are all images that nobody has annotated, in the order in which to annotate them. In
-    `unknown_images` the model knows nothing, so it has no findings there.
+    `annotate_next` are all unannotated images, in the order in which to annotate them. The model has no findings in
+    `unknown_images`, which it cannot predict.
     """
 
     predictions: str
@@ -91,7 +91,7 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagResult(FlagSummary, frozen=True, kw_only=True, eq=False):
-    """Probable label errors of a dataset, and how reliable they are.
+    """The probable label errors of a dataset, with their reliability.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ def read_known_errors(path: Path) -> list[KnownError]:
 
 
 def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruptions:
-    """The errors of one image: a segment is wrong if more than half of it is what an error left."""
+    """The errors of one image: a segment is wrong if more than half of it was made by an error."""
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
     old, new = (
         rle_to_runs(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]

@@ -1,10 +1,10 @@
 """Left-out and missing labels: predicted things without a label that look like those with one.
 
-A model also sees things that are not there, more in some images than in others, and some images simply hold few things.
-So the number of predictions without a label says little: what they look like decides, compared with predictions in
-other images that have a label and with those that have none. A label is left out where an image has almost none, and
-missing where others are there. Errors that are common teach a classifier of injected errors that they are correct: they
-stand among the labels left as they are. Here nothing counts as correct.
+A model also predicts things that are not there, more in some images than in others, and some images have few things.
+So the number of predictions without a label is weak evidence: their appearance decides, compared with labelled and
+unlabelled predictions in other images. A label is left out if its image has almost none, and missing if the image has
+others. A classifier of injected errors learns frequent real errors as correct, since they are among the unchanged
+labels. Here no label is assumed to be correct.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ _MAX_OWN_SHARE = 0.1  # of a part that may have its own label beside it: more is
 
 @dataclass(frozen=True, slots=True)
 class SeenParts:
-    """The parts and things that a model predicts in one image, and what they look like, whatever is labelled there."""
+    """The parts and things that a model predicts in one image, with features that do not depend on the labels."""
 
     x: Floats  # (p, F) features
     category: Ints  # (p,) as predicted
@@ -186,7 +186,7 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
 
 
 def _label_ratio(x: Floats, category: Ints, labelled: Flags, usual: Flags, fold: Ints) -> Floats:
-    """(p,) how much likelier each part is among those with a label than among those without: the log of the ratio.
+    """(p,) the log density ratio of each part among parts with a label to parts without.
 
     Learnt from the usual ones in other folds; 0 where these are too few. Features count relative to the median of the
     labelled parts of their category, and so do their squares.

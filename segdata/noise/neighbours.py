@@ -26,7 +26,7 @@ class SegmentDepths:
 
     @staticmethod
     def measure(segments: SegmentSet) -> "SegmentDepths":
-        """The pixels of all segments."""
+        """Measure the depth of the pixels of all segments."""
         pixels = segments.pixels()
         return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
 

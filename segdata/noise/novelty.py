@@ -1,7 +1,7 @@
-"""Novelty: how unlike the other segments of its image and category a segment is, without any model.
+"""Novelty: how a segment differs from the others of its image and category, without any model.
 
-Real errors are rarely like those that anybody thought of: specks, slivers, cores in rings, joined things. Most differ
-from what is usual in size, shape, place, overlap, brightness, or in how strong the image's edges are along the outline.
+Real errors are seldom of an expected kind: specks, slivers, cores in rings, joined things. Most are unusual in size,
+shape, place, overlap, brightness, or in the strength of the image's edges along the outline.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def novelty(
 
 
 def _usual(values: Floats, category: Ints) -> Floats:
-    """(n,) the median of each segment's category, or of all segments where it has few."""
+    """(n,) the median of each segment's category, or of all segments if it has few."""
     usual = np.full(len(values), np.median(values) if len(values) else 0.0)
     for id_ in np.unique(category):
         of_category = category == id_
@@ -92,7 +92,7 @@ def _usual(values: Floats, category: Ints) -> Floats:
 
 
 def _deviation(values: Floats, category: Ints, scale: str) -> Floats:
-    """(n,) by how many spreads each value is above the usual one of its category: robust, and 0 where few are alike."""
+    """(n,) the robust z-score of each value in its category; 0 if the category has few segments."""
     away = values - _usual(values, category)
     spread = np.maximum(1.4826 * _usual(np.abs(away), category), _MIN_SPREAD[scale])
     return np.asarray(np.clip(away / spread, -_MAX_DEVIATIONS, _MAX_DEVIATIONS))

@@ -130,7 +130,7 @@ def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | Non
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Within it numpy's linear algebra takes one thread, where threadpoolctl is installed to tell it so."""
+    """Limit numpy's linear algebra to one thread while the block runs, if threadpoolctl is installed."""
     try:
         from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Predictors: what a model predicts for an image without having seen its labels, from networks or from files.
+"""Predictors: predictions for images by a model that was not trained on their labels, from networks or files.
 
 Segments with scores (COCO results, panoptic PNG and JSON, masks of a Segment Anything model) are instances with their
 own outlines. Class maps and probabilities (.npz) give values per pixel, and connected pixels form an instance.
@@ -41,10 +41,10 @@ class ImagePrediction:
     def from_probabilities(
         probability: NDArray[np.floating], predicted: SegmentSet | None = None, edge: PixelValues | None = None
     ) -> "ImagePrediction":
-        """What a model says: `probability` (K, height, width), the segments it sees, and (height, width) edges.
+        """Build from `probability` (K, height, width), predicted segments, and edges (height, width).
 
-        Without segments they are the connected parts of the most probable categories; without edges an edge is where
-        the model is torn between two categories.
+        Without segments, these are the connected parts of the most probable categories; without edges, the probability
+        of an edge follows from the uncertainty between two categories.
         """
         n_categories, height, width = probability.shape
         field = np.ascontiguousarray(probability.transpose(0, 2, 1), np.float32).reshape(n_categories, -1)
@@ -129,7 +129,7 @@ class NetworkPredictor:
         self._grain = max(1 / predictions.plan.scale, 1.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For workers, whose folder may be another one."""
+        """The state for workers, whose folder may be another one."""
         predictions = replace(self._predictions, folder=self._predictions.folder.absolute())
         return {**vars(self), "_predictions": predictions}
 

@@ -1,4 +1,4 @@
-"""Segments of one image, from an annotator or a model: their pixels, and how they look larger, smaller or elsewhere.
+"""Segments of one image, from an annotator or a model: their pixels, and operations that grow, move and split them.
 
 `GivenLabels` are the labels of a dataset in a model's categories.
 """
@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 
 
 def grow(runs: Runs, height: Ints, width: Ints, by: Ints) -> Runs:
-    """Segments with all pixels near them, so that outlines are about `by` (n,) pixels further out; below 0: further in.
+    """Grow segments by about `by` (n,) pixels; below 0 shrink them.
 
-    A pixel is near at a distance, from centre to centre, of at most the square root of by^2 + by / 2: `by` itself would
-    move outlines by less where they are oblique. `height`, `width` (n,) are those of each segment's image, beyond which
-    there is nothing: a segment that ends with the image is not made smaller there.
+    A pixel is added at a distance, from centre to centre, of at most the square root of by^2 + by / 2: `by` itself
+    would move oblique outlines by less. `height`, `width` (n,) are those of each segment's image, at whose border
+    segments do not shrink.
     """
     larger = _dilate(runs, height, width, np.maximum(by, 0))
     shrunken = np.flatnonzero(by < 0)
@@ -53,7 +53,7 @@ def _dilate(runs: Runs, height: Ints, width: Ints, radius: Ints) -> Runs:
 
 
 def translate(runs: Runs, height: Ints, width: Ints, right: Ints, down: Ints) -> Runs:
-    """Segments moved by `right` and `down` (n,) pixels; what leaves the image is lost."""
+    """Move segments by `right` and `down` (n,) pixels; pixels that leave the image are lost."""
     x, top = run_columns(runs, height)
     owner = runs.owner.astype(np.int64)
     top = top + down[owner]
@@ -61,9 +61,9 @@ def translate(runs: Runs, height: Ints, width: Ints, right: Ints, down: Ints) ->
 
 
 def perturb_outlines(runs: Runs, height: Ints, width: Ints, size: Floats, rng: np.random.Generator) -> Runs:
-    """Segments whose runs begin and end some pixels earlier or later, by two waves along the columns.
+    """Perturb segments: their runs begin and end some pixels earlier or later, by two waves along the columns.
 
-    `size` (n,) is the standard deviation in pixels; waves of six to sixty columns, so that neighbours go together.
+    `size` (n,) is the standard deviation in pixels; waves have six to sixty columns, so that neighbours move together.
     """
     n, waves = len(height), 3
     x, top = run_columns(runs, height)
@@ -75,7 +75,7 @@ def perturb_outlines(runs: Runs, height: Ints, width: Ints, size: Floats, rng: n
 
 
 def union_strips(owner: Ints, x: Ints, top: Ints, bottom: Ints, height: Ints, width: Ints) -> Runs:
-    """Strips of segments, in any order and overlapping, as runs; what lies beyond the images is left out."""
+    """The union of strips of segments, in any order and overlapping, as runs, clipped to the images."""
     top, bottom = np.maximum(top, 0), np.minimum(bottom, height[owner])
     inside = np.flatnonzero((bottom > top) & (x >= 0) & (x < width[owner]))
     owner, x, top, bottom = owner[inside], x[inside], top[inside], bottom[inside]
@@ -98,9 +98,9 @@ def _union(start: Ints, end: Ints) -> tuple[Ints, Ints]:
 
 
 def keep_topmost(runs: Runs, frame: Ints, height: Ints, width: Ints, rank: Ints) -> Runs:
-    """Segments without the pixels that one of greater `rank` (n,) of the same frame claims too.
+    """Remove pixels that a segment of greater `rank` (n,) in the same frame also claims.
 
-    `frame` (n,) counts from 0; `height`, `width` (n,) are those of its frame.
+    `frame` (n,) counts from 0; `height`, `width` (n,) are those of the segment's frame.
     """
     n = len(frame)
     first = np.unique(frame, return_index=True)[1]
@@ -168,12 +168,12 @@ class SegmentSet:
 
     @property
     def areas(self) -> Ints:
-        """(n,) pixels."""
+        """(n,) the number of pixels of each segment."""
         return self.runs.areas(len(self))
 
     @property
     def radius(self) -> Floats:
-        """(n,) of the disc of the same area, in pixels; at least 0.5."""
+        """(n,) the radius of the disc of the same area, in pixels; at least 0.5."""
         return np.maximum(np.sqrt(self.areas / np.pi), 0.5)
 
     def take(self, rows: Ints) -> "SegmentSet":
@@ -204,17 +204,17 @@ class SegmentSet:
         return mask
 
     def join(self, other: "SegmentSet") -> "SegmentSet":
-        """These segments, then others of the same image."""
+        """Join these segments and others of the same image."""
         runs = Runs.concatenate([self.runs, other.runs], [len(self), len(other)])
         category, score = np.append(self.category, other.category), np.append(self.score, other.score)
         return SegmentSet(runs, category, score, self.height, self.width)
 
     def side(self) -> SweepRuns:
-        """The runs, ready to meet others of the same image."""
+        """The runs in sweep order, to overlay with others of the same image."""
         return SweepRuns.from_runs(self.runs, self.line(), np.zeros(len(self), np.int64))
 
     def line(self) -> NumberLine:
-        """The number line of the image alone."""
+        """The number line of the image."""
         return NumberLine.from_sizes(np.array([self.height], np.int64), np.array([self.width], np.int64))
 
     def grown(self, by: Ints | int) -> Runs:
@@ -235,7 +235,7 @@ class SegmentSet:
 
 @dataclass(frozen=True)
 class SegmentPixels:
-    """The pixels of segments, one by one, in the order of their runs."""
+    """The single pixels of segments, in the order of their runs."""
 
     at: Ints  # (p,) the pixel, counted column by column
     of: Ints  # (p,) the segment
@@ -282,7 +282,7 @@ class SegmentPixels:
 
 
 def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
-    """Every pair of a segment of `a` and one of `b` that share pixels; no rows of -1."""
+    """The pairs of a segment of `a` and one of `b` that share pixels, without rows of -1."""
     if not len(a.runs) or not len(b.runs):
         nothing = np.empty(0, np.int32)
         return Overlaps(nothing, nothing, np.empty(0, np.int64))
@@ -292,7 +292,7 @@ def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
 
 
 def outline_pixels(values: NDArray[np.integer]) -> Flags:
-    """(width, height) the pixels beside one of another value; the image's frame is no outline."""
+    """(width, height) whether a pixel borders on one of another value; the image's frame is no outline."""
     outline = np.zeros(values.shape, bool)
     for before, after in ADJACENT:
         differs = values[before] != values[after]
@@ -302,7 +302,7 @@ def outline_pixels(values: NDArray[np.integer]) -> Flags:
 
 
 def distances_to(mask: Flags) -> NDArray[np.floating]:
-    """Pixels from each pixel to the nearest one of a mask; the diagonal of the image where the mask is empty."""
+    """The distance of each pixel to the nearest one of a mask, in pixels; the image's diagonal if the mask is empty."""
     if not mask.any():
         return np.full(mask.shape, np.hypot(*mask.shape))
     try:
@@ -317,7 +317,7 @@ def distances_to(mask: Flags) -> NDArray[np.floating]:
 
 
 def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints]:
-    """The 4-connected parts of segments as segments of their own, and the row (n,) of the segment that each is of."""
+    """Split segments into their 4-connected parts; also returns the row (n,) of each part's segment."""
     x, top = run_columns(runs, np.full(n_owners, height, np.int64))
     label, _, _ = kernels.parts(x, top, top + runs.length, runs.owner, False)
     n = int(label.max(initial=-1)) + 1
@@ -367,13 +367,13 @@ class GivenLabels:
 
     @staticmethod
     def from_maps(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":
-        """For a model that predicts categories with these ids."""
+        """Build for a model that predicts categories with these ids."""
         number_of = {id_: number for number, id_ in enumerate(categories, 1)}
         return GivenLabels(maps, np.array([number_of.get(class_, VOID) for class_ in maps.classes], np.int64))
 
     @staticmethod
     def agnostic(maps: LabelMaps, countable: frozenset[int]) -> "GivenLabels":
-        """For a model that predicts things without categories."""
+        """Build for a model that predicts things without categories."""
         return GivenLabels(maps, np.array([1 if id_ in countable else VOID for id_ in maps.classes], np.int64))
 
     def image_segments(self, row: int) -> SegmentSet:

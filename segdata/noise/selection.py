@@ -306,7 +306,7 @@ def _at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints, kind: Ints
 
 
 def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
-    """(c,) the regions of stuff among `rows` beside an earlier one that has the same label, or as it none."""
+    """(c,) the regions of stuff among `rows` beside an earlier one with the same label, or also without one."""
     beside = np.zeros(len(rows), bool)
     of_stuff = np.flatnonzero((ranked.row[rows] < 0) & ~things[np.maximum(ranked.seen[rows], 0)])
     image, count = np.unique(ranked.image[rows[of_stuff]], return_counts=True)
@@ -320,10 +320,10 @@ def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flag
 
 
 def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
-    """(c,) which `rows` are stuff that is said to be something else, though its colours are those of its label.
+    """(c,) whether `rows` are stuff with a suspected category, although the colours are those of its label.
 
-    What may lack a label is none of them, nor is any label of an image that is misaligned or almost without labels, nor
-    what is merged, split or moved: that has the colours of its label.
+    Possibly missing labels are excluded, and labels of an image that is misaligned or almost without labels, and
+    merged, split or shifted ones, which have the colours of their label.
     """
     is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
     something_else = np.isin(types[rows], [TYPES.index(name) for name in ("extra", "category", "boundary")])
@@ -339,7 +339,7 @@ _MIN_MISSING = 0.25
 
 
 def _hardly_missing(ranked: RankedCandidates, rows: Ints) -> Flags:
-    """(c,) which `rows` may lack a label, but improbably; an image almost without labels is judged as a whole."""
+    """(c,) whether `rows` are missing labels of low probability; an image almost without labels is judged as a whole."""
     lacks = np.isin(rows, ranked.bare) & ~ranked.left_out[rows]
     return np.asarray(lacks & (ranked.probability[rows] < _MIN_MISSING))
 

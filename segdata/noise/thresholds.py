@@ -1,4 +1,4 @@
-"""Thresholds: the categories in which candidates can be trusted, and from which probability on they are told."""
+"""Thresholds: the categories in which candidates are reliable, and the probability from which they are reported."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ _POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together 
 
 
 class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
-    """How reliable the ranking of a category is.
+    """The reliability of the ranking in a category.
 
-    `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is how
-    well it finds the `injected` errors in images that were not learnt from, over all categories if these are too few.
+    `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is
+    that for the `injected` errors in images that were not learnt from, over all categories if these are too few.
     `threshold` is the probability from which on a label is reported, if the evidence is strong. `reason` says why the
     category has no findings.
     """
@@ -34,7 +34,7 @@ class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
-    """How reliable the ranking of each category in `names` (K,) is, but for row 0; with its `threshold` (K,)."""
+    """The reliability of the ranking in each category in `names` (K,) but row 0, with its `threshold` (K,)."""
     score, is_wrong, category = _held_out_scores(ranked)
     overall = float(auroc(score, is_wrong)[0])
     result = []

@@ -1,8 +1,8 @@
-"""Trust: in which images a model knows what it sees, judged by each image and by images that are like it.
+"""Trust: the images that a model can predict, judged by each image and by similar images.
 
-A model that knows most images of a dataset may know nothing of a few: of another modality, magnification or stain.
-There every label looks wrong. Whether the labels of one image are wrong or the model knows nothing of it cannot be told
-from this image alone, so images that are alike vouch for each other.
+A model that can predict most images of a dataset may fail on a few of another modality, magnification or stain.
+There every label looks wrong. A single image does not show whether its labels are wrong or the model fails on it, so
+similar images are evidence for each other.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _SAMPLED, _BLOCK = 1000, 500  # images whose nearest one is looked for, and imag
 
 @dataclass(frozen=True, slots=True)
 class RelatedImages:
-    """Which images belong together, so that none teaches how to judge another one."""
+    """Groups of related images, which must not teach how to judge each other."""
 
     unit: Ints  # (n_images,) images of one group or sequence, and copies, have the same number
     picture: Ints  # (n_images,) copies of one picture have the same number
@@ -45,7 +45,7 @@ class RelatedImages:
 
     @staticmethod
     def unrelated(n: int) -> "RelatedImages":
-        """Images that have nothing to do with each other."""
+        """Build for images that are not related."""
         return RelatedImages(np.arange(n), np.arange(n))
 
     def take(self, rows: Ints) -> "RelatedImages":
@@ -60,7 +60,7 @@ class RelatedImages:
 
 @dataclass(frozen=True, slots=True)
 class ImageFit:
-    """How well a model knows what is labelled in one image."""
+    """The fit of a model's prediction to the labels of one image."""
 
     informed: (
         float  # 1: it sees each category where it is labelled and nowhere else; 0: as chance would; NaN: no labels
@@ -69,11 +69,11 @@ class ImageFit:
 
 
 def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
-    """How much better than chance a model finds the labels of an image.
+    """Measure how much better than chance a model predicts the labels of an image.
 
-    This is the informedness (Youden's J): the share of a category's pixels in which the model sees it, less the share
-    of all other pixels in which it does. The categories that are labelled count by the root of their pixels. Unlike the
-    IoU it is the same for a model that knows the image, whether or not most of the things in it are labelled.
+    This is the informedness (Youden's J): the share of a category's pixels in which the model predicts it, minus the
+    share of all other pixels in which it does. Labelled categories are weighted by the square root of their pixels.
+    Unlike the IoU it does not depend on whether most of the things in an image are labelled.
     Source: Powers (2011), Journal of Machine Learning Technologies 2(1), 37-63.
     """
     label, n = given.categories(), len(prediction.probability)
@@ -92,7 +92,7 @@ def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
 
 @dataclass(frozen=True)
 class ImageLikeness:
-    """How alike images are, by what they look like, and by the group or sequence that they belong to."""
+    """The similarity of images, by their appearance, and by the group or sequence that they belong to."""
 
     features: Floats  # (n, F) in standard deviations; NaN: nothing is known of how an image looks
     unit: Ints  # (n,) images of one group or sequence have the same number, and are more alike
@@ -127,9 +127,9 @@ class ImageLikeness:
         return gap
 
     def means(self, values: Floats, weight: Floats) -> tuple[Floats, Floats]:
-        """What the images are like that each image is like: (n,) the sum of their weights, and (n, k) mean values.
+        """Average over similar images: (n,) the sum of their weights, and (n, k) their mean values.
 
-        `values` (n, k) and `weight` (n,) are those of each image. An image says nothing of itself.
+        `values` (n, k) and `weight` (n,) are those of each image, which is left out of its own mean.
         """
         support, mean = np.zeros(len(self)), np.zeros(values.shape)
         for rows in _blocks(np.arange(len(self))):
@@ -145,9 +145,9 @@ def _blocks(rows: Ints) -> list[Ints]:
 
 
 def informed_images(fits: Sequence[ImageFit], alike: ImageLikeness) -> Floats:
-    """(i,) how well the model knows each image: by its own segments, and by images that are like it.
+    """(i,) the fit of the model to each image: by its own segments, and by similar images.
 
-    An image with few segments counts for less than those that are like it. NaN: neither it nor any like it has labels.
+    An image with few segments counts less than similar images. NaN if neither it nor a similar one has labels.
     """
     own = np.array([fit.informed for fit in fits])
     weight = np.where(np.isnan(own), 0.0, [min(fit.n_segments, _MAX_SEGMENTS) for fit in fits])
@@ -159,7 +159,7 @@ def informed_images(fits: Sequence[ImageFit], alike: ImageLikeness) -> Floats:
 
 
 def known_images(informed: Floats) -> Flags:
-    """(i,) in which images the model knows what it sees; also where nothing tells, as in images without labels."""
+    """(i,) whether the model can predict an image; also if this is unknown, as for images without labels."""
     return np.isnan(informed) | (informed >= MIN_INFORMED)
 
 

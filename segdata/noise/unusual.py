@@ -1,7 +1,7 @@
-"""Unusual labels: a short list where the model does not know the dataset, by what needs no model.
+"""Unusual labels: a short list, by features without a model, for datasets that the model cannot predict.
 
-A weak model ranks nothing, but errors are often odd in size, shape, place or brightness. Such labels are worth a look;
-nobody knows how probably they are wrong, so they have no probability and count as no expected error.
+A weak model cannot rank labels, but errors are often unusual in size, shape, place or brightness. Such labels are worth
+a look; their probability of error is unknown, so they have none and count as no expected error.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def unusual_labels(ranked: RankedCandidates, trust: Sequence[CategoryTrust], set
 
 
 def unusual_table(case: LabelCheck, ranked: RankedCandidates, rows: Ints) -> Table:
-    """A row for each of some labels, see `Candidates.unusual`."""
+    """The table of unusual labels, see `Candidates.unusual`."""
     image = case.images[ranked.image[rows]]
     boxes = candidate_boxes(ranked)[rows]
     areas = np.concatenate([np.empty(0, np.int64), *(each.annotated.areas for each in ranked.candidates)])

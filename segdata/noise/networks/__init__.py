@@ -1,1 +1,1 @@
-"""Networks that predict images which they have not seen: folds, training, prediction."""
+"""Networks: folds, training and out-of-fold prediction."""

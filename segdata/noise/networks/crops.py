@@ -31,7 +31,7 @@ _JITTER = 0.2  # of contrast and brightness
 
 @dataclass(frozen=True, slots=True)
 class SegmentCentres:
-    """Where the segments are that crops are centred on."""
+    """The centres of segments for crops."""
 
     image: Ints  # (n_segments,)
     category: Ints  # (n_segments,)
@@ -56,7 +56,7 @@ class SegmentCentres:
 
 @dataclass(frozen=True, slots=True)
 class CropChoice:
-    """Where a batch of crops is, and how each is varied; all (B,)."""
+    """The positions and augmentations of a batch of crops; all (B,)."""
 
     image: Ints  # row
     x: Ints  # the middle, in pixels
@@ -79,9 +79,9 @@ def choose_crops(
     *,
     vary: bool = True,
 ) -> CropChoice:
-    """As many crops of the images `rows`: half of them anywhere, half near a segment of a category drawn at random.
+    """Choose n crops of the images `rows`: half of them anywhere, half near a segment of a random category.
 
-    So a category that has a thousandth of the pixels is still seen in every few steps.
+    So a category with a thousandth of the pixels is still seen in every few steps.
     """
     image = rng.choice(rows, n)
     x, y = (rng.random(n) * side[image] for side in (maps.width, maps.height))
@@ -117,7 +117,7 @@ def choose_crops(
 
 @dataclass(frozen=True, slots=True)
 class CropWindows:
-    """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them."""
+    """The input of a batch of crops on the device: B windows of S x S pixels, and the runs in them."""
 
     pixels: list[ChannelArray | None]  # B windows (C, S, S), as the files have them; None where an image cannot be read
     low: NDArray[np.float32]  # (B, C) what becomes 0

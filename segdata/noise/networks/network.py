@@ -37,7 +37,7 @@ from segdata.noise.networks.predictions import EDGE, PredictedInstances
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; ``auto``: CUDA, else MPS, else the CPU. Raises SegdataError where it is not there."""
+    """The device of this name; ``auto``: CUDA, else MPS, else the CPU. Raises SegdataError if it does not exist."""
     availability = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, is_there in availability.items() if is_there)
@@ -49,7 +49,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a device."""
+    """The number of free bytes on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return free_main_memory()
@@ -71,7 +71,7 @@ def half_precision(device: torch.device) -> torch.dtype | None:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for it, which torch tells under names of its own."""
+    """Whether the processor has instructions for bfloat16."""
     names = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
     return any(getattr(torch.cpu, name, bool)() for name in names)
 
@@ -80,14 +80,14 @@ CheckpointState = dict[str, Any]  # Any: tensors, numbers, and dicts of these
 
 
 def save_checkpoint(path: Path, state: CheckpointState) -> None:
-    """Write a state; a kill leaves the one before."""
+    """Write a state atomically, so that a killed program leaves the previous one."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_whole(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, device: torch.device) -> CheckpointState | None:
-    """The state in a file; None where there is no file. Raises SegdataError where it is damaged."""
+    """Load the state in a file; None if there is no file. Raises SegdataError if it is damaged."""
     if not path.is_file():
         return None
     try:
@@ -112,9 +112,9 @@ _FINEST = 8  # channels of what keeps the size of the image
 
 
 class Encoder(nn.Module):
-    """Returns what it sees, from fine to coarse: `widths` channels each, and half of the side of the one before.
+    """An encoder: returns feature maps from fine to coarse, of `widths` channels, each half the side of the one before.
 
-    `back` are the channels of the way back up, from fine to coarse; one fewer.
+    `back` are the channels of the decoder, from fine to coarse; one fewer.
     """
 
     def __init__(self, widths: Sequence[int], back: Sequence[int]) -> None:
@@ -184,7 +184,7 @@ class EfficientNetLite0(Encoder):
 
 
 class _Block(nn.Module):
-    """A convolution of each channel by itself, between two that mix them: to `widening` times as many, and back."""
+    """An inverted residual block: a depthwise convolution of `widening` times the channels between pointwise ones."""
 
     def __init__(self, inside: int, outside: int, side: int, stride: int, widening: int) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class _Block(nn.Module):
 
 
 class _SamePadConv2d(nn.Conv2d):
-    """Padded as TensorFlow does: what does not go evenly is added to the right and below."""
+    """A convolution with the "same" padding of TensorFlow, whose uneven part is added to the right and below."""
 
     def __init__(self, inside: int, outside: int, side: int, stride: int, groups: int = 1) -> None:
         super().__init__(inside, outside, side, stride, groups=groups, bias=False)
@@ -233,7 +233,7 @@ def _double_convolution(inside: int, outside: int) -> nn.Sequential:
 
 
 class _ResidualBlock(nn.Module):
-    """Two convolutions 3 x 3, to whose result what went in is added.
+    """Two convolutions 3 x 3 with a residual connection.
 
     Source: He, Zhang, Ren and Sun (2016), CVPR, 770-778.
     """
@@ -274,7 +274,7 @@ class SeededDropout(nn.Module):
 
 
 class _LightStep(nn.Module):
-    """A step back up: what comes from below is narrowed before it is enlarged, then the details are added to it.
+    """A light decoder step: coarse features are narrowed, upsampled, and added to the fine ones.
 
     Source: Chaurasia and Culurciello (2017), "LinkNet", VCIP; here with one convolution at each size.
     """
@@ -290,7 +290,7 @@ class _LightStep(nn.Module):
 
 
 class _FullStep(nn.Module):
-    """A step back up: what comes from below and the details lie beside each other, for two convolutions."""
+    """A full decoder step: upsampled coarse features and fine ones are concatenated, then convolved twice."""
 
     def __init__(self, below: int, details: int, width: int, *, residual: bool = False) -> None:
         super().__init__()
@@ -307,7 +307,7 @@ def _upsample(features: Tensor) -> Tensor:
 
 
 class UNet(nn.Module):
-    """A U-Net: an encoder that looks at an image in ever smaller sizes, and the way back up with its details.
+    """A U-Net: an encoder of ever smaller feature maps, and a decoder with skip connections.
 
     Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With convolutions of width 16 and depth 4,
     353 thousand parameters. Above plain convolutions the way back up is light: a step takes about 0.6 of the time, and

@@ -215,7 +215,7 @@ def out_of_fold(
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """What networks learn from."""
+    """The training data of the networks."""
 
     tables: Tables
     maps: LabelMaps

@@ -1,4 +1,4 @@
-"""Prediction: what networks say of whole images, tile by tile, turned into bytes on their device and stored.
+"""Prediction: predict whole images tile by tile, encode the result on the device, and store it.
 
 On a CPU each thread predicts an image by itself with one thread of torch, so that busy machines do not wait for the
 slowest part of a layer, and the result does not depend on the number of threads. On a GPU some threads read and cut
@@ -47,7 +47,7 @@ _LEVELS = 255
 
 @dataclass(frozen=True, slots=True)
 class ChannelLegend:
-    """What channels mean: (K - 1,) the category id of channels 1, 2, …, and whether it has instances."""
+    """The meaning of channels: (K - 1,) the category id of channels 1, 2, …, and whether it has instances."""
 
     ids: Ints
     is_thing: NDArray[np.bool_]

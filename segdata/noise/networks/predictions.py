@@ -1,9 +1,9 @@
-"""Predictions: what networks say about images that they have not seen, in the files of a folder.
+"""Predictions: the out-of-fold predictions of networks, in the files of a folder.
 
-The two most probable categories of each pixel, edges and instances, in 2 bytes a pixel at most. What a network says is
-turned into bytes on the device that it runs on: the best category, the second one, the share of the second and of all
-others together, and how probable an edge is. Shares are stored as their roots, so that small ones keep their digits:
-0.001 is told from 0.002, and 0.5 is off by 0.002 at most.
+A file has the two most probable categories of each pixel, edges and instances, in 2 bytes a pixel at most. The outputs
+of a network are encoded on its device: the best category, the second one, the share of the second and of all others
+together, and the probability of an edge. Shares are stored as their square roots, so that small ones keep their digits:
+0.001 differs from 0.002, and 0.5 is off by 0.002 at most.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -33,7 +33,7 @@ Codes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class PlaneLayout:
-    """Which byte of a pixel says what: numbers of categories (two bytes of many), shares, and the edge."""
+    """The layout of a pixel's bytes: numbers of categories (two bytes if there are many), shares, and the edge."""
 
     n_categories: int
     edges: bool

@@ -81,7 +81,7 @@ class TrainingTask:
 
 @dataclass
 class TrainingPace:
-    """How fast it went: crops that were learned from, seconds in all, and those in which the device waited for data."""
+    """The speed of training: crops, total seconds, and seconds in which the device waited for data."""
 
     crops: int = 0
     seconds: float = 0.0
@@ -90,7 +90,7 @@ class TrainingPace:
 
 @dataclass
 class _TrainingState:
-    """Where a training is; all of it goes into checkpoints."""
+    """The state of a training, which goes into checkpoints."""
 
     step: int = 0
     at_once: int = 0  # crops whose activations are in memory together
