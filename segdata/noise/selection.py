@@ -339,7 +339,7 @@ _MIN_MISSING = 0.25
 
 
 def _hardly_missing(ranked: RankedCandidates, rows: Ints) -> Flags:
-    """(c,) whether `rows` are missing labels of low probability; an image almost without labels is judged as a whole."""
+    """(c,) whether `rows` are improbable missing labels; an image almost without labels is judged as a whole."""
     lacks = np.isin(rows, ranked.bare) & ~ranked.left_out[rows]
     return np.asarray(lacks & (ranked.probability[rows] < _MIN_MISSING))
 
