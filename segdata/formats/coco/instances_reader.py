@@ -24,6 +24,7 @@ from segdata.formats.coco.document import (
     ItemFault,
     Items,
     ItemsExcerpt,
+    decode_boxes,
     decode_items,
     read_document,
 )
@@ -238,6 +239,9 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
     _report_duplicates(document, items, listing)
     if sort == "instances":
         _report_missing_keys(document, items)
+    if _are_boxes(items):
+        source = replace(source, positions=_NO_ROWS, offset=np.zeros_like(source.offset))
+        document.defects.append(Defect("SEG004", _BOXES_ONLY.format(len(items.ids("id"))), document.name, lost=True))
     report_odd_ids(document, "annotations", items.ids("id"))
     return source
 
@@ -400,7 +404,7 @@ def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> No
     n = len(items.ids("id"))
     if n < _MIN_EVALUATED:
         return
-    block = items.block(np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64)))
+    block = items.block(_spread_rows(n))
     absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
     lacking = [key for key, count in absent.items() if count]
     if lacking:
@@ -411,6 +415,32 @@ def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> No
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
         )
         document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+
+
+def _spread_rows(n: int) -> Ints:
+    """Some of n rows, spread evenly."""
+    return np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64))
+
+
+_BOXES_ONLY = (
+    "boxes only: all {:,} annotations have a box and no outline, and segdata reads segments; export polygons or masks, "
+    "if the tool that drew them has any"
+)
+_NO_OUTLINE = (b"", b"[]", b"[[]]", b"null")
+
+
+def _are_boxes(items: Items[AnnotationItem]) -> bool:
+    """Whether every annotation has a box with an extent, and none a segmentation; `[]` is none."""
+    n = len(items.ids("id"))
+    return n > 0 and all(_are_boxes_alone(items.block(rows)) for rows in (_spread_rows(n), np.arange(n)))
+
+
+def _are_boxes_alone(block: ItemBlock) -> bool:
+    outlines, boxes = block.column("segmentation"), decode_boxes(block.column("bbox"))
+    if boxes is None or (outlines.last - outlines.first).max() > max(map(len, _NO_OUTLINE)):
+        return False
+    sides = boxes.flatten().to_numpy().reshape(-1, 4)[:, 2:]
+    return bool((sides > 0).all()) and all(bytes(outlines[row]) in _NO_OUTLINE for row in range(len(outlines)))
 
 
 _RESULTS_DOCUMENT = DocumentKind(
