@@ -250,21 +250,27 @@ def _source(
     return PerImageSource(request.root, profile, pairing.entries, defects, read, request.annotator)
 
 
-def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.uint8], Defect] | None:
-    """A mask of 0 and 1 among those of 0 and 255, or the reverse, as the others are stored; None for others."""
+def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.generic], Defect] | None:
+    """A mask of 0 and another white than the others have, 1, 255 or 65535, as these are stored; None for others."""
     ids = list(taxonomy.by_id())
     if mask.coloured or mask.lossy or len(ids) != 1 or taxonomy.unlabelled_id != 0:
         return None
-    values, level = mask.values, ids[0]
-    ones, white, top = int((values == 1).sum()), int((values >= 128).sum()), int(values.max(initial=0))
-    if level == 1 and ones < white and top <= 255:
-        is_foreground, stored = values >= 128, f"values up to {top}, the others 0 and 1: read as foreground from 128 on"
-    elif level >= 128 and top == 1 and ones > 0:
-        is_foreground, stored = values == 1, f"0 and 1, the others 0 and {level}: read as binary, too"
-    else:
+    values, level, top = mask.values, ids[0], int(mask.values.max(initial=0))
+    bits, own = _bits_of_white(top), _bits_of_white(level)
+    white = 1 if bits == 1 else 1 << (bits - 1)  # the least value that is nearer to it than to black
+    is_foreground = values >= white
+    if bits in (0, own) or own == 0 or (level == 1 and (values == 1).sum() >= is_foreground.sum()):
         return None
-    message = f"the mask holds {stored}; save it as the others are"
-    return np.where(is_foreground, level, 0).astype(np.uint8), Defect("SEG010", message, severity="warning")
+    stored = "0 and 1" if top == 1 else f"values up to {top}"
+    read = f"read as foreground from {white} on" if top > 1 else "read as binary, too"
+    message = f"the mask holds {stored}, the others 0 and {level}: {read}; save it as the others are"
+    kind = np.uint16 if own > 8 else np.uint8
+    return np.where(is_foreground, level, 0).astype(kind), Defect("SEG010", message, severity="warning")
+
+
+def _bits_of_white(value: int) -> int:
+    """The bits of masks in which a value is white: 1 alone, 128 to 255, or 65535; 0 for others."""
+    return 1 if value == 1 else 8 if 128 <= value <= 255 else 16 if value == 0xFFFF else 0
 
 
 def _soften(defects: Sequence[Defect]) -> list[Defect]:

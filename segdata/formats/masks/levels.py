@@ -13,6 +13,8 @@ from segdata.formats.masks.mask_values import ValueCounts
 from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_legend, decode_mask, index_legend
 
 WHITE_16 = 65535  # white in 16 bits
+_WHITES = frozenset({1, 255, WHITE_16})  # of 1, 8 and 16 bits
+_MIN_WHITES = 3  # masks; fewer that hold 255 may hold void, where others hold 1
 _MAX_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
 _MAX_DISTANCE = 16  # greys as near as this to black or white are what compression makes of them
 _MAX_TINGE = 8  # between the channels of greys that a conversion tinged
@@ -29,7 +31,7 @@ def binary_level(counts: ValueCounts) -> int | None:
 
     Binary masks hold 0 and either 1, or one value from 128 on, 65535 in 16 bits. Beside these two a smoothed or
     compressed mask holds many greys between them, in runs of few pixels, and few masks of a set may hold some levels
-    more, or be stored as 0 and 255 where the others hold 0 and 1.
+    more, or be stored as 0 and 255 where the others hold 0 and 1. Masks of several programs hold one white each.
     """
     if counts.has_colors:
         is_grey = np.ptp(_channels(counts.value), axis=1) <= _MAX_TINGE
@@ -42,6 +44,8 @@ def binary_level(counts: ValueCounts) -> int | None:
     if len(counts.value) == 2:
         level = int(counts.value[1])
         return level if level in (1, WHITE_16) or 128 <= level <= 255 else None
+    if are_whites(counts) and (counts.value[-1] == WHITE_16 or counts.files[1:].min() >= _MIN_WHITES):
+        return int(counts.value[1:][counts.files[1:].argmax()])
     drawn = [mask for mask in counts.masks if mask.value[-1] > 0]
     stretched = [mask for mask in drawn if mask.value[-1] > 1]
     n_bits = len(drawn) - len(stretched)
@@ -63,6 +67,12 @@ def binary_level(counts: ValueCounts) -> int | None:
     is_few = len(counts.masks) - n_binary <= max(1, 0.05 * len(counts.masks)) and n_binary >= 3
     # A third level that several masks share, 128 beside 0 and 255, is a category.
     return level if between and is_few and level >= 128 else None
+
+
+def are_whites(counts: ValueCounts) -> bool:
+    """Whether each mask holds one value beside 0, and it is white in 1, 8 or 16 bits."""
+    drawn = counts.value[counts.value != 0].tolist()
+    return _WHITES.issuperset(drawn) and all(np.count_nonzero(mask.value) <= 1 for mask in counts.masks)
 
 
 def _is_black_and_white(palette: Palette, level: int) -> bool:

@@ -16,7 +16,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
-from segdata.formats.masks.levels import WHITE_16, binary_level, find_levels, left_values, nearest_levels, shown_counts
+from segdata.formats.masks.levels import WHITE_16, are_whites, binary_level, find_levels, left_values, nearest_levels, shown_counts
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts, count_values
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
@@ -244,13 +244,15 @@ def are_ids(counts: ValueCounts) -> bool:
 def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
     """Whether values of more than 8 bits are categories, not numbers of instances.
 
-    They are if a table beside the masks names all of them; or if all masks hold one value beside 0, and it is white, or
-    in several places of a mask.
+    They are if a table beside the masks names all of them; or if each mask holds one value beside 0, and it is white,
+    or the same in all, and in several places of a mask.
     """
     if table is not None:
         return bool(np.isin(counts.value, list(table.by_id())).all())
     drawn = counts.value[counts.value != 0].tolist()
-    return len(drawn) == 1 and (drawn[0] == WHITE_16 or not _are_single_parts(counts.masks))
+    if are_whites(counts) and WHITE_16 in drawn:
+        return True
+    return len(drawn) == 1 and not _are_single_parts(counts.masks)
 
 
 def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:

@@ -554,6 +554,26 @@ def test_wide_masks_of_one_value_are_binary(tmp_path: Path, masks: list[Pixels],
     assert (profile.task == "semantic") == (format == "colour-masks")
 
 
+@pytest.mark.parametrize("whites", [(1, 65535), (255, 65535), (1, 255), (65535, 1)])
+def test_binary_masks_of_two_programs_are_one_foreground(tmp_path: Path, whites: tuple[int, int]) -> None:
+    """Half of the masks stored with another white, as an export of 16 bits beside one of 1 bit."""
+    for number in range(12):
+        white = whites[number < 5]
+        mask = (regions(number, [1, 1]) * np.uint16(white)).astype(np.uint16 if white > 255 else np.uint8)
+        save(tmp_path / f"masks/{number}.png", mask)
+        save(tmp_path / f"images/{number}.png", photograph(number))
+    data = segdata.read(tmp_path)
+    assert described(data.taxonomy) == [(whites[0], "foreground", "stuff")]
+    areas = [int((regions(number, [1, 1]) > 0).sum()) for number in range(12)]
+    assert sorted(data.segments["area"].tolist()) == sorted(areas)
+    assert {(found.code, found.severity) for found in findings(tmp_path, "SEG009", "SEG010")} == {("SEG010", "warning")}
+
+
+def test_255_beside_1_in_two_masks_is_void(tmp_path: Path) -> None:
+    masks = [regions(1, [1])] * 10 + [regions(2, [255])] * 2
+    assert described(propose_taxonomy(counts_of(*masks)).taxonomy)[-1][2] == "void"
+
+
 def test_a_table_makes_categories_of_wide_values(tmp_path: Path) -> None:
     """As Datumaro's fixture of Kaggle: 16-bit masks beside labelmap.csv."""
     (tmp_path / "labelmap.csv").write_text("name,r,g,b\nbackground,0,0,0\ncat,255,0,0\ndog,0,255,0\n")
