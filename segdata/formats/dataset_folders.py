@@ -303,7 +303,8 @@ def detect_layout(root: Path) -> SplitLayout:
     _check_apart(root, _folders_with_splits(root, name), name)
     formats = {path: _structured_format(path) for path in _folders_of_documents(seen) if has_images(path)}
     if list(formats.values()).count(name) == 1:
-        _check_apart(root, {path: held for path, held in formats.items() if held not in (None, *PLAIN_FORMATS)}, name)
+        several = {path: held for path, held in formats.items() if held not in (None, *PLAIN_FORMATS)}
+        _check_apart(root, several | _mask_datasets(root, formats), name)
     return msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
 
 
@@ -316,6 +317,14 @@ def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -
             f"or --from {format} reads all of that format as one",
             (format,),
         )
+
+
+def _mask_datasets(root: Path, others: Iterable[Path]) -> dict[Path, str]:
+    """The folders below `root`, but not in others, that the names of their folders make datasets of masks."""
+    from segdata.formats.shared.mask_layouts import datasets_by_name  # few have both masks and documents
+
+    beside = [folder for folder, _ in datasets_by_name(root)]
+    return {folder: "masks" for folder in beside if not any(map(folder.is_relative_to, others))}
 
 
 def _folders_with_splits(root: Path, format: str) -> dict[Path, str]:
@@ -410,12 +419,15 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
 
 
 def _structured_format(folder: Path) -> str | None:
-    """The format of a folder; None if it has none, or one that any folder of images may have."""
-    with suppress(SegdataError):
-        seen = FileProbe(folder)
+    """The format of a folder, the first of several; None if it has none, or one that any folder of images may have."""
+    seen = FileProbe(folder)
+    try:
         name = detect(folder, seen)
-        return name if name not in PLAIN_FORMATS or _is_named_layout(seen) else None
-    return None
+    except AmbiguousFormatError as error:
+        return error.formats[0]
+    except SegdataError:
+        return None
+    return name if name not in PLAIN_FORMATS or _is_named_layout(seen) else None
 
 
 def _is_named_layout(seen: FileProbe) -> bool:

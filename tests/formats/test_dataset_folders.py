@@ -208,6 +208,23 @@ def test_labels_beside_their_images_and_other_datasets_with_theirs_are_several(t
     assert len(segdata.read(tmp_path, format="labelme").annotations) == 1
 
 
+def test_a_folder_of_drawn_labels_hides_no_folder_of_masks(tmp_path: Path) -> None:
+    """One LabelMe file beside a dataset of masks, in folders of their own."""
+    shape = {"label": "leaf", "points": [[1, 1], [5, 1], [5, 5]], "shape_type": "polygon"}
+    document = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 8, "imageWidth": 8}
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn/a.json").write_text(json.dumps(document))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "drawn/a.png")
+    for number in range(3):
+        for folder, shown in (("Images", pixels), ("Labels", np.eye(8, dtype=np.uint8))):
+            (tmp_path / "medical" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(shown).save(tmp_path / "medical" / folder / f"{number}.png")
+    with pytest.raises(SegdataError, match=r"as DATA: drawn \(labelme\), medical \(masks\); or --from labelme"):
+        segdata.read(tmp_path)
+    assert len(segdata.read(tmp_path / "medical").annotations) == 3
+
+
 def test_folders_of_several_formats_are_listed(tmp_path: Path) -> None:
     coco = {"images": [], "annotations": [], "categories": []}
     for name, text in (("a.json", coco), ("b.json", {"version": "5", "shapes": [], "imagePath": "b.png"})):

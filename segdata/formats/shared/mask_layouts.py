@@ -129,7 +129,7 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
 def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
     """The layout, with the first other folder that is a dataset by its folder names, if any, as `left_out`."""
     own = [folder for folder in (layout.masks, layout.images) if folder is not None]
-    others = (folder for folder, _ in _datasets_by_name(root) if not any(map(folder.is_relative_to, own)))
+    others = (folder for folder, _ in datasets_by_name(root) if not any(map(folder.is_relative_to, own)))
     other = next(others, None)
     return layout if other is None else msgspec.structs.replace(layout, left_out=f"{other.relative_to(root)}/")
 
@@ -141,7 +141,7 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     beside. Raises FoldersInsideError if masks lie elsewhere, and there are several such folders or paths say that they
     are of labels, too.
     """
-    inside = dict(_datasets_by_name(root))
+    inside = dict(datasets_by_name(root))
     layouts = [layout for found in inside.values() for layout in found]
     own = _prefixes(root, [layout.masks for layout in layouts])
     own_pictures = _prefixes(root, [layout.images for layout in layouts if layout.images is not None])
@@ -159,7 +159,7 @@ def _prefixes(root: Path, folders: Iterable[Path]) -> tuple[str, ...]:
     return tuple(f"{folder.relative_to(root).as_posix()}/" for folder in folders)
 
 
-def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[MaskLayout]]]:
+def datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[MaskLayout]]]:
     """The topmost folders below a folder with subfolders named as images and masks."""
     folders = [folder for folder in _subfolders(root).values() if has_images(folder)]
     for folder in folders if len(folders) <= _MAX_FOLDERS else ():
@@ -170,7 +170,7 @@ def _datasets_by_name(root: Path, depth: int = 0) -> Iterator[tuple[Path, list[M
         if named and len(named) == len(layouts) and _are_paired(layouts):
             yield folder, layouts
         elif depth < _MAX_DEPTH:
-            yield from _datasets_by_name(folder, depth + 1)
+            yield from datasets_by_name(folder, depth + 1)
 
 
 def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
