@@ -53,7 +53,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "tests")
 def real_data() -> Path:
     """The folder with the real datasets, named by SEGDATA_REAL_DATA; skipped without it."""
     folder = os.environ.get("SEGDATA_REAL_DATA")
-    if not folder:
+    if not folder or not Path(folder).is_dir():
         pytest.skip("SEGDATA_REAL_DATA names no folder with the real datasets")
     return Path(folder)
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 import numpy as np
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, join_names
 from segdata.core.finding import Finding, Severity, sort_findings
 from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
@@ -120,7 +120,7 @@ def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[
     names = tuple(sorted({finding.category for finding in named if finding.category is not None}))
     if len(names) < _MIN_CATEGORIES or not is_habit(len(names), of.n_categories):
         return
-    listed = ", ".join(names[:_MAX_LISTED]) + (", …" if len(names) > _MAX_LISTED else "")
+    listed = join_names(names[:_MAX_LISTED]) + (", …" if len(names) > _MAX_LISTED else "")
     message = (
         f"{len(names)} of {count_noun(of.n_categories, 'category')}: {listed}; "
         f"for example {named[0].category}: {named[0].message}"

@@ -414,7 +414,7 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
         raise
     except SegdataError as error:
         named, looks_like = format or configured, None
-        inside = [] if named else list_datasets_inside(root)
+        inside = [] if named or _lists_folders(error) else list_datasets_inside(root)
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
         elif not named and (foreign := describe_unread_documents(root)) is not None:
@@ -430,6 +430,13 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
             raise
         message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
         raise SettingError(message, "format") from error
+
+
+def _lists_folders(error: SegdataError) -> bool:
+    """Whether an error names the folders that may be meant."""
+    from segdata.formats.shared.mask_layouts import UnclearMasksError  # seldom needed
+
+    return isinstance(error, UnclearMasksError)
 
 
 def _implied_format(settings: Config, given: object) -> str | None:

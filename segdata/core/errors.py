@@ -87,4 +87,13 @@ def list_names(names: Sequence[object], most: int = 3) -> str:
     ('a.json, b.json', 'a, b, c and 2 more', '0 and 8 more')
     """
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
+    return join_names([str(name) for name in names[:most]]) + more
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names with commas between them, or with semicolons if one of them has commas.
+
+    >>> join_names(["wall", "tree"]), join_names(["wall", "door, double door"])
+    ('wall, tree', 'wall; door, double door')
+    """
+    return ("; " if any(", " in name for name in names) else ", ").join(names)

@@ -110,6 +110,8 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
             remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
         elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
+        elif archives := [root / name for name in names if not foreign and name.lower().endswith(".zip")]:
+            remedy = f"an archive is read as its folder; give one as DATA: {shell_word(str(archives[0]))}"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"
         else:
@@ -219,7 +221,8 @@ def _format_beyond_images(folder: Path) -> str | None:
 def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
     """The folders up to two levels below `root` that are datasets, with their formats: "lemons (supervisely)".
 
-    `structured`: leave out folders that merely hold images.
+    Those with the most images come first, not the tests of a library. `structured`: leave out folders that merely
+    hold images.
     """
     places = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
     folders = sorted(path for path in places if _HIDDEN not in {part[0] for part in path.relative_to(root).parts})
@@ -232,9 +235,14 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
                 datasets |= dict.fromkeys(list_readable(folder) if plain else [folder], name)
     return [
         f"{folder.relative_to(root).as_posix()} ({name})"
-        for folder, name in datasets.items()
+        for folder, name in sorted(datasets.items(), key=lambda item: -_count_images(item[0]))
         if not (structured and name in PLAIN_FORMATS)
     ]
+
+
+def _count_images(folder: Path) -> int:
+    """How many image files a look at a folder sees."""
+    return sum(_IMAGE_FILE.search(name) is not None for name in FileProbe(folder).names)
 
 
 def _format_of(folder: Path) -> str:

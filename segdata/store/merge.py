@@ -21,6 +21,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Format, LossCounter, ReadRequest, Source
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints, positions_in
+from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import load_taxonomy
 from segdata.formats.dataset_folders import SplitLayout, SplitPath, split_of_file
 from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource, WrappedSource
@@ -388,6 +389,8 @@ def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> Ch
     defects = [] if request.taxonomy is not None else _conflicts(profiles)
     defects += [_unread(request.root, path, chosen.name) for path in layout.unread]
     profile = _joined_profile(request, profiles, taxonomy, sequence_names)
+    if profile.provisional is not None:
+        profile = replace(profile, provisional=sources[0].file_names.in_text(profile.provisional))
     return ChainedSource(profile, tuple(sources), tuple(defects))
 
 
@@ -495,6 +498,11 @@ class _FileNames:
             self.known[name] = below if name and lexists(path) else name
         return self.known[name]
 
+    def in_text(self, text: str) -> str:
+        """A sentence that offers a command for the part, with that for the whole."""
+        command = "segdata init "
+        return text.replace(command + shell_word(str(self.part)), command + shell_word(str(self.root)))
+
     def column(self, table: pa.Table) -> pa.Table:
         """A table with such names in its column `file`."""
         names = pc.unique(table["file"]).to_pylist()
@@ -545,7 +553,7 @@ class SplitSource(WrappedSource, frozen=True):
     def _defect(self, defect: Defect) -> Defect:
         """A defect of the part with the file and the image as they are called in the whole."""
         image = None if defect.image is None else self.image_of.get(defect.image, defect.image)
-        message = defect.message
+        message = self.file_names.in_text(defect.message)
         if defect.code == "SEG002" and defect.image is not None and " of that name is in " not in message:
             message += self.file_names.namesakes.hint(defect.image, "an image")
         return replace(defect, message=message, file=defect.file and self.file_names(defect.file), image=image)

@@ -235,7 +235,7 @@ def test_folders_of_several_formats_are_listed(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b.json").rename(tmp_path / "b" / "b.json")
     _via(tmp_path / "kudzu")
-    assert "give one of its folders as DATA: b (labelme), kudzu (via); or choose a format" in said(tmp_path)
+    assert "give one of its folders as DATA: kudzu (via), b (labelme); or choose a format" in said(tmp_path)
 
 
 def test_a_format_that_does_not_fit_names_the_one_that_does(tmp_path: Path) -> None:
@@ -245,6 +245,12 @@ def test_a_format_that_does_not_fit_names_the_one_that_does(tmp_path: Path) -> N
     with pytest.raises(SegdataError) as caught:
         segdata.read(tmp_path, format="layers")
     assert "without --from" not in str(caught.value)  # which says what to declare
+
+
+def test_a_folder_of_archives_offers_the_first(tmp_path: Path) -> None:
+    for name in ("task 1.zip", "task 2.zip"):
+        (tmp_path / name).write_bytes(b"PK")
+    assert f"an archive is read as its folder; give one as DATA: '{tmp_path}/task 1.zip'" in said(tmp_path)
 
 
 def test_images_alone_and_no_files(tmp_path: Path) -> None:

@@ -352,3 +352,14 @@ def test_labels_of_another_format_beside_those_that_are_read_are_named(tmp_path:
     coco(tmp_path / "test" / "_annotations.coco.json", {"b.png": [("car", (8, 8, 20))]}, {"car": 1})
     (finding,) = segdata.validate(tmp_path, select="SEG011").findings
     assert finding.message == "labels in test/ are not read; give test as DATA to read them"
+
+
+def test_a_guess_that_all_splits_share_is_said_once(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(3):
+            picture(tmp_path / split / "img" / f"{number}.png", number + 3 * len(split))
+            (tmp_path / split / "gt").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.eye(72, 96, dtype=np.uint8) * 255).save(tmp_path / split / "gt" / f"{number}_gt.png")
+    (finding,) = segdata.validate(tmp_path, select="SEG219").findings
+    assert f"`segdata init {tmp_path}` writes" in finding.message
+    assert f"`segdata init {tmp_path}` writes" in str(segdata.read(tmp_path).profile.provisional)

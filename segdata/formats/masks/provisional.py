@@ -16,7 +16,15 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
-from segdata.formats.masks.levels import WHITE_16, are_whites, binary_level, find_levels, left_values, nearest_levels, shown_counts
+from segdata.formats.masks.levels import (
+    WHITE_16,
+    are_whites,
+    binary_level,
+    find_levels,
+    left_values,
+    nearest_levels,
+    shown_counts,
+)
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts, count_values
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color

@@ -35,10 +35,12 @@ def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str)
 
 
 def nnunet_evidence(probe: FileProbe) -> str | None:
-    """Why a folder looks like a dataset of nnU-Net; None if it does not."""
-    if not probe.heads(r"^dataset\.json$", rb'"labels"\s*:'):
+    """Why a folder, or the only one in it with a dataset.json, looks like a dataset of nnU-Net; None: it does not."""
+    documents = probe.heads(r"^([^/]+/)?dataset\.json$", rb'"labels"\s*:')
+    if len(documents) != 1:
         return None
-    folders = probe.matching(r"^(labels|images)T[rs]/")
-    if not folders and not probe.heads(r"^dataset\.json$", rb'"file_ending"\s*:'):
+    place = documents[0][: -len("dataset.json")]
+    folders = probe.matching(f"^{re.escape(place)}(labels|images)T[rs]/")
+    if not folders and not probe.heads(f"^{re.escape(documents[0])}$", rb'"file_ending"\s*:'):
         return None
-    return "dataset.json with labels" + (f", and {folders[0].partition('/')[0]}/" if folders else "")
+    return f"{documents[0]} with labels" + (f", and {folders[0].rpartition('/')[0]}/" if folders else "")

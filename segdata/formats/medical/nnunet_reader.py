@@ -432,6 +432,8 @@ def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: Ima
 def open_nnunet(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError without a dataset.json."""
     root = request.root.parent if request.root.name == DATASET_JSON else request.root
+    inside = [] if (root / DATASET_JSON).is_file() else sorted(root.glob(f"*/{DATASET_JSON}"))
+    root = inside[0].parent if len(inside) == 1 else root
     if not (root / DATASET_JSON).is_file():
         raise UnreadableError(f"{root}: no {DATASET_JSON}, which every nnU-Net dataset has")
     dataset_json = read_dataset_json(root / DATASET_JSON)

@@ -143,8 +143,8 @@ class ChainedSource(msgspec.Struct, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The defects of all sources, and the extra ones."""
-        return [*(defect for source in self.sources for defect in source.defects), *self.extra_defects]
+        """The defects of all sources, each once, and the extra ones."""
+        return [*dict.fromkeys(defect for source in self.sources for defect in source.defects), *self.extra_defects]
 
     @property
     def _first(self) -> Ints:

@@ -9,6 +9,7 @@ Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3,
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from segdata.formats.shared.png_files import (
 
 _PIXEL_TYPES = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
 _FOUR_BYTE_MODES = frozenset({"RGB", "RGBA"})
+_MAX_COLUMNS = 256  # of a picture, of which runs are counted to tell masks from photographs
 
 
 def decoded_pixels(image: Image.Image) -> NDArray[Any]:  # Any: the dtype depends on the image
@@ -161,10 +163,20 @@ def run_shares(paths: Iterable[Path]) -> list[float]:
     shares = []
     for path in paths:
         with suppress(OSError):
-            runs = ValueRuns.of(decode_mask(path).pixels)
-            n_pixels = runs.height * runs.width
-            shares.append(len(runs.start) / n_pixels if n_pixels > 1000 else 0.0)
+            status = path.stat()
+            shares.append(_run_share(path, status.st_size, status.st_mtime_ns))
     return shares
+
+
+@lru_cache(maxsize=4096)
+def _run_share(path: Path, n_bytes: int, changed: int) -> float:
+    """The share in some columns of a file in this state: while layouts are tried, files are looked at repeatedly."""
+    pixels = decode_mask(path).pixels
+    if pixels.shape[0] * pixels.shape[1] <= 1000:
+        return 0.0
+    columns = np.ascontiguousarray(pixels[:, :: max(1, pixels.shape[1] // _MAX_COLUMNS)])
+    n_runs = len(kernels.label_runs(columns)[0])
+    return float(n_runs / (columns.shape[0] * columns.shape[1]))
 
 
 def occurring_values(paths: Iterable[Path]) -> set[int]:

@@ -150,7 +150,9 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
     if outside and (len(inside) > 1 or any(map(_LABEL_PATH.search, beside))):
-        raise FoldersInsideError(root, list(inside), (beside or outside)[0])
+        n_masks = {folder: sum(len(layout.mask_files()) for layout in found) for folder, found in inside.items()}
+        largest_first = sorted(inside, key=lambda folder: -n_masks[folder])
+        raise FoldersInsideError(root, largest_first, (beside or outside)[0])
     return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]
 
 

@@ -214,6 +214,19 @@ def test_decathlon(tmp_path: Path) -> None:
     assert set(by_category(dataset)) == {(f"BRATS_001.nii.gz/000{k}", "liver") for k in (0, 1)}
 
 
+def test_the_folder_above_a_dataset_is_that_dataset(tmp_path: Path) -> None:
+    """As nnUNet_raw/ that holds one dataset; of two, you choose."""
+    for name in ("Dataset007_Liver", "Dataset008_Spleen"):
+        described(tmp_path / name, {"background": 0, "liver": 1}, 1, ".nii.gz")
+        write_nifti(tmp_path / name / "imagesTr/a_0000.nii.gz", np.zeros((2, 2, 2), np.int16), sform=PLACED)
+        write_nifti(tmp_path / name / "labelsTr/a.nii.gz", np.ones((2, 2, 2), np.uint8), sform=PLACED)
+        if name == "Dataset007_Liver":
+            dataset = read(tmp_path)
+            assert (dataset.profile.format, met(dataset)) == ("nnunet", [])
+            assert set(by_category(dataset)) == {(f"a.nii.gz/000{k}", "liver") for k in (0, 1)}
+    assert detect(tmp_path) == "nifti"
+
+
 def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
     sample = Path(__file__).parents[3] / "sample_data/panoptic"
     convert(sample, tmp_path / "out", to="nnunet", copy_images=True)

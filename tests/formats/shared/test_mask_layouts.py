@@ -254,6 +254,24 @@ def test_masks_elsewhere_are_not_taken_for_the_dataset(tmp_path: Path, other: tu
     assert len(segdata.read(given[1]).image_ids) == 3
 
 
+def test_of_several_folders_the_one_with_most_masks_is_offered(tmp_path: Path) -> None:
+    """The tests of a library, which lies beside the data, are not what anybody means."""
+    names = ("1.png", "2.png", "3.png")
+    lay_out(
+        tmp_path,
+        masks=(*(f"work/train/masks/{name}" for name in names), "library/tests/data/masks/1.png"),
+        photographs=(
+            *(f"work/train/images/{name}" for name in names),
+            "library/tests/data/images/1.png",
+            "library/logo.png",
+        ),
+    )
+    with pytest.raises(SegdataError) as refused:
+        segdata.read(tmp_path)
+    assert f"as DATA: {tmp_path}/work" in str(refused.value)
+    assert "you can read these folders" not in str(refused.value)
+
+
 def test_what_macos_keeps_beside_files_is_no_image(tmp_path: Path) -> None:
     lay_out(tmp_path, masks=("masks/a.png",), photographs=("images/a.jpg",))
     for name in ("masks/._a.png", "images/._a.jpg"):
