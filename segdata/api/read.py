@@ -46,6 +46,7 @@ from segdata.formats.shared.derived_sources import (
     with_sequences,
 )
 from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.mask_layouts import UnclearMasksError
 from segdata.measure.source_cache import cached_source
 
 if TYPE_CHECKING:
@@ -414,7 +415,7 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
         raise
     except SegdataError as error:
         named, looks_like = format or configured, None
-        inside = [] if named or _lists_folders(error) else list_datasets_inside(root)
+        inside = [] if named or isinstance(error, UnclearMasksError) else list_datasets_inside(root)
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
         elif not named and (foreign := describe_unread_documents(root)) is not None:
@@ -430,13 +431,6 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
             raise
         message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
         raise SettingError(message, "format") from error
-
-
-def _lists_folders(error: SegdataError) -> bool:
-    """Whether an error names the folders that may be meant."""
-    from segdata.formats.shared.mask_layouts import UnclearMasksError  # seldom needed
-
-    return isinstance(error, UnclearMasksError)
 
 
 def _implied_format(settings: Config, given: object) -> str | None:
