@@ -304,7 +304,7 @@ class TestErrors:
         (tmp_path / "some.json").write_bytes(coco.read_bytes())
         data = segdata.read(tmp_path / "some.json")
         (tmp_path / "some.json").write_bytes(coco.read_bytes().replace(b'"001.png"', b'"x01.png"'))
-        with pytest.raises(SegdataError, match=r"some.json: holds something else than where the dataset"):
+        with pytest.raises(SegdataError, match=r"some.json: the file differs from the one with which the dataset"):
             data.validate(client=cluster)
 
     def test_data_in_memory(self, cluster: Any) -> None:

@@ -1,4 +1,4 @@
-"""Probe: which COCO format a JSON file is in, from samples of its bytes, and the options that COCO's formats share."""
+"""Probe: detect the COCO format of a JSON file from samples of its bytes; also options of COCO's formats."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _MAX_WHOLE_BYTES = 1 << 20  # files up to this size are read completely
 
 
 def document_sort(path: Path) -> CocoSort | None:
-    """The kind of COCO document that a file looks like; None if it is none with images."""
+    """The kind of COCO document that a file seems to be; None if it is none with images."""
     try:
         status = path.stat()
         return _sort(path, status.st_size, status.st_mtime_ns)
@@ -30,7 +30,7 @@ def document_sort(path: Path) -> CocoSort | None:
         return None
 
 
-@lru_cache(maxsize=1 << 14)  # each of several formats asks for every JSON file of a folder
+@lru_cache(maxsize=1 << 14)  # cached, as several formats probe every JSON file of a folder
 def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
     text = _samples(path)
     if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or re.search(rb'"videos"\s*:\s*\[', text):
@@ -42,7 +42,7 @@ def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
     if lists == {b"annotations"} and b'"predicted_iou"' in text:
         return None  # SAM's file of one image
     federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
-    if lists and (federated or (b'"synset"' in text and b'"frequency"' in text)):  # categories are those of WordNet
+    if lists and (federated or (b'"synset"' in text and b'"frequency"' in text)):  # its categories are WordNet's
         return "lvis"
     if len(lists) >= 2 and (b"annotations" in lists or has_segmentations):
         return "instances"
@@ -62,7 +62,7 @@ def _samples(path: Path) -> bytes:
 
 
 def is_broken_json(path: Path) -> bool:
-    """Whether a JSON file is no JSON, judged by its first megabyte."""
+    """Whether a JSON file is broken, judged by its first megabyte."""
     try:
         text = _samples(path)
         if len(text) <= _MAX_WHOLE_BYTES and path.stat().st_size <= _MAX_WHOLE_BYTES:
@@ -90,7 +90,7 @@ def _candidates(root: Path) -> list[Path]:
 
 
 def _unwrap(folder: Path) -> Path:
-    """The folder, or the one that it holds if it holds nothing else: archives are often packed twice."""
+    """The folder, or its only entry if that is a folder, since archives often have an extra level."""
     while folder.is_dir():
         inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
         if len(inside) != 1 or not inside[0].is_dir() or inside[0].is_symlink():
@@ -100,7 +100,7 @@ def _unwrap(folder: Path) -> Path:
 
 
 def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
-    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder.
+    """Find the documents of these sorts: the file itself, or those in a folder or its `annotations` folder.
 
     A folder that holds one folder and nothing else is that folder.
     """
@@ -122,13 +122,13 @@ def _sort_title(sort: CocoSort) -> str:
 
 
 def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
-    """The one document to read, and its name below the dataset's root.
+    """Choose the document to read, and return it with its name below the dataset's root.
 
-    A file that is named is taken as it is. Raises UnreadableError where a folder has none, or several.
+    A file given as `root` is taken unchecked. Raises UnreadableError if a folder has no document, or several.
     """
     if root.is_file():
         return root, root.name
-    # A document without annotations may be of any sort.
+    # A document without annotations may be of either sort.
     paths = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or _find_broken_document(root)
     if not paths:
         raise UnreadableError(f"{root}: no {_sort_title(sort)} JSON in it or in its folder annotations")
@@ -151,4 +151,4 @@ POLYGON_CHOICES = {
 }
 POLYGONS_OPTION = {"polygons": "; ".join(f"{name}{meaning}" for name, meaning in POLYGON_CHOICES.items())}
 TRUTH_OPTION = {"truth": "FILE: the JSON of the ground truth, which lists the images and categories"}
-IMAGE_INFO_FILES = "image_info*.json"  # beside a list of results, in place of a ground truth
+IMAGE_INFO_FILES = "image_info*.json"  # beside a list of results, instead of a ground truth

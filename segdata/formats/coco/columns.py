@@ -1,8 +1,8 @@
-"""Columns of COCO lists: the items of a document as places in its bytes, without an object for each of them.
+"""Columns of COCO lists: the items of a document as byte ranges, without a Python object for each.
 
 A document is scanned once, when it is opened: its JSON is checked, and for each item of `images` and `annotations` its
-ids and its place are kept. Values are decoded from these places when a batch asks for them. What the scan does not
-understand (other ids than whole numbers, NaN, texts in other encodings, broken JSON) is read item by item, as
+ids and its byte range are kept. Values are decoded from these ranges when a batch is loaded. What the scan does not
+support (ids that are no integers, NaN, other encodings than UTF-8, broken JSON) is read item by item, as
 `segdata.formats.coco.document` does for all other documents.
 """
 
@@ -34,28 +34,28 @@ Bytes = NDArray[np.uint8]
 T = TypeVar("T")
 
 HAS_MORE, IS_ODD = 1, 2  # flags of items, see `kernels.scan_items`
-_MIN_MAPPED_BYTES = 64 << 20  # bytes from which a file is mapped, not read
-_SCANNED_BYTES = 16 << 20  # bytes that are scanned at once
-_SEARCHED_BYTES = 1 << 16  # bytes in which the begin of an item is searched; most items are far shorter
+_MIN_MAPPED_BYTES = 64 << 20  # larger files are mapped, not read
+_SCANNED_BYTES = 16 << 20  # scanned by one thread at a time
+_SEARCHED_BYTES = 1 << 16  # in which the beginning of an item is searched; most items are far shorter
 _MAX_ID = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """The bytes of a file, read or mapped; those of a mapped file leave the memory again by `release`.
+    """The bytes of a file, read or mapped; `release` frees the memory of mapped bytes.
 
-    When another program cuts a mapped file, the bytes that are gone become zeros. So what was made of them counts only
-    after `check`.
+    If another program truncates a mapped file, the missing bytes read as zeros, so results are valid only after
+    `check`.
     """
 
     path: Path  # the file
     data: memoryview  # read-only
-    opened: os.stat_result | None  # its status at first; None of an excerpt
+    opened: os.stat_result | None  # its status when opened; None for an excerpt
     mapping: mmap.mmap | None = None  # of a mapped file
 
     @staticmethod
     def read(path: Path) -> "FileBytes":
-        """The content of a file; raises OSError."""
+        """Read or map a file; raises OSError."""
         with path.open("rb") as file:
             opened = os.fstat(file.fileno())
             if opened.st_size >= _MIN_MAPPED_BYTES:
@@ -67,7 +67,7 @@ class FileBytes:
             return FileBytes(path, memoryview(file.read()), opened)
 
     def check(self) -> None:
-        """Raise SegdataError where a mapped file is no longer what it was; one that took its place does not matter."""
+        """Raise SegdataError if a mapped file was changed in place; replacing it does no harm."""
         if self.mapping is None or self.opened is None:
             return
         size, is_written = self.mapping.size(), False
@@ -81,7 +81,7 @@ class FileBytes:
             )
 
     def release(self, first: int, last: int) -> None:
-        """Let the pages from position `first` to `last` leave the memory; they come back when they are read."""
+        """Free the memory of the pages from position `first` to `last`; they are loaded again when read."""
         if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             begin = max(first, 0) // mmap.PAGESIZE * mmap.PAGESIZE
             if last > begin:
@@ -93,13 +93,13 @@ class RawColumn:
     """The undecoded values of n items under one key."""
 
     text: Bytes  # the bytes that hold them
-    # first, last: (n,) value i is ``text[first[i]:last[i]]``; -1 where an item lacks the key
+    # first, last: (n,) value i is ``text[first[i]:last[i]]``; -1 if an item lacks the key
     first: Ints
     last: Ints
 
     @staticmethod
     def from_values(raws: "Sequence[Raw] | RawColumn") -> "RawColumn":
-        """The same values; an empty one is missing."""
+        """A column of these values; an empty value counts as missing."""
         if isinstance(raws, RawColumn):
             return raws
         size = np.fromiter(map(len, raws), np.int64, len(raws))
@@ -123,22 +123,22 @@ class RawColumn:
         return RawColumn(self.text, self.first[rows], self.last[rows])
 
     def as_json_list(self) -> bytearray:
-        """All values as one JSON list; null where one is missing."""
+        """All values as one JSON list, with null for missing ones."""
         return kernels.join_spans(self.text, self.first, self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemBlock:
-    """Some items, as a batch decodes them."""
+    """Items for the decoding of a batch."""
 
     # ids, category_ids: (n,) numbers, or objects
     ids: Ints | Sequence[Id]
     category_ids: Ints | Sequence[int]
-    column: Callable[[str], RawColumn]  # gives the undecoded values of a key
+    column: Callable[[str], RawColumn]  # returns the undecoded values of a key
 
     @staticmethod
     def from_items(items: Sequence[Any]) -> "ItemBlock":  # Any: structs with `id`, `category_id` and raw fields
-        """Decoded items."""
+        """A block of decoded items."""
         ids, category_ids = (list(map(attrgetter(name), items)) for name in ("id", "category_id"))
         return ItemBlock(ids, category_ids, lambda name: RawColumn.from_values(list(map(attrgetter(name), items))))
 
@@ -157,11 +157,11 @@ class ScannedList:
 
     file: FileBytes  # the document
     text: Bytes  # its bytes, without a byte order mark
-    # first, last: (n,) the places of the items
+    # first, last: (n,) the byte ranges of the items
     first: Ints
     last: Ints
-    values: Ints  # (n, k) those that were asked for, see `kernels.scan_items`
-    flags: NDArray[np.uint8]  # (n,) uint8, likewise
+    values: Ints  # (n, k) the scanned values, see `kernels.scan_items`
+    flags: NDArray[np.uint8]  # (n,) uint8, see `kernels.scan_items`
 
     def __len__(self) -> int:
         return len(self.first)
@@ -175,14 +175,14 @@ class ScannedList:
         return Raw(self.text[self.first[row] : self.last[row]].tobytes())
 
     def excerpt(self, rows: Ints) -> "ListExcerpt":
-        """Some items for another process."""
+        """An excerpt with some items, for another process."""
         first, last = self.first[rows], self.last[rows]
         order = np.argsort(first, kind="stable")
         begins, ends = first[order], last[order]
         is_new = np.r_[True, begins[1:] - ends[:-1] > _MAX_GAP_BYTES][: len(order)]
         heads = np.flatnonzero(is_new)
         range_first, range_last = begins[heads], ends[np.r_[heads[1:] - 1, len(ends) - 1][: len(heads)]]
-        moved = np.empty(len(order), np.int64)  # from a place in the document to one in the excerpt
+        moved = np.empty(len(order), np.int64)  # from positions in the document to positions in the excerpt
         sizes = range_last - range_first
         moved[order] = (np.cumsum(sizes) - sizes - range_first)[np.cumsum(is_new) - 1]
         checksum = 0
@@ -203,29 +203,29 @@ class ScannedList:
         )
 
 
-_MAX_GAP_BYTES = 1 << 14  # bytes between two items up to which they are read at once
+_MAX_GAP_BYTES = 1 << 14  # between two items that are read together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListExcerpt:
-    """Some items of a list as ranges of its file, which another process reads."""
+    """Items of a list as byte ranges of a file, to be read by another process."""
 
     # place, size: the file, a path or URL, and its bytes
     place: str
     size: int
     ranges: Ints  # (k, 2) the bytes that hold the items
     checksum: int  # CRC-32 of these bytes
-    # first, last, values, flags: as of a `ScannedList`, places in these bytes
+    # first, last, values, flags: as in `ScannedList`, with positions in these bytes
     first: Ints
     last: Ints
     values: Ints
     flags: NDArray[np.uint8]
 
     def read(self) -> ScannedList:
-        """The items; raises OSError where they cannot be read, SegdataError where the file holds something else."""
+        """Read the items; raises OSError if that fails, SegdataError if the file has other content."""
         data = read_ranges(self.place, [(first, last) for first, last in self.ranges.tolist()], self.size)
         if zlib.crc32(data) != self.checksum:
-            raise SegdataError(f"{self.place}: holds something else than where the dataset was opened")
+            raise SegdataError(f"{self.place}: the file differs from the one with which the dataset was opened")
         file = FileBytes(Path(self.place), memoryview(data), None)
         text = np.frombuffer(data, np.uint8)
         return ScannedList(file, text, self.first, self.last, self.values, self.flags)
@@ -233,14 +233,14 @@ class ListExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class ListKeys:
-    """What is read of a list when its document is opened."""
+    """The keys of a list that are scanned when its document is opened."""
 
-    numbers: tuple[str, ...]  # keys whose values are whole numbers; their columns come first
-    texts: tuple[str, ...] = ()  # keys whose values are texts; two columns each, the places between their quotes
-    others: tuple[str, ...] = ()  # further keys that are known
+    numbers: tuple[str, ...]  # keys with integers; their columns come first
+    texts: tuple[str, ...] = ()  # keys with texts; two columns each, the range between the quotes
+    others: tuple[str, ...] = ()  # other known keys
 
     def encode(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """The keys as they are written."""
+        """The keys as bytes."""
         numbers, texts, others = (
             [name.encode() for name in names] for names in (self.numbers, self.texts, self.others)
         )
@@ -249,18 +249,18 @@ class ListKeys:
 
 @dataclass(slots=True)
 class ScannedDocument:
-    """A sound JSON object in UTF-8."""
+    """A valid JSON object in UTF-8."""
 
-    parts: dict[str, Raw] = field(default_factory=dict)  # the undecoded values of its keys
-    lists: dict[str, ScannedList] = field(default_factory=dict)  # those of the lists that were asked for and have items
-    is_wide: bool = False  # it has letters beyond ASCII, which are not checked yet
-    repeats: bool = False  # an object in it may have a key twice
+    parts: dict[str, Raw] = field(default_factory=dict)  # key -> undecoded value
+    lists: dict[str, ScannedList] = field(default_factory=dict)  # the requested lists that have items
+    is_wide: bool = False  # whether it has unchecked bytes beyond ASCII
+    repeats: bool = False  # whether an object may repeat a key
 
 
 def scan_document(file: FileBytes, text: memoryview, keys: Mapping[str, ListKeys]) -> ScannedDocument | None:
-    """The parts of a document, with the items of some lists; None for what the scan does not understand.
+    """Scan a document: its parts, and the items of some lists; None if the scan does not support it.
 
-    Its JSON is checked to the last byte, as strictly as msgspec checks it.
+    Validates the whole JSON as strictly as msgspec does.
     """
     data = np.frombuffer(text, np.uint8)
     document = ScannedDocument()
@@ -307,7 +307,7 @@ def _skip(data: Bytes, position: int, document: ScannedDocument) -> int:
 
 
 class _Portion(NamedTuple):
-    """What `kernels.scan_items` returns of a portion of a list."""
+    """The result of `kernels.scan_items` for a portion of a list."""
 
     state: int
     end: int
@@ -321,10 +321,10 @@ class _Portion(NamedTuple):
 def _scan_list(
     file: FileBytes, data: Bytes, position: int, keys: ListKeys, document: ScannedDocument
 ) -> tuple[ScannedList | None, int]:
-    """The items of the list that begins here, and where it ends; None and -1 if it is unsound.
+    """Scan the list that begins at `position`: its items and its end; None and -1 if it is invalid.
 
-    Threads scan portions of a long list that begin where an item probably does. A portion counts if it begins where the
-    one before has ended; else it is scanned again from there.
+    Threads scan portions of a long list from probable beginnings of items. A portion is valid if it begins where the
+    one before ends; otherwise it is scanned again from there.
     """
     offset, names = len(file.data) - len(data), keys.encode()
 
@@ -351,13 +351,13 @@ def _scan_list(
 
 
 def _likely_items(data: Bytes, begin: _Portion) -> Iterator[int]:
-    """Where the first portion of a list ends, then positions of items behind it, a portion apart, and the end of data.
+    """The end of a list's first portion, then probable beginnings of items, a portion apart, then the end of the data.
 
-    An item probably begins where the bytes between two items are followed by those up to the first key of an item. A
-    list of objects in an item may hold the same bytes.
+    An item probably begins where the bytes between two items are followed by those up to an item's first key. A list of
+    objects within an item may contain the same bytes.
     """
     yield begin.end
-    if not len(begin.places):  # nothing but blanks yet
+    if not len(begin.places):  # only blanks so far
         yield len(data)
         return
     first, last = begin.places[-1].tolist()
@@ -371,14 +371,14 @@ def _likely_items(data: Bytes, begin: _Portion) -> Iterator[int]:
 
 
 def _blanks(data: Bytes, position: int) -> int:
-    """The position of the next letter that is no blank."""
+    """The position of the next character that is no blank."""
     while 0 <= position < len(data) and data[position] in b" \t\n\r":
         position += 1
     return position
 
 
 def _content_end(data: Bytes) -> int:
-    """The position behind the last letter that is no blank."""
+    """The position after the last character that is no blank."""
     end = len(data)
     while end and data[end - 1] in b" \t\n\r":
         end -= 1
@@ -386,7 +386,7 @@ def _content_end(data: Bytes) -> int:
 
 
 class ScannedStructs(Sequence[T], Generic[T]):
-    """Items that are decoded one by one when they are looked at, which few are."""
+    """A sequence of items, each decoded on access, as few are needed."""
 
     def __init__(self, items: ScannedList, type_: type[T]) -> None:
         self._items, self._decode, self.type = items, msgspec.json.Decoder(type_).decode, type_
@@ -408,7 +408,7 @@ class ScannedStructs(Sequence[T], Generic[T]):
 
 
 def scanned_block(items: ScannedList, rows: Ints, columns: Ints, names: Sequence[str]) -> ItemBlock:
-    """Some items with the places of their values; `columns` are (id, category id) in the scanned values."""
+    """A block of items with the byte ranges of their values; `columns` are those of (id, category id)."""
     first, last = items.first[rows], items.last[rows]
     spans = kernels.value_spans(items.text, first, last, [name.encode() for name in names])
     row_of = {name: row for row, name in enumerate(names)}
@@ -427,7 +427,7 @@ def further_keys(items: ScannedList, rows: Sequence[int] | Ints, known: frozense
 
 
 def patch_odd(items: ScannedList, rows: Sequence[int], structs: Sequence[Any], names: Sequence[str]) -> bool:
-    """Put the numbers of items that were decoded one by one into their columns; False where one is no such number."""
+    """Fill the columns with the numbers of items that were decoded one by one; False if one is no such number."""
     for row, struct in zip(rows, structs, strict=True):
         for column, name in enumerate(names):
             value = getattr(struct, name)

@@ -1,6 +1,6 @@
-"""COCO documents: the top-level parts of the JSON, each raw until it is needed, and the items of their lists.
+"""COCO documents: the top-level parts of the JSON, decoded on demand, and the items of their lists.
 
-Items are decoded all at once where they are sound, one by one where some are broken.
+Items are decoded all at once if they are valid, else one by one.
 """
 
 import codecs
@@ -42,9 +42,9 @@ from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.safe_parsers import BOM, repeated_key_defects
 
 Raw = msgspec.Raw
-_MAX_LEADING_BLANKS = 4096  # bytes in which a document begins
+_MAX_LEADING_BLANKS = 4096  # blanks before the first character
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# What Python's json writes although JSON has no such numbers; documents are read with them as texts.
+# Numbers that Python writes although JSON does not have them; they are read as texts.
 JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
 
 
@@ -52,7 +52,7 @@ JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
 class ItemFault:
     """A fault of one item: its position, the defect's code and message, and the place in it (a JSON pointer).
 
-    `lost`: whether part of the item is left out; None: as usual for the code.
+    `lost`: whether part of the item is left out; None: the code's default.
     """
 
     row: int
@@ -66,11 +66,11 @@ class ItemFault:
 class DocumentKind:
     """A kind of document: what its JSON should be."""
 
-    name: str  # in words
-    expected: str  # what it is made of, in words
-    bare: str | None = None  # the document may be a list: that of this key
-    remedy: str = ""  # for the message about a missing list
-    text_ids: bool = False  # its specification makes the ids of images texts
+    name: str  # for messages
+    expected: str  # its content, for messages
+    bare: str | None = None  # the document may be a bare list, as if under this key
+    remedy: str = ""  # end of the message about a missing list
+    text_ids: bool = False  # whether its specification defines image ids as texts
 
 
 COCO_DOCUMENT = DocumentKind("a COCO document", "an object with images, annotations and categories")
@@ -81,12 +81,12 @@ class Document:
     """A COCO file, or one of its relatives."""
 
     path: Path  # the file
-    name: str  # as defects name it, below the dataset's root
-    parts: dict[str, Raw] | None  # the values of the top-level keys, undecoded; None if the file is no JSON
-    defects: list[Defect] = field(default_factory=list)  # those found so far; readers add to them
-    kind: DocumentKind = COCO_DOCUMENT  # what it should be
-    is_list: bool = False  # it is a bare list, that of `kind.bare`
-    # the lists that were scanned, with the keys that were read of them; the others are decoded item by item
+    name: str  # its name in defects, below the dataset's root
+    parts: dict[str, Raw] | None  # top-level key -> undecoded value; None if the file is not JSON
+    defects: list[Defect] = field(default_factory=list)  # found so far; readers add to them
+    kind: DocumentKind = COCO_DOCUMENT  # the expected kind
+    is_list: bool = False  # whether it is a bare list, that of `kind.bare`
+    # scanned lists with their keys; other lists are decoded item by item
     scanned: Mapping[str, tuple[ScannedList, ListKeys]] = field(default_factory=dict)
 
     def pointer(self, key: str) -> str:
@@ -94,7 +94,7 @@ class Document:
         return "" if self.is_list else f"/{key}"
 
     def items(self, key: str) -> list[Raw]:
-        """The undecoded items of a top-level list; if it is missing or no list, SEG004 and no items."""
+        """The undecoded items of a top-level list; empty, with SEG004, if it is missing or no list."""
         if self.parts is None:
             return []
         raw = self.parts.get(key)
@@ -118,16 +118,16 @@ class Document:
 def read_document(
     path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT, keys: Mapping[str, ListKeys] | None = None
 ) -> Document:
-    """The document in a file; if the file is no JSON, a document without parts and with a defect.
+    """Read a document; if the file is not JSON, returns a document without parts and with a defect.
 
-    `keys`: the lists that are to be scanned into columns, and their keys; of a document that is not plain, none are.
-    NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts: so the items that hold
-    them are named, and the others are read. Raises SegdataError when there is no such file.
+    `keys`: the lists to scan into columns, and their keys; a document that is not plain JSON is not scanned.
+    NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts, so that defects name the
+    items that hold them, and the others are read. Raises SegdataError if there is no such file.
     """
     try:
         if (
             keys
-            and kernels.is_compiled("scan_items")  # its twin takes longer than decoding item by item
+            and kernels.is_compiled("scan_items")  # the uncompiled kernel is slower than decoding item by item
             and (document := _scanned_document(FileBytes.read(path), path, name, kind, keys)) is not None
         ):
             return document
@@ -155,7 +155,7 @@ def read_document(
 def _scanned_document(
     file: FileBytes, path: Path, name: str, kind: DocumentKind, keys: Mapping[str, ListKeys]
 ) -> Document | None:
-    """The document whose lists are columns; None if it is not plain JSON in UTF-8."""
+    """The document with scanned lists; None if it is not plain JSON in UTF-8."""
     text = file.data[len(BOM) :] if bytes(file.data[: len(BOM)]) == BOM else file.data
     scanned = scan_document(file, text, keys)
     file.check()
@@ -172,7 +172,7 @@ def _scanned_document(
 
 
 def _decode_parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
-    """The top-level values; raises ValueError if the bytes are no JSON object, or list, in UTF-8."""
+    """Decode the top-level values; raises ValueError if the bytes are no JSON object, or list, in UTF-8."""
     if kind.bare is not None and _is_list(data, kind):
         msgspec.json.decode(data, type=list[Raw])
         parts = {kind.bare: Raw(data)}
@@ -189,7 +189,7 @@ def _is_list(data: bytes | memoryview, kind: DocumentKind) -> bool:
 
 
 def _check_texts(data: bytes | memoryview) -> None:
-    """Raise UnicodeDecodeError if the bytes are not UTF-8, also in values that are never decoded."""
+    """Raise UnicodeDecodeError if the bytes are not UTF-8, even in values that are never decoded."""
     step = 1 << 24
     decoder = codecs.getincrementaldecoder("utf-8")()
     for first in range(0, len(data), step):
@@ -198,7 +198,7 @@ def _check_texts(data: bytes | memoryview) -> None:
 
 
 def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -> bytes:
-    """The same content as strict JSON in UTF-8 if Python's lenient reader can read it; else with quoted constants."""
+    """Rewrite the content as strict JSON in UTF-8, if Python's lenient parser can read it; else quote constants."""
     quoted = data = data.removeprefix(BOM)
     for constant in map(str.encode, JSON_CONSTANTS):
         if constant in quoted:
@@ -225,10 +225,10 @@ def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -
 
 
 def _may_be_repaired(data: bytes, error: Exception) -> bool:
-    """Whether Python's reader, slow and hungry for memory as it is, may read what msgspec refuses.
+    """Whether Python's parser, which is slow and needs much memory, may read what msgspec refuses.
 
-    That is other bytes than UTF-8, control letters in texts, and halves of surrogates, at which msgspec complains of
-    almost anything.
+    These are other encodings than UTF-8, control characters in texts, and lone surrogates, for which msgspec's messages
+    vary.
     """
     offset = _error_offset(error)
     control = offset is not None and offset < len(data) and data[offset] < 32
@@ -274,8 +274,8 @@ class Items(Generic[T_co]):
 
     items: Sequence[T_co] = ()  # (n,) structs
     rows: Sequence[int] = ()  # (n,) the position of each in the list
-    raws: Sequence[Raw] | Mapping[int, Raw] = ()  # by row, where an item has keys that its struct lacks; else empty
-    pointer: str = ""  # of the list in its document (a JSON pointer)
+    raws: Sequence[Raw] | Mapping[int, Raw] = ()  # by row, for items with keys that the struct lacks; else empty
+    pointer: str = ""  # JSON pointer of the list
 
     def place(self, position: int, within: str = "") -> str:
         """The JSON pointer of the item at a position, or of the place `within` it."""
@@ -291,19 +291,19 @@ class Items(Generic[T_co]):
         return list(map(attrgetter(name), self.items))
 
     def block(self, positions: Ints) -> ItemBlock:
-        """The items at some positions, as a batch decodes them."""
+        """The items at some positions, for the decoding of a batch."""
         return ItemBlock.from_items(list(map(self.items.__getitem__, positions.tolist())))
 
     def release(self, positions: Ints) -> None:
-        """Say that the items at some positions are not needed for now."""
+        """Mark the items at some positions as not needed for now."""
 
     @contextmanager
     def refuse_changes(self) -> Iterator[None]:
-        """Decode within this: raises SegdataError where another program has changed the file, whatever came of it."""
+        """Context for decoding: raises SegdataError if another program changed the file meanwhile."""
         yield
 
     def excerpt(self, positions: Ints) -> "Items[T_co] | ItemsExcerpt[T_co]":
-        """The items at some positions for another process, which gets them with `read`."""
+        """An excerpt of the items at some positions, which another process gets with `read`."""
         rows = [self.rows[i] for i in positions.tolist()]
         raws = {row: self.raws[row] for row in rows} if self.raws else ()
         return Items([self.items[i] for i in positions.tolist()], rows, raws, self.pointer)
@@ -329,7 +329,7 @@ class Items(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class ScannedItems(Items[T_co]):
-    """The items of a list that was scanned: ids in columns, the rest decoded when it is needed."""
+    """The items of a scanned list: ids in columns, other values decoded on demand."""
 
     scanned: ScannedList = field(kw_only=True)
     keys: ListKeys = field(kw_only=True)
@@ -339,12 +339,12 @@ class ScannedItems(Items[T_co]):
         return np.ascontiguousarray(self.scanned.values[:, self.keys.numbers.index(name)])
 
     def block(self, positions: Ints) -> ItemBlock:
-        """The places of the values of the items at some positions."""
+        """The byte ranges of the values of the items at some positions."""
         columns = np.array([self.keys.numbers.index(name) for name in ("id", "category_id")])
         return scanned_block(self.scanned, positions, columns, self.keys.others)
 
     def release(self, positions: Ints) -> None:
-        """Let the bytes of the items at some positions leave the memory."""
+        """Free the memory of the bytes of the items at some positions."""
         if len(positions):
             offset = len(self.scanned.file.data) - len(self.scanned.text)
             first, last = self.scanned.first[positions].min(), self.scanned.last[positions].max()
@@ -352,7 +352,7 @@ class ScannedItems(Items[T_co]):
 
     @contextmanager
     def refuse_changes(self) -> Iterator[None]:
-        """As of all items."""
+        """See `Items.refuse_changes`; also checks the mapped file."""
         try:
             yield
         finally:
@@ -371,7 +371,7 @@ class ScannedItems(Items[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class ItemsExcerpt(Generic[T_co]):
-    """Some scanned items, as another process reads them; the rows are those in the document's list."""
+    """Scanned items for another process; rows are those of the document's list."""
 
     scanned: ListExcerpt
     rows: Ints
@@ -386,11 +386,11 @@ class ItemsExcerpt(Generic[T_co]):
         return ScannedItems(structs, self.rows.tolist(), (), self.pointer, scanned=scanned, keys=self.keys)
 
 
-_MAX_ODD_ITEMS = 1_000  # odd items that are decoded one by one in any list
+_MAX_ODD_ITEMS = 1_000  # decoded one by one in any list
 
 
 def _scanned_items(document: Document, key: str, lenient: type[T]) -> ScannedItems[T] | None:
-    """The items of a list in columns; None if it was not scanned, or many items are not plain."""
+    """The items of a scanned list; None if it was not scanned, or has many unusual items."""
     scanned, keys = document.scanned.get(key, (None, None))
     if scanned is None or keys is None:
         return None
@@ -420,7 +420,7 @@ def _report_broken(document: Document, pointer: str, broken: "Mapping[int, Decod
 def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]) -> Items[T]:
     """The items of a top-level list; items that cannot be decoded are SEG004 and left out.
 
-    `strict` refuses unknown keys and `lenient` does not: if every item is `strict`, there are no further keys to keep.
+    `strict` refuses unknown keys, `lenient` does not: if every item is `strict`, there are no further keys to keep.
     """
     if (scanned := _scanned_items(document, key, lenient)) is not None:
         return scanned
@@ -462,7 +462,7 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
 
 
 def decode_column(raws: Sequence[Raw] | RawColumn, type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
-    """As `decode_each`, but `MISSING` and null are None without a problem; one step if all values are sound."""
+    """Like `decode_each`, but `MISSING` and null are None without a problem; one step if all values are valid."""
     column = RawColumn.from_values(raws)
     try:
         # Any: a type that is made at run time
@@ -488,29 +488,29 @@ def decode_boxes(raws: Sequence[Raw] | RawColumn) -> pa.Array | None:
     return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))
 
 
-_EXACT_LIMIT = 2.0**53  # whole numbers below are exact as floats
+_EXACT_LIMIT = 2.0**53  # floats represent smaller integers exactly
 
 
 def decode_integers(raws: RawColumn) -> Ints | None:
-    """(n,) whole numbers; None if a value is missing or another one."""
+    """(n,) integers; None if a value is missing or no integer."""
     lists = _integer_lists(b"[" + raws.as_json_list() + b"]")
     return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
 
 
 def decode_integer_lists(raws: RawColumn) -> tuple[Ints, Ints] | None:
-    """The numbers of n lists, and where each list begins and the last ends (n + 1,); None if one is no whole number."""
+    """The integers of n lists, and the offsets of the lists (n + 1,); None if a number is no integer."""
     lists = _integer_lists(raws.as_json_list())
     return None if lists is None or len(lists[1]) != len(raws) + 1 else lists
 
 
 def _integer_lists(text: bytes | bytearray) -> tuple[Ints, Ints] | None:
-    """As `_number_lists`, of whole numbers that are written as such; None for other JSON."""
+    """Like `_number_lists`, for integers without fraction or exponent; None for other JSON."""
     lists = None if any(letter in text for letter in b".eE") else _number_lists(text)
     return None if lists is None or (np.abs(lists[0]) > _EXACT_LIMIT).any() else (lists[0].astype(np.int64), lists[1])
 
 
 def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] | None:
-    """The numbers of a JSON list of lists, and the start of each list and the end of the last; None for other JSON."""
+    """The numbers of a JSON list of lists, and the offsets of the lists; None for other JSON."""
     xy, ring, _, error = kernels.parse_rings(
         np.frombuffer(text, np.uint8), np.zeros(1, np.int64), np.array([len(text)])
     )
@@ -518,7 +518,7 @@ def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] |
 
 
 def explain_validation_error(error: msgspec.ValidationError, raw: Raw | None = None) -> DecodingProblem:
-    """A msgspec message in plain words, with its path as a JSON pointer; `raw` is the value that was refused.
+    """A msgspec message in plain words, with its path as a JSON pointer; `raw` is the refused value.
 
     >>> explain_validation_error(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
     DecodingProblem(message='bbox/2: expected int, got str', place='/bbox/2')
@@ -539,7 +539,7 @@ def explain_validation_error(error: msgspec.ValidationError, raw: Raw | None = N
 
 
 def _with_refused_value(message: str, steps: Sequence[str], raw: Raw) -> str:
-    """The message, with the value in place of its type; a constant that JSON lacks by its name."""
+    """The message with the refused value instead of its type."""
     try:
         value = json.loads(bytes(raw))
         for step in steps:
@@ -571,7 +571,7 @@ def integer_id(id_: Id) -> tuple[int, str | None]:
 
 
 def raw_json(value: str | None) -> Raw:
-    """A value of a map column, which is JSON, as raw JSON; text that is no JSON becomes a JSON string."""
+    """A value of a map column as raw JSON; a text that is not JSON becomes a JSON string."""
     if value is None:
         return Raw(b"null")
     try:

@@ -1,4 +1,4 @@
-"""Categories and images of a COCO document; also the ground truth that predictions name them by."""
+"""Categories and images of a COCO document, or of the ground truth to which predictions refer."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class _CategoryItem(msgspec.Struct, gc=False):
 
     id: CategoryId
     name: str | None = None
-    supercategory: Any = None  # Any: a hint that is taken only where it is a text
+    supercategory: Any = None  # Any: used only if it is a text
     isthing: Any = None
     color: Any = None
     definition: Any = msgspec.field(default=None, name="def")
@@ -47,7 +47,7 @@ class _StrictCategoryItem(_CategoryItem, gc=False, forbid_unknown_fields=True):
 
 
 _KNOWN_KEYS = frozenset(_CategoryItem.__struct_encode_fields__)
-CATEGORY_KEYS = "category_keys"  # of the profile's metadata: what entries say beyond that, by category id
+CATEGORY_KEYS = "category_keys"  # in the profile's metadata: category id -> further keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ class Categories:
     """A document's categories in the dataset's taxonomy."""
 
     taxonomy: Taxonomy  # the user's, or made from the document
-    declared: bool  # the taxonomy is the user's
-    # id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
+    declared: bool  # whether the taxonomy is the user's
+    # id in the document -> id in the taxonomy, or a free id if the taxonomy lacks the category
     to: dict[int, int] = field(default_factory=dict)
-    unknown: dict[int, str] = field(default_factory=dict)  # those free ids -> the document's names
-    # names in the document that are aliases in the taxonomy -> id in the taxonomy
+    unknown: dict[int, str] = field(default_factory=dict)  # free id -> name in the document
+    # name in the document that is an alias -> id in the taxonomy
     aliases: dict[str, int] = field(default_factory=dict)
-    listed: bool = True  # the document has a list of categories, with one at least
-    # further keys of entries: id in the taxonomy -> key -> JSON text
+    listed: bool = True  # whether the document lists at least one category
+    # id in the taxonomy -> further key -> JSON text
     keys: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile, as JSON: names that the taxonomy lacks, aliases, and the further keys of all entries."""
+        """Metadata for the profile, as JSON: names that the taxonomy lacks, aliases, and further keys of entries."""
         metadata = name_metadata(self.unknown, self.aliases)
         if self.keys:
             raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
@@ -107,9 +107,9 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
 
 
 def _headings(first: Mapping[int, _CategoryItem]) -> dict[int, int]:
-    """Entries that only name a group, with the category of that name in it: `vein` of none, above `vein` of `vein`.
+    """Entries that only name a group, with the category of the same name: `vein` of none, above `vein` of `vein`.
 
-    Roboflow writes the name of the project as the first entry, of supercategory none; a class may be called alike.
+    Roboflow's first entry is the project, with supercategory none; a class may have the same name.
     """
     own = {item.name: id_ for id_, item in first.items() if item.name is not None and item.supercategory == item.name}
     return {
@@ -120,7 +120,7 @@ def _headings(first: Mapping[int, _CategoryItem]) -> dict[int, int]:
 
 
 def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_taxonomy: Taxonomy) -> None:
-    """SEG202 if the taxonomy gives an id of the document to another of the document's categories."""
+    """SEG202 if the taxonomy assigns an id of the document to another of the document's categories."""
     by_id, names = user_taxonomy.by_id(), {item.name for item in first.values()}
     crossed = [
         f"{id_} is {_category_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
@@ -185,16 +185,16 @@ def _category(item: _CategoryItem, place: str, document: Document, groups: set[s
         name=_category_name(item),
         kind="stuff" if item.isthing in (0, False) else "thing",
         color=color,
-        # COCO repeats the name where a category has no group; it may also bear the name of its group.
+        # COCO repeats the name if a category has no group; a category may also have its group's name.
         parent=parent if parent and (parent != _category_name(item) or parent in groups) else None,
         definition=item.definition if isinstance(item.definition, str) else None,
     )
 
 
 def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict[str, object]]:
-    """The entries of `categories`, without those of kind void, which COCO does not have.
+    """The entries of `categories`, without void categories, which COCO does not have.
 
-    `isthing` and `color` are COCO panoptic's keys, `def` is LVIS'; all files carry them, so that stuff stays stuff.
+    `isthing` and `color` are COCO panoptic's keys, `def` is LVIS'; all files have them, so that stuff stays stuff.
     `metadata` is the profile's, with the further keys that a document had.
     """
     items = []
@@ -216,7 +216,7 @@ def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The further keys of categories in documents: category id -> key -> value."""
     try:
         return msgspec.json.decode(metadata.get(CATEGORY_KEYS, "{}"), type=dict[str, dict[str, Any]])
-    except msgspec.MsgspecError:  # somebody edited dataset.yaml
+    except msgspec.MsgspecError:  # dataset.yaml was edited
         return {}
 
 
@@ -235,9 +235,9 @@ def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
 IMAGE_COLUMNS = ListKeys(("id", "width", "height"), ("file_name",))
 IMAGE_KEYS = frozenset({*IMAGE_COLUMNS.numbers, *IMAGE_COLUMNS.texts})
-_NORMAL_NAME = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # names that need no normalising
+_NORMAL_NAME = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # matches names that need no normalisation
 _DRIVE = re.compile(r"^.:|:$")
-SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
+SKIPPED_IMAGE = -2  # row of an image entry that was left out and reported
 
 
 class StrictImageItem(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -265,15 +265,15 @@ AnyImageItem = StrictImageItem | ImageItem
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """The images of a document that can be read."""
+    """The readable images of a document."""
 
-    document: Document  # that lists them
+    document: Document  # the document
     items: Items[AnyImageItem]  # their entries
     image_ids: list[str]  # (n,) unique
-    width: Ints  # (n,) int64, pixels; 0 if the document has none
-    height: Ints  # likewise
+    width: Ints  # (n,) int64, pixels; 0 if the document states none
+    height: Ints  # as `height`
     row_of: dict[Id, int]  # the document's image id -> row here, or `SKIPPED_IMAGE`
-    positions: Sequence[int] = ()  # (n,) the position of each in `items`
+    positions: Sequence[int] = ()  # (n,) the position of each image in `items`
 
     def place(self, row: int, within: str = "") -> str:
         """The JSON pointer of an image's entry."""
@@ -282,7 +282,7 @@ class ImageList:
     def table(self, rows: Ints, folder: ImageFolder) -> tuple[pa.Table, list[Defect]]:
         """Rows of `schema.BATCH_IMAGES`, and the defects of these images' files.
 
-        If the document has no size, the image file's is taken.
+        The image file's size is used if the document states none.
         """
         defects: list[Defect] = []
         width, height = self.width[rows], self.height[rows]
@@ -325,11 +325,11 @@ def read_image_list(document: Document) -> ImageList:
 
 
 def report_odd_ids(document: Document, key: str, ids: Sequence[Id] | Ints) -> None:
-    """SEG004, once for a list, for ids beyond 64 bits, and for ids that are numbers written as texts."""
+    """One SEG004 for a list with ids beyond 64 bits, and one for ids that are numbers written as texts."""
     if isinstance(ids, np.ndarray):
         return
     kinds = set(map(type, ids))
-    if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[operator]  # as most are
+    if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[operator]  # the usual case
         return
     huge = [id_ for id_ in ids if isinstance(id_, int) and not -(2**63) <= id_ < 2**63]
     texts = [id_ for id_ in ids if isinstance(id_, str) and id_.isascii() and id_.isdecimal()]
@@ -348,7 +348,7 @@ def report_odd_ids(document: Document, key: str, ids: Sequence[Id] | Ints) -> No
 
 
 def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
-    """The images of entries."""
+    """List the images of the entries, and report their defects."""
     if isinstance(items, ScannedItems) and (plain := _list_plain_images(document, items)) is not None:
         return plain
     positions: list[int] = []
@@ -401,11 +401,11 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
     return replace(listing, width=width, height=height)
 
 
-_ODD_NAME_PARTS = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names between line feeds
+_ODD_NAME_PARTS = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names joined by line feeds
 
 
 def _list_plain_images(document: Document, items: ScannedItems[AnyImageItem]) -> ImageList | None:
-    """The images of entries without a defect, from their columns; None if one may have any."""
+    """Fast path: the images of entries from columns; None if an entry may have a defect."""
     scanned = items.scanned
     ids, width, height, first, last = scanned.values.T
     text = scanned.text.data
@@ -434,12 +434,12 @@ def _name(item: AnyImageItem, document: Document, place: str) -> str | None:
 
 
 def _side(value: float | None) -> int:
-    """A side in pixels; 0 if the value is no valid side."""
+    """A side in pixels; 0 for an invalid value."""
     return int(value) if value is not None and 1 <= value <= MAX_SIDE and value == int(value) else 0
 
 
 def _image_id(name: str, document: Document, place: str) -> str | None:
-    """A file name as an image_id: POSIX, below the images root; None if it names no file."""
+    """The image_id of a file name: POSIX, below the images root; None if it names no file."""
     if _NORMAL_NAME.fullmatch(name):
         return name
     path, is_unsafe = PurePosixPath(name.replace("\\", "/")), is_unsafe_path(name)
@@ -463,7 +463,7 @@ _WRONG, _RIGHT = f"_gtFine_{_CITYSCAPES_FOLDER}.png", f"_{_CITYSCAPES_FOLDER}.pn
 def _find_misnamed_images(
     document: Path, file_name: str, names: Sequence[str], images: Path | None
 ) -> tuple[ImageFolder, list[Defect]] | None:
-    """The images that Cityscapes' createPanopticImgs.py misnames; None if no name is of that kind.
+    """Find the images that Cityscapes' createPanopticImgs.py misnames; None if there are none.
 
     The script makes the name `x_gtFine_leftImg8bit.png` from `x_gtFine_instanceIds.png`; the image is
     `x_leftImg8bit.png`. It is searched in the folder `images`, or in `leftImg8bit` near the document. `file_name` is
@@ -488,14 +488,14 @@ def _find_misnamed_images(
 
 @dataclass(frozen=True, slots=True)
 class CocoSource:
-    """An opened document with its images and categories: what instances and panoptic files share."""
+    """An opened document with images and categories; base of instances and panoptic sources."""
 
     profile: Profile  # of the dataset
     document: Document
     listing: ImageList
     categories: Categories
     folder: ImageFolder
-    annotator: str | None  # the name to give to the annotations
+    annotator: str | None  # of the annotations
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -511,7 +511,7 @@ class CocoSource:
 def find_document_images(
     request: ReadRequest, document: Document, listing: ImageList, masks: tuple[Path, ...] = ()
 ) -> ImageFolder:
-    """The folder of the images, `masks` being folders without any; image files that the document lacks are defects."""
+    """Find the folder of the images, excluding folders of `masks`; reports unlisted image files."""
     named = document.path, document.name, listing.image_ids, request.images
     folder, missing = find_images(*named, masks)
     if folder.root is None:
@@ -521,7 +521,7 @@ def find_document_images(
 
 
 def document_profile(request: ReadRequest, document: Document, categories: Categories, format: str) -> Profile:
-    """The profile of a document: panoptic files label every pixel once, instances files any pixels."""
+    """The profile of a document; panoptic files label each pixel once, instances files any set of pixels."""
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     panoptic = format == "coco-panoptic"
     return Profile(
@@ -539,11 +539,11 @@ def document_profile(request: ReadRequest, document: Document, categories: Categ
 
 
 def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None = None) -> Document | None:
-    """The document that lists the images and categories of predictions; None if there is none.
+    """Find the document that lists the images and categories of predictions; None if there is none.
 
-    That is the file of the option `truth`, or COCO's ``image_info….json`` beside the predictions. Where the image ids
-    that are `used` are given it may be a folder of images too: an image's id is its name without extension, zeros at
-    its beginning left out. Raises SegdataError for a file that is no such document.
+    It is the file of the option `truth`, or COCO's ``image_info….json`` beside the predictions. If the image ids in use
+    are given as `used`, it may also be a folder of images, whose ids are their names without extension and leading
+    zeros. Raises SegdataError for a file that is no such document.
     """
     named = request.options.get("truth")
     path = Path(str(named)) if named is not None else next(iter(sorted(document.parent.glob(IMAGE_INFO_FILES))), None)
@@ -558,7 +558,7 @@ def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None =
 
 
 def _document_of_folder(folder: Path, used: Sequence[Id]) -> Document:
-    """A document of the images in a folder that have one of the ids."""
+    """A document made of the images in a folder that have one of the ids."""
     used_ids = set(used)
     entries: dict[Id, dict[str, object]] = {}
     for name, path in ImageFolder.below(folder).paths.items():
@@ -576,7 +576,7 @@ def _document_of_folder(folder: Path, used: Sequence[Id]) -> Document:
 
 
 def truth_categories(truth: Document, user_taxonomy: Taxonomy | None) -> Categories:
-    """The categories that predictions name by id: the truth's, or, if it lists none, those of the user's taxonomy."""
+    """The categories for the ids in predictions: the truth's, or the user's taxonomy if that lists none."""
     if user_taxonomy is None or "categories" in (truth.parts or {}):
         return read_categories(truth, user_taxonomy)
     return Categories(user_taxonomy, True, {id_: id_ for id_ in user_taxonomy.by_id()})

@@ -1,4 +1,4 @@
-"""Instances reader: annotations and results joined to images and categories, decoded when a batch asks for them."""
+"""Instances reader: annotations and results, joined to images and categories, decoded when a batch is loaded."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -62,16 +62,16 @@ _KNOWN_KEYS = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
 _NUMBERS = ("id", "image_id", "category_id")
 _COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN_KEYS - {*_NUMBERS})))
 _UNKNOWN = -1
-_MAX_SPARSITY = 16  # ids whose range is so many times their number are looked up in a table of that range
-_MIN_EVALUATED = 20  # fewer annotations are an excerpt, which nobody evaluates
-_N_SAMPLED = 4096  # annotations that are looked at for missing keys
+_MAX_SPARSITY = 16  # range of ids over their number, up to which a lookup table is used
+_MIN_EVALUATED = 20  # annotations; fewer are an excerpt that is not evaluated
+_N_SAMPLED = 4096  # annotations checked for missing keys
 
 
 @dataclass(frozen=True, slots=True)
 class InstancesSource(CocoSource):
     """An opened document in which each annotation is a segment."""
 
-    items: Items[AnnotationItem]  # its annotations, segmentations undecoded
+    items: Items[AnnotationItem]  # the annotations, with undecoded segmentations
     # the annotations of image row i are ``positions[offset[i]:offset[i + 1]]``, positions in `items`
     positions: Ints
     offset: Ints
@@ -82,14 +82,14 @@ class InstancesSource(CocoSource):
         return chunk_segments(self.offset, segments_per_chunk(n_items, self.listing.height))
 
     def load(self, rows: Ints) -> Batch:
-        """The images at these rows, their annotations decoded."""
+        """Load the images at these rows, and decode their annotations."""
         with self.items.refuse_changes():
             return self._decode(rows)
 
     def detached(self) -> Detached | None:
-        """Images and annotations as ranges of the file, or themselves where they were read item by item.
+        """A reader for other processes, with byte ranges of the file, or the items if they were decoded one by one.
 
-        None where the image files are copies, which only this machine has.
+        None if the image files are temporary copies on this machine.
         """
         root = self.folder.root
         if root is not None and original_url(str(root)) != str(root):
@@ -115,7 +115,7 @@ class InstancesSource(CocoSource):
     def _decode(self, rows: Ints) -> Batch:
         images, defects = self.listing.table(rows, self.folder)
         height, width = integer_column(images["height"]), integer_column(images["width"])
-        # Without the image's size nothing can be drawn; the image has its defect already.
+        # Nothing can be drawn without the image's size, which has been reported.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
         positions = self.positions[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
@@ -163,7 +163,9 @@ class InstancesSource(CocoSource):
                 image=self.image_ids[image[fault.row]],
                 segments=(items.id(fault.row),),
                 category=names.get(self.categories.to[int(items.category_ids[fault.row])]),
-                severity="info" if fault.code == "SEG121" else None,  # it hinders no reader; the rule raises it
+                severity="info"
+                if fault.code == "SEG121"
+                else None,  # no reader fails on it; the rule raises the severity
                 lost=fault.lost,
             )
             for fault in sorted(faults, key=lambda fault: (self.items.rows[positions[fault.row]], fault.place))
@@ -175,7 +177,7 @@ _NO_ROWS = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _InstancesPortion:
-    """Some images, how many annotations each has, and where both are in their documents."""
+    """Images, their numbers of annotations, and the positions of both in their documents."""
 
     images: Items[AnyImageItem] | ItemsExcerpt[AnyImageItem]
     image_ids: list[str]
@@ -187,7 +189,7 @@ class _InstancesPortion:
 
 @dataclass(frozen=True, slots=True)
 class _InstancesReader:
-    """Decodes portions of an `InstancesSource`, of which it knows all but images and annotations."""
+    """Decodes portions of an `InstancesSource` without holding its images and annotations."""
 
     source: InstancesSource
 
@@ -208,7 +210,7 @@ class _InstancesReader:
 
 
 def _map_ids(ids: Ints | Sequence[int], to: Mapping[int, int]) -> Ints | list[int]:
-    """(n,) what each of n ids becomes."""
+    """(n,) the mapped value of each id."""
     if not isinstance(ids, np.ndarray):
         return list(map(to.__getitem__, ids))
     different, place = unique_inverse(ids)
@@ -257,7 +259,7 @@ def join_annotations(
 ) -> InstancesSource:
     """Join annotations to their images and categories; annotations of unlisted ones are left out, with a defect.
 
-    The images may be listed in another document than `document`, in which the annotations are.
+    `document` holds the annotations; the images may be listed in another document.
     """
     image = _image_rows(items.ids("image_id"), listing.row_of)
     _report_dangling_images(document, items, image, listing)
@@ -279,7 +281,7 @@ def join_annotations(
 
 
 def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Ints:
-    """(n,) the row of each annotation's image; `_UNKNOWN` where no image has the id."""
+    """(n,) the row of each annotation's image; `_UNKNOWN` if no image has the id."""
     ids = _as_numbers(row_of)
     if not isinstance(image_ids, np.ndarray) or ids is None:
         return np.array([row_of.get(id_, _UNKNOWN) for id_ in np.asarray(image_ids, object).tolist()], np.int64)
@@ -288,7 +290,7 @@ def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Int
         return np.full(len(image_ids), _UNKNOWN)
     low, high = int(ids.min()), int(ids.max())
     if high - low < _MAX_SPARSITY * len(ids):
-        row_by_id = np.full(high - low + 2, _UNKNOWN)  # the last is that of all other ids
+        row_by_id = np.full(high - low + 2, _UNKNOWN)  # the last entry is for all other ids
         row_by_id[ids - low] = rows
         return row_by_id[np.where((image_ids >= low) & (image_ids <= high), image_ids - low, -1)]
     order = np.argsort(ids)
@@ -297,7 +299,7 @@ def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Int
 
 
 def _as_numbers(ids: Collection[Id]) -> Ints | None:
-    """(n,) ids as numbers; None where one is a text, or too large."""
+    """(n,) ids as numbers; None if one is a text, or too large."""
     try:
         return np.fromiter(ids, np.int64, len(ids)) if set(map(type, ids)) <= {int} else None
     except OverflowError:
@@ -329,7 +331,7 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
 
 
 def _join_unnamed(document: Document) -> None:
-    """Say once, with what to do, that annotations have no category where the document has none either."""
+    """Report once, with a remedy, that annotations have no category and the document lists none."""
     missing = "'category_id' is missing"
     others = [defect for defect in document.defects if not defect.message.startswith(missing)]
     n = len(document.defects) - len(others)
@@ -355,7 +357,7 @@ def _known_categories(
         if isinstance(used, np.ndarray)
         else np.array([id_ in categories.to for id_ in used], bool)
     )
-    if not categories.listed:  # one defect says that the whole list is missing, or empty
+    if not categories.listed:  # the missing or empty list has been reported
         if "categories" in (document.parts or {}) and len(used) > np.count_nonzero(has_category):
             message = "the list of categories is empty: nothing says what category ids mean; give --taxonomy"
             document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
@@ -400,7 +402,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
 
 
 def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> None:
-    """SEG004, once for the file: annotations without the keys that pycocotools needs, as far as some of them tell."""
+    """One SEG004 for the file if a sample of annotations lacks keys that pycocotools needs."""
     n = len(items.ids("id"))
     if n < _MIN_EVALUATED:
         return
@@ -461,8 +463,8 @@ class _StrictResultItem(_ResultItem, gc=False, kw_only=True, forbid_unknown_fiel
 def open_results(request: ReadRequest) -> AlteredSource:
     """Open a list of results, without decoding a segmentation.
 
-    Raises UnreadableError if there is none, or several, where nothing tells the images and categories, and where no
-    item has a segmentation.
+    Raises UnreadableError if there is none, or several, if images and categories are unknown, and if no item has a
+    segmentation.
     """
     root = request.root
     names = [root.name] if root.is_file() else result_lists(FileProbe(root))
@@ -494,7 +496,7 @@ def open_results(request: ReadRequest) -> AlteredSource:
 
 
 def _report_scoreless(document: Document, results: Items[_ResultItem]) -> None:
-    """SEG004, once for the list: results without scores cannot be ranked."""
+    """One SEG004 for the list if results lack scores, as they cannot be ranked."""
     items = results.items
     without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]
     if without:

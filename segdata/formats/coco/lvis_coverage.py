@@ -1,8 +1,8 @@
-"""LVIS coverage: the lists of categories that LVIS has for each image, read as coverage and written from it.
+"""LVIS coverage: read LVIS' lists of categories for each image as coverage, and write them from it.
 
-An image's `neg_category_ids` are categories that are not in it. For its `not_exhaustive_category_ids` there may be more
-instances than were drawn. For the other categories with annotations, every instance was drawn. About all the rest
-nothing is known.
+Categories in an image's `neg_category_ids` are absent. Those in `not_exhaustive_category_ids` may have more instances
+than were drawn. For other categories with annotations, every instance was drawn. All remaining categories are
+unknown.
 """
 
 import json
@@ -27,7 +27,7 @@ from segdata.formats.coco.instances_reader import InstancesSource, open_instance
 from segdata.formats.coco.writer import write_instances
 from segdata.formats.shared.derived_sources import AlteredSource
 
-_RARE, _COMMON = 10, 100  # images with the category, at most
+_RARE, _COMMON = 10, 100  # maximum number of images with the category
 _NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 
 
@@ -48,7 +48,7 @@ class LvisCoverage:
         return LvisCoverage(listing, row_of, {id_: names[to] for id_, to in categories.to.items()}, names)
 
     def with_coverage(self, batch: Batch) -> Batch:
-        """`batch` with the two lists as coverage of its annotations instead of metadata of its images."""
+        """`batch` with the two lists moved from the metadata of images to the coverage of annotations."""
         metadata = [dict(keys or ()) for keys in batch.images["metadata"].to_pylist()]
         defects: list[Defect] = []
         coverage = []
@@ -65,7 +65,7 @@ class LvisCoverage:
                 message = f"category {name!r} is in both {_NEGATIVE_KEY} and {_OPEN_KEY}: absent, and not all drawn"
                 defects.append(self._defect("SEG004", message, image, _OPEN_KEY))
             by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
-            # A category that no list names is sparse; an explicit entry is needed only if it has no segments.
+            # A category in neither list is sparse; an explicit entry is needed only if it has no segments.
             by_category |= dict.fromkeys(more - present, "sparse")
             coverage.append(encode_coverage(by_category))
         coverage_of_annotation = [coverage[row] for row in batch.annotation_image]
@@ -92,10 +92,10 @@ class LvisCoverage:
 
 
 def count_defects(source: InstancesSource) -> list[Defect]:
-    """SEG004, as warnings, for categories whose `image_count`, `instance_count` and `frequency` contradict the file.
+    """SEG004 warnings for categories whose `image_count`, `instance_count` or `frequency` contradict the file.
 
-    The counts of a part of LVIS, as of its validation set, may be those of the training set: they are judged only if
-    those of at least half of the categories are right.
+    The validation set of LVIS may state the training set's counts, so counts are judged only if at least half of the
+    categories have correct ones.
     """
     declared = source.categories.keys
     used = np.asarray(source.items.ids("category_id"))[source.positions]
@@ -130,15 +130,15 @@ def count_defects(source: InstancesSource) -> list[Defect]:
 
 
 def _frequency(n_images: int) -> str:
-    """LVIS' letter for a category in so many images."""
+    """LVIS' frequency letter for a category in `n_images` images."""
     return "r" if n_images <= _RARE else "c" if n_images <= _COMMON else "f"
 
 
 def _with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> Batch:
-    """`batch` with the coverage of the images' first annotations as the two lists in the images' metadata.
+    """`batch` with the coverage of first annotations as the two lists in the metadata of images.
 
-    Where an annotation says nothing the dataset's coverage holds. That every pixel is labelled, or that a category is
-    unknown, cannot be said.
+    The dataset's coverage is the default. The lists cannot express that every pixel is labelled, or that a category is
+    unknown.
     """
     ids = {category.name: category.id for category in reversed(profile.taxonomy.categories) if category.kind != "void"}
     listed = {category.id for category in profile.taxonomy.categories if category.kind != "void"}
@@ -201,7 +201,7 @@ def open_lvis(request: ReadRequest) -> AlteredSource:
 
 
 def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: LossCounter) -> Iterator[Batch]:
-    """The batches with LVIS' lists; after the last one, `profile` has the frequencies of the categories."""
+    """Yield the batches with LVIS' lists; after the last one, `profile` has the frequencies of categories."""
     n_images: Counter[int] = Counter()
     for batch in batches:
         for ids in _categories_by_image(batch):

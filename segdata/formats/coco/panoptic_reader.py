@@ -51,11 +51,11 @@ UNLABELLED = 0
 _EMPTY = Raw(b"[]")
 MAX_MASK_ID = 2**24 - 1
 _LOSSY_FORMATS = frozenset({"JPEG", "WEBP", "MPO", "JPEG2000"})
-_BIT_DEPTH_OFFSET = 24  # byte of a PNG file that holds the bits per channel
+_BIT_DEPTH_OFFSET = 24  # in a PNG file
 
 
 class RefusedMaskError(Exception):
-    """A mask that cannot be read, with the code of the defect."""
+    """A mask cannot be read; has the code of the defect."""
 
     def __init__(self, code: Literal["SEG001", "SEG010", "SEG014"], message: str) -> None:
         super().__init__(message)
@@ -68,7 +68,7 @@ class PanopticMask:
 
     width: int
     height: int
-    encoding: str  # how the file stores values
+    encoding: str  # storage of the values
     ids: Ints  # (n,) int64, ascending, without 0
     first: Ints  # (n,) int64, the first pixel of each id, column-major
     runs: Runs  # the pixels; `runs.owner` is the position in `ids`
@@ -79,7 +79,7 @@ class PanopticMask:
         return self.runs.areas(len(self.ids))
 
     def pixel(self, i: int) -> str:
-        """The first pixel of an id, in words."""
+        """The first pixel of an id, for messages."""
         x, y = divmod(int(self.first[i]), self.height)
         return f"x={x}, y={y}"
 
@@ -110,7 +110,7 @@ def read_mask(path: Path) -> PanopticMask:
 
 
 def read_regions(picture: Values) -> tuple[Ints, Ints, Runs]:
-    """The ids (n,) of a picture, ascending and without 0, their first pixels (n,), and their runs.
+    """The ids (n,) in a picture, ascending and without 0, their first pixels (n,), and their runs.
 
     The picture holds ids (height, width), or their colours (height, width, 3 or 4).
     """
@@ -122,7 +122,7 @@ def read_regions(picture: Values) -> tuple[Ints, Ints, Runs]:
 
 
 def _encoding(image: Image.Image, path: Path) -> str:
-    """How the file stores ids; raises RefusedMaskError if that changes them."""
+    """The storage of a mask's ids; raises RefusedMaskError if it changes them."""
     if image.format in _LOSSY_FORMATS:
         message = f"mask is a {image.format}, which changes ids: save it as an 8 bit RGB PNG"
         raise RefusedMaskError("SEG010", message)
@@ -140,7 +140,7 @@ def _encoding(image: Image.Image, path: Path) -> str:
 
 
 def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
-    """The first with any mask of: the folder with the document's name (COCO's), the document's folder, others in that.
+    """Find the folder of the masks: named as the document (COCO's), the document's folder, or others in that.
 
     If no mask is found, that is one defect, not one for each mask. A name that leaves the folder is SEG015.
     """
@@ -160,7 +160,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
 
 
 def _mask_folders(own: Path) -> Iterator[Path]:
-    """Where masks may lie, the likeliest first; other folders are listed only where the first two have none."""
+    """The folders that may hold masks, the likeliest first; lists others only if the first two have no mask."""
     yield own
     yield own.parent
     yield from sorted(place for place in own.parent.iterdir() if place.is_dir() and place != own)
@@ -182,16 +182,16 @@ class _StrictInfoItem(SegmentItem, gc=False, kw_only=True, forbid_unknown_fields
 class JoinedMask:
     """The segments of one image that are in its mask and in `segments_info`."""
 
-    items: list[SegmentItem] = field(default_factory=list)  # (n,) the document's entries
+    items: list[SegmentItem] = field(default_factory=list)  # (n,) entries of the document
     places: list[str] = field(default_factory=list)  # (n,) their JSON pointers
     extras: list[dict[str, str]] = field(default_factory=list)  # (n,) their further keys
     runs: Runs = field(default_factory=Runs.empty)  # the pixels; `runs.owner` is the position in `items`
-    defects: list[Defect] = field(default_factory=list)  # where the two disagree
+    defects: list[Defect] = field(default_factory=list)  # disagreements of mask and document
 
 
 @dataclass(frozen=True, slots=True)
 class MaskPlace:
-    """The origin of an image's labels: its image_id, the document, the pointer to its entry, and the mask file."""
+    """The origin of an image's labels: image_id, document, JSON pointer of the entry, and mask file."""
 
     image: str
     document: str
@@ -202,9 +202,9 @@ class MaskPlace:
 def join_mask(
     mask: PanopticMask, raw: Raw, categories: Categories, where: MaskPlace, nothing_listed: bool = False
 ) -> JoinedMask:
-    """The segments of an image: the ids that both the mask and `segments_info` have; the rest are defects.
+    """Join a mask with `segments_info`: ids in both are segments, others are defects.
 
-    `nothing_listed`: all lists of the document are empty, which one defect says.
+    `nothing_listed`: all lists of the document are empty, which has been reported.
     """
     joined = JoinedMask()
     if raw == _EMPTY and nothing_listed:
@@ -288,7 +288,7 @@ def _mask_id(item: SegmentItem) -> int:
 
 
 def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: MaskPlace) -> Ints:
-    """(n,) the mask's ids; with red and blue swapped if only that gives exactly the declared ids."""
+    """(n,) the mask's ids, with red and blue swapped if only that gives exactly the declared ids."""
     if len(declared) == 0 or np.array_equal(mask.ids, np.sort(declared)):
         return mask.ids
     swapped = mask.swapped_ids
@@ -315,7 +315,7 @@ _PANOPTIC_DOCUMENT = DocumentKind(
     "an object with images, annotations and categories",
     remedy="; for predictions give --read-option truth=FILE.json",
 )
-_MASKS_PER_CHUNK = 16  # masks that are decoded at once
+_MASKS_PER_CHUNK = 16
 _KNOWN_KEYS = frozenset({"id", "image_id", "file_name", "segments_info"})
 
 
@@ -338,14 +338,14 @@ class PanopticSource(CocoSource):
     entries: Items[_EntryItem]  # its annotations, `segments_info` undecoded
     entry: dict[int, int]  # image row -> position in `entries`
     masks: ImageFolder  # the mask files
-    nothing_listed: bool  # `segments_info` is empty in all entries
+    nothing_listed: bool  # whether `segments_info` is empty in all entries
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
         return chunk_rows(len(self.image_ids), _MASKS_PER_CHUNK)
 
     def load(self, rows: Ints) -> Batch:
-        """The images at these rows, their masks decoded; an image with an unreadable mask is not annotated."""
+        """Load the images at these rows, and decode their masks; an image with an unreadable mask is not annotated."""
         images, defects = self.listing.table(rows, self.folder)
         width, height = images["width"].to_pylist(), images["height"].to_pylist()
         annotated, encodings, files, joined, attributes = [], [], [], [], []
@@ -387,7 +387,7 @@ class PanopticSource(CocoSource):
     def _mask(self, where: MaskPlace, name: str) -> tuple[PanopticMask | None, list[Defect]]:
         """The mask of an entry, or the defect that explains its absence."""
         if self.masks.root is None:
-            return None, []  # one defect reports that no mask was found
+            return None, []  # reported once for all masks
         path = self.masks.paths.get(name)
         if path is None:
             message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.similar_name(name))}"
@@ -398,7 +398,7 @@ class PanopticSource(CocoSource):
             return None, [Defect(error.code, str(error), where.mask, image=where.image)]
 
     def _segments(self, masks: list[JoinedMask], image: list[str]) -> tuple[pa.Table, list[Defect]]:
-        """The segments of some masks, and the defects of their entries in the document."""
+        """The segments of the masks, and the defects of their entries."""
         items = [item for mask in masks for item in mask.items]
         places = [place for mask in masks for place in mask.places]
         owner = np.repeat(np.arange(len(masks)), [len(mask.items) for mask in masks])
@@ -422,7 +422,7 @@ class PanopticSource(CocoSource):
 
 
 def _lists_nothing(entries: Items[_EntryItem], masks: ImageFolder) -> bool:
-    """Whether `segments_info` is empty in all entries, though one of the first masks has ids."""
+    """Whether `segments_info` is empty in all entries although one of the first masks has ids."""
     if not entries.items or any(item.segments_info != _EMPTY for item in entries.items):
         return False
     for item in entries.items[:3]:

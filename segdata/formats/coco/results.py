@@ -25,7 +25,7 @@ LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
 WRITE_OPTIONS = {"score": "score of segments that have none; default: 1"}
 CHECKED = ("pycocotools (loadRes)",)
-_MAX_FILES = 8  # JSON files that are opened
+_MAX_FILES = 8  # JSON files opened
 
 
 def detect(files: FileProbe) -> FormatMatch | None:

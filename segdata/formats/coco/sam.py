@@ -25,7 +25,7 @@ _SAM_KEYS = rb'"(predicted_iou|stability_score)"\s*:|\A\s*\{\s*"image"\s*:\s*\{[
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
-    """JSON files with scores that only SAM has, or with one image and its annotations; not those of COCO."""
+    """JSON files with SAM's scores, or with one image and its annotations; not COCO documents."""
     names = [
         name
         for name in files.heads(r"\.json$", b"(?s)" + _SAM_KEYS)

@@ -45,12 +45,12 @@ from segdata.formats.shared.taxonomies import CategoryNames
 _SAM_DOCUMENT = DocumentKind(
     "a SAM document", "a list of masks, or an object with image and annotations", "annotations"
 )
-_HEAD_BYTES = 4096  # bytes, in which SA-1B names the image
+_HEAD_BYTES = 4096  # within which SA-1B names the image
 _FILE_NAME = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
 
 class _SamItem(SegmentItem, gc=False, kw_only=True):
-    """A mask. Those of `amg.py` have no id, which is "" here."""
+    """A mask; the id is "" for masks of `amg.py`, which have none."""
 
     id: Id = ""
     category_id: int = 0
@@ -92,7 +92,7 @@ def open_sam(request: ReadRequest) -> PerImageSource:
 
 
 def _image_of(path: Path) -> str | None:
-    """The name that a file of SA-1B gives to its image."""
+    """The image name in a file of SA-1B."""
     try:
         with path.open("rb") as file:
             stated = _FILE_NAME.search(file.read(_HEAD_BYTES))
@@ -102,7 +102,7 @@ def _image_of(path: Path) -> str | None:
 
 
 def _category(request: ReadRequest) -> tuple[Taxonomy, int]:
-    """The taxonomy, and the id of the category that all segments are of."""
+    """The taxonomy, and the id of the category of all segments."""
     name = str(request.options.get("category", "object"))
     if request.taxonomy is None:
         return Taxonomy(categories=(Category(id=1, name=name),)), 1
@@ -190,7 +190,7 @@ def _sides(item: _SamItem) -> tuple[int, int]:
 
 
 def _report_duplicates(document: Document, masks: Items[_SamItem]) -> None:
-    """SEG008 for each id that several masks have, at the last of them; all are read."""
+    """SEG008 for each id of several masks, at the last of them; all are read."""
     last = {item.id: row for row, item in enumerate(masks.items)}
     for id_, times in Counter(item.id for item in masks.items if item.id != "").items():
         if times > 1:
@@ -199,7 +199,7 @@ def _report_duplicates(document: Document, masks: Items[_SamItem]) -> None:
 
 
 def _number_masks(masks: Items[_SamItem]) -> None:
-    """Give the masks without an id the lowest free numbers from 1."""
+    """Number the masks without an id with the lowest free numbers from 1."""
     taken = {item.id for item in masks.items}
     free = (number for number in itertools.count(1) if number not in taken)
     for item in masks.items:

@@ -1,4 +1,4 @@
-"""Segments of COCO annotations: attributes as columns, and polygons and RLE checked one by one and decoded to runs."""
+"""Segments of COCO annotations: attributes as columns; polygons and RLE, each checked, decoded to runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
 class SegmentItem(msgspec.Struct, gc=False, kw_only=True):
-    """The keys that annotations and `segments_info` share. Values that are needed only on loading stay raw.
+    """The keys shared by annotations and `segments_info`. Values needed only for loading stay raw.
 
-    `score` (of results files), `track_id` (of video datasets) and `attributes` (of CVAT and others) are no keys of
-    COCO's own, but widely used ones; `also`, ids of secondary categories, is ours.
+    COCO does not define `score` (results files), `track_id` (video datasets) and `attributes` (CVAT and others), but
+    they are widely used; `also`, the ids of secondary categories, is segdata's.
     """
 
     id: Id
@@ -53,7 +53,7 @@ class SegmentItem(msgspec.Struct, gc=False, kw_only=True):
 
 
 class AnnotationItem(SegmentItem, gc=False, kw_only=True):
-    """An entry of `annotations` of an instances file. `segdata_keyhole` is not read: the rings show it."""
+    """An entry of `annotations` of an instances file. `segdata_keyhole` is ignored, since the rings show it."""
 
     image_id: Id
     segmentation: Raw = MISSING
@@ -77,10 +77,10 @@ _COMMON_KEYS: dict[str, Any] = {
 def segment_columns(
     items: ItemBlock, extras: Sequence[dict[str, str]], to: Mapping[int, int]
 ) -> tuple[dict[str, Column], list[ItemFault]]:
-    """Columns of `schema.BATCH_SEGMENTS` for n items, and their malformed values, which become null.
+    """Columns of `schema.BATCH_SEGMENTS` for n items, with null for malformed values, which are reported.
 
-    `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
-    ids in the document -> in the taxonomy.
+    `extras` (n,) are further keys, among them common keys of an unusual type. `to`: category id in the document -> id
+    in the taxonomy.
     """
     faults: list[ItemFault] = []
     values: dict[str, Column] = {}
@@ -125,7 +125,7 @@ def segment_columns(
 def _decode_key(
     name: str, raws: RawColumn, type_: Any
 ) -> tuple[Column, dict[int, DecodingProblem]]:  # Any: msgspec types
-    """The values of a key, None if missing; sound numbers and boxes are decoded without Python objects."""
+    """The values of a key, None if missing; valid numbers and boxes are decoded without Python objects."""
     if raws.is_missing:
         return [None] * len(raws), {}
     decode = {"iscrowd": decode_integers, "area": decode_numbers, "bbox": decode_boxes}.get(name)
@@ -134,7 +134,7 @@ def _decode_key(
 
 
 def _ids(items: ItemBlock) -> tuple[Column, Column]:
-    """The ids of segments, and the source's own ids that are not integers."""
+    """The ids of segments, and the ids in the source that are not integers."""
     if isinstance(items.ids, np.ndarray):
         return items.ids, [None] * len(items)
     ids: list[Any] = list(items.ids)  # Any: int or str
@@ -145,7 +145,7 @@ def _ids(items: ItemBlock) -> tuple[Column, Column]:
 
 
 def _spells_number(raw: Raw) -> bool:
-    """Whether a JSON value is a text that is a number."""
+    """Whether a JSON value is a number written as text."""
     try:
         return _text(raw).startswith('"') and float(msgspec.json.decode(raw)) is not None
     except ValueError:
@@ -157,7 +157,7 @@ def _text(raw: Raw) -> str:
 
 
 Bytes = NDArray[np.uint8]
-MAX_COORDINATE = 1e7  # pixels from the frame; scan conversion walks along edges, so longer ones are refused
+MAX_COORDINATE = 1e7  # in pixels; scan conversion walks along edges, so farther points are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Polygons:
         return Polygons(self.xy[expand_ranges(self.ring[kept], size)], group_offsets(size), group_offsets(n_rings))
 
     def rasterise(self, height: Ints, width: Ints) -> Runs:
-        """The pixels by COCO's rule, united over the rings of a segment; sizes (n,) of the images in pixels."""
+        """Rasterise by COCO's rule, uniting the rings of a segment; sizes (n,) of the images are in pixels."""
         return Runs(*kernels.rasterise(self.xy, self.ring, self.segment, height, width))
 
     def as_lists(self, rows: Ints, n: int) -> pa.Array:
@@ -198,9 +198,9 @@ class Polygons:
 
 
 def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags, list[ItemFault]]:
-    """The sound rings of n segmentations ``text[first[i]:last[i]]``, which segmentations are sound, and the faults.
+    """Parse n segmentations ``text[first[i]:last[i]]``: their valid rings, which of them are valid, and the faults.
 
-    A segmentation is sound if any of its rings is, or if it is an empty list.
+    A segmentation is valid if any of its rings is, or if it is an empty list.
     """
     xy, ring, segment, error = kernels.parse_rings(text, first, last)
     polygons = Polygons(xy, ring, segment)
@@ -231,7 +231,7 @@ def flat_rings(polygons: Polygons) -> Flags:
     x0, y0, x1, y1, x2, y2 = (polygons.xy[polygons.ring[:-1] + n] for n in range(6))
     product, other_product = (x1 - x0) * (y2 - y0), (x2 - x0) * (y1 - y0)
     result: Flags = np.abs(product - other_product) <= 1e-6 * np.abs(product)
-    near = np.flatnonzero(result)  # rings whose first three points are on one line, usually few
+    near = np.flatnonzero(result)  # the usually few rings whose first three points are on one line
     if len(near):
         candidates = polygons.take_rings(near)
         start = np.repeat(candidates.ring[:-1], np.diff(candidates.ring) // 2)
@@ -260,7 +260,7 @@ def _ring_complaint(xy: Floats) -> str:
 
 
 def _polygon_fault(row: int, raw: bytes) -> ItemFault:
-    """Why a segmentation is not a list of lists of numbers."""
+    """The fault of a segmentation that is not a list of lists of numbers."""
     try:
         return _ring_fault(row, raw)
     except RecursionError:
@@ -294,7 +294,7 @@ Size = Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]  # a tuple
 
 
 class _Rle(msgspec.Struct, gc=False):
-    """An RLE segmentation: compressed where `counts` is a text. `size` is [height, width] in pixels."""
+    """An RLE segmentation, compressed if `counts` is a text. `size` is [height, width] in pixels."""
 
     size: Size
     counts: str | list[Count]
@@ -303,7 +303,7 @@ class _Rle(msgspec.Struct, gc=False):
 def read_rles(
     raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, width: Ints
 ) -> tuple[Runs, Flags, list[ItemFault]]:
-    """The pixels of n RLEs, in their order, which are sound, and the faults; sizes (n,) of the images in pixels."""
+    """Decode n RLEs: their pixels, which of them are valid, and the faults; sizes (n,) of the images are in pixels."""
     column = RawColumn.from_values(raws)
     runs, sound = _read_plain_counts(column, height, width)
     others = np.flatnonzero(~sound)
@@ -334,9 +334,9 @@ def read_rles(
 
 
 def _read_plain_counts(raws: RawColumn, height: Ints, width: Ints) -> tuple[Runs, Flags]:
-    """The pixels of those of n RLEs that are lists of whole numbers and sound, and which these are.
+    """Decode those of n RLEs that are valid lists of integers: their pixels, and which they are.
 
-    They are decoded without an object for each number.
+    Makes no Python object for each number.
     """
     sound = np.zeros(len(raws), bool)
     if not kernels.is_compiled("value_spans"):
@@ -362,7 +362,7 @@ def _decode_counts(
     rles: list[_Rle], compressed: bool, height: Ints, width: Ints
 ) -> tuple[Ints, Ints, NDArray[np.int32], NDArray[np.uint8]]:
     if compressed:
-        # A letter beyond ASCII is never a count: errors="replace" keeps it one byte, which the kernel refuses.
+        # A character beyond ASCII is no count; errors="replace" keeps it one byte, which the kernel refuses.
         texts = [str(rle.counts).encode("ascii", "replace") for rle in rles]
         offset = np.cumsum([0, *map(len, texts)])
         return kernels.decode_counts(np.frombuffer(b"".join(texts), np.uint8), offset, height, width)
@@ -372,7 +372,7 @@ def _decode_counts(
 
 
 def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
-    """The meaning of the kernel's error, with both numbers if it is about a sum."""
+    """The fault for a kernel's error, with both numbers if it is about a sum."""
     height, width = rle.size
     if _is_brush(rle):
         what = "counts are the bytes of Label Studio's brush, no run lengths"
@@ -393,7 +393,7 @@ def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
 
 
 def _is_brush(rle: _Rle) -> bool:
-    """Whether the counts are the bytes of Label Studio's brush, which begin with 4 x height x width."""
+    """Whether the counts are the bytes of a Label Studio brush, which begin with 4 x height x width."""
     height, width = rle.size
     head = rle.counts[:4]
     is_bytes = isinstance(head, list) and len(head) == 4 and all(0 <= value < 256 for value in head)
@@ -401,7 +401,7 @@ def _is_brush(rle: _Rle) -> bool:
 
 
 def _letters_to_counts(text: str) -> list[int]:
-    """The counts of one compressed text, letter by letter, for messages about texts that the kernel refuses.
+    """Decode the counts of a compressed text letter by letter, for messages about texts that the kernel refuses.
 
     >>> _letters_to_counts("13")
     [1, 3]
@@ -437,15 +437,15 @@ class Segmentations:
     """Decoded segmentations."""
 
     runs: Runs  # the pixels; `runs.owner` is the position of the segmentation
-    rings: pa.Array  # (n,) list<list<double>>, the sound rings of polygons; null for RLE
+    rings: pa.Array  # (n,) list<list<double>>, the valid rings of polygons; null for RLE
     sound: NDArray[np.bool_]  # (n,) whether any part of the segmentation could be read
-    faults: list[ItemFault]  # of the parts that could not
+    faults: list[ItemFault]  # of the unreadable parts
 
 
 def read_segmentations(raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, width: Ints) -> Segmentations:
-    """The segmentations of n annotations as runs; sizes (n,) are those of their images, in pixels.
+    """Decode the segmentations of n annotations to runs; sizes (n,) of their images are in pixels.
 
-    An unsound ring or RLE becomes a fault and never reaches a decoder that would trust it.
+    An invalid ring or RLE becomes a fault and never reaches a decoder that would trust it.
     """
     n, column = len(raws), RawColumn.from_values(raws)
     text, first, last = column.text, column.first, column.last
@@ -477,7 +477,7 @@ def read_segmentations(raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, wi
 
 
 def _insert_runs(many: Runs, few: Runs) -> Runs:
-    """The runs of both, in the order of their owners, of which they share none; both are in that order."""
+    """Merge two sets of runs in owner order; both are sorted and share no owner."""
     if len(many) == 0 or len(few) == 0:
         return few if len(many) == 0 else many
     begin = np.flatnonzero(np.diff(few.owner, prepend=few.owner[0] - 1))  # of each owner of `few`
@@ -495,16 +495,15 @@ def _insert_runs(many: Runs, few: Runs) -> Runs:
 
 
 Boxes = NDArray[np.float64]
-_OFF, _FITS = 2, 1  # pixels between the edges of a declared box and those of the pixels
+_OFF, _FITS = 2, 1  # in pixels between a declared box and the box of the pixels
 
 
 def drop_row_major(
     shapes: Segmentations, raws: Sequence[msgspec.Raw] | RawColumn, declared: Column, height: Ints, width: Ints
 ) -> Segmentations:
-    """`shapes` without the RLEs that were written row by row; these become faults.
+    """Remove the RLEs that were written row by row, which become faults.
 
-    Read column by column, as COCO's RLE is, they are noise with the right area: their declared box fits only the
-    reading by rows.
+    Decoded column by column, as COCO's RLE, they are noise with the right area: only row order fits the declared box.
 
     `raws` are the segmentations, `declared` their boxes [x, y, width, height] where they have one, and sizes (n,)
     those of their images in pixels.
@@ -544,7 +543,7 @@ def _distance(a: Boxes, b: Boxes) -> Boxes:
 
 
 def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Boxes:
-    """(n, 4) the boxes of RLEs whose counts go row by row, that is down the columns of the transposed image."""
+    """(n, 4) the boxes of RLEs decoded row by row, that is, by columns of the transposed image."""
     rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[_Rle])
     turned = [Raw(msgspec.json.encode(_Rle(rle.size[::-1], rle.counts))) for rle in rles]
     runs, _, _ = read_rles(turned, width, height)

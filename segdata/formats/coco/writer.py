@@ -1,4 +1,4 @@
-"""Writes COCO documents of instances, results and panoptic masks, a batch at a time."""
+"""Writes COCO documents of instances, results and panoptic masks, batch by batch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -55,11 +55,11 @@ class WrittenSegment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True)
     attributes: dict[str, Raw] | None = None
     also: list[int] | None = None  # secondary categories
     segmentation: object = None
-    segdata_keyhole: int = 0  # 1: the one ring of the segmentation has bridges to holes
+    segdata_keyhole: int = 0  # 1: the single ring has bridges to holes
 
 
 def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment]:
-    """The segments at these rows under new ids; area and bbox from the pixels."""
+    """The segments at these rows with new ids, and with area and bbox of their pixels."""
     height, _ = batch.segment_size
     areas = batch.runs.areas(batch.n_segments)[rows]
     box = np.stack(bounding_boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
@@ -89,7 +89,7 @@ def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment
 
 
 class ImageIds:
-    """Assigns image ids: the source's own if they are unused integers, else the next free ones."""
+    """Assigns image ids: the source's if they are unused integers, else the next free ones."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
@@ -138,14 +138,14 @@ def entry_attributes(batch: Batch) -> list[dict[str, Raw]]:
 
 
 class SegmentIds:
-    """Assigns segment ids that are unique in a file and positive: pycocotools takes 0 for "no match"."""
+    """Assigns segment ids that are unique in a file and positive, as pycocotools treats 0 as "no match"."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
         self._last = 0
 
     def assign(self, own_ids: Ints) -> Ints:
-        """(n,) the `own_ids`; those in use are replaced by numbers beyond all so far."""
+        """(n,) the `own_ids`, with ids in use replaced by numbers beyond all earlier ones."""
         _, first = np.unique(own_ids, return_index=True)
         taken = np.ones(len(own_ids), bool)
         taken[first] = False
@@ -161,7 +161,7 @@ class SegmentIds:
 def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArray[np.bool_]:
     """(n_segments,) whether a document can list a segment: it must be the first annotator's and of a listed category.
 
-    COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
+    Counts segments of void, which COCO does not have, and of unknown categories.
     """
     category, first = batch.segment_category, in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
@@ -179,10 +179,10 @@ def _document_head(profile: Profile) -> dict[str, Raw]:
 
 
 def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:
-    """Write a document: images and annotations come encoded, a piece at a time.
+    """Write a document from encoded pieces of images and annotations.
 
-    The images come after the annotations, for they are few, and annotations need not wait for them; the categories
-    come last, when what the profile's metadata says of them may have been counted on the way.
+    Images come after annotations, as they are few and can be kept meanwhile; categories come last, as their keys in the
+    profile's metadata may have been counted meanwhile.
     """
     head = _document_head(profile)
     images: list[bytes] = []
@@ -200,11 +200,11 @@ def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[byt
 
 @dataclass(frozen=True, slots=True)
 class EncodedSegments:
-    """The written segmentations of n segments."""
+    """The encoded segmentations of n segments."""
 
     shapes: list[object]  # (n,) lists of rings, and RLEs
-    keyhole: Flags  # (n,) whether its one ring also goes around holes (`segdata.core.polygons`)
-    lost: Flags  # (n,) whether the source has rings that are not written
+    keyhole: Flags  # (n,) whether its single ring also goes around holes (`segdata.core.polygons`)
+    lost: Flags  # (n,) whether the source's rings are lost
 
 
 def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
@@ -237,7 +237,7 @@ def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
 
 
 def rings_are_exact(runs: Runs, rings: pa.Array, height: Ints, width: Ints) -> Flags:
-    """(n,) whether the source's rings rasterise to the segment's pixels."""
+    """(n,) whether the source's rings rasterise to exactly the segment's pixels."""
     polygons = Polygons.of_lists(rings)
     exact: Flags = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool).copy()
     owner = np.repeat(np.arange(len(exact)), np.diff(polygons.segment))
@@ -257,7 +257,7 @@ def _are_keyholes(runs: Runs, rings: pa.Array, height: Ints) -> Flags:
 
 
 def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[object], Ints, Flags]:
-    """Polygons along pixel edges that are exact, the segments (m,) they belong to, and which are keyholes."""
+    """Exact polygons along pixel edges, their segments (m,), and which of them are keyholes."""
     n = len(height)
     all_outlines = trace_outlines(runs, height)
     has_holes = np.zeros(n, bool)
@@ -272,7 +272,7 @@ def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[objec
 
 
 def _same_pixels(a: Runs, b: Runs, n_owners: int) -> Flags:
-    """(n_owners,) whether the runs of an owner are the same on both sides."""
+    """(n_owners,) whether the runs of each owner are equal in `a` and `b`."""
     first_a, first_b = a.offsets(n_owners), b.offsets(n_owners)
     same: Flags = np.diff(first_a) == np.diff(first_b)
     rows = np.flatnonzero(same)
@@ -305,7 +305,7 @@ def write_instances(
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            # `_annotations` counts rings, as it depends on how they are written.
+            # `_annotations` counts rings, as that depends on how they are written.
             count_losses(batch, losses, instances.LOSSES - {"rings"}, frozenset({"images.metadata"}))
             count_unannotated_images(batch, losses)
             ids = image_ids.assign(batch)
@@ -373,7 +373,7 @@ def write_results(
 
 
 def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
-    """Count what results cannot hold, such as annotations that are not from a model."""
+    """Count what lists of results cannot hold, such as annotations that are not from a model."""
     count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
     count_unannotated_images(batch, losses)
     not_model = np.flatnonzero([source != "model" for source in batch.annotations["source"].to_pylist()])
@@ -425,7 +425,7 @@ def write_panoptic(profile: Profile, batches: Iterable[Batch], target: Path, los
 def _entries(
     batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: LossCounter
 ) -> list[dict[str, object]]:
-    """Write the masks of a batch; returns the entries of `annotations` with the meanings of their ids."""
+    """Write the masks of a batch; returns the entries of `annotations`."""
     ids = _segment_ids(batch, losses)
     count_overlap_losses(batch, ids, losses)
     attributes = entry_attributes(batch)
@@ -454,7 +454,7 @@ def _entries(
 
 
 def _visible_pixels(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
-    """The pixels of the segments that are visible in a mask, and the positions of these segments, ascending."""
+    """The pixels of the visible segments in a mask, and the ascending positions of these segments."""
     present, _, runs = read_regions(picture)
     order = np.argsort(ids)
     position = order[np.searchsorted(ids, present, sorter=order)]
@@ -462,7 +462,7 @@ def _visible_pixels(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]
 
 
 def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
-    """(n_segments,) the segments' own ids if they are unique in their image and fit, else free ones."""
+    """(n_segments,) the segments' ids if unique in their image and small enough, else free ones."""
     own_ids = integer_column(batch.segments["segment_id"])
     image = batch.segment_image
     order = np.lexsort((np.arange(len(own_ids)), own_ids, image))
@@ -473,7 +473,7 @@ def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
     for row in np.unique(image[~own]).tolist():
         missing = np.flatnonzero((image == row) & ~own)
         taken = ids[(image == row) & own]
-        # Among the first n + m numbers at most n are taken, so m are free.
+        # At most n of the first n + m numbers are taken, so m are free.
         free = np.setdiff1d(np.arange(1, len(taken) + len(missing) + 1), taken)[: len(missing)]
         if len(free) and free[-1] > MAX_MASK_ID:
             raise SegdataError(

@@ -1,4 +1,4 @@
-"""Probe: what names and headers of a folder tell about its masks, for the formats that masks may be in."""
+"""Probe: the masks of a folder, judged by names and headers, for the detection of mask formats."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,25 +26,25 @@ class MaskProbe(msgspec.Struct, frozen=True):
 
     config: Config  # segdata.yaml
     heads: "Sequence[MaskHeader]"  # headers of some masks
-    evidence: str  # the layout, in words
-    # the names of folders, an index or a taxonomy show that these are masks; else they are just image files
+    evidence: str  # the layout, for the user
+    # whether folder names, an index or a taxonomy show that these are masks, not just image files
     named: bool
-    numbers_objects: bool = False  # in palette PNG frames of videos, values are the numbers of objects
-    are_categories: bool = False  # values of more than 8 bits, as a table or the values themselves show
+    numbers_objects: bool = False  # whether they are palette PNG frames of videos that number objects
+    are_categories: bool = False  # whether values of more than 8 bits are categories
 
 
 def probe_masks(root: Path) -> MaskProbe | None:
     """The masks below `root`; None if there are none, or only photographs."""
     named = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
     if not named:
-        return None  # most datasets are something else and need not wait for Pillow
+        return None  # avoid importing Pillow for the many datasets without masks
     return _probe_image_files(root)
 
 
 def list_readable(root: Path) -> list[Path]:
-    """The folder itself if its masks can be read, as far as some of them tell; those to choose from if several may be.
+    """The folder itself if a sample of its masks can be read; several folders if the user must choose.
 
-    Empty if its pictures are no masks.
+    Empty if its images are no masks.
     """
     from segdata.formats.masks.mask_values import count_values
     from segdata.formats.masks.provisional import are_ids, propose_taxonomy
@@ -67,17 +67,17 @@ def list_readable(root: Path) -> list[Path]:
 
 
 def describe_encoding(heads: "Sequence[MaskHeader]") -> str:
-    """The encoding of masks, in words."""
+    """The encodings of masks, for messages."""
     return heads[0].encoding if heads else "unreadable"
 
 
 def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]") -> bool:
-    """Whether most headers are so: one odd file does not tell what a folder holds."""
+    """Whether most headers pass the test, as a single odd file does not decide about a folder."""
     return 2 * sum(map(test, heads)) > len(heads)
 
 
 def _probe_image_files(root: Path) -> MaskProbe | None:
-    """The masks below `root`, by their layout and the headers of some files."""
+    """Probe the masks below `root` by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
     from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
@@ -88,7 +88,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     config = load_config(settings) if settings.is_file() else Config()
     try:
         layouts = find_layouts(root)
-    except UnclearMasksError as error:  # raised again on reading
+    except UnclearMasksError as error:  # raised again when the dataset is opened
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_N_SAMPLED])
         return MaskProbe(config, heads, "several folders that may be masks", True)
     if not layouts:
@@ -111,7 +111,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
 
 
 def _are_categories(root: Path, paths: list[Path]) -> bool:
-    """Whether the values of masks with more than 8 bits are categories: some are decoded."""
+    """Whether the values of masks with more than 8 bits are categories; decodes some of them."""
     from segdata.formats.masks.mask_values import count_values
     from segdata.formats.masks.provisional import are_categories
     from segdata.formats.shared.taxonomies import find_taxonomy
@@ -120,9 +120,9 @@ def _are_categories(root: Path, paths: list[Path]) -> bool:
 
 
 def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
-    """Whether masks are frames of videos in folders of their own, whose values number the objects of each video.
+    """Whether masks are frames in a folder for each video, whose values number the video's objects.
 
-    In each folder the values that occur, apart from 0 and 255, are 1, 2 and so on: categories leave gaps.
+    The values in each folder, apart from 0 and 255, are then 1, 2 and so on, while categories leave gaps.
     """
     is_frame = all(_FRAME.fullmatch(path.name) and split_of_name(path.parent.name) is None for path in paths)
     if not is_frame or len({path.parent for path in paths}) < 2 or any(head.palette is None for head in heads):

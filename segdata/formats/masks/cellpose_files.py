@@ -1,6 +1,6 @@
-"""Reads and writes Cellpose's files, which are pickled NumPy dictionaries, without running what a pickle asks for.
+"""Reads and writes Cellpose's files, which are pickled NumPy dictionaries, without executing the pickle.
 
-A pickle is a program. This reader follows it with stand-ins: arrays keep their shape, type and place in the file,
+A pickle is a program. This reader interprets it with stand-ins: arrays keep their shape, type and place in the file,
 every other class becomes an empty object, and nothing is imported or called. Bytes of arrays are not read until you ask
 for them.
 
@@ -51,11 +51,11 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
-MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
-_MIN_MAPPED_BYTES = 1 << 16  # bytes that stay in the file; pickle writes no frames around so many
+MOST_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
+_MIN_MAPPED_BYTES = 1 << 16  # larger byte strings stay in the file; pickle does not frame them
 _NUMERIC_TYPE = re.compile(r"[?b]1?|[biuf][1248]")
 _BINBYTES: Mapping[int, tuple[int, str]] = {pickle.BINBYTES[0]: (4, "<I"), pickle.BINBYTES8[0]: (8, "<Q")}
-# What damaged pickles raise. A pickle may nest or index without end: that costs no more memory than it has bytes.
+# Raised for damaged pickles. Nesting and indices are unlimited, but need no more memory than the file has bytes.
 _DECODER_ERRORS = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
     RecursionError, MemoryError, struct.error, TokenError, AssertionError, SyntaxError, UnicodeError,
@@ -63,19 +63,19 @@ _DECODER_ERRORS = (
 
 
 class UnreadablePickleError(Exception):
-    """A file that is no pickled dictionary, or an array in it that cannot be decoded."""
+    """A file is no pickled dictionary, or an array in it cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Bytes that stay in the file."""
+    """A range of bytes that stays in the file."""
 
     start: int
     size: int
 
 
 class _Inert:
-    """What any class of a pickle becomes: it takes everything, and does nothing."""
+    """Stand-in for any class of a pickle: accepts every call and does nothing."""
 
     def __new__(cls, *_: object, **__: object) -> "_Inert":
         return object.__new__(cls)
@@ -90,7 +90,7 @@ class _Inert:
 
 
 class _Type:
-    """A type of numbers as a pickle describes it."""
+    """Stand-in for numpy.dtype."""
 
     def __init__(self, code: object = None, *_: object) -> None:
         self.code = code
@@ -101,13 +101,13 @@ class _Type:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """The type; None if it is not of plain numbers."""
+        """The dtype; None if it is not numeric."""
         plain = isinstance(self.code, str) and _NUMERIC_TYPE.fullmatch(self.code)
         return np.dtype(str(self.code)).newbyteorder(self.order) if plain else None
 
 
 class PickledArray:
-    """An array of a pickle: its shape and type, and where its bytes are."""
+    """Stand-in for an array: its shape, its type, and the place of its bytes."""
 
     def __init__(self, *_: object) -> None:
         self.shape: tuple[int, ...] = ()
@@ -123,7 +123,7 @@ class PickledArray:
         self.dtype = kind.dtype if isinstance(kind, _Type) else None
 
     def decode(self, path: Path) -> NDArray[Any]:  # Any: numbers of any type
-        """The array; raises UnreadablePickleError if it is none of numbers, or its bytes do not fit its shape."""
+        """Decode the array; raises UnreadablePickleError if it is not numeric, or its bytes do not fit its shape."""
         if self.dtype is None:
             raise UnreadablePickleError("is an array of objects, not of numbers")
         n_bytes = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
@@ -141,12 +141,12 @@ class PickledArray:
 
 
 def _latin_1(text: str = "", *_: object) -> bytes:
-    """Bytes in protocol 2, which has none: as a text."""
+    """Decode bytes, which protocol 2 stores as Latin-1 text."""
     return text.encode("latin-1")
 
 
 class _SpanFile:
-    """A file for the unpickler; while `skips`, it hands out spans in place of many bytes."""
+    """A file for the unpickler; while `skips` is set, it returns spans instead of long byte strings."""
 
     def __init__(self, file: io.BufferedReader, size: int) -> None:
         self.file, self.size, self.skips = file, size, False
@@ -162,7 +162,7 @@ class _SpanFile:
         return _Span(start, n)
 
 
-class _ArrayUnpickler(pickle._Unpickler):  # the one in Python, whose loading of bytes can be replaced
+class _ArrayUnpickler(pickle._Unpickler):  # the Python implementation, whose loading of bytes can be overridden
     read: Callable[[int], Any]  # Any: bytes, or a span
     append: Callable[[object], None]
 
@@ -177,7 +177,7 @@ class _ArrayUnpickler(pickle._Unpickler):  # the one in Python, whose loading of
         return _latin_1 if f"{module}.{name}" in ("_codecs.encode", "__builtin__.bytes") else _Inert
 
     def persistent_load(self, pid: object) -> Any:  # Any: a stand-in
-        """An object outside the pickle, which stays there."""
+        """An object stored outside the pickle is not loaded."""
         return _Inert()
 
     def _load_bytes(self, n_bytes: int, layout: str) -> None:
@@ -227,7 +227,7 @@ _OUTPUTS = ("_cp_masks", "_masks", "_flows", "_cp_output", "_outlines", "_dP", "
 
 @dataclass(frozen=True, slots=True)
 class _SegFile:
-    """What a _seg.npy file holds, its arrays undecoded."""
+    """The content of a _seg.npy file, with undecoded arrays."""
 
     masks: PickledArray
     details: PickledArray | None
@@ -256,7 +256,7 @@ def open_cellpose(request: ReadRequest) -> PerImageSource:
 
 
 def _without_outputs(entries: list[ImageEntry], defects: list[Defect]) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images and defects without the pictures that Cellpose saves beside its files."""
+    """The images and defects without Cellpose's output pictures beside its files."""
     outputs = {
         entry.image_id for entry in entries if not entry.files and PurePosixPath(entry.image_id).stem.endswith(_OUTPUTS)
     }
@@ -265,14 +265,14 @@ def _without_outputs(entries: list[ImageEntry], defects: list[Defect]) -> tuple[
 
 
 def _stated_image(path: Path) -> str | None:
-    """The name of the image in a file, if the file is named after it: Cellpose itself goes by names."""
+    """The image name in a file, if the file is named after it, as Cellpose matches by file name."""
     opened = _open_file(path)
     name = opened.image if isinstance(opened, _SegFile) else None
     return name if name is not None and PurePosixPath(name).stem + SUFFIX == path.name else None
 
 
 def _open_file(path: Path) -> _SegFile | str:
-    """What a file holds, or why it cannot be read."""
+    """The content of a file, or why it cannot be read."""
     try:
         content = read_pickled_dictionary(path)
     except UnreadablePickleError as error:
@@ -289,7 +289,7 @@ def _open_file(path: Path) -> _SegFile | str:
 
 
 def _names(request: ReadRequest, files: dict[Path, _SegFile | str]) -> CategoryNames:
-    """The categories; the only name, if there is one, is that of segments of which the files do not tell."""
+    """The categories; a single category is the default for segments without one."""
     taxonomy, option = request.taxonomy, request.options.get("category")
     if option is not None:
         return resolve_names([str(option)], taxonomy)
@@ -319,7 +319,7 @@ def _planes(entry: ImageEntry, file: _SegFile | str | None) -> list[ImageEntry]:
 
 
 def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of one image or plane; `category` is that of segments of which the file does not tell."""
+    """Read the segments of one image or plane; `category` is the default for segments without one."""
     path, opened = entry.files[0], entry.record
     file = relative_path(root, path)
     if not isinstance(opened, _SegFile):

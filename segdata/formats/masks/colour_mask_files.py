@@ -1,4 +1,4 @@
-"""Colour masks and index masks: one file an image, whose values name categories, read and written."""
+"""Read and write colour masks and index masks: one file per image, whose values are categories."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -68,26 +68,26 @@ if TYPE_CHECKING:
     from segdata.formats.masks.levels import SmoothedReading
 
 _N_HEADERS = 64  # masks whose headers are read before any is decoded
-_MAX_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
-_MAX_DISTANCE = 16  # greys as near as this to black or white belong to it wherever one cuts
-_MAX_TINGE = 32  # between the channels of what compression makes of black and white
-_N_DECODED = 4  # masks, to see whether values are ids, or come from smoothing
-_MAX_UNKNOWN_VALUES = 8  # values that a taxonomy lacks: more of them come from smoothing
+_MAX_SMOOTHED = 0.1  # share of grey pixels in the foreground; with more, the threshold decides its shape
+_MAX_DISTANCE = 16  # of greys from black or white, to which they belong for any threshold
+_MAX_TINGE = 32  # difference of channels in black and white after compression
+_N_DECODED = 4  # masks decoded to see whether values are ids, or come from smoothing
+_MAX_UNKNOWN_VALUES = 8  # beyond the taxonomy; more come from smoothing
 
 
 class MaskReading(msgspec.Struct, frozen=True):
-    """How the masks of a dataset are read, decided once for all of them."""
+    """The reading of a dataset's masks, decided once for all of them."""
 
     taxonomy: Taxonomy
-    colours: Legend  # of masks that store colours
-    # what the indices of masks with a palette mean: themselves, the colours shown, or these where the taxonomy has them
+    colours: Legend  # for masks that store colours
+    # meaning of palette indices: the index, the colour shown, or that colour if the taxonomy has it
     palettes: Literal["ids", "colours", "known colours"] = "ids"
-    legend: Legend | None = None  # of all values, where compression or smoothing made most of them
-    guess: Literal["ids", "colours"] | None = None  # what most masks store, if their values tell the taxonomy
-    nearest: bool = False  # the user knows that masks were smoothed or compressed: no mask is an error for it
+    legend: Legend | None = None  # of all values, if most come from compression or smoothing
+    guess: Literal["ids", "colours"] | None = None  # the encoding of most masks, if the taxonomy is inferred
+    nearest: bool = False  # whether the user declared that masks are smoothed or compressed, so that this is no error
 
     def read(self, stored: MaskFile, file: str) -> ImageAnnotation:
-        """The segments of a decoded mask; `file` is its name. Raises BrokenLabelsError if a guess does not cover it."""
+        """The segments of a decoded mask named `file`; raises BrokenLabelsError if the reading does not cover it."""
         mask = self._as_meant(stored)
         kind = "colours" if mask.coloured else "ids"
         if self.guess not in (None, kind) and not (mask.coloured and _is_named(mask, self.colours)):
@@ -113,7 +113,7 @@ class MaskReading(msgspec.Struct, frozen=True):
         return replace(read_mask(mask, self.taxonomy, self.colours, file), defects=[other[1]])
 
     def _as_meant(self, stored: MaskFile) -> MaskFile:
-        """The mask with the values that mean something: ids, or colours, also those that its palette shows."""
+        """The mask with the values that carry the meaning: ids, colours, or palette colours."""
         mask = stored.as_grey() if self.guess == "ids" else stored
         if self.palettes == "ids" or mask.palette is None:
             return mask
@@ -122,10 +122,10 @@ class MaskReading(msgspec.Struct, frozen=True):
 
 
 class MaskSample:
-    """Some masks of a dataset: their headers, and the values of a few, decoded once."""
+    """A sample of a dataset's masks: headers, and the values of a few, decoded once."""
 
     def __init__(self, masks: Sequence[Path]) -> None:
-        self.masks = masks  # all of them
+        self.masks = masks  # all masks
         headers = ((path, next(iter(mask_headers([path])), None)) for path in spread_sample(masks, _N_HEADERS))
         self.header_of = {path: head for path, head in headers if head is not None}
         self.heads = tuple(self.header_of.values())
@@ -141,17 +141,17 @@ class MaskSample:
 
     @property
     def palette_encoding(self) -> Literal["ids", "known colours"]:
-        """What indices mean beside the values of the other masks, of which most may store colours."""
+        """The meaning of palette indices, given the encoding of the other masks."""
         return "known colours" if most_of(self.heads, lambda head: head.has_colors) else "ids"
 
     @cached_property
     def values(self) -> set[int]:
-        """The values that occur in a few masks."""
+        """The distinct values of a few masks."""
         return occurring_values(spread_sample(self.masks, _N_DECODED))
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
-    """Open the dataset, for want of a taxonomy under a provisional one; raises UnreadableError if there is none."""
+    """Open the dataset, without a taxonomy under a provisional one; raises UnreadableError if none can be inferred."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     sample = MaskSample(masks)
@@ -199,7 +199,7 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
         "colours" if counts.has_colors or proposed.by_palette else "ids",
     )
     drafted: dict[str, object] = {"coverage": "sparse"} if proposed.sparse else {}
-    if proposed.legend is not None or (proposed.sparse and len(counts.value) > 2):  # levels, and what lies between
+    if proposed.legend is not None or (proposed.sparse and len(counts.value) > 2):  # levels, and values between them
         drafted["options"] = {"smoothed": "nearest"}
     profile = CategoryNames(proposed.taxonomy, False, {}).profile(
         "colour-masks",
@@ -213,7 +213,7 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
 
 
 def _refuse_unreadable(root: Path, masks: Sequence[Path]) -> NoReturn:
-    """Raise UnreadableError with the reason why the first of some masks cannot be read."""
+    """Raise UnreadableError that says why the first mask cannot be read."""
     try:
         decode_mask(masks[0])
         reason = "it has changed"
@@ -226,7 +226,7 @@ def _refuse_unreadable(root: Path, masks: Sequence[Path]) -> NoReturn:
 def _declared_reading(
     request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy
 ) -> tuple[MaskReading, Sequence[Defect]]:
-    """How the masks of a taxonomy are read, and what contradicts it; raises UnreadableError if they are not of it."""
+    """The reading of masks under a declared taxonomy, and contradictions; raises UnreadableError if it cannot apply."""
     colours = colour_legend(taxonomy)
     palettes = "colours" if _are_read_by_palette(sample, taxonomy) else sample.palette_encoding
     doubts = _contradicting_palettes(request.root, sample, taxonomy) if palettes == "ids" else []
@@ -241,7 +241,7 @@ def _declared_reading(
 def _source(
     request: ReadRequest, pairing: Pairing, profile: Profile, reading: MaskReading, doubts: Sequence[Defect]
 ) -> PerImageSource:
-    """The images of a dataset, read one by one."""
+    """The source of a dataset."""
 
     def read(entry: ImageEntry) -> list[ImageAnnotation]:
         return [reading.read(decode_entry_mask(request.root, entry), relative_path(request.root, entry.files[0]))]
@@ -251,7 +251,7 @@ def _source(
 
 
 def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.generic], Defect] | None:
-    """A mask of 0 and another white than the others have, 1, 255 or 65535, as these are stored; None for others."""
+    """A mask of 0 and another white (1, 255 or 65535) than the others', converted to theirs; None for others."""
     ids = list(taxonomy.by_id())
     if mask.coloured or mask.lossy or len(ids) != 1 or taxonomy.unlabelled_id != 0:
         return None
@@ -274,7 +274,7 @@ def _bits_of_white(value: int) -> int:
 
 
 def _soften(defects: Sequence[Defect]) -> list[Defect]:
-    """The defects of a mask that is read on a guess: none is an error, and an unknown value is in this mask alone."""
+    """The defects of a mask under a provisional taxonomy, without errors; an unknown value is in this mask alone."""
     return [
         replace(
             defect,
@@ -315,7 +315,7 @@ def _binary_colour(taxonomy: Taxonomy) -> int | None:
 
 
 def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy, colours: Legend) -> Defect | None:
-    """Give the values between the two levels of a binary mask, in place, the meaning of the nearer; SEG010 says so."""
+    """Assign values between the levels of a binary mask to the nearer one, in place; returns SEG010."""
     if mask.palette is not None:
         return None
     if mask.coloured:
@@ -383,28 +383,28 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
 
 
 def _is_named(mask: MaskFile, colours: Legend) -> bool:
-    """Whether a legend has each value of a mask."""
+    """Whether a legend has all values of a mask."""
     return bool((colours.read(np.unique(mask.values).astype(np.int64)) != UNKNOWN).all())
 
 
 def _are_read_by_palette(sample: MaskSample, taxonomy: Taxonomy) -> bool:
-    """Whether palettes differ, and most indices are no ids of a taxonomy with colours: the colours shown are meant."""
+    """Whether palette colours carry the meaning: palettes differ, and most indices are no ids of the taxonomy."""
     if len(sample.palettes) < 2 or not taxonomy.by_color():
         return False
     return 2 * len(sample.values - set(index_legend(taxonomy, None).value.tolist())) >= len(sample.values)
 
 
 def _is_nearest_wanted(request: ReadRequest) -> bool:
-    """Whether the option `smoothed` says that values beside those of the taxonomy mean the nearest of its values."""
+    """Whether the option `smoothed` assigns values beyond the taxonomy to the nearest of its values."""
     if request.options.get("smoothed") not in (None, "nearest"):
         raise SegdataError(f"smoothed must be nearest, it is {request.options['smoothed']!r}")
     return "smoothed" in request.options
 
 
 def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "SmoothedReading | None":
-    """The reading of compressed or smoothed masks of a taxonomy of three values or more; None of others."""
+    """The reading of compressed or smoothed masks under a taxonomy of three or more values; else None."""
     if binary_value(taxonomy) is not None or _binary_colour(taxonomy) is not None:
-        return None  # each mask is cut by itself
+        return None  # each mask has its own threshold
     known = {*colour_legend(taxonomy).value.tolist(), *index_legend(taxonomy, None).value.tolist()}
     if not wanted and len(sample.values - known) <= _MAX_UNKNOWN_VALUES:
         return None
@@ -415,11 +415,11 @@ def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "
 
 
 def _must_be_ids(request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy) -> None:
-    """Raise UnreadableError if most values in some grey masks are no ids: then these are no index masks."""
+    """Raise UnreadableError if most values of grey masks are no ids, so that they are no index masks."""
     heads = sample.heads
     told = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
     if told or not heads or binary_value(taxonomy) is not None:
-        return  # what lies between black and white comes from smoothing
+        return  # values between black and white come from smoothing
     unknown = sorted(sample.values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(sample.values):
         listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
@@ -447,7 +447,7 @@ def _contradicting_palettes(root: Path, sample: MaskSample, taxonomy: Taxonomy) 
 
 
 def _odd_names(request: ReadRequest, pairing: Pairing, masks: list[Path]) -> list[Defect]:
-    """SEG011 for each mask whose name is none of a dataset's that the names of the others tell."""
+    """SEG011 for each mask whose name does not belong to the known dataset that the other names imply."""
     reported = {defect.file for defect in pairing.defects if defect.code == "SEG011"}
     odd = [relative_path(request.root, path) for path in outside_preset(masks)]
     message = "the name is none of this dataset's, unlike those of the other masks; read as one of them"

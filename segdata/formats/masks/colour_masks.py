@@ -42,7 +42,7 @@ WRITE_OPTIONS = {"layout": "flat (default), mmsegmentation (img_dir, ann_dir) or
 
 
 def image_of(mask: str) -> str | None:
-    """The place of an image by that of its mask, in the layouts of training programs; else it stays in `images`."""
+    """The path of a mask's image in the layouts of training programs; None for other layouts."""
     from segdata.formats.masks.training_layouts import image_beside
 
     return image_beside(mask)

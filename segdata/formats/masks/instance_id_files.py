@@ -1,4 +1,4 @@
-"""Instance-ID images: one file an image, whose values are ids of segments, read and written."""
+"""Read and write instance-ID images: one file per image, whose values are ids of segments."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.instance_id_rules import IdRule, IdTableWriter
 
 _DIVISORS = (1000, 256, 65536)
-_N_SAMPLED = 16  # masks that are decoded to detect the divisor
+_N_SAMPLED = 16  # masks decoded to detect the divisor
 
 
 def open_instance_ids(request: ReadRequest) -> PerImageSource:
@@ -51,7 +51,7 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
 def open_provisional_ids(
     request: ReadRequest, pairing: Pairing, counts: "ValueCounts", given: InstanceIds | None = None
 ) -> PerImageSource:
-    """Open instance-ID images under the setting that their values suggest, or a given one with a divisor."""
+    """Open instance-ID images under the setting inferred from their values, or a given one with a divisor."""
     from segdata.formats.masks.provisional import propose_id_rule  # seldom needed
 
     setting, taxonomy, reading = propose_id_rule(counts, given)
@@ -64,14 +64,14 @@ def open_provisional_ids(
 
 
 def provisional_reading(root: Path, reading: str, other: str = "") -> str:
-    """The sentence that says how values are read for want of a taxonomy, and what to do."""
+    """The sentence that says how values are read without a taxonomy, and what to do."""
     remedy = f"`segdata init {shell_word(root)}` writes this down for you to correct"
     return f"no taxonomy: {reading}; {remedy}{f' ({other})' if other else ''}"
 
 
 def _open_ids(request: ReadRequest, pairing: Pairing, config: InstanceIds) -> PerImageSource:
     """Open instance-ID images under a setting."""
-    from segdata.formats.shared.instance_id_rules import id_rule  # masks of categories have no need of it
+    from segdata.formats.shared.instance_id_rules import id_rule  # not needed for masks of categories
 
     taxonomy, rule = id_rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
@@ -103,7 +103,7 @@ def _read_ids(root: Path, rule: "IdRule", divisor: int | None, entry: ImageEntry
 
 
 def _are_byte_swapped(values: Ints) -> bool:
-    """Whether all of four ids or more are multiples of 256, which one id in 256 is by chance.
+    """Whether there are four ids or more and all are multiples of 256, as after a byte swap.
 
     >>> _are_byte_swapped(np.array([0, 256, 512, 768, 1024])), _are_byte_swapped(np.array([0, 256, 512, 768]))
     (True, False)
@@ -113,7 +113,7 @@ def _are_byte_swapped(values: Ints) -> bool:
 
 
 def _wrapped_ids(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
-    """SEG010 in place of SEG009 for each value, if 8 bits cannot hold category * divisor + number."""
+    """One SEG010 instead of many SEG009 if 8 bits cannot hold category * divisor + number."""
     if not unknown or divisor is None or divisor <= 255 or mask.values.dtype != np.uint8:
         return []
     pixels = sum(defect.pixels or 0 for defect in unknown)
@@ -171,7 +171,7 @@ def _write_id_files(
                 mask = files.name(image.image_id, ".tif" if wide else ".png")
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
                 if wide:
-                    ids = numbered.pixels.astype(np.int32)  # what Pillow saves in 32 bits
+                    ids = numbered.pixels.astype(np.int32)  # Pillow's type of 32 bits
                     Image.fromarray(ids).save(target / mask, compression="tiff_adobe_deflate")
                 else:
                     Image.fromarray(numbered.pixels).save(target / mask)

@@ -30,7 +30,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     if masks is None or masks.config.layers or masks.are_categories:
         return None
     if masks.config.instance_ids:
-        # Other formats, which know their files, may have it, too.
+        # More specific formats may have this setting, too.
         return FormatMatch(0.85, "segdata.yaml has instance_ids")
     if masks.numbers_objects:
         return FormatMatch(0.72, f"{masks.evidence}: palette masks that number the objects of each video")

@@ -34,14 +34,14 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import resolve_names
 
-_MAX_LAYER_COLORS = 32  # more colours than this in the visible part of a layer are those of a picture
+_MAX_LAYER_COLORS = 32  # in the visible part of a layer; more are those of a picture
 _FIELDS = ("{stem}", "{category}", "{instance}", "{annotator}")
-_MAX_GREY_SHARE = 0.1  # of the border: fewer grey pixels are slips, more come from smoothing
+_MAX_GREY_SHARE = 0.1  # of the border pixels; more come from smoothing
 
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """A layer file."""
+    """A layer file and the fields in its name."""
 
     path: Path  # the file
     stem: str  # of its image, from the file name
@@ -53,7 +53,7 @@ class LayerFile:
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """`layers.pattern`: literal text and fields by turns, a field for each of its places."""
+    """The parsed `layers.pattern`: alternating literal texts and fields."""
 
     tokens: tuple[str, ...]  # literals, ``{stem}``, ``{category}`` …, and ``*`` for any text
     expression: re.Pattern[str]
@@ -62,7 +62,7 @@ class LayerNames:
 
     @staticmethod
     def from_config(config: Layers) -> "LayerNames":
-        """The names of a configuration; raises SettingError for an invalid pattern."""
+        """Parse the pattern of a configuration; raises SettingError if it is invalid."""
         pattern = config.pattern
         unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
         if unknown:
@@ -79,7 +79,7 @@ class LayerNames:
         return LayerNames(tokens, re.compile(_expression(tokens)), config.category, "{instance}" in pattern)
 
     def fits(self, name: str) -> bool:
-        """Whether a path below the root is that of a layer."""
+        """Whether a path below the root matches the pattern."""
         return self.expression.fullmatch(name) is not None
 
     def find(self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None) -> list[LayerFile]:
@@ -117,7 +117,7 @@ def _expression(tokens: tuple[str, ...]) -> str:
 
 
 def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
-    """Every way in which a name is the text of the tokens, as the text of each field."""
+    """All ways to match the tokens with a name, as texts of the fields."""
     if not tokens:
         if not name:
             yield {}
@@ -131,7 +131,7 @@ def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
         text = name[:end]
         if token != "{stem}" and text.endswith("/"):
             return
-        # A literal that follows must be next: most ends need no further look.
+        # The literal after a field must follow, which excludes most ends.
         if not rest:
             if end == len(name):
                 yield {token: text}
@@ -140,9 +140,9 @@ def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
 
 
 def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: str) -> str | None:
-    """The image that a stem names whose folders have most in common with the layer's; None if two have equally much.
+    """The image with a layer's stem that shares the most folders with it; None if two share equally many.
 
-    If no image has the stem's folders (`masks/a`), its last part names the images; else that without zeros in front.
+    If no image has the stem with its folders (`masks/a`), tries its last part, then that without leading zeros.
     """
     bare = PurePosixPath(stem).name
     images = images_of_name.get(stem) or images_of_name.get(bare) or images_of_name.get(bare.lstrip("0") or "0", [])
@@ -185,7 +185,7 @@ def open_layers(request: ReadRequest) -> PerImageSource:
 def _images_and_layers(request: ReadRequest, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
     """The images, and the files that may be layers.
 
-    Images are where the user says, else in a folder called images (raw, …), else whatever the pattern does not fit.
+    Images are in the user's folder, else in a folder named images (raw, …), else all files that the pattern excludes.
     """
     files = ImageFolder.below(request.root).paths
     folder = images_folder(request)
@@ -221,7 +221,7 @@ def _entries(
     if not any_image:
         defects.append(no_images_defect(len(entries), request.root, images_folder(request)))
         return entries, {layer.path: layer for layer in used}, defects
-    # Only folders in which some image has layers are folders of images; other files do not matter.
+    # Only folders in which some image has layers are folders of images; ignore the others.
     homes = {pictures[name].parent for name in of_image}
     alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
     entries += [ImageEntry(name, pictures[name], ()) for name in alone]
@@ -233,7 +233,7 @@ def _entries(
 
 
 class _Foreground(NamedTuple):
-    """A layer of an image as it was read; its pixels are not kept, since an image may have hundreds of layers."""
+    """A decoded layer; keeps runs instead of pixels, since an image may have hundreds of layers."""
 
     layer: LayerFile
     size: tuple[int, int]
@@ -250,10 +250,10 @@ def _read_image(
     named: Mapping[int, Category],
     entry: ImageEntry,
 ) -> list[ImageAnnotation]:
-    """The segments of one image: one for each layer with pixels, and one for each instance; of each annotator.
+    """Read the annotations of one image, one per annotator: a segment for each layer with pixels.
 
-    Categories without a layer were not looked at, which is the annotation's coverage; an empty layer says that there is
-    nothing.
+    An empty layer means that the category is absent. The coverage of the annotation excludes categories without a
+    layer.
     """
     defects: list[Defect] = []
     decoded: dict[str | None, list[_Foreground]] = {}
@@ -286,7 +286,7 @@ def _annotation(
             layers.append(layer)
             pieces.append(runs)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    # The colours of a palette mean nothing here.
+    # The colours of a palette have no meaning here.
     encodings = {foreground.encoding.partition(", palette")[0] for foreground in decoded}
     return ImageAnnotation(
         size=decoded[0].size,
@@ -303,7 +303,7 @@ def _annotation(
 
 
 def _coverage(judged: set[int], named: Mapping[int, Category]) -> str | None:
-    """Which categories the layers of an image show; None: all that are not void."""
+    """The coverage of the categories with layers in an image; None if these are all except void."""
     if all(id_ in judged or category.kind == "void" for id_, category in named.items()):
         return None
     return encode_coverage({named[id_].name: "exhaustive" for id_ in judged if id_ in named})
@@ -351,7 +351,7 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
     foreground = runs.assign_owners(owner, 1)
     if message is None:
         return foreground, None
-    n_ends = 2 * len(foreground)  # of vertical runs: less than the pixels of the border
+    n_ends = 2 * len(foreground)  # vertical runs only, which are fewer than the pixels of the border
     severity: Severity | None = "warning" if between < _MAX_GREY_SHARE * n_ends else None
     return foreground, Defect("SEG010", message, place=place, pixels=between, severity=severity)
 
@@ -359,8 +359,8 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
 def _varying_channel(mask: MaskFile) -> ValueRuns:
     """The runs of the channel that holds a layer: brightness, or alpha where alpha varies and the colour does not.
 
-    Where both vary, what is transparent is no part of the layer: it is as bright as on a black ground, unless the
-    visible part is a picture, a cut-out object in many colours.
+    If both vary, transparent pixels are outside, as on a black background, unless the visible part is a picture: an
+    object cut out in many colours.
     """
     colours = ValueRuns.of(mask.pixels)
     runs = _brightness(colours) if mask.coloured else colours
@@ -376,7 +376,7 @@ def _varying_channel(mask: MaskFile) -> ValueRuns:
 
 
 def _brightness(colours: ValueRuns) -> ValueRuns:
-    """The runs of the largest channel."""
+    """The runs of the maximum over channels."""
     brightest = np.maximum.reduce([colours.value >> shift & 255 for shift in (0, 8, 16)])
     value, area, _, level = kernels.distinct(brightest, colours.area)
     first = np.full(len(value), len(colours.start), np.int64)
@@ -385,7 +385,7 @@ def _brightness(colours: ValueRuns) -> ValueRuns:
 
 
 def _segment_ids(layers: list[LayerFile], categories: Ints) -> Ints:
-    """(n,) the instance numbers or the category ids if they are unique in the image, else 1, 2, …."""
+    """(n,) the instance numbers or category ids if unique in the image, else 1, 2, …."""
     numbers = [number for layer in layers if (number := whole_number(layer.instance)) is not None and number >= 0]
     ids = np.array(numbers, np.int64) if len(numbers) == len(layers) else categories
     return ids if len(np.unique(ids)) == len(ids) else np.arange(1, len(layers) + 1, dtype=np.int64)

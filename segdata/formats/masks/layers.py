@@ -30,7 +30,7 @@ from segdata.formats.shared.file_names import MASK_FOLDERS, has_images, is_image
 
 ALIASES = ("binary-masks", "layer-masks", "binary")
 FAMILY = "masks"  # `--from masks` reads this format, too
-LOSSES: frozenset[format.LossKind] = frozenset()  # it is only read
+LOSSES: frozenset[format.LossKind] = frozenset()  # read only
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
@@ -38,7 +38,7 @@ _LABEL_STUDIO = re.compile(r"(?:.*/)?task-(\d+)-annotation-(\d+)-by-[^/]*-tag-[^
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
-    """If segdata.yaml has `layers`, or the names are those of a layout that needs no pattern."""
+    """A segdata.yaml with `layers`, or names of a layout that needs no pattern."""
     settings = files.root / "segdata.yaml"
     config = load_config(settings) if settings.is_file() else None
     if config is not None and config.layers is not None:
@@ -50,7 +50,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
 
 
 def implied_layers(names: Iterable[str]) -> Layers | None:
-    """How layers are named, if the names of the image files (POSIX paths) can mean nothing else.
+    """The `layers` settings that the names of the image files (POSIX paths) imply unambiguously; else None.
 
     >>> implied_layers(["task-1-annotation-2-by-3-tag-Car-0.png", "task-2-annotation-5-by-3-tag-Tree-0.png"]).pattern
     'task-{stem}-annotation-*-by-*-tag-{category}-{instance}.png'
@@ -65,7 +65,7 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
     exports = [match for path in files if (match := _LABEL_STUDIO.fullmatch(path.as_posix()))]
     if exports and len(exports) == len(files):
         annotations = dict.fromkeys(match.groups() for match in exports)
-        several = Counter(task for task, _ in annotations).most_common(1)[0][1] > 1  # people label the same images
+        several = Counter(task for task, _ in annotations).most_common(1)[0][1] > 1  # several annotators
         folder = "" if all(len(path.parts) == 1 for path in files) else "*/"
         pattern = f"{folder}task-{{stem}}-annotation-*-by-*-tag-{{category}}-{{instance}}.png"
         return None if several else Layers(pattern=pattern)
@@ -107,14 +107,14 @@ def _numbered_layers(files: Iterable[PurePosixPath]) -> Layers | None:
 
 
 def _names_object(name: str, stems: Container[str]) -> bool:
-    """Whether a name is that of an image, a category and a number; a_mask_1 and a_mask_2 are masks of one kind."""
+    """Whether a name consists of an image's stem, a category and a number; a_mask_1 and a_mask_2 do not."""
     *words, number = name.split("_")
     starts = ["_".join(words[:end]) in stems for end in range(1, len(words))]
     return number.isdecimal() and any(starts) and words[-1].lower() not in MASK_FOLDERS
 
 
 def layers_of_contents(root: Path) -> Layers | None:
-    """How layers are named, if each image has several binary masks whose paths differ in the category."""
+    """The `layers` settings if each image has several binary masks whose paths differ in the category."""
     if not root.is_dir() or not has_images(root):
         return None
     from segdata.formats.shared.mask_layouts import find_layouts

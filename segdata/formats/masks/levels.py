@@ -1,4 +1,4 @@
-"""Levels: the few values that masks were drawn with, where compression, smoothing or another program left more."""
+"""Levels: recover the few drawn values of masks to which compression, smoothing or another program added more."""
 
 from contextlib import suppress
 
@@ -12,26 +12,26 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.mask_values import ValueCounts
 from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_legend, decode_mask, index_legend
 
-WHITE_16 = 65535  # white in 16 bits
+WHITE_16 = 65535
 _WHITES = frozenset({1, 255, WHITE_16})  # of 1, 8 and 16 bits
-_MIN_WHITES = 3  # masks; fewer that hold 255 may hold void, where others hold 1
-_MAX_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
-_MAX_DISTANCE = 16  # greys as near as this to black or white are what compression makes of them
-_MAX_TINGE = 8  # between the channels of greys that a conversion tinged
-_MAX_TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
-_MIN_SMOOTHED = 0.9  # of the masks: fewer that were smoothed are not how the dataset is
-_MIN_INNER = 0.25  # of the pixels of a level have none but its own around them
-_MIN_LEVEL = 0.001  # of all pixels: what has fewer may be what compression or smoothing left
-_MIN_NEAR = 0.9  # of all pixels have a value near a level, where compression or smoothing made the others
-_N_SAMPLED = 12  # masks whose insides are looked at
+_MIN_WHITES = 3  # masks; in fewer, 255 may be void where others hold 1
+_MAX_LEVELS = 8  # of a binary mask; more greys come from smoothing
+_MAX_DISTANCE = 16  # by which compression changes a grey
+_MAX_TINGE = 8  # between the channels of a grey after conversion
+_MAX_TRANSITION = 4.0  # length in pixels of grey runs at smoothed outlines; runs of categories are longer
+_MIN_SMOOTHED = 0.9  # share of smoothed masks for which the dataset counts as smoothed
+_MIN_INNER = 0.25  # share of a level's pixels that are surrounded by the same level
+_MIN_LEVEL = 0.001  # share of all pixels; rarer values may come from compression or smoothing
+_MIN_NEAR = 0.9  # share of all pixels with a value near a level
+_N_SAMPLED = 12  # masks whose interior is checked
 
 
 def binary_level(counts: ValueCounts) -> int | None:
     """The value of the foreground if masks are binary; None if they are not.
 
-    Binary masks hold 0 and either 1, or one value from 128 on, 65535 in 16 bits. Beside these two a smoothed or
-    compressed mask holds many greys between them, in runs of few pixels, and few masks of a set may hold some levels
-    more, or be stored as 0 and 255 where the others hold 0 and 1. Masks of several programs hold one white each.
+    Binary masks hold 0 and either 1 or one value from 128 on, 65535 in 16 bits. Smoothed or compressed ones also hold
+    many greys between the two, in runs of few pixels. A few masks of a set may hold further levels, or 0 and 255 where
+    the others hold 0 and 1. Masks of several programs hold one white each.
     """
     if counts.has_colors:
         is_grey = np.ptp(_channels(counts.value), axis=1) <= _MAX_TINGE
@@ -50,7 +50,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     stretched = [mask for mask in drawn if mask.value[-1] > 1]
     n_bits = len(drawn) - len(stretched)
     if n_bits >= 3 and len(stretched) <= max(1, 0.05 * len(drawn)) and 128 <= counts.value[-1] <= 255:
-        return 1  # one of them is stored as 0 to 255
+        return 1  # one mask is stored as 0 to 255
     if 0 < 2 * n_bits < len(drawn):
         return binary_level(ValueCounts.count(stretched))
     high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
@@ -65,7 +65,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
     between = bool((others.value < level).all())
     is_few = len(counts.masks) - n_binary <= max(1, 0.05 * len(counts.masks)) and n_binary >= 3
-    # A third level that several masks share, 128 beside 0 and 255, is a category.
+    # A third level in several masks, such as 128 beside 0 and 255, is a category.
     return level if between and is_few and level >= 128 else None
 
 
@@ -76,17 +76,17 @@ def are_whites(counts: ValueCounts) -> bool:
 
 
 def _is_black_and_white(palette: Palette, level: int) -> bool:
-    """Whether a palette shows index 0 black, and `level` white; other colours may be those of instances."""
+    """Whether a palette has black at index 0 and white at `level`; the other colours may be those of instances."""
     return level < len(palette) and bool(
         (palette[0] <= _MAX_DISTANCE).all() and (palette[level] >= 255 - _MAX_DISTANCE).all()
     )
 
 
 def find_levels(counts: ValueCounts) -> Ints | None:
-    """(m,) the values, ascending, that masks were drawn with, if compression or smoothing made the many others.
+    """(m,) the drawn values, ascending, if the many others come from compression or smoothing; else None.
 
-    Levels are far from each other, and most of their pixels lie within others of the same level. None where a palette
-    says what each value is.
+    Levels are far from each other, and most of their pixels are surrounded by the same level. None if a palette
+    defines the values.
     """
     is_told = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
     if len(counts.value) <= _MAX_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
@@ -102,7 +102,7 @@ def find_levels(counts: ValueCounts) -> Ints | None:
 
 
 def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
-    """Whether the values beside levels, given by rows, are many, and near a level or in runs too short to be drawn."""
+    """Whether the values other than `levels` (rows) are many, and near a level or in runs too short to be drawn."""
     channels = _channels(counts.value)
     others = np.ones(len(counts.value), bool)
     others[levels] = False
@@ -114,23 +114,22 @@ def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
 
 
 def _is_grey_ramp(palette: Palette) -> bool:
-    """Whether a palette shows each index as the grey of that brightness: such indices are greys."""
+    """Whether each index of a palette is the grey of that brightness."""
     return bool((palette == np.arange(len(palette))[:, None]).all())
 
 
 class SmoothedReading(msgspec.Struct, frozen=True):
-    """How compressed or smoothed masks of a taxonomy are read."""
+    """The reading of compressed or smoothed masks under a taxonomy."""
 
     legend: Legend  # of all values
-    defect: Defect  # what says so
+    defect: Defect  # that reports it
 
 
 def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False) -> SmoothedReading | None:
-    """The reading of compressed or smoothed masks under a taxonomy; None unless each level is near a value of its.
+    """The reading of compressed or smoothed masks under a taxonomy; None unless each level is near one of its values.
 
-    A value that the taxonomy lacks means what the nearest level means. Nearly all masks must have such values: if they
-    are usual, the dataset is like that; if not, each mask that has them was spoiled, and is an error of its own.
-    `wanted`: the user knows, and has it so for any number of them.
+    A value beyond the taxonomy means the nearest level. Nearly all masks must have such values; otherwise, each mask
+    that has them is an error by itself. `wanted`: the user declared it, so any number of masks suffices.
     """
     shown = shown_counts(counts)
     legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
@@ -158,7 +157,7 @@ def nearest_levels(counts: ValueCounts, levels: Ints) -> Ints:
 
 
 def left_values(counts: ValueCounts, is_left: Flags, n_levels: int, severity: Severity | None) -> Defect:
-    """SEG010 for the values (k,) that compression or smoothing left."""
+    """SEG010 for the values (k,) that come from compression or smoothing."""
     pixels, left = int(counts.pixels[is_left].sum()), counts.value[is_left]
     n_masks = sum(bool(np.isin(mask.value, left).any()) for mask in counts.masks)
     what = "colours" if counts.has_colors else "greys"
@@ -171,17 +170,17 @@ def left_values(counts: ValueCounts, is_left: Flags, n_levels: int, severity: Se
 
 
 def _channels(values: Ints) -> Ints:
-    """(..., 3) the channels of packed colours; greys have one and zeros."""
+    """(..., 3) the channels of packed colours; greys have one channel and zeros."""
     return np.stack([values >> shift & 255 for shift in (0, 8, 16)], axis=-1)
 
 
 def _distance(channels: Ints, levels: Ints) -> Ints:
-    """(..., k) how far colours (..., 3) are from each of the levels (k, 3), in the channel that differs most."""
+    """(..., k) the largest channel difference between colours (..., 3) and each of the levels (k, 3)."""
     return np.stack([np.abs(channels - level).max(axis=-1) for level in levels], axis=-1)
 
 
 def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
-    """The share of the pixels near a level, or far from all, that have none but such around them, in some masks.
+    """The share of the pixels near a level (or far from all) whose neighbours all are such, in some masks.
 
     Soft outlines have hardly any.
     """
@@ -198,9 +197,9 @@ def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
 
 
 def shown_counts(counts: ValueCounts) -> ValueCounts:
-    """The counts by the colours of palettes that differ, where these colours are what was drawn; else the counts.
+    """The counts by palette colour if palettes differ and the colours carry the meaning; else the counts unchanged.
 
-    They are if they are fewer than the indices, as one colour is at several of them, or if they were smoothed.
+    They do if one colour has several indices, or if colours were smoothed.
     """
     palettes = {mask.palette.tobytes() for mask in counts.masks if mask.palette is not None}
     masks = [mask.as_shown() for mask in counts.masks] if len(palettes) > 1 else []

@@ -1,4 +1,4 @@
-"""Mask values: how often each value occurs in a set of masks, which are decoded once for it."""
+"""Mask values: count how often each value occurs in a set of masks."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,11 +13,11 @@ from segdata.core.executor import run_ordered
 from segdata.core.runs import Flags, Ints
 from segdata.formats.shared.mask_files import MaskFile, Palette, ValueRuns, decode_mask, n_pages, shown_colors
 
-MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-Stuff has 182
+MAX_CATEGORIES = 200  # with more distinct values, they are no categories; COCO-Stuff has 182
 
 
 class MaskValues(msgspec.Struct, frozen=True):
-    """The values of one mask, or of all pages of one file."""
+    """The value counts of one mask, or of all pages of one file."""
 
     path: Path
     value: Ints  # (k,) int64 ascending, ids or packed colours
@@ -26,7 +26,7 @@ class MaskValues(msgspec.Struct, frozen=True):
     size: int  # pixels of the mask
     coloured: bool
     palette: Palette | None
-    by_palette: bool = False  # values are the colours that a palette showed
+    by_palette: bool = False  # whether values are a palette's colours
 
     @property
     def is_grey(self) -> bool:
@@ -34,7 +34,7 @@ class MaskValues(msgspec.Struct, frozen=True):
         return self.coloured and bool((self.value == (self.value & 255) * 0x010101).all())
 
     def as_shown(self) -> "MaskValues":
-        """The colours that the palette shows the values in; unchanged without a palette."""
+        """The counts by palette colour; unchanged without a palette."""
         if self.palette is None or self.coloured or self.value[-1] >= len(self.palette):
             return self
         value, row = np.unique(shown_colors(self.palette)[self.value].astype(np.int64), return_inverse=True)
@@ -43,7 +43,7 @@ class MaskValues(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(colors, palette=None, by_palette=True)
 
     def as_grey(self) -> "MaskValues":
-        """The values of grey colours."""
+        """The counts of grey colours by grey level."""
         return msgspec.structs.replace(self, value=self.value & 255, coloured=False)
 
 
@@ -51,7 +51,7 @@ class MaskValues(msgspec.Struct, frozen=True):
 class ValueCounts:
     """How often each value occurs in a set of masks."""
 
-    masks: tuple[MaskValues, ...]  # those that could be read
+    masks: tuple[MaskValues, ...]  # the readable masks
     value: Ints  # (k,) int64 ascending, ids or packed colours
     # pixels, files, leads, runs: (k,) int64, how many pixels, in how many masks, in how many more than half of the
     # pixels, and in how many vertical runs
@@ -62,10 +62,10 @@ class ValueCounts:
 
     @staticmethod
     def count(masks: Iterable[MaskValues]) -> "ValueCounts":
-        """The counts over those masks that are stored as most are: by colour, or by grey value or index."""
+        """Sum the counts of the masks that are stored like most of them: by colour, or by grey value or index."""
         given = tuple(masks)
         coloured = 2 * sum(mask.coloured for mask in given) > len(given)
-        if len({mask.coloured for mask in given}) == 2:  # of two programs: one stores greys as colours
+        if len({mask.coloured for mask in given}) == 2:  # from two programs, one of which stores greys as colours
             coloured = coloured and not all(mask.is_grey for mask in given if mask.coloured)
             given = given if coloured else tuple(mask.as_grey() if mask.is_grey else mask for mask in given)
         every = tuple(mask for mask in given if mask.coloured == coloured)
@@ -89,7 +89,7 @@ class ValueCounts:
         return ValueCounts(self.masks, *(column[rows] for column in columns))
 
     def as_grey(self) -> "ValueCounts":
-        """The counts of colours whose channels are equal as those of greys."""
+        """The counts of grey colours by grey level."""
         return replace(self, masks=tuple(mask.as_grey() for mask in self.masks), value=self.value & 255)
 
     @cached_property
@@ -99,7 +99,7 @@ class ValueCounts:
 
     @cached_property
     def palette(self) -> Palette | None:
-        """The first palette; None where no mask has one."""
+        """The first palette; None if no mask has one."""
         return next((mask.palette for mask in self.masks if mask.palette is not None), None)
 
     @cached_property
@@ -109,7 +109,7 @@ class ValueCounts:
 
 
 def count_values(masks: Iterable[Path]) -> ValueCounts:
-    """How often each value occurs in mask files, each counted once; unreadable files are left out."""
+    """Count the values in mask files; skips repeated and unreadable files."""
     counted: list[MaskValues] = []
     distinct: set[int] = set()
     for mask in run_ordered(_values_of, dict.fromkeys(masks)):
@@ -123,7 +123,7 @@ def count_values(masks: Iterable[Path]) -> ValueCounts:
 
 
 def _values_of(path: Path) -> MaskValues | None:
-    """The values of a mask file with all of its pages; None if it cannot be read."""
+    """The value counts of a mask file over all its pages; None if it cannot be read."""
     pages: list[ValueRuns] = []
     mask: MaskFile | None = None
     with suppress(OSError):

@@ -23,7 +23,7 @@ READ_OPTIONS = {"variable": "name of the matrix with the labels, if a file has s
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
-    """MAT files by their headers; other labels beside them are likelier to be what is meant."""
+    """MAT files by their headers; other label formats beside them take precedence."""
     names = files.heads(r"\.mat$", rb"\AMATLAB (5\.0|7\.3) MAT-file")
     return FormatMatch(0.3, list_names(names)) if names else None
 

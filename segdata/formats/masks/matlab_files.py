@@ -42,21 +42,21 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolve_names
 
-_MAX_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
+_MAX_BYTES = 1 << 30  # of a decompressed file: 30 annotators of 34 megapixels each
 _FIELD = "Segmentation"
 _ENCODING = "MATLAB matrix"
-_LABEL_WORDS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
-_BACKGROUND_NAMES = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
+_LABEL_WORDS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # in names of matrices
+_BACKGROUND_NAMES = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})
 _Kind = Literal["regions", "instances", "voc", "values"]
 
 
 class UnreadableMatError(Exception):
-    """A file that holds no label matrix; the text says why."""
+    """A file holds no label matrix; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMatrices:
-    """The labels in a file: one matrix (height, width) an annotator, and what its values are.
+    """The labels in a file: one matrix (height, width) for each annotator, and the kind of its values.
 
     `categories` has the category of instance 1, 2 and so on, if the values are instances.
     """
@@ -88,14 +88,14 @@ def open_matlab(request: ReadRequest) -> PerImageSource:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What opening looks for in a file."""
+    """The content of a file that is read when the dataset is opened."""
 
     kind: _Kind
     values: tuple[MaskValues, ...]
 
 
 def _count(read: Any, path: Path) -> "_Counted | tuple[str, ...] | str":
-    """The values of a file; the names, if it holds a list of names and no labels; else why it holds neither."""
+    """The values of a file; or its names, if it holds a list of names; else why it holds neither."""
     try:
         labels: LabelMatrices = read(path)
     except UnreadableMatError as error:
@@ -119,7 +119,7 @@ def _count(read: Any, path: Path) -> "_Counted | tuple[str, ...] | str":
 
 
 def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
-    """The labels in a file, as uint32; raises UnreadableMatError that says why there are none."""
+    """Read the labels in a file, as uint32; raises UnreadableMatError that says why there are none."""
     variables = _load(path)
     if variable is not None and variable not in variables:
         raise UnreadableMatError(f"has no variable {variable!r}; it has {', '.join(variables) or 'none'}")
@@ -163,7 +163,7 @@ def _load(path: Path) -> dict[str, Variable]:
 
 
 def _elements(value: Variable) -> Iterable[Any]:
-    """The elements of a cell or struct array, each unpacked from arrays of one element."""
+    """The elements of a cell or struct array, unwrapped from arrays of one element."""
     for item in value.flat if value.dtype == object or value.dtype.names else ():
         while isinstance(item, np.ndarray) and item.shape and item.size == 1:
             item = item.flat[0]
@@ -176,7 +176,7 @@ def _is_struct(item: Any) -> bool:
 
 
 def _label_matrix(value: Any) -> NDArray[np.uint32] | None:
-    """Values as whole numbers from 0; None if an array has no such matrix of two axes."""
+    """An array as a matrix of integers from 0; None if it is no such matrix."""
     while isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
         value = value.flat[0]
     if not isinstance(value, np.ndarray) or value.ndim != 2 or min(value.shape) < 2 or value.size > MAX_PIXELS:
@@ -203,7 +203,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
 
 
 def _pair(root: Path, labels: Mapping[str, Path], images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images and their files: of the same name without extension, and of most folders in common if several have it.
+    """Pair label files with images by stem; of several images, the one that shares the most folders.
 
     Files without image have their own name as the image's.
     """
@@ -232,7 +232,7 @@ def _pair(root: Path, labels: Mapping[str, Path], images: Path | None) -> tuple[
 
 
 def _nearest(name: str, images: Sequence[str]) -> str | None:
-    """The one of the images that has most folders in common with a label file; None if there is none, or two have."""
+    """The image that shares the most folders with a label file; None if there is none, or a tie."""
     if len(images) < 2:
         return images[0] if images else None
     folders = set(PurePosixPath(name).parts[:-1])
@@ -244,7 +244,7 @@ def _nearest(name: str, images: Sequence[str]) -> str | None:
 def _profile(
     request: ReadRequest, counted: Sequence[_Counted], names: Sequence[str]
 ) -> tuple[Profile, tuple[Defect, ...]]:
-    """The profile, and what is guessed about the values."""
+    """The profile, and a defect that states how the values are read."""
     root, taxonomy = request.root, request.taxonomy
     kinds = {file.kind for file in counted}
     if kinds == {"regions"}:
@@ -276,7 +276,7 @@ def _profile(
 
 
 def _taxonomy_of_names(names: Sequence[str]) -> Taxonomy:
-    """The taxonomy in a list of names: of values from 0 if the first is that of nobody's pixels, else from 1."""
+    """The taxonomy of a list of names, numbered from 0 if the first means background, else from 1."""
     first = 0 if names[0].strip().lower() in _BACKGROUND_NAMES else 1
     categories = tuple(
         Category(id=number, name=name, kind="stuff") for number, name in enumerate(names, first) if number > 0
@@ -318,7 +318,7 @@ def _annotation(labels: LabelMatrices, matrix: NDArray[np.uint32], taxonomy: Tax
 
 
 def _instance_categories(labels: LabelMatrices, values: Ints, taxonomy: Taxonomy) -> tuple[Ints, NDArray[np.bool_]]:
-    """The category (k,) of each value, and whether it has one; 0 is nobody's."""
+    """The category (k,) of each value, and whether it has one; 0 is background."""
     if labels.kind == "regions":
         return np.full(len(values), taxonomy.categories[0].id, np.int64), values > 0
     table = np.array((-1, *labels.categories), np.int64)

@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 
 Variable = NDArray[Any]
 
-_HEADER_BYTES = 128  # bytes of text, version and byte order before the first element
+_HEADER_BYTES = 128  # text, version and byte order before the first element
 _ARRAY, _COMPRESSED = 14, 15  # types of elements
 _NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _ENCODINGS = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
 _CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of arrays
 _NUMERIC_CLASSES = range(6, 16)
 _COMPLEX_FLAG = 0x0800  # a flag beside the class
-_TAG_BYTES = 8  # bytes, the least that an element takes
+_TAG_BYTES = 8  # the minimum size of an element
 _MAX_AXES, _MAX_ELEMENTS = 32, 1 << 40
 _CHUNK_BYTES = 1 << 20
 
 
 class DamagedMatError(ValueError):
-    """What a file says about itself does not fit its bytes; the text says what."""
+    """A file contradicts itself; the message says how."""
 
 
 class TooLargeMatError(ValueError):
-    """A file holds more bytes than its reader asked for."""
+    """A file decompresses to more bytes than allowed."""
 
 
 def read_variables(path: Path, most_bytes: int) -> dict[str, Variable]:
-    """The variables of a file by name, as `scipy.io.loadmat` returns them.
+    """Read the variables of a file by name, as `scipy.io.loadmat` returns them.
 
     Numbers have the type that they are stored in, cell arrays are arrays of objects, struct arrays have a field of
     objects for each of theirs, and texts are arrays of str, one element a row. Complex and sparse arrays, functions
@@ -69,7 +69,7 @@ def read_variables(path: Path, most_bytes: int) -> dict[str, Variable]:
 
 
 def _inflate(data: memoryview, most: int) -> bytes:
-    """What a whole zlib stream decompresses to."""
+    """Decompress a complete zlib stream."""
     inflate, parts, size = zlib.decompressobj(), [], 0
     rest: bytes | memoryview = data
     try:
@@ -87,10 +87,10 @@ def _inflate(data: memoryview, most: int) -> bytes:
 
 
 class _Elements:
-    """The elements of a file or an array, one after the other: each is a tag (type and size), and what it holds."""
+    """Reads the elements of a file or an array in sequence; an element is a tag (type and size) and its content."""
 
     def __init__(self, data: memoryview, order: str) -> None:
-        self.data = data  # what has not been read yet
+        self.data = data  # the unread bytes
         self.order = order
 
     def next(self) -> tuple[int, memoryview]:
@@ -108,7 +108,7 @@ class _Elements:
         return kind, content
 
     def numbers(self) -> Variable:
-        """The next element as numbers (n,), of the type that it is stored in."""
+        """The next element as numbers (n,), in the stored type."""
         kind, content = self.next()
         if kind not in _NUMBER_TYPES:
             raise DamagedMatError(f"numbers of type {kind}")
@@ -135,7 +135,7 @@ class _Elements:
 
 
 def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
-    """The name of an array and its values; None if it is of a class that is left out."""
+    """The name of an array and its values; None for unsupported classes."""
     if not content:
         return "", np.empty((0, 0))
     elements = _Elements(content, order)
@@ -144,7 +144,7 @@ def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
     if kind == _OPAQUE:  # which has neither size nor name
         return "", None
     shape = tuple(int(length) for length in elements.numbers())
-    sides = [max(length, 1) for length in shape]  # numpy refuses large ones beside a 0, too
+    sides = [max(length, 1) for length in shape]  # numpy refuses a large side even beside a 0
     if not 2 <= len(shape) <= _MAX_AXES or min(shape) < 0 or math.prod(sides) > _MAX_ELEMENTS:
         raise DamagedMatError(f"an array of shape {shape}"[:100])
     name = elements.next()[1].tobytes().decode("latin-1")
@@ -163,7 +163,7 @@ def _read_array(content: memoryview, order: str) -> tuple[str, Variable | None]:
 
 
 def _read_structs(elements: _Elements, shape: tuple[int, ...]) -> Variable:
-    """A struct array: a name has a fixed number of bytes, and an array one of its own for each element and field."""
+    """A struct array: names of fixed length, then one array for each element and field."""
     length = elements.numbers()
     names_text = elements.next()[1].tobytes()
     width = int(length[0]) if len(length) == 1 else 0
@@ -199,7 +199,7 @@ def _read_texts(elements: _Elements, shape: tuple[int, ...]) -> Variable:
 
 
 def _counted(shape: tuple[int, ...], elements: _Elements, each: int = 1) -> range:
-    """The elements of an array, where each is `each` arrays; raises if there are fewer bytes than they need."""
+    """The number of elements of an array, each made of `each` arrays; raises if the bytes cannot suffice."""
     n_elements = math.prod(shape)
     if n_elements * each * _TAG_BYTES > len(elements.data):
         raise DamagedMatError(f"an array of {n_elements:,} where {len(elements.data):,} bytes are left")

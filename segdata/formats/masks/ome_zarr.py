@@ -22,9 +22,9 @@ from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared.file_names import is_zarr_folder
 
-LOSSES: frozenset[LossKind] = frozenset()  # nothing is written
+LOSSES: frozenset[LossKind] = frozenset()  # read only
 ALIASES = ("zarr", "ngff", "ome-ngff")
-_MAX_DEPTH = 3  # folders below DATA in which .zarr folders are looked for
+_MAX_DEPTH = 3  # of .zarr folders below DATA
 CHECKED = ("ome-zarr 0.18 (its files of versions 0.4 and 0.5)", "zarr (each number's pixels)")
 
 
@@ -37,7 +37,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
 
 
 def _may_hold_zarr(files: FileProbe) -> bool:
-    """Whether Zarr's own files, or folders of its name, are there: soon known, where most datasets have none."""
+    """Quick check for Zarr's own files or folders, which most datasets do not have."""
     if is_zarr_folder(files.root) or is_zarr_folder(files.root / "labels"):
         return True
     return any(".zarr/" in name for name in files.names) or any(files.root.glob("*.zarr"))

@@ -30,17 +30,17 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import resolve_names
 
 _CLASS_KEYS = ("class", "category", "label", "name")
-# What zarr raises; the last is that of a codec whose header says a size below 0.
+# Raised by zarr; the last comes from a codec whose header states a negative size.
 _DECODER_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, SystemError)
 
 
 @dataclass(frozen=True)
 class _LabelImage:
-    """A label image: its folder, name, array of full resolution, and the category of each value that has its own."""
+    """A label image: its folder, name, array of full resolution, and categories of single values."""
 
     path: Path
     name: str
-    array: Any  # zarr.Array, which has no types of its own for all versions
+    array: Any  # zarr.Array, which is untyped in some versions
     classes: Mapping[int, str]
 
     def category(self, value: int) -> str:
@@ -68,7 +68,7 @@ def open_ome_zarr(request: ReadRequest) -> PerImageSource:
 
 
 def _read_labels(root: Path, group: Path, defects: list[Defect]) -> list[_LabelImage]:
-    """The label images of an image; those that cannot be read become defects."""
+    """Read the label images of an image; unreadable ones become defects."""
     if group.parent.name == "labels" and is_zarr_folder(group):
         folders = [group]
     else:
@@ -84,7 +84,7 @@ def _read_labels(root: Path, group: Path, defects: list[Defect]) -> list[_LabelI
 
 
 def _label_names(root: Path, folder: Path, defects: list[Defect]) -> list[str]:
-    """The names that the group ``labels`` lists, and those of further folders in it, which are defects."""
+    """The names listed in the group ``labels``, then unlisted label folders, which are defects."""
     try:
         listed = _attributes(_zarr().open_group(str(folder), mode="r")).get("labels")
     except _DECODER_ERRORS:
@@ -112,14 +112,14 @@ def _open_label(folder: Path) -> _LabelImage:
 
 
 def _attributes(group: Any) -> dict[str, Any]:  # Any: JSON
-    """The metadata of OME-Zarr: since 0.5 below the key ``ome``."""
+    """The metadata of OME-Zarr, which version 0.5 moved below the key ``ome``."""
     attributes = dict(group.attrs.asdict())
     nested = attributes.get("ome")
     return dict(nested) if isinstance(nested, dict) else attributes
 
 
 def _classes(image_label: object) -> dict[int, str]:
-    """The class of each value, if one of its properties is a class: a text that several values share."""
+    """Value -> class, if a property is a class: a text that several values share."""
     properties = image_label.get("properties") if isinstance(image_label, dict) else None
     rows = [row for row in properties if isinstance(row, dict)] if isinstance(properties, list) else []
     for key in _CLASS_KEYS:
@@ -182,7 +182,7 @@ def _read_planes(root: Path, categories: Mapping[str, int], entry: ImageEntry) -
         columns["place"] += [f"value {value}" for value in numbers]
     if defects and not pieces:
         raise BrokenLabelsError(*defects)
-    # Numbers of two label images may be the same: then segments are numbered anew.
+    # If two label images share numbers, segments are renumbered.
     segment_ids = values if len(pieces) == 1 else list(range(1, len(values) + 1))
     columns["track_id"] = segment_ids if entry.sequence is not None and len(pieces) == 1 else [None] * len(values)
     pixels = Runs.concatenate(pieces, counts)
@@ -208,10 +208,10 @@ def _plane_runs(label: _LabelImage, index: tuple[int, ...]) -> ValueRuns:
 
 
 def _check_blosc_chunks(label: _LabelImage, index: tuple[int, ...]) -> None:
-    """Raise ValueError if a chunk of this plane says that it is longer than its file.
+    """Raise ValueError if the header of a chunk of this plane claims more bytes than its file has.
 
-    Blosc reads as far as the header says, and the process ends where the memory does. The header is 16 bytes, the
-    length is in the last four: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
+    Blosc trusts the header and may read beyond the buffer, which crashes the process. The header has 16 bytes, the last
+    four are the length: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
     """
     array = label.array
     if array.shards or not any("blosc" in type(codec).__module__ for codec in array.compressors):
@@ -220,7 +220,7 @@ def _check_blosc_chunks(label: _LabelImage, index: tuple[int, ...]) -> None:
     grid += [range(-(-n // size)) for n, size in zip(array.shape[-2:], array.chunks[-2:], strict=True)]
     for place in product(*grid):
         path = label.path / array.path / array.metadata.encode_chunk_key(place)
-        if not path.is_file():  # a chunk of zeros need not be there
+        if not path.is_file():  # chunks of zeros may be missing
             continue
         with path.open("rb") as file:
             header = file.read(16)

@@ -40,10 +40,10 @@ _DESCRIPTIONS = re.compile(r"class-descriptions.*\.csv$", re.IGNORECASE)
 class MaskRow:
     """A row of a CSV file."""
 
-    file: str  # the CSV file, as defects name it
+    file: str  # the CSV file's name in defects
     line: int
     label: str
-    mask: Path | None  # None: there is no such file
+    mask: Path | None  # None if it does not exist
     name: str  # the mask's name in the row
     box: str | None
     predicted_iou: float | None
@@ -81,7 +81,7 @@ def _read_table(
     splits: dict[str, str | None],
     defects: list[Defect],
 ) -> bool:
-    """Add the rows of a file by image; whether it has the columns."""
+    """Add the rows of a file to `rows` by image; returns whether it has the columns."""
     seen: set[str] = set()
     word = path.name.partition("-")[0]
     try:
@@ -143,7 +143,7 @@ def _descriptions(folder: Path) -> dict[str, str]:
 def _entries(
     rows: dict[str, list[MaskRow]], splits: dict[str, str | None], folder: Path, masks: Iterable[str]
 ) -> list[ImageEntry]:
-    """The images in the order of their ids; an image file has the image's id for a stem."""
+    """The images in the order of their ids; the stem of an image file is the image's id."""
     taken = set(masks)
     pictures = {
         PurePosixPath(name).stem: (name, path)

@@ -1,4 +1,4 @@
-"""Provisional taxonomies: what values of masks probably mean, for masks that come without a taxonomy.
+"""Provisional taxonomies: infer the meaning of values in masks that come without a taxonomy.
 
 All masks are decoded once. A value that masks have in common is a category, or foreground if the masks are binary, or
 an instance if they are ids; a value of a few pixels that one mask in many has is doubted, not believed.
@@ -30,29 +30,29 @@ from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
 
 _VOC_VOID = (224, 224, 192)
-_MIN_MASKS = 10  # fewer masks do not tell what is rare
-_MAX_SLIP_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
-_MAX_ALIKE_NUMBERS = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
-_MIN_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
-_MAX_NUMBERS_PER_VALUE = 8  # of as many numbers fewer than one occurs: they are no ids of classes
-_MIN_SINGLE_SHARE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
+_MIN_MASKS = 10  # needed to call a value rare
+_MAX_SLIP_PIXELS = 64  # of a value in a mask; with more, it was drawn on purpose
+_MAX_ALIKE_NUMBERS = 8  # beyond it, categories seldom are 1 to n with a different n in each image
+_MIN_INSTANCES = 3  # in the usual mask, even if each is one part
+_MAX_NUMBERS_PER_VALUE = 8  # sparser numbers are no class ids
+_MIN_SINGLE_SHARE = 0.9  # of the numbers; occlusion may split an object
 _N_SAMPLED = 12  # masks whose parts are counted
 _DIVISORS = (1000, 256, 65536)
 
 
 class ProvisionalTaxonomy(msgspec.Struct, frozen=True):
-    """What values of masks probably mean, until a person says so."""
+    """The probable meaning of mask values, for the user to confirm."""
 
     taxonomy: Taxonomy  # the categories
-    reading: str  # how the values are read, a clause
-    sparse: bool = False  # pixels need not be labelled, as beside the foreground of a binary mask
-    defects: tuple[Defect, ...] = ()  # values that one mask alone has, and that may be a mistake
-    legend: Legend | None = None  # of all values, where compression or smoothing made most of them
-    by_palette: bool = False  # values of different palettes mean the colours that these show
+    reading: str  # a clause that says how values are read
+    sparse: bool = False  # whether pixels may be unlabelled, as in binary masks
+    defects: tuple[Defect, ...] = ()  # values in a single mask, which may be mistakes
+    legend: Legend | None = None  # of all values, if most come from compression or smoothing
+    by_palette: bool = False  # whether palettes differ, so that their colours carry the meaning
 
 
 def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
-    """What the values in masks probably mean; raises UnreadableError if there are too many for categories."""
+    """Infer the meaning of mask values; raises UnreadableError if there are too many for categories."""
     shown = shown_counts(counts)
     if shown is not counts:
         return msgspec.structs.replace(propose_taxonomy(shown), by_palette=True)
@@ -95,14 +95,14 @@ def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
     return ProvisionalTaxonomy(
         Taxonomy(categories=categories),
         _reading(kept, categories),
-        # No taxonomy says that the values are wrong.
+        # Without a taxonomy, these values are no errors.
         defects=(left_values(counts, ~is_level, len(levels), "warning"),),
         legend=Legend(counts.value, ids[nearest_levels(counts, levels)]),
     )
 
 
 def _are_slips(counts: ValueCounts) -> Flags:
-    """(k,) whether a value is doubted: in one mask of many, with so few pixels as hardly any value has in a mask."""
+    """(k,) whether a value probably is a mistake: in one mask of many, with an unusually small number of pixels."""
     if len(counts.masks) < _MIN_MASKS:
         return np.zeros(len(counts.value), bool)
     shared = set(counts.value[counts.files > 1].tolist())
@@ -115,7 +115,7 @@ def _are_slips(counts: ValueCounts) -> Flags:
 
 
 def _rare(counts: ValueCounts) -> Iterator[Defect]:
-    """An info for values that one mask in many has, with all of its pixels: a rare category, or a mistake."""
+    """A defect of severity info for values in one mask of many: rare categories, or mistakes."""
     if len(counts.masks) < _MIN_MASKS:
         return
     rows = np.flatnonzero(counts.files == 1).tolist()
@@ -171,7 +171,7 @@ def _check_number(counts: ValueCounts) -> None:
 
 
 def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) -> Taxonomy:
-    """A taxonomy of the values in mask files; `named` names the colours or ids that it has.
+    """Draft a taxonomy of the values in mask files; `named` provides names of colours or ids.
 
     Raises UnreadableError if there are too many values for categories.
     """
@@ -212,7 +212,7 @@ def _is_void_id(counts: ValueCounts, row: int) -> bool:
     steps = np.diff(counts.value)
     is_spread = steps.max() - steps.min() <= 2  # 0, 127, 255
     share = counts.pixels[row] / max(counts.n_pixels, 1)
-    # Small ids with few gaps are classes; 255 beside them is void, however much there is of it.
+    # Small ids with few gaps are classes; 255 beside them is void, however frequent it is.
     is_dense = len(others) > 2 and others.max() < _MAX_NUMBERS_PER_VALUE * len(others)
     return not is_spread and bool(share < 0.25 or is_dense)
 
@@ -232,9 +232,9 @@ def _occurrence(counts: ValueCounts, row: int | None) -> str:
 
 
 def are_ids(counts: ValueCounts) -> bool:
-    """Whether grey values of 8 bits are numbers of instances: 1 to n in most masks with few gaps, another n in each.
+    """Whether 8-bit grey values number instances: 1 to n with few gaps in most masks, with different n.
 
-    If there are few of them in a mask, or many masks, so that some have the same n, each number must also be one part.
+    If masks have few of them, or share n, each number must also be a single part.
     """
     if counts.has_colors or len(counts.masks) < 3:
         return False
@@ -253,7 +253,7 @@ def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
     """Whether values of more than 8 bits are categories, not numbers of instances.
 
     They are if a table beside the masks names all of them; or if each mask holds one value beside 0, and it is white,
-    or the same in all, and in several places of a mask.
+    or the same in all masks with several parts in one.
     """
     if table is not None:
         return bool(np.isin(counts.value, list(table.by_id())).all())
@@ -264,7 +264,7 @@ def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
 
 
 def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
-    """Whether nearly every value of some masks but 0 is one part; those of categories are in many places."""
+    """Whether nearly every value except 0 is a single part, while categories usually have several."""
     n_parts: list[Ints] = []
     for mask in spread_sample(masks, _N_SAMPLED):
         with suppress(OSError):
@@ -276,10 +276,10 @@ def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
 
 
 def propose_id_rule(counts: ValueCounts, given: InstanceIds | None = None) -> tuple[InstanceIds, Taxonomy, str]:
-    """The setting that ids of instances probably need, its taxonomy, and the reading in words.
+    """Infer the setting for instance ids, its taxonomy, and a clause that describes the reading.
 
-    Values are category * divisor + number if their categories are few, and the numbers of each are small and without
-    gaps of half the divisor; else every value is an instance of one category. `given`: a setting with a divisor.
+    Values are category * divisor + number if there are few categories, whose numbers are small and without gaps of half
+    the divisor; else every value is an instance of one category. `given`: a setting with a divisor.
     """
     fitting = filter(lambda divisor: _fits_divisor(counts.value, divisor), _DIVISORS)
     divisor = next(fitting, None) if given is None else given.divisor
@@ -310,7 +310,7 @@ def _fits_divisor(values: Ints, divisor: int) -> bool:
     if len(numbered) == 0:
         return False
     category, number = np.divmod(numbered, divisor)
-    # Running ids fill the values below the divisor, and all numbers; categories and their instances are few.
+    # Consecutive ids fill all values below the divisor, while categories and their instances are few.
     if int(category.max()) > 255 or int(number.max()) >= divisor // 2 or int(bare.max(initial=0)) >= divisor // 4:
         return False
     dense = 0  # values of categories whose instances are numbered from 0 or 1, with hardly a gap

@@ -1,4 +1,4 @@
-"""Writes masks as training programs want them: MMSegmentation's folders, and Ultralytics' semantic datasets.
+"""Writes masks in the layouts of training programs: MMSegmentation's folders, and Ultralytics' semantic datasets.
 
 Sources: docs/en/advanced_guides/datasets.md of open-mmlab/mmsegmentation (img_dir, ann_dir; labels 0 to n - 1, 255
 ignored); https://docs.ultralytics.com/datasets/semantic (data.yaml with masks_dir and names; 255 ignored).
@@ -33,7 +33,7 @@ TrainingLayout = Literal["mmsegmentation", "ultralytics"]
 LAYOUTS: tuple[str, ...] = get_args(TrainingLayout)
 _FOLDERS = {"mmsegmentation": ("img_dir", "ann_dir"), "ultralytics": ("images", "semantic")}  # images, masks
 _IGNORED_VALUE = 255  # the value of unlabelled and void pixels
-_DEFAULT_SPLIT = "train"  # of images that have none
+_DEFAULT_SPLIT = "train"  # for images without a split
 
 
 def write_training_masks(
@@ -74,7 +74,7 @@ def _renumber(classes: list[Category], values: dict[int, int]) -> list[Category]
 
 
 def _ignored_category(taxonomy: Taxonomy) -> Category:
-    """The category of pixels that are ignored: the only one of void, or one of that name."""
+    """The category of ignored pixels: the only void category, else a new one."""
     void = [category for category in taxonomy.categories if category.kind == "void"]
     if len(void) == 1:
         return msgspec.structs.replace(void[0], id=_IGNORED_VALUE)
@@ -84,7 +84,7 @@ def _ignored_category(taxonomy: Taxonomy) -> Category:
 
 
 def image_beside(mask: str) -> str | None:
-    """Where programs look for the image of a mask, without extension; None for the masks of other layouts.
+    """The path, without extension, where training programs look for a mask's image; None for other layouts.
 
     >>> image_beside("ann_dir/train/a.png"), image_beside("semantic/val/b/c.png"), image_beside("masks/a.png")
     ('img_dir/train/a', 'images/val/b/c', None)
@@ -102,7 +102,7 @@ def _write_masks(
     losses: LossCounter,
     splits: dict[str, str],
 ) -> Iterator[tuple[Cell, ...]]:
-    """Write the masks, and fill `splits`: folder of a split -> its name; yields the rows of the index."""
+    """Write the masks, add each split's folder -> name to `splits`, and yield the rows of the index."""
     names = MaskPaths()
     folder = _FOLDERS[layout][1]
     for batch in batches:
@@ -115,7 +115,7 @@ def _write_masks(
                 if is_unsafe_path(split) or "/" in split:
                     raise SegdataError(f"image {image.image_id!r}: its split {split!r} is no name of a folder")
                 splits[split] = split
-                # An image that lies in a folder of its split already has that folder once.
+                # Do not repeat the folder of a split in the image's path.
                 inner = PurePosixPath(image.image_id)
                 parts = inner.parts[1:] if len(inner.parts) > 1 and inner.parts[0] == split else inner.parts
                 mask = names.name("/".join((split, *parts))).replace("masks", folder, 1)

@@ -1,4 +1,4 @@
-"""Volumes of medicine, NIfTI and DICOM, as slices; what the first bytes say of DICOM files and datasets of nnU-Net.
+"""Medical volumes, NIfTI and DICOM, as slices; detection of DICOM files and nnU-Net datasets.
 
 Source: DICOM PS3.10, section 7.1.
 """
@@ -8,7 +8,7 @@ import re
 from segdata.core.format import FileProbe, FormatMatch, LossKind
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # binary or fractional; label map
-DICOM_INDEX = "dicom.json"  # what our writers leave beside objects
+DICOM_INDEX = "dicom.json"  # written by segdata beside objects
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 DICOM_LOSSES: frozenset[LossKind] = frozenset({
     "annotation-attributes", "attributes", "crowd", "empty-segment", "image-details", "instance", "rings", "score",
@@ -24,7 +24,7 @@ def sop_class(head: bytes) -> str | None:
 
 
 def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:
-    """A DICOM file of one of these kinds by its header, or our index of a dataset without objects."""
+    """A DICOM file of one of these kinds by its header, or segdata's index of a dataset without objects."""
     names = [name for name in probe.names if sop_class(probe.head(name)[:512]) in kinds]
     if names:
         return FormatMatch(1.0, f"{names[0]} is a DICOM {what}")

@@ -1,4 +1,4 @@
-"""DICOM images: the DICOM files of a folder, where their slices lie in the patient, and the series they make up.
+"""DICOM images: the DICOM files of a folder, the planes of their slices in the patient, and their series.
 
 Source: DICOM PS3.10 (the file's preamble and meta information), PS3.3 C.7.6.2 (Image Plane Module).
 """
@@ -28,13 +28,13 @@ from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
 
-_HEAD_BYTES = 512  # bytes that tell what a file is
+_HEAD_BYTES = 512  # enough to identify a file
 _SUFFIXES = (".dcm", ".dicom", ".ima")
-_MAX_REMARK_LENGTH = 200  # letters of a remark
-_META_BYTES = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
+_MAX_REMARK_LENGTH = 200
+_META_BYTES = 128 + 4 + 12  # the preamble, DICM, and the length of the remaining meta information
 _DEFLATED = "1.2.840.10008.1.2.1.99"
-_UNDEFINED_LENGTH = 0xFFFFFFFF  # a length: a delimiter tells the end
-_MAX_FILES = 100_000  # that are looked at in search of images
+_UNDEFINED_LENGTH = 0xFFFFFFFF  # a delimiter marks the end
+_MAX_FILES = 100_000  # examined in search of images
 _TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
     "Modality", "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient",
@@ -75,7 +75,7 @@ class DicomImage:
     study: str
     reference: str
     size: tuple[int, int]  # height and width
-    plane: Plane | None  # where it lies; None if the file does not say
+    plane: Plane | None  # its plane; None if the file does not state it
     patient: str | None = None  # id of the patient
     number: int = 0  # in the series
     kind: str = ""  # UID of its SOP class
@@ -87,17 +87,17 @@ class _DicomFolder:
 
     root: Path  # where names in messages start
     images: dict[str, DicomImage] = field(default_factory=dict)  # by their UID
-    objects: list[Path] = field(default_factory=list)  # the files that hold objects of the requested kinds
-    defects: list[Defect] = field(default_factory=list)  # found on the way
-    # pydicom's warnings about images, each with their files
+    objects: list[Path] = field(default_factory=list)  # the files with objects of the requested kinds
+    defects: list[Defect] = field(default_factory=list)
+    # pydicom's warnings about images -> files
     remarks: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
-    """A file's dataset without pixels; raises OSError with the reason if it is damaged."""
+    """Read a file's dataset without pixels; raises OSError with the reason if it is damaged."""
     try:
         size = path.stat().st_size
-    except ValueError:  # what Python says of a character 0
+    except ValueError:  # raised for NUL characters
         raise OSError("no file can have this name") from None
     if size == 0:
         raise OSError("the file is empty (0 bytes)")
@@ -112,12 +112,12 @@ def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: 
 
 
 def is_complete(path: Path, dataset: Any) -> bool:  # Any: pydicom's dataset has every attribute
-    """Whether a file ends where its last element does; pydicom accepts files that are cut off.
+    """Whether a file ends with its last element, as pydicom accepts truncated files.
 
     `dataset` is what `read_dataset` returned.
     """
     length = dataset.file_meta.get("FileMetaInformationGroupLength")
-    if length is None or str(dataset.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib tells by itself
+    if length is None or str(dataset.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib checks it
         return True
     with path.open("rb") as file:
         end = file.seek(_META_BYTES + int(length))
@@ -132,7 +132,7 @@ def is_complete(path: Path, dataset: Any) -> bool:  # Any: pydicom's dataset has
 def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
     """Collect pydicom's warnings while the block runs.
 
-    Any error over a damaged file, now or when a value is first used, becomes OSError.
+    Any error about a damaged file, even when a value is first used, becomes OSError.
     """
     try:
         with collect_dicom_warnings() as messages:
@@ -144,7 +144,7 @@ def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
 
 
 def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> _DicomFolder:
-    """The objects of these kinds below a folder, or the one file, and all images below it or in `images`."""
+    """Scan a folder (or a file) for objects of these kinds, and for all images in it or in `images`."""
     folder = _DicomFolder(dataset_folder(root))
     if root.is_file():
         folder.objects.append(root)
@@ -175,7 +175,7 @@ def _why_unreadable(path: Path, head: bytes) -> str | None:
 
 
 def remark_defects(remarks: Mapping[str, Sequence[str]]) -> list[Defect]:
-    """The warnings of pydicom with their files, an information each."""
+    """One defect of severity info for each warning of pydicom, with its files."""
     defects = []
     for remark, files in remarks.items():
         more = f", and of {len(files) - 1:,} more files" if len(files) > 1 else ""
@@ -218,7 +218,7 @@ def _add_image(folder: _DicomFolder, path: Path, start: Path) -> None:
 
 
 def read_image_header(path: Path, start: Path) -> DicomImage | None:
-    """The image in a file, named below `start`; None for one of several frames, or none. Raises OSError."""
+    """Read the image header in a file, named relative to `start`; None unless it has one frame. Raises OSError."""
     dataset = read_dataset(path, _TAGS)
     name = path.relative_to(start).as_posix() if path.is_relative_to(start) else path.name
     with raise_os_errors():
@@ -251,7 +251,7 @@ def _parse_image(
 
 
 def parse_plane(position: Any, orientation: Any, spacing: Any) -> Plane | None:  # Any: values of a foreign file
-    """The plane that three attributes describe; None where one is missing or makes no sense."""
+    """The plane that three attributes describe; None if one is missing or invalid."""
     try:
         origin = np.array([float(number) for number in position], np.float64)
         directions = np.array([float(number) for number in orientation], np.float64)
@@ -267,25 +267,25 @@ def parse_plane(position: Any, orientation: Any, spacing: Any) -> Plane | None: 
     return Plane(origin, row / lengths[0], column / lengths[1], np.array([between_columns, between_rows]))
 
 
-_TOLERANCE_MM = 1e-2  # DICOM writes positions as decimal text, often of a float of 32 bits
+_TOLERANCE_MM = 1e-2  # DICOM stores positions as decimal text, often of 32-bit floats
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
     """The slices of a series, in order."""
 
-    name: str | None  # the folder that holds it and nothing else, else the UID of the series; None: an image by itself
+    name: str | None  # the folder that holds only this series, else its UID; None: a single image
     images: Sequence[DicomImage]  # from one end to the other
     numbers: Sequence[int | None]  # the frame of each image
 
     @property
     def sequence(self) -> ImageSequence:
-        """The volume with its place, as far as it is known."""
+        """The volume with its place, if known."""
         planes = [image.plane for image in self.images if image.plane is not None]
         return make_volume(self.name or "", planes if len(planes) == len(self.images) else [])
 
     def find_slice(self, plane: Plane, size: tuple[int, int]) -> DicomImage | None:
-        """The slice that has its pixels just there; None where none has."""
+        """The slice with the same plane and size; None if there is none."""
         if len(self.images) == 0:
             return None
         for row in np.flatnonzero(np.abs(self._positions - plane.position).max(axis=1) <= _TOLERANCE_MM).tolist():
@@ -302,7 +302,7 @@ class Series:
 
 
 def sort_slices(images: Sequence[DicomImage]) -> list[DicomImage]:
-    """The slices of one series from one end to the other, by place if it is known, else by number."""
+    """Sort the slices of one series by position if known, else by number."""
     if images and all(image.plane is not None for image in images):
         normal = images[0].plane.normal if images[0].plane else np.zeros(3)
         return sorted(images, key=lambda image: (float(normal @ image.plane.position), image.number, image.name))  # type: ignore[union-attr]  # all have one
@@ -330,7 +330,7 @@ def group_series(images: Mapping[str, DicomImage]) -> list[Series]:
 
 
 def is_same_place(a: Plane, b: Plane) -> bool:
-    """Whether two slices have their pixels at the same places."""
+    """Whether the pixels of two slices are at the same positions."""
     return bool(
         np.abs(a.position - b.position).max() <= _TOLERANCE_MM
         and np.abs(a.row - b.row).max() <= 1e-3
@@ -340,7 +340,7 @@ def is_same_place(a: Plane, b: Plane) -> bool:
 
 
 def make_volume(name: str, planes: Sequence[Plane]) -> ImageSequence:
-    """A volume of these slices, in order; its affine is not known where they are not evenly spaced, or not parallel.
+    """A volume of these slices, in order; its affine is unknown if they are not parallel and evenly spaced.
 
     DICOM's axes point to the left and to the back of the patient, an affine's to the right and to the front.
     """
@@ -369,7 +369,7 @@ def make_volume(name: str, planes: Sequence[Plane]) -> ImageSequence:
 
 
 class DicomIndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An image: its UID in DICOM, where its file is; the rest as in the canonical dataset."""
+    """An image: its DICOM UID and the URI of its file; other fields as in the canonical dataset."""
 
     image: str
     uid: str
@@ -403,7 +403,7 @@ class DicomIndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _DicomIndex(msgspec.Struct, frozen=True):
-    """The whole file; `format` is the format of its objects, also if there are none."""
+    """The index file; `format` is that of its objects, even if there are none."""
 
     images: tuple[DicomIndexImage, ...]
     files: tuple[DicomIndexFile, ...]
@@ -443,7 +443,7 @@ def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], d
 def indexed_segments(
     indexed: Mapping[str, DicomIndexFile], naming: CategoryNames, defects: list[Defect]
 ) -> dict[tuple[str, int], DicomIndexSegment]:
-    """The index entries of segments by object and number, if their categories are known."""
+    """(object, number) -> index entry, for segments of known categories."""
     entries = {(name, entry.number): entry for name, file in indexed.items() for entry in file.segments}
     categories = naming.taxonomy.by_id()
     for (name, number), entry in [*entries.items()] if naming.declared else []:
@@ -457,7 +457,7 @@ def indexed_segments(
 
 
 def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
-    """The image, with the place that its file gives, if the file exists."""
+    """The image, with the plane in its file, if the file exists."""
     path = local_file(absolute_uri(entry.uri, root)) or Path(entry.uri)
     declared = DicomImage(
         path=path,
@@ -470,7 +470,7 @@ def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str
         plane=None,
         patient=entry.group,
     )
-    if not entry.uid:  # nobody worked on it, and it need not be DICOM
+    if not entry.uid:  # it is not annotated, and need not be DICOM
         return declared
     try:
         image = read_image_header(path, root)

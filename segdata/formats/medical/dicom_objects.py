@@ -1,4 +1,4 @@
-"""DICOM objects, read and written: one for each series of images and annotator, placed on the slices of the images."""
+"""Read and write DICOM objects, one for each series and annotator, placed on the slices of images."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -43,16 +43,16 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 
 @dataclass(frozen=True, slots=True)
 class DicomObject:
-    """A DICOM object that was made on images."""
+    """A DICOM object that refers to images."""
 
     path: Path  # the file
     name: str  # its name in messages
-    images: tuple[str, ...]  # UIDs of the referenced images, whether anything lies on them or not
+    images: tuple[str, ...]  # UIDs of all referenced images
     defects: tuple[Defect, ...]  # found in it
 
 
 O = TypeVar("O", bound=DicomObject)  # noqa: E741  # an object
-P = TypeVar("P")  # a piece of it, a frame or a contour
+P = TypeVar("P")  # a piece of an object: a frame or a contour
 
 
 @dataclass
@@ -63,10 +63,10 @@ class DicomSlice(Generic[O, P]):
     size: tuple[int, int]  # height and width
     image: DicomImage | None = None  # its file; None if it was not found
     uid: str = ""  # of the image; empty if unknown
-    # sequence, frame: its place in the volume
+    # sequence, frame: the volume and the position in it
     sequence: str | None = None
     frame: int | None = None
-    # of each object that refers to this slice, also of one without pieces on it
+    # by object, for all objects that refer to this slice, even without pieces
     pieces: list[tuple[O, list[P]]] = field(default_factory=list)
 
     @property
@@ -76,7 +76,7 @@ class DicomSlice(Generic[O, P]):
             self.image_id,
             record=self if self.pieces else None,
             size=(0, 0) if self.pieces else self.size,
-            uri=None if self.image is None else self.image.path.absolute().as_uri(),  # no picture that Pillow opens
+            uri=None if self.image is None else self.image.path.absolute().as_uri(),  # not a file that Pillow opens
             source_id=self.uid or None,
             sequence=self.sequence,
             frame=self.frame,
@@ -90,11 +90,11 @@ class DicomSlices(ABC, Generic[O, P]):
 
     by_id: dict[str, DicomSlice[O, P]] = field(default_factory=dict)  # by image id
     sequences: list[ImageSequence] = field(default_factory=list)  # the volumes
-    defects: list[Defect] = field(default_factory=list)  # contradictions, images that were not found
+    defects: list[Defect] = field(default_factory=list)  # contradictions and missing images
 
     @abstractmethod
     def place(self, object_: O, all_series: Sequence[Series], searched: Path) -> None:
-        """Put the pieces of an object on the slices of its images; `searched` is the folder to name in messages."""
+        """Assign the pieces of an object to slices of its images; messages name the folder `searched`."""
 
     def add(self, series: Series) -> None:
         """Add all slices of a series, unless they have been added."""
@@ -108,7 +108,7 @@ class DicomSlices(ABC, Generic[O, P]):
     def add_pieces(
         self, object_: O, pieces: Mapping[str, list[P]], by_uid: Mapping[str, tuple[Series, DicomImage]]
     ) -> None:
-        """Put pieces of an object on slices, and add the series of these; `pieces` are by the UIDs of images."""
+        """Assign pieces of an object, by image UID, to slices, and add the series of these."""
         for uid, members in pieces.items():
             series, image = by_uid[uid]
             self.add(series)
@@ -121,7 +121,7 @@ class DicomSlices(ABC, Generic[O, P]):
 
     @property
     def first_slice(self) -> dict[str, str]:
-        """Object -> its first image, where defects of the whole object are reported."""
+        """Object -> its first image, on which defects of the whole object are reported."""
         first_of: dict[str, str] = {}
         for image_id, slice_ in sorted(self.by_id.items()):
             for object_, _ in slice_.pieces:
@@ -129,7 +129,7 @@ class DicomSlices(ABC, Generic[O, P]):
         return first_of
 
     def annotators(self, annotators: Mapping[str, str | None]) -> dict[str, str | None]:
-        """The annotator of each object; with its file name if another object on the images has the same."""
+        """The annotator of each object, with the file name appended if another object on the images has the same."""
         ambiguous: set[str] = set()
         for slice_ in self.by_id.values():
             names = [object_.name for object_, _ in slice_.pieces]
@@ -140,22 +140,22 @@ class DicomSlices(ABC, Generic[O, P]):
         }
 
 
-SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
+SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # the third type, SEMIAUTOMATIC, is neither
 
 
 @dataclass(frozen=True)
 class ObjectReader(Generic[O, P]):
     """The objects of a dataset."""
 
-    # format, what: the name of the format, and what messages call an object
+    # format, what: the name of the format, and that of an object in messages
     format: str
     what: str
-    slices: DicomSlices[O, P]  # with the pieces of objects on them
+    slices: DicomSlices[O, P]  # with the pieces of objects
     objects: list[O] = field(default_factory=list)  # the readable ones
-    indexed: dict[str, DicomIndexFile] = field(default_factory=dict)  # their index entries, by name
+    indexed: dict[str, DicomIndexFile] = field(default_factory=dict)  # name -> index entry
 
     def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
-        """Find all of these kinds, and place them; raises UnreadableError if there is neither one nor an index."""
+        """Find and place all objects of these kinds; raises UnreadableError without objects and index."""
         folder = scan_folder(request.root, kinds, images_folder(request))
         index = lexists(folder.root / DICOM_INDEX)
         if not folder.objects and not index:
@@ -183,11 +183,11 @@ class ObjectReader(Generic[O, P]):
         self.slices.defects += folder.defects
 
     def meanings(self, naming: CategoryNames) -> "SegmentMeanings":
-        """The meaning of their segments by the index."""
+        """The meaning of segments by the index."""
         return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.slices.defects))
 
     def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
-        """The annotator of each object, by the index, else by the object."""
+        """The annotator of each object, from the index, else from the object."""
         annotators = {
             object_.name: self.indexed[object_.name].annotator if object_.name in self.indexed else named(object_)
             for object_ in self.objects
@@ -201,7 +201,7 @@ class ObjectReader(Generic[O, P]):
         rule: RasterRule,
         look: Callable[[ImageEntry], Sequence[ImageAnnotation]],
     ) -> PerImageSource:
-        """The slices of the dataset, opened."""
+        """The source of the dataset's slices."""
         profile = naming.profile(
             self.format,
             request.root,
@@ -248,7 +248,7 @@ class SegmentMeanings:
         return otherwise if kept is None else kept.track
 
 
-_HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
+_HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.group"})  # held by the index
 _SEGMENT_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "source", "attributes", "rings")
 
 
@@ -256,7 +256,7 @@ _SEGMENT_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "sourc
 class AnnotatorLayer:
     """One annotator's segments on one image."""
 
-    # rows of the columns that objects can hold, and `pixels`, how many there are
+    # rows with the columns that objects can hold, and `pixels`, their number
     segments: list[dict[str, Any]]  # Any: cells of all types
     runs: Runs  # `runs.owner` is the segment
 
@@ -266,16 +266,16 @@ class _SeriesGroup:
     """Images of one series, in order, and their segments."""
 
     images: list[tuple[str, DicomImage]] = field(default_factory=list)  # with their ids
-    # annotator and source -> image id -> the segments
+    # (annotator, source) -> image id -> segments
     layers: dict[tuple[str | None, str | None], dict[str, AnnotatorLayer]] = field(default_factory=dict)
 
 
 class _SeriesGrouper:
-    """Sorts the images of batches into groups.
+    """Groups the images of batches by series.
 
     Attributes
     ----------
-    index : every image that went by
+    index : all images so far
     """
 
     def __init__(self, what: str) -> None:
@@ -283,7 +283,7 @@ class _SeriesGrouper:
         self.index: list[DicomIndexImage] = []
 
     def group(self, batches: Iterable[Batch]) -> Iterator[_SeriesGroup]:
-        """The groups; those of a sequence when its last image has come. Raises SegdataError without DICOM images."""
+        """Yield the groups, each once its sequence is complete. Raises SegdataError without DICOM images."""
         sequence: str | None = None
         groups: dict[tuple[str, tuple[int, int]], _SeriesGroup] = {}
         for batch in batches:
@@ -314,7 +314,7 @@ class _SeriesGrouper:
         yield from groups.values()
 
     def _image(self, row: dict[str, Any], needed: bool) -> DicomImage | None:  # Any: cells of all types
-        """The DICOM image behind an image; None if there is none and the image is not annotated."""
+        """The DICOM image of an image; None if there is none and the image is not annotated."""
         path = local_file(row["uri"])
         reason = "its file is unknown" if path is None else f"{path} is not one"
         try:
@@ -353,7 +353,7 @@ def _annotator_layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | N
 
 
 def _count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
-    """The batch, after counting columns that DICOM objects have no place for, of the kinds in `lost`."""
+    """Count the losses of the kinds `lost` in columns, and return the batch."""
     count_losses(batch, losses, lost, _HELD_COLUMNS)
     sources = batch.annotations["source"].to_pylist()
     losses.add("source", "annotations", sum(source == "consensus" for source in sources))
@@ -361,7 +361,7 @@ def _count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCo
 
 
 def name_categories(taxonomy: Taxonomy | None, items: Iterable[tuple[str, Color | None, str | None]]) -> CategoryNames:
-    """Categories by the names of segments: items are names, colours and definitions; of a name the first counts."""
+    """Categories by the names of segments; items are (name, colour, definition); the first of a name counts."""
     categories: dict[str, Category] = {}
     for name, color, definition in items:
         id_ = len(categories) + 1
@@ -370,9 +370,9 @@ def name_categories(taxonomy: Taxonomy | None, items: Iterable[tuple[str, Color 
     return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
-# The source of a segment in DICOM's words; SEMIAUTOMATIC if it is unknown.
+# The source of a segment in DICOM; SEMIAUTOMATIC if unknown.
 ALGORITHM_TYPES = {"model": "AUTOMATIC", "human": "MANUAL"}
-SegmentKey = tuple[int, bool, int]  # category, whether there is a track, track or segment id
+SegmentKey = tuple[int, bool, int]  # category, whether it is a track, track or segment id
 SegmentRow = Mapping[str, Any]  # Any: cells of all types
 SegmentAttributes = Mapping[str, Any]  # attributes by name; Any: JSON
 # A segment and its attributes -> the attributes that an object can hold.
@@ -381,7 +381,7 @@ _MAX_LONG_STRING = 64  # characters of DICOM's long strings
 
 
 def segment_key(segment: SegmentRow) -> SegmentKey:
-    """The key that a segment shares with itself on other slices: its category, and its track or id."""
+    """The key that identifies a segment across slices: its category, and its track or id."""
     track = segment["track_id"]
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
@@ -389,9 +389,9 @@ def segment_key(segment: SegmentRow) -> SegmentKey:
 def _group_segments(
     layers: Mapping[str, AnnotatorLayer], source: str | None, held: HeldAttributes, losses: LossCounter
 ) -> dict[SegmentKey, list[SegmentRow]]:
-    """The segments of an object, each with its rows on slices; counts what the object cannot hold.
+    """The segments of an object, each with its rows on slices; counts losses.
 
-    `layers` is by image; `source` applies to segments that have none of their own.
+    `layers` is by image; `source` is the default for segments without one.
     """
     members_of: dict[SegmentKey, list[SegmentRow]] = {}
     for name, layer in layers.items():
@@ -424,7 +424,7 @@ def _count_sources(
     members: Mapping[SegmentKey, list[SegmentRow]],
     losses: LossCounter,
 ) -> None:
-    """Count lost sources: objects store a source per segment, and a common one comes back as the annotation's."""
+    """Count lost sources: objects store one per segment, and a common one is read as the annotation's."""
     sources = [segment["source"] for segments in members.values() for segment in segments]
     firm = all(segment["source"] == segments[0]["source"] for segments in members.values() for segment in segments)
     kept = firm and source is None and len(set(sources)) > 1 and "consensus" not in sources
@@ -454,7 +454,7 @@ def _all_attributes(segment: SegmentRow) -> dict[str, Any]:  # Any: JSON
 
 
 def is_long_string(value: object) -> bool:
-    """Whether a value is a text that fits DICOM's long strings unchanged."""
+    """Whether a value is a text that DICOM's long strings hold unchanged."""
     return isinstance(value, str) and value != "" and to_long_string(value) == value
 
 
@@ -481,7 +481,7 @@ class ObjectContent:
     """One annotator's segments on the images of a series."""
 
     author: AnnotatorAndSource  # the annotator, and the source
-    images: Mapping[str, DicomImage]  # the annotated ones, in order, by id
+    images: Mapping[str, DicomImage]  # image id -> annotated image, in order
     layers: Mapping[str, AnnotatorLayer]  # image id -> its segments
     members: Mapping[SegmentKey, list[SegmentRow]]  # the segments of the object, each with its rows on slices
     numbers: Mapping[SegmentKey, int]  # of the segments in the object, from 1
@@ -493,20 +493,20 @@ class ObjectContent:
         return self.members[key][0]["source"] or self.author[1]
 
     def category(self, key: SegmentKey) -> Category:
-        """The category of a segment; one that the taxonomy lacks is named by its id."""
+        """The category of a segment; if the taxonomy lacks it, one named by its id."""
         return self.categories.get(key[0]) or Category(id=key[0], name=str(key[0]))
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectKind:
-    """How objects of a kind are written."""
+    """The writing of a kind of objects."""
 
     format: str  # the name of the format
-    folder: str  # that the files go to
-    own: frozenset[LossKind]  # the kinds of loss that `save` counts itself
-    # which of a segment's attributes come back; takes the annotation's source, too
+    folder: str  # of the files
+    own: frozenset[LossKind]  # kinds of loss that `save` counts
+    # returns the attributes that the object holds, given the annotation's source and a segment's attributes
     held: Callable[[str | None, SegmentRow, SegmentAttributes], set[str]]
-    # write a file; returns index entries of segments that the content does not list
+    # writes a file; returns index entries of segments that the content does not list
     save: Callable[[Path, ObjectContent, LossCounter], tuple[DicomIndexSegment, ...]]
 
 
@@ -521,7 +521,7 @@ def write_objects(
         for who in group.layers:
             name = f"{kind.folder}/{len(files) + 1:04d}.dcm"
             content = _object_content(group, who, profile.taxonomy, kind, losses)
-            with collect_dicom_warnings():  # to remarks on values of the images that are not quite as the standard says
+            with collect_dicom_warnings():  # silence warnings about values of images that deviate from the standard
                 more = kind.save(target / name, content, losses)
             segments = _index_segments(content.numbers, content.members) + more
             files.append(

@@ -1,4 +1,4 @@
-"""DICOM-SEG reader: what a segmentation object says, its frames as runs, and the slices that they lie on.
+"""DICOM-SEG reader: parse a segmentation object, decode its frames to runs, and place them on slices.
 
 Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation IOD), C.8.20.2 (types BINARY, FRACTIONAL and LABELMAP).
 """
@@ -65,8 +65,8 @@ class _SegFrame:
     """A frame."""
 
     index: int  # in the pixel data
-    segment: int | None  # the number of its segment; None for a label map, which holds all segments
-    plane: Plane | None  # where it lies; None if the file does not say
+    segment: int | None  # its segment's number; None for a label map, which holds all segments
+    plane: Plane | None  # None if the file does not state it
     image: str  # UID of the referenced image; empty if there is none
 
 
@@ -75,7 +75,7 @@ class SegObject(DicomObject):
     """A segmentation."""
 
     kind: str  # BINARY, FRACTIONAL or LABELMAP
-    max_value: int  # the value that means 1 in a fractional one
+    max_value: int  # the value of 1.0 in a fractional segmentation
     size: tuple[int, int]  # height and width
     segments: dict[int, _SegSegment]  # by number
     frames: Sequence[_SegFrame]  # in the order of the pixel data
@@ -90,7 +90,7 @@ _BACKGROUND_CODE = ("125040", "DCM")  # DICOM PS3.16, table D-1: Background
 
 
 def _is_background(segment: _SegSegment) -> bool:
-    """Whether segment 0 of a label map stands for what is not labelled, as its code or its label says."""
+    """Whether segment 0 of a label map means unlabelled, by its code or its label."""
     code = segment.codes.get("property_type", {})
     if (code.get("value"), code.get("scheme")) == _BACKGROUND_CODE:
         return True
@@ -98,7 +98,7 @@ def _is_background(segment: _SegSegment) -> bool:
 
 
 def _read_seg(path: Path, name: str) -> SegObject:
-    """The segmentation in a file; raises OSError with the reason if it cannot be read at all."""
+    """Read the segmentation in a file; raises OSError with the reason if that fails."""
     with raise_os_errors() as remarks:
         seg = _parse_seg(read_dataset(path), path, name)
     return replace(seg, defects=(*seg.defects, *remark_defects({remark: [name] for remark in remarks})))
@@ -217,7 +217,7 @@ def _parse_frames(
 
 
 def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # Any: as above
-    """A value in the functional groups of a frame, or in those that all share."""
+    """A value in a frame's functional groups, or in the shared ones."""
     for group in groups:
         items = None if group is None else group.get(sequence)
         if items:
@@ -234,7 +234,7 @@ def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
 
 
 def _check_length(path: Path, dataset: Any, n_frames: int, size: tuple[int, int]) -> None:  # Any: as above
-    """Raise OSError where the file is too short for uncompressed frames of this size."""
+    """Raise OSError if the file is too short for uncompressed frames of this size."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
     bits = int(dataset.get("BitsAllocated") or 1)
@@ -254,7 +254,7 @@ Frame = NDArray[np.uint8 | np.uint16 | np.uint32]
 class _SegPixels:
     """The pixels of a segmentation."""
 
-    # frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
+    # frame -> segment -> runs of one owner, for segments with pixels in the frame
     runs: dict[int, dict[int, Runs]] = field(default_factory=dict)
     # segment -> pixels between 0 and 1, of a fractional segmentation
     n_soft: dict[int, int] = field(default_factory=dict)
@@ -264,10 +264,10 @@ class _SegPixels:
 
 
 def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
-    """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
+    """Decode all pixels (fractional ones of at least `threshold`, 0 to 1); raises OSError with the reason."""
     pixels = _SegPixels()
     wanted = {frame.index: frame for frame in seg.frames}
-    with raise_os_errors("its pixels cannot be decoded") as pixels.remarks:  # also where a decoder is not installed
+    with raise_os_errors("its pixels cannot be decoded") as pixels.remarks:  # also raised if a decoder is not installed
         for index, frame in enumerate(_stored_frames(seg)):
             if index not in wanted:
                 continue
@@ -286,7 +286,7 @@ def _stored_frames(seg: SegObject) -> Iterator[Frame]:
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         yield from import_package("pydicom.pixels").iter_pixels(seg.path)
         return
-    # Frames of bits follow each other without a gap, so that one may begin in the middle of a byte.
+    # Binary frames are packed without gaps, so a frame may begin within a byte.
     packed = np.frombuffer(dataset.PixelData, np.uint8)
     size = seg.size[0] * seg.size[1]
     for index in range(int(dataset.get("NumberOfFrames") or 1)):
@@ -319,7 +319,7 @@ def _add_frame(
 
 
 def _add_label_map(pixels: _SegPixels, segments: Mapping[int, object], index: int, values: ValueRuns) -> None:
-    """The segments of one frame, whose numbers are its values; 0 is background unless it is described."""
+    """Add the segments of a label map frame, whose values are their numbers; 0 is background unless described."""
     for row, value in enumerate(values.value.tolist()):
         if value in segments:
             pixels.runs.setdefault(index, {})[value] = values.select(np.array([row]))
@@ -334,7 +334,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
     """Slices with the frames of segmentations."""
 
     def place(self, seg: SegObject, all_series: Sequence[Series], searched: Path) -> None:
-        """Put the frames of a segmentation on the slices of its images, or on slices of its own."""
+        """Assign the frames of a segmentation to slices of its images, or to new slices."""
         by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
         related = _related_series(seg, all_series)
         frames: dict[str, list[_SegFrame]] = {uid: [] for uid in seg.images if uid in by_uid}
@@ -346,7 +346,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
             else:
                 frames.setdefault(image.uid, []).append(frame)
         if len(unplaced) == len(seg.frames) and unplaced:
-            frames = {}  # resampled: it has slices of its own, and nothing to say on those of the images
+            frames = {}  # resampled: it has its own slices, and none on those of the images
         self.add_pieces(seg, frames, by_uid)
         if unplaced:
             self._add_own_slices(seg, unplaced)
@@ -360,7 +360,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
     def _find_image(
         self, seg: SegObject, frame: _SegFrame, related: Sequence[Series], by_uid: dict[str, tuple[Series, DicomImage]]
     ) -> DicomImage | None:
-        """The image of a frame: the one at its place, else the referenced one, if the sizes agree."""
+        """The image of a frame: the one in its plane, else the referenced one, if the sizes agree."""
         _, named = by_uid.get(frame.image, (None, None))
         if frame.plane is None or (named is not None and named.plane is None):
             return named if named is not None and named.size == seg.size else None
@@ -375,7 +375,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
         return image_there
 
     def _add_own_slices(self, seg: SegObject, frames: list[_SegFrame]) -> None:
-        """Add slices for frames that lie on none of the images found."""
+        """Add slices for frames that match none of the images."""
         groups: list[tuple[Plane | None, str, list[_SegFrame]]] = []
         for frame in sorted(frames, key=_depth):
             plane, uid, members = groups[-1] if groups else (None, "", [])
@@ -391,7 +391,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
 
 
 def _related_series(seg: SegObject, all_series: Sequence[Series]) -> list[Series]:
-    """The series that a segmentation may lie on: the referenced ones, else those in the same frame of reference."""
+    """The series of a segmentation: the referenced ones, else those in the same frame of reference."""
     named = set(seg.images)
     referenced = [
         series
@@ -407,13 +407,13 @@ def _depth(frame: _SegFrame) -> tuple[float, str, int]:
     return (frame.plane.depth if frame.plane is not None else np.inf, frame.image, frame.index)
 
 
-SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
-UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known of who drew
-UNNAMED = "unnamed"  # and where a person drew with its help
+SCHEME = "99SEGDATA"  # of codes that segdata's writer invents, as every segment needs one
+UNKNOWN = "unknown"  # algorithm name for an unknown annotator
+UNNAMED = "unnamed"  # algorithm name for an annotator who used one
 
 
 def open_segmentations(request: ReadRequest) -> PerImageSource:
-    """The segmentations; raises UnreadableError if there is none."""
+    """Open the segmentations; raises UnreadableError if there is none."""
     threshold = _threshold(request)
     dicom = ObjectReader("dicom-seg", "segmentation", _SegSlices())
     dicom.open(request, SEGMENTATIONS, _read_seg)
@@ -430,7 +430,7 @@ def open_segmentations(request: ReadRequest) -> PerImageSource:
 
 
 def _threshold(request: ReadRequest) -> float:
-    """Parse the option; raises SegdataError unless it is a share."""
+    """Parse the option `threshold`; raises SegdataError unless it is above 0 and at most 1."""
     text = request.options.get("threshold", 0.5)
     try:
         value = float(text)
@@ -442,20 +442,20 @@ def _threshold(request: ReadRequest) -> float:
 
 
 def _definition(segment: _SegSegment) -> str | None:
-    """The meaning of the code of a segment; None for a code that segdata made up."""
+    """The meaning of a segment's code; None for a code that segdata invented."""
     code = segment.codes.get("property_type", {})
     return (code.get("meaning") if code.get("scheme") != SCHEME else None) or None
 
 
 def _annotator_of(seg: SegObject) -> str | None:
-    """The algorithm, where all segments are of one; else the creator."""
+    """The annotator: the algorithm that all segments share, else the creator."""
     algorithms = {segment.algorithm for segment in seg.segments.values()}
     kind, name = next(iter(algorithms)) if len(algorithms) == 1 else ("", "")
     return name if kind == "AUTOMATIC" and name and name != UNKNOWN else seg.creator
 
 
 def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
-    """The segments of each object that have several frames: they go through slices."""
+    """The segments of each object that have several frames."""
     segments_of = {}
     for seg in objects:
         numbers = [frame.segment for frame in seg.frames if frame.segment is not None]
@@ -467,7 +467,7 @@ def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
 
 @dataclass(frozen=True, slots=True)
 class _SegSliceReader:
-    """Looks at one slice."""
+    """Reads the segments of one slice."""
 
     decoded: DecodedFiles[_SegPixels]
     annotator: Mapping[str, str | None]
@@ -560,7 +560,7 @@ def _segment_attributes(segment: _SegSegment) -> list[tuple[str, str]]:
 
 
 def _soft_pixel_defects(seg: SegObject, pixels: _SegPixels) -> list[Defect]:
-    """One information for each fractional segment that has pixels between nothing and everything."""
+    """One defect of severity info for each fractional segment with pixels between 0 and 1."""
     return [
         Defect(
             "SEG010",

@@ -39,7 +39,7 @@ _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
 def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
-    """Write one annotator's segments; an object needs a segment, even if nothing was found."""
+    """Write one annotator's segments; an object needs at least one, even if there is none."""
     pixels = _pixels(
         [content.layers[name] for name in content.images], next(iter(content.images.values())).size, content.numbers
     )
@@ -113,7 +113,7 @@ def _write(
 
 
 def _source_header(image: DicomImage) -> Any:  # Any: pydicom's dataset has every attribute
-    """The header of an image in UTF-8: what is made of it gets its character set, and names in any script."""
+    """The header of an image in UTF-8, which objects made from it inherit, so that names may have any script."""
     header = read_dataset(image.path)
     header.decode()
     header.SpecificCharacterSet = "ISO_IR 192"
@@ -142,7 +142,7 @@ def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mappin
 
 
 def _held_attributes(source: str | None, segment: SegmentRow, attributes: SegmentAttributes) -> set[str]:
-    """The attributes that come back; `source` applies if the segment has none of its own."""
+    """The attributes that the object holds; `source` is the default for segments without one."""
     held = {key for key in _CODES if _is_code(attributes.get(key))}
     if attributes.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in ALGORITHM_TYPES:
         held.add("algorithm_type")
@@ -155,14 +155,14 @@ def _held_attributes(source: str | None, segment: SegmentRow, attributes: Segmen
 
 
 def _is_code(value: object) -> bool:
-    """Whether a value is a code that was read, not one of our own."""
+    """Whether a value is a code that was read, not one that segdata invented."""
     if not isinstance(value, dict) or value.keys() != {"value", "scheme", "meaning"}:
         return False
     return all(map(is_long_string, value.values())) and len(value["scheme"]) <= 16 and value["scheme"] != SCHEME
 
 
 def _make_code(code: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
-    """A code that was read, else one that is made up of the category."""
+    """The code that was read, else one made from the category."""
     concept = import_package("highdicom").sr.CodedConcept
     if code is not None:
         return concept(code["value"], code["scheme"], code["meaning"])
@@ -172,7 +172,7 @@ def _make_code(code: Any, category: Category) -> Any:  # Any: JSON, and highdico
 def _algorithm(
     kind: str, attributes: Mapping[str, Any], annotator: str | None
 ) -> Any:  # Any: JSON, and highdicom's object
-    """The algorithm of a segment: the model, or the one that was read."""
+    """The algorithm of a segment: the model, or the algorithm that was read."""
     highdicom = import_package("highdicom")
     stated_name = attributes.get("algorithm_name") or (UNNAMED if "algorithm_type" in attributes else UNKNOWN)
     name = stated_name if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN

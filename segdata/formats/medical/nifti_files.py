@@ -1,4 +1,4 @@
-"""NIfTI header: what the header of a .nii or .nii.gz file says, checked before any voxel is read, and where it lies.
+"""NIfTI files: headers, checked before any voxel is read, places of volumes, decoding, and writing.
 
 The headers of NRRD and MetaImage volumes become one of the same kind, see `nrrd_files`.
 
@@ -36,13 +36,13 @@ from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
-SUFFIXES = (*_NIFTI_SUFFIXES, *TEXT_SUFFIXES, ".seg.nrrd")  # the longer of two that end alike comes last
-_MAGIC_BY_HEADER_SIZE = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
-_MAX_HEADER_BYTES = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
-_MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more
-# Of a packed file; the stub of the package calls the class an instance.
+SUFFIXES = (*_NIFTI_SUFFIXES, *TEXT_SUFFIXES, ".seg.nrrd")  # if two match, the later is longer
+_MAGIC_BY_HEADER_SIZE = {348: b"n+1", 540: b"n+2"}  # the beginning of a single file's magic text
+_MAX_HEADER_BYTES = 1 << 24  # before the voxels, with extensions
+_MAX_SLICES = 2**15 - 1  # NIfTI-1's limit
+# Raised for compressed files; the package's stub calls the class an instance.
 _DECODER_ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError)  # type: ignore[assignment]
-_MAX_DEFLATE_RATIO = 1100  # deflate packs 1032 bytes in one at most
+_MAX_DEFLATE_RATIO = 1100  # DEFLATE's maximum is 1032
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,18 @@ class NiftiHeader:
     offset: int  # byte of the first value
     affine: Floats = field(repr=False)  # (4, 4) voxel indices to millimetres
     codes: tuple[int, int]  # of qform and sform; 0: it is not set
-    apart: float  # millimetres by which qform and sform place a corner of the volume apart; 0 if one of them is not set
+    apart: float  # distance in mm between a corner placed by qform and by sform; 0 if one of them is not set
     raw: bytes = field(repr=False)  # the bytes before the voxels
     text: TextHeader | None = field(default=None, repr=False)  # of an NRRD or MetaImage file
 
     @property
     def n_layers(self) -> int:
-        """How many values lie at each voxel."""
+        """The number of values at each voxel."""
         return 1 if self.text is None else self.text.n_layers
 
     @property
     def is_placed(self) -> bool:
-        """Whether the header says where the volume lies; else left and right are unknown."""
+        """Whether the header states the volume's place; otherwise, left and right are unknown."""
         return any(self.codes)
 
 
@@ -93,7 +93,7 @@ def nifti_stem(name: str) -> str:
 
 
 def open_nifti_file(path: Path) -> IO[bytes]:
-    """The bytes of a file, decompressed on the way; what it is is seen from its first bytes, not from its name."""
+    """Open a file, decompressing it if its first bytes, not its name, show that it is compressed."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     if packed:
@@ -102,9 +102,9 @@ def open_nifti_file(path: Path) -> IO[bytes]:
 
 
 def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
-    """The header of a file; raises OSError with the reason if there is no valid one.
+    """Read the header of a file; raises OSError with the reason if there is no valid one.
 
-    Only the first three dimensions of an image count: others are time, or channels.
+    Ignores further dimensions of an image than three: they are time or channels.
     """
     if is_text_volume(path.name):
         return _text_header(path, is_image)
@@ -151,7 +151,7 @@ def _text_header(path: Path, is_image: bool) -> NiftiHeader:
 
 
 def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
-    """The header in the first bytes of a file, of an image or of labels; raises OSError with the reason."""
+    """Parse the header in the first bytes of a file, of an image or of labels; raises OSError with the reason."""
     nibabel = import_package("nibabel")
     sizes = [int.from_bytes(raw[:4], order) for order in ("little", "big")]
     size = next((candidate for candidate in sizes if candidate in _MAGIC_BY_HEADER_SIZE), None)
@@ -189,7 +189,7 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
 
 
 def _corner_distance(a: Floats, b: Floats, shape: tuple[int, int, int]) -> float:
-    """The largest distance, in millimetres, between where two affines put a corner of a volume."""
+    """The largest distance in mm between the corners of a volume as placed by two affines."""
     corners = np.array(np.meshgrid(*([0, side - 1] for side in shape), [1], indexing="ij"), np.float64).reshape(4, -1)
     return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
 
@@ -211,7 +211,7 @@ def _shape(dims: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _check_length(path: Path, head: NiftiHeader) -> None:
-    """Raise OSError where the file cannot hold the voxels that its header claims."""
+    """Raise OSError if the file cannot hold the voxels that its header claims."""
     needed = head.offset + int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
     n_bytes = path.stat().st_size
     with path.open("rb") as file:
@@ -225,7 +225,7 @@ TOLERANCE_MM = 1e-3
 
 
 class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The place of a volume, as in `ImageSequence`: headers round it, and cannot say that it is unknown."""
+    """The exact place of a volume, as in `ImageSequence`: headers round it, and cannot state that it is unknown."""
 
     affine: Annotated[tuple[float, ...], msgspec.Meta(min_length=16, max_length=16)] | None = None
     axes: str | None = None
@@ -233,11 +233,11 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @staticmethod
     def from_sequence(sequence: ImageSequence) -> "VolumePlace":
-        """The place of a sequence, as far as it is known."""
+        """The place of a sequence, if known."""
         return VolumePlace(sequence.affine, sequence.axes, sequence.spacing)
 
     def fits(self, head: NiftiHeader | None) -> bool:
-        """Whether a header gives the same place, except for rounding; True without a header."""
+        """Whether a header states the same place, except for rounding; True without a header."""
         if head is None:
             return True
         if self.affine is None:
@@ -250,7 +250,7 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
-    """The volume of a header; a place that the header does not set is unknown."""
+    """The volume of a header, with an unknown place if the header states none."""
     return ImageSequence(
         name=name,
         kind="volume",
@@ -263,7 +263,7 @@ def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
 
 
 def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "image") -> str | None:
-    """How the place of a label volume differs from that of its image, as a sentence; None if it does not."""
+    """A sentence about the difference in place between a label volume and its image; None if there is none."""
     apart = _corner_distance(label.affine, image.affine, label.shape)
     if apart <= TOLERANCE_MM:
         return None
@@ -287,8 +287,8 @@ def _numbers(values: Floats, mark: str = "x") -> str:
     return mark.join(f"{value:.6g}" for value in values.tolist())
 
 
-_TOLERANCE = 1e-3  # how far from a whole number a label may be
-_MAX_LABEL = 2**31 - 1  # values beyond this come from damage or from another kind of data
+_TOLERANCE = 1e-3  # of a label from an integer
+_MAX_LABEL = 2**31 - 1  # larger values come from damage or other data
 Stored = NDArray[np.generic]
 
 
@@ -297,11 +297,11 @@ class LabelVolume:
     """A decoded volume."""
 
     head: NiftiHeader  # its header
-    slices: tuple[ValueRuns, ...]  # the runs of each slice's values; voxels that are not whole numbers are 0 in them
-    above: tuple[tuple[ValueRuns, ...], ...] = ()  # the same of further layers, whose segments may overlap
-    n_broken: int = 0  # voxels that are not whole numbers, or too large to be labels
-    first_broken: tuple[int, int, int, float] | None = None  # index (i, j, k) and value of the first of them
-    n_rounded: int = 0  # voxels that were rounded, because they are a little off
+    slices: tuple[ValueRuns, ...]  # the runs of each slice's values; voxels that are no integers are 0
+    above: tuple[tuple[ValueRuns, ...], ...] = ()  # the runs of further layers, whose segments may overlap
+    n_broken: int = 0  # number of voxels that are no integers, or too large to be labels
+    first_broken: tuple[int, int, int, float] | None = None  # index (i, j, k) and value of the first broken voxel
+    n_rounded: int = 0  # number of voxels that were slightly off an integer and were rounded
 
     @property
     def values(self) -> Ints:
@@ -309,12 +309,12 @@ class LabelVolume:
         return np.unique(np.concatenate([slice_.value for slice_ in self.slices]))
 
     def plane(self, number: int) -> "LabelVolume":
-        """One of its layers by itself."""
+        """The volume of a single layer."""
         return self if number == 0 else LabelVolume(self.head, self.above[number - 1])
 
 
 def decode_volume(path: Path) -> LabelVolume:
-    """The volume in a file; raises OSError with the reason if it is damaged."""
+    """Decode the volume in a file; raises OSError with the reason if it is damaged."""
     head = read_header(path)
     if head.dtype.kind not in "iufb":
         raise OSError(f"voxels of type {head.dtype} cannot be labels")
@@ -338,7 +338,7 @@ def decode_volume(path: Path) -> LabelVolume:
 
 
 def _stored_slices(path: Path, head: NiftiHeader, plane: int = 0) -> Iterator[Stored]:
-    """The slices (rows, columns) of a layer as the file stores them, one in memory at a time."""
+    """Yield the stored slices (rows, columns) of a layer, one in memory at a time."""
     columns, rows, n_slices = head.shape
     layers = head.n_layers
     size = columns * rows * head.dtype.itemsize * layers
@@ -359,7 +359,7 @@ def _scale(stored: Stored, head: NiftiHeader) -> NDArray[np.float64]:
 
 
 def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bool_] | None, int]:
-    """The slice in whole numbers, the voxels that are not labels (None: none), and the number of rounded ones."""
+    """The slice in integers, a mask of voxels that are no labels (None: none), and the number of rounded ones."""
     scaled = (head.slope, head.inter) != (1.0, 0.0)
     if stored.dtype.kind in "iu" and stored.dtype.itemsize < 8 and not scaled:
         native: Values = stored.astype(stored.dtype.newbyteorder("="), copy=False)
@@ -375,21 +375,21 @@ def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bo
 
 _LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 VolumeContent = Literal["labels", "intensities"]
-_ENOUGH_VOXELS = 2_000  # that are not 0, after which slices are enough
+_ENOUGH_VOXELS = 2_000  # nonzero voxels after which no more slices are read
 _ENOUGH_SLICES = 4
-_MIN_PAIRS = 200  # of neighbouring voxels; fewer say nothing
-FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
-# The share of neighbours with equal values, among those that are not 0: 1.00 in 14 label volumes, 0.00 and 0.02 in an
-# MRI and a CT. Of 8-bit photos mostly 0.02 to 0.47, but drawings reach 0.85; of label PNGs mostly 0.95 and more, but
-# thin defects go down to 0.12.
+_MIN_PAIRS = 200  # of neighbouring voxels, needed for a decision
+FEW_VALUES = 32  # of distinct values; labels may have more, if neighbours are equal
+# The share of nonzero neighbours with equal values: 1.00 in 14 label volumes, 0.00 and 0.02 in an MRI and a CT. In
+# 8-bit photos mostly 0.02 to 0.47, but drawings reach 0.85; in label PNGs mostly 0.95 and more, but thin defects go
+# down to 0.12.
 _EQUAL_IN_IMAGES, _EQUAL_IN_LABELS = 0.5, 0.7
 
 
 def volume_content(path: Path) -> tuple[VolumeContent | None, int]:
-    """What the header and the values of a volume say that it holds, and how many distinct values were looked at.
+    """The content of a volume, labels or image, by its header and values, and the number of distinct values read.
 
-    Labels are constant over regions, intensities differ from voxel to voxel. None where that cannot be told, as in an
-    empty volume, in one with a few voxels, or with probabilities. Only the first slices with enough voxels are read.
+    Labels are constant over regions, intensities differ from voxel to voxel. The content is None if that cannot be
+    decided, as in an empty volume, or one with few voxels or probabilities. Reads the first slices with enough voxels.
     """
     try:
         head = read_header(path, is_image=True)
@@ -443,11 +443,11 @@ def _intent(head: NiftiHeader) -> int:
 
 Slices = Sequence[NDArray[np.unsignedinteger[Any]]]  # Any: of any width
 _NIFTI_1_SIDE = 2**15 - 1
-_TYPES = (np.uint8, np.int16, np.int32, np.int64)  # that every reader knows, the smallest first
+_TYPES = (np.uint8, np.int16, np.int32, np.int64)  # supported by every reader, the smallest first
 
 
 def source_header(sequence: ImageSequence | None) -> NiftiHeader | None:
-    """The NIfTI header that a volume was read with; None if it has none, or one of another format."""
+    """The NIfTI header with which a volume was read; None if there is none, or one of another format."""
     if sequence is None or sequence.header is None:
         return None
     try:
@@ -458,7 +458,7 @@ def source_header(sequence: ImageSequence | None) -> NiftiHeader | None:
 
 
 def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> bool:
-    """Write slices (rows, columns) of values, one behind the other, compressed where the name ends in .gz.
+    """Write consecutive slices (rows, columns) of values, compressed if the name ends in .gz.
 
     The header is that of `sequence`, byte by byte, if it has this shape; its type is changed if it cannot hold the
     values. Else it is a new header with the affine and spacing of `sequence`. Returns whether the
@@ -481,7 +481,7 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
             0.0,
         )
     with with_folder(path).open("wb") as file:
-        if path.name.endswith(".gz"):  # without the time, so that the same labels give the same file
+        if path.name.endswith(".gz"):  # without a time stamp, so that equal labels give equal files
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
                 _fill(packed, raw, slices, dtype, slope, inter)
         else:
@@ -503,7 +503,7 @@ def _to_stored(values: NDArray[Any], dtype: np.dtype[Any], slope: float, inter: 
 
 
 def _can_hold(dtype: np.dtype[Any], slope: float, inter: float, slices: Slices, most: int) -> bool:
-    """Whether the values, of which `most` is the largest, come back from a file of this type."""
+    """Whether a file of this type preserves the values, of which `most` is the largest."""
     if dtype.kind not in "iuf":
         return False
     if (slope, inter) == (1.0, 0.0):
@@ -523,7 +523,7 @@ def _type_for(most: int) -> np.dtype[Any]:
 
 
 def _change_type(raw: bytes, most: int) -> tuple[bytes, np.dtype[Any]]:
-    """A header with another type, unscaled, and that type; the byte order stays, for extensions are in it too."""
+    """A header with another type, unscaled, and that type; keeps the byte order, which extensions share."""
     header = _header(raw)
     dtype = _type_for(most).newbyteorder(header.endianness)
     header.set_data_dtype(dtype)
@@ -539,7 +539,7 @@ def _header(raw: bytes) -> Any:  # Any: nibabel has no types
 
 
 def _new_header(shape: tuple[int, int, int], most: int, sequence: ImageSequence | None) -> bytes:
-    """A header for labels, with the place of `sequence` as far as that is known."""
+    """A header for labels, with the place of `sequence` if that is known."""
     nibabel = import_package("nibabel")
     kind = nibabel.Nifti1Header if max(shape) <= _NIFTI_1_SIDE else nibabel.Nifti2Header
     header = kind(endianness="<")
@@ -553,4 +553,4 @@ def _new_header(shape: tuple[int, int, int], most: int, sequence: ImageSequence 
         header.set_zooms(sequence.spacing)
     size = int(header["sizeof_hdr"])
     header["vox_offset"] = size + 4
-    return bytes(header.binaryblock) + bytes(4)  # no extensions follow
+    return bytes(header.binaryblock) + bytes(4)  # without extensions

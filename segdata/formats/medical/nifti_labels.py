@@ -1,4 +1,4 @@
-"""NIfTI labels: the slices of label volumes, the index that our writers leave, and what values mean.
+"""NIfTI labels: the slices of label volumes, segdata's index of volumes, and the meaning of values.
 
 Names of values are read from BIDS `dseg.tsv` (columns `index`, `name`, `color`; of the volume's own name, or in a
 folder above it), label descriptions of ITK-SNAP (`.txt`), and `labels` in a `dataset.json` of nnU-Net (name -> value)
@@ -44,32 +44,32 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 
 
 class VolumeSlice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An image that is a slice, as `volumes.json` has it too."""
+    """An image that is a slice; also an entry of `volumes.json`."""
 
     image: str  # its id
-    slice: int = 0  # its number in the files of labels, from 0
+    slice: int = 0  # its number in the label files, from 0
     frame: int | None = None  # its number in the sequence
-    uri: str | None = None  # where the image is
-    annotated: bool = True  # whether anybody worked on it
-    # width, height: in pixels; 0 if the label files give them
+    uri: str | None = None  # of the image
+    annotated: bool = True
+    # width, height: in pixels; 0 if the label files state them
     width: int = 0
     height: int = 0
     # the image's files as rows of `schema.IMAGES`, if it has several
     channels: tuple[dict[str, str | None], ...] | None = None
-    coverage: str | None = None  # of the annotation: which categories were judged; None: all, or as the layers say
+    coverage: str | None = None  # of the annotation; None: all categories, or those of the layers
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledVolume:
     """A volume, a video, or an image by itself."""
 
-    name: str  # of the sequence; of an image by itself its id
+    name: str  # of the sequence, or the id of a single image
     frames: Sequence[VolumeSlice]  # its images
     labels: Sequence[LabelFile] = ()  # the files
-    sequence: str | None = None  # as in the images' column; None: an image by itself
+    sequence: str | None = None  # as in the column of images; None: a single image
     kind: Literal["video", "volume"] = "volume"  # of the sequence
     split: str | None = None  # train, val or test
-    place: VolumePlace | None = None  # its exact place in the world; None: as in its headers
+    place: VolumePlace | None = None  # its exact place; None: as in its headers
 
 
 def slices_of_volume(
@@ -101,7 +101,7 @@ VOLUME_INDEX = "volumes.json"
 
 
 class VolumeIndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file of labels below the root; `name` is the source's, `layer` what it holds where an image has several."""
+    """A label file below the root; `name` is the name in the source, `layer` its content if an image has several."""
 
     file: str
     name: str = ""
@@ -111,7 +111,7 @@ class VolumeIndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
 class VolumeIndexEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sequence, or an image by itself, with its label files.
 
-    `place` is given if headers cannot hold it exactly.
+    `place` is set if headers cannot hold it exactly.
     """
 
     images: tuple[VolumeSlice, ...]
@@ -123,7 +123,7 @@ class VolumeIndexEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class VolumeIndex(msgspec.Struct, frozen=True):
-    """The whole file; `layers` are layer -> value -> category id, where values are not the ids."""
+    """The index file; `layers` maps layer -> value -> category id, if values are not the ids."""
 
     volumes: tuple[VolumeIndexEntry, ...]
     version: Literal[1] = 1
@@ -143,7 +143,7 @@ def write_volume_index(
 def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledVolume], dict[str, dict[int, int]]]:
     """The volumes and layers in `volumes.json`; raises UnreadableError if it is not an index.
 
-    What leaves the root, or occurs twice, is left out, with a defect.
+    Leaves out entries that leave the root or occur twice, with a defect.
     """
     index = read_sidecar(root / VOLUME_INDEX, VolumeIndex)
     names_seen: set[str] = set()
@@ -189,21 +189,21 @@ def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeSli
 
 @dataclass(frozen=True, slots=True)
 class SliceSegments:
-    """n segments."""
+    """The n segments of a slice."""
 
     segment_id: Ints  # (n,) int64
     category_id: Ints  # (n,) int64
     iscrowd: NDArray[np.bool_]  # (n,) bool
     runs: Runs  # `runs.owner` is the segment
-    places: list[str]  # (n,) their values, in words
-    defects: Sequence[Defect] = ()  # values that mean nothing
+    places: list[str]  # (n,) their values, for messages
+    defects: Sequence[Defect] = ()  # about values without a meaning
 
 
 SegmentDecoder = Callable[[ValueRuns, str], SliceSegments]  # the values of a slice, and the name of its volume
 
 
 def _segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
-    """A segment for each value that is an instance."""
+    """One segment for each value that is an instance."""
     meaning = rule(values, name)
     kept = np.flatnonzero(meaning.kept)
     segment, category, crowd = meaning.segment_id[kept], meaning.category_id[kept], meaning.iscrowd[kept]
@@ -212,7 +212,7 @@ def _segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments
 
 
 def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceSegments:
-    """A segment for each category, whose id it has."""
+    """One segment for each category, with the category's id."""
     category = legend.read(values.value)
     ids, owner = values.group(category, (category != UNLABELLED) & (category != UNKNOWN))
     runs = values.assign_owners(owner, len(ids))
@@ -224,9 +224,9 @@ def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceS
 def segments_by_region(
     regions: Mapping[int, Sequence[int]], legend: Legend, values: ValueRuns, name: str
 ) -> SliceSegments:
-    """A segment for each region: a category of several values, which may be of other regions too.
+    """One segment for each region: a category of several values, which regions may share.
 
-    `legend` knows the values that may occur.
+    `legend` holds the valid values.
     """
     pieces, ids, places = [], [], []
     for id_, members in regions.items():
@@ -242,7 +242,7 @@ def segments_by_region(
 
 
 def _unknown_values(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
-    """SEG009 for each value that has no meaning; one SEG010 for so many that interpolation made them."""
+    """SEG009 for each value without a meaning, or one SEG010 for so many that they come from interpolation."""
     rows = np.flatnonzero(is_unknown).tolist()
     if len(rows) > _MAX_UNKNOWN_VALUES:
         x, y = values.first_pixel(rows[0])
@@ -259,10 +259,10 @@ def _list_values(values: Ints) -> str:
     return f"value{'s' if len(values) > 1 else ''} {', '.join(map(str, values.tolist()))}"
 
 
-_MAX_UNKNOWN_VALUES = 32  # more unknown values than this in one slice are no forgotten categories, as in `mask_files`
+_MAX_UNKNOWN_VALUES = 32  # in one slice, as in `mask_files`
 _ITK_SNAP_HEADER = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
 _ITK_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
-_MAX_TABLE_BYTES = 1 << 24  # bytes; a table of names is small, and other .txt files may not be
+_MAX_TABLE_BYTES = 1 << 24  # other .txt files may be large
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +278,11 @@ class LabelNames:
     """The tables of a dataset, each read once."""
 
     root: Path  # of the dataset
-    defects: list[Defect] = field(default_factory=list)  # what is wrong in the tables
+    defects: list[Defect] = field(default_factory=list)  # of the tables
     _read: dict[Path, dict[int, _ValueName]] = field(default_factory=dict, repr=False)
 
     def names_of(self, label: LabelFile) -> dict[int, _ValueName]:
-        """The names of the values in a volume, from its own header or the nearest table; empty if there is none."""
+        """The names of the values in a volume, from its header or the nearest table; empty if there is none."""
         if is_text_volume(label.path.name) and (own := dict(_slicer_names(label.path, label.plane))):
             return own
         for path in self._tables(label.path):
@@ -292,7 +292,7 @@ class LabelNames:
         return {}
 
     def _tables(self, volume: Path) -> Iterator[Path]:
-        """The files that may hold the names, the nearest first."""
+        """The files that may name the values, the nearest first."""
         folder = dataset_folder(self.root)
         bare = nifti_stem(volume.name)
         yield volume.with_name(f"{bare}.tsv")
@@ -314,7 +314,7 @@ class LabelNames:
         try:
             pairs = parsers[path.suffix.lower()](read_utf8(path))
         except (SegdataError, ValueError, TypeError, RecursionError, csv.Error) as error:
-            if path.suffix.lower() != ".txt":  # any text may lie there
+            if path.suffix.lower() != ".txt":  # it may be an unrelated text file
                 message = f"label names cannot be read: {error}"
                 self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
@@ -371,7 +371,7 @@ def _parse_json(text: str) -> list[tuple[int, _ValueName]]:
     return [(int(value), _ValueName(str(name))) for value, name in pairs if not isinstance(name, list) and int(value)]
 
 
-_MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain atlases have some hundred
+_MAX_CATEGORIES = 500  # of distinct values; brain atlases have some hundred
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +382,8 @@ class LabelMeanings:
     taxonomy: Taxonomy
     declared: bool
     task: Task  # as in the profile
-    decoders: Mapping[str, SegmentDecoder]  # of each file of labels, by its name
-    # layer -> value -> category id, where values are not the ids
+    decoders: Mapping[str, SegmentDecoder]  # name of a label file -> its layer's meaning
+    # layer -> value -> category id, if values are not the ids
     layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)  # for the profile
     named_by_files: bool = False  # as in the profile
@@ -395,7 +395,7 @@ class LabelMeanings:
         return replace(profile, metadata=dict(self.metadata), named_by_files=self.named_by_files)
 
     def coverage(self, layers: Iterable[str]) -> str | None:
-        """Which categories these layers of a volume show, as the coverage of an annotation; None: all."""
+        """The coverage of an annotation by these layers of a volume; None: all categories."""
         judged = {id_ for layer in layers for id_ in self.layers.get(layer, {}).values()}
         solid = [category for category in self.taxonomy.categories if category.kind != "void"]
         if not (self.layers and self.named_by_files) or all(category.id in judged for category in solid):
@@ -406,7 +406,7 @@ class LabelMeanings:
 def find_meanings(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
 ) -> LabelMeanings:
-    """The meaning of values: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
+    """Find the meaning of values: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
     If files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
     values look like intensities.
@@ -428,13 +428,13 @@ def find_meanings(
         request.taxonomy is not None,
         "semantic",
         {label.name: draw for label in labels},
-        # A table beside the files, or the name of their layer, says what was looked at.
+        # A table beside the files, or the name of their layer, defines the coverage.
         named_by_files=table is not None or [category.name for category in taxonomy.categories] == [layer],
     )
 
 
 def _id_legend(taxonomy: Taxonomy) -> Legend:
-    """Values are category ids; 0 is unlabelled, unless a category has that id."""
+    """The legend if values are category ids; 0 is unlabelled, unless a category has that id."""
     nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
     ids = {id_: id_ for id_ in taxonomy.by_id()}
     return Legend.from_mapping(
@@ -451,7 +451,7 @@ def _parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
 
 
 def _one_category(request: ReadRequest) -> InstanceIds:
-    """Every value is an instance of the taxonomy's only category, or of an object."""
+    """The rule if every value is an instance of the taxonomy's only category, or of "object"."""
     candidates = [category for category in (request.taxonomy or Taxonomy()).categories if category.kind != "void"]
     if len(candidates) > 1:
         raise UnreadableError(
@@ -462,7 +462,7 @@ def _one_category(request: ReadRequest) -> InstanceIds:
 
 
 def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxonomy | None:
-    """The categories in the tables beside the files; None where not each file has one."""
+    """The categories in the tables beside the files; None unless each file has one."""
     names_of_values: dict[int, _ValueName] = {}
     for label in labels:
         table = names.names_of(label)
@@ -475,7 +475,7 @@ def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxon
 def _taxonomy_of_values(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume]
 ) -> Taxonomy:
-    """A category for each value that occurs; one that is always 1 has the name of the layer, if that has any."""
+    """A category for each occurring value; if the only value is 1, it is named after the layer, if any."""
     values = sorted({value for label in labels for value in _values(label, decoded)})
     _check_few(request, values)
     layer = labels[0].layer if labels and values in ([], [1]) else ""
@@ -515,7 +515,7 @@ def layer_meanings(
     layers: Mapping[str, Mapping[int, int]],
     metadata: Mapping[str, str],
 ) -> LabelMeanings:
-    """Values that mean categories by the layer of their file."""
+    """The meanings if values are categories that depend on their file's layer."""
     decoders: dict[str, SegmentDecoder] = {
         layer: partial(segments_by_category, Legend.from_mapping({0: UNLABELLED, **meaning}))
         for layer, meaning in layers.items()

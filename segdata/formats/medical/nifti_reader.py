@@ -58,7 +58,7 @@ _UNPLACED_MESSAGE = (
     "are unknown"
 )
 
-_TEST_IMAGES = re.compile(r"/imagesTs/", re.IGNORECASE)  # of challenges, which keep the labels
+_TEST_IMAGES = re.compile(r"/imagesTs/", re.IGNORECASE)  # test images of challenges, whose labels are not published
 _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
 
 
@@ -67,19 +67,19 @@ class OpenVolumes:
     """The volumes of a dataset."""
 
     root: Path  # base of the paths in messages
-    volumes: list[LabelledVolume] = field(default_factory=list)  # the volumes that can be read, or wait for labels
+    volumes: list[LabelledVolume] = field(default_factory=list)  # the readable volumes, annotated or not
     heads: dict[str, NiftiHeader] = field(default_factory=dict)  # of each file of labels, by its name
-    # layer -> value -> category id, if an index says that they differ
+    # layer -> value -> category id, if an index states them
     layers: dict[str, dict[int, int]] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)  # met in headers and names
 
     @property
     def labels(self) -> list[LabelFile]:
-        """The files of labels of all volumes."""
+        """The label files of all volumes."""
         return [label for labelled in self.volumes for label in labelled.labels]
 
     def head(self, path: Path, is_image: bool = False) -> NiftiHeader | None:
-        """The header of a file; None, and a defect, if it has none. Images may have more than three dimensions."""
+        """Read the header of a file; if it has none, None and a defect. Images may have more than three dimensions."""
         file = relative_path(self.root, path)
         try:
             return read_header(path, is_image)
@@ -90,7 +90,7 @@ class OpenVolumes:
         return None
 
     def image(self, channels: Sequence[Path]) -> NiftiHeader | None:
-        """The header of an image, of which the channels must lie in one place."""
+        """The header of an image, whose channels must have the same place."""
         heads = [(path, head) for path in channels if (head := self.head(path, is_image=True)) is not None]
         for path, head in heads[1:]:
             difference = (
@@ -104,12 +104,12 @@ class OpenVolumes:
         return heads[0][1] if heads else None
 
     def shape(self, path: Path | None) -> tuple[int, int, int] | None:
-        """Columns, rows and slices of a file; None, and a defect, if they are unknown."""
+        """Columns, rows and slices of a file; if they are unknown, None and a defect."""
         head = None if path is None else self.head(path)
         return None if head is None else head.shape
 
     def _layers(self, labels: Iterable[LabelFile]) -> Iterator[tuple[LabelFile, NiftiHeader]]:
-        """The files with their headers, those of several layers as one for each."""
+        """The files with their headers; a file with several layers is one entry for each."""
         for label in labels:
             head = self.head(label.path)
             for plane in range(0 if head is None else head.n_layers):
@@ -120,7 +120,7 @@ class OpenVolumes:
                     yield replace(label, name=name, layer=layer, plane=plane), head
 
     def add(self, labelled: LabelledVolume, image: NiftiHeader | None) -> None:
-        """Add a volume with those of its files that can be read and have one shape."""
+        """Add a volume with its readable label files of one shape."""
         kept: list[LabelFile] = []
         taken: set[tuple[str, str | None]] = set()
         for label, head in self._layers(labelled.labels):
@@ -161,7 +161,7 @@ def _open_volumes(request: ReadRequest) -> OpenVolumes:
 
 
 def _masks_beside(root: Path) -> list[Defect]:
-    """SEG011 for image files with names of masks: only volumes are read."""
+    """SEG011 for image files named as masks, as only volumes are read."""
     names = list(ImageFolder.below(root).paths) if root.is_dir() else []
     masks = [name for name in names if _MASK.search(name)]
     if not masks:
@@ -204,7 +204,7 @@ def _header_or_none(path: Path) -> NiftiHeader | None:
 
 
 def _contradictions(file: str, head: NiftiHeader, other: NiftiHeader | None, what: str) -> list[Defect]:
-    """Contradictions of a label volume with another one, its image if possible, or with itself."""
+    """The defects of a label volume that contradicts itself or another volume, its image if possible."""
     defects = []
     if other is not None and other.shape != head.shape:
         defects.append(
@@ -223,7 +223,7 @@ def _format_size(head: NiftiHeader) -> str:
 
 
 def _unpaired_defects(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defect]:
-    """SEG011 for files without counterpart; a single information if there are no images at all."""
+    """SEG011 for files without counterpart; one of severity info if there are no images at all."""
     if not any(scan.image for scan in scans):
         return [no_images_defect(len(scans), root, images_folder(request))]
     defects = []
@@ -249,7 +249,7 @@ def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
 
 
 _MIN_VOLUMES, _OTHER_UNIT, _MAX_OTHER = 6, 7.0, 0.2  # volumes; times the usual side of voxels; share of the volumes
-LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is which value of which file
+LAYERS_KEY = "volume_layers"  # in the profile's metadata: the value and file of each category
 
 
 def volume_source(
@@ -280,7 +280,7 @@ def volume_source(
 
 
 def slice_entry(labelled: LabelledVolume, frame: VolumeSlice, image: Path | None = None) -> ImageEntry:
-    """The image of a slice, or a picture with its file; the record of an annotated one is its volume, and the slice."""
+    """The entry of a slice, or of a 2D image; its record, if annotated, is (volume, slice)."""
     worked_on = frame.annotated and bool(labelled.labels)
     return ImageEntry(
         frame.image,
@@ -297,7 +297,7 @@ def slice_entry(labelled: LabelledVolume, frame: VolumeSlice, image: Path | None
 
 
 def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
-    """The volumes; if one has several label files, these too, each for its header."""
+    """The volumes as sequences; if one has several label files, each of these, too, for its header."""
     sequences = []
     for labelled in opened.volumes:
         if labelled.sequence is None:
@@ -320,7 +320,7 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
 
 
 def _other_units(opened: OpenVolumes) -> list[Defect]:
-    """SEG017 for volumes whose voxels are far smaller or larger along all axes than those of nearly all others."""
+    """SEG017 for volumes whose voxels differ by a large factor along all axes from those of nearly all others."""
     labels = [label for labelled in opened.volumes for label in labelled.labels[:1]]
     sizes = np.array([voxel_spacing(opened.heads[label.name].affine) for label in labels]).reshape(-1, 3)
     if len(sizes) < _MIN_VOLUMES:
@@ -329,7 +329,7 @@ def _other_units(opened: OpenVolumes) -> list[Defect]:
     times = sizes / np.where(usual > 0, usual, np.nan)
     far = np.flatnonzero((times >= _OTHER_UNIT).all(axis=1) | (times <= 1 / _OTHER_UNIT).all(axis=1))
     if len(far) > _MAX_OTHER * len(sizes):
-        return []  # pictures of two scales
+        return []  # images at two scales
     defects = []
     for k in far.tolist():
         own, others = ("x".join(f"{side:g}" for side in side_lengths.tolist()) for side_lengths in (sizes[k], usual))
@@ -340,7 +340,7 @@ def _other_units(opened: OpenVolumes) -> list[Defect]:
 
 
 def _layer_metadata(opened: OpenVolumes, meaning: LabelMeanings) -> dict[str, str]:
-    """Metadata for the profile: the values of layers, and the files of each volume, to write them again."""
+    """Profile metadata for writing: the values of layers, and the files of each volume."""
     if not meaning.layers:
         named = {labelled.name: labelled.labels[0].name for labelled in opened.volumes if len(labelled.labels) == 1}
         renamed = {name: {"": file} for name, file in named.items() if file != name}
@@ -358,7 +358,7 @@ def _layer_metadata(opened: OpenVolumes, meaning: LabelMeanings) -> dict[str, st
 
 @dataclass(frozen=True, slots=True)
 class _NiftiSlices:
-    """Looks at one slice."""
+    """Reads the annotations of one slice."""
 
     opened: OpenVolumes
     meaning: LabelMeanings
@@ -453,7 +453,7 @@ class _SliceContent:
 
 
 def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
-    """Defects in the numbers of a volume, reported once, at the first slice concerned."""
+    """The defects of a volume's voxels, reported once, at the first slice concerned."""
     defects = []
     if volume.first_broken is not None and volume.first_broken[2] == k:
         i, j, _, value = volume.first_broken

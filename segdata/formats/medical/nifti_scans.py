@@ -1,4 +1,4 @@
-"""NIfTI scans: which volumes of a folder are labels, and of which image.
+"""NIfTI scans: find the label volumes of a folder, and match them with their images.
 
 What a volume holds decides: values that are constant over regions are labels, values that differ from voxel to voxel
 are intensities. Where that cannot be told, as in an empty volume, names decide. Known layouts are `images/` beside
@@ -35,7 +35,7 @@ _LABEL_FOLDERS = re.compile(
     r"(labels?|masks?|seg(mentation)?s?|annotations?|gt|ground_?truth)(tr|ts|va)?", re.IGNORECASE
 )
 _IMAGE_FOLDERS = re.compile(r"(images?|imgs?|raw|scans?)(tr|ts|va)?", re.IGNORECASE)
-# What the name of a label volume ends with, after the name of its image; the last group names a layer.
+# The ending of a label volume's name after its image's name; the last group names a layer.
 _LABEL_END = re.compile(
     r"[._-](d?seg|seg(mentation)?|masks?|labels?|lesions?|gt|ground_?truth|manual\d*|annot(ation)?|parc|roi)"
     r"([._-][A-Za-z0-9]+)*$",
@@ -50,17 +50,17 @@ class LabelFile:
 
     path: Path  # the file
     name: str  # below the dataset's root, POSIX
-    layer: str = ""  # its name beyond that of its image, ``lesion-manual``; empty if it has the same name
+    layer: str = ""  # its name without the image's, ``lesion-manual``; empty if the names are equal
     annotator: str | None = None  # by its name; None: unknown
-    plane: int = 0  # of a file that holds several layers, which of them
+    plane: int = 0  # index of the layer in a file with several
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A volume that is labelled, or waits for it."""
+    """A volume, labelled or not."""
 
-    name: str  # of the image below the folder of images, POSIX; the name it would have if there is none
-    image: Path | None = None  # its file, or that of its first channel
+    name: str  # of the image below the folder of images, POSIX; the implied name if there is no image
+    image: Path | None = None  # the file, or that of the first channel
     channels: dict[str, Path] = field(default_factory=dict)  # by name; empty if there is one file
     labels: list[LabelFile] = field(default_factory=list)  # its label files
 
@@ -68,9 +68,9 @@ class Scan:
 def find_scans(
     root: Path, images: Path | None, reader: re.Pattern[str] | None = None, defects: list[Defect] | None = None
 ) -> list[Scan]:
-    """The volumes of a dataset by name. `reader` finds the annotator in the name of a label file.
+    """Find the volumes of a dataset, by name. `reader` matches the annotator in the name of a label file.
 
-    What a volume holds decides whether it is labels or an image, and its name only where that cannot be told. An image
+    The content of a volume decides whether it is labels or an image, its name only if the content does not. An image
     among labels is added to `defects`. Raises UnreadableError if all volumes are images.
     """
     files = {root.name: root} if root.is_file() else dict(_nifti_files(root))
@@ -125,11 +125,11 @@ def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
     return iter(sorted(files))
 
 
-_MAX_ALIKE = 32  # files with the same kind of name that are all looked at; of more, so many
+_MAX_ALIKE = 32  # files with similar names whose content is examined
 
 
 def _find_labels(root: Path, files: dict[str, Path], defects: list[Defect] | None) -> tuple[set[str], set[str]]:
-    """The volumes that are labels, and the images that lie in a folder of labels."""
+    """The label volumes, and the images that lie in a folder of labels."""
     content = _contents(files)
     named = {name for name in files if _is_labels(name)}
     labels = {name for name in named if content[name][0] != "intensities"}
@@ -156,7 +156,7 @@ def _find_labels(root: Path, files: dict[str, Path], defects: list[Defect] | Non
 
 
 def _alike(unnamed: dict[str, tuple[VolumeContent | None, int]], labels: set[str]) -> set[str]:
-    """The volumes with too little in them to tell what they hold, if all others of their folder are labels.
+    """The volumes with undecidable content, if all others of their folder are labels.
 
     `unnamed`: what the volumes hold whose names do not say it; `labels`: those known to be labels.
     """
@@ -176,7 +176,7 @@ def _intensities(name: str, n_values: int) -> str:
 
 
 def _contents(files: dict[str, Path]) -> dict[str, tuple[VolumeContent | None, int]]:
-    """What each volume holds, and its number of values; of many with alike names a few are looked at if they agree."""
+    """The content of each volume, and its number of values; samples volumes with similar names if they agree."""
     groups: dict[tuple[str, bool], list[str]] = {}
     for name in files:
         end = _LABEL_END.search(nifti_stem(name))
@@ -193,21 +193,21 @@ def _contents(files: dict[str, Path]) -> dict[str, tuple[VolumeContent | None, i
 
 
 def _has_folder(name: str, pattern: re.Pattern[str]) -> bool:
-    """Whether the nearest folder that says what it holds is of this kind."""
+    """Whether the nearest folder with a telling name matches the pattern."""
     folders = reversed(PurePosixPath(name).parts[:-1])
     folder = next((part for part in folders if _IMAGE_FOLDERS.fullmatch(part) or _LABEL_FOLDERS.fullmatch(part)), None)
     return folder is not None and pattern.fullmatch(folder) is not None
 
 
 def _is_labels(name: str) -> bool:
-    """Whether the name of a volume says that it holds labels."""
+    """Whether the name of a volume is that of labels."""
     if _has_folder(name, _IMAGE_FOLDERS):
         return False
     return _has_folder(name, _LABEL_FOLDERS) or _LABEL_END.search(nifti_stem(PurePosixPath(name).name)) is not None
 
 
 def _short_names(images: dict[str, Path]) -> dict[str, Path]:
-    """The images without the folders that hold images only, unless that makes two of them one."""
+    """The names of images without folders of images only, unless names then coincide."""
     short = {}
     for name in images:
         *folders, file = PurePosixPath(name).parts
@@ -217,7 +217,7 @@ def _short_names(images: dict[str, Path]) -> dict[str, Path]:
 
 
 def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[LabelFile, str]:
-    """A file of labels, and its name without the folder that holds labels only, and without what names the reader."""
+    """A label file, and its name without the folder of labels and without the annotator."""
     bare = _DERIVATIVES.sub(r"\1", name)
     parts = PurePosixPath(bare).parts
     bare = "/".join([*(part for part in parts[:-1] if not _LABEL_FOLDERS.fullmatch(part)), parts[-1]])
@@ -230,7 +230,7 @@ def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[
 
 
 def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
-    """The names of images by their folder, the longest first: of several that a label begins with, that is meant."""
+    """Folder -> names of images, the longest first, since a label matches the longest prefix."""
     names_of_folder: dict[str, list[str]] = {}
     for name in sorted(images, key=len, reverse=True):
         names_of_folder.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
@@ -238,7 +238,7 @@ def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
 
 
 def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
-    """The image in the same folder whose name the label's begins with."""
+    """The image in the same folder whose name is a prefix of the label's."""
     path = PurePosixPath(label)
     called = nifti_stem(path.name)
     for name in by_folder.get(path.parent.as_posix(), []):
@@ -249,12 +249,12 @@ def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
 
 
 def _case_name(name: str) -> str:
-    """The name of a case: nnU-Net's images end in the number of their channel, labels do not."""
+    """The name of a case, without the channel number at the end of nnU-Net's images."""
     return re.sub(r"_\d{4}$", "", name)
 
 
 def _channels_of_cases(labels: Mapping[str, str], by_folder: Mapping[str, list[str]]) -> dict[str, dict[str, str]]:
-    """The images of each label file whose case has several (`a_t1`, `a_t2` of `a_seg`), by what their names add.
+    """Label file -> channel -> image, for cases with several images (`a_t1`, `a_t2` of `a_seg`).
 
     `labels` are names without folders of labels, by their names.
     """
@@ -275,7 +275,7 @@ def _channels_of_cases(labels: Mapping[str, str], by_folder: Mapping[str, list[s
     return channels
 
 
-# Words that only say whether a volume is an image or labels.
+# Words that only distinguish images from labels.
 _ROLE_WORDS = frozenset({
     "label", "labels", "mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "annotation",
     "annotations", "image", "images", "img", "imgs", "imaging", "volume", "volumes", "vol", "scan", "scans", "raw",
@@ -283,7 +283,7 @@ _ROLE_WORDS = frozenset({
 
 
 def _images_of_cases(labels: Mapping[str, str], images: Mapping[str, Path]) -> dict[str, tuple[str, str]]:
-    """The image and the layer of label files called otherwise than their images.
+    """The image and the layer of label files whose names differ from their images'.
 
     `segmentation-0` is of `volume-0`, `labels/label1` of `images/img1`, `case/segmentation` of `case/imaging`; and
     `case/segmentations/liver` is a layer of the only image in `case/`, or of `case` if other cases have a liver, too.
@@ -317,10 +317,10 @@ def _images_of_cases(labels: Mapping[str, str], images: Mapping[str, Path]) -> d
 
 
 def _cases_of_folders(labels: Mapping[str, str], images: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """The case of label files whose folder is one, and its images by channel: `patient_1/lesion` of `patient_1/flair`.
+    """The case of label files in case folders, with its images by channel: `patient_1/lesion` of `patient_1/flair`.
 
-    Folders are cases where their files are called alike in each: `patient_2/flair`, `patient_2/lesion`. A file that
-    only one folder has may be of anything.
+    Folders are cases if the same file names occur in each: `patient_2/flair`, `patient_2/lesion`. Files in one folder
+    only are ignored.
     """
     by_folder: dict[str, list[PurePosixPath]] = {}
     for path in map(PurePosixPath, images):
@@ -338,9 +338,9 @@ def _cases_of_folders(labels: Mapping[str, str], images: Iterable[str]) -> dict[
 
 
 def _only_images(labels: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, str]:
-    """The image of label files that are called otherwise: the only one in their folder, or in that above it.
+    """The image of label files with other names: the only one in their folder, or in its parent.
 
-    All labels of the folder must have its voxels, in the same place: `total/liver` and `total/spleen` of `ct`.
+    All labels of the folder must have its voxels, at the same place: `total/liver` and `total/spleen` of `ct`.
     """
     by_file = {path: name for name, path in images.items()}
     by_folder: dict[Path, list[Path]] = {}
@@ -358,7 +358,7 @@ def _only_images(labels: Mapping[str, Path], images: Mapping[str, Path]) -> dict
 
 
 def _lies_on(label: Path, image: Path) -> bool:
-    """Whether labels have the voxels of an image, as far as headers say."""
+    """Whether labels have the voxels of an image, judged by headers."""
     try:
         own, other = (read_header(path, is_image=True) for path in (label, image))
     except OSError:
@@ -367,7 +367,7 @@ def _lies_on(label: Path, image: Path) -> bool:
 
 
 def _case_key(name: str) -> tuple[tuple[str, ...], ...]:
-    """The words and numbers in a name, without those that say whether it is an image or labels.
+    """The words and numbers in a name, without words for images or labels.
 
     >>> _case_key("training-labels/label0001.nii.gz") == _case_key("training-images/img0001.nii.gz")
     True
@@ -379,7 +379,7 @@ def _case_key(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _without_image(label: str) -> tuple[str, str]:
-    """The name that the image of a label would have, and the label's layer."""
+    """The implied name of a label's missing image, and the label's layer."""
     path = PurePosixPath(label)
     called = nifti_stem(path.name)
     end = _LABEL_END.search(called)

@@ -1,4 +1,4 @@
-"""NIfTI writer: segments painted as categories or instances, stacked into volumes below `labels/`, and their index."""
+"""NIfTI writer: paint segments as categories or instances, stack them into volumes, and write these with an index."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ _NAMES = ("image_id", "uri", "sequence", "frame", "channels")
 
 @dataclass(frozen=True, slots=True)
 class PaintedImage:
-    """An image with the values that its pixels were painted with."""
+    """An image with the values of its painted pixels."""
 
     # image_id, uri, sequence, frame, channels: as in the images' columns
     image_id: str
@@ -67,18 +67,18 @@ class PaintedImage:
 
 @dataclass
 class ImageStack:
-    """The pictures that become one volume, in the order in which they came."""
+    """The pictures of one volume, in the order of arrival."""
 
     pictures: list[PaintedImage] = field(default_factory=list)  # at least one
 
     @property
     def sequence(self) -> str | None:
-        """Of all pictures."""
+        """The sequence of all pictures."""
         return self.pictures[0].sequence
 
     @property
     def name(self) -> str:
-        """The sequence, or the id of an image by itself."""
+        """The name of the sequence, or the id of a single image."""
         return self.sequence or self.pictures[0].image_id
 
     @property
@@ -88,7 +88,7 @@ class ImageStack:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width; (0, 0) where no picture's is known."""
+        """Height and width; (0, 0) if no picture's is known."""
         return next(((image.height, image.width) for image in self.pictures if image.height and image.width), (0, 0))
 
     def takes(self, picture: PaintedImage) -> bool:
@@ -97,7 +97,7 @@ class ImageStack:
         return self.sequence is not None and picture.sequence == self.sequence and len(sizes) <= 1
 
     def places(self, n_slices: int | None) -> list[int]:
-        """The slice of each picture: its frame where the volume is known to have so many slices, else by frame."""
+        """The slice of each picture: its frame if the volume has that many slices, else its rank by frame."""
         frames = [image.frame for image in self.pictures]
         numbers = [frame for frame in frames if frame is not None]
         if (
@@ -124,7 +124,7 @@ class ImageStack:
 
 
 def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
-    """The pictures, in the order in which they come, as volumes."""
+    """Stack consecutive pictures into volumes."""
     stack: ImageStack | None = None
     for picture in pictures:
         if stack is not None and stack.takes(picture):
@@ -138,7 +138,7 @@ def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
 
 
 def painted_images(batch: Batch, paint_layers: Callable[[ImageSegments], Sequence[Values]]) -> Iterator[PaintedImage]:
-    """The images of a batch; `paint_layers` gets them in turn and returns the values of each, none if not annotated."""
+    """The painted images of a batch; `paint_layers` returns the values of each, none if it is not annotated."""
     for row, image in zip(_image_rows(batch), segments_by_image(batch), strict=True):
         yield PaintedImage(
             **row, height=image.height, width=image.width, annotated=image.annotated, layers=paint_layers(image)
@@ -156,7 +156,7 @@ def _image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all type
     return rows
 
 
-_MAX_CATEGORY_VALUE = 2**31 - 1  # what programs that read labels hold
+_MAX_CATEGORY_VALUE = 2**31 - 1  # limit of programs that read labels
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,12 @@ class Layering:
 
     layers: tuple[str, ...]  # by name
     values: Mapping[int, tuple[str, int]]  # category id -> layer and value
-    # volume -> layer -> the name of its file, as far as it is known
+    # volume -> layer -> known name of its file
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     blank: int = 0  # the value of unlabelled voxels
 
     def layers_and_values(self, categories: Ints) -> tuple[Ints, Ints]:
-        """(n,) the row of `layers`, and the value, of each category id; -1 as value of a category without one."""
+        """(n,) the row of `layers` and the value of each category id; -1 for a category without a value."""
         row = {layer: number for number, layer in enumerate(self.layers)}
         pairs = [self.values.get(category, (self.layers[0], -1)) for category in categories.tolist()]
         return (
@@ -179,7 +179,7 @@ class Layering:
         )
 
     def index(self) -> dict[str, dict[int, int]]:
-        """Layer -> value -> category id; empty where values are the ids."""
+        """Layer -> value -> category id; empty if values are the ids."""
         if self.layers == ("",):
             return {}
         categories_of: dict[str, dict[int, int]] = {layer: {} for layer in self.layers}
@@ -189,7 +189,7 @@ class Layering:
 
 
 def choose_layering(profile: Profile) -> Layering:
-    """The layers that the volumes were read with, else one layer. Raises SegdataError for ids that are not values."""
+    """The layers with which the volumes were read, else one layer. Raises SegdataError for ids that are no values."""
     ids = list(profile.taxonomy.by_id())
     for category in ids:
         if not 0 <= category <= _MAX_CATEGORY_VALUE:
@@ -236,7 +236,7 @@ def _next_layers(layers: Iterable[Iterator[Values | None]], image: ImageSegments
 
 
 def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: LossCounter) -> Iterator[Values | None]:
-    """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
+    """The values of one layer in each image of a batch, of its segments at `rows`; None: not annotated."""
     layer = batch.take_segments(rows)
     values = value[rows]
     count_category_mask_losses(layer, values, losses, blank)
@@ -251,19 +251,19 @@ def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Loss
 _MAX_INSTANCE_VALUE = 2**31 - 1  # a value
 _MAX_ID = 2**62  # in the table
 _INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
-_InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
+_InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, its category
 
 
 @dataclass
 class _VolumeValues:
-    """The values given so far in one volume."""
+    """The values assigned so far in one volume."""
 
     values: dict[_InstanceKey, int] = field(default_factory=dict)
     meaning: dict[int, tuple[int, int, bool]] = field(default_factory=dict)  # value -> category, segment id, crowd
     spare: int = 1
 
     def value(self, key: _InstanceKey, crowd: bool) -> int:
-        """The value of an instance, a new one if it has none yet."""
+        """The value of an instance, assigned if it has none yet."""
         value = self.values.get(key)
         if value is not None:
             return value
@@ -298,7 +298,7 @@ class InstancePainter:
         return [paint_and_count(batch, image, self._values(batch, image, is_known), 0, np.uint32, self._losses)]
 
     def write_table(self, path: Path) -> None:
-        """Write what each value is, volume by volume."""
+        """Write the table of values, volume by volume."""
         with path.open("w", encoding="utf-8", newline="") as file:
             table = IdTableWriter(file, self._names)
             for name, volume in self._volumes.items():
@@ -306,7 +306,7 @@ class InstancePainter:
                     table.add(name, value, category, segment, crowd)
 
     def _values(self, batch: Batch, image: ImageSegments, is_known: Flags) -> Ints:
-        """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""
+        """(n,) the value of each segment of an image, -1 if it is not painted; counts losses."""
         sequence = image.sequence
         volume = self._volumes.setdefault(sequence or image.image_id, _VolumeValues())
         values = np.full(len(image.segments), -1, np.int64)
@@ -337,7 +337,7 @@ class InstancePainter:
 
 
 class _VolumeWriter:
-    """Writes stacks below a folder, each layer a file."""
+    """Writes stacks below a folder, one file for each layer."""
 
     def __init__(self, target: Path, profile: Profile, layering: Layering, losses: LossCounter) -> None:
         self._target, self._layering, self._losses = target, layering, losses
@@ -369,7 +369,7 @@ class _VolumeWriter:
         )
 
     def _is_written(self, stack: ImageStack, row: int, layer: str) -> bool:
-        """Whether a layer has a file: it had one, it has any pixel, or it is the only one."""
+        """Whether a layer gets a file: it had one, it has a pixel, or it is the only one."""
         if not stack.is_annotated:
             return False
         if layer in self._layering.files.get(stack.name, {}):
@@ -389,14 +389,14 @@ class _VolumeWriter:
         elif layer:
             path = path.with_name(f"{nifti_stem(path.name)}_{layer}{path.name[len(nifti_stem(path.name)) :]}")
         name = path.as_posix() if is_nifti_name(path.name) else f"{path.as_posix()}.nii.gz"
-        if name.lower() in self._taken:  # names that some file systems take for the same
+        if name.lower() in self._taken:  # names that some file systems do not tell apart
             name = f"{nifti_stem(name)}.{len(self._taken)}{name[len(nifti_stem(name)) :]}"
         self._taken.add(name.lower())
         return name
 
 
 def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | None) -> VolumePlace | None:
-    """The place of a volume for the index, if the header of its labels gives another one."""
+    """The place of a volume for the index, if the header of its labels states another one."""
     if stack.sequence is None:
         return None
     head = None if path is None else read_header(path)
@@ -406,7 +406,7 @@ def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | 
 
 
 def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeSlice:
-    """The line of an image in the index; its size is given if no label file gives it."""
+    """The index entry of an image, with its size if no label file states it."""
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
     channels = relative_channels(picture.channels, target)
     return VolumeSlice(
@@ -429,7 +429,7 @@ _HELD_COLUMNS = frozenset({"images.channels", "images.frame", "images.sequence",
 def write_nifti(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
-    """Write the volumes, and beside them what they do not hold."""
+    """Write the volumes, and files with the data that volumes do not hold."""
     by = values or ("category" if profile.task == "semantic" else "instance")
     check_choice("values", by, ("category", "instance"))
     counted = (_count_batch_losses(batch, losses, by) for batch in batches)
@@ -453,6 +453,6 @@ def write_nifti(
 
 
 def _count_batch_losses(batch: Batch, losses: LossCounter, by: str) -> Batch:
-    """The batch, after counting what volumes cannot hold (the painter counts tracks and crowd flags of instances)."""
+    """Count the batch's losses (the painter counts tracks and crowd flags of instances), and return it."""
     count_losses(batch, losses, LOSSES if by == "category" else LOSSES - {"crowd", "track"}, _HELD_COLUMNS)
     return batch

@@ -1,4 +1,4 @@
-"""nnU-Net reader: dataset.json, and the cases of a dataset as images, slices of volumes or pictures of their own.
+"""nnU-Net reader: dataset.json, and the cases of a dataset as slices of volumes or as 2D images.
 
 A case is `imagesTr/<case>_0000<ending>`, `_0001` … for the channels, and `labelsTr/<case><ending>`.
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md and ignore_label.md;
@@ -51,7 +51,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 
 DATASET_JSON = "dataset.json"
 IGNORE, BACKGROUND = "ignore", "background"
-CATEGORY_IDS = "category_ids"  # our own key: name -> id in taxonomy.yaml
+CATEGORY_IDS = "category_ids"  # segdata's key: name -> id in taxonomy.yaml
 _MAX_LABEL = 2**31 - 1
 
 
@@ -59,18 +59,18 @@ _MAX_LABEL = 2**31 - 1
 class DatasetJson:
     """The content of a dataset.json."""
 
-    # name -> its values, of which regions have several; without background, in the order of the file
+    # name -> values (several for regions), without background, in file order
     labels: Mapping[str, tuple[int, ...]]
-    # with regions, the value that each of them is painted with, the largest first; else empty
+    # value of each region in painting order, the largest region first; empty without regions
     class_order: tuple[int, ...] = ()
     channels: tuple[str, ...] = ()  # the names of the images' channels
     ending: str = ".nii.gz"  # of files, with the dot
-    # name -> paths of its images and of its labels, where the file lists them
+    # name -> paths of images and labels, if the file lists them
     cases: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    n_training: int | None = None  # the number of cases it declares; None: it declares none
-    ids: Mapping[str, int] = field(default_factory=dict)  # name -> category id, where our writer left them
+    n_training: int | None = None  # declared number of cases; None: not declared
+    ids: Mapping[str, int] = field(default_factory=dict)  # name -> category id, if segdata wrote them
     text: str = field(default="", repr=False)  # the file
-    defects: tuple[Defect, ...] = ()  # what nnU-Net would refuse, and malformed entries
+    defects: tuple[Defect, ...] = ()  # malformed entries, and what nnU-Net would refuse
 
     @property
     def has_regions(self) -> bool:
@@ -79,7 +79,7 @@ class DatasetJson:
 
     @property
     def values(self) -> set[int]:
-        """Every value that may occur, but 0."""
+        """All valid values except 0."""
         return {value for values in self.labels.values() for value in values}
 
 
@@ -129,7 +129,7 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
 
 
 def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple[int, ...]]:
-    """Name -> values, of either direction: version 1 and the Decathlon write value -> name."""
+    """Name -> values, in either direction: version 1 and the Decathlon write value -> name."""
     values_of: dict[str, tuple[int, ...]] = {}
     for key, value in labels.items():
         name, values = (value, key) if isinstance(value, str) and key.isdigit() else (key, value)
@@ -146,7 +146,7 @@ def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple
 
 
 def _check_values(labels: Mapping[str, Sequence[int]], defects: list[Defect]) -> None:
-    """Check what nnU-Net asserts: values 0, 1, 2 … without a gap, and `ignore` as the highest."""
+    """Check nnU-Net's requirements: values 0, 1, 2 … without a gap, and `ignore` as the highest."""
     values = sorted({value for numbers in labels.values() for value in numbers})
     if values != list(range(1, len(values) + 1)):
         shown = ", ".join(map(str, values[:12])) + (", …" if len(values) > 12 else "")
@@ -191,10 +191,10 @@ _FOLDERS = (("train", "imagesTr", "labelsTr"), ("val", "imagesVal", "labelsVal")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case."""
+    """A case: an image and its labels."""
 
     name: str  # with the ending
-    split: str  # by its folder
+    split: str  # by folder
     images: tuple[Path | None, ...] = ()  # the file of each channel; None for a missing one
     label: Path | None = None  # its labels; None if it is not annotated
 
@@ -205,7 +205,7 @@ class Case:
 
 
 def _find_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> list[Case]:
-    """The cases of a dataset, by name; those that its dataset.json lists, else those in its folders."""
+    """Find the cases of a dataset, by name: those listed in dataset.json, else those in its folders."""
     cases = list(
         _listed_cases(root, dataset_json, defects)
         if dataset_json.cases
@@ -339,7 +339,7 @@ def _nnunet_source(
 def _case_volume(
     root: Path, case: Case, dataset_json: DatasetJson, n_slices: int | None, size: tuple[int, int]
 ) -> LabelledVolume:
-    """The labelled volume of a case, or one picture if `n_slices` is None."""
+    """The labelled volume of a case, or one 2D image if `n_slices` is None."""
     label = () if case.label is None else (LabelFile(case.label, relative_path(root, case.label)),)
     if n_slices is None:
         uri = None if case.image is None else case.image.as_posix()
@@ -371,7 +371,7 @@ def _channels(case: Case, dataset_json: DatasetJson, k: int | None) -> tuple[dic
 
 
 def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels: Sequence[LabelFile]) -> LabelMeanings:
-    """Categories are labels or regions; their ids are the taxonomy's, else the values, of regions their numbers."""
+    """The meanings of values: categories are labels or regions, with the taxonomy's ids, else values or numbers."""
     numbers = {
         name: dataset_json.ids.get(name, row if dataset_json.has_regions else dataset_json.labels[name][0])
         for row, name in enumerate(dataset_json.labels, 1)
@@ -430,7 +430,7 @@ def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: Ima
 
 
 def open_nnunet(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError without a dataset.json."""
+    """Open the dataset; raises UnreadableError without a dataset.json."""
     root = request.root.parent if request.root.name == DATASET_JSON else request.root
     inside = [] if (root / DATASET_JSON).is_file() else sorted(root.glob(f"*/{DATASET_JSON}"))
     root = inside[0].parent if len(inside) == 1 else root

@@ -80,23 +80,23 @@ class NnunetPlan:
     """The values of categories in the files."""
 
     labels: Mapping[str, tuple[int, ...]]  # name in dataset.json -> its values
-    # category id -> the value it is painted with; regions are painted in this order, later ones over earlier
+    # category id -> painted value; regions are painted in this order, later ones over earlier
     values: Mapping[int, int]
     ids: Mapping[str, int]  # name -> category id
     ending: str  # of files
     channels: tuple[str, ...]  # names
-    source: DatasetJson | None  # the dataset.json that the dataset was read from; None: it was none
+    source: DatasetJson | None  # the dataset.json from which the dataset was read, if any
 
     @property
     def regions(self) -> dict[int, tuple[int, ...]]:
-        """Category id -> its values; empty if each category has one of its own."""
+        """Category id -> values; empty if each category has a single value."""
         if all(len(numbers) == 1 for numbers in self.labels.values()):
             return {}
         return {self.ids[name]: values for name, values in self.labels.items()}
 
     @property
     def merged_void(self) -> list[int]:
-        """The void categories that are written as another one."""
+        """The void categories that are merged into another one."""
         return [
             id_ for id_, value in self.values.items() if (value,) == self.labels.get(IGNORE) and id_ != self.ids[IGNORE]
         ]
@@ -107,7 +107,7 @@ class NnunetPlan:
         return Layering(("",), {id_: ("", value) for id_, value in self.values.items()})
 
     def dataset_json(self, cases: Mapping[str, tuple[Sequence[str], str]]) -> str:
-        """The file, for cases with the paths of their images and labels."""
+        """The content of dataset.json, for cases with the paths of their images and labels."""
         kept: dict[str, Any] = json.loads(self.source.text) if self.source else {}
         entries = {
             "channel_names": {str(number): name for number, name in enumerate(self.channels)},
@@ -125,7 +125,7 @@ class NnunetPlan:
 
 
 def _make_plan(profile: Profile, ending: str | None, channels: str | None) -> NnunetPlan:
-    """The values that were read from nnU-Net, if the categories have not changed; else new values from 1 on.
+    """The values read from nnU-Net if the categories have not changed, else new values from 1.
 
     Raises SegdataError for more categories than 16 bits hold.
     """
@@ -147,7 +147,7 @@ def _make_plan(profile: Profile, ending: str | None, channels: str | None) -> Nn
 
 
 def _source_dataset_json(profile: Profile) -> DatasetJson | None:
-    """The dataset.json that a dataset was read from, if nnU-Net would take it."""
+    """The dataset.json from which a dataset was read, if nnU-Net would accept it."""
     text = profile.metadata.get(METADATA_KEY)
     if text is None:
         return None
@@ -159,7 +159,7 @@ def _source_dataset_json(profile: Profile) -> DatasetJson | None:
 def _new_values(
     categories: Mapping[int, Category],
 ) -> tuple[dict[str, tuple[int, ...]], dict[int, int], dict[str, int]]:
-    """Values 1, 2, 3 … in the order of ids, and one behind them for all of kind void."""
+    """Values 1, 2, 3 … in the order of ids, and the next one for all void categories."""
     labels: dict[str, tuple[int, ...]] = {}
     values: dict[int, int] = {}
     ids: dict[str, int] = {}
@@ -181,7 +181,7 @@ Mask = NDArray[np.bool_]
 
 
 def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounter) -> Iterator[PaintedImage]:
-    """The images of the batches, while what regions cannot hold is counted."""
+    """The painted images of the batches; counts the losses of regions."""
     regions = plan.regions
     for batch in batches:
         category = batch.segment_category
@@ -200,9 +200,9 @@ def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCount
 def _paint_image(
     streams: Iterable[Iterator[ImageSegments]], plan: NnunetPlan, losses: LossCounter, image: ImageSegments
 ) -> list[Values]:
-    """The values of an image, whose segments of each region are next: a pixel has that of the last region it lies in.
+    """The values of an image, given streams of its segments by region: a pixel has the value of its last region.
 
-    It is lost if that value means other regions than those of the pixel.
+    A pixel is lost if that value implies other regions than the pixel's.
     """
     region_images = [next(stream) for stream in streams]
     if not image.annotated:
@@ -229,7 +229,7 @@ class _CaseWriter:
 
     Attributes
     ----------
-    cases : of those written, by name, the paths of images and labels
+    cases : name of a written case -> paths of images and labels
     """
 
     def __init__(self, target: Path, profile: Profile, ending: str, losses: LossCounter) -> None:
@@ -267,7 +267,7 @@ class _CaseWriter:
         )
 
     def _name(self, name: str) -> str:
-        """A name that files and nnU-Net can have: it makes files of it in folders of its own."""
+        """A name that is valid for files and for nnU-Net, which derives other file names from it."""
         if is_unsafe_path(name):
             raise SegdataError(f"{name!r} leaves the dataset's root, so its labels have no place")
         path = PurePosixPath(nifti_stem(name))
@@ -280,7 +280,7 @@ class _CaseWriter:
 
 
 def _image_files(pictures: list[PaintedImage]) -> list[str]:
-    """The files of a case's images, a channel each; none where its slices lie in several files."""
+    """The image files of a case, one for each channel; none if its slices are separate files."""
     channels: list[list[Mapping[str, str | None]]] = [
         list(image.channels) if image.channels else [{"uri": image.uri}] for image in pictures
     ]
@@ -322,13 +322,13 @@ def write_nnunet(
 
 
 def _count_lost_places(profile: Profile, written: set[str | None], losses: LossCounter) -> None:
-    """Count the volumes that have no file of their own: where a case had several files of labels, it has one now."""
+    """Count the label files that are merged, as a case now has a single one."""
     lost = [sequence.name for sequence in profile.sequences if sequence.is_placed and sequence.name not in written]
     losses.add("spatial", "sequences", len(lost), examples=lost[:3])
 
 
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
-    """The batch, after counting what labels cannot hold, and void categories that become one."""
+    """Count the batch's losses, among them merged void categories, and return it."""
     count_losses(batch, losses, LOSSES, _HELD_COLUMNS)
     merged = np.isin(batch.segment_category, np.array(plan.merged_void, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
@@ -338,14 +338,14 @@ def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> 
 
 _IMAGE_FOLDER = "imagesTr"
 _GREY_MODES = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
-_UNKNOWN_CHANNELS = {"0": "unknown"}  # channels that nobody named
+_UNKNOWN_CHANNELS = {"0": "unknown"}
 _COLOUR_CHANNELS = {"0": "R", "1": "G", "2": "B"}
 
 
 def arrange_images(folder: Path) -> tuple[str, ...]:
-    """Move the copies of the cases' images from `images` to `imagesTr`; returns sentences on those without a place.
+    """Move the copied images of cases from `images` to `imagesTr`; returns messages about those that do not fit.
 
-    Cases are then found by the names of their files, as every version of nnU-Net does, unless one of them has none.
+    Cases are then found by file name, as in every version of nnU-Net, unless one of them has no image.
     """
     dataset_json: Json = json.loads((folder / DATASET_JSON).read_text(encoding="utf-8"))
     ending = str(dataset_json["file_ending"])
@@ -380,7 +380,7 @@ def arrange_images(folder: Path) -> tuple[str, ...]:
 
 
 def _fits(file: Path, ending: str) -> bool:
-    """Whether a file can become one with this ending."""
+    """Whether a file can be converted to this ending."""
     return file.is_file() and (is_nifti_name(file.name) if is_nifti_name(f"x{ending}") else is_image_name(file.name))
 
 
@@ -390,7 +390,7 @@ def _is_coloured(file: Path) -> bool:
 
 
 def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
-    """Move an image to its place; it is converted if it needs another format, colours or orientation."""
+    """Move an image to its place, converting format, colours or orientation if needed."""
     if is_nifti_name(target.name):
         if file.name.endswith(".gz"):
             file.replace(target)
@@ -415,7 +415,7 @@ def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
 
 
 def _reindex(folder: Path, where: Mapping[Path, Path]) -> None:
-    """Say in volumes.json where the images are now."""
+    """Update the places of images in volumes.json."""
     index = msgspec.json.decode((folder / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
     write_volume_index(folder, [_moved_volume(volume, folder, where) for volume in index.volumes], index.layers)
 

@@ -1,4 +1,4 @@
-"""RT-STRUCT reader: the regions of structure sets, the slices that their contours lie on, and the pixels inside.
+"""RT-STRUCT reader: parse structure sets, place their contours on slices, and fill them.
 
 Source: DICOM PS3.3 C.8.8.5 (Structure Set), C.8.8.6 (ROI Contour, with the geometric types), C.8.8.8 (RT ROI
 Observations).
@@ -52,7 +52,7 @@ class Contour:
     """A closed contour."""
 
     points: Floats  # (n, 3) millimetres (left, posterior, superior)
-    xor: bool  # it is combined with others of its region by exclusive or, whatever the option `holes` says
+    xor: bool  # whether it is combined by exclusive or, whatever the option `holes`
     image: str  # UID of the referenced image; empty if there is none
     place: str  # in the file
 
@@ -77,11 +77,11 @@ class StructureSet(DicomObject):
 
     regions: Sequence[Region]  # in the order of the file
     series: frozenset[str]  # UIDs of their series
-    interpreter: str | None  # the annotator, if all regions name the same one
+    interpreter: str | None  # the annotator, if all regions name the same
 
 
 def _read_structures(path: Path, name: str) -> StructureSet:
-    """The structure set in a file; raises OSError with the reason if it cannot be read at all."""
+    """Read the structure set in a file; raises OSError with the reason if that fails."""
     with raise_os_errors() as remarks:
         dataset = read_dataset(path)
         structures = _parse_structures(dataset, path, name)
@@ -98,7 +98,7 @@ def _parse_structures(
 ) -> StructureSet:  # Any: pydicom's dataset has every attribute
     if dataset.get("SOPClassUID") != STRUCTURE_SET:
         raise OSError(f"it is not a structure set: its SOP class is {dataset.get('SOPClassUID')}")
-    # Both are required, so a file that ends before them was cut off, which pydicom does not say.
+    # Both are required, so a file without them was truncated, which pydicom does not report.
     defects = [
         Defect("SEG001", f"has no {keyword}, which every structure set has: it is cut off", name)
         for keyword in ("StructureSetROISequence", "ROIContourSequence")
@@ -182,7 +182,7 @@ def _parse_color(values: Any) -> Color | None:  # Any: as above
 
 
 def _parse_contours(contour_item: Any, number: int, place: str, defects: list[Defect], name: str) -> Iterator[Contour]:
-    """The closed contours of a region; others are counted, broken ones are defects."""  # Any: as above
+    """The closed contours of a region; counts other types, and reports broken contours."""  # Any: as above
     others: dict[str, int] = {}
     for row, item in enumerate(contour_item.get("ContourSequence") or []):
         item_place = f"{place}.ContourSequence[{row}]"
@@ -210,11 +210,11 @@ def _parse_contours(contour_item: Any, number: int, place: str, defects: list[De
 
 
 def _parse_points(contour: Any) -> Floats | str:  # Any: as above
-    """(n, 3) the points of a contour, or what is wrong with them."""
+    """(n, 3) the points of a contour, or the reason why they are invalid."""
     raw = contour.get_item(_CONTOUR_DATA)
     if raw is None or not raw.value:
         return "it has no points"
-    # As bytes: a number each would become an object of its own, at fifty times the cost.
+    # Parsed from bytes: an object for each number would cost fifty times as much.
     try:
         text = raw.value if isinstance(raw.value, bytes) else "\\".join(map(str, raw.value)).encode()
         numbers = np.array(text.strip(b" \0").split(b"\\"), dtype="S64").astype(np.float64)
@@ -230,13 +230,13 @@ def _parse_points(contour: Any) -> Floats | str:  # Any: as above
     return points
 
 
-_PIXEL_DECIMALS = 6  # of pixels: more come from arithmetic, and not from who drew
-_DEFAULT_TOLERANCE_MM = 0.5  # how far from its slice a contour may lie where slices have no neighbours
+_PIXEL_DECIMALS = 6  # more come from rounding errors
+_DEFAULT_TOLERANCE_MM = 0.5  # of a contour from a slice without neighbours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ContourRing:
-    """A contour on its slice."""
+    """A contour on a slice."""
 
     region: Region  # its region
     points: Floats  # (n, 2) x and y in pixels, (0, 0) the upper left corner of the slice
@@ -248,7 +248,7 @@ _ContourSlice = DicomSlice[StructureSet, _ContourRing]
 
 @dataclass(frozen=True, eq=False)
 class _SliceStack:
-    """The slices of a series that have a place, for questions about depth."""
+    """The placed slices of a series, sorted by depth."""
 
     series: Series
     images: Sequence[DicomImage]
@@ -266,7 +266,7 @@ class _SliceStack:
         return float(apart.min()) / 2 if len(apart) else _DEFAULT_TOLERANCE_MM
 
     def locate(self, points: Floats) -> tuple[int | None, float, float]:
-        """The slice that points (n, 3) lie on, how far the nearest one is, and how far they spread in depth."""
+        """The slice of points (n, 3), or None, with the distance to the nearest slice and the spread in depth."""
         depth = points @ self.planes[0].normal
         middle = float(np.median(depth))
         nearest = int(np.abs(self.depths - middle).argmin())
@@ -302,7 +302,7 @@ class _ContourSlices(DicomSlices[StructureSet, _ContourRing]):
     def _find_slice(
         self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[_SliceStack]
     ) -> tuple[DicomImage, _ContourRing] | None:
-        """The slice that a contour lies on, and its ring there; None, and a defect, if there is none."""
+        """The slice of a contour, and its ring there; if there is none, None and a defect."""
         named = next((stack for stack in slabs if any(image.uid == contour.image for image in stack.images)), slabs[0])
         row, apart, spread = named.locate(contour.points)
         problem = None
@@ -339,13 +339,13 @@ def to_pixels(points: Floats, plane: Plane) -> Floats:
 
 
 def to_millimetres(points: Floats, plane: Plane) -> Floats:
-    """(n, 3) millimetres of points (n, 2) in pixels: `to_pixels` backwards."""
+    """(n, 3) millimetres of points (n, 2) in pixels; inverse of `to_pixels`."""
     away = (points - 0.5) * plane.spacing
     return plane.position + away[:, :1] * plane.row + away[:, 1:] * plane.column
 
 
 def _slice_stacks(structures: StructureSet, all_series: Sequence[Series]) -> list[_SliceStack]:
-    """The series that contours may lie on: those that are named, else those in the same frame of reference."""
+    """The series for contours: the referenced ones, else those in the same frame of reference."""
     named = set(structures.images)
     referenced = [
         series
@@ -366,7 +366,7 @@ Holes = Literal["xor", "union"]
 
 
 def open_contours(request: ReadRequest) -> PerImageSource:
-    """The structure sets; raises UnreadableError if there is none, or no image of one."""
+    """Open the structure sets; raises UnreadableError if there is none, or no image of one."""
     holes = str(request.options.get("holes", "xor"))
     check_choice("holes", holes, get_args(Holes))
     dicom = ObjectReader("rt-struct", "structure set", _ContourSlices())
@@ -381,7 +381,7 @@ def open_contours(request: ReadRequest) -> PerImageSource:
 
 @dataclass(frozen=True, slots=True)
 class _ContourReader:
-    """Looks at one slice."""
+    """Reads the segments of one slice."""
 
     annotator: Mapping[str, str | None]
     source: Mapping[str, str | None]  # of structure sets without regions
@@ -418,7 +418,7 @@ class _ContourReader:
             },
             annotator=self.annotator[structures.name],
             annotation={"source": common},
-            # Where they are filled, the rings themselves show it to the rule.
+            # If they are filled, the rule finds them by the rings.
             defects=[_nested_contours(structures, rings_of_region[row], pixels) for row, pixels in nested]
             if self.holes == "xor"
             else [],
@@ -426,7 +426,7 @@ class _ContourReader:
 
 
 def _nested_contours(structures: StructureSet, rings: list[_ContourRing], pixels: int) -> Defect:
-    """Contours of one region that share pixels, which mean a hole to most programs and none to the standard."""
+    """SEG018 for contours of one region that share pixels: a hole to most programs, but not by the standard."""
     region = rings[0].region
     message = f"contours of {region.name!r} are nested: {pixels:,} px inside several of them are left out, as a hole"
     place = rings[0].contour.place
@@ -436,10 +436,10 @@ def _nested_contours(structures: StructureSet, rings: list[_ContourRing], pixels
 def _fill_regions(
     rings_of_region: Sequence[Sequence[_ContourRing]], size: tuple[int, int], holes: Holes
 ) -> tuple[Runs, list[tuple[int, int]]]:
-    """The pixels of n regions on one slice, and where contours share pixels: (region, pixels).
+    """Fill n regions on one slice; also returns the regions whose contours share pixels: (region, pixels).
 
-    A pixel is inside where its centre is inside an odd number of contours; with `union`, in any of them, unless they
-    are CLOSEDPLANAR_XOR. One contour by itself is even-odd, so that its keyhole is a hole.
+    A pixel is inside if its centre is inside an odd number of contours; with `union`, inside any of them, unless they
+    are CLOSEDPLANAR_XOR. A single contour is filled even-odd, so that its keyhole is a hole.
     """
     height, width = size
     n = len(rings_of_region)

@@ -1,7 +1,7 @@
 """RT-STRUCT writer: one annotator's segments on the images of a series as closed contours along the edges of pixels.
 
-A hole is joined to the outline of its part by a bridge of no width, the keyhole of the standard: every program knows
-closed contours, and few know those that are combined by exclusive or.
+A hole is joined to the outline of its part by a bridge of no width, the keyhole of the standard: every program supports
+closed contours, while few support contours combined by exclusive or.
 Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
 """
 
@@ -48,7 +48,7 @@ _STUDY = (
     "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID", "FrameOfReferenceUID",
     "PositionReferenceIndicator",
 )  # fmt: skip
-Item = Any  # of a sequence; pydicom's dataset has every attribute
+Item = Any  # items of a sequence; pydicom's dataset has every attribute
 
 
 def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
@@ -97,7 +97,7 @@ def _contour_item(content: ObjectContent, key: SegmentKey, contours: list[Item])
 
 
 def _held_attributes(source: str | None, segment: SegmentRow, attributes: SegmentAttributes) -> set[str]:
-    """The attributes that come back; `source` applies if the segment has none of its own."""
+    """The attributes that the object holds; `source` is the default for segments without one."""
     code, text = attributes.get("interpreted_type"), attributes.get("description")
     is_held_of = {
         "interpreted_type": isinstance(code, str) and _CODE.fullmatch(code) is not None,
@@ -111,8 +111,7 @@ def _held_attributes(source: str | None, segment: SegmentRow, attributes: Segmen
 def _contours(layer: AnnotatorLayer, image: DicomImage, losses: LossCounter) -> list[tuple[SegmentKey, Item]]:
     """The closed contours of each segment on a slice.
 
-    These are the source's rings where they give exactly its pixels, else one along the edges of each part, with its
-    holes.
+    These are the source's rings if exact, else one contour along the edges of each part, with its holes.
     """
     height, width = image.size
     layer = _merge_layer(layer, height, width, losses)
@@ -132,7 +131,7 @@ def _contours(layer: AnnotatorLayer, image: DicomImage, losses: LossCounter) -> 
 
 
 def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCounter) -> AnnotatorLayer:
-    """The same with one segment for each region: even-odd, what two of its contours share would be outside."""
+    """Merge the segments of each region, since pixels shared by two of its contours would be outside."""
     first: dict[SegmentKey, int] = {}
     group = np.array([first.setdefault(segment_key(segment), len(first)) for segment in layer.segments], np.int32)
     if len(first) == len(group):
@@ -161,7 +160,7 @@ def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCou
 
 
 def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, list[list[float]]]:
-    """The rings of the segments whose rings give exactly their pixels."""
+    """The source's rings of segments for which they are exact."""
     rings_of = {row: segment["rings"] for row, segment in enumerate(layer.segments) if segment["rings"]}
     sound = {row: rings for row, rings in rings_of.items() if all(check_ring(ring) is None for ring in rings)}
     points = [np.array(ring, np.float64).reshape(-1, 2) for rings in sound.values() for ring in rings]
@@ -196,8 +195,8 @@ def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
 
 
 def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
-    """The coordinates as they stand in the file; a number each would become an object of its own."""
-    # 16 characters are allowed for a number.
+    """The encoded coordinates, without an object for each number."""
+    # A number may have 16 characters.
     text = "\\".join(f"{value:.10g}" for value in points.ravel().tolist()).encode()
     text += b" " * (len(text) % 2)
     element = import_package("pydicom.dataelem").RawDataElement
@@ -212,7 +211,7 @@ def _structure_set(images: Sequence[DicomImage]) -> Item:
     named = [_item(ReferencedSOPClassUID=image.kind, ReferencedSOPInstanceUID=image.uid) for image in images]
     series = _item(SeriesInstanceUID=images[0].series, ContourImageSequence=named)
     study = _item(
-        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # detached study management, as the standard asks for
+        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # detached study management, as the standard requires
         ReferencedSOPInstanceUID=images[0].study,
         RTReferencedSeriesSequence=[series],
     )
@@ -236,7 +235,7 @@ def _structure_set(images: Sequence[DicomImage]) -> Item:
     )
     meta = import_package("pydicom.dataset").FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, structure_set.SOPInstanceUID
-    # Explicit lengths end at 65,534 bytes, and contours do not.
+    # Explicit lengths are limited to 65,534 bytes, which contours may exceed.
     meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
     structure_set.file_meta = meta
     return structure_set

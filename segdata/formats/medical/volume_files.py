@@ -1,4 +1,4 @@
-"""What the formats of medicine share: optional packages, decoded files kept in memory, and the axes of an affine."""
+"""Shared by medical formats: a cache of decoded files, and the spacing and axes of an affine."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class DecodedFiles(Generic[T]):
     """Keeps the decoded content of the last few files.
 
-    A file is decoded once while other threads that need it wait; an error of `decode` is raised to all of them.
+    A file is decoded once while other threads that need it wait; an error of `decode` is raised in all of them.
     """
 
     def __init__(self, decode: Callable[[Path], T], most: int = 4) -> None:
@@ -35,7 +35,7 @@ class DecodedFiles(Generic[T]):
 
 
 class _DecodedFile(Generic[T]):
-    """One file: what came of it, or the error."""
+    """The decoded content of a file, or the error."""
 
     def __init__(self) -> None:
         self._lock = Lock()
