@@ -119,6 +119,7 @@ def too_few(
 
 def _is_first(*columns: Ints) -> Flags:
     """(n,) whether no row before has the same combination of columns (n,)."""
-    result = np.zeros(len(columns[0]), bool)
-    result[joint_codes(*columns)[1]] = True
+    codes, first = joint_codes(*columns)
+    result = np.zeros(len(codes), bool)
+    result[first] = True
     return result

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from segdata.core.batch import Batch
 from segdata.core.runs import Ints
 from segdata.measure import sequences
-from segdata.measure.sequences import RetainedSource
+from segdata.measure.measure import measure_source
+from segdata.measure.sequences import DatasetView, FrameWindow, RetainedSource
 from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
 
 
@@ -54,3 +55,24 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         assert same(kept.load(np.arange(4)), whole.batch)
     assert source.loaded == [0, 1, 2, 3] * 2
+
+
+@pytest.mark.parametrize("n", [1, 8, 9, 20, 21])
+@pytest.mark.parametrize("portion", [1, 10])
+def test_windows_have_each_frame_once_and_a_neighbour_on_either_side(n: int, portion: int) -> None:
+    """As many frames as a portion has, and eight at least."""
+    data = sequence_dataset(np.ones((n, 4, 5), np.int64), kind="video")
+    tables = measure_source(data, frozenset(), jobs=1)
+    chunks = np.split(np.arange(n), np.arange(portion, n, portion))
+    rows = {"images": tables.images, "annotations": tables.annotations}
+    view = DatasetView(data, tables.profile, rows, chunks, 1)
+
+    def seen(window: FrameWindow) -> tuple[list[int], list[bool], int]:
+        return window.frame.tolist(), window.own.tolist(), window.batch.images.num_rows
+
+    expected = []
+    size = max(8, int(np.median([len(chunk) for chunk in chunks])))
+    for first in range(0, n, size):
+        frames = list(range(max(first - 1, 0), min(first + size + 1, n)))
+        expected.append((frames, [first <= frame < first + size for frame in frames], len(frames)))
+    assert view.map_windows(view.sequences("video"), seen) == expected

@@ -85,6 +85,21 @@ def plain(value: object) -> object:
     return {name: repr(value[name].tolist()) for name in value.names}
 
 
+def test_what_took_no_time_is_kept_only_in_place_of_what_is_kept(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(least: float) -> list[bytes]:
+        monkeypatch.setattr(source_cache, "MIN_SECONDS", least)
+        tables(masks, tmp_path / "kept")
+        return [path.read_bytes() for path in (tmp_path / "kept").glob("*.segdata")]
+
+    assert measured(1e9) == []
+    (before,) = measured(0.0)
+    draw(masks, "a", np.random.default_rng(9))
+    (after,) = measured(1e9)
+    assert after != before
+
+
 def test_the_second_time_nothing_is_opened(masks: Path, tmp_path: Path) -> None:
     fresh = tables(masks, None)
     assert tables(masks, tmp_path / "kept") == fresh

@@ -121,3 +121,23 @@ def test_an_annotator_or_a_group_is_doubted_from_the_least_difference_on() -> No
         (None, "labels of month May have an error probability 0.50 above that of others on similar images (0.25 "
          "overall); 1 image compared, p 0", 1.0),
     ]  # fmt: skip
+
+
+def test_an_unusual_label_is_named_by_its_source_and_by_the_part_that_is_unusual() -> None:
+    measured = measure_source(draw_picture("ab\nab\n\na: car\nb: car\n"), frozenset())
+    columns = {name: measured.segments[name] for name in measured.segments.names}
+    columns |= {"segment_id": np.array([7, 8]), "source_id": np.array([None, "s8"], object)}
+    unusual = table(
+        "annotation segment category x y width height pixels whole oddest",
+        (0, 0, "car", 0, 1, 2, 3, 1200, True, "size"),
+        (0, 1, "car", 4, 5, 6, 7, 1300, False, ""),
+    )
+    candidates = Candidates(Table({}), (), unusual=unusual)
+    found = list(find_rule("SEG510").check(replace(measured, segments=Table(columns), candidates=candidates)))
+    after = "of 2 unusual labels; the model does not know this dataset, so look whether it is wrong"
+    assert [(one.message, one.segments, one.annotation, one.category, one.bbox, one.pixels) for one in found] == [
+        (f"car 7 is an unusual label (size): rank 1 {after}", (0,), 0, "car", (0, 1, 2, 3), 1200),
+        (f"1,300 px of car s8 is an unusual label: rank 2 {after}", (1,), 0, "car", (4, 5, 6, 7), 1300),
+    ]
+    assert list(find_rule("SEG510").check(replace(measured, candidates=Candidates(Table({}), ())))) == []
+    assert list(find_rule("SEG510").check(measured)) == []

@@ -164,3 +164,18 @@ def test_of_equal_iou_the_pair_that_shares_more_is_chosen() -> None:
     a, b = [(strip(2), 1), (strip(0, 1, 2, 3), 1), (strip(0, 1), 1)], [(strip(2, 3), 1), (strip(0, 1), 1)]
     found = compare_datasets(small(batch_of(a)), small(batch_of(b)), least=0.0, limit=None)
     assert {(each.kind, each.segment_a) for each in found.changes} == {("segment-missing", 0), ("pixels", 1)}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_that_are_alike_the_first_is_chosen_whichever_side_is_a(turned: bool) -> None:
+    """The second of one side lies half on the first and half on the third of the other."""
+
+    def mask(*places: int) -> Mask:
+        return np.isin(np.arange(12).reshape(3, 4), places)
+
+    one = [(mask(11), 1), (mask(0, 1, 2, 3), 1)]
+    other = [(mask(0, 1), 1), (mask(10), 1), (mask(2, 3), 1)]
+    sides = (small(batch_of(other)), small(batch_of(one))) if turned else (small(batch_of(one)), small(batch_of(other)))
+    found = compare_datasets(*sides, limit=None)
+    (pixels,) = (each for each in found.changes if each.kind == "pixels")
+    assert (pixels.segment_a, pixels.segment_b) == ((0, 1) if turned else (1, 0))
