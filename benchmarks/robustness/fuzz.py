@@ -11,11 +11,14 @@ printed, and
     python -m benchmarks.robustness.fuzz --only 4711 --seed 1
 
 runs that input alone, with its traceback. A process that dies is unexpected, too; the portion that it was at is run
-again with a process for each input.
+again with a process for each input. The sound datasets are written once, before workers are forked; all files lie in
+memory where the system has a folder there.
 """
 
 import argparse
 import contextlib
+import gc
+import os
 import random
 import resource
 import shutil
@@ -27,10 +30,9 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -45,6 +47,8 @@ SECONDS = 60  # after which an input hangs
 MEMORY = 8 << 30  # bytes of address space
 PORTION = 200  # inputs of one task
 NAMES = tuple(name for name in WRITTEN if all(find_spec(package) for package in NEEDS.get(name, ())))
+IN_MEMORY = Path("/dev/shm")  # a folder whose files no disk has to take
+SOUND: dict[str, tuple[Path, str]] = {}  # a sound dataset of each name, and what of it is DATA
 
 
 class HangError(BaseException):
@@ -72,11 +76,11 @@ class Tally:
             self.unexpected[where] = before + n, min(first, earliest)
 
 
-@cache
-def sound(name: str) -> tuple[Path, str]:
-    """A sound dataset, written once in each process, and what of it is DATA."""
-    root = Path(tempfile.mkdtemp(prefix="segdata-fuzz-")) / "sound"
-    return root, write_dataset(name, root)
+def write_sound_datasets(folder: Path, names: tuple[str, ...]) -> None:
+    """Write a sound dataset of each name; what that imports is there for the workers, too."""
+    for name in names:
+        SOUND[name] = folder / name, write_dataset(name, folder / name)
+    gc.freeze()
 
 
 @contextlib.contextmanager
@@ -99,7 +103,7 @@ def in_time() -> Iterator[None]:
 
 def damaged(name: str, rng: random.Random, folder: Path) -> Path:
     """A damaged copy of a dataset below `folder`; returns what is to be read."""
-    root, data = sound(name)
+    root, data = SOUND[name]
     copy = Path(shutil.copytree(root, folder / "data", symlinks=True))
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         files = sorted(path for path in copy.rglob("*") if path.is_file() and not path.is_symlink())
@@ -163,6 +167,32 @@ def fuzz_alone(first: int, n: int, seed: int) -> Tally:
     return total
 
 
+def fuzz_all(first: int, n: int, seed: int, jobs: int, minutes: float) -> Tally:
+    """Run inputs `first` to `first` + n in several processes, and begin no portion after some minutes."""
+    total, begun = Tally(), time.monotonic()
+    portions = [(start, min(PORTION, first + n - start)) for start in range(first, first + n, PORTION)][::-1]
+    pool, running = ProcessPoolExecutor(jobs), dict[Future[Tally], tuple[int, int]]()
+    while portions or running:
+        if time.monotonic() - begun > minutes * 60:
+            portions = []
+        while portions and len(running) < jobs:
+            portion = portions.pop()
+            running[pool.submit(fuzz, *portion, seed)] = portion
+        for task in wait(running, return_when=FIRST_COMPLETED).done:
+            portion = running.pop(task)
+            try:
+                total.add(task.result())
+            except BrokenProcessPool:  # which ends the other portions, too
+                pool = ProcessPoolExecutor(jobs)
+                for again in (portion, *running.values()):
+                    total.add(fuzz_alone(*again, seed))
+                running.clear()
+                break
+        print_progress(total, begun)
+    pool.shutdown()
+    return total
+
+
 def place_of(error: BaseException) -> str:
     """Where segdata was when it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -182,28 +212,15 @@ def main() -> int:
     options.add_argument("--minutes", type=float, default=1e9, help="begin nothing after this long")
     given = options.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    total, begun = Tally(), time.monotonic()
-    if given.only is not None:
-        total = fuzz(given.only, 1, given.seed, raising=True)
-    else:
-        portions = [
-            (start, min(PORTION, given.first + given.inputs - start))
-            for start in range(given.first, given.first + given.inputs, PORTION)
-        ]
-        pool = ProcessPoolExecutor(given.jobs)
-        for k in range(0, len(portions), given.jobs):
-            if time.monotonic() - begun > given.minutes * 60:
-                break
-            together = portions[k : k + given.jobs]
-            tasks = [pool.submit(fuzz, *portion, given.seed) for portion in together]
-            for portion, task in zip(together, tasks, strict=True):
-                try:
-                    total.add(task.result())
-                except BrokenProcessPool:
-                    total.add(fuzz_alone(*portion, given.seed))
-                    pool = ProcessPoolExecutor(given.jobs)
-            print_progress(total, begun)
-        pool.shutdown()
+    if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
+        tempfile.tempdir = str(IN_MEMORY)
+    with tempfile.TemporaryDirectory(prefix="segdata-fuzz-") as folder:
+        if given.only is not None:
+            write_sound_datasets(Path(folder), (NAMES[given.only % len(NAMES)],))
+            total = fuzz(given.only, 1, given.seed, raising=True)
+        else:
+            write_sound_datasets(Path(folder), NAMES)
+            total = fuzz_all(given.first, given.inputs, given.seed, given.jobs, given.minutes)
     n_unexpected = sum(n for n, _ in total.unexpected.values())
     print(f"inputs {total.ends.total() + n_unexpected:,} of {len(NAMES)} kinds of datasets, seed {given.seed}")
     print(", ".join(f"{n:,} {end}" for end, n in total.ends.most_common()))
