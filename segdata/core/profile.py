@@ -1,10 +1,11 @@
 """Profile: the properties of a dataset as a whole, and the videos and volumes that its images belong to."""
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from segdata.core.config import Config, Coverage, Overlap
+from segdata.core.safe_text import stored_json
+from segdata.core.taxonomy import Id as CategoryId
 from segdata.core.taxonomy import Taxonomy
 
 SequenceKind = Literal["video", "volume"]
@@ -126,8 +127,7 @@ class Profile:
     @property
     def unknown_names(self) -> dict[int, str]:
         """The names of categories of the source that the taxonomy lacks, by the ids that the reader gave them."""
-        named: dict[str, str] = json.loads(self.metadata.get("unknown_categories", "{}"))
-        return {int(id_): name for id_, name in named.items()}
+        return stored_json(self.metadata.get("unknown_categories"), dict[CategoryId, str]) or {}
 
     @property
     def free_category(self) -> int:
@@ -137,8 +137,7 @@ class Profile:
     @property
     def aliases_used(self) -> dict[str, int]:
         """The aliases that the source uses for categories, and the ids of these categories."""
-        used: dict[str, int] = json.loads(self.metadata.get("aliases_used", "{}"))
-        return used
+        return stored_json(self.metadata.get("aliases_used"), dict[str, CategoryId]) or {}
 
     def name_of(self, id_: int) -> str:
         """The name of the category with this id, in the taxonomy or else in the source; the id itself if unknown."""

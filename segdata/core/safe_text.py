@@ -1,10 +1,14 @@
 """Safe text: names from files must not steer the terminal, run in a shell, or be formulas in a spreadsheet.
 
 All names that segdata prints or writes into reports pass through these functions; label files keep names unchanged.
+`whole_number` and `stored_json` parse what foreign files hold as text.
 """
 
 import re
 import shlex
+from typing import TypeVar
+
+import msgspec
 
 from segdata.core.paths import as_url
 
@@ -12,6 +16,7 @@ from segdata.core.paths import as_url
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_T = TypeVar("_T")
 _COLOURS = re.compile(r"(\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m)")
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
@@ -27,6 +32,18 @@ def whole_number(text: str | None) -> int | None:
     (-12, None, None, None)
     """
     return int(text) if text is not None and _WHOLE_NUMBER.fullmatch(text) else None
+
+
+def stored_json(text: str | None, type: type[_T]) -> _T | None:
+    """The value of a JSON text in metadata; None where it is no JSON, or not of this type: anybody may have edited it.
+
+    >>> stored_json('{"7": "car"}', dict[int, str]), stored_json("[", dict[int, str]), stored_json(None, str)
+    ({7: 'car'}, None, None)
+    """
+    try:
+        return None if text is None else msgspec.json.decode(text, type=type)
+    except (ValueError, RecursionError):
+        return None
 
 
 def escape_controls(text: str, *, colours: bool = False) -> str:

@@ -115,7 +115,7 @@ def _is_allowed(text: str, attribute: Attribute) -> bool:
     """Whether a value, as JSON text or as plain text, is one of those that are allowed."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     plain = value if isinstance(value, str) else json.dumps(value)
     return plain in {option if isinstance(option, str) else json.dumps(option) for option in attribute.values}

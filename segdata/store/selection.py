@@ -428,7 +428,7 @@ def _map_values(column: pa.ChunkedArray, key: str) -> pa.Array:
 def _plain_text(text: str) -> str:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, str) else text
 

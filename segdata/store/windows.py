@@ -20,6 +20,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.core.safe_text import stored_json
 from segdata.core.schema import rle_to_runs, runs_to_rle
 
 TILE_KEY = "tile"  # of the metadata
@@ -51,10 +52,7 @@ class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
 def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
     """The tile that the metadata of an image describe; None: it is no tile."""
     stored = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
-    try:
-        return None if stored is None else msgspec.json.decode(stored, type=Tile)
-    except msgspec.DecodeError:
-        return None
+    return stored_json(stored, Tile)
 
 
 def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:

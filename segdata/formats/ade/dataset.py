@@ -18,6 +18,7 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import check_path_name, split_from_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade import LOSSES
 from segdata.formats.ade.documents import (
@@ -369,11 +370,11 @@ class _SegmentKeys:
         written = _SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
         for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
             attributes = dict(pairs or ())
-            level = _as_integer(attributes.get("part_level"))
+            level = stored_json(attributes.get("part_level"), int)
             if level is not None and 1 <= level <= MOST_LEVELS:
                 written.level[row] = level
                 del attributes["part_level"]
-            whole_id = _as_integer(attributes.get("part_of")) if written.level[row] else None
+            whole_id = stored_json(attributes.get("part_of"), int) if written.level[row] else None
             if whole_id is not None:
                 del attributes["part_of"]
             written.part_of.append(whole_id)
@@ -394,14 +395,6 @@ def _add_columns(batch: Batch, keys: list[Keys]) -> None:
             value = own or inherited if name == "source" else own
             if value is not None and value is not False and value == value:  # NaN counts as no value, too
                 segment_keys[name] = msgspec.Raw(msgspec.json.encode(value))
-
-
-def _as_integer(json: str | None) -> int | None:
-    """A JSON text as an integer; None for other values."""
-    try:
-        return None if json is None else msgspec.json.decode(json, type=int)
-    except msgspec.DecodeError:
-        return None
 
 
 def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCounter) -> Runs:

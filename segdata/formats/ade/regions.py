@@ -22,6 +22,7 @@ from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Floats, Ints, Runs
+from segdata.core.safe_text import stored_json
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.formats.ade.documents import COLUMNS, AdeObject
 from segdata.formats.shapes.geometry import Polygon, check_ring
@@ -150,11 +151,8 @@ def encode_rle(runs: Runs, size: Size) -> str:
 
 def decode_rle(json: str, size: Size) -> Runs | None:
     """The runs of an RLE; None if it is not an RLE of an image of this height and width."""
-    try:
-        decoded = msgspec.json.decode(json, type=_RegionRle)
-    except msgspec.DecodeError:
-        return None
-    if decoded.size != list(size):
+    decoded = stored_json(json, _RegionRle)
+    if decoded is None or decoded.size != list(size):
         return None
     counts = pa.array([decoded.counts.encode("ascii", "replace")], pa.binary())
     runs, error = rle_to_runs(counts, np.array([size[0]]), np.array([size[1]]))
@@ -216,11 +214,8 @@ def _mask_runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defe
 
 def _polygon_runs(note: AdeObject, size: tuple[int, int]) -> Runs:
     """The pixels inside the polygon of a note; none if it has no valid one."""
-    try:
-        polygon = msgspec.json.decode(note.attributes.get("polygon", "null"), type=_Polygon)
-    except msgspec.ValidationError:
-        return Runs.empty()
-    if len(polygon.x) != len(polygon.y):
+    polygon = stored_json(note.attributes.get("polygon"), _Polygon)
+    if polygon is None or len(polygon.x) != len(polygon.y):
         return Runs.empty()
     points = np.column_stack([polygon.x, polygon.y])
     if check_ring(points) is not None:

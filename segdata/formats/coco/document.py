@@ -577,5 +577,5 @@ def raw_json(value: str | None) -> Raw:
     try:
         msgspec.json.decode(value)
         return Raw(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Raw(msgspec.json.encode(value))

@@ -17,7 +17,7 @@ from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
-from segdata.core.safe_text import quote_path
+from segdata.core.safe_text import quote_path, stored_json
 from segdata.core.schema import BATCH_IMAGES, make_table
 from segdata.core.taxonomy import Category, Taxonomy, as_rgb
 from segdata.core.taxonomy import Id as CategoryId
@@ -214,10 +214,7 @@ def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict
 
 def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The further keys of categories in documents: category id -> key -> value."""
-    try:
-        return msgspec.json.decode(metadata.get(CATEGORY_KEYS, "{}"), type=dict[str, dict[str, Any]])
-    except msgspec.MsgspecError:  # dataset.yaml was edited
-        return {}
+    return stored_json(metadata.get(CATEGORY_KEYS), dict[str, dict[str, Any]]) or {}
 
 
 def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:

@@ -5,7 +5,6 @@ different labels, keep its number as the attribute `group`.
 """
 
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
+from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.formats.coco.document import (
     MISSING,
@@ -536,8 +536,8 @@ def _with_split_and_annotator(split: str | None, batch: Batch) -> Batch:
     metadata = [dict(values or ()) for values in batch.images["metadata"].to_pylist()]
     annotator, source = batch.annotations["annotator"].to_pylist(), batch.annotations["source"].to_pylist()
     for k, row in enumerate(batch.annotation_image.tolist()):
-        name, origin = (json.loads(metadata[row].get(key, "null")) for key in ("annotator", "source"))
-        if isinstance(name, str):
+        name, origin = (stored_json(metadata[row].get(key), str) for key in ("annotator", "source"))
+        if name is not None:
             annotator[k] = name
             del metadata[row]["annotator"]
         if origin in ORIGINS:

@@ -23,6 +23,7 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Floats
+from segdata.core.safe_text import stored_json
 from segdata.core.tiff_files import import_rasterio
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -46,16 +47,10 @@ class Georeference:
     @staticmethod
     def from_metadata(metadata: Mapping[str, str]) -> "Georeference":
         """The georeference in an image's metadata; an invalid crs or transform counts as unknown."""
-        numbers = _parse_json(metadata.get("transform"))
-        six = (
-            isinstance(numbers, list)
-            and len(numbers) == 6
-            and all(isinstance(number, (int, float)) for number in numbers)
-        )
-        a, b, c, d, e, f = map(float, numbers) if six and numbers is not None else _IDENTITY
-        sound = six and all(map(math.isfinite, (a, b, c, d, e, f))) and a * e != b * d
-        crs = _parse_json(metadata.get("crs"))
-        return Georeference(crs if isinstance(crs, str) and crs else None, (a, b, c, d, e, f) if sound else None)
+        numbers = stored_json(metadata.get("transform"), list[float]) or ()
+        a, b, c, d, e, f = numbers if len(numbers) == 6 else (0,) * 6
+        crs = stored_json(metadata.get("crs"), str) or None
+        return Georeference(crs, (a, b, c, d, e, f) if a * e != b * d else None)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -88,13 +83,6 @@ def _crs_text(crs: Any) -> str | None:  # Any: rasterio has no types
     if code is not None and type(crs).from_epsg(code) == crs:
         return f"EPSG:{code}"
     return str(crs.to_wkt())
-
-
-def _parse_json(text: str | None) -> Any:  # Any: JSON
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return None
 
 
 _SPHEROID = re.compile(r'SPHEROID\["[^"]*",\s*([0-9.eE+]+),\s*([0-9.eE+]+)')

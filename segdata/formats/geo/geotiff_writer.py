@@ -1,6 +1,5 @@
 """GeoTIFF writer: rasters of categories or of segment numbers; joins the windows of one raster again."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
+from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.tiff_files import create_raster, import_rasterio
 from segdata.formats.geo.georeference import Georeference, parse_crs
@@ -243,12 +243,9 @@ class _RasterWriter:
         return options | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 
     def _describe(self, raster: Any, picture: _PaintedRaster) -> None:  # Any: rasterio has no types
-        try:
-            tags = json.loads(picture.metadata.get("tags", "{}"))
-        except ValueError:
-            tags = {}
-        if isinstance(tags, dict) and tags:
-            raster.update_tags(**{str(key): value for key, value in tags.items() if isinstance(value, str)})
+        tags = stored_json(picture.metadata.get("tags"), dict[str, object])
+        if tags:
+            raster.update_tags(**{key: value for key, value in tags.items() if isinstance(value, str)})
         if self._colors and raster.dtypes[0] == "uint8":
             raster.write_colormap(1, self._colors)
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from xml.etree.ElementTree import Element
 
 import msgspec
@@ -17,6 +17,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, relative_channels, relative_uri
+from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.georeference import Georeference
@@ -54,6 +55,19 @@ class Window:
         return across and self.y < other.y + other.height and other.y < self.y + self.height
 
 
+_Place = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]  # as GDAL counts
+
+
+class _StoredWindow(msgspec.Struct, frozen=True):
+    """The item ``window`` of an image's metadata."""
+
+    raster: str
+    raster_width: _Place
+    raster_height: _Place
+    x: _Place
+    y: _Place
+
+
 @dataclass(frozen=True, slots=True)
 class RasterWindow:
     """A window of a raster and the raster's size in pixels: the item ``window`` of an image's metadata."""
@@ -73,18 +87,13 @@ class RasterWindow:
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
         """The window in the metadata of an image of this size; None if there is none, or an impossible one."""
-        try:
-            item: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
-        except ValueError:
+        item = stored_json(metadata.get("window"), _StoredWindow)
+        if item is None or not item.raster or min(width, height) <= 0:
             return None
-        keys = ("raster_width", "raster_height", "x", "y")
-        if not isinstance(item, dict) or not all(type(item.get(key)) is int for key in keys):
-            return None
-        raster_width, raster_height, x, y = (item[key] for key in keys)
-        fits = 0 <= x <= raster_width - width and 0 <= y <= raster_height - height and min(width, height) > 0
-        named = isinstance(item.get("raster"), str) and item["raster"] != ""
-        window = Window(x, y, width, height)
-        return RasterWindow(item["raster"], raster_width, raster_height, window) if fits and named else None
+        fits = item.x <= item.raster_width - width and item.y <= item.raster_height - height
+        fits = fits and item.raster_width * item.raster_height <= _MAX_WINDOWS * WINDOW_SIDE**2
+        window = Window(item.x, item.y, width, height)
+        return RasterWindow(item.raster, item.raster_width, item.raster_height, window) if fits else None
 
 
 def parse_side(value: object) -> int | None:

@@ -1,11 +1,10 @@
 """NIfTI writer: paint segments as categories or instances, stack them into volumes, and write these with an index."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -18,6 +17,8 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints
+from segdata.core.safe_text import stored_json
+from segdata.core.taxonomy import Id as CategoryId
 from segdata.formats.medical.nifti import LOSSES
 from segdata.formats.medical.nifti_files import (
     VolumePlace,
@@ -157,6 +158,14 @@ def _image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all type
 
 
 _MAX_CATEGORY_VALUE = 2**31 - 1  # limit of programs that read labels
+_Value = Annotated[int, msgspec.Meta(ge=0, le=_MAX_CATEGORY_VALUE)]
+
+
+class _StoredLayers(msgspec.Struct, frozen=True):
+    """What the reader keeps of layers: of each its values with their categories, and the files of each volume."""
+
+    layers: dict[str, dict[_Value, CategoryId]] = {}
+    files: dict[str, dict[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -194,22 +203,19 @@ def choose_layering(profile: Profile) -> Layering:
     for category in ids:
         if not 0 <= category <= _MAX_CATEGORY_VALUE:
             raise SegdataError(f"category id {category} does not fit a label volume (0 to {_MAX_CATEGORY_VALUE:,})")
-    metadata = json.loads(profile.metadata.get(LAYERS_KEY, "{}"))
-    layers_read: dict[str, dict[str, int]] = metadata.get("layers", {})
+    read = stored_json(profile.metadata.get(LAYERS_KEY), _StoredLayers) or _StoredLayers()
     values = {
-        id_: (layer, int(value))
-        for layer, categories in layers_read.items()
+        id_: (layer, value)
+        for layer, categories in read.layers.items()
         for value, id_ in categories.items()
         if id_ in ids
     }
     if not values:
-        return Layering(
-            ("",), {category: ("", category) for category in ids}, metadata.get("files", {}), _blank(profile, ids)
-        )
-    spare = "" if "" not in layers_read else "others"
+        return Layering(("",), {category: ("", category) for category in ids}, read.files, _blank(profile, ids))
+    spare = "" if "" not in read.layers else "others"
     others = {category: (spare, category) for category in ids if category not in values and category != 0}
-    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | layers_read.keys())
-    return Layering(tuple(layers), values | others, metadata.get("files", {}))
+    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | read.layers.keys())
+    return Layering(tuple(layers), values | others, read.files)
 
 
 def _blank(profile: Profile, ids: list[int]) -> int:
@@ -384,8 +390,9 @@ class _VolumeWriter:
         if is_unsafe_path(volume):
             raise SegdataError(f"{volume!r} leaves the dataset's root, so its labels have no place")
         path = PurePosixPath("labels", volume)
-        if called is not None:
-            path = path.with_name(PurePosixPath(called).name)
+        own = PurePosixPath(called or "").name
+        if is_nifti_name(own) and not is_unsafe_path(own):
+            path = path.with_name(own)
         elif layer:
             path = path.with_name(f"{nifti_stem(path.name)}_{layer}{path.name[len(nifti_stem(path.name)) :]}")
         name = path.as_posix() if is_nifti_name(path.name) else f"{path.as_posix()}.nii.gz"

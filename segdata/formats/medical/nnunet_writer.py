@@ -151,7 +151,10 @@ def _source_dataset_json(profile: Profile) -> DatasetJson | None:
     text = profile.metadata.get(METADATA_KEY)
     if text is None:
         return None
-    dataset_json = parse_dataset_json(text, METADATA_KEY)
+    try:
+        dataset_json = parse_dataset_json(text, METADATA_KEY)
+    except (SegdataError, ValueError, RecursionError):  # somebody edited dataset.yaml
+        return None
     refused = any(defect.severity != "warning" for defect in dataset_json.defects)
     return None if refused or (dataset_json.has_regions and len(dataset_json.class_order) == 0) else dataset_json
 

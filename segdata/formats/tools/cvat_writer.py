@@ -22,7 +22,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.core.safe_text import whole_number
+from segdata.core.safe_text import stored_json, whole_number
 from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
@@ -196,12 +196,10 @@ def _image_elements(
 def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> str:
     """The tags of an image, the only metadata that CVAT can hold."""
     metadata = dict(image["metadata"] or ())
-    tags = json.loads(metadata.get(_TAGS, "null"))
-    sound = isinstance(tags, list) and tags and all(isinstance(tag, str) and tag and is_xml_text(tag) for tag in tags)
-    if len(metadata) > bool(sound):
+    tags = stored_json(metadata.get(_TAGS), list[str]) or []
+    tags = tags if all(tag and is_xml_text(tag) for tag in tags) else []
+    if len(metadata) > bool(tags):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
-    if not sound:
-        return ""
     specs.tags.update(tags)
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
 

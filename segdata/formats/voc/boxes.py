@@ -179,7 +179,7 @@ def json_text(text: str) -> str:
     stripped = text.strip()
     try:
         msgspec.json.decode(stripped)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return _PYTHON_FLAG_JSON.get(stripped) or encode_json(stripped)
     return stripped
 

@@ -99,7 +99,7 @@ def _normalise_map(value: list[tuple[str, str]] | None) -> dict[str, str]:
     """A map in a form that does not depend on how its JSON texts are spaced and ordered."""
     plain = {}
     for key, text in value or ():
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, RecursionError):
             text = json.dumps(json.loads(text), sort_keys=True)
         plain[key] = text
     return plain
