@@ -195,7 +195,7 @@ def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
         try:
             yield scale_image(read_channels(_image_path(entry), entry.size))
             n_seen += 1
-        except (OSError, ValueError, SyntaxError):
+        except OSError:
             continue
     if n_seen == 0:
         raise SegdataError("no image can be decoded, so there is nothing to learn from")
@@ -245,7 +245,7 @@ def _draft_image(
     uri = _image_path(entry)
     try:
         colours = scale_image(read_channels(uri, entry.size))
-    except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
+    except OSError as error:
         raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
     labels, left = _largest(draw(colours))
     n = int(labels.max(initial=0))

@@ -12,7 +12,7 @@ from PIL import ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
-from segdata.core.pixel_limit import check_pixels, open_picture, refuse_pipe
+from segdata.core.pixel_limit import check_pixels, decoding, open_picture, refuse_pipe
 from segdata.core.storage import STORES, local_copy
 from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
@@ -48,7 +48,7 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
         return read_dicom_image(path)
     if _is_deep_png(head):
         return _read_deep_png(path)
-    with open_picture(path) as opened:
+    with decoding(), open_picture(path) as opened:
         turned = (
             opened.getexif().get(_EXIF_ORIENTATION, 1) in _SIDEWAYS_ORIENTATIONS
             and (opened.height, opened.width) != size
@@ -115,7 +115,7 @@ def _read_deep_png(path: Path) -> ChannelArray:
     """The channels of a PNG of 16 bits: Pillow decodes the high bytes of its values first, then the low bytes."""
     halves = []
     for order in "BL":  # as if its bytes were big-endian, or little-endian
-        with open_picture(path) as image:
+        with decoding(), open_picture(path) as image:
             (tile,) = image.tile
             image.tile = [tile._replace(args=f"{image.mode};16{order}")]
             halves.append(np.asarray(image).astype(np.uint16))

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segdata.core.errors import SegdataError
+
 if TYPE_CHECKING:
     from PIL import ImageFile
 
@@ -65,6 +67,17 @@ def check_numbers(count: int, n_bytes: int) -> None:
         )
 
 
+@contextmanager
+def decoding(part: str = "") -> Iterator[None]:
+    """Raise OSError for whatever Pillow raises of a damaged file, or part of it: its plugins raise anything."""
+    try:
+        yield
+    except (OSError, SegdataError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(f"{f'damaged {part}'.rstrip()}: {error}") from error
+
+
 def open_picture(path: Path | str) -> "ImageFile.ImageFile":
     """Open an image file with Pillow, without decoding it; its pixels are within the limit.
 
@@ -74,7 +87,8 @@ def open_picture(path: Path | str) -> "ImageFile.ImageFile":
 
     path = Path(path)
     refuse_pipe(path)
-    image = Image.open(path)
+    with decoding():
+        image = Image.open(path)
     try:
         check_pixels(image.width, image.height)
     except BaseException:

@@ -27,7 +27,7 @@ def read_picture(maps: LabelMaps, row: int) -> ChannelArray | None:
         return None
     try:
         pixels = read_channels(first, size)
-    except (OSError, SegdataError, ValueError, SyntaxError):  # a damaged PNG is a SyntaxError to Pillow
+    except (OSError, SegdataError):
         return None
     return pixels if pixels.shape[1:] == size else None
 

@@ -17,6 +17,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.medical_files import import_package
 from segdata.core.runs import Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Color
 from segdata.formats.medical import SEGMENTATIONS
 from segdata.formats.medical.dicom_images import (
@@ -541,7 +542,8 @@ class _SegSliceReader:
         """The track: the tracking id if it is a number; else the segment, if it is on several slices."""
         tracked, _ = segment.tracking
         through = segment.number in self.multi_frame[seg.name] or seg.kind == "LABELMAP"
-        track = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
+        number = whole_number(tracked) if tracked.isdigit() else None
+        track = number if number is not None else segment.number if through else None
         return self.meanings.track(seg.name, segment.number, track)
 
 

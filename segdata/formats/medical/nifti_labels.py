@@ -30,6 +30,7 @@ from segdata.core.medical_files import is_text_volume, read_text_header
 from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import LabelVolume, VolumePlace, nifti_stem
@@ -262,6 +263,7 @@ def _list_values(values: Ints) -> str:
 _MAX_UNKNOWN_VALUES = 32  # in one slice, as in `mask_files`
 _ITK_SNAP_HEADER = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
 _ITK_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
+_MAX_NAMED_VALUE = 2**62  # no larger number is the id of a category, or the value of a voxel
 _MAX_TABLE_BYTES = 1 << 24  # other .txt files may be large
 
 
@@ -318,7 +320,7 @@ class LabelNames:
                 message = f"label names cannot be read: {error}"
                 self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
-        return {value: called for value, called in pairs if called.name.strip()}
+        return {value: called for value, called in pairs if called.name.strip() and abs(value) <= _MAX_NAMED_VALUE}
 
 
 def _slicer_names(volume: Path, plane: int) -> Iterator[tuple[int, _ValueName]]:
@@ -330,12 +332,13 @@ def _slicer_names(volume: Path, plane: int) -> Iterator[tuple[int, _ValueName]]:
         fields = read_text_header(volume).fields
         for key in fields:
             if (match := re.fullmatch(r"segment(\d+)_labelvalue", key)) is not None:
-                if int(fields.get(f"segment{match[1]}_layer", "0")) != plane:
+                value = whole_number(fields[key])
+                if value is None or whole_number(fields.get(f"segment{match[1]}_layer", "0")) != plane:
                     continue
                 name, shade = fields.get(f"segment{match[1]}_name", ""), fields.get(f"segment{match[1]}_color", "")
                 levels = [round(255 * min(max(float(part), 0.0), 1.0)) for part in shade.split()]
                 color = (levels[0], levels[1], levels[2]) if len(levels) == 3 else None
-                yield int(fields[key]), _ValueName(name or f"segment_{match[1]}", color)
+                yield value, _ValueName(name or f"segment_{match[1]}", color)
 
 
 def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:

@@ -26,6 +26,7 @@ from segdata.core.format import Detached, PortionReader, Source, detach
 from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
+from segdata.core.safe_text import whole_number
 from segdata.core.schema import runs_to_rle
 from segdata.formats.shared.file_names import match_names
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects, undecodable_file
@@ -365,7 +366,7 @@ class _GivenImages:
         names = [(image_id, None), *([(slice_of[1], int(slice_of[2]))] if slice_of else [])]
         if before is not None and before.startswith("file:"):
             parts = urlparse(before)
-            names.append((unquote(parts.path), int(parts.fragment[2:]) if parts.fragment[2:].isdigit() else None))
+            names.append((unquote(parts.path), whole_number(parts.fragment.removeprefix("k="))))
         for name, k in names:
             path = self._nearest(PurePosixPath(name))
             if path is not None:
@@ -391,7 +392,7 @@ def _unique_names(image_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name, count in counts.items() if count == 1)
 
 
-_SLICE = re.compile(r"(.+\.(?:nii|nii\.gz|nrrd|nhdr|mha|mhd))/(\d+)", re.IGNORECASE)
+_SLICE = re.compile(r"(.+\.(?:nii|nii\.gz|nrrd|nhdr|mha|mhd))/([0-9]{1,9})", re.IGNORECASE)
 
 
 def _file_uri(path: Path, k: int | None) -> str:

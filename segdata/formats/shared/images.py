@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path
-from segdata.core.pixel_limit import check_pixels
+from segdata.core.pixel_limit import check_pixels, decoding
 from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in
@@ -182,16 +182,13 @@ def _fast_header(file: int) -> ImageHeader | None:
 def _any_header(path: Path) -> ImageHeader:
     if is_tiff(path):
         return _tiff_header(path)  # of any number of channels; Pillow knows one to four
-    with path.open("rb") as file, _open(file, os.fstat(file.fileno()).st_size) as image:
-        try:
-            # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
-            may_have_exif = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
-            if _is_truncated(file, str(image.format)):
-                raise OSError("the file is cut off: its end is missing")
-            exif = image.getexif() if may_have_exif else {}
-            return ImageHeader(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
-        except (SyntaxError, ValueError, EOFError) as error:
-            raise OSError(f"damaged header: {error}") from error
+    with path.open("rb") as file, decoding("header"), _open(file, os.fstat(file.fileno()).st_size) as image:
+        # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
+        may_have_exif = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
+        if _is_truncated(file, str(image.format)):
+            raise OSError("the file is cut off: its end is missing")
+        exif = image.getexif() if may_have_exif else {}
+        return ImageHeader(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
 
 
 def _tiff_header(path: Path) -> ImageHeader:
@@ -227,14 +224,15 @@ def _open(file: Path | IO[bytes], size: int) -> Image.Image:
     if size == 0:
         raise OSError("the file is empty (0 bytes)")
     try:
-        image = Image.open(file)
+        with decoding("header"):
+            image = Image.open(file)
     except UnidentifiedImageError as error:
         _refuse_kind(file)
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
-    except Image.DecompressionBombError as error:
-        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
-    except (SyntaxError, ValueError, EOFError) as error:
-        raise OSError(f"damaged header: {error}") from error
+    except OSError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
+        raise
     if image.format == "PNG" and image.width * image.height > size * _MAX_PNG_PIXELS_PER_BYTE:
         image.close()
         raise OSError(f"claims {image.width:,} x {image.height:,} pixels, more than {size:,} bytes can hold")

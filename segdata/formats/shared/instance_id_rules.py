@@ -75,7 +75,7 @@ def _load_id_table(path: Path) -> IdTable:
             value, category = int(record["value"]), str(record["category"])
             segment = record.get("segment_id")
             identity = None if segment in (None, "") else int(str(segment))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:  # of Infinity
             raise UnreadableError(f"{path}:{line}: a row needs a whole number 'value' and a 'category'") from error
         if identity is not None and abs(identity) > _MAX_ID:
             raise UnreadableError(f"{path}:{line}: segment_id {identity} is beyond 62 bits")

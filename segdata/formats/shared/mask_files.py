@@ -21,6 +21,7 @@ from PIL import Image
 
 from segdata.core import kernels
 from segdata.core.finding import Defect
+from segdata.core.pixel_limit import decoding
 from segdata.core.runs import Flags, Ints, Rows, Runs
 from segdata.core.taxonomy import PALETTE_GREYS, Color, Taxonomy
 from segdata.formats.shared.images import open_bytes, open_image, undecodable_file
@@ -193,9 +194,9 @@ def n_pages(path: Path) -> int:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return 1
     try:
-        with open_image(path) as image:
+        with decoding(), open_image(path) as image:
             return int(getattr(image, "n_frames", 1))
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError):  # TypeError: a page without a width
+    except OSError:
         return 1
 
 
@@ -247,16 +248,15 @@ def _read_head(path: Path) -> tuple[bytes, bytes | None]:
 
 
 def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
-    try:
-        if page:
-            image.seek(page)
-        head = _header(image, first)
-        pixels = _pixels(image, head)
-        alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _ALPHA_MODES else None
-    except (SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
-        raise OSError(f"damaged: {error}") from error
-    except OSError as error:
-        raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
+    with decoding():
+        try:
+            if page:
+                image.seek(page)
+            head = _header(image, first)
+            pixels = _pixels(image, head)
+            alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _ALPHA_MODES else None
+        except OSError as error:
+            raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
     return MaskFile(pixels, head.has_colors, head.encoding, head.palette, head.lossy, alpha)
 
 

@@ -231,7 +231,7 @@ def _names_by_id(content: object) -> dict[int, str]:
             if all(isinstance(value, int) for _, value in pairs) and {0, 1} & {value for _, value in pairs}:
                 pairs = [(value, key) for key, value in pairs]
         names = {int(number): name for number, name in pairs}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):  # of Infinity
         return {}
     are_names = all(isinstance(name, str) and name for name in names.values()) and len(names) == len(pairs)
     return names if are_names and min(names, default=-1) >= 0 else {}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, max_pixels
+from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding, max_pixels
 from segdata.formats.shared.png_files import SIGNATURE, inflate, unfilter_rows
 
 Mask = NDArray[np.bool_]
@@ -111,12 +111,13 @@ def _decode_plain(png: bytes) -> Mask | None:
 
 def _open_png(png: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(png), formats=["PNG"])
-        check_pixels(image.width, image.height)
-        image.load()
+        with decoding():
+            image = Image.open(io.BytesIO(png), formats=["PNG"])
+            check_pixels(image.width, image.height)
+            image.load()
     except TooManyPixelsError as error:
         raise BrokenBitmapError(str(error)) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except OSError as error:
         raise BrokenBitmapError(f"is a damaged PNG: {error}") from error
     return image
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
+from segdata.core.pixel_limit import decoding
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, expand_ranges
 from segdata.report.pictures.background import BackgroundImage
@@ -170,13 +171,13 @@ def _local(uri: str | None) -> Path | None:
 def _is_plain(path: Path, width: int, height: int) -> bool:
     """Whether a browser shows the file in the orientation of the labels."""
     try:
-        with Image.open(path) as image:
+        with decoding(), Image.open(path) as image:
             if image.format not in _FORMATS or image.mode not in _MODES:
                 return False
             turned = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
             # A browser rotates the picture by its EXIF orientation; the labels fit only if they have that size.
             return turned == 1 or (turned in _SWAPPED and image.size == (height, width) != (width, height))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except OSError:
         return False
 
 

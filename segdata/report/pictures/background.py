@@ -8,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import read_channels, split_uri
+from segdata.core.pixel_limit import decoding
 from segdata.report.pictures.canvas import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
@@ -76,13 +77,13 @@ def _open_image(uri: str | None) -> tuple[Image.Image | None, str]:
     try:
         if part is not None:
             return _read_planes(uri), ""
-        with Image.open(path) as image:
+        with decoding(), Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
                 return None, "the image is too large to draw"
             return _to_rgb(image), ""
     except UnidentifiedImageError:
         return _read_raster(uri)
-    except (OSError, SyntaxError, ValueError, SegdataError, Image.DecompressionBombError) as error:
+    except (OSError, SegdataError) as error:
         return None, f"the image cannot be decoded: {error}"
 
 
