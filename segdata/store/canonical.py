@@ -22,7 +22,7 @@ WRITE_OPTIONS = {
 
 
 def detect(seen: FileProbe) -> FormatMatch | None:
-    """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be lost, which reading then says."""
+    """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be missing, which reading reports."""
     root = seen.root.parent if seen.root.name == manifests.NAME else seen.root
     evidence = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
     evidence += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
@@ -30,7 +30,7 @@ def detect(seen: FileProbe) -> FormatMatch | None:
 
 
 def read(request: ReadRequest) -> Source:
-    """Open a revision of a canonical dataset, the current one where none is named."""
+    """Open a revision of a canonical dataset, by default the current one."""
     from segdata.store.revision_reader import open_revision
 
     root = request.root.parent if request.root.name == manifests.NAME else request.root

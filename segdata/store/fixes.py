@@ -1,4 +1,4 @@
-"""Fixes: what each fixable rule does to an annotation, and a new revision with all fixes applied."""
+"""Fixes: the fix of each fixable rule, and the new revision with all fixes applied."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -34,8 +34,7 @@ from segdata.store.revision_writer import segment_rows
 from segdata.store.revisions import revise
 
 FixFunction = Callable[[Annotation, Sequence[FindingLocation], Profile], Batch]
-# By the code of the rule. The order of registration is the order in which the findings of an annotation are fixed:
-# segments that are none go first, gaps are filled last.
+# By rule code. Fixes are applied in the order of registration: invalid segments are removed first, gaps filled last.
 FIXES: dict[str, FixFunction] = {}
 
 
@@ -53,7 +52,7 @@ def register_fix(code: str) -> Callable[[FixFunction], FixFunction]:
 
 
 def named_segments(findings: Sequence[FindingLocation]) -> Ints:
-    """The segments that findings name, each once, in ascending order."""
+    """The distinct segments that findings name, in ascending order."""
     return np.unique(np.concatenate([np.empty(0, np.int64), *(finding.segments for finding in findings)]))
 
 
@@ -63,14 +62,14 @@ def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> BoolMask:
 
 
 def replace_pixels(batch: Batch, pictures: dict[int, BoolMask]) -> Batch:
-    """The batch with other pixels, (height, width), for some segments, by row."""
+    """The batch with new pixels (height, width) for some segments, by row."""
     rows = sorted(pictures)
     pieces = [mask_to_runs(pictures[row]) for row in rows]
     return replace_runs(batch, np.array(rows, np.int64), Runs.concatenate(pieces, [1] * len(rows))) if rows else batch
 
 
 def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -> dict[int, BoolMask]:
-    """Row of a segment -> the pixels of it that findings of that one segment speak of."""
+    """Row of a segment -> the pixels that its findings concern."""
     masks: dict[int, BoolMask] = {}
     for finding in evidence:
         if len(finding.segments) == 1 and len(finding.runs):
@@ -80,10 +79,10 @@ def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -
 
 
 def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile) -> Batch:
-    """The annotation with its `pixels` given to the segments around them, from their borders inwards.
+    """Assign `pixels` of an annotation to the surrounding segments, from the border inwards.
 
-    A pixel goes to a segment that owns one of its four neighbours, so that nothing falls apart. Void and crowds get
-    what no other segment reaches; pixels that nobody reaches stay as they are.
+    A pixel goes to a segment that owns one of its four neighbours, so that parts stay connected. Void and crowds get
+    only pixels that no other segment reaches; unreachable pixels stay unchanged.
     """
     batch, size = annotation.batch, annotation.size
     solid = _solid(annotation, profile)
@@ -100,7 +99,7 @@ _NOBODY, _WAITING = -2, -1
 
 
 def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: BoolMask) -> Ints:
-    """The owners with these segments among them, and the pixels that wait for one."""
+    """The owner of each pixel among these segments, and of the pixels to be assigned."""
     owners, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
     x, y = np.divmod(expand_ranges(runs.start, runs.length), owner.shape[0])
     owners[y, x] = np.repeat(rows[runs.owner], runs.length)
@@ -109,7 +108,7 @@ def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: BoolMask) -> Ints:
 
 
 def _flood(owner: Ints) -> Ints:
-    """Owners (height, width) in which those who wait have been given to a neighbour's, ring by ring."""
+    """Assign waiting pixels of owners (height, width) to a neighbour's owner, ring by ring."""
     wide = owner.shape[1] + 2
     flat = np.pad(owner, 1, constant_values=_NOBODY).ravel()
     steps = (-1, 1, -wide, wide)
@@ -128,7 +127,7 @@ def _flood(owner: Ints) -> Ints:
 
 
 def _solid(annotation: Annotation, profile: Profile) -> Ints:
-    """The rows of the segments that something can be given to."""
+    """The rows of the segments that may gain pixels."""
     batch = annotation.batch
     void = np.isin(batch.segment_category, profile.taxonomy.void_ids)
     crowd = batch.segment_is_crowd
@@ -138,7 +137,7 @@ def _solid(annotation: Annotation, profile: Profile) -> Ints:
 @register_fix("SEG006")
 @register_fix("SEG105")
 def empty_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Leave the segments out."""
+    """Drop the named segments."""
     batch, rows = annotation.batch, named_segments(findings)
     empty = rows[batch.runs.areas(batch.n_segments)[rows] == 0]
     return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), empty))
@@ -162,7 +161,7 @@ def stale_measure(annotation: Annotation, findings: Sequence[FindingLocation], p
 
 @register_fix("SEG018")
 def filled_hole(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Take the pixels of rings that lie within another of their polygon from the segment; the polygon goes."""
+    """Cut out rings that lie within another ring of their polygon, and drop the polygon."""
     batch, size = annotation.batch, annotation.size
     masks = {}
     for row in named_segments(findings).tolist():
@@ -184,13 +183,13 @@ def _ring_masks(annotation: Annotation, row: int) -> list[BoolMask]:
 
 
 def _is_within(ring: BoolMask, rings: list[BoolMask]) -> bool:
-    """Whether a ring has fewer pixels than another which has all of them."""
+    """Whether the pixels of a ring are a proper subset of another ring's."""
     return any(other.sum() > ring.sum() and not (ring & ~other).any() for other in rings)
 
 
 @register_fix("SEG115")
 def out_of_frame(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Forget the polygons; the pixels within the frame stay, and polygons of them can be written again."""
+    """Drop the polygons; the pixels within the frame stay, and writers can trace polygons again."""
     rows = named_segments(findings)
     return replace(annotation.batch, segments=clear_declared(annotation.batch.segments, rows, "rings"))
 
@@ -212,7 +211,7 @@ def speck(annotation: Annotation, findings: Sequence[FindingLocation], profile: 
 
 @register_fix("SEG107")
 def pinhole(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Give the pixels of the holes that the findings name to their segments."""
+    """Fill the named holes."""
     batch, holes = annotation.batch, finding_masks(annotation, findings)
     return replace_pixels(
         batch, {row: segment_mask(batch, row, annotation.size) | pixels for row, pixels in holes.items()}
@@ -221,7 +220,7 @@ def pinhole(annotation: Annotation, findings: Sequence[FindingLocation], profile
 
 @register_fix("SEG111")
 def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Give unlabelled slivers to what is around them; leave those claimed twice with the smallest segment there."""
+    """Assign unlabelled slivers to their surroundings, and slivers of overlap to the smallest segment there."""
     batch, size = annotation.batch, annotation.size
     slivers = [runs_to_mask(finding.runs, *size) for finding in findings]
     bare = runs_to_mask(annotation.unlabelled_pixels(), *size)
@@ -233,7 +232,7 @@ def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profil
 
 
 def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
-    """Row -> pixels of the segments that lose some of these, because a smaller one claims them."""
+    """Row -> remaining pixels, for segments that lose some of `pixels` to a smaller one."""
     free, shrunk = pixels.copy(), {}
     for row in np.argsort(batch.runs.areas(batch.n_segments), kind="stable").tolist():
         own = segment_mask(batch, row, pixels.shape)
@@ -245,16 +244,16 @@ def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
 
 @register_fix("SEG101")
 def gap(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Give every unlabelled pixel to the nearest segment that is neither void nor a crowd."""
+    """Assign every unlabelled pixel to the nearest segment that is neither void nor a crowd."""
     return assign_to_nearest(annotation, runs_to_mask(annotation.unlabelled_pixels(), *annotation.size), profile)
 
 
 def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool = False) -> Iterator[FixedImage]:
-    """The images in which a fix changes something, in ascending order; nothing is written.
+    """Yield the images that fixes change, in ascending order, without writing anything.
 
-    `findings` are those of a validation of `data`; of these the ones with a safe fix are mended, with `unsafe` all that
-    have one. Images of volumes are left out: what is found in three dimensions cannot be mended in one slice. Raises
-    SegdataError for a finding that stands for many: only single ones say what to mend.
+    `findings` are those of a validation of `data`; safe fixes are applied, with `unsafe` all fixes. Skips images of
+    volumes, as findings in three dimensions cannot be fixed in one slice. Raises SegdataError for a finding that stands
+    for many, since only single findings can be fixed.
     """
     wanted = {"safe", "unsafe"} if unsafe else {"safe"}
     concerned: dict[str, list[Finding]] = {}
@@ -276,7 +275,7 @@ def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool
 
 
 def fixed_dataset(data: OpenDataset, images: Iterable[FixedImage]) -> OpenDataset:
-    """The dataset with these images as they are after their fixes."""
+    """The dataset with these images replaced by their fixed versions."""
     after = {image.image_id: image.after for image in images}
 
     def alter(batch: Batch) -> Batch:
@@ -290,7 +289,7 @@ def fixed_dataset(data: OpenDataset, images: Iterable[FixedImage]) -> OpenDatase
 
 
 def change_log(images: Iterable[FixedImage]) -> list[dict[str, Any]]:  # Any: JSON
-    """The log of fixes, an entry for each finding."""
+    """The log of fixes, with an entry for each finding."""
     return [asdict(fixed.finding) | {"changed_pixels": fixed.pixels} for image in images for fixed in image.mended]
 
 
@@ -301,10 +300,10 @@ def write_fixes(
     unsafe: bool = False,
     seen: Callable[[FixedImage], None] = lambda image: None,
 ) -> str | None:
-    """Mend what can be mended in a new revision of a canonical dataset; returns its name, None where nothing changed.
+    """Apply fixes in a new revision of a canonical dataset; returns its name, or None if nothing changed.
 
-    `seen` is called with every image that changes. Raises SegdataError for a dataset of another format, and where
-    another revision was made since `data` was opened.
+    Calls `seen` with every changed image. Raises SegdataError for a dataset of another format, and if another revision
+    was made since `data` was opened.
     """
     root = canonical_root(data)
     changed: dict[str, pa.Table] = {}
@@ -323,12 +322,12 @@ def write_fixes(
 
 
 def volume_names(profile: Profile) -> set[str]:
-    """The names of volumes: their findings are in three dimensions, which no fix of single slices mends."""
+    """The names of volumes, whose findings are in three dimensions and cannot be fixed slice by slice."""
     return {sequence.name for sequence in profile.sequences if sequence.kind == "volume"}
 
 
 def canonical_root(data: OpenDataset) -> Path:
-    """The folder of a canonical dataset; raises SegdataError for any other, which no revision can be made of."""
+    """The folder of a canonical dataset; raises SegdataError for other formats, which have no revisions."""
     root = Path(data.profile.files)
     if data.profile.format != "canonical" or not root.is_dir():
         raise SegdataError(
@@ -339,7 +338,7 @@ def canonical_root(data: OpenDataset) -> Path:
 
 
 def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[FixedFinding]]:
-    """One image with its findings mended, annotation by annotation."""
+    """Fix the findings of one image, annotation by annotation."""
     pieces, mended = [], []
     for annotation in Annotation.split_batch(batch):
         own_findings = [finding for finding in findings if finding.annotator in (None, annotation.annotator)]
@@ -352,7 +351,7 @@ def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> 
 def fix_annotation(
     annotation: Annotation, findings: Sequence[Finding], profile: Profile
 ) -> tuple[Batch, list[FixedFinding]]:
-    """One annotation with its findings fixed, and what was fixed, in the order of the fixes."""
+    """Fix the findings of one annotation: the fixed annotation, and the fixed findings in the order of fixes."""
     current, mended = annotation, []
     for code, mender in FIXES.items():
         own = [finding for finding in findings if finding.code == code]
@@ -367,7 +366,7 @@ def fix_annotation(
 
 
 def join_annotations(batch: Batch, pieces: Sequence[Batch]) -> Batch:
-    """The annotations of one image, each by itself, as its batch again."""
+    """Join single annotations of one image into its batch."""
     segments = [
         replace_column(piece.segments, "annotation", np.full(piece.n_segments, row, np.int32))
         for row, piece in enumerate(pieces)

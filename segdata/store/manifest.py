@@ -1,4 +1,4 @@
-"""dataset.yaml: what a canonical dataset is, where it came from, and which revision is current."""
+"""dataset.yaml: the properties, origin, revisions and current revision of a canonical dataset."""
 
 import datetime
 import re
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class DeclaredPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A policy, and whether somebody declared it; if not, it is the habit of the source's format."""
+    """A policy, and whether it was declared or is the default of the source's format."""
 
     value: Coverage | Overlap | dict[str, Coverage]
     declared: bool
@@ -41,7 +41,7 @@ class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where the data came from: its format and path, and what could not be carried over."""
+    """The origin of the data: format, path, and losses."""
 
     format: str
     path: str
@@ -91,7 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return msgspec.structs.replace(self, revision=revision)
 
     def profile(self, taxonomy: Taxonomy, root: Path) -> Profile:
-        """What is known about the dataset as a whole."""
+        """The profile of the dataset."""
         return Profile(
             name=self.name,
             format="canonical",
@@ -127,7 +127,7 @@ def load(root: Path) -> Manifest:
 
 
 def commit(root: Path, manifest: Manifest) -> None:
-    """Make a revision current: the one step that is all or nothing."""
+    """Make a revision current by atomically replacing dataset.yaml."""
     write_whole(root / NAME, yaml_files.dump_yaml(manifest))
 
 

@@ -1,4 +1,4 @@
-"""Merge: several datasets as one, in which an image that several have is one image; and splits that lie apart."""
+"""Merge: join several datasets, in which shared images become one; join the splits of one dataset."""
 
 import json
 from collections import Counter
@@ -39,10 +39,10 @@ from segdata.store.remap import CATEGORY_METADATA, Remap, TaxonomyMap, with_taxo
 
 
 def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
-    """The images `image_ids`, in this order, with the annotations of all batches.
+    """Merge batches: the images `image_ids`, in this order, with the annotations of all batches.
 
-    What the first batch says of an image counts, then what the next one does. Of two annotations of one image by one
-    annotator the first stays. Annotations of an image are in the order of their annotators, none first.
+    Values of an image come from the first batch that has them. Of two annotations of one image by one annotator, the
+    first stays. Annotations of an image are sorted by annotator, unnamed ones first.
     """
     combined = concatenate_batches(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}
@@ -66,7 +66,7 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
 
 
 def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
-    """(n,) rows of images; where several datasets have one, each value is the first that is known."""
+    """(n,) rows of images; each value of a shared image is the first that is known."""
     order = np.argsort(of, kind="stable")
     nth = np.arange(len(of)) - np.searchsorted(of[order], of[order])
     rows = order[nth == 0]
@@ -83,7 +83,7 @@ def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class MergePart:
-    """One of the datasets that are joined."""
+    """One of the merged datasets."""
 
     source: Source
     row_of: dict[str, int]  # image_id in the whole -> row of the source
@@ -94,7 +94,7 @@ class MergePart:
     split: str | None = None  # of images that name none
 
     def load(self, image_ids: Sequence[str]) -> Batch:
-        """Those of the images that the dataset has, with their names in the whole."""
+        """Load the images that the dataset has, with their merged names."""
         rows = [row for name in image_ids if (row := self.row_of.get(name)) is not None]
         batch = self.source.load(np.array(rows, np.int64)) if rows else Batch.empty()
         images, annotations = batch.images, batch.annotations
@@ -121,7 +121,7 @@ class MergePart:
 
 
 def _renamed_from(metadata: list[tuple[str, str]] | None, name: str) -> list[tuple[str, str]]:
-    """Metadata with the name that an image had."""
+    """Metadata with the former name of an image."""
     kept = [(key, value) for key, value in metadata or () if key != "merged_from"]
     return [*kept, ("merged_from", json.dumps(name, ensure_ascii=False))]
 
@@ -148,7 +148,7 @@ class MergedSource:
 
 
 def _with_merged_ids(dataset: OpenDataset, merged: MergedTaxonomy, position: int) -> OpenDataset:
-    """The dataset with the category ids of the whole."""
+    """The dataset with the merged category ids."""
     profile = dataset.profile
     ids = merged.ids[position]
     if all(old == new for old, new in ids.known.items()) and not ids.taken - ids.known.keys():
@@ -158,7 +158,7 @@ def _with_merged_ids(dataset: OpenDataset, merged: MergedTaxonomy, position: int
 
 
 def _dataset_labels(profiles: Sequence[Profile]) -> list[str]:
-    """A name for each dataset: its own, with a number where another has it."""
+    """A unique name for each dataset: its name, with a number if another has the same."""
     labels: list[str] = []
     for profile in profiles:
         name = profile.name.replace("/", " ").strip() or profile.format
@@ -181,7 +181,7 @@ def _merged_rows(image_ids: Sequence[str], rows: Ints, names: NewNames) -> dict[
 def _merge_sequences(
     profiles: Sequence[Profile], labels: Sequence[str], apart: bool
 ) -> tuple[tuple[ImageSequence, ...], list[dict[str, str]]]:
-    """The sequences of all datasets, and for each dataset the new names of those whose names clash."""
+    """The sequences of all datasets, and for each dataset the new names of sequences with conflicts."""
     sequences: dict[str, ImageSequence] = {}
     moved: list[dict[str, str]] = []
     for profile, label in zip(profiles, labels, strict=True):
@@ -197,7 +197,7 @@ def _merge_sequences(
 def _merged_profile(
     profiles: Sequence[Profile], merged: MergedTaxonomy, sequences: tuple[ImageSequence, ...]
 ) -> Profile:
-    """The profile of the merged dataset: what all datasets have in common."""
+    """The profile of the merged dataset, from what all datasets have in common."""
     first = profiles[0]
     metadata = {key: text for profile in reversed(profiles) for key, text in profile.metadata.items()}
     metadata = {key: text for key, text in metadata.items() if key not in CATEGORY_METADATA}
@@ -232,7 +232,7 @@ def _merged_profile(
 
 
 def _common_policy(policies: Sequence[Policy[Any]], weakest: str) -> Policy[Any]:  # Any: of either sort
-    """The policy of all datasets; if they differ, the one that expects least."""
+    """The policy of all datasets; if they differ, the weakest."""
     same = all(policy.value == policies[0].value for policy in policies)
     return Policy(policies[0].value, all(policy.declared for policy in policies)) if same else Policy(weakest)
 
@@ -240,7 +240,7 @@ def _common_policy(policies: Sequence[Policy[Any]], weakest: str) -> Policy[Any]
 def _apply_maps(
     datasets: Sequence[OpenDataset], maps: Mapping[int, str | Path | TaxonomyMap]
 ) -> list[tuple[OpenDataset, Remap | None]]:
-    """The datasets, some under another taxonomy, and what counts the losses of that."""
+    """The datasets with taxonomy maps applied, and the maps, which count losses."""
     for number in maps:
         if not 0 <= number < len(datasets):
             raise SegdataError(f"taxonomy_maps: there is no dataset {number}, only 0 to {len(datasets) - 1}")
@@ -253,7 +253,7 @@ def _apply_maps(
 def _remarks(
     names: Sequence[NewNames], moved: Sequence[dict[str, str]], labels: Sequence[str], apart: bool
 ) -> list[str]:
-    """The names that changed."""
+    """A line for each changed name."""
     remarks = []
     for new_names, sequences, label in zip(names, moved, labels, strict=True):
         for old, new in [] if apart else sorted(new_names.images.items()):
@@ -284,14 +284,14 @@ class MergedDataset:
     """Several datasets as one."""
 
     dataset: OpenDataset  # all of them
-    origin: str  # how it came about, in a few words
+    origin: str  # description of the merge
     n_shared: int  # images that several of them have
     _notes: tuple[str, ...]
     _mapped: Sequence[tuple[OpenDataset, Remap | None]]
     _labels: Sequence[str]
 
     def remarks(self) -> tuple[str, ...]:
-        """What was renamed, and, once the dataset is read, what taxonomy maps dropped and joined."""
+        """A line for each renaming and, once the dataset was read, for each loss of taxonomy maps."""
         return (*self._notes, *_map_losses(self._mapped, self._labels))
 
 
@@ -359,7 +359,7 @@ _TAXONOMY = "taxonomy.yaml"
 
 
 def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> ChainedSource:
-    """The parts of a dataset as one source, read by `chosen`, with the split of each image.
+    """Join the splits of a dataset, read by `chosen`, as one source, with the split of each image.
 
     An image is called by its path below the folder of its split, ``train/a.png``; where splits are files, by its own
     name, and below the name of its split if several have it. Categories are one by name; what names, ids and
@@ -395,7 +395,7 @@ def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> Ch
 
 
 def _part_request(request: ReadRequest, part: SplitPath) -> ReadRequest:
-    """The request for one part; images may be in folders that are called as the parts."""
+    """The request for one part; images may be in folders named as the parts."""
     images, taxonomy = request.images, request.taxonomy
     if part.path.is_dir():
         if images is not None and (images / part.path.name).is_dir():
@@ -426,7 +426,7 @@ def _sequence_names(parts: Sequence[SplitPath], profiles: Sequence[Profile]) -> 
 
 
 def _remap(taxonomy: MergedTaxonomy, number: int, profiles: Sequence[Profile]) -> Remap | None:
-    """What gives the segments of a part the category ids of the whole; None where they have them."""
+    """The remapping of a part's category ids to those of the whole; None if they are equal."""
     ids = taxonomy.ids[number]
     if all(old == new for old, new in ids.known.items()) and not ids.taken - ids.known.keys():
         return None
@@ -434,7 +434,7 @@ def _remap(taxonomy: MergedTaxonomy, number: int, profiles: Sequence[Profile]) -
 
 
 def _conflicts(profiles: Sequence[Profile]) -> list[Defect]:
-    """SEG202 for what categories mean in one part, and do not in another."""
+    """SEG202 for conflicts between the categories of the parts."""
     return [
         Defect("SEG202", conflict.message, conflict.files, category=conflict.category, severity=conflict.severity)
         for conflict in mapping_conflicts(profiles)
@@ -478,7 +478,7 @@ def _joined_profile(
 
 @dataclass(frozen=True)
 class _FileNames:
-    """The files that a part's reader names, as paths below the root of the whole."""
+    """Converts file names of a part's reader to paths below the root of the whole."""
 
     root: Path
     part: Path
@@ -490,7 +490,7 @@ class _FileNames:
         return Namesakes(ImageFolder.below(self.root).paths)
 
     def __call__(self, name: str) -> str:
-        """The name below the root; as it is where no file of the part has it."""
+        """The name below the root; unchanged if the part has no such file."""
         if name not in self.known:
             folder = self.part if self.part.is_dir() else self.part.parent
             path = folder / name
@@ -499,7 +499,7 @@ class _FileNames:
         return self.known[name]
 
     def in_text(self, text: str) -> str:
-        """A sentence that offers a command for the part, with that for the whole."""
+        """A sentence with a command for the part changed to one for the whole."""
         command = "segdata init "
         return text.replace(command + shell_word(str(self.part)), command + shell_word(str(self.root)))
 
@@ -512,7 +512,7 @@ class _FileNames:
 
 
 class SplitSource(WrappedSource, frozen=True):
-    """One part of a dataset with the names, categories and the split that it has in the whole."""
+    """One part of a dataset, with the names, categories and split that it has in the whole."""
 
     split: str
     file_names: _FileNames
@@ -527,7 +527,7 @@ class SplitSource(WrappedSource, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """Those of the part."""
+        """The defects of the part."""
         return [self._defect(defect) for defect in self.source.defects]
 
     def load(self, rows: Ints) -> Batch:
@@ -551,7 +551,7 @@ class SplitSource(WrappedSource, frozen=True):
         )
 
     def _defect(self, defect: Defect) -> Defect:
-        """A defect of the part with the file and the image as they are called in the whole."""
+        """A defect of the part with the file and image names of the whole."""
         image = None if defect.image is None else self.image_of.get(defect.image, defect.image)
         message = self.file_names.in_text(defect.message)
         if defect.code == "SEG002" and defect.image is not None and " of that name is in " not in message:

@@ -1,4 +1,4 @@
-"""Conflicts of a merge: images, annotators and categories that several datasets call by one name."""
+"""Conflicts of a merge: images, annotators and categories with equal names in several datasets."""
 
 import hashlib
 import re
@@ -19,8 +19,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 
-_AT_ONCE = 64  # images that are loaded together
-_PIECE = 1 << 20
+_IMAGES_PER_CHUNK = 64
+_BLOCK_BYTES = 1 << 20
 
 
 class ImageVersion(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class ImageVersion(msgspec.Struct, frozen=True):
     drawn: Mapping[str | None, str] = {}
 
     def is_other(self, than: "ImageVersion") -> bool:
-        """Whether it is another picture: of another size or split, or its file has other bytes."""
+        """Whether it is a different image: of another size or split, or with another file content."""
         if None not in (self.split, than.split) and self.split != than.split:
             return True
         if 0 not in self.size and 0 not in than.size and self.size != than.size:
@@ -48,7 +48,7 @@ class ImageVersion(msgspec.Struct, frozen=True):
 
 
 class NewNames(msgspec.Struct, frozen=True):
-    """The names that the images and annotators of one dataset get in the whole, where they are others."""
+    """The new names of images and annotators of one dataset."""
 
     images: dict[str, str]
     annotators: dict[str | None, str]
@@ -62,7 +62,7 @@ def resolve_conflicts(
     apart: bool,
     splits: Sequence[str | None] | None = None,
 ) -> list[NewNames]:
-    """Choose new names for what clashes between datasets.
+    """Choose new names for conflicts between datasets.
 
     An image that an earlier dataset has by the same name, and that is another picture or in another split, goes below a
     folder with the `label` of its dataset, or its split; `splits` are those of datasets whose images name none. With
@@ -103,11 +103,11 @@ def _find_conflicts(
     taken: set[str],
     names: list[NewNames],
 ) -> set[tuple[int, int, str | None]]:
-    """Find other names for images that are others; returns later and earlier dataset and annotator of each clash."""
+    """Rename different images of equal names; returns later and earlier dataset and annotator of each conflict."""
     clashes = set()
     listed = sorted(shared)
-    for begin in range(0, len(listed), _AT_ONCE):
-        some = listed[begin : begin + _AT_ONCE]
+    for begin in range(0, len(listed), _IMAGES_PER_CHUNK):
+        some = listed[begin : begin + _IMAGES_PER_CHUNK]
         seen: dict[tuple[int, str], ImageVersion] = {}
         for number, source in enumerate(sources):
             row_of = {name: row for name in some for dataset, row in shared[name] if dataset == number}
@@ -137,7 +137,7 @@ def _find_conflicts(
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, or with a number where it is taken."""
+    """`name`, with a number if it is taken."""
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{number}/{name}", number + 1
@@ -146,7 +146,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _image_versions(batch: Batch, split: str | None) -> Iterator[tuple[str, ImageVersion]]:
-    """Every image of a batch with a hash of each annotation: what is drawn, in whatever order.
+    """The versions of a batch's images, with a hash of each annotation that ignores the order of segments.
 
     `split`: of images that name none.
     """
@@ -178,8 +178,8 @@ def _same_bytes(a: Path, b: Path) -> bool:
     if a.stat().st_size != b.stat().st_size:
         return False
     with a.open("rb") as first, b.open("rb") as other:
-        while piece := first.read(_PIECE):
-            if piece != other.read(_PIECE):
+        while piece := first.read(_BLOCK_BYTES):
+            if piece != other.read(_BLOCK_BYTES):
                 return False
     return True
 
@@ -190,7 +190,7 @@ _ID_OFFSET = 2**40
 
 @dataclass(frozen=True, slots=True)
 class CategoryIds(Mapping[int, int]):
-    """What the category ids of one dataset become: those that are known, and any other, which stays if it is free."""
+    """The new category ids of one dataset; unknown ids stay if they are free."""
 
     known: Mapping[int, int]
     taken: frozenset[int]
@@ -218,11 +218,11 @@ class MergedTaxonomy(msgspec.Struct, frozen=True):
 
 
 def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> MergedTaxonomy:
-    """One taxonomy for these datasets: categories of one name, or an alias of it, are one; others are added.
+    """Merge taxonomies: categories with equal names or aliases become one, others are added.
 
-    What the first says of a category counts. An id or a colour that is taken becomes another, or none. Raises
-    SegdataError where two datasets mean different things by one name: another kind, or two categories that the other
-    has as one; without `strict` they are one category.
+    The first dataset defines a category. Taken ids are replaced, taken colours dropped. Raises SegdataError if a name
+    means different things: another kind, or two categories that the other dataset has as one; without `strict` they
+    become one category.
     """
     merged = _TaxonomyMerger(profiles[0], strict)
     new_ids = [merged.add(profile) for profile in profiles]
@@ -238,7 +238,7 @@ def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> Mer
 
 
 class _TaxonomyMerger(msgspec.Struct):
-    """The categories so far, and where each is from."""
+    """The merged categories so far, and the dataset of each."""
 
     first: Profile
     strict: bool = True
@@ -255,7 +255,7 @@ class _TaxonomyMerger(msgspec.Struct):
         return msgspec.structs.replace(first, categories=tuple(self.categories.values()))
 
     def all_remarks(self) -> list[str]:
-        """The remarks, and one for each dataset of which categories have new ids."""
+        """The remarks, and one for each dataset with renumbered categories."""
         moved = []
         for name, ids in self.new_ids.items():
             have = "has a new id, since its own is" if len(ids) == 1 else "have new ids, since theirs are"
@@ -285,7 +285,7 @@ class _TaxonomyMerger(msgspec.Struct):
         return ids
 
     def _matching_name(self, category: Category, profile: Profile) -> str | None:
-        """The name of the category that this one is; None where there is none yet."""
+        """The name of the merged category that equals this one; None if there is none."""
         matches = [category.name] if category.name in self.categories else []
         matches = matches or [name for name, other in self.categories.items() if category.name in other.aliases]
         matches = matches or [name for name in category.aliases if name in self.categories]
@@ -303,7 +303,7 @@ class _TaxonomyMerger(msgspec.Struct):
         return existing.name
 
     def _new(self, category: Category, profile: Profile) -> str:
-        """Add a category; its id and colour are its own if they are free."""
+        """Add a category; it keeps its id and colour if they are free."""
         used = {other.id for other in self.categories.values()} | set(self.unknown.values())
         unlabelled = self.first.taxonomy.unlabelled_id
         if unlabelled is not None and profile is not self.first:
@@ -372,7 +372,7 @@ def mapping_conflicts(profiles: Sequence[Profile]) -> list[MappingConflict]:
 
 
 def _id_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
-    """Ids that mean another category: exchanged, taken by another, or moved."""
+    """Conflicts of ids: exchanged, taken by another category, or moved."""
     own, other = _ids_by_name(here.taxonomy), _ids_by_name(there.taxonomy)
     names, other_names = here.taxonomy.by_id(), there.taxonomy.by_id()
     moved = [name for name in own if name in other and own[name] != other[name]]
@@ -448,7 +448,7 @@ def _spelling_conflicts(here: Profile, there: Profile) -> Iterator[MappingConfli
 
 
 def _ids_by_name(taxonomy: Taxonomy) -> dict[str, int]:
-    """The id of each name; of a name that is there twice the first."""
+    """Name -> id; the first if a name occurs twice."""
     ids: dict[str, int] = {}
     for category in taxonomy.categories:
         ids.setdefault(category.name, category.id)
@@ -456,7 +456,7 @@ def _ids_by_name(taxonomy: Taxonomy) -> dict[str, int]:
 
 
 def _same_name(a: Category, b: Category) -> bool:
-    """Whether two categories are one, by name, by alias, or but for case and spaces."""
+    """Whether two categories are the same by name, alias, or except for case and spaces."""
     return _plain_name(a.name) == _plain_name(b.name) or a.name in b.aliases or b.name in a.aliases
 
 

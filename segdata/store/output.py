@@ -1,4 +1,4 @@
-"""Output: files are written under hidden names and moved into place at the end; copies and crops of image files."""
+"""Output: write files under hidden names and move them into place at the end; copy and crop image files."""
 
 import csv
 import errno
@@ -39,7 +39,7 @@ class StagedOutput:
         self.made = self._hidden(target, target.suffix)
 
     def sibling(self, name: str, *, replace: bool = False) -> Path:
-        """Where to make something that goes beside the target as `name`, in place of an older file if `replace`."""
+        """The hidden path of a file that goes beside the target as `name`; `replace`: overwrite an older file."""
         hidden = self._hidden(self.target.with_name(name), f".{len(self._places)}")
         if replace:
             self._replacing.add(hidden)
@@ -53,7 +53,7 @@ class StagedOutput:
     def commit(self) -> None:
         """Move the output to its place, all of it or nothing; the target comes last.
 
-        Raises SegdataError where something is there meanwhile.
+        Raises SegdataError if another program has created the target meanwhile.
         """
         moved: list[Path] = []
         try:
@@ -73,7 +73,7 @@ class StagedOutput:
             raise
 
     def with_known_names(self, message: str) -> str:
-        """A message with the names that people know in place of the hidden ones."""
+        """A message with the final names instead of the hidden ones."""
         for hidden, path in self._places.items():
             message = message.replace(str(hidden), str(path))
         return message
@@ -85,7 +85,7 @@ class StagedOutput:
             raise SegdataError(f"{self.target}: cannot be written: {os_reason(error)}") from error
         try:
             check_free(self.target)
-            if locked:  # so whoever made these was killed
+            if locked:  # the lock is free, so these are left from killed programs
                 _remove(_left_behind(self.target))
         except BaseException:
             self._stack.close()
@@ -100,13 +100,13 @@ class StagedOutput:
 
 
 def _left_behind(target: Path) -> list[Path]:
-    """The hidden outputs that killed conversions to this target left."""
+    """The hidden outputs that killed conversions to this target left behind."""
     hidden = re.compile(rf"{re.escape(hidden_stem(target.name))}\.{TOKEN_PATTERN}\.partial(\..*)?", re.DOTALL)
     return [path for path in target.absolute().parent.iterdir() if hidden.fullmatch(path.name)]
 
 
 def check_free(path: Path) -> Path:
-    """`path`, when nothing is there, or an empty folder."""
+    """`path`, if it does not exist or is an empty folder; raises SegdataError otherwise."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise SegdataError(f"{path}: exists already; name another target, or delete it first")
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class ImageCopies:
     _refused: dict[str, str] = field(default_factory=dict, repr=False)  # store -> why
 
     def batch(self, batch: Batch) -> Batch:
-        """The batch, with its images where their copies are."""
+        """The batch with the URIs of copied images."""
         rows = batch.images.select(["image_id", "uri", "channels"]).to_pylist()
         uris = [self._copy(row, row["uri"]) for row in rows]
         channels = [
@@ -153,7 +153,7 @@ class ImageCopies:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The files that were not copied, a line for each reason."""
+        """A line for each reason why files were not copied."""
         lines = []
         for reason, names in self.left.items():
             names = list(dict.fromkeys(names))
@@ -162,7 +162,7 @@ class ImageCopies:
         return tuple(lines)
 
     def _copy(self, row: ImageRow, uri: str | None) -> str | None:
-        """Where the copy of a file is; the file itself where there is none."""
+        """The URI of the copy of a file, or of the file itself if it was not copied."""
         path, reason = local_file(uri), "the file does not exist" if uri else "no file is known"
         if uri is not None and path is None:
             path, reason = self._stored_file(uri)
@@ -179,7 +179,7 @@ class ImageCopies:
         return replace_file(plain, self._copied[path])
 
     def _stored_file(self, uri: str) -> tuple[Path | None, str]:
-        """A copy of a file in a store, or why there is none; a store that refuses one file is not asked again."""
+        """Copy a file from a store, or say why not; a store that refuses one file is not asked again."""
         url = uri.partition("#")[0]
         store = "/".join(url.split("/", 3)[:3])
         if uri.partition("://")[0] not in STORES:
@@ -195,7 +195,7 @@ class ImageCopies:
             return None, self._refused[store]
 
     def _free(self, target: Path, path: Path) -> Path:
-        """`target`, below a folder of its own where another file has its name."""
+        """`target`, in a separate folder if another file has its name."""
         number = 0
         while target in self._taken:
             number += 1
@@ -212,7 +212,7 @@ def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:
 
 
 def move_beside_masks(made: Path, image_of: Callable[[str], str | None]) -> None:
-    """Move the copies of a conversion to where the programs of its format look for the images of masks.
+    """Move the copied images of a conversion to where programs look for the images of masks.
 
     `made` has them in `images`, and tells in `images.csv` which mask is whose; `image_of` gives the place of an image,
     without extension, by that of its mask; None: it stays.
@@ -245,13 +245,13 @@ def _write_index(path: Path, records: Iterable[Mapping[str, str]]) -> None:
 
 @dataclass
 class WindowCrops(ImageCopies):
-    """Writes the windows that a batch's images are, below a folder; `n_files` counts them.
+    """Crops the windows of a batch to image files below a folder; `n_files` counts them.
 
     PNG files of 8 or 16 bits with 1, 3 or 4 channels; TIFF files, which may hold floats too, where the source is one.
     What fits in neither is left out, and `remarks` names it.
     """
 
-    _last: tuple[str, ChannelArray] | None = field(default=None, repr=False)  # the tiles of an image follow each other
+    _last: tuple[str, ChannelArray] | None = field(default=None, repr=False)  # the tiles of an image are consecutive
 
     def batch(self, batch: Batch) -> Batch:
         """The batch, with its images where their pictures are."""
@@ -265,11 +265,11 @@ class WindowCrops(ImageCopies):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was not cropped, a line for each reason."""
+        """A line for each reason why windows were not cropped."""
         return tuple(line.replace("not copied", "not cropped", 1) for line in super().remarks)
 
     def _crop(self, name: str, tile: Tile, width: int, height: int) -> str | None:
-        """Write one picture; returns where it is, None where there is none, and remembers why."""
+        """Write one window; returns its path, or None, and records the reason."""
         target = self.folder / name
         why = self._write_crop(target, tile, width, height)
         if why is not None:
@@ -279,7 +279,7 @@ class WindowCrops(ImageCopies):
         return str(target.absolute())
 
     def _write_crop(self, target: Path, tile: Tile, width: int, height: int) -> str | None:
-        """Write one picture; returns why that is not possible, None when it is done."""
+        """Write one window; returns the reason if that is not possible, else None."""
         if tile.uri is None:
             return "no file is known"
         try:
@@ -302,7 +302,7 @@ class WindowCrops(ImageCopies):
 
 
 def _write_picture(pixels: ChannelArray, target: Path) -> str | None:
-    """Write an image (height, width, channels); returns why that is not possible, None when it is done."""
+    """Write an image (height, width, channels); returns the reason if that is not possible, else None."""
     if pixels.dtype == bool:
         pixels = pixels.astype(np.uint8) * 255
     channels = pixels.shape[2]

@@ -1,4 +1,4 @@
-"""Remap: segments under other categories, by a map."""
+"""Remap: change the categories of segments by a map."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,20 +21,20 @@ from segdata.core.runs import Ints, NumberLine, number_groups
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, load_taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
 
-_DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
+_DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # invalid after joining segments
 CATEGORY_METADATA = ("unknown_categories", "aliases_used", "category_keys")  # metadata that names categories by id
 _DROPPED = int(np.iinfo(np.int64).min)
 
 
 class Remap(msgspec.Struct):
-    """Gives segments the categories that a map says, batch by batch."""
+    """Applies a category map, batch by batch."""
 
     to: Mapping[int, int | None]  # old category id -> new one; None: such segments are dropped
     # old, new: the taxonomies
     old: Taxonomy
     new: Taxonomy
     task: Task  # in semantic data, and of stuff, segments that get one category are joined in each annotation
-    # image_id -> what was dropped and joined there: what, how many, pixels. Loading an image twice counts it once
+    # image_id -> losses there: kind, number, pixels; an image that is loaded twice counts once
     lost: dict[str, list[tuple[str, int, int]]] = {}
 
     def __call__(self, batch: Batch) -> Batch:
@@ -57,7 +57,7 @@ class Remap(msgspec.Struct):
                 losses.add("mapped", what, n, pixels, AffectedItems([image_id], [image_id]))
 
     def _map_ids(self, before: Ints) -> Ints:
-        """(n,) the new category ids; `_DROPPED` for segments that go."""
+        """(n,) the new category ids; `_DROPPED` for dropped segments."""
         ids, inverse = np.unique(before, return_inverse=True)
         for id_ in ids.tolist():
             if id_ not in self.to:
@@ -66,11 +66,11 @@ class Remap(msgspec.Struct):
         return np.array(new, np.int64)[inverse]
 
     def _groups(self, annotation: Ints, before: Ints, after: Ints) -> Ints:
-        """(n,) which segments become one, counted in the order of the first of each."""
+        """(n,) the group of each segment that becomes one, numbered by first occurrence."""
         n = len(after)
         joins = (self.task == "semantic") | self._of_kind(self.new, "stuff", after)
         _, group = np.unique(np.stack([annotation, after]), axis=1, return_inverse=True)
-        origin = np.zeros(n, np.int64)  # a category that each group comes from
+        origin = np.zeros(n, np.int64)  # (n,) an old category of each group
         origin[group] = before
         mixed = np.zeros(n, bool)
         mixed[group[before != origin[group]]] = True
@@ -94,7 +94,7 @@ class Remap(msgspec.Struct):
         return replace(batch, segments=segments)
 
     def _count(self, batch: Batch, rows: dict[str, Ints]) -> None:
-        """Remember how many segments and pixels of each image each kind of loss concerns."""
+        """Record the segments and pixels of each loss, by image."""
         n_images, areas = batch.images.num_rows, batch.runs.areas(batch.n_segments)
         counts: dict[int, list[tuple[str, int, int]]] = {}
         for what, lost in rows.items():
@@ -130,11 +130,11 @@ MapTarget = str | tuple[str, ...] | None
 
 
 class TaxonomyMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A map from old names of categories to new ones.
+    """A map from old category names to new ones, as in its file.
 
-    `categories`: old name -> new name; null: its segments are dropped; a list: undecided, a person must choose.
-    `taxonomy`: the file of the new taxonomy, relative to the map's folder. Without it the categories keep what they
-    say under their new names, and those that the map does not name stay as they are.
+    `categories`: old name -> new name; null drops its segments; a list is undecided: a person must choose.
+    `taxonomy`: the file of the new taxonomy, relative to the map's folder. Without it, categories keep their fields
+    under their new names, and unnamed categories stay unchanged.
     """
 
     taxonomy: str | None = None
@@ -142,7 +142,7 @@ class TaxonomyMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
-    """A map and the taxonomy that it names; raises SegdataError with file, line and the nearest known name."""
+    """Load a map and its taxonomy; raises SegdataError with file, line and the nearest known name."""
     category_map, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), TaxonomyMap, str(path))
     if category_map.taxonomy is None:
         return category_map, None
@@ -159,7 +159,7 @@ def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
 
 
 def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
-    """Write a map as YAML, undecided categories first."""
+    """The YAML text of a map, undecided categories first."""
     undecided = {old: list(new) for old, new in migration.items() if isinstance(new, tuple)}
     lines = ["# old category: new category; null drops its segments (they are counted)."]
     lines += [] if taxonomy is None else [yaml_files.dump_yaml_line({"taxonomy": taxonomy})[1:-1]]
@@ -174,8 +174,8 @@ def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
 def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: bool) -> dict[str, str | None]:
     """Every category in `names_in_data` with its new name, None: dropped.
 
-    `complete`: the map must name them all; else those that it does not name keep theirs. Raises SegdataError with the
-    names for those it does not know, that are undecided, or are missing.
+    `complete`: the map must name them all; otherwise, unnamed categories keep their names. Raises SegdataError that
+    lists unknown, undecided or missing names.
     """
     unknown = [name for name in category_map.categories if name not in names_in_data]
     if unknown:
@@ -195,9 +195,9 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
 
 
 def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxonomy:
-    """Rename the categories of a taxonomy, also where they refer to each other.
+    """Rename the categories of a taxonomy, including their references to each other.
 
-    Of several with the same new name the first stays, or the one that had the name before.
+    Of several with the same new name, the one that had the name before stays, else the first.
     """
     first: dict[str, Category] = {}
     for category in sorted(taxonomy.categories, key=lambda category: to.get(category.name) != category.name):
@@ -210,7 +210,7 @@ def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxon
 
 
 def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, object]:
-    """The relations of a category to others, under the new names; groups keep their names."""
+    """The relations of a category to others, with new names; groups keep their names."""
     changed: dict[str, object] = {
         field: tuple(dict.fromkeys(name for old in getattr(category, field) if (name := to.get(old, old)) is not None))
         for field in ("part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also")
@@ -229,9 +229,9 @@ def _single_target(target: MapTarget) -> str | None:
 
 
 def with_taxonomy_map(dataset: OpenDataset, given: str | Path | TaxonomyMap) -> tuple[OpenDataset, Remap]:
-    """The dataset with its categories renamed, joined and dropped as a map says, and the `Remap` that counts losses.
+    """The dataset with categories renamed, joined and dropped by a map, and the `Remap` that counts losses.
 
-    Raises SegdataError where the map leaves a category undecided, and names it.
+    Raises SegdataError that names a category which the map leaves undecided.
     """
     profile = dataset.profile
     old = profile.taxonomy

@@ -1,4 +1,4 @@
-"""Revision reader: an opened revision; image and annotation rows are in memory, segments are read part by part."""
+"""Revision reader: keeps the rows of images and annotations in memory, and reads segments part by part."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
 
-# What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
-DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
+# Raised by pyarrow for damaged files: ValueError for names that are not UTF-8, KeyError for lost columns.
+DECODER_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
 
 
 class RowGroup(msgspec.Struct, frozen=True):
@@ -54,12 +54,12 @@ class RowGroup(msgspec.Struct, frozen=True):
     metadata: "FileMetaData | None" = None
 
     def __call__(self) -> pa.Table:
-        """The rows of `schema.SEGMENTS`; raises what `DAMAGE` lists."""
+        """The rows of `schema.SEGMENTS`; raises what `DECODER_ERRORS` lists."""
         url = as_url(self.place)
         return _read_row_group(Path(self.place) if url is None else url, self.number, self.metadata)
 
     def check(self) -> None:
-        """Raise SegdataError where the file is no longer what it was."""
+        """Raise SegdataError if the file has changed."""
         if self.size is not None and Path(self.place).stat().st_size != self.size:
             raise SegdataError(f"{self.place}: is another file than where the dataset was opened")
 
@@ -131,21 +131,21 @@ class CanonicalSource:
 
     @cached_property
     def image_ids(self) -> Sequence[str]:
-        """The images, as they are stored: in ascending order."""
+        """The image ids in stored, ascending order."""
         return list(self._images["image_id"].to_pylist())
 
     @cached_property
     def uris(self) -> Sequence[str | None]:
-        """(n_images,) where the image files are said to be: absolute paths, or URIs."""
+        """(n_images,) the stored places of image files: absolute paths, or URIs."""
         return [absolute_uri(uri, self._root) for uri in self._images["uri"].to_pylist()]
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """Damaged files, and rows that are there twice or refer to nothing."""
+        """Damaged files, duplicate rows, and rows that refer to nothing."""
         return self._defects
 
     def chunks(self) -> list[Ints]:
-        """Images by the row groups that hold their segments, several groups at once in a large dataset.
+        """The rows of images by row group of their segments; several groups at once in a large dataset.
 
         Images without segments go with those before them.
         """
@@ -183,7 +183,7 @@ class CanonicalSource:
         return _decode(images, annotations, stored, annotation, defects)
 
     def detached(self) -> Detached | None:
-        """Rows of images and annotations, and the row groups that hold their segments; None of tables in memory."""
+        """A reader of rows and row groups for other processes; None for tables in memory."""
         if not all(isinstance(group.part.read, RowGroup) for group in self._groups):
             return None
         reader = _RevisionReader(self._profile, self._lacks_annotations, tuple(self._called), self._root.absolute())
@@ -209,13 +209,13 @@ class CanonicalSource:
         return numbers
 
     def _read_segments(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
-        """The segment rows of some images, and what was damaged."""
+        """Read the segment rows of some images, and report damage."""
         pieces, defects = [], []
         for number in self._groups_of(rows):
             part = self._groups[number].part
             try:
                 piece = part.read()
-            except DAMAGE as error:
+            except DECODER_ERRORS as error:
                 defects.append(unreadable_defect(part.what, error, part.file))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
@@ -223,12 +223,12 @@ class CanonicalSource:
         return pa.concat_tables(pieces or [SEGMENTS.empty_table()]), defects
 
     def _key(self, image: Ints, annotator: pa.ChunkedArray) -> Ints:
-        """One number for each (image row, annotator), ascending in both; an annotator that is not known gives -1."""
+        """A number for each (image row, annotator), ascending in both; -1 for an unknown annotator."""
         code = _positions(annotator, self._annotators)
         return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
 
     def _index_images(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
-        """The images that each part has segments of; all parts are looked up at once."""
+        """The images whose segments each part holds."""
         known = list(parts)
         every = pa.chunked_array([part.image_ids for part in known], pa.string())
         ends = np.cumsum([len(part.image_ids) for part in known])
@@ -239,7 +239,7 @@ class CanonicalSource:
             yield _ImageGroup(part, np.sort(rows[rows >= 0]))
 
     def _safe(self, images: pa.Table, name: str) -> tuple[pa.Table, Ints]:
-        """The images whose id is a name below the images root, and their rows: writers make files of these names."""
+        """The images with safe ids, and their rows, as writers create files of these names."""
         suspect = pc.fill_null(pc.match_substring_regex(images["image_id"], f"^$|{SUSPECT.pattern}"), True)
         safe = ~suspect.to_numpy()
         for row in np.flatnonzero(~safe).tolist():
@@ -252,7 +252,7 @@ class CanonicalSource:
         return self._drop_bad_sizes(images, safe, name).filter(pa.array(safe)), np.flatnonzero(safe)
 
     def _drop_bad_sizes(self, images: pa.Table, safe: Flags, name: str) -> pa.Table:
-        """The images, without impossible sizes; unsafe names have been reported."""
+        """The images without those of impossible size; unsafe names have been reported."""
         sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
         wrong = safe & np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
         for row in np.flatnonzero(wrong).tolist():
@@ -273,7 +273,7 @@ class CanonicalSource:
         return annotations.filter(pa.array(rows >= 0)), np.flatnonzero(rows >= 0)
 
     def _unknown(self, image_ids: pa.ChunkedArray, rows: Ints) -> list[str | None]:
-        """The ids without a row of `images`; none where the whole table is lost, of which one defect tells."""
+        """The ids without a row in `images`; empty if the whole table is lost, which has been reported."""
         return [] if self._lacks_images else image_ids.filter(pa.array(rows < 0)).to_pylist()
 
     def _unique(self, rows: pa.Table, numbers: Ints, columns: list[str], name: str) -> pa.Table:
@@ -304,9 +304,9 @@ class CanonicalSource:
 
 
 class _RevisionPortion(msgspec.Struct, frozen=True):
-    """Some images: their rows in ascending order, those of their annotations, and the parts that hold their segments.
+    """Images to load: their rows in ascending order, rows of their annotations, and the parts with their segments.
 
-    `order`: the row of each image here, in the order in which they are wanted.
+    `order`: the rows here in the requested order.
     """
 
     order: Ints
@@ -316,7 +316,7 @@ class _RevisionPortion(msgspec.Struct, frozen=True):
 
 
 class _RevisionReader(msgspec.Struct, frozen=True):
-    """Loads portions of a revision, of which it knows all but the rows."""
+    """Loads portions of a revision without holding its rows."""
 
     profile: Profile
     lacks_annotations: bool
@@ -341,7 +341,7 @@ class _RevisionReader(msgspec.Struct, frozen=True):
 
 
 def _detached_part(part: SegmentPart, image_ids: pa.Array) -> SegmentPart:
-    """A row group as another process reads it, for some images."""
+    """A row group for another process, restricted to some images."""
     assert isinstance(part.read, RowGroup)
     own = part.image_ids.filter(pc.is_in(part.image_ids, value_set=image_ids))
     read = msgspec.structs.replace(part.read, metadata=None)
@@ -359,7 +359,7 @@ def _images_of_groups(groups: Sequence[_ImageGroup]) -> tuple[Ints, Ints]:
 def _decode(
     images: pa.Table, annotations: pa.Table, stored: pa.Table, annotation: Ints, defects: list[Defect]
 ) -> Batch:
-    """A batch of stored rows; segments whose counts are damaged are left out, as defects."""
+    """Decode stored rows to a batch; segments with damaged counts are left out and reported."""
     image = annotations["image"].to_numpy()[annotation]
     height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64)[image] for name in ("height", "width"))
     runs, error = rle_to_runs(stored["counts"].combine_chunks(), height, width)
@@ -368,7 +368,7 @@ def _decode(
     columns = {name: stored[name] for name in BATCH_SEGMENTS.names if name in stored.column_names}
     columns |= {
         "annotation": annotation.astype(np.int32),
-        "declared_area": stored["area"].cast(pa.float64(), safe=False),  # 2^53 and more are rounded
+        "declared_area": stored["area"].cast(pa.float64(), safe=False),  # numbers from 2^53 on are rounded
         "declared_bbox": stored["bbox"].cast(pa.list_(pa.float64())),
     }
     segments = make_table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()
@@ -389,12 +389,12 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
         if name in columns and columns[name].null_count:
             raise pa.ArrowInvalid(f"column {name} has empty cells")
     conformed = make_table(schema, rows.num_rows, **columns)
-    conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at
+    conformed.validate(full=True)  # invalid UTF-8 is found only when texts are validated
     return conformed
 
 
 def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> Ints:
-    """(n,) where each value first stands in `among`; -1 where it does not. Null is a value like any other."""
+    """(n,) the first position of each value in `among`, or -1; null counts as a value."""
     value_set = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
     positions = pc.index_in(values, value_set=value_set)
     return pc.fill_null(positions, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
@@ -413,25 +413,25 @@ def _segment_defect(code: str, message: str, stored: pa.Table, row: int) -> Defe
 
 
 def unreadable_defect(what: str, error: Exception, file: str) -> Defect:
-    """The defect that `what` of a file cannot be read."""
+    """The defect of an unreadable part (`what`) of a file."""
     if isinstance(error, FileNotFoundError):
         return Defect("SEG002", f"{what} does not exist; restore the file from a backup", file)
     return Defect("SEG001", f"{what} cannot be read: {_reason(error)}; restore the file from a backup", file)
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error without the path that pyarrow puts into some."""
+    """The first line of an error, without the path that pyarrow may add."""
     strerror = error.strerror if isinstance(error, OSError) else None
     return strerror or re.sub(r" ?'[^']*/[^']*':? ?", " ", str(error).splitlines()[0])[:200].strip().rstrip(".")
 
 
-_MAX_MISSING = 1000  # part files that are named one by one
+_MAX_MISSING_NAMED = 1000  # missing part files
 
 
 def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> CanonicalSource:
-    """The revision in `folder` of the dataset at `root`, of which dataset.yaml and taxonomy.yaml say `profile`.
+    """Open the revision in `folder` of the dataset at `root`, whose yaml files give `profile`.
 
-    `n_parts`: how many part files of segments there must be, at least. Raises UnreadableError where there is no folder.
+    `n_parts`: minimum number of part files of segments. Raises UnreadableError if there is no folder.
     """
     if not folder.is_dir():
         raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
@@ -443,7 +443,7 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     path = folder / "sequences.parquet"
     sequences = _read_table(path, root, SEQUENCES, defects, SEQUENCE_LENGTHS) if path.exists() else None
     present = _part_files(folder)
-    if n_parts > len(present) + _MAX_MISSING:  # a damaged number may be any
+    if n_parts > len(present) + _MAX_MISSING_NAMED:  # a damaged number may have any value
         message = f"dataset.yaml says {n_parts:,} part files, {len(present):,} are there; restore them from a backup"
         defects.append(Defect("SEG002", message, f"{folder.name}/segments"))
         n_parts = 0
@@ -475,21 +475,21 @@ def _part_files(folder: Path) -> list[Path]:
 def _read_table(
     path: Path, root: Path, schema: pa.Schema, defects: list[Defect], lengths: Mapping[str, int] | None = None
 ) -> pa.Table | None:
-    """A table that is small enough to hold; None, with a defect, where it is damaged.
+    """Read a small table; None, with a defect, if it is damaged.
 
-    `lengths`: how long the lists of some columns are.
+    `lengths`: required length of the lists in some columns.
     """
     try:
         rows = conform(_open_parquet(path).read(), schema).combine_chunks()
         _check_lengths(rows, lengths or {})
         return rows
-    except DAMAGE as error:
+    except DECODER_ERRORS as error:
         defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
         return None
 
 
 def _check_lengths(rows: pa.Table, lengths: Mapping[str, int]) -> None:
-    """Raise ArrowInvalid where a list of a column is not as long as it has to be, or has no value in it."""
+    """Raise ArrowInvalid if a list in a column has the wrong length, or a null in it."""
     for name, length in lengths.items():
         for values in rows[name].to_pylist():
             if values is not None and (len(values) != length or None in values):
@@ -507,17 +507,17 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
             ids.validate(full=True)
             read = RowGroup(place, number, size, file.metadata)
             yield SegmentPart(name, f"row group {number}", ids, file.metadata.row_group(number).num_rows, read)
-    except DAMAGE as error:
+    except DECODER_ERRORS as error:
         defects.append(unreadable_defect("the part", error, name))
 
 
 def _read_row_group(place: Path | str, number: int, metadata: "FileMetaData | None") -> pa.Table:
-    """The rows of a group; `metadata` is the file's, if it was parsed before."""
+    """Read the rows of a group; `metadata` is the file's, if it was parsed before."""
     return conform(_open_parquet(place, metadata).read_row_group(number), SEGMENTS)
 
 
 def free_id(folder: Path) -> int:
-    """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
+    """A segment id above all those of the revision in `folder`, at least 1."""
     highest = 0
     for path in _part_files(folder):
         largest = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
@@ -531,7 +531,7 @@ def part_name(number: int) -> str:
 
 
 def sequences_from_rows(rows: pa.Table) -> tuple[ImageSequence, ...]:
-    """The rows of sequences.parquet as a profile holds them."""
+    """Convert rows of sequences.parquet to the profile's sequences."""
     return tuple(
         ImageSequence(
             name=row["sequence"],

@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
 
-_GROUP_SEGMENTS = 8_192  # segments of a row group, and those of its last image
-PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
+_GROUP_SEGMENTS = 8_192  # minimum size of a row group, which is completed by its last image
+PART_SEGMENTS = 1_000_000  # size at which the next part file begins
 # Polygons are drawn on a grid of 0.01 or 0.1 px, so their coordinates repeat: a third smaller with a dictionary.
 _RINGS = "rings.list.element.list.element"
-_LEVELS = {"counts": 9, _RINGS: 3}  # of zstd, else 1: 9 makes the counts 6 % smaller than 3 does
+_LEVELS = {"counts": 9, _RINGS: 3}  # zstd's, 1 for other columns: level 9 makes counts 6 % smaller than level 3
 
 
 class RevisionWriter:
     """Writes the tables of one revision into a folder; nothing refers to them until the manifest is committed.
 
     Batches must come in ascending order of image_id, every image once: so each row group holds whole images, and its
-    statistics on image_id lead a reader to the row groups of an image. With `writes_parts` false, somebody else writes
-    the files of segments.
+    statistics on image_id lead a reader to the row groups of an image. If `writes_parts` is false, workers write the
+    files of segments.
     """
 
     def __init__(self, folder: Path, root: Path, *, writes_parts: bool = True) -> None:
@@ -75,7 +75,7 @@ class RevisionWriter:
 
     @property
     def n_parts(self) -> int:
-        """How many part files of segments there are so far."""
+        """The number of part files of segments so far."""
         return self._n_parts
 
     def add(self, batch: Batch) -> None:
@@ -88,7 +88,7 @@ class RevisionWriter:
             _write_row_groups(self._part, segment_rows(batch))
 
     def add_rows(self, images: pa.Table, annotations: pa.Table, n_segments: int) -> None:
-        """Append images and canonical annotations, and count the segments, which a worker may write; see `n_parts`."""
+        """Append images and canonical annotations, and count their segments, which a worker may write."""
         names = images["image_id"].to_pylist()
         if any(a >= b for a, b in zip([self._last_image, *names], names, strict=False) if a):
             raise ValueError(f"images must come in ascending order of image_id, each once: {names[0]!r} …")
@@ -111,7 +111,7 @@ class RevisionWriter:
         return self._stack.enter_context(open_writer(path, schema))
 
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
-        """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
+        """Make the URIs of images inside the dataset's folder relative, so that the folder can be moved."""
         uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
         channels = [relative_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]
         return replace_column(replace_column(images, "uri", uris), "channels", channels).cast(IMAGES)
@@ -160,7 +160,7 @@ def segment_rows(batch: Batch) -> pa.Table:
 
 
 def open_writer(path: Path, schema: pa.Schema) -> "ParquetWriter":
-    """A Parquet file of this schema, compressed as canonical tables are."""
+    """Open a Parquet file of this schema for writing, with the compression of canonical tables."""
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     from pyarrow.parquet import ParquetWriter  # slow to import, and only canonical data need it
 
@@ -179,7 +179,7 @@ def write_canonical(
 ) -> None:
     """Write batches (images in ascending order of image_id) as the revision r0001.
 
-    `made`: how it came about, in a few words; default: what it is converted from.
+    `made`: a short description of its origin; default: the format from which it is converted.
     """
     name = "r0001"
     target.mkdir(parents=True, exist_ok=True)
@@ -197,9 +197,9 @@ def write_part(path: Path, portions: Iterable[pa.Table]) -> None:
 
 
 def _write_row_groups(writer: "ParquetWriter", rows: pa.Table) -> None:
-    """Write canonical rows of segments in row groups of some thousand, each of whole images.
+    """Write canonical rows of segments in row groups of some thousand rows of whole images.
 
-    Whoever wants one image, such as a loader for training, reads the whole group.
+    A reader of one image, such as a data loader, has to read its whole group.
     """
     names = rows["image_id"]
     first = np.concatenate([[0], np.flatnonzero(pc.not_equal(names[1:], names[:-1]).to_numpy()) + 1])  # of each image
@@ -209,7 +209,7 @@ def _write_row_groups(writer: "ParquetWriter", rows: pa.Table) -> None:
 
 
 def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCounter, made: str | None) -> None:
-    """Complete the revision r0001, whose tables are written, and make it the current one of a new dataset."""
+    """Complete the written revision r0001, and make it the current one of a new dataset."""
     name = "r0001"
     write_sequences(target / name, profile.sequences)
     sync_tree(target)  # before the manifest names it
@@ -230,19 +230,19 @@ def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCo
             ),
             revision=name,
             revisions=(Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=n_parts),),
-            # Categories are stored by id: with them old names are gone.
+            # Categories are stored by id, so that old names are dropped.
             metadata={key: text for key, text in profile.metadata.items() if key != "aliases_used"},
         ),
     )
 
 
 def _origin_path(files: str) -> str:
-    """The path of the source, the same from any folder: an absolute POSIX path, or a URI."""
+    """The path of the source, independent of the working directory: an absolute POSIX path, or a URI."""
     return files if not files or "://" in files else Path(files).absolute().as_posix()
 
 
 def load_on_cluster(cluster: Cluster, data: OpenDataset, *, in_order: bool = True) -> "Iterator[Batch]":
-    """The batches of a dataset, loaded by workers; few wait at once. See `OpenDataset.batches`."""
+    """Yield the batches of a dataset, loaded by workers, with a limited number in flight. See `OpenDataset.batches`."""
     remote, cut = RemoteDataset.cut(data)
     portions = data.sorted_chunks() if in_order else data.chunks()
     return cluster.run_ordered(_load, map(cut, portions), cluster.share(remote))
@@ -254,7 +254,7 @@ def _load(portion: Portion, remote: RemoteDataset) -> "Batch":
 
 @dataclass(frozen=True, slots=True)
 class EncodedPortion:
-    """A portion of images as canonical rows, in a worker."""
+    """A portion of images as canonical rows; used by workers."""
 
     images: pa.Table
     annotations: pa.Table
@@ -286,7 +286,7 @@ def _summarise(portion: EncodedPortion) -> PortionSummary:
 
 
 def _write_part(portions: list[EncodedPortion], path: str) -> int:
-    """Write a part file, in a worker, completely or not at all; returns its size in bytes."""
+    """Write a part file in a worker, atomically; returns its size in bytes."""
     if as_url(path) is not None:
         with TemporaryDirectory(prefix="segdata-") as scratch:
             made = Path(scratch) / "part.parquet"
@@ -361,7 +361,7 @@ def _submit_part(cluster: Cluster, portions: "list[Future]", place: str, number:
 
 
 def _check_parts(place: str, sizes: Iterable[int]) -> None:
-    """Raise ClusterError where a part that a worker has written is not there."""
+    """Raise ClusterError if a part that a worker has written is missing."""
     for number, size in enumerate(sizes):
         path = f"{place}/{part_name(number)}"
         if (size_of(path) if as_url(path) else _file_size(Path(path))) != size:

@@ -52,15 +52,15 @@ def revise(
     ----------
     root : the dataset's folder
     changed : image_id -> all of the image's segments, as rows of `schema.SEGMENTS`
-    what : how the revision came about, in a few words
-    log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
-    parent : the revision that `changed` was made from; None: the current one, whichever it is
-    images : a column of the images -> image_id -> its new value there; others keep theirs
-    annotations : the same of the annotations, by image_id and annotator
+    what : a short description of the change
+    log : a JSON object for each change, for ``changes.jsonl`` in the revision's folder
+    parent : the revision from which `changed` was made; None: the current one
+    images : column -> image_id -> new value; other values stay
+    annotations : column -> (image_id, annotator) -> new value
 
-    What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
-    wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is
-    making a revision, and where `parent` is the current one no more.
+    Unchanged files are linked to the previous revision. The last step is atomic; if anything fails before it, the
+    dataset is unchanged and nothing is left behind. Raises SegdataError if writing fails, if another program is making
+    a revision, and if `parent` is no longer the current one.
     """
     with lock_dataset(root):
         manifest = manifests.load(root)
@@ -98,7 +98,7 @@ def _write_revision(
         revisions = (*manifest.revisions, entry)
         manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
     except BaseException as error:
-        if not _is_current(root, name):  # an interruption may come when all is done
+        if not _is_current(root, name):  # an interruption may arrive after the commit
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, SegdataError) and isinstance(error.__cause__, OSError):
             error = error.__cause__
@@ -113,7 +113,7 @@ def _write_revision(
 
 @contextmanager
 def lock_dataset(root: Path) -> Iterator[None]:
-    """Keep other programs from making a revision meanwhile; the system frees the lock of a program that was killed."""
+    """Lock a dataset against other programs that make revisions; the system frees the lock of a killed program."""
     if fcntl is None:
         yield
         return
@@ -129,7 +129,7 @@ def lock_dataset(root: Path) -> Iterator[None]:
                 f"{root}: another program is changing it; nothing is changed, try again later"
             ) from error
         except OSError:
-            pass  # a disk without locks
+            pass  # the file system has no locks
         yield
     finally:
         os.close(folder)
@@ -139,11 +139,11 @@ def _is_current(root: Path, name: str) -> bool:
     try:
         return manifests.load(root).revision == name
     except SegdataError:
-        return True  # nothing is deleted of what cannot be read
+        return True  # do not delete anything if the manifest is unreadable
 
 
 def _next_name(root: Path) -> str:
-    """One more than the highest revision that there is, whether the manifest knows it or not."""
+    """The name after the highest existing revision, whether the manifest lists it or not."""
     numbers = [int(match[1]) for path in root.iterdir() if (match := re.fullmatch(r"r(\d+)", path.name))]
     return f"r{max(numbers, default=0) + 1:04d}"
 
@@ -157,7 +157,7 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _replace_images(group: pa.Table, pending: dict[str, pa.Table]) -> pa.Table:
-    """A row group with the rows of changed images in place of its own; these images are no longer `pending`."""
+    """Replace the rows of changed images in a row group; removes these images from `pending`."""
     names = [name for name in pc.unique(group["image_id"]).to_pylist() if name in pending]
     if not names:
         return group
@@ -167,7 +167,7 @@ def _replace_images(group: pa.Table, pending: dict[str, pa.Table]) -> pa.Table:
 
 
 def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any, Any]]) -> None:  # Any: as Columns
-    """Write the images or annotations again, row group by row group, with other values in some columns."""
+    """Rewrite the images or annotations, row group by row group, with new values in some columns."""
     of_images = target.name == IMAGES_FILE
     schema = IMAGES if of_images else ANNOTATIONS
     file = pq.ParquetFile(before)
@@ -183,7 +183,7 @@ def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any
 
 
 def _write_segments(before: Path, folder: Path, changed: Mapping[str, pa.Table]) -> int:
-    """Link the parts without changed images, and write the others again; returns how many there are."""
+    """Link the parts without changed images, and rewrite the others; returns the number of parts."""
     pending, paths = dict(changed), sorted(before.glob("segments/*.parquet"))
     for number, path in enumerate(paths):
         file, target = pq.ParquetFile(path), folder / "segments" / part_name(number)
@@ -210,12 +210,12 @@ class RevisionInfo:
 
     Attributes
     ----------
-    name, created, what, parent : as dataset.yaml has them
-    current : it is what is read
-    images, segments : how many it has; None where its files cannot be read, as `present` or a validation tells
-    size : bytes of its files, those that it shares with other revisions too
-    own : bytes of the files that no other revision has: what to delete it would free
-    present : its folder is there
+    name, created, what, parent : as in dataset.yaml
+    current : whether it is the current revision
+    images, segments : their numbers; None if its files cannot be read
+    size : bytes of its files, including files shared with other revisions
+    own : bytes of files that no other revision has, which deleting it would free
+    present : whether its folder exists
     """
 
     name: str
@@ -232,7 +232,7 @@ class RevisionInfo:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What `prune` deletes: revisions, folders of revisions that were never finished, and the bytes that frees."""
+    """The result of `prune`: deleted revisions, deleted folders of unfinished revisions, and freed bytes."""
 
     revisions: tuple[str, ...]
     unfinished: tuple[str, ...]
@@ -270,9 +270,9 @@ def history(root: Path) -> list[RevisionInfo]:
 
 
 def restore(root: Path, revision: str) -> str:
-    """Make a revision current again; returns the one that was. All others stay, the later ones too.
+    """Make a revision current again; returns the previous one. All revisions stay, including later ones.
 
-    Raises SegdataError where there is no such revision, its files are gone, or another program is making one.
+    Raises SegdataError if there is no such revision, its files are missing, or another program is making one.
     """
     with lock_dataset(root):
         manifest = manifests.load(root)
@@ -286,8 +286,8 @@ def restore(root: Path, revision: str) -> str:
 def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
     """Delete all revisions but the last `keep` and the current one, and unfinished folders.
 
-    dataset.yaml forgets them first: a crash leaves files that nothing refers to, and the next `prune` deletes.
-    `dry_run`: delete nothing. Raises SegdataError where another program is making a revision.
+    They are removed from dataset.yaml first: after a crash, the next `prune` deletes the unreferenced files.
+    `dry_run`: delete nothing. Raises SegdataError if another program is making a revision.
     """
     if keep < 1:
         raise SegdataError(f"keep is {keep}; at least the current revision stays")
@@ -306,7 +306,7 @@ def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
 
 
 def _drop_from_manifest(root: Path, manifest: Manifest, gone: tuple[str, ...]) -> None:
-    """Take revisions out of dataset.yaml."""
+    """Remove revisions from dataset.yaml."""
     if gone:
         left = tuple(entry for entry in manifest.revisions if entry.name not in gone)
         manifests.commit(root, msgspec.structs.replace(manifest, revisions=left))
@@ -318,7 +318,7 @@ def ancestors(root: Path, revision: str) -> list[str]:
 
 
 def _revision_folders(root: Path) -> list[str]:
-    """The folders that are called as revisions are."""
+    """The folders with names of revisions."""
     return sorted(path.name for path in root.iterdir() if path.is_dir() and re.fullmatch(r"r\d{4,}", path.name))
 
 
@@ -327,20 +327,20 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _file_identity(path: Path) -> tuple[int, int]:
-    """Which file it is, by whatever name: files that do not change are linked."""
+    """The identity of a file, which hard links share."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino
 
 
 def _freed_bytes(root: Path, gone: tuple[str, ...], kept: set[str]) -> int:
-    """The bytes of files that only deleted revisions have."""
+    """The bytes of files that belong to deleted revisions only."""
     needed = {_file_identity(path) for name in kept for path in _files(root / name)}
     sizes = {_file_identity(path): path.stat().st_size for name in gone for path in _files(root / name)}
     return sum(size for identity, size in sizes.items() if identity not in needed)
 
 
 def _count_rows(paths: list[Path]) -> int | None:
-    """How many rows tables have, by their ends alone."""
+    """The number of rows in tables, read from their footers."""
     try:
         return sum(int(pq.ParquetFile(path).metadata.num_rows) for path in paths)
     except (OSError, ValueError):  # damaged; pyarrow's errors are among these

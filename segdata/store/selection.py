@@ -55,13 +55,13 @@ _FUNCTIONS = ("matches", "number")
 class Expression:
     """A condition."""
 
-    text: str  # as it was written
-    columns: frozenset[str]  # the names that it uses; of a key, ``attributes["colour"]``, that of the map
+    text: str  # as the user wrote it
+    columns: frozenset[str]  # the columns that it uses; for ``attributes["colour"]``, the map
     _tree: ast.expr
 
     @staticmethod
     def parse(text: str, columns: list[str]) -> "Expression":
-        """The condition that `text` says over these columns; raises SegdataError that says what is wrong."""
+        """Parse a condition over these columns; raises SegdataError with the reason if it is invalid."""
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -72,9 +72,9 @@ class Expression:
         return Expression(text, frozenset(named), tree)
 
     def holds(self, columns: ColumnLookup, n: int) -> pa.Array:
-        """(n,) where the condition is true; `columns` gives each column, a map as the texts of ``name[key]``.
+        """(n,) whether the condition is true; `columns` returns each column, or the texts of ``name[key]`` for maps.
 
-        Raises SegdataError where columns are compared with what they are not, such as a text with a number.
+        Raises SegdataError if a column is compared with another type, such as a text with a number.
         """
         try:
             result = _evaluate(self._tree, columns)
@@ -96,7 +96,7 @@ def _equals_hint(text: str) -> str | None:
     """
     meant, advice = text, []
     for wrong, right, sentence in _OTHER_LANGUAGES:
-        parts = re.split(_QUOTED, meant)  # texts in quotes, at odd places, stay as they are
+        parts = re.split(_QUOTED, meant)  # quoted texts, at odd positions, stay unchanged
         parts[::2] = [re.sub(wrong, right, part) for part in parts[::2]]
         if (joined := "".join(parts)) != meant:
             meant = joined
@@ -109,7 +109,7 @@ def _equals_hint(text: str) -> str | None:
 
 
 def _check(node: ast.AST, columns: list[str], named: set[str], text: str) -> None:
-    """Add the names of columns in a tree; raises SegdataError for anything that is not of the language."""
+    """Collect the names of columns in a tree; raises SegdataError for unsupported syntax."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return
@@ -147,7 +147,7 @@ def _check(node: ast.AST, columns: list[str], named: set[str], text: str) -> Non
 
 
 def _is_known(op: ast.cmpop, other: ast.expr) -> bool:
-    """Whether a comparison is of the language: `in` needs a list of constants."""
+    """Whether a comparison is supported; `in` needs a list of constants."""
     if isinstance(op, (ast.In, ast.NotIn)):
         return isinstance(other, (ast.List, ast.Tuple)) and all(
             isinstance(element, ast.Constant) for element in other.elts
@@ -187,7 +187,7 @@ def _evaluate(node: ast.expr, columns: ColumnLookup) -> Value:
             for comparison in comparisons[1:]:
                 result = pc.and_kleene(result, comparison)
             return result
-    raise AssertionError(node)  # `_check` lets nothing else pass
+    raise AssertionError(node)  # `_check` accepts nothing else
 
 
 def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, columns: ColumnLookup) -> Value:
@@ -207,7 +207,7 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, columns: ColumnLook
 
 
 def _as_column_type(column: Value, constant: Value) -> Value:
-    """A constant as a text column holds it: what is no text is JSON there, as in metadata and attributes."""
+    """A constant as stored in a text column: other types than texts are JSON, as in metadata and attributes."""
     text = isinstance(column, (pa.Array, pa.ChunkedArray)) and pa.types.is_string(column.type)
     return json.dumps(constant) if text and isinstance(constant, (bool, int, float)) else constant
 
@@ -217,7 +217,7 @@ def _floats(value: Value) -> Value:
 
 
 def _numbers(value: Value) -> Value:
-    """Texts as numbers, null where they are none."""
+    """Parse texts as numbers; null for other texts."""
     if not pa.types.is_string(value.type):
         return value.cast(pa.float64())
     is_number = pc.match_substring_regex(value, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
@@ -236,7 +236,7 @@ SegmentKey = tuple[str | None, str | None, int | str]  # image, annotator (None:
 
 @dataclass(frozen=True, slots=True)
 class FindingTally:
-    """Which images and segments findings speak of, and how often."""
+    """The numbers of findings about images and segments."""
 
     images: Mapping[str, int]
     segments: Mapping[SegmentKey, int]
@@ -263,26 +263,26 @@ class FindingTally:
 
 @dataclass
 class ConditionFilter:
-    """Drops what does not meet every condition.
+    """Drops images, annotations and segments that do not meet every condition.
 
-    A condition speaks of images, annotations or segments: of the deepest whose columns it uses. An image goes where a
-    condition on segments left none of its segments, or one on annotations none of its annotations; an annotation of a
-    kept image stays, without segments too, since it says that there is nothing.
+    A condition applies to images, annotations or segments: the deepest whose columns it uses. An image is dropped if a
+    condition on segments leaves none of its segments, or one on annotations none of its annotations. The annotations
+    of a kept image stay even without segments, since they state that there is nothing.
     """
 
     conditions: tuple[Expression, ...]  # all must hold
     profile: Profile  # of the dataset
-    # what findings say, for the columns `findings` and `image_findings`
+    # for the columns `findings` and `image_findings`
     flagged: FindingTally = field(default_factory=lambda: FindingTally({}, {}))
-    keep_images: bool = False  # images stay, whatever they lose
-    # first image_id of each batch -> images, annotations, segments, pixels that were dropped from it
+    keep_images: bool = False  # whether images stay even if they lose everything
+    # first image_id of each batch -> dropped images, annotations, segments, pixels
     dropped: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._select_rows(Batch.empty())  # so that what cannot be compared is said before anything is written
+        self._select_rows(Batch.empty())  # reports invalid comparisons before anything is written
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch without what was dropped."""
+        """The filtered batch."""
         if batch.images.num_rows == 0:
             return batch
         images, annotations, segments = self._select_rows(batch)
@@ -296,7 +296,7 @@ class ConditionFilter:
 
     @property
     def total(self) -> tuple[int, int, int, int]:
-        """Images, annotations, segments and pixels that were dropped from all batches."""
+        """The numbers of dropped images, annotations, segments and pixels over all batches."""
         sums = np.array(list(self.dropped.values()), np.int64).reshape(-1, 4).sum(axis=0).tolist()
         return (sums[0], sums[1], sums[2], sums[3])
 
@@ -319,7 +319,7 @@ class ConditionFilter:
 
 
 def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) -> Batch:
-    """Some images, annotations and segments of a batch, given by flags; the upper ones of each that stays stay too."""
+    """Select images, annotations and segments of a batch by flags; the parents of selected rows are kept, too."""
     if images.all() and annotations.all() and segments.all():
         return batch
     rows = [np.flatnonzero(flags) for flags in (images, annotations, segments)]
@@ -400,7 +400,7 @@ class _Columns:
         return pa.array(values, pa.string()).take(ids.indices)
 
     def _findings(self) -> Ints:
-        """(n_segments,) how many findings name each segment."""
+        """(n_segments,) the number of findings that name each segment."""
         images = self.batch.images["image_id"].to_pylist()
         annotators = self.batch.annotations["annotator"].to_pylist()
         concerned = {image for image, _, _ in self.flagged.segments}
@@ -420,7 +420,7 @@ _BOX = {"x": 0, "y": 1, "box_width": 2, "box_height": 3}
 
 
 def _map_values(column: pa.ChunkedArray, key: str) -> pa.Array:
-    """One value of each map: a text as it is, anything else as JSON; null where the map lacks it, or says null."""
+    """The value of a key in each map: a text unchanged, other values as JSON; null if missing or null."""
     texts = [dict(entry or ()).get(key) for entry in column.to_pylist()]
     return pa.array([None if entry in (None, "null") else _plain_text(entry) for entry in texts], pa.string())
 
@@ -434,7 +434,7 @@ def _plain_text(text: str) -> str:
 
 
 def category_condition(profile: Profile, names: list[str]) -> list[str]:
-    """The condition that a segment is of one of these categories, or of one whose parent, or its parent, is named."""
+    """The condition that a segment has one of these categories, or a descendant of one."""
     if not names:
         return []
     taxonomy = profile.taxonomy
@@ -456,16 +456,16 @@ Purpose = Literal["gold", "pilot"]
 
 @dataclass(frozen=True, slots=True)
 class ImageSample:
-    """Images that were drawn.
+    """The result of drawing images.
 
     Attributes
     ----------
     images : their ids, in ascending order
     of : how many there are
-    wanted : segments of each category that a gold set should have; 0 for a pilot
-    categories : the names of those that occur
-    segments, drawn : (n_categories,) of each category in all images, and in those drawn
-    strata : the strata of the column that was asked for, with their images and how many of these were drawn
+    wanted : target number of segments of each category in a gold set; 0 for a pilot
+    categories : names of the occurring categories
+    segments, drawn : (n_categories,) number of segments of each category in all images, and in the drawn ones
+    strata : the strata of the requested column, with their numbers of images and of drawn images
     """
 
     images: tuple[str, ...]
@@ -481,7 +481,7 @@ class ImageSample:
 
     @property
     def short(self) -> tuple[str, ...]:
-        """The categories of which the images drawn have fewer segments than wanted."""
+        """The categories with fewer segments in the drawn images than wanted."""
         return tuple(name for name, n in zip(self.categories, self.drawn.tolist(), strict=True) if n < self.wanted)
 
 
@@ -490,11 +490,10 @@ def draw_images(
 ) -> ImageSample:
     """Draw n images.
 
-    ``gold`` covers the categories: image after image, the one that adds most to what is missing of the `wanted`
-    segments of each category, the rare ones counting most; once nothing is missing, at random. ``pilot`` draws at
-    random, so that what it shows holds for the whole. `stratify`: a column as `segdata.core.strata` names them, of
-    whose strata each gives its share of the images. The same images and seed give the same draw, in whatever order
-    they are. Crowds and void do not count.
+    ``gold`` covers the categories greedily: each image is the one that adds most to the missing `wanted` segments, with
+    rare categories weighted most; once nothing is missing, it draws at random. ``pilot`` draws at random, so that
+    results generalise. `stratify`: a column as in `segdata.core.strata`; each stratum contributes its share of the
+    images. The same images and seed give the same draw, in any order. Crowds and void do not count.
 
     Raises SegdataError for more images than there are, and for a column without values.
     """
@@ -503,7 +502,7 @@ def draw_images(
     if not 0 < n <= len(names):
         raise SegdataError(f"cannot draw {count_noun(n, 'image')} from {len(names)}")
     order = shuffle_rows(names, seed)
-    place = np.argsort(order)  # of each image: the first in this order goes before where two are as good
+    place = np.argsort(order)  # random order of the images, which breaks ties
     rows = example_segments(tables, crowds=False)
     tally = CategoryTally.count(rows, place[rows["image"]])
     ids, category = np.unique(tally.category, return_inverse=True)
@@ -535,7 +534,7 @@ def _cover_categories(
     (n_strata,), how many images each stratum still gives.
     """
     missing = np.minimum(wanted, np.bincount(category, segments, n_categories)).astype(np.int64)
-    worth = 1 / np.maximum(missing, 1)  # so that each category is worth the same, and its segments more if it has few
+    worth = 1 / np.maximum(missing, 1)  # each category has the same total weight, so segments of rare ones weigh more
     free, quota, chosen = np.ones(len(strata), bool), quota.copy(), []
     while quota.sum() > 0:
         gain = np.bincount(image, worth[category] * np.minimum(missing[category], segments), len(strata))

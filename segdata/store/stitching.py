@@ -1,4 +1,4 @@
-"""Stitching: labels of tiles put together again as the images that they were cut from."""
+"""Stitching: join the labels of tiles to those of the images from which they were cut."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ from segdata.store.windows import TILE_KEY, Tile, image_regions
 
 @dataclass(frozen=True, slots=True)
 class TilePlaces:
-    """Where tiles lie in their images, and which pixels of an image are theirs: each pixel is that of one tile."""
+    """The positions of tiles in their images, and the pixels that each owns: each pixel has one owner."""
 
     # x, y: (n,) int64, of the tile in its image
     x: Ints
     y: Ints
-    # left, top, right, bottom: (n,) int64, its own pixels in its image, half open
+    # left, top, right, bottom: (n,) int64, the owned pixels in the image, half open
     left: Ints
     top: Ints
     right: Ints
@@ -37,7 +37,7 @@ class TilePlaces:
 
     @staticmethod
     def from_tiles(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":
-        """The places of tiles of these sizes (n,); what two share is divided in the middle."""
+        """The places of tiles of these sizes (n,); pixels shared by two tiles are divided in the middle."""
         x, y = (np.array([getattr(tile, axis) for tile in tiles], np.int64) for axis in "xy")
         image = np.unique([tile.of for tile in tiles], return_inverse=True)[1] if tiles else x
         left, right = _owned_span(image, x, width)
@@ -50,7 +50,7 @@ class TilePlaces:
 
 
 def _owned_span(image: Ints, start: Ints, length: Ints) -> tuple[Ints, Ints]:
-    """(n,) from where to where tiles own the pixels of their row, or column, of tiles."""
+    """(n,) the span of pixels that each tile owns along its row, or column, of tiles."""
     key, inverse = np.unique(np.stack([image, start]), axis=1, return_inverse=True)
     end = np.zeros(key.shape[1], np.int64)
     np.maximum.at(end, inverse, start + length)
@@ -70,13 +70,13 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     Parameters
     ----------
     batch : the tiles
-    places : where each lies
-    images : what they were cut from
-    image : (n_tiles,) the row of `images` that each tile is of
-    link : which segments are one; of those that are the first row counts, with the pixels of all
+    places : the positions of the tiles
+    images : rows of the whole images
+    image : (n_tiles,) the row in `images` of each tile
+    link : decides which segments are one; the first row counts, with the pixels of all
 
-    Annotations of one annotator are one. Of each tile only its own pixels count, so what two tiles say of the pixels
-    that they share is never both.
+    Annotations by one annotator become one. Only the pixels that a tile owns count, so shared pixels are never counted
+    twice.
     """
     height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64) for name in ("height", "width"))
     people = batch.annotations["annotator"].to_pylist()
@@ -104,7 +104,7 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
 
 
 def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
-    """Segments of one id are one: what `segdata.store.windows` cuts, and categories in semantic data."""
+    """Link segments with equal ids, as cut by `segdata.store.windows`, or categories in semantic data."""
     ids = batch.segments.select(["segment_id", "source_id", "category_id"])
     keys = zip(annotation.tolist(), *(ids[name].to_pylist() for name in ids.column_names), strict=True)
     number: dict[tuple[object, ...], int] = {}
@@ -112,7 +112,7 @@ def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
 
 
 def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints, image_height: Ints) -> Runs:
-    """Runs where they are in the images, cut to the pixels that are their tiles' own.
+    """Move runs to their position in the images, cut to the pixels that their tiles own.
 
     `tile` and `height` (n_owners,) are the owner's tile and its height, `image_height` (n_tiles,) that of its image.
     """
@@ -127,7 +127,7 @@ def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints,
 
 
 def _sum_seconds(seconds: pa.ChunkedArray, annotation: Ints) -> pa.Array:
-    """The work of all tiles' annotations together; null where none says it."""
+    """The total seconds of the tiles' annotations; null if none has them."""
     is_known = seconds.is_valid().to_numpy()
     n = int(annotation.max(initial=-1)) + 1
     total = np.bincount(annotation[is_known], seconds.filter(pa.array(is_known)).to_numpy(), n)
@@ -148,13 +148,13 @@ def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Int
 
 @dataclass(frozen=True, slots=True)
 class StitchedSource:
-    """Tiles as the images that they were cut from."""
+    """A source of the images from which tiles were cut."""
 
     source: Source  # the tiles
     profile: Profile  # of the whole
     # image_id of the whole -> rows of the source with its tiles, and where each lies
     tiles: Mapping[str, tuple[Ints, TilePlaces]]
-    details: Mapping[str, Tile]  # image_id of the whole -> what its row says, beside what a tile's does
+    details: Mapping[str, Tile]  # image_id of the whole -> values of its row that differ from a tile's
     link: SegmentLink  # which segments of several tiles are one
 
     @property
@@ -173,7 +173,7 @@ class StitchedSource:
         return [portion for portion in portions if len(portion)]
 
     def load(self, rows: Ints) -> Batch:
-        """Some images with what was drawn on their tiles."""
+        """Load images with the labels of their tiles."""
         names = self.image_ids
         wanted = [names[row] for row in rows.tolist()]
         of_tiles = [self.tiles[name] for name in wanted]
@@ -211,9 +211,9 @@ _MIN_IOU = 0.5  # of the pixels that either has where the two tiles overlap
 
 
 def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
-    """Segments of one category are one if they share half or more of what either has where their tiles overlap.
+    """Link segments of one category if their IoU is a half or more where their tiles overlap.
 
-    For instances that a model found tile by tile. Source: the stitching of Ronneberger, Fischer and Brox (2015),
+    For instances predicted tile by tile. Source: the stitching of Ronneberger, Fischer and Brox (2015),
     MICCAI, 234-241 (overlapping tiles), with the matching of panoptic segments (IoU above a half) in the overlap.
     """
     tile = batch.segment_image
@@ -237,7 +237,7 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
 
 
 def _pixels_in_tile(batch: Batch, places: TilePlaces, a: Ints, b: Ints) -> Ints:
-    """(n_pairs,) the pixels of segment a that lie in the tile of segment b."""
+    """(n_pairs,) the number of pixels of segment a in the tile of segment b."""
     tile, (height, width) = batch.segment_image, batch.image_size
     runs = batch.runs.take(a, batch.n_segments)
     x, top = run_columns(runs, height[tile[a]])
@@ -257,9 +257,9 @@ _LINKS: dict[Match, SegmentLink] = {"id": link_by_id, "overlap": link_by_overlap
 def stitch_dataset(
     dataset: OpenDataset, known: Mapping[str, tuple[Tile, int, int]], match: Match, hint: str
 ) -> OpenDataset:
-    """Tiles as a dataset of the images that they were cut from.
+    """The dataset of the images from which tiles were cut.
 
-    `known`: image_id of a tile -> where it is from, and its width and height in pixels; extensions may differ from
+    `known`: image_id of a tile -> its origin, width and height in pixels; extensions may differ from
     those of the dataset. `match`: which segments of several tiles are one. Raises SegdataError with `hint` for an image
     that is no known tile.
     """

@@ -1,4 +1,4 @@
-"""Windows: images and labels cut into tiles, or into windows around segments."""
+"""Windows: cut images and labels into tiles, or into windows around segments."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,12 @@ from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, r
 from segdata.core.safe_text import stored_json
 from segdata.core.schema import rle_to_runs, runs_to_rle
 
-TILE_KEY = "tile"  # of the metadata
+TILE_KEY = "tile"  # of an image's metadata
 _TIFF = frozenset({".tif", ".tiff"})
 
 
 class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A window of an image: its place in pixels, and values of the image's row that its own row cannot hold.
+    """A window of an image: its position in pixels, and values of the image's row that its own row cannot hold.
 
     `of` is the image_id, `width` and `height` are the image's.
     """
@@ -45,18 +45,18 @@ class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
     group: str | None = None
 
     def entry(self) -> tuple[str, str]:
-        """The tile as an entry of metadata."""
+        """The tile as an item of metadata."""
         return TILE_KEY, msgspec.json.encode(self).decode()
 
 
 def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
-    """The tile that the metadata of an image describe; None: it is no tile."""
+    """The tile in an image's metadata; None if the image is no tile."""
     stored = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
     return stored_json(stored, Tile)
 
 
 def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
-    """The beginning of the names of an image's windows: its id without extension, unless another has the same.
+    """The prefix of the names of each image's windows: its id without extension, unless another image has the same.
 
     >>> window_prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
     {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
@@ -77,8 +77,8 @@ def window_name(image_id: str, prefix: Mapping[str, str], x: int, y: int, size: 
     return f"{prefix[image_id]}_x{x:05d}_y{y:05d}{sized}{suffix}"
 
 
-_OF_THE_WHOLE = ("rings", "declared_area", "declared_bbox")  # what a piece of a segment cannot say
-_PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's metadata for the way back
+_OF_THE_WHOLE = ("rings", "declared_area", "declared_bbox")  # undefined for a piece of a segment
+_PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's metadata for stitching
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Windows:
         return len(self.image)
 
     def of_images(self, n_images: int) -> tuple[Ints, Ints]:
-        """(n_images,) the first window of each image, and how many it has."""
+        """(n_images,) the first window of each image, and the number of its windows."""
         count = np.bincount(self.image, minlength=n_images)
         return np.cumsum(count) - count, count
 
@@ -139,7 +139,7 @@ def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
 
 
 def fixed_window(x: int, y: int, width: int, height: int) -> WindowChooser:
-    """One window in each image, clipped to it; images outside the window have none."""
+    """The same window in each image, clipped to it; images outside the window have none."""
 
     def choose(batch: Batch) -> Windows:
         high, wide = batch.image_size
@@ -171,12 +171,11 @@ def windows_around_segments(category_ids: Sequence[int] | None, margin: int) -> 
 
 
 def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Batch:
-    """Every window as an image, with the annotations of the image that it is of, and what lies in it of each segment.
+    """Make every window an image, with the annotations of its image and the parts of segments inside it.
 
-    `prefix`: how the names of the windows of each image begin (`segdata.store.windows.window_prefixes`).
-    Segments keep their ids, so that `segdata.store.stitching` can join them again; pieces have no rings. A segment
-    without pixels stays in the first window of its image. The seconds of an annotation go to the first window, so that
-    sums stay the same.
+    `prefix`: of the names of each image's windows (`window_prefixes`). Segments keep their ids, so that
+    `segdata.store.stitching` can join them again; pieces have no rings. A segment without pixels stays in the first
+    window of its image, as do the seconds of an annotation, so that sums stay the same.
     """
     first, count = windows.of_images(batch.images.num_rows)
     window, annotation = _window_pairs(first, count, batch.annotation_image)
@@ -187,7 +186,7 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
     empty = batch.runs.areas(batch.n_segments)[segment] == 0
     kept |= empty & (in_window == first[batch.segment_image[segment]])
     rows = np.flatnonzero(kept)
-    # Pieces in the order of windows, and in each of their annotations: the place of (window, annotation) among those.
+    # Order the pieces by (window, annotation).
     n_annotations = batch.annotations.num_rows
     rank = np.searchsorted(
         window * n_annotations + annotation,
@@ -209,7 +208,7 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
 
 
 def _window_pairs(first: Ints, count: Ints, image: Rows | Ints) -> tuple[Ints, Ints]:
-    """Every window of the image (n,) that a thing lies in, and the thing: two arrays, one entry for each pair."""
+    """All pairs of item and window, given the image (n,) of each item: two arrays."""
     return expand_ranges(first[image], count[image]), np.repeat(np.arange(len(image)), count[image])
 
 
@@ -240,7 +239,7 @@ def _cut_runs(
 
 
 def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> pa.Table:
-    """The rows of the windows' images; their metadata hold the place of each."""
+    """The rows of the windows as images, with their positions in the metadata."""
     rows = batch.images.to_pylist()
     image_rows = []
     for number in range(len(windows)):
@@ -259,7 +258,7 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
             frame=row["frame"],
             group=row["group"],
         )
-        group = row["group"] or row["sequence"] or row["image_id"]  # what is cut from one image stays together
+        group = row["group"] or row["sequence"] or row["image_id"]  # windows of one image form a group
         metadata = [*(row["metadata"] or ()), tile.entry()]
         image_rows.append(
             row
@@ -272,7 +271,7 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
 
 
 def image_regions(batch: Batch) -> tuple[Ints, Runs, NDArray[np.uint8]]:
-    """The rows (n,) of images with a region of interest, these regions, and (n,) what is damaged; see `rle_to_runs`."""
+    """The rows (n,) of images with a region of interest, the regions, and (n,) their errors; see `rle_to_runs`."""
     column = batch.images["roi"].combine_chunks()
     rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
     height, width = (side[rows] for side in batch.image_size)
@@ -281,7 +280,7 @@ def image_regions(batch: Batch) -> tuple[Ints, Runs, NDArray[np.uint8]]:
 
 
 def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
-    """(n,) the region of interest in each window; null where its image has none, or a damaged one."""
+    """(n,) the region of interest in each window; null if its image has none, or a damaged one."""
     with_region, regions, error = image_regions(batch)
     if len(with_region) == 0:
         return pa.nulls(len(windows), batch.images["roi"].type)
@@ -299,7 +298,7 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
 
 @dataclass(frozen=True, slots=True)
 class _WindowSource:
-    """The windows of a source's images; those of one image are loaded as one."""
+    """A source of the windows of another source's images; the windows of one image are loaded together."""
 
     source: Source
     choose: WindowChooser
@@ -315,7 +314,7 @@ class _WindowSource:
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """How the names of each image's windows begin: sorted by these, all windows are sorted by their names."""
+        """The prefix of each image's windows; sorting by prefix sorts windows by name."""
         return [f"{self.prefix[name]}_x" for name in self.names]
 
     @property
@@ -338,7 +337,7 @@ class _WindowSource:
 
 
 def _check_window_order(names: Sequence[str]) -> None:
-    """Raise SegdataError if the ids of windows of two images would interleave."""
+    """Raise SegdataError if the window names of two images would interleave."""
     keys = sorted((f"{begins}_x", name) for name, begins in window_prefixes(names).items())
     for (key, name), (following, other) in pairwise(keys):
         if following.startswith(key):
@@ -348,9 +347,9 @@ def _check_window_order(names: Sequence[str]) -> None:
 
 
 def cut_dataset(dataset: OpenDataset, choose: WindowChooser, crop: bool) -> OpenDataset:
-    """The windows of a dataset's images as images; without `crop` they have no image files.
+    """The dataset of windows; without `crop`, they have no image files.
 
-    Raises SegdataError where an image is named like a window of another one.
+    Raises SegdataError if an image is named like a window of another one.
     """
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
     names = [dataset.source.image_ids[row] for row in rows.tolist()]

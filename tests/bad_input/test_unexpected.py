@@ -201,10 +201,10 @@ def test_one_damaged_label_file_hides_no_other_finding(tmp_path: Path) -> None:
 
 
 def test_types_of_pyarrow_errors_are_covered() -> None:
-    from segdata.store.revision_reader import DAMAGE
+    from segdata.store.revision_reader import DECODER_ERRORS
 
-    assert issubclass(UnicodeDecodeError, DAMAGE)
-    assert issubclass(pa.ArrowInvalid, DAMAGE)
+    assert issubclass(UnicodeDecodeError, DECODER_ERRORS)
+    assert issubclass(pa.ArrowInvalid, DECODER_ERRORS)
 
 
 def test_an_area_that_no_float_holds_exactly(tmp_path: Path) -> None:

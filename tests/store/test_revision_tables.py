@@ -346,7 +346,7 @@ def test_a_portion_of_a_file_that_is_another_one_now_is_refused(tmp_path: Path) 
 def test_part_files_that_are_missing_are_named_up_to_a_limit(
     n_parts: int, missing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revision_reader, "_MAX_MISSING", 3)
+    monkeypatch.setattr(revision_reader, "_MAX_MISSING_NAMED", 3)
     tables = Tables(1, damaged=False)
     written(tables, tmp_path / "r0001", [1, 1])
     (tmp_path / "r0001/segments/notes.txt").write_text("")

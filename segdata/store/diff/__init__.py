@@ -1,1 +1,1 @@
-"""Diff: what two datasets of any formats do not have in common. `compare` begins; `difference` is what comes out."""
+"""Diff: the differences between two datasets of any formats. Start at `compare`; `difference` holds the results."""

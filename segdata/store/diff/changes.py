@@ -1,4 +1,4 @@
-"""Changes: what differs between paired taxonomies, images, annotations and segments."""
+"""Changes: find and count the differences of paired taxonomies, images, annotations and segments."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from segdata.store.diff.matching import DiffPortion, LoadedSide, RecategorisedPi
 
 
 def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
-    """The rows in which two columns (n,) of one type differ. Maps are the same in any order of their keys.
+    """The rows in which two columns (n,) of one type differ; the order of keys in maps does not matter.
 
     >>> differing_rows(pa.chunked_array([[1, None, 3]]), pa.chunked_array([[1, None, 4]])).tolist()
     [2]
@@ -31,7 +31,7 @@ def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
 
 
 def cell_text(value: object) -> str:
-    """A cell in a few words, for a message.
+    """A cell as a short text for a message.
 
     >>> cell_text(None), cell_text("train"), cell_text([("occluded", "true")]), cell_text(b"x")
     ('nothing', 'train', 'occluded true', 'some')
@@ -50,7 +50,7 @@ def _shorten(text: str) -> str:
 
 
 def _as_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column as one array."""
+    """A chunked column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
@@ -86,7 +86,7 @@ def _equal_lists(a: pa.Array, b: pa.Array) -> Flags:
 
 
 def _list_bounds(lists: pa.Array) -> tuple[Ints, Ints]:
-    """Where each list begins among the values, and how long it is; null as empty."""
+    """The start and length of each list among the values; null counts as empty."""
     offset = lists.offsets.to_numpy().astype(np.int64)
     return offset[:-1], np.where(lists.is_valid().to_numpy(zero_copy_only=False), np.diff(offset), 0)
 
@@ -96,7 +96,7 @@ def _children(lists: pa.Array) -> tuple[pa.Array, ...]:
 
 
 def _normalise_map(value: list[tuple[str, str]] | None) -> dict[str, str]:
-    """A map in a form that does not depend on how its JSON texts are spaced and ordered."""
+    """A map in a form that is independent of white space and key order in its JSON texts."""
     plain = {}
     for key, text in value or ():
         with suppress(TypeError, ValueError, RecursionError):
@@ -110,7 +110,7 @@ _OF_ANNOTATIONS = ("source", "stage", "reviewer", "created", "seconds", "coverag
 
 
 def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
-    """Count in `ledger` the images that only one side has, and differing details of the others."""
+    """Count in `ledger` the images that only one side has, and different details of the others."""
     _add_unpaired_images(ledger, portion, "image-missing", np.flatnonzero(portion.image_b < 0))
     _add_unpaired_images(ledger, portion, "image-added", np.flatnonzero(portion.image_a < 0))
     both = portion.complete_pairs
@@ -209,7 +209,7 @@ def _add_details(
 
 
 def add_moved(ledger: DifferenceCounter, portion: DiffPortion, moved: RecategorisedPixels) -> None:
-    """Count in `ledger` the pixels that have other categories."""
+    """Count in `ledger` the pixels whose categories differ."""
     names = [*portion.categories[2], None]  # -1: none
     annotations = portion.annotations
     by_frame: dict[int, list[tuple[int, str]]] = {}
@@ -220,7 +220,7 @@ def add_moved(ledger: DifferenceCounter, portion: DiffPortion, moved: Recategori
 
     def change(k: int) -> DatasetChange:
         frame = int(moved.frame[k])
-        # by name where pixels are as many: however it is cut
+        # ties are sorted by name, so that the result does not depend on portions
         most = [move_text for _, move_text in sorted(by_frame[frame])]
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
         x, y, width, height = (int(side[k]) for side in moved.box)
@@ -247,12 +247,12 @@ def _unlike_columns(a: pa.Table, b: pa.Table, names: tuple[str, ...]) -> dict[in
 
 
 def _differing_cells(a: pa.Table, b: pa.Table, row: int, names: list[str]) -> str:
-    """The values of some columns of a row on both sides, in words."""
+    """The different values of some columns of a row on both sides, as text."""
     cells = ((name, a[name][row].as_py(), b[name][row].as_py()) for name in names)
     return "; ".join(f"{name} {cell_text(value_a)} in A, {cell_text(value_b)} in B" for name, value_a, value_b in cells)
 
 
-# The columns of segments that say one thing each.
+# Kinds of difference that concern one column of segments.
 _SEGMENT_COLUMNS: dict[DifferenceKind, str] = {
     "crowd": "iscrowd",
     "track": "track_id",
@@ -261,12 +261,12 @@ _SEGMENT_COLUMNS: dict[DifferenceKind, str] = {
     "attributes": "attributes",
     "secondary-categories": "also",
 }
-# what makes a segment another
+# kinds that make two segments count as different
 _TELLING_KINDS: frozenset[DifferenceKind] = frozenset({"pixels", "category", *_SEGMENT_COLUMNS})
 
 
 def add_segments(ledger: DifferenceCounter, portion: DiffPortion, matches: SegmentMatches) -> None:
-    """Count in `ledger` what differs between the segments of a portion."""
+    """Count in `ledger` the differences between the segments of a portion."""
     differing: dict[DifferenceKind, Ints] = {"pixels": np.flatnonzero(~matches.exact)}
     category_a, category_b, _ = portion.categories
     differing["category"] = np.flatnonzero(category_a[matches.a] != category_b[matches.b])
@@ -288,7 +288,7 @@ def add_segments(ledger: DifferenceCounter, portion: DiffPortion, matches: Segme
 def _matched_columns(
     portion: DiffPortion, matches: SegmentMatches, name: str
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """One column of the matched segments of both sides; ids of categories as names."""
+    """One column of the matched segments on both sides, with names for category ids."""
     a, b = (
         side.batch.segments[name].take(pa.array(rows))
         for side, rows in ((portion.a, matches.a), (portion.b, matches.b))
@@ -297,7 +297,7 @@ def _matched_columns(
 
 
 def _category_lists(secondary: pa.ChunkedArray, side: LoadedSide) -> pa.Array:
-    """Lists of category ids as lists of names, in an order of their own."""
+    """Lists of category ids as sorted lists of names."""
     if secondary.null_count == len(secondary):
         return pa.nulls(len(secondary), pa.list_(pa.string()))
     rows = [None if ids is None else sorted({side.name_of(id_) for id_ in ids}) for ids in secondary.to_pylist()]
@@ -310,7 +310,7 @@ def _differing_ids(portion: DiffPortion, matches: SegmentMatches) -> Ints:
 
 
 def _differing_rings(portion: DiffPortion, matches: SegmentMatches) -> dict[DifferenceKind, Ints]:
-    """The matches with other polygon vertices, and those where one side has none."""
+    """The matches with different polygon vertices, and those with vertices on one side only."""
     a, b = _matched_columns(portion, matches, "rings")
     other = differing_rows(a, b)
     has_a, has_b = (pc.greater(pc.fill_null(pc.list_value_length(rings), 0), 0).to_numpy()[other] for rings in (a, b))

@@ -1,4 +1,4 @@
-"""Compare two datasets of any formats, and prove that a conversion lost only what it counted."""
+"""Compare two datasets of any formats, and verify that a conversion lost only what it counted."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -59,17 +59,17 @@ def compare_datasets(
 ) -> Difference:
     """Compare datasets A and B: taxonomies, images, annotations and segments.
 
-    Images are paired by id, annotations by image and annotator, segments by their pixels: equal ones first, then those
-    that share most. What is drawn is compared pixel by pixel, and only where both images have one size.
+    Images are paired by id, annotations by image and annotator, segments by their pixels: equal ones first, then by
+    IoU. Pixels are compared only if both images have the same size.
 
     Parameters
     ----------
-    ignore : kinds of `DIFFERENCE_KINDS` that are not looked at
-    only : image ids; the others are left out
-    strict : segment ids and polygon vertices count as differences too
-    limit : how many differences of each kind to keep; all are counted. None: all
-    least : the IoU that two segments of one category must have to be the same one; of two categories it is `MIN_IOU`
-    by_id : of segments that could be the same one those with the same id are
+    ignore : kinds of `DIFFERENCE_KINDS` to leave out
+    only : image ids; other images are left out
+    strict : count different segment ids and polygon vertices, too
+    limit : number of differences of each kind to keep (all are counted); None: all
+    least : minimum IoU of matched segments of one category; for different categories, it is `MIN_IOU`
+    by_id : prefer matches with equal ids
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
 
@@ -97,7 +97,7 @@ def compare_datasets(
         defects = total.defects[side]
         defects.update(defect.code for defect in dataset.source.defects if defect.severity != "info")
         profile = dataset.profile
-        # Of two revisions of one dataset the folder alone does not tell which is which.
+        # The folder alone does not distinguish two revisions of a dataset.
         past = profile.revision is not None and a.profile.files == b.profile.files
         name = f"{profile.files}@{profile.revision}" if past else profile.files
         dataset_sides.append(
@@ -123,7 +123,7 @@ def compare_datasets(
 def _load_portion(
     sources: tuple[Source, Source], rows: tuple[Ints, Ints], names: tuple[Callable[[int], str], ...]
 ) -> DiffPortion:
-    """The images of some pairs."""
+    """Load the images of some pairs."""
     sides, images = [], []
     for source, side_rows, name_of in zip(sources, rows, names, strict=True):
         present = np.flatnonzero(side_rows >= 0)
@@ -135,7 +135,7 @@ def _load_portion(
 
 
 def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: DifferenceCounter) -> DifferenceCounter:
-    """`ledger` with what differs in a portion."""
+    """Count the differences in a portion in `ledger`."""
     for side, loaded in enumerate((portion.a, portion.b)):
         ledger.n_images[side] = loaded.batch.images.num_rows
         ledger.n_segments[side] = loaded.batch.n_segments
@@ -149,7 +149,7 @@ def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: Diff
 
 
 def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
-    """The volumes whose place in the world differs."""
+    """The changes of volumes whose position in the world differs."""
     places = [
         {sequence.name: (sequence.affine, sequence.axes, sequence.spacing) for sequence in profile.sequences}
         for profile in (a, b)
@@ -166,50 +166,50 @@ def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
 
 
 def _sort_moves(moves: dict[tuple[str | None, str | None], int]) -> dict[tuple[str | None, str | None], int]:
-    """Most pixels first, then by name."""
+    """Sort moves by pixels, most first, then by name."""
     order = sorted(moves.items(), key=lambda move: (-move[1], move[0][0] or "", move[0][1] or ""))
     return dict(order)
 
 
-_GONE: frozenset[DifferenceKind] = frozenset({"segment-missing"})
+_MISSING: frozenset[DifferenceKind] = frozenset({"segment-missing"})
 _CUT: frozenset[DifferenceKind] = frozenset({"segment-missing", "pixels", "category-pixels"})
 _MERGED: frozenset[DifferenceKind] = frozenset({"segment-missing", "segment-added", "pixels"})
-# Of two that overlap in the source, and lose pixels and ids, one may be taken for the other.
-_MISTAKEN: frozenset[DifferenceKind] = frozenset(
+# Two segments that overlap in the source, and lose pixels and ids, may be mistaken for each other.
+_MISMATCHED: frozenset[DifferenceKind] = frozenset(
     {"segment-id", "crowd", "track", "score", "source", "attributes", "secondary-categories", "rings", "rings-missing"}
 )
 _CATEGORIES: frozenset[DifferenceKind] = frozenset(
     {"category-missing", "category-added", "category-renamed", "category-details"}
 )
-# What each kind of loss may change. A kind of loss that is not here explains the difference of its own name.
+# The kinds of difference that each kind of loss may cause; by default, the one of the same name.
 EXPLAINS: dict[LossKind, frozenset[DifferenceKind]] = {
     "annotator": frozenset({"annotator"}),
     "category": _CUT | _CATEGORIES | {"category", "segment-added"},
     "category-details": frozenset({"category-details"}),
     "empty-annotation": frozenset({"empty-annotation"}),
-    "empty-segment": _GONE,
+    "empty-segment": _MISSING,
     "hole": frozenset({"pixels", "category-pixels"}),
-    "image-name": frozenset(),  # what is compared is without these images
+    "image-name": frozenset(),  # these images are not compared
     "instance": _MERGED,
-    "mapped": frozenset(),  # what is compared has been mapped
+    "mapped": frozenset(),  # the mapped dataset is compared
     "undecided": frozenset(),  # no conversion decides
     "overlap": _CUT,
     "part": _MERGED,
     "rings": frozenset({"rings", "rings-missing"}),
     "source": frozenset({"source", "annotation-attributes"}),
     "track-id": frozenset({"track"}),
-    "unlabelled": _CUT | {"segment-added"},  # where a format has no such pixels they become void
-    "unreadable": frozenset(),  # what could not be read was never compared
+    "unlabelled": _CUT | {"segment-added"},  # they become void if a format cannot hold them
+    "unreadable": frozenset(),  # unreadable data are not compared
     "void": _CUT | _CATEGORIES | {"category"},
 }
-# What one segment loses another one may get, whose pixels then change as well.
-_HANDED_ON: frozenset[LossKind] = frozenset({"category", "unlabelled", "void"})
-# Segments are merged or taken apart, so that their number and pixels say little; those of categories stay the same.
+# Losses of pixels that another segment may gain, so that its pixels change as well.
+_TRANSFERRED: frozenset[LossKind] = frozenset({"category", "unlabelled", "void"})
+# Segments are merged or divided, so that only the pixels of categories can be compared.
 _REGROUPING: frozenset[LossKind] = frozenset({"instance", "part"})
 _NOT_COMPARED: frozenset[LossKind] = frozenset({"image-name", "mapped", "unreadable"})
-_OF_TAXONOMY = frozenset({"categories", "taxonomies"})
-_DRAWN: tuple[DifferenceKind, ...] = ("segment-missing", "segment-added", "pixels")
-# The source has none, so they cannot be lost: they are another way to write the pixels.
+_TAXONOMY_UNITS = frozenset({"categories", "taxonomies"})
+_SEGMENT_KINDS: tuple[DifferenceKind, ...] = ("segment-missing", "segment-added", "pixels")
+# The source has none, so nothing is lost: they are just another encoding of the pixels.
 _GAINED: frozenset[DifferenceKind] = frozenset({"rings-added"})
 
 
@@ -219,8 +219,8 @@ class ConversionProof:
 
     Attributes
     ----------
-    difference : between the source (A) and what was read back (B)
-    unexplained : what no counted loss explains, a line each; empty: nothing but the counted losses changed
+    difference : between the source (A) and the conversion read back (B)
+    unexplained : a line for each difference beyond the counted losses; empty if there is none
     changes : the first differences of the kinds in `unexplained`
     """
 
@@ -235,18 +235,17 @@ class ConversionProof:
 
 
 def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionProof:
-    """Hold a difference against the losses that were counted.
+    """Check a difference against the counted losses.
 
-    `difference` is strict, and its segments were matched however little they share. A kind of difference is explained
-    when losses that may cause it were counted at least as often; changed pixels, when losses were counted with at least
-    as many. Where segments were merged or taken apart, the pixels of categories are held against the losses instead of
-    those of segments.
+    `difference` must be strict, with segments matched at any IoU. A kind of difference is explained if losses that may
+    cause it were counted at least as often, changed pixels if losses were counted with at least as many pixels. If
+    segments were merged or divided, the pixels of categories are checked instead of those of segments.
     """
     lines: dict[DifferenceKind, str] = {}
     for kind, count in difference.counts.items():
         if kind not in _GAINED:
             room, in_images = _allowed_count(kind, losses)
-            # Losses counted in images say nothing about how often: then the images must do.
+            # For losses counted in images, compare numbers of images.
             n, allowed = (count.images, room + in_images) if in_images else (count.n, room)
             if n > allowed:
                 amount = count_noun(n, "image" if in_images else kind_unit(kind))
@@ -255,33 +254,33 @@ def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionPr
     moved = difference.counts["category-pixels"].pixels if "category-pixels" in difference.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
-    segment_pixels = sum(difference.counts[kind].pixels for kind in _DRAWN if kind in difference.counts)
-    twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _HANDED_ON)
-    if _loses_ids(losses):  # what is left of one is held against another, and the other counts as missing
+    segment_pixels = sum(difference.counts[kind].pixels for kind in _SEGMENT_KINDS if kind in difference.counts)
+    twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _TRANSFERRED)
+    if _loses_ids(losses):  # the rest of one segment is compared with another, which then counts as missing
         twice += 2 * sum(loss.pixels for loss in losses if loss.kind == "overlap")
     if segment_pixels > twice and not any(loss.kind in _REGROUPING for loss in losses):
         lines["pixels"] = f"pixels: {segment_pixels:,} px of segments differ, {_allowed_text(twice)}"
-    concerned = {*lines, *(_DRAWN if "pixels" in lines else ())}
+    concerned = {*lines, *(_SEGMENT_KINDS if "pixels" in lines else ())}
     changes = tuple(change for change in difference.changes if change.kind in concerned)
     return ConversionProof(difference, tuple(lines.values()), changes)
 
 
 def _loses_ids(losses: Sequence[Loss]) -> bool:
-    """Whether segments may be taken for others, as they lost their ids."""
+    """Whether segments may be mismatched because their ids were lost."""
     return any(loss.kind == "segment-id" for loss in losses)
 
 
 def _allowed_count(kind: DifferenceKind, losses: Sequence[Loss]) -> tuple[int, int]:
-    """How often losses may have caused a kind of difference: counted in whatever it is, and in images."""
+    """The number of losses that may have caused a kind of difference: in units of the loss, and in images."""
     of_taxonomy = kind in _CATEGORIES
-    mistaken = _loses_ids(losses) and kind in _MISTAKEN
+    mistaken = _loses_ids(losses) and kind in _MISMATCHED
     causes = [
         loss
         for loss in losses
         if kind in EXPLAINS.get(loss.kind, frozenset({loss.kind})) or (mistaken and loss.kind == "overlap")
-        if (loss.of in _OF_TAXONOMY) == of_taxonomy
+        if (loss.of in _TAXONOMY_UNITS) == of_taxonomy
     ]
-    # An annotation is on one image, and says nothing about how many segments it has.
+    # A lost annotation concerns one image, but any number of segments.
     wide = {"images", "annotations"} if kind_unit(kind) == "segment" else {"images"}
     in_images = sum(loss.count for loss in causes if loss.of in wide)
     return sum(loss.count for loss in causes) - in_images, in_images
@@ -304,7 +303,7 @@ def verify_conversion(
 
 
 def first_annotations(batch: Batch) -> Batch:
-    """The first annotation of each image: what formats keep that hold one."""
+    """The batch with the first annotation of each image, as in formats that hold only one."""
     image = batch.annotation_image
     kept = np.unique(image, return_index=True)[1]
     rows = np.flatnonzero(np.isin(batch.segment_annotation, kept))

@@ -1,4 +1,4 @@
-"""Difference: the kinds of difference between two datasets, and how they are counted."""
+"""Difference: the kinds of difference between two datasets, and their counts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +44,7 @@ DifferenceKind = Literal[
     "rings-added",
 ]
 DIFFERENCE_KINDS: tuple[DifferenceKind, ...] = get_args(DifferenceKind)
-# What may change without anything being drawn, called or said otherwise: counted only, unless it is asked for.
+# Differences that change no label: they are counted, but do not make datasets differ unless `strict`.
 QUIET_KINDS: frozenset[DifferenceKind] = frozenset({"segment-id", "rings", "rings-missing", "rings-added"})
 KIND_SUMMARIES: dict[DifferenceKind, str] = {
     "image-missing": "images of A that B lacks",
@@ -118,7 +118,7 @@ class DatasetChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindCount(msgspec.Struct, rename={"n": "count"}):
-    """How often a kind of difference occurs, in how many images, and how many pixels it covers."""
+    """The number of differences of a kind, with their images and pixels."""
 
     n: Count = 0
     images: Count = 0
@@ -141,16 +141,16 @@ class Difference:
 
     Attributes
     ----------
-    a, b : what was compared
+    a, b : the datasets
     paired_by : ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of
         both were paired
     n_images : pairs of images
     n_kept : segments of A that have the same image, category and pixels in B
-    n_same : those of which B says everything else too that A says; their ids and polygon vertices apart
-    counts : by kind, in the order of `DIFFERENCE_KINDS`; kinds that do not occur are left out
-    changes : the first of each kind that makes them differ, by kind and then by image
+    n_same : of these, segments whose other columns are equal, too, except ids and polygon vertices
+    counts : for each occurring kind, in the order of `DIFFERENCE_KINDS`
+    changes : the first differences of each kind, by kind and then by image
     moves : pixels by their category in A and in B, most first; None: no category
-    strict : ids and polygon vertices count as differences too
+    strict : whether ids and polygon vertices count as differences
     """
 
     a: DatasetSide
@@ -171,12 +171,12 @@ class Difference:
 
     @property
     def telling(self) -> dict[DifferenceKind, KindCount]:
-        """The counts that make A and B differ: without ids and polygon vertices, unless these were asked for."""
+        """The counts that make A and B differ: without ids and polygon vertices, unless `strict`."""
         return {kind: count for kind, count in self.counts.items() if self.strict or kind not in QUIET_KINDS}
 
     @property
     def quiet(self) -> dict[DifferenceKind, KindCount]:
-        """The counts that do not."""
+        """The counts that do not make A and B differ."""
         return {kind: count for kind, count in self.counts.items() if kind not in self.telling}
 
     def __repr__(self) -> str:
@@ -186,9 +186,9 @@ class Difference:
 
 @dataclass(slots=True)
 class DifferenceCounter:
-    """Differences as they are found."""
+    """Collects and counts differences."""
 
-    limit: int | None  # how many of each kind to keep; None: all
+    limit: int | None  # number of each kind to keep; None: all
     ignored: frozenset[DifferenceKind] = frozenset()  # kinds that are not counted
     counts: dict[DifferenceKind, KindCount] = field(default_factory=dict)  # by kind
     changes: dict[DifferenceKind, list[DatasetChange]] = field(default_factory=dict)  # by kind, in the order of images

@@ -1,4 +1,4 @@
-"""Matching: which images, annotations and segments of two datasets belong together."""
+"""Matching: pair the images, annotations and segments of two datasets."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from segdata.core.schema import runs_to_rle
 
 
 def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
-    """The rows of A (n,) and of B (n,) that belong together, each row at most once.
+    """Join rows of A and of B by key: the matched rows (n,) of each, each row at most once.
 
     `a` and `b` are columns, the same number on both sides. Of several rows with one key the first goes with the first.
 
@@ -29,7 +29,7 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
     """
     columns = [np.concatenate(pair) for pair in zip(a, b, strict=True)]
     n_a, n = len(a[0]), len(columns[0])
-    order = np.lexsort(columns[::-1])  # stable: within a key the rows of A come first
+    order = np.lexsort(columns[::-1])  # stable, so that rows of A come first within a key
     new = np.zeros(n, bool)
     new[:1] = True
     for column in columns:
@@ -46,7 +46,7 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class ImagePairs:
-    """Pairs of images, in ascending order of what they have in common."""
+    """Pairs of images, in ascending order of their common key."""
 
     # a, b: (n,) rows of each source's `image_ids`; -1 where that side lacks the image
     a: Ints
@@ -62,8 +62,8 @@ class ImagePairs:
 def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = None) -> ImagePairs:
     """Pair the images of A and B; `only`: just the pairs with one of these ids on either side.
 
-    Where no image of A is called as one of B they are paired by what their names have in common. A name that one side
-    has twice then pairs nothing. Raises SegdataError for an id that neither has.
+    If no id occurs in both, they are paired by stem or name; ambiguous names pair nothing. Raises SegdataError for an
+    id that neither has.
     """
     ids_a, ids_b = a.image_ids, b.image_ids
     for by in NAME_KEYS:
@@ -94,7 +94,7 @@ def _select_images(pairs: ImagePairs, ids_a: list[str], ids_b: list[str], wanted
 
 
 def _source_rows(dataset: OpenDataset, rows: Ints) -> Ints:
-    """Rows of a dataset as rows of its source."""
+    """Convert rows of a dataset to rows of its source."""
     return rows if dataset.rows is None else np.where(rows < 0, -1, np.append(dataset.rows, -1)[rows])
 
 
@@ -102,9 +102,9 @@ def _source_rows(dataset: OpenDataset, rows: Ints) -> Ints:
 class LoadedSide:
     """One dataset's images of a portion."""
 
-    batch: Batch  # what was loaded
+    batch: Batch  # the loaded batch
     pair: Ints  # (n_images,) the pair that each image belongs to
-    name_of: Callable[[int], str]  # category id -> the name by which both datasets know it
+    name_of: Callable[[int], str]  # category id -> name shared by both datasets
 
     @cached_property
     def annotation_pair(self) -> Ints:
@@ -136,7 +136,7 @@ class LoadedSide:
         return self.batch.annotations["annotator"][annotation].as_py()  # type: ignore[no-any-return]
 
     def segment(self, row: int) -> int | str | None:
-        """The source's own id of a segment."""
+        """The id of a segment in its source."""
         own = self.batch.segments["source_id"][row].as_py()
         return own if own is not None else self.batch.segments["segment_id"][row].as_py()  # type: ignore[no-any-return]
 
@@ -149,7 +149,7 @@ class LoadedSide:
 class DiffPortion:
     """Some pairs of images."""
 
-    # a, b: what each dataset has of them
+    # a, b: the loaded images of each dataset
     a: LoadedSide
     b: LoadedSide
     # image_a, image_b: (n,) for each pair the row of the image in each side's batch; -1 where it lacks it
@@ -163,7 +163,7 @@ class DiffPortion:
 
     @cached_property
     def alike(self) -> NDArray[np.bool_]:
-        """(n,) whether a pair has two images of the same size, so that their pixels can be compared."""
+        """(n,) whether a pair has two images of equal size, so that pixels can be compared."""
         result = np.zeros(len(self.image_a), bool)
         sizes = [
             np.stack(side.batch.image_size)[:, image[self.complete_pairs]]
@@ -179,7 +179,7 @@ class DiffPortion:
 
     @cached_property
     def categories(self) -> tuple[Ints, Ints, list[str]]:
-        """(n_segments,) of A and of B the category of each segment, as a row of the third: the names."""
+        """The category of each segment of A and of B (n_segments,), as rows of the third value, the names."""
         rows: dict[str, int] = {}
         codes = []
         for side in (self.a, self.b):
@@ -212,7 +212,7 @@ class AnnotationPairs:
 
 
 def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
-    """Annotations of one image by the same annotator; then what is left, where it is clear what belongs together."""
+    """Pair the annotations of one image by annotator, then unambiguous remaining ones."""
     a, b = portion.a, portion.b
     who_a, who_b, nobody = _annotator_codes(a.batch, b.batch)
     rows_a, rows_b = join_rows([a.annotation_pair, who_a], [b.annotation_pair, who_b])
@@ -239,7 +239,7 @@ def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
 
 
 def _annotator_codes(a: Batch, b: Batch) -> tuple[Ints, Ints, int]:
-    """(n_annotations,) of each side: the annotator as a number, and the number of those without a name."""
+    """(n_annotations,) for each side: the annotator's number, and the number of unnamed annotators."""
     names = pa.concat_arrays([batch.annotations["annotator"].combine_chunks() for batch in (a, b)])
     coded = names.fill_null("").dictionary_encode()
     code = np.where(names.is_null().to_numpy(zero_copy_only=False), -1, coded.indices.to_numpy()).astype(np.int64)
@@ -247,11 +247,11 @@ def _annotator_codes(a: Batch, b: Batch) -> tuple[Ints, Ints, int]:
 
 
 def _pair_leftovers(a: tuple[Ints, NDArray[np.bool_]], b: tuple[Ints, NDArray[np.bool_]]) -> tuple[Ints, Ints]:
-    """Which annotations with different annotators stand opposite each other all the same.
+    """Pair remaining annotations whose annotators differ.
 
-    Takes of each side the pairs of images (n,), ascending, and which annotations have no name. A last one on both
-    sides belongs together, and so does a nameless last one with the first of the other side: a format that holds one
-    annotation an image, and no names, keeps that.
+    Takes for each side the pairs of images (n,), ascending, and whether annotations are unnamed. If each side has one
+    left, they match; a single unnamed one matches the other side's first, which is what a format with one unnamed
+    annotation per image keeps.
     """
     (pair_a, first_a, count_a), (pair_b, first_b, count_b) = (
         np.unique(pair, return_index=True, return_counts=True) for pair, _ in (a, b)
@@ -268,7 +268,7 @@ def _frames(side: LoadedSide, annotations: Ints, alike: NDArray[np.bool_]) -> In
     return frame[side.batch.segment_annotation]
 
 
-MIN_IOU = 0.5  # IoU: two segments that share less are not the same
+MIN_IOU = 0.5  # of matched segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,22 +279,22 @@ class SegmentMatches:
     a: Ints
     b: Ints
     shared: Ints  # (n,) pixels that both have
-    exact: NDArray[np.bool_]  # (n,) both have exactly the same pixels, or both none
+    exact: NDArray[np.bool_]  # (n,) whether both have exactly the same pixels, or both none
     # alone_a, alone_b: rows of the segments without partner, of those that were compared
     alone_a: Ints
     alone_b: Ints
 
 
 def match_segments(portion: DiffPortion, least: float, by_id: bool) -> SegmentMatches:
-    """Match the segments of annotations that stand opposite each other, each segment at most once.
+    """Match the segments of paired annotations, each segment at most once.
 
-    Equal pixels come first; of several such the same category and id decide, then the same category, then their
-    order. What is left is matched by IoU, the largest first: segments of one category with at least `least`, then any
-    with at least `MIN_IOU`. With `by_id` those of one id come before the larger IoU.
+    Equal pixels come first; ties are decided by category and id, then category, then order. The rest is matched by
+    IoU, the largest first: segments of one category with at least `least`, then any with at least `MIN_IOU`. With
+    `by_id`, equal ids take precedence over larger IoU.
 
-    A `least` below `MIN_IOU` is for a dataset and what a conversion made of it. Overlaps may have cut a segment to the
-    pixels of another that is hidden: so equal pixels in another category come last and, where ids were kept (`by_id`),
-    those of another id come after segments of one id. Where ids were lost they do not count.
+    A `least` below `MIN_IOU` is for a dataset and its conversion, in which overlaps may have cut a segment to the
+    pixels of another, hidden one: equal pixels in different categories then come last and, with `by_id`, those with
+    different ids come after segments with equal ids.
     """
     frames = portion.annotations
     rest_a, rest_b = np.flatnonzero(frames.frame_a >= 0), np.flatnonzero(frames.frame_b >= 0)
@@ -340,7 +340,7 @@ def _counts(side: LoadedSide) -> pa.Array:
 
 
 def place_segments(side: LoadedSide, rows: Ints, frame: Ints, line: NumberLine) -> SweepRuns:
-    """The runs of some segments in the places that `frame` (n,) gives them on a line; owners count from 0."""
+    """The runs of some segments, placed on a line by `frame` (n,); owners count from 0."""
     return SweepRuns.from_runs(side.batch.runs.take(rows, side.batch.n_segments), line, frame)
 
 
@@ -354,7 +354,7 @@ def frame_line(portion: DiffPortion, pairs: Ints) -> NumberLine:
 def _match_by_iou(
     portion: DiffPortion, rest_a: Ints, rest_b: Ints, least: float, by_id: bool
 ) -> tuple[Ints, Ints, Ints]:
-    """Rows of A and B, and the pixels they share, for what of the rest is similar enough."""
+    """Match remaining segments by IoU: rows of A and of B, and shared pixels."""
     frames = portion.annotations
     frame_a, frame_b = frames.frame_a[rest_a], frames.frame_b[rest_b]
     some = np.intersect1d(frame_a, frame_b)
@@ -376,19 +376,19 @@ def _match_by_iou(
     other = portion.categories[0][a] != portion.categories[1][b]
     stranger = _segment_ids(portion.a)[a] != _segment_ids(portion.b)[b]
     enough = np.flatnonzero(iou >= np.where(other, MIN_IOU, least))
-    # The order of two that are alike must not depend on which dataset is called A.
+    # The order of ties must not depend on which dataset is A.
     rank_a, rank_b = place_a[enough], place_b[enough]
     ranks = (np.abs(rank_a - rank_b), rank_a + rank_b)
-    alike = (stranger[enough], -shared[enough], -iou[enough])  # of equal IoU the pair that shares more differs less
+    alike = (stranger[enough], -shared[enough], -iou[enough])  # at equal IoU, prefer the larger overlap
     order = enough[np.lexsort((*ranks, *alike, (stranger & by_id)[enough], other[enough]))]
     chosen = order[_greedy(a[order], b[order])]
     return a[chosen], b[chosen], shared[chosen]
 
 
 def _greedy(a: Ints, b: Ints) -> Ints:
-    """Choose pairs, best first, so that each row of `a` and of `b` is used once at most.
+    """Choose pairs greedily, best first, such that each row of `a` and of `b` occurs at most once.
 
-    Every round chooses the pairs that come first for both their sides: the same as one after the other.
+    Every round chooses the pairs that are first for both sides, which equals choosing one by one.
     """
     rest = np.arange(len(a))
     chosen = [rest[:0]]
@@ -411,9 +411,9 @@ class DifferingStrips:
 
 
 def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
-    """Strips that only A or only B covers. A strip never leaves its column or frame.
+    """The strips that only A or only B covers; a strip stays within its column and frame.
 
-    Where a line enters or leaves either union what is apart begins or ends: between two such places nothing changes.
+    Coverage changes only where the line enters or leaves one of the unions.
     """
     (start_a, length_a, _), (start_b, length_b, _) = (kernels.cover(side.start, side.end) for side in (a, b))
     bounds = np.sort(np.concatenate([start_a, start_a + length_a, start_b, start_b + length_b])).reshape(-1, 2)
@@ -426,7 +426,7 @@ def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
 
 
 def difference_boxes(portion: DiffPortion, matches: SegmentMatches, rows: Ints) -> tuple[Ints, ...]:
-    """X, y, width and height (n,) around the pixels that only one segment of each match has; `rows` of the matches."""
+    """X, y, width and height (n,) of the box around the different pixels of each match at `rows`."""
     frames = portion.annotations.frame_a[matches.a[rows]]
     line = frame_line(portion, frames)
     own = np.arange(len(rows))
@@ -446,7 +446,7 @@ def _runs(start: Ints, end: Ints, line: NumberLine) -> Runs:
 class RecategorisedPixels:
     """Pixels whose categories differ."""
 
-    frame: Ints  # (n,) the pairs of annotations that have such
+    frame: Ints  # (n,) pairs of annotations with such pixels
     pixels: Ints  # (n,) how many
     box: tuple[Ints, Ints, Ints, Ints]  # x, y, width and height (n,) around them
     # frame, category in A and category in B (-1: none) with the number of pixels, most first
@@ -454,10 +454,10 @@ class RecategorisedPixels:
 
 
 def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> RecategorisedPixels:
-    """The pixels that belong to other categories in A than in B, whatever segments they are part of.
+    """The pixels whose categories differ between A and B, whatever their segments.
 
-    A category's pixels are those of all its segments. Only categories with a segment that has no match of exactly
-    the same pixels and category are looked at: the others have the same pixels on both sides.
+    Examines only categories with a segment that lacks an exact match of the same category, since the others have the
+    same pixels on both sides.
     """
     category_a, category_b, names = portion.categories
     frames = portion.annotations
@@ -483,7 +483,7 @@ def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> Recat
 def _unite_frames(
     differing: DifferingStrips, category: Ints, frame: Ints, which: Ints, by_category: NumberLine, line: NumberLine
 ) -> RecategorisedPixels:
-    """What is apart by frame and category, laid over each other by frame."""
+    """Overlay the differences of all categories by frame."""
     group, x, y = by_category.lower(differing.start)
     start = line.place(which[group], x, y)
     order = np.argsort(start, kind="stable")

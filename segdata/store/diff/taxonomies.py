@@ -1,4 +1,4 @@
-"""How two taxonomies differ: for the diff of two datasets, and to draft the map from an old taxonomy to a new one."""
+"""Compare taxonomies: for the diff of two datasets, and to draft a map from an old taxonomy to a new one."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,13 +32,13 @@ _GUIDELINE = ("definition", "boundary_rule", "occlusion_rule", "examples")
 
 @dataclass(frozen=True, slots=True)
 class TaxonomyChange:
-    """One thing that is not as it was.
+    """One change between two taxonomies.
 
     Attributes
     ----------
-    kind : what happened
+    kind : of change
     old, new : the names of the categories concerned; none where there is none
-    message : in one line
+    message : one line
     """
 
     kind: TaxonomyChangeKind
@@ -52,22 +52,21 @@ class TaxonomyDifference:
     """The changes from one taxonomy to another, and the new category of each old one."""
 
     changes: tuple[TaxonomyChange, ...]  # in the order of `TAXONOMY_CHANGE_KINDS`, then of the categories
-    # each old name -> its new name; None: it is gone; several names: a person must choose
+    # old name -> new name; None: removed; several names: a person must choose
     migration: Mapping[str, str | tuple[str, ...] | None]
 
     @property
     def undecided(self) -> dict[str, tuple[str, ...]]:
-        """The old names for which a person must choose among new ones."""
+        """The old names for which a person must choose a new one."""
         return {old: new for old, new in self.migration.items() if isinstance(new, tuple)}
 
 
 def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
-    """What differs between two taxonomies, and where the segments of each old category belong.
+    """Compare two taxonomies: their changes, and the new category of each old one.
 
-    A category is the same where it has the same name. One whose name is gone has become the one that lists this name
-    as an alias (or whose name it listed as one); else those new ones that have it as their parent; else the new one
-    with its id, or with its colour. Several answers, or an id that says otherwise than the colour, are for a person to
-    decide. So is a category that stays and gets new children: its segments may belong to one of these.
+    Categories with equal names are the same. A removed name maps to the category that lists it as an alias (or whose
+    name it listed); else to the new categories with it as parent; else to the new one with its id, or its colour. A
+    person must decide between several candidates, if id and colour disagree, and if a category gets new children.
     """
     heirs = {name: _find_successors(category, old, new) for name, category in _by_name(old).items()}
     migration = {name: heir.successor for name, heir in heirs.items()}
@@ -81,7 +80,7 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
 
 @dataclass(frozen=True, slots=True)
 class _Successors:
-    """The categories that an old one may have become, and the evidence for it."""
+    """The candidates for the new category of an old one, and the evidence."""
 
     names: tuple[str, ...]
     why: Literal["name", "alias", "parent", "id", "color", "id and color apart", "nothing"]
@@ -115,7 +114,7 @@ def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Succe
 
 
 def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterator[TaxonomyChange]:
-    """Categories that were added, removed, renamed, split and merged."""
+    """The changes of categories: added, removed, renamed, split and merged."""
     sources: defaultdict[str, list[str]] = defaultdict(list)
     for name, heir in heirs.items():
         if isinstance(heir.successor, str):
@@ -144,7 +143,7 @@ def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterat
 
 
 def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonomy) -> Iterator[TaxonomyChange]:
-    """Changed fields of categories that are the same in both taxonomies."""
+    """The changed fields of categories that are in both taxonomies."""
     before, after = _by_name(old), _by_name(new)
     sources = Counter(heir.names[0] for heir in heirs.values() if heir.names)
     for name, heir in heirs.items():
@@ -178,7 +177,7 @@ _FIELDS: dict[TaxonomyChangeKind, Callable[[set[str]], list[str]]] = {
 
 
 def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
-    """The fields that say something, in plain values."""
+    """The fields with a value, as plain values."""
     fields: dict[str, Any] = msgspec.to_builtins(category)
     return fields | {"kind": category.kind, "color": category.rgb}
 
@@ -206,7 +205,7 @@ CategoryNaming = Callable[[int], str]
 
 
 def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming]:
-    """The names of A's and of B's categories, by id; where B calls one otherwise it has A's name."""
+    """The names of A's and of B's categories by id; categories that B renamed have A's name."""
     renamed = {new.name: old.name for old, new in _renamed_categories(a.taxonomy, b.taxonomy)}
 
     def name_in_b(id_: int) -> str:
@@ -217,7 +216,7 @@ def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming
 
 
 def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
-    """What differs between two taxonomies. `unlabelled` is how masks are stored, and no category."""
+    """The differences between two taxonomies, except `unlabelled`, which concerns the storage of masks."""
     names_a, names_b = _by_name(a), _by_name(b)
     renamed = _renamed_categories(a, b)
     for old, new in renamed:
@@ -243,14 +242,14 @@ def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
 
 
 def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
-    """The categories that have one id and two names, each of which only one side knows."""
+    """The categories with one id and two names, each of which only one side has."""
     names_a, names_b, by_id = _by_name(a), _by_name(b), b.by_id()
     same_id = [(before, by_id[id_]) for id_, before in sorted(a.by_id().items()) if id_ in by_id]
     return [(before, after) for before, after in same_id if before.name not in names_b and after.name not in names_a]
 
 
 def _differing_fields(a: dict[str, Any], b: dict[str, Any]) -> str:
-    """The fields that differ, as "kind thing in A, stuff in B"; empty where none does."""
+    """The different fields, as "kind thing in A, stuff in B"; empty if there are none."""
     a, b = ({name: value or None for name, value in side.items()} for side in (a, b))
     return _join_differences(a, b, {**a, **b}, lambda in_a, in_b: f"{cell_text(in_a)} in A, {cell_text(in_b)} in B")
 
