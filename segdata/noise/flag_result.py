@@ -199,8 +199,7 @@ def common_causes(
         if len(rows) > 1:
             places = sorted(place[row] for row in rows)
             image, *further = dict.fromkeys(ranked.image[sorted(rows, key=place.__getitem__)].tolist())
-            picture = np.arange(len(ranked.softmin)) if ranked.picture is None else ranked.picture
-            is_copy = picture[further] == picture[image]
+            is_copy = ranked.related.picture[further] == ranked.related.picture[image]
             name, *names = (str(case.given.maps.image_ids[row]) for row in case.images[[image, *further]].tolist())
             causes.append(
                 CommonCause(

@@ -223,13 +223,15 @@ class RankedCandidates:
     move: Ints
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
     left_out: Flags  # (n,) unlabelled things that are suspected because their image is almost without labels
+    related: RelatedImages  # which images belong together
     prior: float = 0.0  # the odds that a label is wrong, before anything is known of it
     thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
     bare: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of those that may lack a label, see `SeenParts`
     small: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of candidates of a few pixels
+    # of regions without a label, by which labels would grow that do not fit what the model sees, see `_unfit_regions`
+    unfit: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     # (n,) how much more the colours of each are those of what the model sees, see `colour_evidence`; NaN: not known
     colours: Floats | None = None
-    picture: Ints | None = None  # (i,) copies of one picture have the same number; None: there are none
     alone: Floats | None = None  # (n,) log odds of labels as learnt without any model; -inf: not annotated
     oddest: Column | None = None  # (n,) what is rarest about each label, in words; "": nothing, or not annotated
 
@@ -348,7 +350,7 @@ def rank_candidates(
         left_out=left_out,
         prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-less)),
         colours=_colours_of(looks),
-        picture=related.picture,
+        related=related,
         alone=scores["alone"] - less,
         oddest=scores["oddest"],
         **_noted_rows(looks),
@@ -376,7 +378,7 @@ def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]
 
 
 def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
-    """The rows of `thin`, `bare` and `small` candidates, see `RankedCandidates`."""
+    """The rows of `thin`, `bare`, `small` and `unfit` candidates, see `RankedCandidates`."""
     candidates = [item.candidates for item in looks]
     n_annotated = sum(len(item.annotated) for item in candidates)
     thin = np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])
@@ -385,7 +387,19 @@ def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
         "thin": n_annotated + np.flatnonzero(thin),
         "bare": n_annotated + np.flatnonzero(bare),
         "small": _small_rows(candidates),
+        "unfit": n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *map(_unfit_regions, looks)])),
     }
+
+
+def _unfit_regions(item: ImageFeatures) -> Flags:
+    """(m,) regions without a label whose category has labels in the image that fit badly, were the region one of them.
+
+    Where the model sees a category far beyond its labels in many places, it takes something else for it.
+    """
+    regions, label = item.candidates.regions, item.candidates.label
+    has_label = np.isin(regions.category, item.candidates.annotated.category)
+    rest = np.maximum(item.either[regions.category] - regions.areas, 1)
+    return np.asarray((label == UNLABELLED) & has_label & (item.shared[regions.category] < MIN_IOU * rest))
 
 
 def _colours_of(looks: Sequence[ImageFeatures]) -> Floats:

@@ -19,6 +19,7 @@ from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import segments_of_map
 from segdata.noise.selection import group_causes, likely_types, match_decisions, select_candidates
 from segdata.noise.thresholds import CategoryTrust
+from segdata.noise.trust import RelatedImages
 
 
 def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -> RankedCandidates:
@@ -45,6 +46,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -
         move=np.zeros((1, 2), np.int64),
         informed=one,
         left_out=np.zeros(1, bool),
+        related=RelatedImages.unrelated(1),
     )
 
 
@@ -181,6 +183,7 @@ def many(
         informed=np.ones(n_images),
         move=np.array([[3 * (each in astray), 0] for each in range(n_images)]),
         left_out=np.zeros(n, bool),
+        related=RelatedImages.unrelated(n_images),
     )
 
 
@@ -197,7 +200,8 @@ def test_all_labels_of_a_misaligned_image_are_one_cause_and_leave_room_for_other
     n_causes = len(np.unique(found.cause))
     assert n_causes == 10
     assert len(found.rows) == 60 + 9
-    assert found.rows[:10].tolist() == [0, *range(60, 69)]  # one of each cause first
+    first = [at for at in range(60, 200) if types[at] != "boundary"]  # outlines come after all others
+    assert found.rows[:10].tolist() == [0, *first[:9]]  # one of each cause first
     assert (found.cause[np.isin(found.rows, np.arange(60))] == 0).all()
     assert found.left_out == 200 - 69
 
@@ -319,23 +323,14 @@ def test_what_is_found_in_copies_of_a_picture_is_one_cause() -> None:
     types: list[ErrorType] = ["extra", "split", "extra", "merge", "extra", "split"]
     ranked = replace(many([0, 0, 1, 1, 2, 2], [0, 1] * 3, types, [0.9] * 6, set()), candidates=(held,) * 3)
     numbers = np.array([TYPES.index(each) for each in types])
-    assert group_causes(replace(ranked, picture=np.array([0, 0, 1])), np.arange(6), numbers).tolist() == [
-        0,
-        1,
-        0,
-        2,
-        3,
-        4,
-    ]
-    assert group_causes(replace(ranked, picture=np.array([0, 1, 0])), np.arange(6), numbers).tolist() == [
-        0,
-        1,
-        2,
-        3,
-        0,
-        1,
-    ]
-    assert group_causes(ranked, np.arange(6), numbers).tolist() == [*range(6)]
+
+    def causes(*picture: int) -> list[int]:
+        related = RelatedImages(np.arange(3), np.array(picture))
+        return group_causes(replace(ranked, related=related), np.arange(6), numbers).tolist()
+
+    assert causes(0, 0, 1) == [0, 1, 0, 2, 3, 4]
+    assert causes(0, 1, 0) == [0, 1, 2, 3, 0, 1]
+    assert causes(0, 1, 2) == [*range(6)]
 
 
 def test_what_lacks_a_label_at_one_place_of_three_images_is_one_cause() -> None:
@@ -358,6 +353,79 @@ def test_what_lacks_a_label_at_one_place_of_three_images_is_one_cause() -> None:
     assert causes(held(4, 1), held(30, 1), held(6, 1)) == [0, 1, 2]
     assert causes(held(4, 1), held(6, 2), held(4, 1), held(5, 1)) == [0, 1, 0, 0]
     assert causes(held(4, 1), held(4, 1, 61), held(4, 1)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labelled", "unit", "listed"),
+    [
+        (0, [0, 1, 2, 3, 4, 5], False),  # a logo
+        (2, [0, 1, 2, 3, 4, 5], False),  # two logos that somebody labelled
+        (3, [0, 1, 2, 3, 4, 5], True),  # as many have a label as have none
+        (0, [0, 0, 2, 3, 4, 5], True),  # two images of one sequence, in which a thing may lack its label twice
+    ],
+)
+def test_what_has_a_label_in_few_images_at_a_place_lacks_none_there(
+    labelled: int, unit: list[int], listed: bool
+) -> None:
+    """A place without a label in three images, beside images where it has one, and others with labels elsewhere."""
+    spot, nothing = np.zeros((60, 40), np.int64), segments_of_map(np.zeros(2400, np.int64), 40, 60)
+    spot[4:14, 5:12] = 1
+    seen, elsewhere = segments_of_map(spot.ravel(), 40, 60), segments_of_map(spot[::-1].ravel(), 40, 60)
+    lacking = ImageCandidates(nothing, np.arange(0), seen, np.zeros(1, np.int64), np.zeros(1, bool))
+    held = [
+        ImageCandidates(
+            seen if at < labelled else elsewhere, np.arange(1), nothing, nothing.category, np.zeros(0, bool)
+        )
+        for at in range(3)
+    ]
+    image, row = [3, 4, 5, 0, 1, 2], [0, 0, 0, -1, -1, -1]
+    ranked = many(image, row, ["extra"] * 3 + ["missing"] * 3, [0.1] * 3 + [0.9] * 3, set())
+    related = RelatedImages(np.array(unit), np.arange(6))
+    ranked = replace(ranked, candidates=(lacking,) * 3 + tuple(held), related=related, at=np.zeros(6, np.int64))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(replace(ranked, prior=0.01), trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.rows.tolist() == ([3, 4, 5] if listed else [])
+
+
+def test_labels_that_fit_badly_do_not_grow() -> None:
+    """Of two places of stuff without a label, one is in an image whose labels of it fit badly; it may be missing."""
+    types: list[ErrorType] = ["extra"] * 98 + ["boundary", "boundary"]
+    ranked = replace(many([0] * 99 + [1], [*range(98), -1, -1], types, [0.1] * 98 + [0.9] * 2, set()), prior=0.01)
+    ranked = replace(ranked, unfit=np.array([99]))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+
+    def listed(of: RankedCandidates) -> set[int]:
+        return set(select_candidates(of, trust, np.full(2, 0.5), np.zeros(2, bool), None, 0).rows.tolist())
+
+    assert listed(ranked) == {98}
+    ranked.type[99, TYPES.index("missing")] = 2
+    assert listed(ranked) == {98, 99}
+
+
+def test_outlines_and_labels_that_the_border_cuts_come_last() -> None:
+    """An outline, merged things at the border and inside, a place at the border without a label, the least P first."""
+    drawn, place = np.zeros((40, 40), np.int64), np.zeros((40, 40), np.int64)
+    drawn[5:12, 5:10], drawn[30:40, 20:30], drawn[20:29, 20:29], place[15:25, 0:6] = 1, 2, 3, 1
+    things, seen = segments_of_map(drawn.ravel(), 40, 40), segments_of_map(place.ravel(), 40, 40)
+    held = ImageCandidates(things, np.arange(3), seen, np.zeros(1, np.int64), np.zeros(1, bool))
+    types: list[ErrorType] = ["boundary", "merge", "merge", "missing"]
+    number = np.append(things.category - 1, 3)  # of each candidate, as drawn
+    ranked = many(
+        [0] * 4 + [1 + at // 3 for at in range(57)],
+        [0, 1, 2, -1, *range(57)],
+        [types[at] for at in number] + ["extra"] * 57,
+        [0.9 - 0.1 * at for at in number] + [0.01] * 57,
+        set(),
+    )
+    # annotated ones first, as candidates are: the region is the last one
+    order = np.array([0, 1, 2, *range(4, 61), 3])
+    columns = ("image", "row", "category", "seen", "believed", "type", "probability", "odds", "doubt", "left_out")
+    ranked = replace(ranked, **{name: getattr(ranked, name)[order] for name in columns})
+    ranked = replace(ranked, candidates=(held,) + (replace(held, regions=seen.take(np.arange(0))),) * 19, prior=0.01)
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert [int(np.append(number[:3], [*[9] * 57, 3])[row]) for row in found.rows] == [2, 3, 0]  # 5 % of 60: three
+    assert found.left_out == 1
 
 
 @settings(max_examples=50, deadline=None)

@@ -14,6 +14,7 @@ from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
+from segdata.noise.trust import RelatedImages
 
 NAMES = ("", "car", "van", "bus")
 TAXONOMY = Taxonomy(categories=tuple(Category(id=at, name=name, kind="thing") for at, name in enumerate(NAMES) if name))
@@ -45,7 +46,7 @@ def suspicions(probability: Any, given: Any, seen: Any) -> RankedCandidates:
     return RankedCandidates(
         np.repeat(np.arange(N), PER), zero, zero, given, zero - 1, np.zeros(n), probability, np.zeros((n, 7)),
         np.zeros(n), np.ones(N), held, none.astype(np.int64), np.ones(4), [], seen,
-        np.zeros((N, 2), np.int64), np.ones(N), np.zeros(n, bool),
+        np.zeros((N, 2), np.int64), np.ones(N), np.zeros(n, bool), RelatedImages.unrelated(N),
     )  # fmt: skip
 
 
