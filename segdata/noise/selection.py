@@ -375,9 +375,9 @@ def _hardly_missing(ranked: RankedCandidates, rows: Ints) -> Flags:
 def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are of a kind that is seldom right, whatever its P (docs/results/flag.md).
 
-    These are outlines to redraw, stuff that is said to be extra in part (of 25 findings on 14 sets 2 were right, 19
+    These are outlines to redraw, stuff that is said to be extra in part (of 25 findings on 11 sets 2 were right, 19
     debatable and 4 false), and things with a label that the border of the image cuts, of which the model sees too
-    little (of 20 on four sets 1, 7 and 12; where a label is missing at the border, 23 of 32 were right).
+    little (of 12 on three sets 1, 5 and 6; where a label is missing at the border, 23 of 33 were right).
     """
     type_, category = types[rows], ranked.category[rows]
     is_thing = things[np.maximum(category, 0)]
