@@ -31,7 +31,7 @@ Progress = Callable[[int], None]
 
 
 def no_progress(n_images: int) -> None:
-    """Report nothing."""
+    """Ignore progress; the default of `progress`."""
 
 
 class _Command:
@@ -50,7 +50,7 @@ class _Command:
 
 
 class _ReviewCommand(Generic[P, R]):
-    """The same as a method of a `DatasetReview`."""
+    """A function of `segdata` as a method of `DatasetReview`."""
 
     def __init__(self, command: "Callable[Concatenate[Data, P], R]") -> None:
         self._name = command.name if isinstance(command, _Command) else command.__name__
@@ -65,7 +65,7 @@ class _ReviewCommand(Generic[P, R]):
 
 
 def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each function has its own types
-    """A function of `segdata` as help pages show it: `self` in place of the dataset, no options of `read`."""
+    """A method for a function of `segdata`, with a help page in which `self` replaces the dataset."""
     function = getattr(segdata, name)
 
     @functools.wraps(function)
@@ -84,7 +84,7 @@ def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each functi
 
 
 class _Code:
-    """A type or a default as a help page shows it: without modules, and a function by its name."""
+    """A type or default as shown on a help page: without modules, functions by name."""
 
     def __init__(self, text: str) -> None:
         self._text = text

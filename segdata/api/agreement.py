@@ -143,9 +143,9 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class AgreementRun:
-    """The inputs of an agreement: the panel as a dataset of all annotators, and the measured tables.
+    """The inputs of an agreement: the panel of all annotators as a dataset, and the measured tables.
 
-    `decided`: how many more findings there are that reviewers have decided.
+    `decided`: number of further findings, which reviewers have decided.
     """
 
     agreement: Agreement
@@ -238,7 +238,7 @@ def agree(
 
 
 def _open_annotators(data: PanelData, opening: ReadOptions) -> list[PanelMember]:
-    """The datasets of annotators, opened; raises SegdataError if there is none."""
+    """Open the datasets of annotators; raises SegdataError if there is none."""
     members = open_members(data, opening)
     if not members:
         raise SegdataError("no dataset to compare; agreement takes two annotators or more")
@@ -248,7 +248,7 @@ def _open_annotators(data: PanelData, opening: ReadOptions) -> list[PanelMember]
 def _read_cvat_reports(
     files: Iterable[str | Path | tuple[str | None, str | Path]], gold: str | None
 ) -> list[CvatReport]:
-    """CVAT's quality reports, each with the job that it is about where that is given."""
+    """Read CVAT's quality reports, each with its job if that is given."""
     by_job = [file if isinstance(file, tuple) else (None, file) for file in files]
     if by_job and gold is None:
         raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
@@ -256,7 +256,7 @@ def _read_cvat_reports(
 
 
 def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Iterable[str]) -> list[Rule]:
-    """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
+    """The rules about broken files, since unreadable labels are no disagreement."""
     if select:
         return []
     reading = [rule for rule in select_rules(config, "SEG0", ignore) if not rule.needs and not rule.whole]
@@ -264,7 +264,7 @@ def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Ite
 
 
 def _images_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, an image file that is missing once, not for each annotator of the image."""
+    """The findings, with a missing image file reported once instead of for each annotator."""
     result: list[Finding] = []
     missing: set[str | None] = set()
     for finding in findings:
@@ -278,7 +278,7 @@ def _images_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _check_annotators(compared: ComparedPanel) -> None:
-    """Raise SegdataError where there is nobody to agree with."""
+    """Raise SegdataError if there is only one annotator."""
     compared.check_sizes()
     annotators, n_pairs = compared.annotator_pairs.annotators, len(compared.annotator_pairs.pairs)
     files = compared.panel.profile.files
@@ -293,7 +293,7 @@ def _check_annotators(compared: ComparedPanel) -> None:
 
 
 def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collection[int]:
-    """The annotators who are models: those named, and those all of whose annotations say so."""
+    """The annotators that are models: those named, and those whose annotations all have the source model."""
     annotators = compared.annotator_pairs.annotators
     for name in models:
         if name not in annotators:
@@ -310,13 +310,13 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 @dataclass(frozen=True)
 class _AssessedPanel:
-    """The assessment of annotators, and the tables that it belongs to."""
+    """The assessment of annotators, and the tables for it."""
 
     annotator_pairs: "AnnotatorPairs"  # the comparison, in which copied work is marked
-    identical: "tuple[IdenticalWork, ...]"  # what every two persons have alike
+    identical: "tuple[IdenticalWork, ...]"  # similarities of each pair of annotators
     drift: "tuple[AnnotatorDrift, ...]"  # changes of annotators over time
     assessment: "PanelAssessment"  # findings about annotators, categories and regions
-    tables: "Tables"  # the panel's, with the assessment; annotators with mirrored work are defects
+    tables: "Tables"  # the panel's tables with the assessment; mirrored work is a defect
 
 
 def _assess(
@@ -326,7 +326,7 @@ def _assess(
     resampled: Resampling,
     models: Collection[int],
 ) -> _AssessedPanel:
-    """Judge annotators by the comparison of their work; `models`: positions of annotators that are models."""
+    """Assess annotators by comparing their work; `models`: positions of annotators that are models."""
     from segdata.agreement.disagreements import find_disagreements
     from segdata.agreement.misplaced_labels import MISPLACED_CODE, find_misplaced
 
@@ -360,7 +360,7 @@ def _assess(
 
 
 def _letters(annotators: Sequence[str], gold: str | None) -> dict[str, str]:
-    """Letters for persons, and numbers for their further passes.
+    """Name -> letter, with numbers for further passes of an annotator.
 
     >>> _letters(["anna", "anna (2)", "ben", "truth"], "truth")
     {'anna': 'A', 'anna (2)': 'A (2)', 'ben': 'B'}
@@ -380,7 +380,7 @@ def _letter(k: int) -> str:
 
 
 def _anonymise(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
-    """The result with letters for names, except the reference's."""
+    """The result with letters instead of names, except the reference's."""
     import numpy as np
 
     aliases = _letters(compared.annotator_pairs.annotators, gold)
@@ -488,7 +488,7 @@ def consensus(
 
 
 def _undecided_pixels(stream: ConsensusWriter, taxonomy: ConsensusTaxonomy) -> UndecidedPixels:
-    """How much has no consensus, and what it became."""
+    """A sentence on the share without a consensus, and what became of it."""
     return UndecidedPixels(
         regions=stream.n["regions"],
         pixels=stream.n["undecided"],
@@ -499,7 +499,7 @@ def _undecided_pixels(stream: ConsensusWriter, taxonomy: ConsensusTaxonomy) -> U
 
 
 def _write_undecided_regions(stream: ConsensusWriter, folder: Path) -> None:
-    """The regions without a consensus, as ``undecided.csv`` and ``undecided.json`` beside the tables."""
+    """Write the regions without a consensus as ``undecided.csv`` and ``undecided.json`` beside the tables."""
     from segdata.report.quality import undecided_csv, undecided_json
 
     texts = {

@@ -1,7 +1,7 @@
-"""Zip archives of datasets: unpacked into a temporary folder that goes when the program ends.
+"""Zip archives of datasets, unpacked into a temporary folder that is deleted when the program ends.
 
-Archives are files of strangers. Names that lead out of the folder, links, encrypted entries and archives that unpack to
-far more than they are, or to more than the disk holds, are refused before anything is written.
+Archives are untrusted. Names that lead out of the folder, links, encrypted entries, and archives that unpack to a large
+multiple of their size, or to more than the disk holds, are refused before anything is written.
 
 Source: Fifield (2019), A better zip bomb, WOOT; PKWARE APPNOTE 6.3.10, sections 4.4 and 4.5.
 """
@@ -19,17 +19,17 @@ from segdata.core.paths import TEMPORARY_FOLDERS, is_unsafe_path, split_of_folde
 from segdata.core.storage import temporary_folder
 
 _MAX_ENTRIES = 2_000_000
-_MAX_RATIO = 100  # an archive that unpacks to more is refused if that is also more than
+_MAX_RATIO = 100  # of unpacked to packed bytes, if there are more than
 _MAX_BYTES = 1 << 30
-_MAX_LENGTH = 255  # bytes of a name of a file or folder
-_PORTION = 1 << 20
-_NO_DATA = ("__MACOSX/", ".DS_Store", "Thumbs.db")
-# A folder that stands alone in an archive is the dataset's root, unless it is a part of one.
-_PARTS = {"masks", "labels", "annotations", "images", "imgs", "jpegimages", "img_dir", "ann_dir", "mask", "label"}
+_MAX_NAME_BYTES = 255  # of a file or folder
+_BLOCK_BYTES = 1 << 20
+_IGNORED_NAMES = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+# The only folder in an archive is the dataset's root, unless its name is that of a part of a dataset.
+_PART_NAMES = {"masks", "labels", "annotations", "images", "imgs", "jpegimages", "img_dir", "ann_dir", "mask", "label"}
 
 
 def unpack_archive(path: Path) -> Path:
-    """The root of the dataset in a zip archive, unpacked once while the program runs and the file stays as it is.
+    """Unpack a zip archive, once per run and version of the file, and return the dataset's root.
 
     Raises UnreadableError if the archive is damaged, encrypted or unsafe, or does not fit on the disk.
     """
@@ -42,7 +42,7 @@ def unpack_archive(path: Path) -> Path:
 
 @cache
 def _unpack(path: Path, size: int, modified: int) -> Path:
-    """The root of the dataset in an archive of this size and time."""
+    """Unpack an archive; `size` and `modified` are part of the cache key."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _sound_entries(path, archive, size)
@@ -62,7 +62,7 @@ def _unpack(path: Path, size: int, modified: int) -> Path:
 
 
 def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
-    """The files to unpack; raises UnreadableError if one of them, or all together, must not be."""
+    """The entries to unpack; raises UnreadableError if one is unsafe, or all together are too large."""
     remedy = "unzip it yourself and give the folder if you trust it"
     entries = [
         entry for entry in archive.infolist() if not entry.filename.endswith("/") and not _is_no_data(entry.filename)
@@ -81,8 +81,8 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
             raise UnreadableError(f"{path}: {shown} is a link; {remedy}")
         if entry.flag_bits & 1:
             raise UnreadableError(f"{path}: {shown} is encrypted; unzip it with its password and give the folder")
-        if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _MAX_LENGTH:
-            raise UnreadableError(f"{path}: the name {shown} is longer than {_MAX_LENGTH} bytes; rename it")
+        if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _MAX_NAME_BYTES:
+            raise UnreadableError(f"{path}: the name {shown} is longer than {_MAX_NAME_BYTES} bytes; rename it")
         if (key := PurePosixPath(name).as_posix()) in keys:
             raise UnreadableError(f"{path}: holds {shown} twice; remove one")
         keys.add(key)
@@ -98,15 +98,15 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
 
 
 def _is_no_data(name: str) -> bool:
-    return name.startswith(_NO_DATA[0]) or PurePosixPath(name).name in _NO_DATA
+    return name.startswith(_IGNORED_NAMES[0]) or PurePosixPath(name).name in _IGNORED_NAMES
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
-    """Write one file, at most as large as the archive says; raises BadZipFile if it is larger, or its sum is wrong."""
+    """Write one file; raises BadZipFile if its size differs from the archive's claim, or its checksum is wrong."""
     target = folder / PurePosixPath(entry.filename)
     left = entry.file_size
     with archive.open(entry) as source, with_folder(target).open("xb") as file:
-        while data := source.read(_PORTION):
+        while data := source.read(_BLOCK_BYTES):
             left -= len(data)
             if left < 0:
                 raise zipfile.BadZipFile(f"{ascii(entry.filename)[:120]} is larger than the archive says")
@@ -122,6 +122,6 @@ def _root(folder: Path) -> Path:
         if len(inside) != 1 or not inside[0].is_dir():
             return folder
         name = inside[0].name
-        if name.lower() in _PARTS or split_of_folder(name) is not None:
+        if name.lower() in _PART_NAMES or split_of_folder(name) is not None:
             return folder
         folder = inside[0]

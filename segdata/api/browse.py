@@ -43,26 +43,26 @@ from segdata.report.pictures.overlays import draw_image, find_image
 from segdata.review.decision_log import append_decisions
 from segdata.review.decision_log import read_decisions as read_log
 
-_BATCH_IMAGES = 256  # images: what waits for the database stays in memory
+_BATCH_IMAGES = 256  # kept in memory until they are stored
 
 
 @dataclass(frozen=True, slots=True)
 class BrowseResult:
-    """A dataset as FiftyOne has it.
+    """A dataset in FiftyOne.
 
     Attributes
     ----------
-    name : in FiftyOne
-    dataset : the `fiftyone.Dataset` itself, to go on with in Python
-    n_images : how many images it shows
-    n_findings : how many findings are on them
-    about_dataset : findings that are about no image
+    name : of the dataset in FiftyOne
+    dataset : the `fiftyone.Dataset`, for use in Python
+    n_images : number of images
+    n_findings : number of findings on images
+    about_dataset : findings about no image
     elsewhere : findings about images that are not in the dataset
-    n_settled : how many of these findings reviewers have decided
-    n_decided : decisions of an earlier time that nobody had pulled, and that are in the log now
-    log : where that is
-    notes : what people did in FiftyOne that is no decision, and that is gone now, and findings about annotators who
-        are not in the data, a line each
+    n_settled : number of findings that reviewers have decided
+    n_decided : number of earlier decisions in FiftyOne that this run added to the log
+    log : path of the log
+    notes : a line for each change in FiftyOne that is no decision and was lost, and for findings about annotators
+        that are not in the data
     """
 
     name: str
@@ -148,7 +148,7 @@ def browse(
             notes += (_left_out_note(about_others, labels_of),)
         shown = [finding for finding in listed if finding.image in ids and finding not in about_others]
         set_appearance(loader, dataset.profile, targets, shown)
-        if not dataset.is_part:  # the other images still show what is theirs
+        if not dataset.is_part:  # the other images are still shown
             media.sweep()
         about_dataset = tuple(finding for finding in listed if finding.image is None)
         loader.store(about_dataset=[_finding_line(finding) for finding in about_dataset])
@@ -182,7 +182,7 @@ def _finding_line(finding: Finding) -> str:
 def _load_samples(
     loader: SampleLoader, builder: SampleBuilder, dataset: Dataset, jobs: int, progress: Progress
 ) -> tuple[int, set[Finding]]:
-    """Load every image; returns how many findings are decided, and those about annotators who are not in the data."""
+    """Load every image; returns the number of decided findings, and findings about annotators not in the data."""
     n_settled, about_others = 0, set[Finding]()
     with image_limits():
         for portion in run_ordered(
@@ -203,7 +203,7 @@ def _left_out_note(about_others: set[Finding], labels_of: str | None) -> str:
 
 
 def _check_annotator(name: str, known: set[str]) -> None:
-    """Raise SegdataError where findings are about others alone."""
+    """Raise SegdataError if all findings are about other annotators."""
     if known and name not in known:
         names = sorted(known)
         raise SegdataError(
@@ -215,7 +215,7 @@ def _check_annotator(name: str, known: set[str]) -> None:
 def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:
     """The predictions of a model for a dataset: a folder that `flag` wrote, or files of any format.
 
-    Raises SegdataError where they cannot be read, or have nothing in common with the labels.
+    Raises SegdataError if they cannot be read, or share nothing with the labels.
     """
     if (Path(predictions) / "predictions.json").is_file():
         return opened_predictions(predictions)
@@ -249,7 +249,7 @@ class _FilePixels:
 
 
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
-    """Where decisions are kept: with the data, or where these are no files of this machine, in the cache folder."""
+    """The path of the decision log: beside the data, or in the cache folder if the data are not on this machine."""
     beside = Path(files)
     return (
         decision_log_path(beside)
@@ -259,7 +259,7 @@ def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
 
 
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
-    """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was, and notes."""
+    """Add new decisions in FiftyOne to the log; returns their number, and notes."""
     logged = read_log(log)
     decided, pulled = (
         {*logged, *(replace(decision, adjudicates=False) for decision in logged)},
@@ -277,7 +277,7 @@ def _portions(chunks: list[Ints]) -> Iterator[Ints]:
 
 
 def _dataset_origin(files: str) -> str:
-    """The identity of a dataset, the same from every working directory."""
+    """The identity of a dataset, independent of the working directory."""
     return files if "://" in files else str(Path(files).absolute())
 
 

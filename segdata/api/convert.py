@@ -40,22 +40,22 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-_EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading
+_COCO_RULES = frozenset({"coco", "mask-native"})  # raster rules under which COCO's polygons have the same pixels
 
-# Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
-# unsafe path (SEG015) where it has another name now.
-_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015", "SEG021"})
+# Defects with which part of the source is not read. After other defects, everything is read, as is an image with an
+# unsafe path (SEG015) that was renamed.
+_UNREAD_CODES = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015", "SEG021"})
 
 
 def _is_unread(defect: Defect) -> bool:
-    """Whether something of the source was left out; of SEG017 only values that are no whole numbers."""
+    """Whether a defect means that part of the source was not read; for SEG017 only if values are no integers."""
     if defect.lost is not None:
         return defect.lost
-    return defect.code in _UNREAD or (defect.code == "SEG017" and bool(defect.pixels))
+    return defect.code in _UNREAD_CODES or (defect.code == "SEG017" and bool(defect.pixels))
 
 
 class ConversionStream:
-    """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
+    """Counts the batches on their way to the writer; unreadable data are a loss at the end."""
 
     def __init__(
         self, dataset: OpenDataset, losses: LossCounter, progress: Callable[[int], None], remap: Remap | None = None
@@ -64,12 +64,12 @@ class ConversionStream:
         self.n_images = self.n_segments = 0
         self._batch: Batch | None = None  # the one that is being written
         self.apart: RasterDisagreement | None = (
-            None if dataset.profile.raster_rule in _EXACT_IN_COCO else RasterDisagreement()
+            None if dataset.profile.raster_rule in _COCO_RULES else RasterDisagreement()
         )
         self._dataset, self._progress, self._remap = dataset, progress, remap
 
     def _unread(self) -> list[Defect]:
-        """The defects that lost something of the source."""
+        """The defects due to which part of the source was not read."""
         lost = [defect for defect in self.defects if defect.severity != "info" and _is_unread(defect)]
         present = (
             set(self._dataset.source.image_ids) if any(defect.code == "SEG015" for defect in lost) else frozenset()
@@ -77,7 +77,7 @@ class ConversionStream:
         return [defect for defect in lost if defect.code != "SEG015" or defect.image not in present]
 
     def batches(self, jobs: int, loaded: Iterable[Batch] | None = None) -> Iterator[Batch]:
-        """Every batch, images in ascending order of image_id; `loaded`: from elsewhere, in this order."""
+        """Yield all batches in ascending order of image_id, or those of `loaded`, which has this order."""
         for batch in self._dataset.batches(jobs, in_order=True) if loaded is None else loaded:
             apart = None if self.apart is None else raster_disagreement(batch)
             self.count(batch.n_segments, batch.defects, apart)
@@ -88,7 +88,7 @@ class ConversionStream:
         self.finish()
 
     def out_of_memory(self, format: str) -> SegdataError:
-        """What to say when memory ends: the largest image of the batch that was being written, and the remedy."""
+        """The message if memory runs out: the largest image of the current batch, and the remedy."""
         where = ""
         if self._batch is not None:
             columns = self._batch.images.select(["image_id", "width", "height"]).to_pylist()
@@ -101,7 +101,7 @@ class ConversionStream:
         )
 
     def count(self, n_segments: int, defects: Iterable[Defect], apart: RasterDisagreement | None) -> None:
-        """Count a batch; `apart`: how its pixels differ from COCO's, where that is asked for."""
+        """Count a batch; `apart`: the difference of its pixels from COCO's, if requested."""
         self.defects.extend(defects)
         self.n_segments += n_segments
         if self.apart is not None and apart is not None:
@@ -113,7 +113,7 @@ class ConversionStream:
         self._progress(n_images)
 
     def finish(self) -> None:
-        """Count what could not be read, when all is written but what names the losses."""
+        """Count unreadable data, when everything except the list of losses is written."""
         if self._remap is not None:
             self._remap.count(self.losses)
         unread = self._unread()
@@ -204,7 +204,7 @@ def convert(
     remap: Remap | None = None
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
-    select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
+    select_rules(dataset.config)  # report configuration errors before anything is written
     dataset, left_out = _writable_names(dataset, format)
     plan = _Plan(
         dataset=dataset,
@@ -225,11 +225,11 @@ def convert(
     return _verify(dataset, done, jobs) if verify else done
 
 
-_LOST_AT_ONCE = 64  # images that are loaded together to count their segments
+_IMAGES_PER_CHUNK = 64  # loaded together to count their segments
 
 
 def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, Callable[[LossCounter], None]]:
-    """The dataset without images whose names the format cannot hold, and what counts these as lost."""
+    """The dataset without images whose names the format cannot hold, and a function that counts them as lost."""
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
     reasons = {row: why for row in rows.tolist() if (why := format.names.why_not(dataset.source.image_ids[row]))}
     if not reasons:
@@ -241,7 +241,7 @@ def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, 
     def count(losses: LossCounter) -> None:
         losses.add("image-name", "images", len(names), examples=names)
         lost = np.array(list(reasons), np.int64)
-        for portion in np.array_split(lost, -(-len(lost) // _LOST_AT_ONCE)):
+        for portion in np.array_split(lost, -(-len(lost) // _IMAGES_PER_CHUNK)):
             batch = dataset.source.load(portion)
             examples = segment_examples(batch, np.arange(batch.n_segments))
             losses.add("image-name", "segments", batch.n_segments, int(batch.runs.length.sum()), examples)
@@ -250,7 +250,7 @@ def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, 
 
 
 def _verify(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
-    """The result with what reading the target again shows."""
+    """Read the target again, and add the comparison to the result."""
     proof = verify_conversion(dataset, read(done.target, format=done.format), done.losses, jobs)
     return replace(done, verified=proof.difference.n_kept, proof=proof)
 
@@ -272,9 +272,9 @@ class _Plan:
     client: "Client | str | None"
 
     def write_to_url(self, url: str, verify: bool) -> Conversion:
-        """Write the dataset here, and from here to a URL, the file that makes it a dataset last.
+        """Write the dataset to a temporary folder, then to a URL, with the file that completes a dataset last.
 
-        Workers of a cluster write the segments of a canonical dataset there themselves. Of what fails nothing stays.
+        Workers of a cluster write the segments of a canonical dataset directly. If writing fails, nothing stays.
         """
         check_free_url(url)
         parent, _, name = url.rpartition("/")
@@ -283,7 +283,7 @@ class _Plan:
             try:
                 done = self.write(local, url)
                 if local.is_dir():
-                    upload(local, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else LOSSES_FILE)
+                    upload(local, url, "dataset.yaml" if self.format.name in _LOSS_KEEPING_FORMATS else LOSSES_FILE)
                 else:
                     upload(local.parent, parent, local.name)
             except BaseException as error:
@@ -323,7 +323,7 @@ class _Plan:
                 remarks = () if copies is None else (*copies.remarks, *_arrange_images(format, placing.made))
                 losses = stream.check(self.on_loss)
                 self.announce(losses)
-                if to not in _KEEPS_LOSSES:
+                if to not in _LOSS_KEEPING_FORMATS:
                     is_folder = placing.made.is_dir()
                     certificate = path / LOSSES_FILE if is_folder else path.with_suffix(f".{LOSSES_FILE}")
                     file = placing.made / LOSSES_FILE if is_folder else placing.sibling(certificate.name, replace=True)
@@ -362,7 +362,7 @@ def _connect(client: "Client | str") -> AbstractContextManager[Cluster]:
 
 
 def _load_on_cluster(cluster: Cluster, dataset: OpenDataset) -> Iterator[Batch]:
-    """The batches as workers load them; nothing is sent before the first is asked for."""
+    """Yield the batches that workers load; nothing is sent before the first is requested."""
     yield from load_on_cluster(cluster, dataset)
 
 
@@ -386,7 +386,7 @@ def _write_on_cluster(
 
 
 def _arrange_images(format: Format, folder: Path) -> tuple[str, ...]:
-    """Put the copies of images where the format's programs look for them; what has no place there."""
+    """Move copied images to where the format's programs look for them; returns messages about the others."""
     if format.arrange is not None:
         return format.arrange(folder)
     if format.image_of is not None and (folder / INDEX_FILE).is_file():
@@ -394,7 +394,7 @@ def _arrange_images(format: Format, folder: Path) -> tuple[str, ...]:
     return ()
 
 
-_KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
+_LOSS_KEEPING_FORMATS = frozenset({"canonical"})  # formats that store the losses themselves
 
 
 def _write_certificate(stream: ConversionStream, profile: Profile, target: Path, to: str) -> str:

@@ -1,4 +1,4 @@
-"""Decisions: which labels findings and decisions are about, and whether these labels have changed since."""
+"""Decisions: the labels that findings and decisions concern, and whether these labels have changed since."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,9 +22,9 @@ from segdata.review.decision_log import review_states
 
 
 def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:
-    """The imprint of each finding, as `segdata.core.label_hash` has it; "" for those about no image of the dataset.
+    """The label hash of each finding (`segdata.core.label_hash`); "" for findings about no image of the dataset.
 
-    Only the images that findings are about are loaded, by `jobs` threads (0: one per core).
+    Loads only images with findings, by `jobs` threads (0: one per core).
     """
     by_image: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -47,29 +47,29 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
 
 
 def load_images(data: OpenDataset, names: Collection[str]) -> Iterator[Batch]:
-    """These images of a dataset, each by itself, in the order of the source."""
+    """Yield these images of a dataset one by one, in the order of the source."""
     for rows in image_portions(data, names):
         yield from single_images(data.source.load(rows))
 
 
 def image_portions(data: OpenDataset, names: Collection[str]) -> list[Ints]:
-    """The rows of these images, in portions that are good to load at once."""
+    """The rows of these images, in portions to load at once."""
     wanted = {row for row, name in enumerate(data.source.image_ids) if name in names}
     kept = (np.array([row for row in rows.tolist() if row in wanted], np.int64) for rows in data.chunks())
     return [rows for rows in kept if len(rows)]
 
 
 def single_images(batch: Batch) -> Iterator[Batch]:
-    """The images of a batch, each by itself."""
+    """Yield the images of a batch one by one."""
     for row in range(batch.images.num_rows):
         yield batch.take_images(np.array([row]))
 
 
 def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> list[Decision]:
-    """The decisions that hold, in the order of time: what reviewers agree on, or an adjudicator has settled.
+    """The valid decisions in order of time: those on which reviewers agree, or that an adjudicator has settled.
 
-    Of labels that have changed since, and of those that nobody knows whose they are, nothing is said any more. Only
-    the images that somebody has decided on are loaded.
+    Leaves out decisions on labels that have changed since, or whose annotator is unknown. Loads only images with
+    decisions.
     """
     by_image: dict[str, list[Decision]] = {}
     for state in review_states(decisions):
@@ -86,9 +86,9 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
 
 
 def _is_current(decision: Decision, annotations: list[Annotation], dataset: OpenDataset) -> bool:
-    """Whether the label is still as the reviewer saw it.
+    """Whether the label is unchanged since the decision.
 
-    A decision about an annotator whom only a command names (`carl=masks/`) is about the annotation without a name.
+    A decision about an annotator who was named on the command line (`carl=masks/`) concerns the unnamed annotation.
     """
     name = decision.annotator or (decision.finding.annotator if decision.finding else None)
     matching = [annotation for annotation in annotations if name in (None, annotation.annotator)]
@@ -101,7 +101,7 @@ def _is_current(decision: Decision, annotations: list[Annotation], dataset: Open
 
 
 def log_path(dataset: Dataset) -> Path:
-    """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
+    """The path of a dataset's log; raises SegdataError if the dataset is not on this machine."""
     if "://" in dataset.profile.files:
         raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
     return decision_log_path(dataset.profile.files)
@@ -110,6 +110,6 @@ def log_path(dataset: Dataset) -> Path:
 def decided_findings(
     dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
 ) -> dict[Finding, Verdict]:
-    """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
+    """The findings that reviewers have decided and whose labels are unchanged, each with its verdict."""
     decisions = [decision for path in logs for decision in decision_log.read_decisions(path)]
     return verdicts_on_findings(findings, review_states(decisions), lambda asked: label_hashes(dataset, asked, jobs))

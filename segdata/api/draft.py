@@ -1,4 +1,4 @@
-"""Draft labels for images that nobody annotated, by classical methods, a model's predictions or trained networks."""
+"""Draft labels for unannotated images, by classical methods, a model's predictions or trained networks."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,12 +31,12 @@ from segdata.noise.drafting import Colours, RegionMap, SegmentImage, check_optio
 from segdata.noise.networks.plan import Settings, StageProgress
 from segdata.noise.segments import VOID, GivenLabels
 
-MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
-_LEARNING_IMAGES = 50  # images
+MOST_SEGMENTS = 20_000  # of an image; more are noise
+_LEARNING_IMAGES = 50  # sampled for learning
 
 
 class DraftedImage(NamedTuple):
-    """What was seen on one image: whether nothing, and how many segments are left out. Threads put it in a list."""
+    """The outcome for one image: whether it is empty, and how many segments were left out; threads collect these."""
 
     is_empty: bool
     left: int = 0
@@ -49,10 +49,10 @@ class DraftResult:
     Attributes
     ----------
     written : the dataset
-    method : how
+    method : of drafting
     options : all of the method's
-    n_empty : images on which nothing was found
-    remarks : what a person must know, a line each
+    n_empty : number of images without segments
+    remarks : a line for each thing to know about the draft
     """
 
     written: Conversion
@@ -128,7 +128,7 @@ def draft(
 
 
 def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
-    """The images to annotate, in ascending order of their ids, and where their names start."""
+    """The images to annotate, in ascending order of ids, and the folder of their names."""
     if isinstance(images, OpenDataset):
         return _unannotated_entries(images)
     root = Path(images)
@@ -148,20 +148,20 @@ def _unannotated_entries(dataset: OpenDataset) -> tuple[list[ImageEntry], Path]:
 
 
 def _labelled_dataset(root: Path) -> OpenDataset | None:
-    """The dataset in a folder, if it is canonical or has labels beside images; photographs alone are none."""
+    """The dataset in a folder, if it is canonical or has labels beside images; None for photographs alone."""
     if (root / "dataset.yaml").exists():
         return read(root)
     try:
         dataset = read(root)
         if any(pc.any(batch.images["uri"].is_valid().take(batch.annotation_image)).as_py() for batch in dataset):
             return dataset
-    except SegdataError:  # nothing in it is read as labels
+    except SegdataError:  # the folder has no labels
         pass
     return None
 
 
 def unannotated_images(dataset: OpenDataset) -> list[ImageEntry]:
-    """The images that nobody annotated and that have a file, each with its row in the dataset as its record.
+    """The unannotated images with a file; the record of each is its row in the dataset.
 
     Raises SegdataError where there are none.
     """
@@ -188,7 +188,7 @@ def _image_path(entry: ImageEntry) -> str:
 
 
 def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
-    """Images from all over the dataset, to learn from."""
+    """A sample of images spread over the dataset, to learn from."""
     step = max(len(entries) // _LEARNING_IMAGES, 1)
     n_seen = 0
     for entry in entries[::step]:
@@ -230,7 +230,7 @@ def _categories(
 
 
 def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:
-    """How a draft was made, as attributes of annotations."""
+    """The method of a draft, as attributes of annotations."""
     return [(name, json.dumps(value)) for name, value in {"method": method, **options}.items()]
 
 
@@ -286,7 +286,7 @@ def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
 
 
 class _Unsure(NamedTuple):
-    """For a batch: segments below the confidence, segments without any, and annotations that are void alone."""
+    """The segments of a batch below the confidence, those without one, and annotations that are entirely void."""
 
     n_unsure: int
     n_unscored: int
@@ -394,7 +394,7 @@ def draft_by_model(
 
 
 def _annotated_images(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(n_images,) whether somebody annotated an image, in the order of the dataset's batches."""
+    """(n_images,) whether each image is annotated, in the order of the dataset's batches."""
     pieces = [np.bincount(batch.annotation_image, minlength=batch.images.num_rows) > 0 for batch in dataset]
     return np.concatenate([np.empty(0, bool), *pieces])
 
@@ -406,7 +406,7 @@ def _model_attributes(precision: float) -> list[tuple[str, str]]:
 def _predicted_image(
     judged: ConfidentLabels, void: int, details: Mapping[str, object], drafted: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """The segments that the networks are sure of on one image."""
+    """The segments of one image that the networks predict with enough confidence."""
     segments = judged.draft_segments(entry.record)
     drafted.append(DraftedImage(bool((segments.category == VOID).all())))
     category = np.append(judged.predictions.categories, void)[
@@ -422,7 +422,7 @@ def _predicted_image(
 
 
 def _model_remarks(judged: ConfidentLabels, taxonomy: Taxonomy) -> Iterator[str]:
-    """The least confidence at which each category was drawn."""
+    """A line with the minimum confidence for each category."""
     for id_, bar in zip(judged.predictions.categories, judged.bars[1:].tolist(), strict=True):
         name = taxonomy.name_of(id_)
         yield (

@@ -1,4 +1,4 @@
-"""Edits: a dataset made of others: split, sampled, filtered, merged, remapped, cut into tiles and joined again."""
+"""Edits: make a dataset from others by splitting, sampling, filtering, merging, remapping, tiling and stitching."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,9 +65,9 @@ class SplitResult(Result):
     Attributes
     ----------
     assignment : the part of each image, and how balanced the parts are
-    n_alike : pairs of images that are the same picture, or nearly, and so are in one part
-    revision : of the canonical dataset that has the parts in its column `split`; None: none was made
-    lists : the files that name the images of each part; empty: none were written
+    n_alike : pairs of equal or nearly equal images, which are in one part
+    revision : of the canonical dataset with the parts in its column `split`; None if none was made
+    lists : the written lists of images of each part
     """
 
     assignment: SplitAssignment
@@ -138,7 +138,7 @@ def split(
 
 
 def _canonical_root(dataset: Dataset) -> Path:
-    """The folder of a canonical dataset of which all images are read; raises SegdataError for any other."""
+    """The folder of a canonical dataset that is read completely; raises SegdataError otherwise."""
     root = Path(dataset.profile.files)
     if dataset.profile.format != "canonical" or not root.is_dir():
         raise SegdataError(
@@ -149,7 +149,7 @@ def _canonical_root(dataset: Dataset) -> Path:
 
 
 def _check_unsplit(tables: Tables, root: Path) -> None:
-    """Raise SegdataError if the dataset has a split of its own."""
+    """Raise SegdataError if the dataset already has a split."""
     counts = Counter(part for part in tables.images["split"].tolist() if part is not None)
     if counts:
         listed = ", ".join(f"{name} {count_noun(n, 'image')}" for name, n in counts.most_common())
@@ -160,13 +160,13 @@ def _check_unsplit(tables: Tables, root: Path) -> None:
 
 
 def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
-    """(n_images,) the part that an image is in; -1 for none of `names`."""
+    """(n_images,) the part of each image; -1 for none of `names`."""
     number = {name: position for position, name in enumerate(names)}
     return np.array([number.get(split, -1) for split in image_splits(tables).tolist()], np.int64)
 
 
 def _write_lists(assignment: SplitAssignment, folder: Path) -> tuple[Path, ...]:
-    """Write a list of image ids for each part; nothing that is there already is replaced."""
+    """Write a list of image ids for each part; never overwrites files."""
     paths = tuple(folder / f"{name}.txt" for name in assignment.parts)
     for path in paths:
         if path.exists():
@@ -183,7 +183,7 @@ def _write_lists(assignment: SplitAssignment, folder: Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class SampleResult(Result):
-    """The result of `draw_sample`: the images drawn, and the dataset that has them; None where none was asked for."""
+    """The result of `draw_sample`: the drawn images, and the written dataset, if any."""
 
     draw: ImageSample
     written: Conversion | None
@@ -251,9 +251,9 @@ class FilterResult:
 
     Attributes
     ----------
-    written : the dataset that was made
-    conditions : what was kept, as conditions over columns
-    images, annotations, segments, pixels : how many were dropped
+    written : the new dataset
+    conditions : conditions over columns for what was kept
+    images, annotations, segments, pixels : numbers of dropped ones
     """
 
     written: Conversion
@@ -332,9 +332,9 @@ class MergeResult:
 
     Attributes
     ----------
-    written : the dataset that was made
-    remarks : categories, images, annotators and sequences that have another name now, one line each
-    n_shared : images that several of the datasets have
+    written : the new dataset
+    remarks : a line for each renamed category, image, annotator and sequence
+    n_shared : number of images in several of the datasets
     """
 
     written: Conversion
@@ -503,7 +503,7 @@ def untile(
 
 
 def _known_tiles(dataset: Dataset, jobs: int) -> dict[str, tuple[Tile, int, int]]:
-    """What the images of a dataset are tiles of, with their own width and height; those that say nothing left out."""
+    """The origin of each tile in a dataset, with its width and height; omits images that are no tiles."""
     images = dataset_tables(dataset, frozenset(), jobs).images
     lines = images.lines("image_id", "metadata", "width", "height")
     windows = ((name, read_tile(metadata), width, height) for name, metadata, width, height in lines)
@@ -511,7 +511,7 @@ def _known_tiles(dataset: Dataset, jobs: int) -> dict[str, tuple[Tile, int, int]
 
 
 def _category_ids(profile: Profile, names: Sequence[str]) -> list[int]:
-    """The ids of categories; raises SegdataError for a name that none has."""
+    """The ids of categories; raises SegdataError for an unknown name."""
     by_name = profile.taxonomy.by_name()
     for name in names:
         if name not in by_name:

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from segdata.api.agreement import AgreementRun
 
 
-GOLD = "gold standard"  # so that nobody else is called so
+GOLD = "gold standard"  # cannot be the name of another annotator
 
 
 class EvaluationResult(Result, tuple["Evaluation", ...]):
@@ -210,7 +210,7 @@ accept = acceptance  # its earlier name
 
 
 def _bars(section: Gold, metric: str | None, bar: float | None) -> Gold:
-    """The section `gold` with the caller's metric and bar in place of its own; raises SegdataError without any bar."""
+    """The section `gold`, with the caller's metric and bar if given; raises SegdataError without any bar."""
     given = {name: value for name, value in (("metric", metric), ("bar", bar)) if value is not None}
     section = msgspec.structs.replace(section, **given)
     bars = [section.bar, section.each, *(category.bar for category in section.categories.values())]
@@ -220,7 +220,7 @@ def _bars(section: Gold, metric: str | None, bar: float | None) -> Gold:
 
 
 def _count_delivered(annotator_pairs: AnnotatorPairs, annotated: Ints, n_images: int) -> int:
-    """How many images were delivered; of volumes, whose slices are inspected as one, how many were annotated."""
+    """The number of delivered images, or of annotated volumes, whose slices are inspected together."""
     if (annotator_pairs.cases["frames"] == 1).all():
         return n_images
     return len(np.unique(np.searchsorted(annotator_pairs.cases["image"], annotated, side="right")))
@@ -286,7 +286,7 @@ class ReworkPanel:
 
     @property
     def n_before(self) -> int:
-        """How many annotations there were before the review."""
+        """The number of annotations before the review."""
         return sum(not name.endswith(CORRECTED) for name in self.tables.annotations["annotator"].tolist())
 
 
@@ -305,7 +305,7 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> Rework
 
 
 def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPanel:
-    """Both as one panel, in which the corrected annotations are by others, who are called so."""
+    """Open both as one panel, with a suffix for the annotators of corrected annotations."""
     opening = read_options(options)
     first, second = read(before, **opening), read(after, **opening)
     called = PanelMember(second).display_name
@@ -381,9 +381,9 @@ def scorecard(
 
 
 def scorecard_of_agreement(run: "AgreementRun") -> Scorecard:
-    """The scorecard of annotators who have been compared, without another pass over their work.
+    """The scorecard of a completed agreement, without another pass over the labels.
 
-    Of two without a reference there are no worst examples: those of one are those of the other.
+    Two annotators without a reference have no worst examples, as both would have the same.
     """
     agreement, judged = run.agreement, run.tables.assessment
     intervals = agreement.intervals
@@ -400,7 +400,7 @@ def scorecard_of_agreement(run: "AgreementRun") -> Scorecard:
 
 
 def _without_progress(options: PanelOptions) -> PanelOptions:
-    """The options for the pass over the work before: its images are none that a caller waits for."""
+    """The options for the pass over earlier labels, which does not count as progress."""
     kept = options.copy()
     kept.pop("progress", None)
     return kept

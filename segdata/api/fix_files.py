@@ -1,4 +1,4 @@
-"""Fix the files of a dataset that has no revisions: in place, or as they are in another folder."""
+"""Fix the files of a dataset that has no revisions, in place or in a new folder."""
 
 import json
 import shutil
@@ -34,12 +34,12 @@ class FixedFiles:
     """The result of `fix_files`."""
 
     written: Path  # the file or folder that is fixed
-    format: str  # its format: the source's, or canonical if that is only read
-    images: tuple[FixedImage, ...]  # in which something was fixed
-    losses: Conversion  # what was written, and lost
+    format: str  # its format: the source's, or canonical if that cannot be written
+    images: tuple[FixedImage, ...]  # number of fixed images
+    losses: Conversion  # the conversion that wrote it
     changes: Path  # the file that lists all changes
     backup: Path | None = None  # the original of a file that was fixed in place; None if it was written elsewhere
-    has_images: bool = False  # the images were copied, too
+    has_images: bool = False  # whether images were copied, too
 
 
 def fix_files(
@@ -95,7 +95,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def _documents(dataset: OpenDataset, own: Format, root: Path) -> Iterator[_Document]:
-    """The documents of a folder, one for each split; none where the format's reader reads the folder as a whole."""
+    """The documents of a folder, one for each split; empty if the format's reader reads the folder as a whole."""
     if own.write is None or own.list_documents is None:
         return
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
@@ -116,7 +116,7 @@ def _documents(dataset: OpenDataset, own: Format, root: Path) -> Iterator[_Docum
 
 
 def _joined_source(source: Source) -> ChainedSource | None:
-    """The source whose parts are the splits of a dataset, below what alters its batches."""
+    """The source that joins the splits of a dataset, without the wrappers around it."""
     while isinstance(source, AlteredSource):
         source = source.source
     return source if isinstance(source, ChainedSource) else None
@@ -125,7 +125,7 @@ def _joined_source(source: Source) -> ChainedSource | None:
 def _write_documents(
     fixed: OpenDataset, documents: Sequence[_Document], target: Path, images: Sequence[FixedImage], jobs: int
 ) -> FixedFiles:
-    """Write each document where it was, and copy the images and settings that lie below the dataset's folder."""
+    """Write each document at its path, and copy the images and settings below the dataset's folder."""
     root, to = Path(fixed.profile.files), fixed.profile.format
     losses, results = LossCounter(), []
     with StagedOutput(target) as placing:
@@ -153,7 +153,7 @@ def _write_documents(
 
 
 class _DocumentSource(AlteredSource, frozen=True, kw_only=True):
-    """A dataset of several documents, its images called as in one of them."""
+    """A dataset of several documents, with the image names of one of them."""
 
     own_names: Mapping[str, str]
 
@@ -164,7 +164,7 @@ class _DocumentSource(AlteredSource, frozen=True, kw_only=True):
 
 
 def _as_in_document(batch: Batch, names: Mapping[str, str], has_split: bool) -> Batch:
-    """The batch with a document's own names; without the split, where the document's name tells it."""
+    """The batch with a document's image names, without the split if the document's name implies it."""
     images = batch.images
     own = [names.get(name, name) for name in images["image_id"].to_pylist()]
     images = replace_column(images, "image_id", own)
@@ -172,7 +172,7 @@ def _as_in_document(batch: Batch, names: Mapping[str, str], has_split: bool) -> 
 
 
 def _copy_files(dataset: OpenDataset, root: Path, target: Path) -> None:
-    """Copy the images that lie below a folder to the same places below another one, and the settings beside them."""
+    """Copy the images and settings below a folder to the same places below another one."""
     files = {root / name for name in _SETTINGS}
     for batch in dataset.batches(1):
         files |= {path for uri in batch.images["uri"].to_pylist() if (path := local_file(uri)) is not None}
@@ -183,7 +183,7 @@ def _copy_files(dataset: OpenDataset, root: Path, target: Path) -> None:
 
 
 def check_fix_target(dataset: OpenDataset, target: Path | None = None) -> None:
-    """Raise SegdataError where `fix_files` needs a target and has none."""
+    """Raise SegdataError if `fix_files` needs a target and has none."""
     own, path = find_format(dataset.profile.format), Path(dataset.profile.files)
     if target is None and not (path.is_file() and own.write is not None and own.is_file(path)):
         raise SegdataError(

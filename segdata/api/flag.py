@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgedLabels:
-    """What is judged, and by whom; `where` the predictions are, and what was met on the way."""
+    """The labels to judge and the predictor; `where` is the place of the predictions."""
 
     case: LabelCheck
     where: str
@@ -78,7 +78,7 @@ def countable_categories(dataset: OpenDataset) -> frozenset[int]:
 def open_predictor(
     dataset: OpenDataset, maps: LabelMaps, countable: frozenset[int], predictions: str | Path | OpenDataset
 ) -> tuple[FilePredictor, Dataset]:
-    """What files of any format predict for the images of a dataset with these labels, and the files as a dataset.
+    """The predictor of files in any format for the images of a dataset, and the files as a dataset.
 
     COCO results name images and categories by the ids of the labels' file. Raises SegdataError where they do not fit.
     """
@@ -115,7 +115,7 @@ class FlagInput:
 
     @cached_property
     def related(self) -> RelatedImages:
-        """Which images belong together; every picture is read for it, unless the settings take them for different."""
+        """The groups of related images; decodes every image unless the settings declare them different."""
         return RelatedImages.from_tables(self.tables, self.settings.group, self.settings.near, self.settings.jobs)
 
     def train(
@@ -124,8 +124,8 @@ class FlagInput:
         planned: Callable[[TrainingPlan], None],
         progress: Callable[[StageProgress], None],
     ) -> JudgedLabels:
-        """By networks that are trained on the other images; `work` as of `segdata.api.flag.flag`."""
-        import_extra("torch", "torch", "PyTorch")  # first of all, since nothing else here says what is missing
+        """Judge by networks that are trained on the other images; `work` as `work_dir` of `flag`."""
+        import_extra("torch", "torch", "PyTorch")  # first, since nothing else here reports missing packages
         from segdata.noise.networks.out_of_fold import out_of_fold
 
         predictions = out_of_fold(
@@ -145,7 +145,7 @@ class FlagInput:
         return JudgedLabels(case, str(predictions.folder), predictions.plan, predictions.notes, predictions.defects)
 
     def use_predictions(self, predictions: str | Path | OpenDataset | Predictor) -> JudgedLabels:
-        """By predictions that are there already."""
+        """Judge by existing predictions."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
         if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
@@ -158,7 +158,7 @@ class FlagInput:
         )
 
     def _reopen(self, path: Path) -> JudgedLabels:
-        """Predictions that were made earlier, of the same images."""
+        """Open earlier predictions for the same images."""
         opened = open_predictions(path)
         if list(opened.image_ids) != list(self.maps.image_ids):
             raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
@@ -166,7 +166,7 @@ class FlagInput:
         return JudgedLabels(case, str(path), opened.plan, opened.notes, opened.defects)
 
     def case(self, predictor: Predictor, none: str) -> LabelCheck:
-        """The labels as this predictor can judge them; raises SegdataError with `none` where it can judge nothing."""
+        """The labels that this predictor can judge; raises SegdataError with the message `none` if there are none."""
         rows = SegmentRows.from_tables(self.tables, self.settings.annotator)
         images = np.flatnonzero(predictor.usable & (rows.annotation >= 0))
         if not len(images):
@@ -189,7 +189,7 @@ KnownTruth = list[KnownError] | LabelMaps
 
 
 def read_truth(truth: str | Path | OpenDataset) -> KnownTruth:
-    """What is known: a list of errors (a JSON file that begins with a list of them), or clean labels.
+    """Read the truth: a list of errors (a JSON file that begins with a list), or clean labels.
 
     Raises SegdataError where it is neither.
     """
@@ -213,10 +213,10 @@ def _is_list(path: Path) -> bool:
 def rank_errors(
     candidates: RankedCandidates, case: LabelCheck, truth: KnownTruth
 ) -> tuple[EvaluatedRanking, tuple[str, ...]]:
-    """The candidates with the errors that they are about, and what a reader must know of the comparison.
+    """Match candidates with the known errors, and return remarks on the comparison.
 
-    Images without clean labels are left out: nobody knows which of their labels are wrong. Raises SegdataError where
-    the truth is of other images.
+    Leaves out images without clean labels, whose errors are unknown. Raises SegdataError if the truth is about other
+    images.
     """
     has_truth = np.ones(len(case.images), bool)
     if isinstance(truth, list):
@@ -230,7 +230,7 @@ def rank_errors(
 
 
 def _restrict_images(ranking: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
-    """The ranking of some images only; all known errors must lie in them."""
+    """The ranking restricted to some images, which must contain all known errors."""
     number, kept = np.cumsum(known) - 1, known[ranking.image]
     return replace(
         ranking,
@@ -261,7 +261,7 @@ def _listed_errors(case: LabelCheck, truth: list[KnownError]) -> list[Corruption
 
 
 def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corruptions], Flags]:
-    """The errors of each image that was looked at, and whether there are clean labels of it."""
+    """The errors of each judged image, and whether it has clean labels."""
     maps = case.given.maps
     row_of = match_image_names(maps.image_ids, truth.image_ids)
     has_truth = row_of[case.images] >= 0
@@ -286,7 +286,7 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
 
 
 class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
-    """Labels that are probably wrong, the most probable first, and how far to trust that."""
+    """Labels that are probably wrong, the most probable first, and the quality of the ranking."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -405,7 +405,7 @@ def _flag_input(dataset: Dataset, settings: Settings, cluster: Cluster | None) -
 
 @dataclass(frozen=True)
 class _FlagRun:
-    """The report on the labels, once they were judged."""
+    """Builds the report on judged labels."""
 
     dataset: Dataset
     tables: "Tables"
@@ -414,7 +414,7 @@ class _FlagRun:
     decisions: "Sequence[Decision]"
 
     def validation(self, chosen: Sequence[Rule], jobs: int, include_reviewed: bool) -> Validation:
-        """The findings, the most probable errors first; images that could not be looked at before all."""
+        """The findings: images that could not be judged, then the most probable errors first."""
         tables = replace(self.tables, candidates=self.thought.suspected, defects=self.seen.defects)
         judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
         kept, settled = (
@@ -437,7 +437,7 @@ class _FlagRun:
         )
 
     def _decided_findings(self, codes: set[str]) -> list[Finding]:
-        """The suspected labels that reviewers have decided, and that are not looked at again."""
+        """The suspected labels that reviewers have decided, which are not reported again."""
         ours = codes & set(CODES.values())
         return [
             decision.finding
@@ -450,12 +450,12 @@ class _FlagRun:
         return {id(correction): rank for rank, correction in enumerate(self.thought.suspected.corrections)}
 
     def _rank(self, finding: Finding) -> int:
-        """The place of a finding among the suspects; what could not be looked at comes before all."""
+        """The rank of a finding among the candidates; images that could not be judged come first."""
         return self._ranks.get(id(finding.correction), -1)
 
     @cached_property
     def _oddities(self) -> dict[tuple[str, Box], int]:
-        """(image_id, box) -> the place of an unusual label among them."""
+        """(image_id, box) -> rank of an unusual label."""
         unusual, images = self.thought.suspected.unusual, self.tables.images
         if unusual is None:
             return {}
@@ -464,13 +464,13 @@ class _FlagRun:
         return {(name, tuple(box)): place for place, (name, box) in enumerate(zip(names, boxes, strict=True))}
 
     def _place(self, finding: Finding) -> tuple[int, int]:
-        """Where a finding comes: unusual labels after all others, the oddest first."""
+        """The sort key of a finding: unusual labels come after all others, the oddest first."""
         if finding.code == UNUSUAL_CODE and finding.image is not None and finding.bbox is not None:
             return len(self._ranks), self._oddities.get((finding.image, finding.bbox), 0)
         return self._rank(finding), 0
 
     def _sampled_review(self, place: dict[int, int]) -> SampledReview | None:
-        """What was chosen for review; `place`: a selected candidate's row -> its finding's place."""
+        """The sample for review; `place`: row of a selected candidate -> position of its finding."""
         names, case, choice = self.seen.case.given.maps.image_ids, self.seen.case, self.thought.choice
         if choice.sample is None:
             return None
@@ -482,7 +482,7 @@ class _FlagRun:
         return SampledReview(images=None, findings=findings, stratum=stratum, size=size, labels=choice.n_labels)
 
     def result(self, validation: Validation, quality: Sequence[DetectionQuality]) -> FlagResult:
-        """Everything together."""
+        """The complete result."""
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
@@ -512,12 +512,12 @@ class _FlagRun:
 
 
 def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> list[Rule]:
-    """The rules that pass on which images could not be looked at."""
+    """The rules that report images which could not be judged."""
     return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
 
 
 def _read_decisions(dataset: Dataset) -> list[Decision]:
-    """The decisions of reviewers on the labels as they are."""
+    """The decisions of reviewers on the current labels."""
     from segdata.api.decisions import current_decisions
     from segdata.review import decision_log
 

@@ -1,7 +1,7 @@
 """Habits: many findings of one rule that are a property of the dataset are reported as one finding.
 
-A rule declares with `habit=` of what its findings can be a habit: of images, of images by cause, or of categories.
-Whether they are one, and which findings stand out nevertheless, follows from the dataset itself.
+A rule declares with `habit=` what its findings may be a habit of: images, images by cause, or categories. The dataset
+decides whether they are one, and which findings stand out nevertheless.
 """
 
 import re
@@ -20,25 +20,25 @@ from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
-LEAST_FINDINGS = 5  # fewer are read one by one
-_MIN_CATEGORIES = 2  # the same of categories, of which small samples have few; errors are read
-DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
-PART_RATE = 0.5  # the same within one sequence, or for one annotator, of which there are many to choose from
-_FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
-_MIN_SCALE = float(np.log(2) / 2)  # of the logarithm of pixels, which are whole numbers: factors below 3 are usual
-_MAX_NAMED = 3  # categories that a message names with their counts
-_MAX_LISTED = 12  # and without
-_MAX_PLACES = 5  # in a file that a message names
-_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.,]*")  # what differs between messages of one cause
+LEAST_FINDINGS = 5  # for a summary; fewer are listed one by one
+_MIN_CATEGORIES = 2  # for a summary by category
+DATASET_RATE = 0.1  # of images or categories, with 95 % confidence, for a habit
+PART_RATE = 0.5  # within one sequence or for one annotator, as many of these are tested
+_FALSE_ALARM_RATE = 0.05  # chance that any finding stands out in a normal group
+_MIN_SCALE = float(np.log(2) / 2)  # of log pixels, which are integers: factors below 3 are normal
+_MAX_NAMED = 3  # categories in a message with their counts
+_MAX_NAMED_WITHOUT_COUNTS = 12  # and without counts
+_MAX_PLACES = 5  # in a file
+_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.,]*")  # parts of a message that vary for one cause
 _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
 
 class Annotated(msgspec.Struct, frozen=True):
-    """Where findings are possible: the annotations of a dataset, and how many categories its taxonomy has."""
+    """The annotations of a dataset, and the number of categories in its taxonomy."""
 
     # (image_id, annotator) -> number of segments; the annotator is None if there is only one
     segments: dict[_Unit, int]
-    sequence: dict[str, str]  # image_id -> its sequence, of those that are in one
+    sequence: dict[str, str]  # image_id -> its sequence, if it has one
     n_categories: int  # of the taxonomy
 
     @staticmethod
@@ -51,7 +51,7 @@ class Annotated(msgspec.Struct, frozen=True):
         units = list(zip(names, annotators if several else [None] * len(names), strict=True))
         counts = annotations["n_segments"].tolist()
         segments: dict[_Unit, int] = dict(zip(units, counts, strict=True))
-        if len(segments) < len(units):  # an annotator has several annotations of an image
+        if len(segments) < len(units):  # an annotator may have several annotations of an image
             total: Counter[_Unit] = Counter()
             for unit, n_segments in zip(units, counts, strict=True):
                 total[unit] += n_segments
@@ -61,7 +61,7 @@ class Annotated(msgspec.Struct, frozen=True):
 
 
 class FoldedFindings(msgspec.Struct, frozen=True):
-    """Findings after habits were folded: `findings` in order, and the single ones that each summary stands for."""
+    """The findings after folding habits, in order, and the single findings of each summary."""
 
     findings: tuple[Finding, ...]
     members: dict[Finding, tuple[Finding, ...]] = {}
@@ -96,7 +96,7 @@ def fold_habits(
         few = habits[code] == "category" and severity != "error"
         if len(rest) >= (_MIN_CATEGORIES if few else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
-                if summary.image is None:  # an image with many more than usual stands out, and is no habit
+                if summary.image is None:  # an image with many more findings than usual stands out
                     summary = replace(summary, severity=severities.get(code, severity))
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
@@ -106,7 +106,7 @@ def fold_habits(
 
 
 def is_habit(having: int, of: int, least_rate: float = DATASET_RATE) -> bool:
-    """Whether `having` of `of` images or categories are too many to be slips.
+    """Whether `having` of `of` images or categories are too many to be isolated errors.
 
     >>> is_habit(3, 3), is_habit(2, 12), is_habit(30, 1000)
     (True, False, False)
@@ -120,7 +120,7 @@ def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[
     names = tuple(sorted({finding.category for finding in named if finding.category is not None}))
     if len(names) < _MIN_CATEGORIES or not is_habit(len(names), of.n_categories):
         return
-    listed = join_names(names[:_MAX_LISTED]) + (", …" if len(names) > _MAX_LISTED else "")
+    listed = join_names(names[:_MAX_NAMED_WITHOUT_COUNTS]) + (", …" if len(names) > _MAX_NAMED_WITHOUT_COUNTS else "")
     message = (
         f"{len(names)} of {count_noun(of.n_categories, 'category')}: {listed}; "
         f"for example {named[0].category}: {named[0].message}"
@@ -134,13 +134,13 @@ def _cause(finding: Finding) -> str:
 
 
 def _position(finding: Finding) -> tuple[int, list[int], str]:
-    """Where in its file a finding is, for sorting: the line, and the numbers of the place."""
+    """The position of a finding in its file, for sorting: the line, and the numbers in the place."""
     place = finding.place or ""
     return finding.line or 0, list(map(int, re.findall(r"\d+", place))), place
 
 
 def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]]]:
-    """A summary for each file and cause of findings that name places in the file, and no image."""
+    """One summary for each file and cause of findings that name places in the file, and no image."""
     by_cause: dict[tuple[str | None, str], list[Finding]] = {}
     for finding in group:
         if finding.image is None and (finding.place is not None or finding.line is not None):
@@ -154,9 +154,9 @@ def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]
 
 
 def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:
-    """A summary for the dataset if most findings are usual there; else for the annotators and sequences that have it.
+    """A summary for the dataset if it has the habit; else for the annotators and sequences that have it.
 
-    Images with unusually many findings come before it, each on its own.
+    Images with unusually many findings come first, one by one.
     """
     for summary, own in _fold_entries(group):
         yield summary, own
@@ -189,7 +189,7 @@ def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding,
 def _fold_scope(
     group: list[Finding], segments: Mapping[_Unit, int], least_rate: float, where: str
 ) -> Iterator[tuple[Finding, list[Finding]]]:
-    """The summaries of the findings of one scope, whose annotations have so many segments; none without a habit."""
+    """The summaries of the findings in one scope, given its numbers of segments; none without a habit."""
     by_unit: dict[_Unit, list[Finding]] = {}
     for finding in group:
         by_unit.setdefault(_unit(finding), []).append(finding)
@@ -220,10 +220,9 @@ def _unit(finding: Finding) -> _Unit:
 
 
 def _crowded_annotations(by_unit: Mapping[_Unit, list[Finding]], segments: Mapping[_Unit, int]) -> list[_Unit]:
-    """The annotations with many more findings than others with as many segments.
+    """The annotations with many more findings than others with the same number of segments.
 
-    A number of findings varies as a Poisson number does, or as these do if that is more: the Freeman and Tukey
-    residuals of all annotations are compared.
+    Compares Freeman-Tukey residuals, which assume Poisson counts, with a larger variance if the data show one.
     Source: Freeman and Tukey (1950), Annals of Mathematical Statistics 21(4), 607-611.
     """
     units = [*segments, *(unit for unit in by_unit if unit not in segments)]
@@ -248,8 +247,8 @@ def _stands_out(findings: Sequence[Finding]) -> Flags:
 
 
 def _limit(n: int) -> float:
-    """The score beyond which one of n values stands out."""
-    limit: Floats = outlier_limit(np.array([n]), _FALSE_RATE)
+    """The score above which one of n values stands out."""
+    limit: Floats = outlier_limit(np.array([n]), _FALSE_ALARM_RATE)
     return float(limit[0])
 
 
@@ -297,7 +296,7 @@ def _usual_count(by_unit: Mapping[_Unit, list[Finding]], n_units: int) -> str:
 
 
 def _spread(findings: Sequence[Finding]) -> str:
-    """The distribution of pixels, and the categories with most findings."""
+    """A phrase on the distribution of pixels, and the categories with most findings."""
     pixels = [finding.pixels for finding in findings if finding.pixels]
     parts = []
     if pixels:
@@ -312,7 +311,7 @@ def _spread(findings: Sequence[Finding]) -> str:
 
 
 def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
-    """An example for findings: the message that all share, their few beginnings, else the one in the middle."""
+    """An example message: the one that all findings share, their few beginnings, else that of the median finding."""
     if len({finding.message for finding in findings}) == 1:
         return findings[0].message
     beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)
@@ -320,6 +319,6 @@ def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
     if 0 < len(beginnings) <= _MAX_NAMED and beginnings.total() == len(findings) and says_something:
         several = len(beginnings) > 1
         return "; ".join(f"{text} ({count:,} times)" if several else text for text, count in beginnings.most_common())
-    middle = sorted(findings, key=lambda finding: finding.pixels or 0)[len(findings) // 2]  # in order if as large
+    middle = sorted(findings, key=lambda finding: finding.pixels or 0)[len(findings) // 2]  # by order if equally large
     name = middle.image or middle.file
     return f"for example {name}: {middle.message}" if named and name else f"for example: {middle.message}"

@@ -102,7 +102,7 @@ def _image_file(folder: Path | None, image_id: str) -> Path | None:
 
 
 def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
-    """Semantic where all are arrays of categories; with segments it depends on whether the taxonomy has stuff."""
+    """The task of the labels: semantic if all are arrays of categories; else by whether the taxonomy has stuff."""
     if all(not isinstance(value, (tuple, list)) for value in labels):
         return "semantic"
     return _instance_task(taxonomy)
@@ -122,13 +122,13 @@ def _read_entry(taxonomy: Taxonomy, details: Mapping[str, object], entry: ImageE
     else:
         segments = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
     size, ids, categories, runs, defects = segments
-    if 0 in size:  # a list without masks does not say how large the image is
+    if 0 in size:  # an empty list of masks does not give the image's size
         size = _file_size(entry.image)
     return [ImageAnnotation(size, ids, categories, runs, annotation=details, defects=defects)]
 
 
 def _file_size(image: Path | None) -> tuple[int, int]:
-    """Height and width in pixels of an image file; 0 where there is none that can be read."""
+    """Height and width in pixels of an image file; 0 if it cannot be read."""
     try:
         header = None if image is None else read_header(image)
     except OSError:
@@ -196,7 +196,7 @@ def _mask_runs(mask: NDArray[np.bool_]) -> Runs:
 
 
 def _check_array(image_id: str, labels: object) -> Values:
-    """The labels as an array of whole numbers (height, width)."""
+    """Check that the labels are an array (height, width) of integers, and return it."""
     array = np.asarray(labels)
     if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise SegdataError(
@@ -231,8 +231,8 @@ def _unknown_value(runs: ValueRuns, row: int) -> Defect:
     return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=int(runs.area[row]))
 
 
-_PIXELS = ("counts", "mask", "segmentation", "rings")
-_PER_PART = 10_000  # segments that are decoded at once
+_PIXEL_COLUMNS = ("counts", "mask", "segmentation", "rings")
+_SEGMENTS_PER_PART = 10_000
 
 
 def from_frames(
@@ -311,17 +311,19 @@ def from_frames(
 def _known_columns(
     frame: "pd.DataFrame", schema: pa.Schema, table: str, needed: Sequence[str] = ("image_id",)
 ) -> pa.Table:
-    """The columns of a table that are ours, and no pixels."""
+    """The columns of a table that are in the schema, without pixels."""
     for name in needed:
         if name not in frame:
             raise SegdataError(f"{table}: there is no column {name!r}, only {', '.join(map(str, frame)) or 'none'}")
-    skipped = {*_PIXELS, "area", "bbox", "category_id", "segment_id"} - ({"rings"} if "counts" in frame else set())
+    skipped = {*_PIXEL_COLUMNS, "area", "bbox", "category_id", "segment_id"} - (
+        {"rings"} if "counts" in frame else set()
+    )
     columns = {field.name: _column(frame, field, table) for field in schema if field.name in set(frame) - skipped}
     return make_table(schema, len(frame), **columns).combine_chunks()
 
 
 def _column(frame: "pd.DataFrame", field: pa.Field, table: str) -> pa.Array:
-    """A column as Arrow has it; numbers are taken as names of images."""
+    """Convert a column to Arrow; image ids may be numbers."""
     values = frame[field.name]
     if field.name == "image_id" and values.dtype.kind in "iu":
         values = values.astype(str)
@@ -333,7 +335,7 @@ def _column(frame: "pd.DataFrame", field: pa.Field, table: str) -> pa.Array:
 
 
 def _taxonomy(segments: "pd.DataFrame", names: Iterable[str] | None) -> Taxonomy:
-    """The categories of these names, else those that the segments name."""
+    """The taxonomy of these names, else of those in the segments."""
     if names is not None:
         return _taxonomy_of_names(names)
     if "category_id" not in segments and "category" not in segments:
@@ -364,14 +366,14 @@ def _category_ids(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
 
 
 def _segment_ids(segments: "pd.DataFrame", keys: pa.Table) -> pa.Array:
-    """(n,) the ids of the segments; 1, 2, … on each image where there are none."""
+    """(n,) the ids of the segments; 1, 2, … on each image if there are none."""
     if "segment_id" in segments:
         return _column(segments, SEGMENTS.field("segment_id"), "segments")
     return pa.array(keys["image_id"].to_pandas().groupby(keys["image_id"].to_pandas()).cumcount() + 1, pa.int64())
 
 
 def _image_sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
-    """Height and width (n,) in pixels of the images of n segments; 0 where they are not known."""
+    """Height and width (n,) in pixels of the images of n segments; 0 if unknown."""
     row = pc.index_in(image_id, value_set=images["image_id"].combine_chunks())
     height, width = integer_column(images["height"].take(row)), integer_column(images["width"].take(row))
     for side in (height, width):
@@ -383,11 +385,11 @@ Pixels = tuple[pa.Array, pa.Array | None, np.ndarray[tuple[int], np.dtype[np.boo
 
 
 def _pixels(segments: "pd.DataFrame", keys: pa.Table, height: Ints, width: Ints) -> Pixels:
-    """The counts of n segments, their rings where they are drawn of some, which could be read, and what could not."""
-    column = next((name for name in _PIXELS if name in segments), None)
+    """Decode n segments: their counts, their rings if given, which are valid, and the faults of the others."""
+    column = next((name for name in _PIXEL_COLUMNS if name in segments), None)
     all_rows = np.ones(len(segments), bool)
     if column is None:
-        raise SegdataError(f"segments: no column has the pixels: {', '.join(_PIXELS)}")
+        raise SegdataError(f"segments: no column has the pixels: {', '.join(_PIXEL_COLUMNS)}")
     if column == "counts":
         return _column(segments, SEGMENTS.field("counts"), "segments"), None, all_rows, []
     if column == "mask":
@@ -408,7 +410,7 @@ def _pixels(segments: "pd.DataFrame", keys: pa.Table, height: Ints, width: Ints)
     return runs_to_rle(shapes.runs, height, width), shapes.rings, shapes.sound, defects
 
 
-def _mask_counts(masks: Iterable[Any], keys: pa.Table, height: Ints, width: Ints) -> pa.Array:  # Any: what users put in
+def _mask_counts(masks: Iterable[Any], keys: pa.Table, height: Ints, width: Ints) -> pa.Array:  # Any: the user's values
     """The counts of masks, each of the size of its image."""
     pieces: list[Runs] = []
     for row, drawn_mask in enumerate(masks):
@@ -422,8 +424,8 @@ def _mask_counts(masks: Iterable[Any], keys: pa.Table, height: Ints, width: Ints
 
 
 def _as_json(value: object) -> msgspec.Raw:
-    """A segmentation as COCO's JSON has it; nothing where it is none."""
-    if isinstance(value, dict) and isinstance(value.get("counts"), bytes):  # as pycocotools has it
+    """A segmentation as COCO's JSON; empty if it is none."""
+    if isinstance(value, dict) and isinstance(value.get("counts"), bytes):  # as in pycocotools
         value = {**value, "counts": value["counts"].decode("ascii", "replace")}
     try:
         return msgspec.Raw(b"" if value is None else msgspec.json.encode(value, enc_hook=_json_value))
@@ -432,14 +434,14 @@ def _as_json(value: object) -> msgspec.Raw:
 
 
 def _json_value(value: object) -> object:
-    """An array, or a number of numpy, as JSON has them."""
+    """An array or number of numpy as a JSON value."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(type(value).__name__)
 
 
 def _implied_annotations(images: pa.Table, segments: pa.Table) -> pa.Table:
-    """The annotations that segments tell of, and empty ones where nobody else can have drawn."""
+    """The annotations implied by segments, and empty ones for images without segments if there is one annotator."""
     pairs = segments.select(["image_id", "annotator"]).group_by(["image_id", "annotator"]).aggregate([])
     names = pc.unique(pairs["annotator"])
     if len(names) <= 1:
@@ -454,7 +456,11 @@ def _segment_parts(segments: pa.Table) -> list[SegmentPart]:
     code = segments["image_id"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
     order = np.argsort(code, kind="stable")
     first = np.append(np.flatnonzero(np.diff(code[order], prepend=-2)), len(code))
-    cuts = np.unique(first[np.searchsorted(first, np.arange(0, len(code) + _PER_PART, _PER_PART).clip(max=len(code)))])
+    cuts = np.unique(
+        first[
+            np.searchsorted(first, np.arange(0, len(code) + _SEGMENTS_PER_PART, _SEGMENTS_PER_PART).clip(max=len(code)))
+        ]
+    )
     ordered = segments.take(pa.array(order))
     pieces = [ordered.slice(a, b - a) for a, b in itertools.pairwise(cuts.tolist())]
     return [

@@ -78,7 +78,7 @@ def write_objects(
 
 
 def _safe_cells(rows: pa.Table) -> pa.Table:
-    """The table without text that spreadsheets would compute as a formula."""
+    """The table with text escaped that spreadsheets would evaluate as a formula."""
     for name in rows.column_names:
         if pa.types.is_string(rows[name].type):
             values = {text: csv_cell(text) for text in rows[name].unique().to_pylist()}
@@ -88,7 +88,7 @@ def _safe_cells(rows: pa.Table) -> pa.Table:
 
 
 def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[pa.Table]:
-    """The rows of every batch; first none, so that the columns are known."""
+    """Yield the rows of every batch, after an empty table that has the columns."""
     with image_limits():
         yield region_table(Batch.empty(), dataset.profile)
         for batch in dataset.batches(jobs, in_order=True):
@@ -107,7 +107,7 @@ def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
 
 
 class InfoResult(Result, Summary):
-    """What is in a dataset: `categories`, `facts`, and what else was asked for."""
+    """The content of a dataset: `categories`, `facts`, and what else was requested."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata info --format json`` prints it."""
@@ -170,7 +170,7 @@ def info(
 
 
 def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
-    """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
+    """The share of people's segments that are a model's, unchanged; empty if they share no image."""
     with image_limits():
         accepted = count_accepted(dataset.batches(jobs))
     if not accepted.segments:
@@ -182,7 +182,7 @@ def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
 
 
 def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
-    """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
+    """For each raster rule: the segments with polygons, those that differ under it, and by how many pixels."""
     from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 
     total = {rule: RasterDisagreement() for rule in get_args(RasterRule) if rule != "mask-native"}

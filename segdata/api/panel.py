@@ -1,4 +1,4 @@
-"""Panels: several annotators' work opened as one, and compared; the options that every command of agreement shares."""
+"""Panels: open and compare the work of several annotators; options shared by all commands on agreement."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,7 +72,7 @@ class ComparedPanel:
     near: "Tolerance"
 
     def check_sizes(self) -> None:
-        """Raise SegdataError where nobody can be compared, since images have other sizes."""
+        """Raise SegdataError if nobody can be compared because image sizes differ."""
         from segdata.agreement.panel import check_sizes
 
         if len(self.annotator_pairs.pairs) == 0:
@@ -80,7 +80,7 @@ class ComparedPanel:
 
 
 def read_options(options: PairOptions, accepted: type = PanelOptions) -> ReadOptions:
-    """The options that `read` takes; raises TypeError for an option that `accepted` does not have."""
+    """The options for `read`; raises TypeError for an option that is in neither `read` nor `accepted`."""
     for name in options:
         if name not in accepted.__annotations__:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
@@ -97,7 +97,7 @@ def resampling(options: PairOptions) -> "Resampling":
 
 
 def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
-    """Open the datasets of a panel, with the names that the caller gives."""
+    """Open the datasets of a panel, with the caller's names."""
     from segdata.agreement.panel import PanelMember
 
     return [
@@ -107,7 +107,7 @@ def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
 
 
 def name_datasets(data: PanelData) -> list[NamedData]:
-    """Datasets with the names that the caller gives, or None."""
+    """Datasets with the caller's names, or None."""
     if isinstance(data, (str, Path, OpenDataset)):
         return [(None, data)]
     return list(data.items()) if isinstance(data, Mapping) else list(data)
@@ -150,7 +150,7 @@ def compare_panel(members: "Sequence[PanelMember]", section: Gold | None, option
         if client is None:
             tables = compare_panel(panel, tolerance=near, **passing)
         else:
-            from segdata.core.cluster import RemoteDataset, connect  # the extra `dask` has what they need
+            from segdata.core.cluster import RemoteDataset, connect  # needs the extra `dask`
 
             with connect(client) as cluster:
                 remote, cut = RemoteDataset.cut(_with_recipe(panel, members, options))
@@ -187,7 +187,7 @@ _Member = tuple[Callable[[], OpenDataset], Profile, Ints | None, tuple[str | Non
 
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
-    """The position of the reference among the annotators; raises SegdataError where it is not there."""
+    """The position of the reference among the annotators; raises SegdataError if it is missing."""
     if gold is None:
         return None
     if gold not in annotators:

@@ -1,11 +1,11 @@
-"""Open a dataset: which format, which configuration, which taxonomy, which images."""
+"""Open a dataset: find its format, configuration, taxonomy and images."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from os.path import lexists  # a link to nowhere is a broken file, not none
+from os.path import lexists  # a broken link is a broken file, not a missing one
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
@@ -185,9 +185,9 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
 
 
 def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:
-    """The dataset with a defect for each folder of `root` that is another, unread dataset.
+    """Add a defect for each folder of `root` that is another, unread dataset.
 
-    `seen`: those known before.
+    `seen`: those already known.
     """
     profile, ids = opened.profile, opened.image_ids
     if seen:
@@ -214,7 +214,7 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
 
 
 def _local_path(place: T) -> T | Path:
-    """A path whose files are local; for a URL, the path of their copies."""
+    """A local path; for a URL, the path of the copies."""
     url = as_url(place)
     if url is None:
         return place
@@ -251,7 +251,7 @@ def _named_by_url(mirrors: "tuple[Mirror, ...]", text: str) -> str:
 
 
 def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: as above
-    """Open the dataset in a zip archive, which reports call by the archive's name.
+    """Open the dataset in a zip archive; reports use the archive's name.
 
     segdata.yaml and taxonomy.yaml may lie in the archive, or beside it, where `init` writes them.
     """
@@ -330,7 +330,7 @@ def _open_source(
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
     if layout.parts:
-        from segdata.store.merge import join_splits  # seldom needed, and it brings all of merging
+        from segdata.store.merge import join_splits  # seldom needed, and expensive to import
 
         opened: Source = join_splits(chosen, request, layout)
     else:
@@ -348,8 +348,8 @@ def _open_source(
 
 
 def _with_stored_images(opened: Source, request: ReadRequest) -> Source:
-    """A revision with its image files: the store knows where they are, but no image formats. A mirror has none."""
-    from segdata.core.storage import original_url  # neither is needed for other formats
+    """Add the defects of image files to a revision, since the store cannot read images; not for a mirror."""
+    from segdata.core.storage import original_url  # needed for this format only
     from segdata.store.revision_reader import CanonicalSource
 
     if not isinstance(opened, CanonicalSource) or original_url(str(request.root)) != str(request.root):
@@ -358,14 +358,14 @@ def _with_stored_images(opened: Source, request: ReadRequest) -> Source:
 
 
 def _refuse_options(**options: object) -> None:
-    """Raise SegdataError where any option is given."""
+    """Raise SegdataError if any option is given."""
     names = [name for name, value in options.items() if value is not None]
     if names:
         raise SegdataError(f"the dataset is already open; pass {', '.join(names)} to `read`")
 
 
 def split_revision(path: Path) -> tuple[Path, str | None]:
-    """The folder and revision that ``FOLDER@r0001`` names; any other path as it is, and None."""
+    """Split ``FOLDER@r0001`` into folder and revision; for other paths, the path and None."""
     folder, mark, revision = path.name.rpartition("@")
     if not (mark and re.fullmatch(r"r\d+", revision)) or lexists(path):
         return path, None
@@ -374,7 +374,7 @@ def split_revision(path: Path) -> tuple[Path, str | None]:
 
 
 def _find_config(root: Path, given: str | Path | None) -> Config:
-    """The configuration file that was given, else the one beside the data, else none."""
+    """The given configuration file, else the one beside the data, else None."""
     path = dataset_folder(root) / CONFIG if given is None else Path(given)
     if given is None and not lexists(path):
         return Config()
@@ -386,7 +386,7 @@ def _find_config(root: Path, given: str | Path | None) -> Config:
 def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> tuple[Format, SplitLayout]:
     """Choose the format, given by the caller or the configuration, or detected, and the splits of the dataset.
 
-    It has the options that are set.
+    The format has the configured options.
     """
     given = named or (_implied_format(settings, config) if settings.format is None else None)
     if given is None and settings.format is None:
@@ -404,10 +404,10 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
 
 @contextmanager
 def _doubted_format(root: Path, format: str | None, configured: str | None) -> Iterator[None]:
-    """Add to the error of an unreadable dataset what the dataset looks like.
+    """Extend the error of an unreadable dataset by the format that it looks like.
 
-    `format` is the one that the caller named, `configured` that of segdata.yaml; without either, folders in `root`
-    that can be read are named.
+    `format` is the caller's, `configured` that of segdata.yaml; without either, the error names readable folders in
+    `root`.
     """
     try:
         yield
@@ -452,7 +452,7 @@ def _find_taxonomy(root: Path, given: str | Path | None, config: str | Path | No
 
 
 def _find_images(given: str | Path | None, config: str | Path | None) -> Path | None:
-    """The folder of the image files that was given; raises SegdataError if it does not exist."""
+    """The given folder of image files; raises SegdataError if it does not exist."""
     if given is None and config is not None and not Path(config).is_dir():
         raise SettingError(f"images: {config}: no such folder of images", "images")
     named = given or config
@@ -462,7 +462,7 @@ def _find_images(given: str | Path | None, config: str | Path | None) -> Path | 
 
 
 def _select_images(image_ids: Sequence[str], only: list[str]) -> Ints:
-    """The rows of the images named; raises SegdataError for a name that is not there."""
+    """The rows of the named images; raises SegdataError for an unknown name."""
     position = {image_id: row for row, image_id in enumerate(image_ids)}
     for name in only:
         if name not in position:

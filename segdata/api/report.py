@@ -1,4 +1,4 @@
-"""A dataset as a whole: everything known about its quality, and what a pilot predicts for the campaign."""
+"""Reports on a dataset as a whole: its quality, and predictions of a pilot for the campaign."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,7 +100,7 @@ def overview(
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> tuple[Agreement | None, tuple[Conclusion, ...]]:
-    """How much the annotators of a dataset agree; nothing where it has one only, or they share no image."""
+    """The agreement of a dataset's annotators; None if it has only one, or they share no image."""
     annotators = {name for batch in dataset for name in batch.annotations["annotator"].to_pylist()}
     if len(annotators) < 2:
         return None, ()
@@ -116,9 +116,9 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> tuple[Agreement
 
 
 def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:
-    """How many labels are wrong in all, by the first of these reports of `segdata flag --budget` with decisions on it.
+    """The estimated number of wrong labels, by the first report of `segdata flag --budget` that has decisions.
 
-    None if no report is one, or nobody has decided on any of its findings.
+    None if there is no such report.
     """
     decisions = decision_log.read_decisions(log_path(read(data, **opening)))
     for path in reports:
@@ -132,7 +132,7 @@ def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadO
 
 
 def flag_report(path: Path) -> FlagReport:
-    """The JSON report of a run of `segdata flag`; raises SegdataError where the file is none."""
+    """Load the JSON report of `segdata flag`; raises SegdataError if the file is no such report."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=FlagReport)
     except OSError as error:
@@ -142,7 +142,7 @@ def flag_report(path: Path) -> FlagReport:
 
 
 class PilotOutcome(Result, PilotResult):
-    """Whether a taxonomy is ready for the campaign, and what the campaign will hold."""
+    """Whether a taxonomy is ready for the campaign, and predictions for the campaign."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata pilot --format json`` prints it."""
@@ -196,7 +196,7 @@ def pilot(
 
 
 def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreement | None:
-    """How well annotators agree, where an image has several."""
+    """The agreement of annotators on images that have several."""
     from segdata.agreement.comparison import compare_panel
 
     image = tables.annotations["image"]
@@ -208,7 +208,7 @@ def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreem
 
 
 def _wanted_instances(config: Config) -> int:
-    """How many segments of a category the rule too-few wants."""
+    """The number of segments of a category that the rule too-few requires."""
     few = rules()["SEG302"]
     wanted: int = configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
     return wanted

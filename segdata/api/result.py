@@ -1,4 +1,4 @@
-"""Result: what commands return renders itself, as the command line does with ``--format``."""
+"""Result: base of the results of commands, which render themselves as the command line does with ``--format``."""
 
 import io
 import json
@@ -35,7 +35,7 @@ class Result:
         return f"{type(self).__name__}({textwrap.shorten(', '.join(parts), _MAX_LENGTH, placeholder=' …')})"
 
 
-_MAX_LENGTH = 160  # characters of the fields in a representation, which is read in a notebook
+_MAX_LENGTH = 160  # of the fields in a representation, for notebooks
 
 
 def _field_names(value: Any) -> Sequence[str]:  # Any: a structure or dataclass
@@ -43,7 +43,7 @@ def _field_names(value: Any) -> Sequence[str]:  # Any: a structure or dataclass
 
 
 def _brief(name: str, value: object) -> str:
-    """A field of a representation: its value if that is short, else how many things it holds.
+    """A field of a representation: its value if that is short, else the number of its items.
 
     >>> _brief("images", 8), _brief("findings", [1] * 40)
     ('images=8', 'findings: 40')

@@ -68,11 +68,11 @@ if TYPE_CHECKING:
 
 DecisionOrigin = Literal["fiftyone"] | str | Path
 AnnotationTool = Literal["cvat", "label-studio"]
-_VIA: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
+_TOOLS: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
 
 
 class PulledDecisions(Result, PullResult, frozen=True, dict=True):
-    """How many decisions a source has, and how many of them were new to the log."""
+    """The number of decisions in a source, and of those that were new to the log."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review pull --format json`` prints it."""
@@ -86,7 +86,7 @@ class PulledDecisions(Result, PullResult, frozen=True, dict=True):
 
 
 class AppliedDecisions(Result, ApplyResult, kw_only=True):
-    """The outcome of decisions: carried out, in conflict, disputed, or left for a person to draw."""
+    """The outcome of decisions: applied, in conflict, disputed, or left for a person to draw."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review apply --format json`` prints it."""
@@ -100,7 +100,7 @@ class AppliedDecisions(Result, ApplyResult, kw_only=True):
 
 
 class ProgressResult(Result, ReviewProgress):
-    """How far a review is: findings decided and open, reviewers, and how often each rule was right."""
+    """The progress of a review: findings decided and open, reviewers, and how often each rule was right."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review report --format json`` prints it."""
@@ -180,7 +180,7 @@ def pull_decisions(
     else:
         decisions = decisions_in(dataset, Path(origin), reviewer)
     if adjudicate:
-        # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
+        # FiftyOne returns all decisions; earlier ones do not settle disputes.
         decided = {*decision_log.read_decisions(path)} if origin == "fiftyone" else set()
         decisions = [decision if decision in decided else replace(decision, adjudicates=True) for decision in decisions]
     torn = (
@@ -192,7 +192,7 @@ def pull_decisions(
 
 def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
     logged = decision_log.read_decisions(path)
-    # Who settled it has said it, too.
+    # An adjudication is also the reviewer's decision.
     decided = {*logged, *(replace(decision, adjudicates=False) for decision in logged)}
     return decision_log.append_decisions(
         path, [decision for decision in dict.fromkeys(decisions) if decision not in decided]
@@ -207,7 +207,7 @@ def review_progress(
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
 ) -> ProgressResult:
-    """How far the review is: findings decided and open, reviewers, and how often each rule was right.
+    """The progress of the review: findings decided and open, reviewers, and how often each rule was right.
 
     `findings`: those to decide; None: those of `validate`. `earlier`: more findings, from reports that may be
     older than the labels.
@@ -226,7 +226,7 @@ def review_progress(
 
 
 def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
-    """Whether a decision was carried out in the revisions that led to the current one; only canonical data have any."""
+    """A predicate: whether a decision was applied in a revision that led to the current one."""
     if dataset.profile.revision is None:
         return lambda decision: False
     return AppliedHistory(canonical_root(dataset)).contains
@@ -251,7 +251,7 @@ def apply_decisions(
     changed: dict[str, pa.Table] = {}
     stages: dict[AnnotationKey, tuple[str, str]] = {}
     by_image = _by_image(dataset, states)
-    image_ids = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
+    image_ids = {*dataset.source.image_ids}  # decisions about images that are not read are no conflict
     applying.elsewhere(item for item in states if item.latest[-1].image not in image_ids)
     with image_limits():
         for batch in load_images(dataset, by_image.keys()):
@@ -275,7 +275,7 @@ def apply_decisions(
 
 
 def _by_image(dataset: Dataset, states: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
-    """The states of the review that are about each image of the dataset."""
+    """Image id -> states of the review about it."""
     image_ids = set(dataset.image_ids)
     by_image: dict[str, list[ReviewState]] = {}
     for state in states:
@@ -352,7 +352,7 @@ def export_findings(
         name, annotations = batch.images["image_id"][0].as_py(), Annotation.split_batch(batch)
         if to == "cvat" and len(annotations) > 1:
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
-        asks = to == "cvat"  # as attributes; Label Studio has controls for that
+        asks = to == "cvat"  # as attributes; in Label Studio, these are controls
         prepared = [
             prepare_annotation(item, _findings_about(item, by_image[name]), dataset.profile, taxonomy, asks)
             for item in annotations
@@ -381,14 +381,14 @@ def _write_instructions(task: Path, to: AnnotationTool) -> None:
 
 
 def _findings_about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings about one annotation, each but once."""
+    """The distinct findings about one annotation."""
     return [finding for finding in dict.fromkeys(findings) if finding.annotator in (None, annotation.annotator)]
 
 
 def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Decision]:
-    """The verdicts in a task that came back; raises SegdataError where nobody says whose they are.
+    """The decisions in a returned task; raises SegdataError if the reviewer is unknown.
 
-    Where one is the reviewer's last word on the matter already, it is that word: a file does not say when it was typed.
+    A verdict that equals the reviewer's latest decision on the finding is that decision, as a file has no times.
     """
     via, back = _read_task(dataset, file)
     words = sorted(decision_log.read_decisions(log_path(dataset)), key=lambda item: item.time)
@@ -481,9 +481,9 @@ def _import_annotation(
     whose: dict[AnnotationKey, bool],
     number: int,
 ) -> int:
-    """Take what came back of one annotation; returns the next id that is free.
+    """Import one returned annotation; returns the next free id.
 
-    `whose` gets those that change, and whether they are not as far as ``reviewed`` yet.
+    Adds changed annotations to `whose`, with whether their stage is before ``reviewed``.
     """
     position = next(
         (position for position, piece in enumerate(pieces) if Annotation(piece).annotator == note.annotator), None
@@ -503,9 +503,9 @@ def _import_annotation(
 
 
 def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]]:
-    """The annotations in a file that were sent from this dataset, each as it was sent and as it came back."""
+    """The annotations in a file that were sent from this dataset, each as sent and as returned."""
     back = read(file, taxonomy=add_finding_category(dataset.profile))
-    via = _VIA.get(back.profile.format)
+    via = _TOOLS.get(back.profile.format)
     if via is None:
         raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")
     sent_by_key: dict[str, list[SentAnnotation]] = {}
@@ -534,5 +534,5 @@ def _check_once(known: Container[tuple[str, str | None]], note: SentAnnotation, 
 
 
 def _modified_time(file: Path) -> str:
-    """When a file was written, as decisions have times."""
+    """The modification time of a file, in the format of decisions."""
     return datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

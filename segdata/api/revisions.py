@@ -1,4 +1,4 @@
-"""Fix a dataset, as a new revision or in its files; go through its revisions; compare it with another one."""
+"""Fix a dataset in a new revision; list, restore and prune revisions; compare datasets."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -30,9 +30,9 @@ class FixResult(Result):
 
     Attributes
     ----------
-    findings : those that were fixed, image by image
-    n_images : images that changed
-    revision : the new revision; None: nothing changed, or it was a dry run
+    findings : the fixed findings, by image
+    n_images : number of changed images
+    revision : the new revision; None if nothing changed, or for a dry run
     """
 
     findings: tuple[Finding, ...]
@@ -135,7 +135,7 @@ def _manifest_root(data: str | Path | OpenDataset) -> Path:
 
 
 class DiffResult(Result, Difference):
-    """What two datasets do not have in common: counts by kind, and the first differences of each kind."""
+    """The differences between two datasets: counts by kind, and the first differences of each kind."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata diff --format json`` prints it."""

@@ -66,7 +66,7 @@ def infer_taxonomy(
 
 
 def _from_coco(root: Path) -> Taxonomy | None:
-    """The categories of the COCO files at `root`, the same in all that list any; None if no file lists any.
+    """The categories of the COCO files at `root`, which must be equal; None if no file lists any.
 
     Raises UnreadableError if they differ.
     """
@@ -82,7 +82,7 @@ def _from_coco(root: Path) -> Taxonomy | None:
 
 
 def _with_void(taxonomy: Taxonomy) -> Taxonomy:
-    """The taxonomy with kind void for categories with such names, as COCO has no such kind."""
+    """The taxonomy with kind void for categories named as void, as COCO has no such kind."""
     categories = [
         msgspec.structs.replace(category, kind="void") if category.name.lower() in VOID_NAMES else category
         for category in taxonomy.categories
@@ -118,7 +118,7 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
 
 
 class TaxonomyDiffResult(Result, TaxonomyDifference):
-    """What became of each category from one taxonomy to another, and where its labels belong."""
+    """The changes from one taxonomy to another, and the new category of each old one."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata taxonomy diff --format json`` prints it."""
@@ -193,7 +193,7 @@ def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> T
 
 
 def taxonomy_file(path: Path) -> Path:
-    """A taxonomy file: `path` itself, or taxonomy.yaml in that folder; raises SegdataError where there is none."""
+    """A taxonomy file: `path` itself, or taxonomy.yaml in that folder; raises SegdataError if there is none."""
     file = path / "taxonomy.yaml" if path.is_dir() else path
     if not file.exists():
         raise SegdataError(f"{file}: does not exist; draft one with: segdata taxonomy init DATA --output {file}")
@@ -201,10 +201,10 @@ def taxonomy_file(path: Path) -> Path:
 
 
 def draft_taxonomy_of(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile | None]:
-    """The categories that a dataset has, else those that the values in its masks tell; and what is known of it.
+    """Draft a taxonomy: the dataset's categories, else those inferred from mask values; with the profile.
 
-    `opening` as for `read`. The profile is None where a drafted taxonomy does not make the dataset readable. Raises
-    SegdataError where there is nothing to draft from.
+    `opening` as for `read`. The profile is None if the dataset is unreadable even with the draft. Raises SegdataError
+    if there is nothing to draft from.
     """
     if not data.exists():
         raise SegdataError(f"{data}: does not exist")
@@ -224,7 +224,7 @@ def draft_taxonomy_of(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxon
 
 
 def _taxonomy_from_masks(data: Path, opening: ReadOptions) -> Taxonomy:
-    """A taxonomy of the values in the masks."""
+    """Infer a taxonomy from the values in the masks."""
     config, images, only = opening.get("config"), opening.get("images"), opening.get("only")
     return infer_taxonomy(
         data,
@@ -261,19 +261,19 @@ def init(
 
 
 def draft_project(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile]:
-    """The same for a dataset that is readable with the draft; raises SegdataError with the reason where it is not."""
+    """`draft_taxonomy_of`, with a readable dataset; raises SegdataError with the reason if it is unreadable."""
     try:
         taxonomy, profile = draft_taxonomy_of(data, **opening)
         if profile is not None:
             return taxonomy, profile
     except UnreadableError:
         pass
-    dataset = read(data, **opening)  # says what is missing, rather than what is wrong with the draft
+    dataset = read(data, **opening)  # reports what is missing, not the errors of the draft
     return dataset.taxonomy, dataset.profile
 
 
 def draft_taxonomy_text(taxonomy: Taxonomy) -> str:
-    """A taxonomy as YAML, with a comment for the person who is to correct it."""
+    """A drafted taxonomy as YAML, with a comment on how to correct it."""
     head = (
         "# A draft. Give every category its name, and its kind: thing (countable), stuff or void (ignored).\n"
         "# `unlabelled: [0, 0, 0]` (a colour) or `unlabelled: 0` (an id) says what nobody labelled looks like.\n"
@@ -287,9 +287,9 @@ def draft_taxonomy_text(taxonomy: Taxonomy) -> str:
 
 
 def draft_config_text(known: Profile) -> str:
-    """A segdata.yaml: the settings that the reader had to assume, and as comments all others that there are."""
+    """A segdata.yaml with the settings that the reader assumed, and all other settings as comments."""
     habit = "Until a policy is declared it is the format's habit, and gives warnings at most."
-    lines = [*_HEAD, f"# Read as {known.format}, {known.task}. {habit}"]
+    lines = [*_HEADER, f"# Read as {known.format}, {known.task}. {habit}"]
     coverage = known.coverage.value if isinstance(known.coverage.value, str) else "sparse"
     values = {"coverage": coverage, "overlap": known.overlap.value, "format": known.format}
     for title, keys in _KEYS.items():
@@ -304,7 +304,7 @@ def draft_config_text(known: Profile) -> str:
     return "\n".join(lines) + "\n"
 
 
-_HEAD = (
+_HEADER = (
     "# What this project decides about its dataset and its rules. `segdata validate` reads this file beside the data.",
     '# Every key is optional: remove the "# " before one to declare it.',
     "#",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class ValidationResult(Result, Validation):
-    """What the rules found in a dataset, worst first: a `segdata.Validation` that renders itself.
+    """The findings of the rules in a dataset, worst first: a `segdata.Validation` that renders itself.
 
     >>> import numpy as np, segdata
     >>> data = segdata.from_arrays({"a.png": np.array([[1, 2]])}, ["grass", "road"])
@@ -172,7 +172,7 @@ def validate(
 
 
 def _habit_severities(chosen: Iterable[Rule], config: Config) -> dict[str, Severity]:
-    """Code -> the severity of what stands for a habit, of rules whose severity the configuration leaves alone."""
+    """Code -> severity of a summary of habits, for rules whose severity is not configured."""
     configured = set(configured_severities(config))
     for _, severities in configured_overrides(config):
         configured |= {code for code, severity in severities.items() if severity != "off"}
@@ -192,9 +192,9 @@ def _measure_tables(
     jobs: int,
     progress: Progress,
 ) -> Iterator[tuple[Tables, dict[str, list[Finding]]]]:
-    """The measured tables, and by code what rules found in them already.
+    """Measure the tables; also returns code -> findings of rules that ran meanwhile.
 
-    On a cluster these are the rules that ran where images were measured; from the cache, all of them.
+    On a cluster, some rules run where images are measured; with a complete cache, all findings are known.
     """
     if client is None:
         tables, source = dataset_tables(data, families, jobs, progress), data.source
@@ -203,7 +203,7 @@ def _measure_tables(
         else:
             yield tables, {}
         return
-    from segdata.core.cluster import connect  # the extra `dask` has it
+    from segdata.core.cluster import connect  # needs the extra `dask`
     from segdata.measure.partitions import measure_on_cluster
 
     with connect(client) as cluster, image_limits():
@@ -212,9 +212,9 @@ def _measure_tables(
 
 
 def single_findings(data: OpenDataset, findings: Iterable[Finding], jobs: int = 0) -> tuple[Finding, ...]:
-    """The findings of a validation of `data`, with the single ones in place of each one that stands for many.
+    """The findings of a validation of `data`, with each summary replaced by its single findings.
 
-    Raises SegdataError for one that stands for many and that `validate` does not find in the dataset.
+    Raises SegdataError for a summary that `validate` does not find in the dataset.
     """
     listed = tuple(findings)
     codes = sorted({finding.code for finding in listed if finding.count > 1})
@@ -233,21 +233,21 @@ def single_findings(data: OpenDataset, findings: Iterable[Finding], jobs: int = 
 def split_decided(
     dataset: OpenDataset, findings: tuple[Finding, ...], jobs: int = 0, logged: Sequence[OpenDataset] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings that no reviewer has decided for the current labels, and those that a reviewer has.
+    """Split findings into undecided ones, and those that a reviewer has decided for the current labels.
 
     `logged`: the datasets with the decisions, where `dataset` combines several.
     """
     logs = [log for source in logged or (dataset,) if (log := decision_log_path(source.profile.files)).is_file()]
     if not logs:
         return findings, ()
-    from segdata.api.decisions import decided_findings  # seldom needed, and it makes revisions
+    from segdata.api.decisions import decided_findings  # seldom needed, and expensive to import
 
     settled = decided_findings(dataset, findings, logs, jobs)
     return tuple(source for source in findings if source not in settled), tuple(settled)
 
 
 def _check_needs(chosen: Sequence[Rule]) -> None:
-    """Raise SegdataError where a rule needs a family that nothing measures: its table would stay empty."""
+    """Raise SegdataError if a rule needs a family that nothing measures, as its table would be empty."""
     for rule in chosen:
         for family in sorted(rule.needs - all_families()):
             raise SegdataError(

@@ -1,1 +1,1 @@
-"""For tests, also of plugins: pictures of rules, Hypothesis strategies, the round-trip law, injected label errors."""
+"""Test helpers, also for plugins: pictures of rules, Hypothesis strategies, the round-trip law, injected errors."""

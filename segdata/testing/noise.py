@@ -1,6 +1,6 @@
-"""Label errors of every kind, injected into a dataset at known rates and severities, with the truth of each.
+"""Inject label errors of every kind into a dataset at known rates and severities, and record each error.
 
-What `segdata flag` finds can be held against what was put in.
+The findings of `segdata flag` can be compared with the record.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ class InjectedError:
     Segments are ids; of a category that is no thing, those that hold most of the pixels.
     """
 
-    code: str  # as `segdata flag` would call it
+    code: str  # the kind's name in `segdata flag`
     type: str
     kind: str  # how it was made
     severity: float  # pixels for outlines and shifts, the share of the smaller piece for splits, else 1
@@ -36,9 +36,9 @@ class InjectedError:
     segments: tuple[int, ...]  # in the noisy dataset
     clean_segments: tuple[int, ...]
     bbox: tuple[int, int, int, int]  # x, y, width and height of the pixels that changed
-    pixels: int  # how many changed
-    counts: str  # the pixels of what the error left, as COCO compressed RLE
-    clean_counts: str  # and of what was there
+    pixels: int  # number of changed pixels
+    counts: str  # pixels after the error, as compressed COCO RLE
+    clean_counts: str  # pixels before the error
 
     def row(self) -> dict[str, Any]:  # Any: what JSON holds
         """The error as JSON."""
@@ -132,7 +132,7 @@ def _join_parts(clean: SegmentSet, new: SegmentSet, truth: Corruptions) -> tuple
 
 
 def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
-    """For each mistake the segments that hold its pixels, a tenth of them at least."""
+    """For each error, the segments that hold at least a tenth of its pixels."""
     mistakes = segments.same_image(runs, n)
     shared_pixels = overlaps(mistakes, segments)
     large = shared_pixels.pixels >= 0.1 * mistakes.areas[shared_pixels.a]

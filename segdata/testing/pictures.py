@@ -120,7 +120,7 @@ class PictureCategory:
 
 @dataclass(slots=True)
 class PictureLegend:
-    """The content of a picture's lines: pixels, segments, shared pixels, categories, and the rest by its name."""
+    """The content of a picture's lines: pixels, segments, shared pixels, categories, and other lines by name."""
 
     images: list[list[str]] = field(default_factory=list)
     details: list[dict[str, str]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class PictureLegend:
     settings: dict[str, str] = field(default_factory=dict)
 
     def taxonomy(self) -> Taxonomy:
-        """The categories that are entered, and after them those that only letters name."""
+        """The declared categories, then those that only letters name."""
         categories = tuple(entry.category(place) for place, entry in enumerate(self._every_entry(), start=1))
         share = self.settings.get("max_void")
         return Taxonomy(categories=categories, max_void=None if share is None else MaxVoid(image=float(share)))
@@ -141,7 +141,7 @@ class PictureLegend:
         return {name: -1 - place for place, name in enumerate(names)}
 
     def aliases_used(self) -> list[str]:
-        """The names of letters that are old names of categories."""
+        """The names of letters that are aliases of categories."""
         names = {entry.name for entry in self._every_entry()} | self.unknown().keys()
         return sorted({entry.name for entry in self.letters.values()} - names)
 
@@ -264,7 +264,7 @@ def draw_picture(text: str) -> PictureDataset:
 
 
 def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> list[Finding]:
-    """What one rule finds in a drawn dataset, with these options.
+    """The findings of one rule in a drawn dataset, with these options.
 
     Raises AssertionError if a rule that says that it runs by part finds something else where each image is a part.
     """
@@ -281,7 +281,7 @@ def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> l
 def find_in_parts(
     tables: Tables, source: Source, chosen: Sequence[Rule], config: Config, images: int = 1
 ) -> dict[str, list[Finding]]:
-    """Code -> what rules find in parts of so many images of a source, whose measured tables are given.
+    """Code -> findings of rules in parts of `images` images of a source, given its measured tables.
 
     As yet without severities, overrides and suppressions.
     """
@@ -308,7 +308,7 @@ def _portion_source(source: Source, profile: Profile, portions: Sequence[Ints]) 
 def _find_in_pieces(
     tables: Tables, job: MeasuringJob, pieces: Sequence[MeasuredTables], chosen: Sequence[Rule], n_rows: dict[str, Ints]
 ) -> dict[str, list[Finding]]:
-    """Code -> what rules find in measured pieces of the dataset whose tables are given."""
+    """Code -> findings of rules in measured pieces of the dataset, given its tables."""
 
     def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
         return [find_in_partition(piece, answers=answers, job=job, codes=waiting) for piece in pieces]
@@ -334,7 +334,7 @@ def _sequence(legend: PictureLegend) -> list[str]:
 
 
 def _policy(legend: PictureLegend, name: str, habit: str) -> Policy[Any]:
-    """A policy as the legend says it, else the format's habit."""
+    """A policy in the legend, else the format's habit."""
     value, _, how = legend.settings.get(name, f"{habit} (habit)").partition(" ")
     return Policy(value, declared=how != "(habit)")
 

@@ -1,4 +1,4 @@
-"""The law of every format: what `write` then `read` gives back is the dataset without the losses that were counted."""
+"""The round-trip law: `write` then `read` returns the dataset without the counted losses."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.testing.pictures import masks_of_runs
 
-# What says where things came from, not what they are.
+# Columns about the origin of data, not their content.
 _PROVENANCE = frozenset({"source_id", "uri", "sha256", "declared_area", "declared_bbox", "file", "place", "encoding"})
 _ROWS = frozenset({"image", "annotation"})
 _COLUMNS: dict[LossKind, dict[str, frozenset[str]]] = {
@@ -49,8 +49,8 @@ Content = dict[str, Any]  # Any: columns of every type
 def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch], folder: Path) -> LossCounter:
     """Write the dataset below `folder`, read it again, and compare; returns the losses that were counted.
 
-    Only what was counted may be missing: a kind that the format declares but did not count must have survived, and
-    a kind that it counted must be declared. Raises AssertionError with the difference.
+    Only counted losses may be missing: a declared kind that was not counted must have survived, and a counted kind must
+    be declared. Raises AssertionError with the difference.
     """
     losses, target = LossCounter(), folder / "written"
     assert format_.write is not None, f"{format_.name} is only read"
@@ -62,7 +62,7 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     )
     source = format_.read(_request(target))
     back = concatenate_batches([source.load(rows) for rows in source.chunks()])
-    # Images are not written, and one that nobody annotated has no mask: both are told, and no losses.
+    # Image files are not written, and unannotated images have no mask: both are reported, but are no losses.
     bare = {
         image
         for batch in batches
@@ -88,7 +88,7 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
 
 
 def _differences(written: object, read: object, path: str = "") -> Iterator[str]:
-    """A line for each value that differs: where it is, what was written and what was read."""
+    """A line for each different value: its place, the written and the read value."""
     if isinstance(written, dict) and isinstance(read, dict):
         for key in sorted(written.keys() | read.keys(), key=str):
             yield from _differences(written.get(key, "nothing"), read.get(key, "nothing"), f"{path}/{key}")
@@ -116,7 +116,7 @@ def _request(target: Path) -> ReadRequest:
 
 
 def _without_gained_rings(back: Batch, original: Batch, by_name: bool) -> Batch:
-    """`back` without the polygons of segments that had none: another way to write pixels, not a loss.
+    """`back` without polygons for segments that had none, as these are just another encoding of pixels.
 
     `by_name`: annotations match by annotator; else the first of each image match.
     """
@@ -156,7 +156,7 @@ def categories(taxonomy: Taxonomy, lost: frozenset[LossKind]) -> Content:
 
 
 def content(batch: Batch, profile: Profile, lost: frozenset[LossKind]) -> Content:
-    """A dataset as plain values, image by image, without what was lost; segments in an order of their own."""
+    """A dataset as plain values, image by image, without lost values; segments are sorted."""
     hidden = {
         table: _PROVENANCE | _ROWS | {name for kind in lost for name in _COLUMNS.get(kind, {}).get(table, ())}
         for table in ("images", "annotations", "segments")
@@ -176,7 +176,7 @@ def content(batch: Batch, profile: Profile, lost: frozenset[LossKind]) -> Conten
 
 
 def _plain(table: Any, hidden: frozenset[str] | set[str]) -> list[Content]:  # Any: pyarrow has no types
-    """The rows of a table, with no difference between null, false and nothing."""
+    """The rows of a table, without null, false and empty values."""
     return [
         {name: None if value is False or value == [] else value for name, value in row.items() if name not in hidden}
         for row in table.to_pylist()
@@ -199,7 +199,7 @@ def _segments(
         shown = {k: pixels[k] for k in own_rows}
         if "overlap" in lost:
             shown = _visible_pixels(own_rows, pixels)
-        if "unlabelled" in lost:  # void is painted, and cannot be told from the rest then
+        if "unlabelled" in lost:  # void is painted, and cannot be distinguished afterwards
             own_rows = named
         if "empty-segment" in lost:
             own_rows = [k for k in own_rows if shown[k]]
@@ -211,7 +211,7 @@ def _segments(
 
 
 def _visible_pixels(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
-    """The visible rest of each segment when they are painted one after the other."""
+    """The visible pixels of each segment after painting them in order."""
     covered: frozenset[int] = frozenset()
     shown = {}
     for k in reversed(rows):

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: small random datasets with everything that a format may lose."""
+"""Hypothesis strategies: small random datasets with all features that a format may lose."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _SEGMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of random datasets; a format's tests switch off what they do not concern."""
+    """The features of random datasets; a format's tests switch off those that do not apply."""
 
     overlaps: bool = True  # segments of an annotation may share pixels
     several: bool = True  # images may have several annotators
