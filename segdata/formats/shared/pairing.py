@@ -185,7 +185,11 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
             _no_images_in_folder(root, pairing) for pairing in pairings if pairing.has_no_images and pairing.entries
         ]
     defects += [
-        Defect("SEG011", f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA")
+        Defect(
+            "SEG011",
+            f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA",
+            severity=None if layout.left_out.endswith("/") else "info",  # a dataset; else the picture of a README, say
+        )
         for layout in laid_out
         if layout.left_out is not None
     ]

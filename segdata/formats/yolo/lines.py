@@ -126,12 +126,19 @@ def read_lines(
         defects.append(Defect("SEG001", reason))
         return []
     shapes = []
-    for number, line in enumerate(text.removeprefix(BOM).splitlines(), 1):
+    lines = text.removeprefix(BOM).splitlines()
+    has_boxes = _begins_with_box(next((words for words in map(bytes.split, lines) if words), []))
+    if has_boxes:
+        defects.append(Defect("SEG004", _BOX_FIRST, lost=False))
+    for number, line in enumerate(lines, 1):
         word, _, rest = line.strip().partition(b" ")
         name = names.get(word)
         if not word:
             continue
         place = f"line {number}"
+        if has_boxes and _begins_with_box(line.split()):
+            rest = rest.split(maxsplit=4)[4]
+            line = word + b" " + rest
         if name is None or b"," in rest or keypoints is not None:
             try:
                 name, rest = _parse_closely(line.split(), names, keypoints)
@@ -145,6 +152,25 @@ def read_lines(
             )
         )
     return shapes
+
+
+_BOX_FIRST = (
+    "lines begin with the box of their points (class x y width height, then points), which YOLO reads as two points "
+    "more; read without the boxes: remove these four numbers before you train"
+)
+_BOX_TOLERANCE = 0.002  # of an image's side
+
+
+def _begins_with_box(words: Sequence[bytes]) -> bool:
+    """Whether the four numbers after the class are the box around the points that follow: centre, width and height."""
+    if len(words) < 5 + 2 * _MIN_POINTS or len(words) % 2 == 0:
+        return False
+    with suppress(ValueError):
+        x, y, width, height, *points = map(float, words[1:])
+        left, right, top, bottom = min(points[::2]), max(points[::2]), min(points[1::2]), max(points[1::2])
+        off = (2 * x - left - right, 2 * y - top - bottom, width + left - right, height + top - bottom)
+        return max(map(abs, off)) <= _BOX_TOLERANCE
+    return False
 
 
 def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:

@@ -210,6 +210,7 @@ def test_pictures_beside_the_only_named_dataset_are_left_out_and_told(tmp_path: 
     assert dataset.image_ids == segdata.read(tmp_path / "data").image_ids
     (left_out,) = [found for found in dataset.validate().findings if found.code == "SEG011"]
     assert "pictures elsewhere, such as results/1.png, are not read" in left_out.message
+    assert left_out.severity == "info"
 
 
 def test_of_two_folders_of_images_masks_have_the_one_of_their_names(tmp_path: Path) -> None:

@@ -367,3 +367,20 @@ def test_other_words_with_commas_are_no_numbers(tmp_path: Path) -> None:
     root = dataset(tmp_path, {"a": "0 .1 .1 .9 .1 .5 .8\n0 a,1 .1 .9 .1 .5 .8\n"})
     (finding,) = (each for each in segdata.validate(root).findings if each.code == "SEG004")
     assert "is not a row of numbers" in finding.message
+
+
+def test_boxes_before_the_points_are_named_and_left_out(tmp_path: Path) -> None:
+    """Rows of class, box and points, as some converters write them; YOLO takes the box for two points."""
+    rings = [[0.1, 0.1, 0.9, 0.1, 0.5, 0.8], [0.2, 0.3, 0.6, 0.3, 0.6, 0.7, 0.2, 0.7]]
+    boxes = [[0.5, 0.45, 0.8, 0.7], [0.4, 0.5, 0.4, 0.4]]
+    rows = [
+        "\n".join(f"{k} " + " ".join(map(str, row)) for k, row in enumerate(kind))
+        for kind in (rings, [box + ring for box, ring in zip(boxes, rings, strict=True)])
+    ]
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "boxed").mkdir()
+    plain = segdata.read(dataset(tmp_path / "plain", {"a": rows[0]}))
+    boxed = segdata.read(dataset(tmp_path / "boxed", {"a": rows[1]}))
+    for mask, other in zip(masks(plain), masks(boxed), strict=True):
+        assert (mask == other).all()
+    assert (codes(plain), codes(boxed)) == ([], ["SEG004"])
