@@ -38,7 +38,7 @@ def coco(folder: Path, n: int = 1, **keys: Any) -> Path:
 @pytest.mark.parametrize(
     ("code", "words", "keys"),
     [
-        ("SEG105", "no pixels, but a box of 20 x 15 px: the outline is missing", {"segmentation": []}),
+        ("SEG004", "boxes only: 1 annotation with a box and without an outline", {"segmentation": []}),
         ("SEG105", "or its rings cancel, as one that goes around twice does", {"segmentation": [RING * 2]}),
         ("SEG006", "ring of 4 numbers, which pycocotools takes for a box", {"segmentation": [RING, [1, 1, 9, 9]]}),
         ("SEG006", "nested once too deep", {"segmentation": [[RING]]}),
@@ -50,6 +50,14 @@ def coco(folder: Path, n: int = 1, **keys: Any) -> Path:
 def test_causes_in_coco(tmp_path: Path, code: str, words: str, keys: dict[str, Any]) -> None:
     """The message names what the writer of the file did, not only what came of it."""
     assert words in messages(coco(tmp_path, **keys))[code]
+
+
+def test_one_missing_outline_among_others(tmp_path: Path) -> None:
+    path = coco(tmp_path, n=2)
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segmentation"] = []
+    path.write_text(json.dumps(content))
+    assert "no pixels, but a box of 20 x 15 px: the outline is missing" in messages(path)["SEG105"]
 
 
 def test_segment_that_misses_every_pixel_is_no_lost_outline(tmp_path: Path) -> None:

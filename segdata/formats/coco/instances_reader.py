@@ -243,7 +243,11 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
         _report_missing_keys(document, items)
     if _are_boxes(items):
         source = replace(source, positions=_NO_ROWS, offset=np.zeros_like(source.offset))
-        document.defects.append(Defect("SEG004", _BOXES_ONLY.format(len(items.ids("id"))), document.name, lost=True))
+        document.defects.append(
+            Defect(
+                "SEG004", _BOXES_ONLY.format(count_noun(len(items.ids("id")), "annotation")), document.name, lost=True
+            )
+        )
     report_odd_ids(document, "annotations", items.ids("id"))
     return source
 
@@ -425,8 +429,8 @@ def _spread_rows(n: int) -> Ints:
 
 
 _BOXES_ONLY = (
-    "boxes only: all {:,} annotations have a box and no outline, and segdata reads segments; export polygons or masks, "
-    "if the tool that drew them has any"
+    "boxes only: {} with a box and without an outline, and segdata reads segments; export polygons or masks, if the "
+    "tool that drew them has any"
 )
 _NO_OUTLINE = (b"", b"[]", b"[[]]", b"null")
 

@@ -144,8 +144,10 @@ class ChainedSource(msgspec.Struct, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The defects of all sources, each once, and the extra ones."""
-        return [*dict.fromkeys(defect for source in self.sources for defect in source.defects), *self.extra_defects]
+        """The defects of all sources, and the extra ones; once what all say of the whole, of no file and no image."""
+        every = [defect for source in self.sources for defect in source.defects]
+        whole = dict.fromkeys(defect for defect in every if defect.file is None and defect.image is None)
+        return [*whole, *(defect for defect in every if defect not in whole), *self.extra_defects]
 
     @property
     def _first(self) -> Ints:
