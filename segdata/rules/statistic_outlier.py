@@ -45,9 +45,7 @@ class _Statistic(msgspec.Struct, frozen=True):
     tapers: Flags | None = None  # (n,) where a small amount is natural; None: nowhere
 
 
-@rule(
-    "SEG313", "statistic-outlier", severity="warning", needs=("coverage", "pairs", "shapes"), whole=True, by_part=True
-)
+@rule("SEG313", "statistic-outlier", severity="info", needs=("coverage", "pairs", "shapes"), whole=True, by_part=True)
 def statistic_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_amount: int = 20, min_images: int = 6
 ) -> Findings:
@@ -56,25 +54,23 @@ def statistic_outlier(
     Example:
         pixels of membranes that are also mitochondria: 2,310, 115 times the median of 7 slices (20), p = 1e-06
 
-    The rule compares images of one annotator and about one size, and the frames or slices of one sequence among
-    themselves. It compares, as logarithms: pixels that several segments claim, in all and for each two categories;
-    pixels of void and unlabelled ones; the number of segments; and for each category its pixels, parts and holes, and
-    the length of its outline beside its area. An image that lacks a category is not compared in it (see missing-
-    companion and slice-gap). Pixels that several segments claim, of void and unlabelled ones, parts and holes are
-    compared although most images have none; the pixels then count beside a line half as long as the image's side, which
-    careful drawing may leave anywhere, and must stand apart from those of all other images. Other content that fewer
-    than three in four images have is not compared.
+    The rule compares images of one annotator and about one size, and the slices or frames of one sequence. It compares,
+    as logarithms, the number of segments; pixels of void, unlabelled ones, and those that several segments claim, in
+    all and for each two categories; and for each category its pixels, parts and holes, and the length of its outline
+    beside its area. An image that lacks a category is not compared in it.
 
-    The tails of the images' own distribution give the chance of each value. They are taken for power laws, so that
-    statistics that vary much by nature, such as the pixels of a category, rarely have outliers. Among up to 20 images,
-    one or two also count that a gap separates from the others, if it is far wider than these differ. The rate of false
-    findings is controlled over all images and statistics (Benjamini and Hochberg, 1995). You get one finding for each
-    image, which names the worst statistics. It is an info if the image only lacks pixels that two categories share
-    because it has no segment of one of them: counts do not tell a train without doors from doors without a label. Few
-    pixels of a category are natural in the first and the last slice of it, and count only beside slices without it.
+    Three in four images must have what is compared. Exceptions are parts, holes, and pixels that are void, unlabelled
+    or claimed twice: where most images have none, those of one must stand apart from all others, and its pixels count
+    beside a line half as long as the image's side, which careful drawing may leave. Few pixels of a category are
+    natural in its first and last slice.
 
-    Why: a hundredfold of anything is rarely in the scene. It is a mask that was saved from the wrong layer, enlarged,
-    thresholded, or shifted against its neighbours, and averages over the dataset do not show it.
+    The tails of the images' own distribution, taken for power laws, give the chance of each value. Among up to 20
+    images, one or two also count that a wide gap separates from the others. The rate of false findings is controlled
+    over all images and statistics (Benjamini and Hochberg, 1995). You get one finding for each image, which names the
+    worst statistics. It is an info: the number is unusual, and only the picture tells whether the labels are wrong.
+
+    Why: a hundredfold of anything may be a mask that was saved from the wrong layer, enlarged, thresholded, or shifted
+    against its neighbours, and averages over the dataset do not show it.
 
     Remedy: look at the image beside one that the finding does not name.
 
@@ -98,16 +94,11 @@ def statistic_outlier(
     for rows in outliers.groups("annotation"):
         worst = outliers.take(rows[np.argsort(outliers["chance"][rows], kind="stable")])
         lines = list(worst.lines("which", "annotation", "amount", "median", "chance", "n"))
-        absent = [_absent(statistics[k][2], annotation, present) for k, annotation, *_ in lines]
-        # What all segments share is less by what the absent ones would share.
-        is_explained = absent != [None] * len(lines) and all(
-            id_ is not None or (statistics[k][0] == _CLAIMED and amount < median)
-            for (k, _, amount, median, *_), id_ in zip(lines, absent, strict=True)
-        )
+        absent = [_absent(statistics[k][2], annotation, present) for k, annotation, *_ in lines[:_LISTED]]
         texts = [
             _describe(statistics[k][0], amount, median)
             + (f"; no {tables.profile.name_of(id_)} there" if id_ is not None else "")
-            for (k, _, amount, median, _, _), id_ in zip(lines[:_LISTED], absent, strict=False)
+            for (k, _, amount, median, _, _), id_ in zip(lines[:_LISTED], absent, strict=True)
         ]
         others = len(lines) - _LISTED
         more = f", and {count_noun(others, 'other statistic')}" if others > 0 else ""
@@ -117,7 +108,6 @@ def statistic_outlier(
             f"{'; '.join(texts)}{more}; {count_noun(n, noun[row])} compared, p = {max(p, 1e-99):.1g}",
             annotation=row,
             category=None if category is None else tables.profile.name_of(category),
-            severity="info" if is_explained else None,
         )
 
 

@@ -182,9 +182,9 @@ def test_an_organ_that_tapers_is_no_outlier_but_lone_voxels_are() -> None:
     assert "0026.png" not in {finding.image for finding in found("SEG313", labels, kind="volume")}
 
 
-@pytest.mark.parametrize(("lacking", "apart", "severities"), [(2, 0, {"info"}), (0, 2, {"warning"}), (0, 0, set())])
-def test_pixels_that_two_categories_do_not_share(lacking: int, apart: int, severities: set[str]) -> None:
-    """An image without a door is an info that says so, one whose door lies beside its body a warning."""
+@pytest.mark.parametrize(("lacking", "apart"), [(2, 0), (0, 2), (0, 0)])
+def test_pixels_that_two_categories_do_not_share(lacking: int, apart: int) -> None:
+    """Infos: an image without a door, which the message says, and one whose door lies beside its body."""
     rng = np.random.default_rng(6)
     labels = {}
     for number in range(40):
@@ -194,8 +194,8 @@ def test_pixels_that_two_categories_do_not_share(lacking: int, apart: int, sever
         door[40 : 80 + int(rng.integers(0, 4)), x : x + 30] = True
         labels[f"{number:02}.png"] = [(body, "body"), (door, "door")][: 1 if number < lacking else 2]
     findings = segdata.validate(segdata.from_arrays(labels, ["body", "door"]), select="SEG313").findings
-    assert {finding.severity for finding in findings} == severities
-    assert {finding.image for finding in findings} == ({"00.png", "01.png"} if severities else set())
+    assert {finding.severity for finding in findings} <= {"info"}
+    assert {finding.image for finding in findings} == ({"00.png", "01.png"} if lacking + apart else set())
     assert all(("; no door there" in finding.message) == bool(lacking) for finding in findings)
 
 

@@ -77,6 +77,24 @@ def test_a_band_along_the_border_of_a_full_picture_is_no_seam() -> None:
     assert found_in(near, list(range(6))) == {("SEG116", frozenset({1, 2, 3, 4}))}
 
 
+def test_a_seam_far_from_the_frame_is_an_info() -> None:
+    """There a pole may end what it covers: one whose edge moves by a pixel on its way has no flat end of its own."""
+    rule = find_rule("SEG116")
+
+    def severities(picture: NDArray[np.int64]) -> list[str | None]:
+        rows = ["".join(".abcdefgh"[value] for value in row) for row in picture.tolist()]
+        return [one.severity for one in rule.check(measure_source(draw_picture("\n".join(rows)), rule.needs, jobs=1))]
+
+    y, x = np.mgrid[:160, :60]
+    behind = np.where((y >= 100) & ((x - 20) ** 2 / 400 + (y % 15 - 7) ** 2 / 49 <= 1), y // 15 - 5, 0)
+    pole = (x >= 10) & (x < np.where(y < 100, 21, 20))
+    assert severities(np.where(pole, 7, behind)) == ["info"]
+    discs = cut_discs()
+    assert severities(discs) == ["info"]
+    assert severities(discs[:28]) == ["info"]  # 8 px above the frame
+    assert severities(discs[:27]) == severities(discs[:21]) == [None]
+
+
 def test_discs_that_end_at_the_frame_are_fine() -> None:
     assert found_in(cut_discs()[:20], list(range(5))) == set()
 
