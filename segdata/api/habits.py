@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -67,16 +66,10 @@ class FoldedFindings(msgspec.Struct, frozen=True):
     members: dict[Finding, tuple[Finding, ...]] = {}
 
 
-def fold_habits(
-    findings: Iterable[Finding],
-    habits: Mapping[str, Habit],
-    of: Annotated,
-    severities: Mapping[str, Severity] = MappingProxyType({}),
-) -> FoldedFindings:
+def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: Annotated) -> FoldedFindings:
     """Replace findings that are a habit of the dataset, of an annotator or of a sequence by one finding each.
 
-    `habits` are those of the rules, by code; findings of other rules stay as they are. `severities` are those of what
-    stands for a habit, by code, where it is another than that of its findings. A finding that stands out from
+    `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
     the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
     Findings about several entries of one file that are of no image are one if they have one cause, however many entries
     the file has. The result does not depend on the order of the findings.
@@ -96,8 +89,6 @@ def fold_habits(
         few = habits[code] == "category" and severity != "error"
         if len(rest) >= (_MIN_CATEGORIES if few else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
-                if summary.image is None:  # an image with many more findings than usual stands out
-                    summary = replace(summary, severity=severities.get(code, severity))
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
                 rest = [finding for finding in rest if id(finding) not in gone]

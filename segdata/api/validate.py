@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Unpack
 from segdata.api.habits import Annotated, FoldedFindings, fold_habits
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
-from segdata.core.config import Config, did_you_mean
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError, count_noun
 from segdata.core.executor import default_jobs
-from segdata.core.finding import SEVERITIES, Finding, Severity
+from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.paths import decision_log_path
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import needed_families, run_rules, select_rules
-from segdata.core.rule_settings import configured_overrides, configured_severities
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.shared.images import image_limits
@@ -154,8 +153,7 @@ def validate(
         folded = FoldedFindings(findings)
         if not (one_by_one or dataset.is_part):
             habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
-            severities = _habit_severities(chosen, dataset.config)
-            folded = fold_habits(findings, habits, Annotated.from_tables(tables), severities)
+            folded = fold_habits(findings, habits, Annotated.from_tables(tables))
     result = Validation(
         dataset=dataset.profile.files,
         n_images=len(tables.images),
@@ -169,18 +167,6 @@ def validate(
     )
     rules = [rule for rule in chosen if rule.applies(dataset.profile)]
     return promote(ValidationResult, result, dataset=dataset, rules=rules)
-
-
-def _habit_severities(chosen: Iterable[Rule], config: Config) -> dict[str, Severity]:
-    """Code -> severity of a summary of habits, for rules whose severity is not configured."""
-    configured = set(configured_severities(config))
-    for _, severities in configured_overrides(config):
-        configured |= {code for code, severity in severities.items() if severity != "off"}
-    return {
-        rule.code: rule.habit_severity
-        for rule in chosen
-        if rule.habit_severity is not None and rule.code not in configured
-    }
 
 
 @contextmanager

@@ -101,8 +101,6 @@ class Rule:
     when : whether it applies to a dataset, by its profile; else nothing is measured for it; None: always
     habit : of what its findings can be a habit, so that one finding stands for many, see `segdata.api.habits`;
         None: each finding is a slip of its own
-    habit_severity : of the finding that stands for a habit, where the configuration gives the rule none; None: that of
-        the findings
     opt_in : it runs only where it is selected, or where the configuration names it
     per_image : what it finds on an image follows from that image alone, so it can run where the image is measured;
         or a function of the profile that says so
@@ -123,7 +121,6 @@ class Rule:
     whole: bool = False
     when: "Callable[[Profile], bool] | None" = None
     habit: Habit | None = None
-    habit_severity: Severity | None = None
     opt_in: bool = False
     per_image: "bool | Callable[[Profile], bool]" = False
     by_part: "bool | Callable[[Profile], bool]" = False
@@ -196,7 +193,6 @@ def rule(
     whole: bool = False,
     when: Callable[[Profile], bool] | None = None,
     habit: Habit | None = None,
-    habit_severity: Severity | None = None,
     opt_in: bool = False,
     per_image: bool | Callable[[Profile], bool] = False,
     by_part: bool | Callable[[Profile], bool] = False,
@@ -211,7 +207,6 @@ def rule(
         ("severity", severity, get_args(Severity)),
         ("fix", fix, ("safe", "unsafe", None)),
         ("habit", habit, (*get_args(Habit), None)),
-        ("habit_severity", habit_severity, (*get_args(Severity), None) if habit else (None,)),
         *(("tasks", task, ALL_TASKS) for task in tasks),
     ):
         if value not in allowed:
@@ -239,7 +234,6 @@ def rule(
             whole=whole,
             when=when,
             habit=habit,
-            habit_severity=habit_severity,
             opt_in=opt_in,
             per_image=per_image,
             by_part=by_part,

@@ -252,8 +252,7 @@ def running_in_words(rule: Rule) -> str:
     """Whether the rule runs by default, and whether its findings are folded."""
     opt_in = f"Opt-in: the rule runs only if you select it (--select {rule.code}), or name it in segdata.yaml."
     many = {"image": "many images", "cause": "many images", "category": "many categories", None: ""}[rule.habit]
-    kind = f", an {rule.habit_severity}" if rule.habit_severity == "info" else ""
-    folded = f"If {many} have such a finding, you get one for all of them{kind}; --one-by-one lists each."
+    folded = f"If {many} have such a finding, you get one for all of them; --one-by-one lists each."
     return " ".join([opt_in] * rule.opt_in + [folded] * (rule.habit is not None))
 
 

@@ -44,25 +44,20 @@ def displaced_labels(
         48% of the outlines lie where the picture is blank
         the padding around the picture, all of one shade, is labelled to 97%
 
-    The rule compares the outlines of all labels of an image with the edges of its picture, both reduced to 256 pixels.
-    The score is the number of standard deviations by which the outlines lie better on edges than at random places.
-    Labels that people drew score 5 to 60. If an image's labels score low, and high after a change, you get a finding
-    for the image: shifted, mirrored, turned, x and y exchanged, twice or four times too small or large, too narrow or
-    too wide by some pixels all around, or the labels of another picture. If one and the same
-    change places the labels of nearly all images of an annotator, split and kind of file better, you get one finding
-    for all of them. For such groups the rule also tests scales and shifts of a hundredth of the image. If one change
-    places at least five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you
-    get one finding for this part. If more than 120 images have labels, a random 120 are compared.
+    The rule reduces picture and labels to 256 pixels and counts how well outlines lie on edges of the picture: a score
+    of standard deviations above random places. Labels that people drew score 5 to 60.
 
-    You also get a finding for an image if many of its outlines lie where the picture is blank, all of one shade, or if
-    the picture shows nothing but the outlines, as its mask would, or if padding that is all of one shade (bars, corners
-    of a turned picture) is labelled as a category that is neither void nor called background. These must be rare in
-    the dataset. Labels on the edges
-    of another picture that reach far beyond their own may be those of the picture that it is a tile of.
+    You get a finding for an image whose labels score low as they are, and high once they are shifted, mirrored, turned,
+    scaled, made wider or narrower, exchanged in x and y, or laid on another picture. If one change places the labels of
+    nearly all images of an annotator, split and kind of file better, or clearly those of five, you get one finding for
+    them; for groups, scales and shifts of a hundredth of the image are tried, too.
 
-    In a NIfTI volume the middle slice with labels is compared, in at most 40 volumes. Labels of many images that lie
-    better after the opposite shift, too, are loose all around, which is no finding: one is where the labels of an image
-    lie beside the edges altogether. Images that are not on this machine are not compared.
+    You also get a finding for an image, if that is rare in the dataset, whose outlines lie where the picture is blank,
+    whose picture shows nothing but the outlines, as its mask would, or whose padding is labelled as a category that is
+    neither void nor called background.
+
+    Of more than 120 images a random 120 are compared, and of up to 40 NIfTI volumes the middle slice with labels.
+    Images that are not on this machine are not. Labels that are loose all around are no finding.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.
@@ -75,13 +70,9 @@ def displaced_labels(
     share of the group that a change places better. `min_blank`: the least share of the outlines that lie where the
     picture is blank. `min_bare`: the least share of the picture's shades that lie at the outlines. `min_padded`: the
     least share of the padding that is labelled.
-    Defaults: the limits were chosen on GBM40, CamVid, lemons, nerves and magnetic tiles. Their labels score 54, 23, 18,
-    62 and 6 (medians; the defects of tiles have soft borders), and 8.6 at most after the best change of an image that
-    scores below 5. The pictures of 17 other openings of public datasets, not seen before, score 8 to 78 (medians of
-    five images or more) and 7.9 at most after a change. Nothing is flagged in either, and where labels are moved, the
-    shift that fits all images of a group best is the one that undoes it. A mask in place of its picture has all shades
-    at the outlines, nuclei on a half blank picture up to 93 %. White trains cut out on white, seen later, have up to
-    27 % of their outlines where the picture is blank, hence the 0.4.
+    Defaults: chosen on GBM40, CamVid, lemons, nerves and magnetic tiles, whose labels score 54, 23, 18, 62 and 6
+    (medians), and 8.6 at most after a change of an image that scores below 5. In 17 other openings no image has more
+    than 7.9 after a change. White trains cut out on white have up to 27 % of their outlines where the picture is blank.
     """
     tables, beyond = gather(tables, _beyond_picture(tables), {"annotation": "annotations"})
     furthest = dict(beyond.lines("annotation", "overshoot"))

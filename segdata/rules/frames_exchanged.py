@@ -42,19 +42,16 @@ def frames_exchanged(
     Example:
         the labels of frames 12 and 13 are exchanged: in the other order they move 48% less from frame to frame
 
-    Neighbours are compared pixel by pixel, by tracks (without tracks: by categories). In a video or volume that goes on
-    steadily, two frames that are two steps apart differ more than neighbours do. If neighbours are exchanged, it is the
-    other way round. The other order must save a share of the way from frame to frame (`min_gain`) that is unusual in
-    this sequence, whose objects may tremble: above the median of the shares by four times the distance of the nearer
-    quartile. In the other order the two must share half of their pixels with their neighbours: slices so thick that
-    neighbours share less, as of a brain at 6.5 mm, show no order.
+    In a video or volume that goes on steadily, frames that are two steps apart differ more than neighbours do. If the
+    labels of neighbours are exchanged, it is the other way round: the other order saves a share of the way from frame
+    to frame (`min_gain`). This must be unusual in the sequence, above the median by four times the distance of the
+    nearer quartile, and in the other order the two must share half of their pixels with their neighbours. Frames are
+    compared pixel by pixel, by tracks, or by categories where there are none.
 
-    Frames of videos further apart are compared by centroids, spreads and areas of the tracks or categories. If two of
-    them are exchanged, each fits better into the other's place than into its own. If the labels of the last frames are
-    in reverse, the step to the first of them is a large one, and the step to the last would be ordinary. In a volume,
-    three slices or more that are in reverse have large steps at both ends, which the other order makes ordinary. A
-    sequence in which labels only tremble has no order, and none is reported for frames far apart. You get one finding
-    for each pair or turn, at the earlier frame.
+    Frames of videos that are further apart, and runs of three frames or more in reverse, are found by centroids,
+    spreads and areas: each must fit better into the other place, or the steps at its ends must become ordinary. Labels
+    that only tremble have no order, and none is reported. You get one finding for each pair or turn, at the earlier
+    frame.
 
     Why: an object that goes back and forth teaches your tracker motion that was never there, and the labels lie beside
     the things in both images.
@@ -65,11 +62,8 @@ def frames_exchanged(
     for frames further apart, and for the last frames in reverse. `min_pixels`: the least number of pixels that it saves
     for neighbours. `min_frames`: shorter sequences are not judged. `min_move`: the least way that it saves for each of
     the four steps of frames further apart, as a share of the image.
-    Defaults: the limits for neighbours were chosen on CamSeq01, two results on DAVIS 2017, fly tissue and a spleen;
-    those for frames further apart on the videos among these. As they are, exchanging neighbours would save 1 % at most,
-    and frames far apart nothing (-2 % at best). In 14 volumes of kidneys, which were not used to choose limits, nothing
-    is flagged. For turns, no part of 10 frames or more of five of these videos is flagged as it is (CamSeq01, two
-    results), and from 10 % (RVOS, whose tracks come and go) to 80 % (CamSeq01) of the parts with a turn planted.
+    Defaults: chosen on CamSeq01, two results on DAVIS 2017, fly tissue and a spleen, where exchanging neighbours would
+    save 1 % at most, and frames far apart nothing. In 14 volumes of kidneys, not used for it, nothing is flagged.
     """
     index, is_frame = SequenceIndex.from_tables(tables), is_frame_of(tables.profile, tables.images, "video")
     for succession in successions(tables, min_frames):

@@ -11,11 +11,10 @@ _LONG = 50  # times as long as wide: a net of lines
 @rule(
     "SEG107",
     "pinhole",
-    severity="warning",
+    severity="info",
     needs=("holes", "volumes"),
     fix="unsafe",
     habit="image",
-    habit_severity="info",
     per_image=lambda profile: not has_volumes(profile),
     per_sequence=True,
 )
@@ -42,29 +41,27 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
         aaaa.aaa
         aaaaaaaa
 
-    You get one finding for each segment, with the number of such holes. If they are a habit of the dataset, you get one
-    info for all: they can be slips of a brush, but also slits that are there.
+    You get one finding for each segment, with the number of such holes. In a volume a hole must also be closed in the
+    slices before and after it, and its size is in voxels.
 
-    In a volume a hole must also be closed in the slices before and after it, and its size is in voxels.
+    It is an info, because only the picture tells what a brush left out from a slit, or from the tip of what lies
+    behind.
 
-    A hole that another segment fills belongs to that segment: a small object, or a speck (SEG106). Polygons cannot have
-    holes; where one touches itself, its raster may enclose a pixel, and that is not flagged. Nets of thin lines enclose
-    small loops by nature: the rule ignores categories that are `thin`, and segments that are narrow on average and very
-    long. It also ignores crowds, void, and masks that their storage changed (SEG010).
+    Never flagged: a hole that another segment fills, which is a small object or a speck (SEG106); a pixel that a
+    polygon encloses where it touches itself; crowds and void; masks that their storage changed (SEG010); and nets of
+    thin lines, which are categories that are `thin`, and segments that are narrow on average and very long.
 
-    Why: no annotator draws a hole of three pixels. It is left over from a brush or from thresholding. When you convert
-    to polygons, it becomes a ring of its own, and it is lost where the format cannot hold holes.
+    Why: no annotator draws a hole of three pixels. When you convert to polygons it becomes a ring of its own, and it is
+    lost where the format cannot hold holes.
 
-    Remedy: fill them, or make the category `thin` if your lines enclose small loops.
+    Remedy: fill them, as the fix does, or make the category `thin` if your lines enclose small loops.
 
     Options: `min_pixels`: holes of this size or larger are not flagged. `max_share`: nor are holes above this share of
     their segment. `line_width`: segments that are narrower on average (their area over half their perimeter, in
     pixels), and over 50 times as long, are nets.
     Defaults: unlabelled holes are either tiny or large: in ten corrected masks of axons and myelin 27 have under 8
-    pixels and 2 have 8 to 16, in magnetic_tile (472 masks) 26 and 6. CamVid, CamSeq01 and all polygons have none.
-    Vessels that cross (DRIVE, 20 masks) are 2.1 to 2.8 pixels wide on average and enclose 102 and 24, most of them
-    real: both observers drew them. Every other segment with pinholes is at least 3.3 wide. 3 of 14 pinholes in slices
-    of two volumes are closed in three dimensions.
+    pixels and 2 have 8 to 16. Vessels (DRIVE) are 2.1 to 2.8 pixels wide on average, every other segment with pinholes
+    at least 3.3.
     """
     segments = tables.segments
     size, half = segments["area"], segments["perimeter"] / 2

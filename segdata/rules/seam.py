@@ -74,9 +74,10 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
 
     Options: `min_segments`: segments that end on one line from one side. `min_length`: of each end, in pixels.
     Defaults: nuclei of GBM40 end one pixel short of the frame, on nine lines in 8 of 40 images, and StarDist's on one:
-    these ten are flagged, and right, as are eight at the frame in 1,005 photographs of planes. Three lines elsewhere, at
-    a parapet, a pole and a pillar, were no seams; hence the info. COCO (50 images), TACO (1500), COCO's panoptic sample, CamVid, CamSeq01, kudzu,
-    crops and DAVIS have none. At three segments there would be ten more lines of nuclei, and four in CamVid's streets.
+    these ten are flagged, and right, as are eight at the frame of photographs of rooms and streets. Three lines
+    elsewhere, at a parapet, a pole and a pillar, were no seams: hence the info. COCO (50 images), TACO (1500), COCO's
+    panoptic sample, CamVid, CamSeq01, kudzu, crops and DAVIS have none. At three segments there would be ten more lines
+    of nuclei, and four in CamVid's streets.
     """
     segments = tables.segments
     rectangle = segments["area"] == segments["width"] * segments["height"]

@@ -15,11 +15,10 @@ _MANY = 20  # parts that are small but no specks
 @rule(
     "SEG106",
     "speck",
-    severity="warning",
+    severity="info",
     needs=("shapes", "parts", "volumes"),
     fix="unsafe",
     habit="image",
-    habit_severity="info",
     per_image=lambda profile: not has_volumes(profile),
     per_sequence=True,
 )
@@ -58,32 +57,23 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
         aaaaaaaaaaaa...
 
     You get one finding for each segment, with the number of its stray parts. Parts that touch at a corner count as one.
-    If stray parts are a habit of the dataset, you get one info for all: they can be slips of a brush, but also glimpses
-    between leaves or dashes of an antenna. Only those that stand out are warnings.
+    In a volume, parts reach across slices, and sizes are in voxels.
 
-    Parts at the frame, or at the edge of a region of interest, are left alone: what is cut there leaves small parts.
-    So are crowds, void, categories that are `thin`, and masks that their storage changed (SEG010).
+    It is an info, because only the picture tells a slip of a brush from the tip of a thing, a dash of an antenna or a
+    glimpse between leaves.
 
-    A polygon that is narrower than a pixel falls apart in its raster. Only its whole rings count as parts.
+    Never flagged: parts at the frame or at the edge of a region of interest; crowds, void, and categories that are
+    `thin`; masks that their storage changed (SEG010); pieces of a polygon that is narrower than a pixel; and segments
+    of 20 small things or more, such as dots or fibres.
 
-    Masks of many small things are left alone, too, such as fibres: at least 20 parts, and four times as many as are
-    below `min_pixels`, reach `min_pixels` and less than four times that. So are masks of dots, such as the centres of
-    atoms: at least 20 parts, none of which reaches `min_pixels`.
+    Why: one stray pixel stretches the bounding box, and becomes an instance of its own when you convert the data.
 
-    In a volume the parts are those of the whole thing across its slices, and sizes are in voxels.
-
-    Why: one stray pixel stretches the bounding box, becomes an instance of its own when you convert the data, and skews
-    boundary metrics.
-
-    Remedy: look at some with `--overlays`. If they are dashes of poles, wires or lanes, make the category `thin` in the
-    taxonomy. Else erase them, and give their pixels to what surrounds them. The fix does that. It is unsafe, because it
-    cannot tell a slip from a dash; check it with `--diff`.
+    Remedy: look at some with `--overlays`. Make the category `thin` in the taxonomy if they are dashes of poles, wires
+    or lanes. Else erase them, as the fix does: check it with `--diff`.
 
     Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
     their segment.
-    Defaults: below 8 pixels, COCO (50 images) has 1 finding, and TACO, GBM40 and DRIVE have none. Real fibres of axons
-    have 1 to 7 pixels, too, but come with 70 to 127 parts of 8 to 32. CamVid, shrunken by nearest neighbour, has specks
-    in 160 of 442 segments, CamSeq01 in 110 of 321: these are habits.
+    Defaults: below 8 pixels, COCO (50 images) has 1 finding; TACO, GBM40 and DRIVE have none.
     """
     counts = counts_small_shapes(tables)
     for parts, group, unit in (
@@ -98,7 +88,12 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
 
 
 def _small_by_nature(parts: Table, group: str, small: Flags, min_pixels: int) -> Flags:
-    """(n_parts,) whether a small part is but the smallest of many of its group: see `speck`."""
+    """(n_parts,) whether a small part is but the smallest of many of its group.
+
+    Fibres: at least `_MANY` parts, and four times as many as are below `min_pixels`, reach it and less than four times
+    it. Real ones of axons have 1 to 7 pixels, too, beside 70 to 127 parts of 8 to 32. Dots, such as centres of atoms:
+    at least `_MANY` parts, none of which reaches it.
+    """
     larger = (parts["area"] >= min_pixels) & (parts["area"] < 4 * min_pixels)
     n_groups = int(parts[group].max(initial=-1)) + 1
     n_small, n_larger = (np.bincount(parts[group][rows], minlength=n_groups) for rows in (small, larger))

@@ -21,16 +21,14 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
         val/d.jpg is train/d.jpg mirrored, or shows 70% of it (warning)
         train/a_jpg.rf.<hash>.jpg and val/a_jpg.rf.<hash>.jpg come of one picture, by Roboflow's names (warning)
 
-    You get one finding for each image that another split has as well. If the files are not byte-identical, it is a
-    warning. Difference hashes tell which images look the same (dHash, N. Krawetz 2013, with 256 bits instead of 64):
-    the gradients of the image reduced to 17 x 16 pixels, which survive another brightness, size or compression. Places
-    where both images are flat, as padding and plain background, do not count. For up to 500 images, the same hashes of
-    the mirrored images and of windows of 25% or more in each image find mirrored and cropped copies; the finer details
-    of both must correlate by 0.75, those of crops by 0.85. The nearest 100 pairs of possible crops are compared. Frames
-    of one video that show much the same are found in the same way. The rule ignores copies within a split, images
-    without contrast or nearly all plain, and images that are not on this machine. The first frame or slice of a file
-    stands for all of them, and then only equal files count. If your data have no splits, or more than 20,000 images, no
-    image is decoded, and you get only byte-identical files.
+    You get one finding for each image that another split has as well. It is an error if the files are equal byte by
+    byte or a list names one twice, and a warning if they look the same: difference hashes of 256 bits (dHash,
+    N. Krawetz 2013) survive another brightness, size or compression. For up to 500 images, hashes of the mirrored
+    images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show much the
+    same; the finer details of both must correlate by 0.75, those of crops by 0.85.
+
+    Ignored are copies within a split, images that are nearly all plain, and images that are not on this machine.
+    Without splits, or beyond 20,000 images, only equal files are found; so it is for films and volumes in one file.
 
     Why: images that are in both your training and test data make the test worthless, and where the labels of the two
     differ, one of them is wrong. Neighbouring frames of a video are nearly the same image.
@@ -38,16 +36,11 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     Remedy: take the image out of one of the splits. Split again by scene, video or patient, not by file.
 
     Options: `max_bits`: bits in which two images of one thing may differ, at most 16.
-    Defaults: 223 images of COCO, CamVid, GBM40, kudzu, lemons and crops, saved again as PNG, as JPEG of quality 50, 6
-    and 25 levels brighter, and at half size, differ by at most 13 bits, and no two of them by less than 61. Of 50 COCO
-    images in black padding, 2.5 times as wide as they, no two are alike (76 pairs, if flat places counted). Among 751
-    images of 16 datasets, the pairs within 16 of all 256 bits are those that two datasets share (4 of nerves and
-    microscopy, 3 of CamVid and CamSeq01), neighbouring frames of DAVIS (1), an image that occurs twice in one dataset
-    (1) and magnetic tiles, photographed at several exposures (449; the 24 looked at were right). The next nearest are
-    retinas at 24. Between CamVid's splits there is none. Cropped copies of COCO images correlate by 0.99, and so do two
-    images of tiny COCO that show one scene; successive frames of CamSeq01 by up to 0.90, and two photographs of one bed
-    in the crops, one in train, one in test, by 0.77. Below 0.68 are all other pairs of COCO, CamVid, GBM40, kudzu,
-    nerves and crops. Leaves on white paper, seen later, correlate by 0.77 with parts of each other, hence the 0.85.
+    Defaults: 223 images of COCO, CamVid, GBM40, kudzu, lemons and crops, saved again as PNG, as JPEG of quality 50,
+    brighter, and at half size, differ by at most 13 bits, and no two of them by less than 61. Among 751 images of 16
+    datasets all pairs within 16 bits that were looked at are of one thing; the next nearest are retinas at 24. Crops of
+    COCO correlate by 0.99, other pairs of COCO, CamVid, GBM40, kudzu, nerves and crops by less than 0.68, and leaves on
+    white paper with parts of each other by 0.77: hence the 0.85.
     """
     yield from reader_findings(tables, "SEG304")
     images, alike = tables.images, tables.alike
