@@ -180,9 +180,10 @@ def _totals(validation: Validation, context: ReportContext, console: Console) ->
     if validation.skipped:
         codes = ", ".join(validation.skipped)
         below += console.wrap(f"skipped, since these rules need the whole dataset: {codes}", "", "  ")
-    n_folded = sum(finding.count for finding in validation.findings if finding.count > 1)
-    if n_folded:
-        below += console.wrap(f"{n_folded:,} findings that are usual here are folded; --one-by-one lists them")
+    folded = [finding.count for finding in validation.findings if finding.count > 1]
+    if folded:
+        stand = f"{len(folded):,} {'stands' if len(folded) == 1 else 'stand'} for {sum(folded):,} findings"
+        below += console.wrap(f"of these, {stand} that are usual here; --one-by-one lists them")
     if not validation.findings:
         return [console.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]

@@ -45,7 +45,7 @@ def filled_image(
 
     You get one finding for the dataset, or one for each category if only some are filled. A category counts only if
     segments may overlap: where each pixel has one category, a tile of water is nothing but water. There, a single image
-    that one category fills is reported if nearly all others have several.
+    that one category fills is an info if nearly all others have several.
 
     Why: the masks were read from the wrong place. Their shapes may be in the alpha channel and the colour is the same
     everywhere, the background may have the value of the foreground, or a blank file was exported. Your model learns
@@ -107,7 +107,7 @@ def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, ma
     for row in full.tolist():
         name = tables.profile.name_of(int(segments["category_id"][row]))
         message = f"{name} fills the image; the others have {usual:.0f} categories (median)"
-        yield RowFinding(message, segments=(row,), pixels=int(segments["area"][row]), category=name)
+        yield RowFinding(message, segments=(row,), pixels=int(segments["area"][row]), category=name, severity="info")
 
 
 def _filled_finding(tables: Tables, n: int, pixels: int, annotations: Ints, category: str | None) -> RowFinding:

@@ -4,6 +4,8 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
+_MOST = 3  # findings
+
 
 @rule("SEG016", "mixed-encoding", severity="warning", needs=())
 def mixed_encoding(tables: Tables) -> Findings:
@@ -26,7 +28,7 @@ def mixed_encoding(tables: Tables) -> Findings:
         aa
         encoding: grey 8 bit
 
-    You get one finding for each encoding but the most frequent.
+    You get one finding for each encoding but the most frequent, or one for all if there are more than three.
 
     Why: your loader applies the first mask's encoding to all of them. A palette that differs between files shows one
     category in two colours, and a second channel shifts every value of an array that is read as one.
@@ -40,9 +42,15 @@ def mixed_encoding(tables: Tables) -> Findings:
             rows_of.setdefault(encoding, []).append(row)
     ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
     names = {encoding: encoding.replace("; ", " and ") for encoding in ranked}  # an image's layers may have several
-    for minority in ranked[1:]:
-        message = (
-            f"{count_noun(len(rows_of[minority]), *nouns)} stored as {names[minority]}, this one first; "
-            f"{len(rows_of[ranked[0]]):,} stored as {names[ranked[0]]}"
+    others = ranked[1:]
+    usual = f"{len(rows_of[ranked[0]]):,} stored as {names[ranked[0]]}" if ranked else ""
+    if len(others) > _MOST:
+        n = sum(len(rows_of[encoding]) for encoding in others)
+        how = f"in {len(others)} other ways, most often as {names[others[0]]}"
+        yield RowFinding(
+            f"{count_noun(n, *nouns)} stored {how}, this one first; {usual}", annotation=rows_of[others[0]][0]
         )
+        return
+    for minority in others:
+        message = f"{count_noun(len(rows_of[minority]), *nouns)} stored as {names[minority]}, this one first; {usual}"
         yield RowFinding(message, annotation=rows_of[minority][0])

@@ -106,7 +106,7 @@ def test_a_finding_that_stands_for_many_names_images_and_how_to_list_them() -> N
     report = findings_text(Validation("DATA", 9, 9, (summary,)), CONTEXT, Console())
     assert "warning SEG106 speck: 1 finding (folded from 90) in 7 images" in report
     assert "0.png, 1.png, 2.png, 4 other images" in report
-    assert "90 findings that are usual here are folded; --one-by-one lists them" in report
+    assert "of these, 1 stands for 90 findings that are usual here; --one-by-one lists them" in report
     assert "segdata validate DATA --select SEG106 --one-by-one" in report
     assert "segdata validate DATA --one-by-one --format json" in report, "every finding is what JSON then has"
     row = json.loads(findings_json(Validation("DATA", 9, 9, (summary,))))["findings"][0]

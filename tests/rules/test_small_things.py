@@ -147,6 +147,16 @@ def test_each_rarer_encoding_is_one_finding(judged: Judged) -> None:
     assert findings[0].message.startswith("2 masks stored as RGB 8 bit")
 
 
+def test_many_palettes_are_one_finding(judged: Judged) -> None:
+    """A program that writes a palette of its own into each file."""
+    encodings = ["grey 8 bit"] * 3 + ["palette 8 bit"] * 2 + ["RGB 8 bit", "RGBA 8 bit", "grey 16 bit"]
+    (finding,) = judged("SEG016", "\n\n".join(f"a\nencoding: {encoding}" for encoding in encodings))
+    assert finding.image == "4.png"
+    assert finding.message == (
+        "5 masks stored in 4 other ways, most often as palette 8 bit, this one first; 3 stored as grey 8 bit"
+    )
+
+
 def test_the_encodings_of_layers_are_those_of_an_image(judged: Judged) -> None:
     findings = judged("SEG016", "a\nencoding: bilevel 1 bit; grey 8 bit\n\n" * 2 + "a\nencoding: grey 8 bit")
     assert "2 stored as bilevel 1 bit and grey 8 bit" in findings[0].message
