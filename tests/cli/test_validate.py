@@ -39,7 +39,8 @@ def test_findings_make_the_exit_code(run: Run, masks: Path) -> None:
     assert run("validate", masks).exit_code == 1
     assert run("validate", masks, "--fail-on", "never").exit_code == 0
     assert run("validate", masks, "--select", "speck").exit_code == 0
-    assert run("validate", masks, "--select", "speck", "--fail-on", "warning").exit_code == 1
+    assert run("validate", masks, "--select", "speck", "--fail-on", "warning").exit_code == 0
+    assert run("validate", masks, "--select", "speck", "--fail-on", "info").exit_code == 1
 
 
 def test_json_is_the_contract(run: Run, masks: Path) -> None:
@@ -79,7 +80,7 @@ def test_text_summarises_many_findings(run: Run, coco: Path) -> None:
 
 def test_text_ranks_by_severity_and_says_what_to_do_next(run: Run, masks: Path) -> None:
     text = run("validate", masks).stdout
-    assert text.index("error SEG101") < text.index("warning SEG106")
+    assert text.index("error SEG101") < text.index("info SEG106")
     assert "failed: 1 error" in text
     assert "segdata explain SEG101" in text
     assert "a.png --findings" in text
@@ -165,8 +166,8 @@ def test_real_findings_fit_80_columns_and_the_schema(run: Run, real_data: Path) 
 
 def test_a_baseline_makes_only_what_is_new_fail(run: Run, masks: Path, tmp_path: Path) -> None:
     known = tmp_path / "known.json"
-    assert run("validate", masks, "--fail-on", "warning", "--write-baseline", known).exit_code == 1
-    again = run("validate", masks, "--fail-on", "warning", "--baseline", known)
+    assert run("validate", masks, "--fail-on", "info", "--write-baseline", known).exit_code == 1
+    again = run("validate", masks, "--fail-on", "info", "--baseline", known)
     assert again.exit_code == 0
     assert "nothing new" in again.output
     assert "of the baseline; 0 fixed since" in again.output
@@ -187,7 +188,7 @@ def test_a_baseline_that_is_not_there_is_misuse(run: Run, masks: Path, tmp_path:
 def test_statistics_are_a_line_a_rule(run: Run, masks: Path) -> None:
     lines = run("validate", masks, "--statistics").stdout.splitlines()
     assert lines[0].split() == ["findings", "severity", "rule", "images", "pixels", "fix"]
-    assert [line.split()[:3] for line in lines[1:]] == [["1", "error", "SEG101"], ["1", "warning", "SEG106"]]
+    assert [line.split()[:3] for line in lines[1:]] == [["1", "error", "SEG101"], ["1", "info", "SEG106"]]
     assert run("validate", masks, "--statistics", "--format", "json").exit_code == 2
 
 

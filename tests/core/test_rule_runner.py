@@ -31,7 +31,7 @@ def found(config: Config, picture: str = SPECKLED) -> list[Finding]:
 
 def test_a_finding_says_whose_and_where() -> None:
     (finding,) = found(Config(select=("SEG106",)))
-    assert (finding.code, finding.rule, finding.severity) == ("SEG106", "speck", "warning")
+    assert (finding.code, finding.rule, finding.severity) == ("SEG106", "speck", "info")
     assert (finding.bbox, finding.pixels, finding.category) == ((19, 1, 1, 1), 1, "a")
     assert finding.image is not None
     assert finding.annotator is None  # there is only one
@@ -129,14 +129,14 @@ def test_overrides_speak_of_their_scope_and_the_later_goes_before() -> None:
     def severities(*overrides: Override) -> list[Severity]:
         return [each.severity for each in found(Config(select=("SEG106",), overrides=overrides))]
 
-    mild = Override(severity={"SEG1": "info"})
-    assert severities(mild) == ["info"]
+    mild = Override(severity={"SEG1": "warning"})
+    assert severities(mild) == ["warning"]
     assert severities(mild, Override(category="a", severity={"speck": "error"})) == ["error"]
-    assert severities(mild, Override(category="b", severity={"speck": "error"})) == ["info"]
-    assert severities(Override(annotator="x", ignore=("SEG1",))) == ["warning"]
+    assert severities(mild, Override(category="b", severity={"speck": "error"})) == ["warning"]
+    assert severities(Override(annotator="x", ignore=("SEG1",))) == ["info"]
     assert severities(Override(image="*", ignore=("SEG1",))) == []
     assert severities(Override(select=("SEG107",))) == []
-    assert severities(Override(select=("SEG107",)), Override(severity={"SEG106": "info"})) == ["info"]
+    assert severities(Override(select=("SEG107",)), Override(severity={"SEG106": "warning"})) == ["warning"]
 
 
 def test_overrides_know_a_single_annotator_whom_reports_leave_out() -> None:
