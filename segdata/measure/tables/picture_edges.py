@@ -265,10 +265,7 @@ def _rank(steep: Plane) -> Plane:
 
 
 def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], lost: list[int]) -> None:
-    """Find the picture of another annotation for labels that fit their own picture nowhere.
-
-    It does not count if they fit the labels there even better, as those of the next frame do.
-    """
+    """Find the picture of another annotation for labels that fit their own picture nowhere."""
     lost = lost[:_MAX_EXCHANGED]
     for place in lost:
         one, best = planes[place], placements[place]
@@ -282,8 +279,7 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
             score = product / correlation_noise(one.outline, picture.edges)
             if score > best.score and score >= FITS:
                 (score,) = picture.scores([one.outline])
-                alike = float(np.vdot(picture.outline, one.outline)) / correlation_noise(one.outline, picture.outline)
-                if score > max(best.score, alike):
+                if score > best.score:
                     best = Placement(one.annotation, best.own, ELSEWHERE, score, other=picture.annotation)
         placements[place] = best
 
