@@ -194,6 +194,16 @@ def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
     assert messages(boundary_treatment(named, min_places=4))[0].endswith("; by annotator, these draw them apart: ben")
 
 
+def test_of_those_who_draw_borders_apart_five_are_named() -> None:
+    touching, apart = "aaaa\nbbbb", "aaaa\n....\nbbbb"
+    text = "\n\n".join([touching, apart] * 12) + "\n\na: road\nb: car"
+    tables = measure_source(draw_picture(text), frozenset({"borders"}), jobs=1)
+    for n_apart, rest in ((5, "v, w, x, y, z"), (6, "u, v, w, x, y, …")):
+        who = np.array([["anna", "zyxwvu"[file % n_apart]][side] for file in range(12) for side in (0, 1)], object)
+        named = replace(tables, annotations=tables.annotations.beside(annotator=who))
+        assert messages(boundary_treatment(named, min_places=4))[0].endswith(f"these draw them apart: {rest}")
+
+
 def test_borders_between_both_ways_are_no_two_ways() -> None:
     mixed = "aaaa\n..bb\nbb.."
     text = "\n\n".join(["aaaa\nbbbb", "aaaa\n....\nbbbb", mixed] * 3) + "\n\na: road\nb: car"

@@ -317,6 +317,7 @@ BOUNDARY = [
         "boundary 0 3 -1 0 -1 2 3 -1 -1 nan .49 5",
         f"car: 49% of the boundaries lie near 3 others', HD95 5.0 px{RIM}",
     ),
+    ("boundary 0 3 -1 0 -1 2 2 -1 -1 nan .25 5", f"car: 25% of the boundaries lie near 2 others', HD95 5.0 px{RIM}"),
     ("boundary 0 2 -1 1 -1 1 1 -1 -1 nan 0 7.5", "tree: 0% of the boundaries lie near the other's, HD95 7.5 px"),
     ("boundary 0 2 -1 1 -1 1 1 -1 -1 nan .5 7.5", None),
     ("boundary 0 2 -1 1 -1 1 1 -1 -1 nan 0 4.9", None),

@@ -199,12 +199,13 @@ def test_defects_of_opening_and_of_loading_but_infos_are_counted() -> None:
     batch = batch_of([["ann"], []], [WIDE, WIDE], [])
     severities: list[Any] = [None, "error", "warning", "info"]
     opened = [Defect(f"SEG00{k}", "", severity=severity) for k, severity in enumerate(severities)]
-    loaded = (Defect("SEG003", "", severity="info"), Defect("SEG002", "", image="0.png", severity="warning"))
+    kinds: dict[str, Any] = {"SEG002": "warning", "SEG003": "info", "SEG004": "error", "SEG005": None}
+    loaded = tuple(Defect(code, "", image="0.png", severity=severity) for code, severity in kinds.items())
     one = dataset(PROFILE, [replace(batch, defects=loaded)])
     source = Memory(PROFILE, replace(batch, defects=loaded), defects=opened)
     object.__setattr__(source, "load", lambda rows: replace(batch.take_images(rows), defects=loaded))
     found = compare_datasets(replace(one, source=source), dataset(PROFILE, [batch]), jobs=1)
-    assert found.a.defects == {"SEG000": 1, "SEG001": 1, "SEG002": 2}
+    assert found.a.defects == {"SEG000": 1, "SEG001": 1, "SEG002": 2, "SEG004": 1, "SEG005": 1}
     assert found.b.defects == {}
 
 
