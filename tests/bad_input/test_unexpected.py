@@ -127,7 +127,7 @@ def test_half_of_a_surrogate_pair_in_yaml(make: Make) -> None:
     said = segdata("validate", root)
     assert said.code == 2
     assert f"{root / 'taxonomy.yaml'}:" in said.err
-    assert "a lone surrogate" in said.err
+    assert "half of a surrogate pair" in said.err
 
 
 def test_a_character_0_in_the_name_of_a_table(make: Make) -> None:
