@@ -15,7 +15,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE, limits_by_person, share_interval, shuffle_within_blocks
+from segdata.agreement.inference import (
+    FALSE_DISCOVERY_RATE,
+    LEAST_CLUSTERS,
+    PERMUTATIONS,
+    limits_by_person,
+    share_interval,
+    shuffle_within_blocks,
+)
 from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
@@ -319,8 +326,6 @@ def row_mode(votes: VoteArray) -> tuple[VoteArray, VoteArray]:
     return best, often
 
 
-LEAST_CLUSTERS = 8
-_DRAWS = 9999
 _MAX_EXTREME = 5  # permutations as extreme, up to which more permutations are drawn
 _MARGIN = 4  # factor by which the smallest possible p must be below the level, since p is estimated
 _ROUNDING = 1e-9  # relative to the total, by which equal sums may differ
@@ -557,7 +562,7 @@ def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) ->
     z = np.array([cell.z() for cell in cells])
     z[signed] = np.abs(z[signed])
     p = np.array([math.erfc(score / math.sqrt(2)) for score in z.tolist()]) / np.where(signed, 1, 2)
-    chosen, n_draws = np.flatnonzero(z >= _SCREEN_Z), _DRAWS
+    chosen, n_draws = np.flatnonzero(z >= _SCREEN_Z), PERMUTATIONS
     while len(chosen):
         beyond = _count_as_extreme([cells[k] for k in chosen.tolist()], present, seed, n_draws)
         p[chosen] = beyond / (1 + n_draws)

@@ -170,7 +170,7 @@ class AgainstOthers(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[CategoryAgainstOthers, ...]
 
 
-def leave_one_out(
+def compare_with_others(
     panel: Panel,
     annotators: Iterable[str],
     method: ConsensusMethod,

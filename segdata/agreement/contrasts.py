@@ -16,8 +16,9 @@ from segdata.agreement.estimates import (
     overall_scores,
 )
 from segdata.agreement.inference import (
-    DRAWS,
     FALSE_DISCOVERY_RATE,
+    LEAST_CLUSTERS,
+    PERMUTATIONS,
     exchange_test,
     permutation_blocks,
     strata_differences,
@@ -191,7 +192,6 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
 
 
 CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
-LEAST_CLUSTERS = 8  # with fewer, nothing is tested
 MAX_CONTRASTS = 120  # each of them takes seconds
 CONTRAST_SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 
@@ -203,7 +203,7 @@ def contrast_pairs(
     resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     scores: Sequence[str] = CONTRAST_SCORES,
-    n_permutations: int = DRAWS,
+    n_permutations: int = PERMUTATIONS,
     least_clusters: int = 0,
 ) -> Mapping[str, PairContrast]:
     """Contrast two pairs of annotators on the cases that both pairs annotated, score by score; `stands` is not set.

@@ -15,7 +15,6 @@ import numpy as np
 
 from segdata.agreement.annotator_bias import (
     BIAS_KINDS,
-    LEAST_CLUSTERS,
     BiasKind,
     BiasTally,
     ImageDeviations,
@@ -23,14 +22,19 @@ from segdata.agreement.annotator_bias import (
     outline_shares,
 )
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.inference import ACCUSATION_RATE, FALSE_DISCOVERY_RATE, limits_by_person
+from segdata.agreement.inference import (
+    ACCUSATION_RATE,
+    FALSE_DISCOVERY_RATE,
+    LEAST_CLUSTERS,
+    PERMUTATIONS,
+    limits_by_person,
+)
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import ratio
 from segdata.core.table import Table
 
-_DRAWS = 9999
 _MAX_NUMBERS = 2_000_000  # in memory at a time
 _MIN_REMAINDER = 0.5  # share of a change that must remain without any one of the others
 _FEW_DRAWS = 999  # permutations for a test at 5 %
@@ -326,7 +330,7 @@ def _p_values(families: Sequence[_DriftFamily], seed: int) -> dict[tuple[BiasKin
     }
     if not tested:
         return {}
-    p = _adjusted_p_values(day, list(tested.values()), seed, _DRAWS)
+    p = _adjusted_p_values(day, list(tested.values()), seed, PERMUTATIONS)
     return dict(zip(tested, p.tolist(), strict=True))
 
 

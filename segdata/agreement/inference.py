@@ -208,7 +208,8 @@ FALSE_DISCOVERY_RATE = 0.05  # expected share of chance among all significant di
 # Share of campaigns with equal annotators in which the test of drift may name an annotator, and so for the test of
 # repeatability: a third of 5 %. The test of biases names hardly any, since its effects must be large.
 ACCUSATION_RATE = 0.05 / 3
-DRAWS = 9999
+PERMUTATIONS = 9999
+LEAST_CLUSTERS = 8  # of images: with fewer, annotators are not tested
 EXACT_CLUSTERS = 12  # clusters up to which all flips are enumerated
 _MAX_NUMBERS = 2_000_000  # in memory at a time
 _ROUNDING = 1e-9  # relative difference of equal values
@@ -242,7 +243,7 @@ def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE
 
 
 def exchange_test(
-    statistic: Statistic, n: int, seed: int, *, n_draws: int = DRAWS, width: int = 1
+    statistic: Statistic, n: int, seed: int, *, n_draws: int = PERMUTATIONS, width: int = 1
 ) -> tuple[Floats, Floats]:
     """The difference (...) of two sides' values on the same n clusters, second minus first, and its p-value (...).
 

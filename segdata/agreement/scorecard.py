@@ -21,7 +21,13 @@ import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, image_values, pair_scores
 from segdata.agreement.gold_standard import rows_against
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE, shuffle_within_blocks, wilson_interval
+from segdata.agreement.inference import (
+    FALSE_DISCOVERY_RATE,
+    LEAST_CLUSTERS,
+    PERMUTATIONS,
+    shuffle_within_blocks,
+    wilson_interval,
+)
 from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
@@ -33,8 +39,6 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata_if_any
 from segdata.core.taxonomy import Taxonomy
 
-LEAST_CLUSTERS = 8
-_DRAWS = 9999
 _ROUNDING = 1e-9
 _MAX_P = 0.05  # of a trend, whatever the other trends are
 
@@ -167,7 +171,7 @@ class _Residuals:
             return float("nan")
         beyond = n = 0
         least = abs(float(self.x @ self.y)) * (1 - 1e-9) - 1e-15
-        for shuffled in shuffle_within_blocks(np.arange(len(self.x)), self.sort, seed, _DRAWS):
+        for shuffled in shuffle_within_blocks(np.arange(len(self.x)), self.sort, seed, PERMUTATIONS):
             beyond += int((np.abs(self.x[shuffled] @ self.y) >= least).sum())
             n += len(shuffled)
         return beyond / n

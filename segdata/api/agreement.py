@@ -18,10 +18,10 @@ from segdata.agreement.consensus_dataset import (
     UndecidedAs,
     UndecidedPixels,
     check_image_names,
+    compare_with_others,
     consensus_taxonomy,
     find_copied_annotations,
 )
-from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
 from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
 from segdata.agreement.copying import IdenticalWork, copies_table, find_copies, shares_alike_with, unchanged_shares
 from segdata.agreement.cvat_quality import CvatReport, compare_cvat_reports, read_cvat_reports

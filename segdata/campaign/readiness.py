@@ -15,6 +15,7 @@ from segdata.agreement.estimates import (
     category_scores,
     count_images,
 )
+from segdata.agreement.inference import LEAST_CLUSTERS
 from segdata.agreement.scores import Count, Number, column_of
 from segdata.agreement.summary import unclear_categories
 from segdata.campaign.confusable_categories import ConfusablePair
@@ -36,7 +37,6 @@ from segdata.core.runs import Floats, Ints
 from segdata.core.taxonomy import Category
 
 _MODERATE = 0.6  # as rule SEG408 has it: Landis and Koch (1977), Biometrics 33(1), 159-174
-_LEAST_CLUSTERS = 8  # as there
 
 
 _PUBLISHED = {"clusters": "units", "is_low": "low", "is_surely_low": "surely"}
@@ -131,7 +131,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilo
                     best=float(best),
                     without=lowest,
                     is_low=bool(is_low),
-                    is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= _LEAST_CLUSTERS),
+                    is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= LEAST_CLUSTERS),
                 )
             )
     return tuple(result)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, unique_inverse
 
-_MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _MAX_SMALL_GROUP = 20  # values; larger groups have tails that can be estimated
 
 
@@ -52,7 +52,7 @@ def robust_z(
     both = np.concatenate([side, side[on_median] + 1])
     scale = median(np.concatenate([np.abs(away), np.zeros(int(on_median.sum()))]), both)[: len(values)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(on_median, 0.0, away / np.maximum(scale * _MAD_TO_SD, least_scale)), medians
+        return np.where(on_median, 0.0, away / np.maximum(scale * MAD_TO_SD, least_scale)), medians
 
 
 def outlier_limit(n: Ints, rate: float) -> Floats:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segdata.core.config import Option, did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import ChannelArray
+from segdata.core.statistics import linked_groups
 
 Colours = NDArray[np.float32]
 BoolMask = NDArray[np.bool_]
@@ -145,9 +146,6 @@ def _merge_similar(
     labels: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", colours: Colours, likeness: float
 ) -> RegionMap:
     """(n,) the number, from 1, of the merged region of each superpixel."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n = int(labels.max()) + 1
     area = np.bincount(labels.ravel(), minlength=n)
     sums = [np.bincount(labels.ravel(), colours[:, :, channel].ravel(), n) for channel in range(colours.shape[2])]
@@ -156,8 +154,7 @@ def _merge_similar(
     b = np.concatenate([labels[:, :-1].ravel(), labels[:-1].ravel()])
     a, b = np.unique(np.stack([a, b])[:, a != b], axis=1)
     is_similar = np.sqrt(((mean[a] - mean[b]) ** 2).mean(axis=1)) < likeness
-    graph = coo_array((np.ones(int(is_similar.sum()), np.int8), (a[is_similar], b[is_similar])), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1] + 1, np.int32)
+    return np.asarray(linked_groups(n, a[is_similar], b[is_similar]) + 1, np.int32)
 
 
 _SAMPLED_PIXELS = 4000  # pixels of an image that are learnt from

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.core.resampling import intraclass_correlation
 from segdata.core.runs import Ints, segment_shapes
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import error_rate_bound, fit_calibration, fit_logistic
@@ -168,7 +169,8 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     usual = judged & (labelled | ~may_lack[unit])  # what may be left out teaches nothing
     ratio = _label_ratio(np.concatenate([item.x for item in seen]), category, labelled, usual, fold[image])
     without = judged & ~labelled
-    alike = _correlation(ratio[usual & ~labelled], unit[usual & ~labelled])
+    correlation = intraclass_correlation(ratio[usual & ~labelled], unit[usual & ~labelled])
+    alike = np.clip(np.nan_to_num(correlation), 0, 1)
     rows = np.flatnonzero(without & (ratio != 0))
     if not len(rows):
         return nothing
@@ -204,24 +206,6 @@ def _label_ratio(x: Floats, category: Ints, labelled: Flags, usual: Flags, fold:
             model = fit_logistic(away[taught], labelled[taught].astype(np.int64), _PENALTY)
             ratio[own] = model.margin(away[own]) - np.log(n[0] / n[1])
     return np.clip(ratio, -30, 30)
-
-
-def _correlation(values: Floats, group: Ints) -> float:
-    """The correlation of values (n,) within groups (n,), from 0 to 1: the intraclass correlation of one-way ANOVA.
-
-    Source: Shrout and Fleiss (1979), Psychological Bulletin 86(2), 420-428.
-
-    >>> _correlation(np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 1, 1]))
-    1.0
-    """
-    _, group, n = np.unique(group, return_inverse=True, return_counts=True)
-    if len(n) < 2 or len(values) <= len(n):
-        return 0.0
-    mean = np.bincount(group, values) / n
-    between = float((n * (mean - values.mean()) ** 2).sum() / (len(n) - 1))
-    within = float(((values - mean[group]) ** 2).sum() / (len(values) - len(n)))
-    size = (len(values) - (n**2).sum() / len(values)) / (len(n) - 1)
-    return float(np.clip((between - within) / max(between + (size - 1) * within, 1e-12), 0, 1))
 
 
 def _posterior(likelihood: Floats) -> Floats:

@@ -13,7 +13,7 @@ from segdata.core.profile import Profile
 from segdata.core.reductions import medians, total
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
-from segdata.core.statistics import group_median
+from segdata.core.statistics import MAD_TO_SD, group_median
 from segdata.core.table import Table
 from segdata.core.taxonomy import STAND_IN
 from segdata.measure.sequences import FrameSequence, SequenceIndex
@@ -21,7 +21,6 @@ from segdata.measure.sequences import FrameSequence, SequenceIndex
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
-_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
@@ -233,7 +232,7 @@ def _far_statistics(
     group, own = (category * k + np.arange(k)[:, None]).ravel(), values.ravel()
     middles = medians(tables, own, group)
     away = np.abs(own - middles["median"][np.searchsorted(middles["group"], group)])
-    spreads = medians(tables, away, group)["median"] * _MAD_TO_SD
+    spreads = medians(tables, away, group)["median"] * MAD_TO_SD
     for sort in range(k):
         wanted = asked.astype(np.int64) * k + sort
         place = np.searchsorted(middles["group"], wanted)
@@ -259,7 +258,7 @@ def _group_statistics(
     middles = group_median(values[chosen], member)
     middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
     middle[member] = middles
-    spread[member] = group_median(np.abs(values[chosen] - middles), member) * _MAD_TO_SD
+    spread[member] = group_median(np.abs(values[chosen] - middles), member) * MAD_TO_SD
     return middle[group_number[rows]], spread[group_number[rows]]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import segdata
 from segdata.agreement.consensus import ConsensusMethod
-from segdata.agreement.consensus_dataset import AgainstOthers, LeaveOneOutPanel, leave_one_out
+from segdata.agreement.consensus_dataset import AgainstOthers, LeaveOneOutPanel, compare_with_others
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.panel import Panel, PanelMember, build_panel
 from segdata.core.dataset import OpenDataset
@@ -40,7 +40,7 @@ def panel_of(**people: SimulatedAnnotator) -> Panel:
 def against(method: str = "auto", **people: SimulatedAnnotator) -> dict[str, AgainstOthers]:
     whole = panel_of(**people)
     how = ConsensusMethod.from_name(method, whole.profile.task)
-    return {each.annotator: each for each in leave_one_out(whole, people, how, resampling=HOW, jobs=1)}
+    return {each.annotator: each for each in compare_with_others(whole, people, how, resampling=HOW, jobs=1)}
 
 
 def test_a_miss_and_an_extra_are_found() -> None:

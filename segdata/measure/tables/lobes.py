@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, unique_inverse
-from segdata.core.statistics import group_median
+from segdata.core.statistics import MAD_TO_SD, group_median
 from segdata.measure.region_properties import lower_hull
 from segdata.measure.registry import BatchView, measure
 
@@ -28,7 +28,6 @@ _MIN_AREA_Z = 0.8  # standard deviations above it, from which a segment is exami
 _MAX_SOLIDITY = 0.96  # a more convex segment has no relevant neck
 _MAX_SPREAD = 0.7  # of the logarithm of area, up to which a group has a typical size
 _MAX_PEERS_MEASURED = 40  # for their solidity
-_MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity")
 _PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
 _LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is large too
@@ -260,7 +259,7 @@ def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     log = np.log(area[some])
     middle = group_median(log, group[some])
     typical[some] = np.exp(middle)
-    spread[some] = _MAD_TO_SD * group_median(np.abs(log - middle), group[some])
+    spread[some] = MAD_TO_SD * group_median(np.abs(log - middle), group[some])
     return group, area, typical, spread
 
 
@@ -274,7 +273,7 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
         compared = members[np.argsort(np.abs(log - np.median(log)), kind="stable")[:_MAX_PEERS_MEASURED]]
         values = np.array([solidity(shrink_mask(windows.mask(int(segment)))[0]) for segment in compared])
         middle = float(np.median(values))
-        return middle, _MAD_TO_SD * float(np.median(np.abs(values - middle)))
+        return middle, MAD_TO_SD * float(np.median(np.abs(values - middle)))
 
     of_group: dict[int, tuple[float, float]] = {}
     for segment in larger.tolist():

@@ -9,6 +9,7 @@ import numpy as np
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, HoleStrips, Ints, NumberLine, Runs, hole_strips, label_parts
+from segdata.core.statistics import linked_groups
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView, FrameSequence, FrameWindow, TablesByName
@@ -279,12 +280,8 @@ def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:
 
 def _components(n: int, rows: Ints, pairs: list[IndexPairs]) -> Ints:
     """(n_rows,) the connected component of some of n nodes in the graph of `pairs`, numbered from 0."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     a, b = (np.concatenate([np.empty(0, np.int64), *(pair[k] for pair in pairs)]) for k in (0, 1))
-    label = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False)[1]
-    _, number = np.unique(label[rows], return_inverse=True)
+    _, number = np.unique(linked_groups(n, a, b)[rows], return_inverse=True)
     return number.astype(np.int64)
 
 

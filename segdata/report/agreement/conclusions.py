@@ -9,6 +9,7 @@ from pathlib import PurePath
 import numpy as np
 
 from segdata.agreement.contrasts import PairContrast
+from segdata.agreement.inference import LEAST_CLUSTERS
 from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance
 from segdata.agreement.summary import Agreement, PairAgreement
@@ -183,7 +184,6 @@ _MAX_SINGLY = 100  # disputes to settle one by one; with more, remove their caus
 _UNASKED = re.compile("were not asked for| judged no ")  # SEG412 of other categories: nothing to repair
 _BROKEN = ("SEG411", "SEG412")
 _MAX_SHOWN = 3
-_MIN_CLUSTERS = 8  # below which annotators are not tested
 
 
 def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
@@ -363,7 +363,7 @@ def _reliability_remark(result: Agreement) -> str:
     """A remark on the reliability of the figures, if there are few clusters; else empty."""
     if result.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all images are of one, so there is no interval."
-    if result.intervals.clusters < _MIN_CLUSTERS:
+    if result.intervals.clusters < LEAST_CLUSTERS:
         leads = result.overall.scores[result.leading]
         known = leads.low == leads.low
         rough = "intervals are rough" if known else "there is no interval"
