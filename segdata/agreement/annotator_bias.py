@@ -34,7 +34,7 @@ BiasKind = Literal["missed", "extra", "confused", "offset"]
 BIAS_KINDS: tuple[BiasKind, ...] = get_args(BiasKind)
 VoteArray = NDArray[np.int32]
 CellSums = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
-# what, which rows can show it, which do, and the category of each
+# kind, rows that can show it, rows that do, and the category of each
 JudgedRows = tuple[BiasKind, Flags, Flags, Ints | VoteArray]
 ABSENT = -2
 _MAX_EXAMPLES = 3  # images to look at first

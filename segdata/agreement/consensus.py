@@ -89,7 +89,7 @@ class ReachedConsensus:
     iou: Floats  # (n,) the mean IoU of every two annotators who have it; NaN where no two have
     track: Ints  # (n,) number of the thing in the batch; -1: no thing
     runs: Runs  # the pixels; `runs.owner` is the row here
-    votes: PixelVotes  # what everybody said of every pixel
+    votes: PixelVotes  # the votes on every pixel
     # the pixels that somebody labelled, and that got no category; `undecided.owner` is the pattern of votes
     undecided: SweepRuns
     n_rejected: int  # things that too few annotators drew

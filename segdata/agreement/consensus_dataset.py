@@ -209,7 +209,7 @@ class LeaveOneOutPanel(Panel):
     whom: str = ""  # the annotator
     method: ConsensusMethod = MAJORITY  # of the consensus
     least: int = 2  # on images with fewer others there is no consensus
-    copies: CopiedAnnotations = NO_COPIES  # whose work is another's
+    copies: CopiedAnnotations = NO_COPIES  # annotations that are copies
 
     @property
     def consensus_name(self) -> str:
@@ -238,7 +238,9 @@ class LeaveOneOutPanel(Panel):
         of_made = np.zeros((annotated.annotations.num_rows, len(categories)), bool)
         of_image = np.searchsorted(annotated.annotation_image, others.batch.annotation_image)
         np.logical_or.at(of_made, of_image, others.asked)
-        return joined, np.concatenate([own.asked, of_made])[order, :-1]  # who compares adds what lies outside again
+        return joined, np.concatenate([own.asked, of_made])[
+            order, :-1
+        ]  # the comparison adds the category for pixels outside again
 
     def _sides(self, batch: Batch) -> tuple[Flags, Flags]:
         """(n_annotations,) the annotations of the annotator, and those of the others on images with enough of them."""
@@ -257,7 +259,7 @@ def _scores_against_others(name: str, comparison: AnnotatorPairs, resampling: Re
     is_first = comparison.annotators[0] == name
     scores = pair_scores(amounts, rows, resampling, (*AGAINST_OTHERS_SCORES, "offset"))
     offset = scores.pop("offset")
-    if is_first:  # it is by how much the second draws larger
+    if is_first:  # offsets are those of the second annotator
         offset = msgspec.structs.replace(offset, value=-offset.value, low=-offset.high, high=-offset.low)
     shares = _missed_and_extra(amounts, rows, resampling, is_first)
     countable = comparison.countable.tolist()
@@ -365,9 +367,9 @@ class Consensus(ConsensusReport, frozen=True, kw_only=True):
     """The consensus with details that the JSON report leaves out."""
 
     losses: tuple[Loss, ...] = ()  # the undecided regions as losses, as dataset.yaml has them
-    defect_list: tuple[Defect, ...] = ()  # what was found while reading, and what the datasets do not have in common
+    defect_list: tuple[Defect, ...] = ()  # defects of files, and differences between the datasets
     n_errors: int = 0  # defects that `validate` calls errors: what they concern may be missing
-    remarks: tuple[str, ...] = ()  # what could not be copied
+    remarks: tuple[str, ...] = ()  # on images that could not be copied
 
 
 UNDECIDED_NAME = "undecided"
@@ -427,18 +429,18 @@ class ConsensusChunk:
     """The consensus on some images."""
 
     batch: Batch  # to be written
-    names: tuple[str, ...]  # whose work it is made of
+    names: tuple[str, ...]  # of its annotators
     alone: tuple[str, ...]  # images that fewer than two annotated, by image_id: there is no consensus
     # labelled, undecided: pixels that anybody labelled, and those of them on which there is no consensus
     labelled: int
     undecided: int
     n_regions: int  # how many connected regions these are
-    regions: tuple[UndecidedRegion, ...]  # what they are, where they are to be listed
+    regions: tuple[UndecidedRegion, ...]  # the undecided regions, if they are to be listed
     # n_drawn, n_rejected, n_disputed: segments by all annotators, things that too few had, and things in dispute
     n_drawn: int
     n_rejected: int
     n_disputed: int
-    defects: tuple[Defect, ...]  # what was met while reading
+    defects: tuple[Defect, ...]  # of the files
 
 
 def build_chunk(

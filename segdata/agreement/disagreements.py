@@ -288,7 +288,7 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         lacking = mine & ~has_segment[:, i] & (2 * support > n) & ~divided
         reported = np.zeros(len(n), bool)
         of_merges = numbers[groups.pieces_in_merges(i, gold)]
-        reported[of_merges[of_merges >= 0]] = True  # what is in no cluster is not counted
+        reported[of_merges[of_merges >= 0]] = True  # segments in no cluster are not counted
         extra = mine & has_segment[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
         extra &= ~np.isin(clusters.segment[:, i], in_groups)
         parted = 2 * (others & clusters.within).sum(axis=1) > n

@@ -72,7 +72,7 @@ DEFAULT_RESAMPLING = Resampling()
 class PairAmounts:
     """The sums of each pair of annotations, with its case, cluster and annotators."""
 
-    comparison: AnnotatorPairs  # what they are from
+    comparison: AnnotatorPairs  # the compared panel
     sums: AdditiveSums  # of the n pairs
     # case, cluster, a, b: (n,) rows of the cases, numbers of their clusters, positions of the annotators
     case: Ints
@@ -117,7 +117,7 @@ class PooledPairs:
     amounts: PairAmounts
     n: int
     together: AdditiveSums
-    pairs: tuple[AdditiveSums, ...]  # what is pooled pair by pair: `POOLED_AMOUNTS`
+    pairs: tuple[AdditiveSums, ...]  # sums by pair, for `POOLED_AMOUNTS`
 
     @staticmethod
     def by_cluster(amounts: PairAmounts, rows: Ints) -> "PooledPairs":

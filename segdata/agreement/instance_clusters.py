@@ -114,7 +114,7 @@ def collect_panel_segments(images: PanelBatch) -> PanelSegments:
     """Collect the segments of each annotator."""
     batch, categories, case = images.batch, images.categories, images.case
     line = NumberLine.from_sizes(*batch.image_size)
-    # Where nobody is, there is one who drew nothing.
+    # A batch without annotators gets one without segments.
     annotation = images.annotation if len(images.annotators) else np.full((1, batch.images.num_rows), -1, np.int64)
     by_annotator = [collect_segments(images, rows, line, case, images.is_slice) for rows in annotation]
     void = [union_of_runs(one.runs_of(one.is_void, np.arange(len(one)))) for one in by_annotator]
@@ -253,7 +253,7 @@ def _with_centres(
     n_matched = np.bincount(matched // n, minlength=len(segments))
     is_open = np.zeros(len(segments), bool)
     is_open[thing] = n_matched[thing] < panel.asked[:, segments.case[thing], segments.category[thing]].sum(axis=0) - 1
-    is_open &= (panel.area == segments.area) & ~panel.in_void.any(axis=1)  # else the centre is unknown
+    is_open &= (panel.area == segments.area) & ~panel.in_void.any(axis=1)  # with void, the centre is unknown
     if not is_open.any():
         return i, j, iou, nearness
     centre, section = segment_places(panel.clear, panel.line, len(segments))

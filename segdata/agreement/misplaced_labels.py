@@ -57,7 +57,7 @@ def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedA
         for pair, rows in images.items()
         if _message_of_change(batch := panel.load(rows), names[pair[0]], names[pair[1]])
     }
-    # who is misplaced is so against everybody
+    # a misplaced annotator differs from all others
     often = Counter(annotator for pair in (*mirrored, *moved) for annotator in pair)
     result = []
     for a, b in sorted((*mirrored, *moved)):

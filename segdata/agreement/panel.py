@@ -34,7 +34,7 @@ class JointTaxonomy:
     taxonomy: Taxonomy  # ids count from 1; what a person left out is void
     codes: tuple[Mapping[int, int], ...]  # for each dataset its category ids -> ids of the taxonomy
     asked: NDArray[np.bool_]  # (n_datasets, n_categories) whether the dataset's annotators were asked for the category
-    defects: tuple[Defect, ...]  # what the datasets' taxonomies do not have in common
+    defects: tuple[Defect, ...]  # differences between the datasets' taxonomies
 
     def to_panel(self, dataset: int, ids: Ints) -> Ints:
         """(n,) map category ids of a dataset to ids of the joint taxonomy."""
@@ -162,7 +162,7 @@ class PanelMember:
     dataset: OpenDataset  # opened
     name: str | None = None  # the annotator of everything in it; None: as its annotations say, or else as it is called
     depth: int = 1  # of how many parts of its path what it is called is made
-    unnamed: str | None = None  # what to call it, whatever its path is
+    unnamed: str | None = None  # display name that replaces its path
 
     @property
     def display_name(self) -> str:
@@ -287,8 +287,8 @@ class Panel:
     """
 
     members: tuple[PanelMember, ...]  # the datasets
-    taxonomies: JointTaxonomy  # what their categories are called here
-    by: PairBy  # what images were paired by
+    taxonomies: JointTaxonomy  # their categories in the panel
+    by: PairBy  # the key by which images were paired
     # image, member, row: (m,) ascending by image: row `row` of the source of `member` is image `image` of the panel
     image: Ints
     member: Ints
@@ -298,7 +298,7 @@ class Panel:
     profile: Profile
     defects: Sequence[Defect]
     case: Ints  # (n_images,) the same number for the slices of one volume, ascending
-    aliases: Mapping[str, str] = field(default_factory=dict)  # what annotators are called instead of their names
+    aliases: Mapping[str, str] = field(default_factory=dict)  # annotator -> the name to use instead
 
     @property
     def volumes(self) -> frozenset[str]:

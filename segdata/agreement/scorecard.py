@@ -565,7 +565,7 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, resampli
             == 1
             == len({row.annotator for row in review.rows} - {None})
         )
-        row = review.find(None if alone else name)  # who is alone may have no name, or another one
+        row = review.find(None if alone else name)  # a single annotator may have no name, or another one
         return Score.undefined() if row is None else msgspec.structs.replace(row.passed, n=row.images)
     columns = (tables.annotations[column].tolist() for column in ("annotator", "stage"))
     stages = [stage for annotator, stage in zip(*columns, strict=True) if annotator == name and stage in _OVER]

@@ -360,7 +360,7 @@ def _dense_if_full(matrix: Matrix) -> Matrix:
     return matrix.toarray() if cells and matrix.nnz >= _MIN_DENSE_SHARE * cells else matrix
 
 
-POOLED_AMOUNTS = ("images", "cells", "pixels", "both", "area_a", "area_b")  # what kappa and accuracy are made of
+POOLED_AMOUNTS = ("images", "cells", "pixels", "both", "area_a", "area_b")  # the terms of kappa and accuracy
 
 
 @dataclass(frozen=True, slots=True)

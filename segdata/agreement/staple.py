@@ -175,7 +175,7 @@ def _pixels_in_fields(near: SweepRuns, votes: PixelVotes, field: Ints, pattern: 
     field_of, which, start, length = near.strips_with(pieces)
     frame_of_near = votes.line.frame_of(near.start)
     n_frames = max(len(votes.line.base), 1)
-    # What nobody labelled is not in the pieces: it is what is left of each field in each image.
+    # Unlabelled pixels are not in the pieces: they are the rest of each field in each image.
     room = np.bincount(near.owner * n_frames + frame_of_near, near.end - near.start)
     taken = np.bincount(field_of * n_frames + votes.line.frame_of(start), length, len(room))
     rest = np.flatnonzero(room - taken)

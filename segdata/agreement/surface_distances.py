@@ -162,7 +162,7 @@ def surface_table(
     of_matches = known.of_matches(pair, ComparedShapes.of_matches(pair, matches))
     near = tolerance or Tolerance()
     parts = [_shape_columns(pair, outlines, near, spacing) for outlines in (of_categories, of_matches)]
-    # What neither of the two has is a category of others.
+    # Categories that neither of the two has belong to other annotators.
     some = np.append(parts[0]["band_any"] > 0, np.ones(len(of_matches.shapes), bool))
     return {"surfaces": {name: np.concatenate([part[name] for part in parts])[some] for name in parts[0]}}
 

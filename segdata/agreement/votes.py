@@ -46,7 +46,7 @@ class PixelVotes:
     def tables(self) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
         """The columns of the tables `patterns` and `votes`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
         kept = ~self.is_void
-        vote = self.vote[kept].astype(np.int32)  # there are more votes than of anything else
+        vote = self.vote[kept].astype(np.int32)  # votes take most of the memory
         pattern, annotator = np.nonzero(vote != ABSENT)
         return {
             "patterns": {"case": self.case[kept], "pixels": self.pixels[kept]},

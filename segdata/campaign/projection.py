@@ -90,7 +90,7 @@ def project_shares(
     n, m = len(has), len(units.images)
     share = has.mean(axis=0)
     spread = _ratio_variance(units, has.astype(np.float64))
-    alone = share * (1 - share) / n  # what the variance of independent images would be
+    alone = share * (1 - share) / n  # the variance of independent images
     with np.errstate(divide="ignore", invalid="ignore"):
         independent = np.where((alone > 0) & (spread > 0), n * alone / spread, m)
     t_ratio = (stdtrit(max(n - 1, 1), 0.975) / stdtrit(max(m - 1, 1), 0.975)) ** 2
@@ -286,7 +286,7 @@ class Outlook:
     # hours, cost: of work, with one annotation an image; None: nothing is known of it
     hours: ProjectedRange | None
     cost: ProjectedRange | None
-    timed_by: str  # what the hours come from
+    timed_by: str  # the source of the hours
 
 
 def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:

@@ -226,11 +226,11 @@ class PilotResult:
     """The result of a pilot: the projection of its campaign, and reasons against it."""
 
     dataset: str  # the pilot, as the user named it
-    plan: CampaignPlan  # what was said of the campaign
-    outlook: Outlook  # what the campaign will hold
+    plan: CampaignPlan  # the campaign as planned
+    outlook: Outlook  # the projection of the campaign
     # pairs of categories that may be taken for each other, the most doubtful first
     confusable: tuple[ConfusablePair, ...]
-    reasons: tuple[ReadinessReason, ...] = field(default=())  # what is to be done first; those that block come first
+    reasons: tuple[ReadinessReason, ...] = field(default=())  # blocking ones first
     ignored: tuple[ReasonKind, ...] = ()  # kinds of reasons that were not asked for
     # how well annotators of the same images agree; None where there is one annotator
     agreement: PilotAgreement | None = None
@@ -367,7 +367,7 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
                 "drawn-twice", pair.images > 1 and pair.twice >= _MIN_CONFUSED_SHARE * pair.of, names, message
             )
         alike = []
-        # Where many look alike, those are named that look like nothing else so much.
+        # If many look alike, only mutual nearest pairs are named.
         if pair.mistaken > 0 and pair.mistaken >= max(closest[pair.a], closest[pair.b]):
             by = "size, shape, place and colour" if pair.coloured else "size, shape and place"
             alike.append(f"by {by} {percent_in_words(pair.mistaken)} % or more would be taken for the other")

@@ -20,10 +20,10 @@ class AnnotatorPairs:
     one of them had to annotate.
     """
 
-    annotators: tuple[str, ...]  # their names, as the panel orders them
+    annotators: tuple[str, ...]  # names, in the order of the panel
     persons: tuple[int, ...]  # (n_annotators,) who it is: two passes of one person over the same images have one number
     categories: tuple[Category, ...]  # the panel's
-    task: Task  # no category of semantic data is countable, also no thing
+    task: Task  # in semantic data no category is countable, not even things
     # image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs to:
     # what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
     cases: Table
@@ -74,7 +74,7 @@ class AnnotatorPairs:
     # layer, so that they are in no cell and no pattern, and how many pixels the categories have; no row where none are
     # hidden
     hidden: Table = field(default_factory=lambda: Table({}))
-    # (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
+    # (n_cases, n_annotators) copies of another's work, which have no vote; None: there are none
     copied: NDArray[np.bool_] | None = None
 
     @property
@@ -134,7 +134,7 @@ class PanelAssessment:
     # or (share `copied`) reaches it with segments that are gold's own
     below: Table
     gold: int | None = None  # the position of the reference among the annotators; None: there is none
-    misplaced: tuple[MisplacedAnnotator, ...] = ()  # whose labels are mirrored, turned, moved or scaled
+    misplaced: tuple[MisplacedAnnotator, ...] = ()  # annotators whose labels are mirrored, turned, moved or scaled
     # a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images, one_voice,
     # model, stands: what every two annotators have alike; see `segdata.agreement.copying`
     copies: Table = field(default_factory=lambda: Table({}))

@@ -70,7 +70,7 @@ class Batch:
     def segment_category(self) -> Ints:
         """(n_segments,) the category's id of each segment."""
         ids = integer_column(self.segments["category_id"])
-        ids.flags.writeable = False  # it is kept, so that a change takes a copy
+        ids.flags.writeable = False  # cached, so callers must copy it to change it
         return ids
 
     @cached_property
@@ -181,14 +181,14 @@ def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
 BoolMask = NDArray[np.bool_]
 
 
-def replace_runs(batch: Batch, rows: Ints, drawn: Runs) -> Batch:
+def replace_runs(batch: Batch, rows: Ints, new_runs: Runs) -> Batch:
     """The batch with other pixels for some segments, whose polygons are removed.
 
-    `drawn` has the owners 0, 1, … for `rows` (ascending).
+    `new_runs` has the owners 0, 1, … for `rows` (ascending).
     """
     others = np.setdiff1d(np.arange(batch.n_segments), rows)
     place = np.argsort(np.concatenate([rows, others]), kind="stable")
-    both = Runs.concatenate([drawn, batch.runs.take(others, batch.n_segments)], [len(rows), len(others)]).take(
+    both = Runs.concatenate([new_runs, batch.runs.take(others, batch.n_segments)], [len(rows), len(others)]).take(
         place, batch.n_segments
     )
     return replace(batch, runs=both, segments=clear_declared(batch.segments, rows, "rings"))

@@ -87,7 +87,7 @@ class Cluster:
         rows = {future.key: row for row, future in enumerate(futures)}
         values: list[Any] = [None] * len(futures)
         with _cluster_errors():
-            loop = self.client.loop  # else the default client's, which is not always this one
+            loop = self.client.loop  # without it, the loop of the default client, which may be another one
             for future, value in as_completed(futures, loop=loop, with_results=True, raise_errors=True):
                 values[rows[future.key]] = value
                 seen(rows[future.key])
@@ -336,7 +336,7 @@ class RemoteDataset:
     def _prepare_process(self) -> None:
         _keep_freed_memory()
         set_max_pixels(self.max_pixels)
-        Image.MAX_IMAGE_PIXELS = None  # else Pillow refuses headers of images that are not decoded, which count here
+        Image.MAX_IMAGE_PIXELS = None  # so that Pillow reads headers of large images, which are not decoded
         if self.version != segdata.__version__:
             raise _version_error(_worker_name(), segdata.__version__)
 

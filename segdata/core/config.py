@@ -43,7 +43,7 @@ Metric = Literal[
 # the less the better, without an end
 DISTANCES: frozenset[str] = frozenset({"hd95", "assd", "offset_size", "count_gap", "variation_of_information"})
 registered_metrics: set[str] = set()  # names of further ones, from the modules behind entry points `segdata.metrics`
-# Of these, means that a few of the largest values decide, which a sample may lack: no interval of 95 % holds them.
+# Means that a few large values decide, which a sample may lack, so that intervals do not cover them.
 WITHOUT_INTERVAL: frozenset[str] = frozenset({"hd95", "assd"})
 Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Bound = Annotated[float, msgspec.Meta(ge=0, le=1e9)]

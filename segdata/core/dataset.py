@@ -50,7 +50,7 @@ class EmptySource(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True):
     """The way in which a source was opened, with which another process can open it again."""
 
-    source: Source  # what was opened; a dataset whose source is another one was altered since
+    source: Source  # the opened source; a dataset with another source was altered since
     open: "Callable[[], OpenDataset]"  # opens it again; it can be pickled
 
 
@@ -76,8 +76,8 @@ class OpenDataset:
     made in one pass when you first use one of them; the tables of a `Batch` are pyarrow tables.
     """
 
-    source: Source  # what the format's reader opened
-    profile: Profile  # what is known of the dataset, with what the configuration declares
+    source: Source  # as opened by the format's reader
+    profile: Profile  # of the dataset, with the settings of the configuration
     config: Config  # segdata.yaml
     rows: Ints | None = None  # (n_images,) the rows of the source's images that belong to it; None: all
     # how another process opens the same source; None: it cannot

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 LossKind = Literal[
-    "annotator",  # who drew what, and several annotators of one image
+    "annotator",  # names of annotators, and several annotators of one image
     "attributes",  # attributes of segments
     "annotation-attributes",  # attributes, stage, reviewer, created, seconds, coverage of annotations
     "category",  # the category itself
@@ -38,7 +38,7 @@ LossKind = Literal[
     "hole",  # holes of segments
     "image-name",  # images whose names the format cannot hold, and their segments
     "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
-    "mapped",  # what a taxonomy map drops or joins: no fault of the format
+    "mapped",  # categories that a taxonomy map drops or joins
     "instance",  # which pixels belong to which instance of a category
     "overlap",  # pixels that several segments claim
     "part",  # parts of one segment become segments of their own
@@ -50,9 +50,9 @@ LossKind = Literal[
     "spatial",  # where pixels lie in the world: affine, spacing and header of volumes
     "track",  # which segments show the same object in the frames of a sequence, and which belong to no track
     "track-id",  # tracks are renumbered
-    "undecided",  # what annotators do not agree on, where a consensus is made of their work
+    "undecided",  # pixels without a consensus of annotators
     "unlabelled",  # the difference between unlabelled and void or background
-    "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)
+    "unreadable",  # labels of the source that could not be read (see its findings)
     "void",
 ]
 LOSS_KINDS: frozenset[LossKind] = frozenset(get_args(LossKind))

@@ -153,12 +153,12 @@ def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], pro
     name may come from the command. Returns an empty string if there is no annotation.
     """
     named = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
-    whose = named or [annotation for annotation in annotations if annotation.annotator is None]
-    if len(whose) > 1:
-        hashes = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
+    matching = named or [annotation for annotation in annotations if annotation.annotator is None]
+    if len(matching) > 1:
+        hashes = sorted(hash_finding_labels(finding, [one], profile) for one in matching)
         return blake2b("\0".join(hashes).encode(), digest_size=12).hexdigest()
-    if not whose:
+    if not matching:
         return ""
     is_local = profile.task == "semantic" and finding.bbox is not None
-    rows = np.empty(0, np.int64) if is_local else named_segments(whose[0].batch, finding)
-    return hash_segments(whose[0], profile, rows, finding.bbox)
+    rows = np.empty(0, np.int64) if is_local else named_segments(matching[0].batch, finding)
+    return hash_segments(matching[0], profile, rows, finding.bbox)

@@ -36,7 +36,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
         """`runs` on the line; `frame` is the frame of each owner."""
         if not len(runs):
             return SweepRuns(runs.start, runs.length, runs.owner)
-        frames = np.maximum(frame, 0)  # what has no frame has no runs either
+        frames = np.maximum(frame, 0)  # owners without a frame have no runs
         return SweepRuns(
             *kernels.sweep_order(runs.start, runs.length, runs.owner, line.base[frames], line.height[frames])
         )
@@ -93,7 +93,7 @@ def _pixels_alone(side: SweepRuns, by: SweepRuns, owner: Rows, shared: Ints) -> 
     """
     if (by.start[1:] < by.end[:-1]).any():
         return _sum_by_owner(side.owner, _uncovered_pixels(side, by))
-    # Where no pixel is counted twice, what is not shared is alone.
+    # If no pixel is counted twice, pixels that are not shared are alone.
     area = _sum_by_owner(side.owner, side.end - side.start)
     return area - np.bincount(owner, shared, len(area)).astype(np.int64)
 

@@ -274,7 +274,7 @@ def _name(image: str) -> str:
 
 
 _WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
-# What images must have in common, from the strictest on; the next is tried only where no image meets the last.
+# Keys by which images are paired, the strictest first; the next one is tried only if no image is paired.
 NAME_KEYS: dict[PairByName, Callable[[str], str]] = {"id": str, "stem": _stem, "name": _name}
 
 

@@ -406,7 +406,7 @@ def _following_edges(edges: _Edges[Number]) -> Ints:
     arrival_point = point[~leaves]
     first = np.searchsorted(arrival_point, arrival_point)
     count = np.searchsorted(arrival_point, arrival_point, side="right") - first
-    # What is left on the right hand lies between an arriving edge and the leaving one before it in this order.
+    # The area to the right lies between an arriving edge and the leaving edge before it in this order.
     before = np.cumsum(leaves)[~leaves][first] - first
     rank = np.arange(n) - first
     after = np.empty(n, np.int64)

@@ -122,11 +122,11 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
     return _Resamples(n, np.random.default_rng(seed), n_draws)[:].astype(np.uint16)
 
 
-def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: _Resamples | Counts) -> Floats:
+def _resampled_in_portions(statistic: Statistic, n: int, width: int, resamples: _Resamples | Counts) -> Floats:
     """(n_draws, ...) the values of a statistic of all resamples, computed in portions."""
-    some = max(1, _MAX_NUMBERS // max(n, width))
-    portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
-    return np.concatenate(portions)
+    step = max(1, _MAX_NUMBERS // max(n, width))
+    begins = range(0, len(resamples), step)
+    return np.concatenate([statistic(resamples[begin : begin + step].astype(np.float64)) for begin in begins])
 
 
 def interval_ends(draws: Floats, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:

@@ -185,7 +185,7 @@ class NumberLine(msgspec.Struct, frozen=True):
         """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
         if not len(runs):
             return runs.start
-        frames = np.maximum(frame, 0)  # what has no frame has no runs either
+        frames = np.maximum(frame, 0)  # owners without a frame have no runs
         return kernels.lift(runs.start, runs.owner, self.base[frames], self.height[frames])
 
     def place(self, frame: Rows | Ints, x: Ints, y: Ints) -> Ints:

@@ -39,7 +39,7 @@ def join_url(url: str, name: str) -> str:
 class Mirror:
     """The copy of a dataset's files on this machine."""
 
-    root: Path  # what is read: a folder, or the file
+    root: Path  # the folder or file to read
     # folder, url: `folder` holds what is below `url`
     folder: Path
     url: str

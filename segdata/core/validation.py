@@ -165,7 +165,7 @@ class Validation:
         shared = {summary: own for summary, own in self.members.items() if finding_key(summary) not in habits}
         comparison = _cover_habits(compare_to_baseline(_unfold(self.every, shared), earlier))
         new, known = (_refold(findings, shared) for findings in (comparison.new, comparison.known))
-        fixed = compare_to_baseline(self.settled, comparison.fixed).fixed  # what is only silent is not fixed
+        fixed = compare_to_baseline(self.settled, comparison.fixed).fixed  # settled findings are not fixed
         return replace(self, findings=new, baseline=BaselineComparison(new, known, fixed))
 
     @property

@@ -90,7 +90,7 @@ def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
                         waiting.append(entry.path)
                     else:
                         yield entry
-        except OSError:  # what cannot be listed cannot be read either
+        except OSError:  # a folder that cannot be listed cannot be read either
             continue
 
 
@@ -107,7 +107,7 @@ class CacheEntry(msgspec.Struct, frozen=True):
 
     profile: Profile  # as it was read, without what a configuration declares
     image_ids: tuple[str, ...]  # in the order of the source
-    families: frozenset[Family]  # what was measured
+    families: frozenset[Family]  # that were measured
     # name -> table, decoded when it is first used; `images` has a column `row`, the image's row in the source
     tables: StoredTables
     defects: tuple[Defect, ...]  # all defects of the dataset

@@ -78,7 +78,7 @@ class MeasuringJob:
     # profile, config: of the dataset
     profile: Profile
     config: Config
-    families: frozenset[Family]  # what to measure
+    families: frozenset[Family]  # to measure
     codes: tuple[str, ...]  # of the rules that run where an image is measured
     opened: tuple[Defect, ...]  # the defects found while opening
 

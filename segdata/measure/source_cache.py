@@ -40,9 +40,9 @@ from segdata.measure.measure import (
 )
 from segdata.measure.stored_tables import StoredTables
 
-# What of a configuration says nothing about reading: a change of it needs no new measuring.
+# Settings that do not affect reading: changing them needs no new measurement.
 _JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by", "group_by")
-_IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # what they say of reading is in the name of the entry
+_IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # their settings for reading are part of the entry's key
 MIN_SECONDS = 1.0  # seconds that measuring takes before its result is kept
 _MOST_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept
 _FEW_FILES = 20_000  # beside a dataset of one file, and one more for each 500 bytes of it

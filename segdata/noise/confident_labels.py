@@ -18,28 +18,28 @@ from segdata.noise.networks.predictions import PredictedInstances, Predictions
 from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, SegmentSet, overlaps, runs_of_map
 
 BINS = 1000
-_MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
-MIN_IMAGES = 5  # and so many images that have about as much of it
-CERTAINTY = 0.9  # that the precision is reached on average over images
-_MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that was given
+_MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category; with fewer, its precision is unknown
+MIN_IMAGES = 5  # effective number of images with predictions of a category
+CERTAINTY = 0.9  # of the mean precision over images
+_MIN_INSTANCE_IOU = 0.5  # from which a predicted instance matches a labelled one
 
 
 @dataclass
 class PrecisionTally:
     """Counts of right predictions by category and confidence, with their variation between images."""
 
-    right: Floats  # (K, BINS) how many were right from each confidence on, which goes from 0 to 1
-    seen: Floats  # (K, BINS) how many there were
-    rr: Floats  # (K, BINS) sums over images of the products of these
-    rs: Floats
-    ss: Floats
+    right: Floats  # (K, BINS) right predictions from each confidence on, which goes from 0 to 1
+    seen: Floats  # (K, BINS) all predictions
+    right_squared: Floats  # (K, BINS) sums of products over images
+    right_times_seen: Floats
+    seen_squared: Floats
     enough: int
 
     @staticmethod
     def empty(n_categories: int, what: str) -> "PrecisionTally":
         """An empty tally; `what`: pixels or instances."""
-        n_right, n_seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
-        return PrecisionTally(n_right, n_seen, rr, rs, ss, _MIN_PREDICTIONS[what])
+        n_right, n_seen, right_squared, right_times_seen, seen_squared = np.zeros((5, n_categories, BINS))
+        return PrecisionTally(n_right, n_seen, right_squared, right_times_seen, seen_squared, _MIN_PREDICTIONS[what])
 
     def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
         """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
@@ -48,9 +48,9 @@ class PrecisionTally:
         r, s = (np.cumsum(counts.reshape(self.seen.shape)[:, ::-1], axis=1)[:, ::-1].astype(float) for counts in by_bin)
         self.right += r
         self.seen += s
-        self.rr += r * r
-        self.rs += r * s
-        self.ss += s * s
+        self.right_squared += r * r
+        self.right_times_seen += r * s
+        self.seen_squared += s * s
 
     def bars(self, precision: float, sure: float = CERTAINTY) -> Floats:
         """(K,) the lowest confidence from which predictions have this precision; infinite if there is none.
@@ -69,9 +69,9 @@ class PrecisionTally:
         from scipy.special import stdtrit
 
         above = self.right - precision * self.seen
-        varies = self.rr - 2 * precision * self.rs + precision**2 * self.ss
+        varies = self.right_squared - 2 * precision * self.right_times_seen + precision**2 * self.seen_squared
         variance = self.seen * precision * (1 - precision)
-        images = self.seen**2 / np.maximum(self.ss, 1)
+        images = self.seen**2 / np.maximum(self.seen_squared, 1)
         tests = 1 + np.log2(np.maximum(self.seen[:, :1] / self.enough, 1)) / 2 if sure > 0.5 else 1
         needed = stdtrit(np.maximum(images - 1, 1), 1 - (1 - sure) / tests) * np.sqrt(np.maximum(varies, variance))
         has_predictions = np.diff(self.seen, axis=1, append=0) < 0

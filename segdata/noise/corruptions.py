@@ -454,7 +454,7 @@ def add_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     label = given.categories()
     full = (label != UNLABELLED).mean() > _FULLY_LABELLED
     x, y, wide, high = (side[rows] for side in bounding_boxes(given.runs, given.heights, len(given)))
-    for number, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
+    for number, row in enumerate(rows.tolist()):  # only the corrupted segments
         right = rng.integers(0, given.width - wide[number] + 1, _PLACEMENT_TRIES) - x[number]
         down = rng.integers(0, given.height - high[number] + 1, _PLACEMENT_TRIES) - y[number]
         copies = draft.runs(np.full(_PLACEMENT_TRIES, row))

@@ -60,7 +60,7 @@ class ImageCluster:
 
     cluster: Cluster  # as `segdata.core.cluster.connect` yields it
     data: OpenDataset
-    annotator: str | None = None  # whose labels; None: the first of each image
+    annotator: str | None = None  # of the labels; None: the first of each image
     _remote: RemoteDataset = field(init=False)
     _cut: Callable[[Ints], Portion] = field(init=False)
 

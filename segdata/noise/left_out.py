@@ -166,7 +166,7 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
         np.bincount(unit, size * (judged & which)) for size in (1, area) for which in (labelled, ~labelled)
     )
     may_lack = (n_without > n_labelled) & (pixels_without > pixels)
-    usual = judged & (labelled | ~may_lack[unit])  # what may be left out teaches nothing
+    usual = judged & (labelled | ~may_lack[unit])  # parts that may be left out are not learnt from
     ratio = _label_ratio(np.concatenate([item.x for item in seen]), category, labelled, usual, fold[image])
     without = judged & ~labelled
     correlation = intraclass_correlation(ratio[usual & ~labelled], unit[usual & ~labelled])
@@ -179,11 +179,11 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     order = np.argsort(of, kind="stable")
     total = np.add.reduceat(gain[order], np.searchsorted(of[order], np.arange(len(units))), axis=0)
     posterior = _posterior(total / (1 + (np.bincount(of) - 1) * alike)[:, None])
-    each = (posterior[of] * _SHARES * np.exp(ratio[rows])[:, None] / np.exp(gain)).sum(axis=1)
-    expected, expected_pixels = np.bincount(of, each), np.bincount(of, each * area[rows])
+    part_probability = (posterior[of] * _SHARES * np.exp(ratio[rows])[:, None] / np.exp(gain)).sum(axis=1)
+    expected, expected_pixels = np.bincount(of, part_probability), np.bincount(of, part_probability * area[rows])
     bare = (expected >= _MIN_LEFT_OUT) & (expected > n_labelled[units]) & (expected_pixels > pixels[units])
     probability = np.zeros(len(image))
-    probability[rows] = np.where(bare[of], each, 0.0)
+    probability[rows] = np.where(bare[of], part_probability, 0.0)
     return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from segdata.core.runs import Ints, bounding_boxes, find_holes
 from segdata.core.runs import segment_shapes as measured
+from segdata.core.statistics import MAD_TO_SD
 from segdata.core.table import Column
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import fit_logistic, mean_log_ratio
@@ -27,7 +28,7 @@ MODEL_FREE = (
 # Features that are rarely large in a correct label, whatever the kind of error. Chosen on errors in the sets of
 # `benchmarks.flag.drawn_sets` whose names end in "-dev" (docs/results/flag.md).
 SURPRISES = ("ratio", "odd_compact", "lies_in", "holed", "knot")
-# What each feature that can be odd tells, in words; of the others "more" and "less" mean nothing.
+# Unusual features in words; the other features have no direction that can be described.
 _IN_WORDS = {
     "smaller": "small", "larger": "large", "speck": "a speck", "odd_compact": "an odd outline",
     "odd_extent": "an odd shape", "odd_length": "an odd length", "odd_thick": "an odd width", "thin": "thin",
@@ -64,8 +65,8 @@ def novelty(
     columns = {
         "smaller": np.maximum(-size, 0),
         "larger": np.maximum(size, 0),
-        "ratio": np.abs(log - _usual(log, segments.category)),
-        "speck": np.maximum(_usual(log, segments.category) - log - np.log(8), 0),
+        "ratio": np.abs(log - _category_median(log, segments.category)),
+        "speck": np.maximum(_category_median(log, segments.category) - log - np.log(8), 0),
         "odd_compact": np.abs(_deviation(compact, segments.category, "log")),
         "odd_extent": np.abs(_deviation(extent, segments.category, "share")),
         "odd_length": np.abs(_deviation(length, segments.category, "log")),
@@ -81,7 +82,7 @@ def novelty(
     return {**columns, **of_image}
 
 
-def _usual(values: Floats, category: Ints) -> Floats:
+def _category_median(values: Floats, category: Ints) -> Floats:
     """(n,) the median of each segment's category, or of all segments if it has few."""
     usual = np.full(len(values), np.median(values) if len(values) else 0.0)
     for id_ in np.unique(category):
@@ -93,8 +94,8 @@ def _usual(values: Floats, category: Ints) -> Floats:
 
 def _deviation(values: Floats, category: Ints, scale: str) -> Floats:
     """(n,) the robust z-score of each value in its category; 0 if the category has few segments."""
-    away = values - _usual(values, category)
-    spread = np.maximum(1.4826 * _usual(np.abs(away), category), _MIN_SPREAD[scale])
+    away = values - _category_median(values, category)
+    spread = np.maximum(MAD_TO_SD * _category_median(np.abs(away), category), _MIN_SPREAD[scale])
     return np.asarray(np.clip(away / spread, -_MAX_DEVIATIONS, _MAX_DEVIATIONS))
 
 
@@ -184,7 +185,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> M
     on_rim = rim.means(strength[rim.at].astype(float))
     edge = np.log(np.maximum(on_rim, _MIN_STRENGTH) / usual)
     contrasts, edges = _deviation(contrast, segments.category, "grey"), _deviation(edge, segments.category, "log")
-    sign = np.sign(_usual(contrast, segments.category))
+    sign = np.sign(_category_median(contrast, segments.category))
     wide = SegmentPixels.of_runs(deep.further, n)
     band = inside.select(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
     n_wide, n_band = wide.areas, band.areas
@@ -200,7 +201,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> M
     ring_square = (wide.sums(ring**2) - inside.sums(value**2)) / n_ring
     ring_spread = np.sqrt(np.maximum(ring_square - ring_mean**2, 0))
     distinct = (mean - ring_mean) / np.maximum(np.hypot(spread, ring_spread), _MIN_SPREAD["grey"])
-    distinct *= np.where(_usual(distinct, segments.category) < 0, -1, 1)
+    distinct *= np.where(_category_median(distinct, segments.category) < 0, -1, 1)
     values = (
         np.abs(_deviation(mean, segments.category, "grey")), np.abs(_deviation(spread, segments.category, "grey")),
         np.abs(contrasts), np.maximum(-contrasts * sign, 0), np.abs(edges), np.maximum(-edges, 0), edge,

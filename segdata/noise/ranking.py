@@ -83,8 +83,8 @@ class ImageFeatures:
     believed: Ints  # the category that the model sees in each annotated candidate
     alignment: Alignment  # where all labels of the image would fit best
     fit: ImageFit  # how well the model knows what is labelled
-    seen: SeenParts  # what the model predicts
-    look: Floats | None = None  # what the image looks like, see `describe_appearance`; None: there is no image
+    seen: SeenParts  # predicted parts
+    look: Floats | None = None  # see `describe_appearance`; None: there is no image
     # of annotated candidates, and of regions: how much more their colours are those of something else, see
     # `colour_evidence`; None: there is no image
     colours: tuple[Floats, Floats] | None = None

@@ -63,7 +63,7 @@ class LabelCheck:
     """The labels to judge, and the predictor that judges them."""
 
     given: GivenLabels  # the labels
-    predictor: Predictor  # who says what is to be seen
+    predictor: Predictor  # that predicts the labels
     names: Sequence[str]  # (K,) of the predictor's categories; "" for nothing
     tables: Tables  # of the dataset, and the rows that the labels have in them
     rows: SegmentRows
@@ -163,7 +163,7 @@ class _ImageProposals:
             propose = edit_thing if is_thing else edit_part
             right, down = ranked.move[ranked.image[row]].tolist()
             amended = propose(candidates, row_in_image, name, self._given, self._prediction, (right, down))
-            if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
+            if amended.gone:  # whatever type is likeliest: the model predicts nothing there
                 name = "extra"
             elif name == "extra" and is_thing and is_piece(segment, self._given, self._prediction):
                 joined = propose(candidates, row_in_image, "split", self._given, self._prediction)

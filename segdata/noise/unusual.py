@@ -42,7 +42,7 @@ def unusual_table(case: LabelCheck, ranked: RankedCandidates, rows: Ints) -> Tab
     """The table of unusual labels, see `Candidates.unusual`."""
     image = case.images[ranked.image[rows]]
     boxes = candidate_boxes(ranked)[rows]
-    areas = np.concatenate([np.empty(0, np.int64), *(each.annotated.areas for each in ranked.candidates)])
+    areas = np.concatenate([np.empty(0, np.int64), *(candidates.annotated.areas for candidates in ranked.candidates)])
     segment = case.rows.first[image] + ranked.row[rows]
     parts = np.bincount(case.rows.first[case.images[ranked.image]][ranked.row >= 0] + ranked.row[ranked.row >= 0])
     oddest = np.full(len(ranked), "", object) if ranked.oddest is None else ranked.oddest

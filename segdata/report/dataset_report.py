@@ -48,7 +48,7 @@ class DatasetReport:
     progress: ReviewProgress | None = None  # progress of the review
     errors: LabelErrors | None = None  # estimate of all wrong labels, from the review
     costs: Costs | None = None  # cost of the work
-    notes: Sequence[str] = field(default=())  # what was left out, and why
+    notes: Sequence[str] = field(default=())  # on parts that were left out, and why
 
 
 class QualityPoint(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ class ConversionOutcome:
     # n_images, n_segments: how many were read; `losses` tells what of them the target does not have
     n_images: int
     n_segments: int
-    losses: tuple[Loss, ...]  # what the target format could not hold, and what could not be read
+    losses: tuple[Loss, ...]  # by the target format, and by defects of the source
     defects: tuple[Defect, ...]  # of the source; `validate` turns these into findings
     # how many segments came back with the same image, category and pixels; None: not asked for
     verified: int | None = None

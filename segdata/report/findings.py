@@ -148,10 +148,10 @@ def rule_section(
         # The id of a semantic segment is that of its category, and adds nothing.
         yield from finding_location(finding, console, "  ", with_ids=context.profile.task != "semantic")
         yield from console.wrap(finding.message, "    ")
-    yield from _rest(group, shown, console)
+    yield from _unlisted_lines(group, shown, console)
 
 
-def _rest(group: Sequence[Finding], shown: Sequence[Finding], console: Console) -> Iterator[str]:
+def _unlisted_lines(group: Sequence[Finding], shown: Sequence[Finding], console: Console) -> Iterator[str]:
     listed = set(map(id, shown))
     rest = [finding for finding in group if id(finding) not in listed]
     if not rest:
@@ -393,7 +393,7 @@ def findings_json(
 
 def findings_jsonl(validation: Validation, max_findings: int | None = None) -> str:
     """The findings as JSON, one per line and nothing else, for programs that read line by line."""
-    return "".join(f"{_text(_plain(finding))}\n" for finding in validation.findings[:max_findings])
+    return "".join(f"{_text(_finding_fields(finding))}\n" for finding in validation.findings[:max_findings])
 
 
 def baseline_json(validation: Validation) -> str:
@@ -437,11 +437,11 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
 
 
 def _finding_list(name: str, findings: Sequence[Finding]) -> str:
-    rows = ",\n".join(f"    {_text(_plain(finding))}" for finding in findings)
+    rows = ",\n".join(f"    {_text(_finding_fields(finding))}" for finding in findings)
     return f'  "{name}": [\n{rows}\n  ],' if rows else f'  "{name}": [],'
 
 
-def _plain(finding: Finding) -> dict[str, Any]:  # Any: JSON
+def _finding_fields(finding: Finding) -> dict[str, Any]:  # Any: JSON
     return msgspec.to_builtins(_row(finding))  # type: ignore[no-any-return]  # a struct becomes a dict
 
 

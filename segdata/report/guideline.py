@@ -55,23 +55,25 @@ def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
 
 def guideline_markdown(taxonomy: Taxonomy, title: str) -> str:
     """The guideline as Markdown; viewers that allow styles show the colours."""
-    lines = [f"# {_plain(title)}", "", *_preface(taxonomy), ""]
+    lines = [f"# {_escape_markdown(title)}", "", *_preface(taxonomy), ""]
     lines += ["| colour | category | id | kind | definition |", "| --- | --- | ---: | --- | --- |"]
     for category in taxonomy.categories:
         cells = (
             _swatch(category),
-            _plain(category.name),
+            _escape_markdown(category.name),
             str(category.id),
             category.kind,
-            _plain(category.definition or ""),
+            _escape_markdown(category.definition or ""),
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for entry in guideline_entries(taxonomy):
-        lines += ["", f"{'#' * min(entry.depth + 2, 6)} {_plain(entry.name)}", ""]
-        lines += [f"- {head}: {_plain(text)}" for head, text in entry.facts]
+        lines += ["", f"{'#' * min(entry.depth + 2, 6)} {_escape_markdown(entry.name)}", ""]
+        lines += [f"- {head}: {_escape_markdown(text)}" for head, text in entry.facts]
         for example in entry.category.examples if entry.category else ():
             lines.append(
-                f"- ![{_plain(example)}](<{example}>)" if _is_picture(example) else f"- example: {_plain(example)}"
+                f"- ![{_escape_markdown(example)}](<{example}>)"
+                if _is_picture(example)
+                else f"- example: {_escape_markdown(example)}"
             )
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
@@ -154,7 +156,7 @@ def _box(category: Category | None) -> str:
     return "" if color is None else f'<i title="{color}" style="background:{color}"></i>'
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     joined = " ".join(text.split())
     return "".join(f"\\{letter}" if letter in "\\`*_<>[]#" else letter for letter in joined)
 

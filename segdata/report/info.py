@@ -229,12 +229,12 @@ def info_json(summary: Summary) -> str:
         taxonomy_declared=profile.taxonomy_declared,
         content_hash=summary.content_hash,
         facts=summary.facts,
-        categories=tuple(CategoryInfo(**_plain(row)) for row in summary.categories.to_dict("records")),
+        categories=tuple(CategoryInfo(**_json_row(row)) for row in summary.categories.to_dict("records")),
         by=unset if summary.by is None else summary.by,
         strata=unset if summary.by is None else tuple(_strata(summary)),
         channels=unset if summary.channels is None else summary.channels,
         unread_images=unset if summary.channels is None else summary.unread,
-        shapes=unset if summary.shapes is None else tuple(map(_plain, summary.shapes.to_dict("records"))),
+        shapes=unset if summary.shapes is None else tuple(map(_json_row, summary.shapes.to_dict("records"))),
         advice=summary.advice,
         raster_rules=rules or unset,
     )
@@ -242,9 +242,9 @@ def info_json(summary: Summary) -> str:
 
 
 def _strata(summary: Summary) -> Iterator[StratumInfo]:
-    for portion in map(_plain, summary.portions.to_dict("records")):
+    for portion in map(_json_row, summary.portions.to_dict("records")):
         own = summary.strata[summary.strata["stratum"] == str(portion["stratum"])].drop(columns="stratum")
-        categories = tuple(StratumCategory(**_plain(row)) for row in own.to_dict("records"))
+        categories = tuple(StratumCategory(**_json_row(row)) for row in own.to_dict("records"))
         yield StratumInfo(**portion, categories=categories)
 
 
@@ -259,7 +259,7 @@ def info_csv(summary: Summary) -> str:
     )
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
+def _json_row(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
     return {str(name): _finite_or_none(value) for name, value in row.items()}
 
 

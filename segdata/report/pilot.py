@@ -48,7 +48,7 @@ def pilot_text(result: PilotResult, console: Console) -> str:
     """The projection of the campaign, a line per category, and last the verdict with its reasons."""
     lines = [
         console.paint(f"segdata pilot {shorten(result.dataset, console.width - 14)}", "bold"),
-        *_whole(result, console),
+        *_campaign_lines(result, console),
     ]
     lines += ["", *_categories(result, console)]
     if result.agreement is not None:
@@ -60,7 +60,7 @@ def pilot_text(result: PilotResult, console: Console) -> str:
     return "\n".join([*lines, "", *_verdict(result, console)]) + "\n"
 
 
-def _whole(result: PilotResult, console: Console) -> Iterator[str]:
+def _campaign_lines(result: PilotResult, console: Console) -> Iterator[str]:
     outlook, plan = result.outlook, result.plan
     alone = outlook.n_units == outlook.n_images
     from_ = "" if alone else f" of {count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"

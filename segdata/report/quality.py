@@ -243,7 +243,7 @@ def rework_text(result: ReworkSummary, console: Console) -> str:
     for annotator in dict.fromkeys(model.annotator for model in result.rows):
         rows = [model for model in result.rows if model.annotator == annotator]
         if annotator is not None and len({model.annotator for model in result.rows}) == 2:
-            continue  # everybody is one person
+            continue  # all annotators are one person
         lines += ["", console.paint(f"  {annotator or 'all annotators'}", "bold"), *_rework_rows(rows)]
     lines += ["", *console.wrap(_EXPLAINED.format(tolerance_in_words(result.tolerance)), "  ", style="dim")]
     return "\n".join(lines) + "\n"

@@ -90,7 +90,7 @@ def _pixel_row(text: str, wide: int, shared: set[str]) -> str:
     return "".join(pieces)
 
 
-_GROUP = re.compile(r"[A-Z]+[0-9X]*")  # what codes begin with
+_GROUP = re.compile(r"[A-Z]+[0-9X]*")  # prefixes of codes
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
 PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
 

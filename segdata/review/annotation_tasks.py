@@ -287,7 +287,7 @@ class RedrawnAnnotation:
     deleted: list[int | str] = field(default_factory=list)
     added: list[int] = field(default_factory=list)
     untouched: int = 0  # number of segments that came back unchanged
-    conflicts: list[str] = field(default_factory=list)  # what was not imported, and why
+    conflicts: list[str] = field(default_factory=list)  # reasons why something was not imported
     free_id: int = 0  # the next unused id
 
 

@@ -113,8 +113,8 @@ class AnnotationEditor:
         for row in sorted(rows & self.leaving):
             category_id = self.category(row)
             others = [pixels for category, pixels in self._anew.items() if not self._may_share(category_id, category)]
-            left = difference(self._now(row), union([Runs.empty(), *others], self.size), self.size)
-            if count_pixels(left) < count_pixels(self._now(row)):
+            left = difference(self._current_pixels(row), union([Runs.empty(), *others], self.size), self.size)
+            if count_pixels(left) < count_pixels(self._current_pixels(row)):
                 self._redraw(row, left)
 
     def touches(self, runs: Runs, rows: list[int]) -> bool:
@@ -161,14 +161,14 @@ class AnnotationEditor:
         for category, pixels, source in change.added:
             self._add(category, pixels, source)
         for row in sorted({*change.taken, *change.given}):
-            left = difference(self._now(row), change.taken.get(row, Runs.empty()), self.size)
+            left = difference(self._current_pixels(row), change.taken.get(row, Runs.empty()), self.size)
             self._redraw(row, union([left, change.given.get(row, Runs.empty())], self.size))
         if change.recalled:
             ids = self.batch.segment_category.copy()
             ids[list(change.recalled)] = list(change.recalled.values())
             self.batch = replace(self.batch, segments=replace_column(self.batch.segments, "category_id", ids))
 
-    def _now(self, row: int) -> Runs:
+    def _current_pixels(self, row: int) -> Runs:
         return self.batch.runs.take(np.array([row]), self.batch.n_segments)
 
     def _redraw(self, row: int, pixels: Runs) -> None:
@@ -179,7 +179,7 @@ class AnnotationEditor:
         is_map = self.profile.task == "semantic"
         row = self.of_category(category) if is_map else None
         if row is not None:
-            self._redraw(row, union([self._now(row), pixels], self.size))
+            self._redraw(row, union([self._current_pixels(row), pixels], self.size))
             return
         new = {"annotation": [0], "segment_id": [category if is_map else self._free_id], "category_id": [category]}
         self._free_id += not is_map

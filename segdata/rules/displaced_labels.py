@@ -147,8 +147,8 @@ def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: f
     if len(single) < min_images:
         return
     blank, bare = single["blank"], single["bare"]
-    told = bare[bare >= 0]
-    masks = (bare >= min_bare) & (np.median(told if len(told) else bare) < min_bare / 2)
+    measurable = bare[bare >= 0]
+    masks = (bare >= min_bare) & (np.median(measurable if len(measurable) else bare) < min_bare / 2)
     empty = ~masks & (blank >= min_blank) & (np.median(blank) < min_blank / 2)
     padded = single["padded"]
     padding = ~masks & ~empty & (padded >= min_padded) & (np.median(padded) < min_padded / 2)

@@ -97,7 +97,7 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
     if policy.declared:
         yield from _pair_findings(tables, pairs)
     elif policy.value == "allow":
-        yield from _once(tables, pairs)
+        yield from _single_finding(tables, pairs)
     else:
         yield from _each_annotation(tables, pairs)
 
@@ -125,7 +125,7 @@ def _each_annotation(tables: Tables, pairs: Table) -> Findings:
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
-def _once(tables: Tables, pairs: Table) -> Findings:
+def _single_finding(tables: Tables, pairs: Table) -> Findings:
     owners = np.unique(tables.segments["annotation"][pairs["a"]])
     sums = total(tables, pairs=len(pairs), annotations=len(owners), pixels=int(pairs["shared"].sum()))
     n_pairs, n_annotations, pixels = sums["pairs"], sums["annotations"], sums["pixels"]

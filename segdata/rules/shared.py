@@ -85,7 +85,7 @@ def improper_categories(profile: Profile, category: Ints, n: Ints) -> Ints:
     They have the name of a more frequent one but for case and separators (SEG215), or stand in for the labels that name
     none. `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
     """
-    stand_ins = [each.id for each in profile.taxonomy.categories if each.definition == STAND_IN]
+    stand_ins = [category.id for category in profile.taxonomy.categories if category.definition == STAND_IN]
     order = np.argsort(-n, kind="stable")
     names = [plain_name(profile.name_of(id_)) for id_ in category[order].tolist()]
     first = {name: row for row, name in reversed([*enumerate(names)])}

@@ -100,7 +100,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
     yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
     digits = [
-        each.id for each in profile.taxonomy.categories if each.name.isdecimal() and _as_number(each.name) < len(names)
+        category.id
+        for category in profile.taxonomy.categories
+        if category.name.isdecimal() and _as_number(category.name) < len(names)
     ]
     if digits and not is_guess:
         yield from _numbers_for_names(tables, names, digits, n_segments)

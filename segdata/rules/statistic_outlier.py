@@ -182,7 +182,9 @@ def _judge(
     far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(max(min_ratio, 1.0))
     far &= np.abs(amount - median) >= min_amount
     row = tested[low]
-    tapers = [np.zeros(len(each.amount), bool) if each.tapers is None else each.tapers for each in block]
+    tapers = [
+        np.zeros(len(statistic.amount), bool) if statistic.tapers is None else statistic.tapers for statistic in block
+    ]
     far &= ~(np.concatenate(tapers)[row] & (scaled < middle))
     columns = {"which": which[row] + first, "annotation": annotation[row], "amount": amount, "median": median}
     return Table({**columns, "chance": chance[low], "n": n_peers[row], "far": far}), len(tested)

@@ -79,16 +79,16 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     taxonomy = tables.profile.taxonomy
     if tables.profile.provisional is not None:
         return
-    yield from _twice("id", [(category.id, category.name) for category in taxonomy.categories])
+    yield from _repeated_values("id", [(category.id, category.name) for category in taxonomy.categories])
     yield from _same_names(taxonomy)
     for category in taxonomy.categories:
         if not category.name.strip():
             yield RowFinding(f"the category with id {category.id} has no name", category=category.name)
     names = {category.name for category in taxonomy.categories}
     aliases = [(alias, category.name) for category in taxonomy.categories for alias in category.aliases]
-    yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
+    yield from _repeated_values("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
     coloured = [category for category in taxonomy.categories if category.rgb is not None]
-    yield from _twice("color", [(category.rgb, category.name) for category in coloured])
+    yield from _repeated_values("color", [(category.rgb, category.name) for category in coloured])
     for category in taxonomy.categories:
         if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
             message = f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}"
@@ -109,7 +109,7 @@ def _same_names(taxonomy: Taxonomy) -> Findings:
         first.setdefault(category.name, category.id)
 
 
-def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Findings:
+def _repeated_values(kind: str, entries: Sequence[tuple[object, str]]) -> Findings:
     """Values that several entries have; the finding is the later entry's."""
     first: dict[object, str] = {}
     for value, name in entries:

@@ -72,7 +72,7 @@ def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:
     if n < 2 or k < 2:
         nothing = np.full(table.shape[:-2], np.nan)
         return n, k, nothing, nothing, nothing
-    exact = 1e-28 * (table**2).sum(axis=(-2, -1))  # what is below is rounding errors
+    exact = 1e-28 * (table**2).sum(axis=(-2, -1))  # smaller sums are rounding errors
     table = table - table.mean(axis=(-2, -1), keepdims=True)
     of_case, of_annotator = table.mean(axis=-1), table.mean(axis=-2)
     rest = table - of_case[..., :, None] - of_annotator[..., None, :]

@@ -86,7 +86,7 @@ class _SliceParts(msgspec.Struct, frozen=True):
     """The parts of the segments of a window."""
 
     window: FrameWindow  # the slices
-    runs: Runs  # whose owner is the part
+    runs: Runs  # owned by parts
     # segment, number, layer: of each part; `number` is that in the dataset
     segment: Ints
     number: Ints

@@ -52,7 +52,7 @@ class FoldUnits:
     """Images that must stay together in one fold."""
 
     of: Ints  # (n_images,) images with the same number belong together
-    note: str = ""  # what had to be done otherwise than asked; empty: nothing
+    note: str = ""  # deviation from the request; empty if none
 
     def among(self, rows: Flags) -> int:
         """How many units the images `rows` (n_images,) have."""

@@ -31,7 +31,7 @@ EncoderName = Literal["convolutions", "residual", "efficientnet-lite0"]
 NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels and of categories, unlabelled among them
 
 
-MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
+MULTIPLE = 32  # of the sides of tiles, so that networks can halve them five times
 _MOST_LEVELS = 6  # levels of a network, that of the whole image among them
 
 
@@ -375,7 +375,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     height, width = facts.height * scale, facts.width * scale
     side = int(min(height, width))
     size = 128 if settings.quick else large if side >= 384 else small
-    crop = settings.crop or int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))  # what covers an image
+    crop = settings.crop or int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))  # to cover an image
     batch = settings.batch or ((32 if crop <= 256 else 8) if on_gpu else 8 if crop <= 128 else 4)
     epochs, least_steps, most_steps = (
         (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
@@ -450,7 +450,7 @@ def _reasons(facts: DataFacts, settings: Settings, folds: str, crop: str, steps:
         "flips": "mirrored copies that are predicted as well",
         "tile": "px at most, predicted at once",
     }
-    if settings.model is not None:  # whose size is its own
+    if settings.model is not None:  # the size of a user's network is unknown
         reasons = {name: reason for name, reason in reasons.items() if name not in ("width", "encoder", "depth")}
     return tuple((name, _set_by_user(settings, name) or reason) for name, reason in reasons.items())
 

@@ -263,7 +263,7 @@ class Predictions:
     fold: Ints = field(repr=False)  # (n_images,) the fold that an image was left out with
     usable: NDArray[np.bool_] = field(repr=False)  # (n_images,) whether there is a prediction
     plan: TrainingPlan  # how it was trained
-    notes: tuple[str, ...] = ()  # what a reader of the results must know
+    notes: tuple[str, ...] = ()  # for readers of the results
     defects: tuple[Defect, ...] = ()  # images that could not be read
     version: int = VERSION  # of the files
 

@@ -380,7 +380,9 @@ class FoldRun:
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         every = [(number, member) for number in range(self.plan.folds) for member in range(self.plan.members)]
         threads = n_threads(self.settings.jobs)
-        alone = self.device.type != "cpu" or self.settings.model is not None  # whose randomness may be torch's own
+        alone = (
+            self.device.type != "cpu" or self.settings.model is not None
+        )  # a user's network may use torch's generator
         at_once = 1 if alone else min(threads, len(every))
         self._at_once = 1 if at_once == 1 else len(every)
         before, lock = torch.get_num_threads(), Lock()

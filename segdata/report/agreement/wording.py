@@ -214,11 +214,11 @@ HEADINGS: dict[Topic, str] = {
 class Conclusion:
     """A conclusion of the report, with its figures and what to do."""
 
-    topic: Topic  # what it is about
+    topic: Topic  # the heading under which it is listed
     severity: Severity  # of the findings behind it; info where it is only a figure
     head: str  # the conclusion, in a few words
     details: str = ""  # the numbers
-    act: str = ""  # what to do; empty where nothing is to be done
+    act: str = ""  # what to do; empty if nothing
     # codes, annotator, category: of the findings behind it; none, None: all
     codes: tuple[str, ...] = ()
     annotator: str | None = None

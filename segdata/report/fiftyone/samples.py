@@ -70,7 +70,7 @@ class SampleBuilder:
     heat: HeatMaps
     findings: Mapping[str, Sequence[Finding]]
     log: LoggedDecisions
-    annotator: str | None = None  # whose the annotations without a name are
+    annotator: str | None = None  # the annotator of annotations without a name
 
     def entries(self, batch: Batch) -> list[SampleEntry]:
         """An entry for each image of a batch, with the labels of all annotators and its findings."""
@@ -187,24 +187,24 @@ class SampleLoader:
     fo: Any  # Any: FiftyOne has no types
     dataset: Any  # Any: as above
     fields: dict[str, tuple[Kind, str | None]] = field(default_factory=dict)
-    _seen: Counter[str] = field(default_factory=Counter)
-    _known: dict[str, str] = field(default_factory=dict)
+    _id_counts: Counter[str] = field(default_factory=Counter)
+    _sample_ids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         declare_images(self.fo, self.dataset)
-        self._known = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
+        self._sample_ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
         self._field("findings", None)
 
     def load(self, entries: Sequence[SampleEntry]) -> None:
         """Add or update images."""
         fresh, old = [], []
         for entry in entries:
-            self._seen[entry.image_id] += 1
-            times = self._seen[entry.image_id]
+            self._id_counts[entry.image_id] += 1
+            times = self._id_counts[entry.image_id]
             key = entry.image_id if times == 1 else f"{entry.image_id} ({times})"
             values = self._values(entry) | {"image_id": key}
-            if key in self._known:
-                old.append((self._known.pop(key), values))
+            if key in self._sample_ids:
+                old.append((self._sample_ids.pop(key), values))
             else:
                 fresh.append(values)
         if old:
@@ -217,7 +217,7 @@ class SampleLoader:
         if is_part:
             self.fields |= {row["name"]: (row["kind"], row["annotator"]) for row in before}
         else:
-            self.dataset.delete_samples(list(self._known.values()))
+            self.dataset.delete_samples(list(self._sample_ids.values()))
             gone = [row["name"] for row in before if self.dataset.has_sample_field(row["name"])]
             self.dataset.delete_sample_fields(gone)
         fields = self.fields.items()

@@ -68,7 +68,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
         _legend_entries(category_id, profile),
         marks,
         total,
-        with_ids=profile.task != "semantic",  # there a segment's id is its category's
+        with_ids=profile.task != "semantic",  # in semantic data the id is that of the category
     )
     canvas = Image.new("RGB", (left + side.width, side.height), (255, 255, 255))
     canvas.paste(picture, (0, 0))

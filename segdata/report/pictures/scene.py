@@ -83,7 +83,7 @@ class Scene:
         turn = diagonal % (6 * _STRIPE_WIDTH)
         lines = (turn < _STRIPE_WIDTH) & wide & ~close
         picture[lines] = _STRIPE_COLORS[(turn[lines] >= _STRIPE_WIDTH // 2).astype(int)]
-        # Where a large area ends, so that its shape is seen.
+        # Outline large areas, so that their shape is visible.
         picture[outline(wide.astype(np.int32)) & ~close] = _STRIPE_COLORS[0]
         picture[close] = _STRIPE_COLORS[(diagonal[close] // _STRIPE_WIDTH) % 2]
 

@@ -1,4 +1,4 @@
-"""The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
+"""The kernels in numpy: the reference implementation, and the fallback if nothing is compiled."""
 
 from segdata.core.kernels._plain.counts import (
     decode_counts,

@@ -1,4 +1,4 @@
-"""Parts of segments, the ways around them, triangulations of their points, and distances of outlines."""
+"""Connected parts and outlines of segments, triangulations of points, and distances between outlines."""
 
 import numpy as np
 from numpy.typing import NDArray

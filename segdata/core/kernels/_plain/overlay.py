@@ -1,4 +1,4 @@
-"""What two segments have in common, in sums by pair."""
+"""Overlays: sums over the pixels that two segments share, by pair."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Runs on a number line: where they lie, overlap and are cut."""
+"""Sweeps over runs on a number line: places, overlaps and cuts."""
 
 import numpy as np
 from numpy.typing import NDArray

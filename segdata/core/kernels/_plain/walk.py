@@ -1,4 +1,4 @@
-"""All that can be measured of each segment alone."""
+"""Measures of single segments: size, parts, holes, perimeter and flat ends."""
 
 import numpy as np
 from numpy.typing import NDArray

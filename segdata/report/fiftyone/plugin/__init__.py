@@ -212,7 +212,7 @@ def _value(ctx: Any, label: Label, attribute: str) -> Any:
 
 def _undecided_labels(ctx: Any, samples: list[str] | None = None) -> list[Label]:
     """The undecided findings of the view, or of some of its images, in the order of the view."""
-    if _is_patches(ctx):  # whose tags are those of the time at which they were cut
+    if _is_patches(ctx):  # patches have the tags of the time at which they were cut
         findings = [label for label in _findings_of(ctx) if not samples or _patch_of(ctx, label) in samples]
         images = ctx.dataset.select(list({sample for _, sample, _ in findings}))
         of_images = zip(*images.values(["findings.detections.id", "findings.detections.tags"]), strict=True)
