@@ -79,7 +79,7 @@ class StoredTables(Mapping[str, pa.Table]):
         """Compress the remaining rows; if all tables together are small, they stay uncompressed."""
         if self._encoded:
             self._encode_waiting()
-            return_freed_memory()  # freed blocks of measuring do not fit the arrays of rules: 100 MiB for 118,000 images
+            return_freed_memory()  # freed blocks do not fit the arrays of rules: 100 MiB for 118,000 images
 
     def replace(self, name: str, table: pa.Table) -> None:
         """Replace the table of this name."""
