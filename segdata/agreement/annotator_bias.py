@@ -33,7 +33,7 @@ from segdata.core.table import Table
 BiasKind = Literal["missed", "extra", "confused", "offset"]
 BIAS_KINDS: tuple[BiasKind, ...] = get_args(BiasKind)
 VoteArray = NDArray[np.int32]
-CellSums = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
+CellSums = tuple[Ints, Floats, Floats]  # codes of cells (`_CellCodes`), and the hits and total of each
 # kind, rows that can show it, rows that do, and the category of each
 JudgedRows = tuple[BiasKind, Flags, Flags, Ints | VoteArray]
 ABSENT = -2

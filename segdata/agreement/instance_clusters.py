@@ -20,6 +20,8 @@ from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, positions_in
 from segdata.core.statistics import linked_groups
 
+_MATCH_IOU = 0.5  # above which segments of different annotators may be one thing
+
 
 def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: float) -> Ints:
     """(n,) cluster segments, at most one of each annotator; a cluster is named by its first segment.
@@ -153,16 +155,16 @@ def _concatenate_sides(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
 NO_SEGMENT = -1  # the category, and the segment, of an annotator who has nothing where others have something
 
 
-def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
+def member_table(images: PanelBatch) -> dict[str, Ints]:
     """The table `members` of `AnnotatorPairs`: one row for each annotator with a vote in a cluster.
 
-    Segments may be joined at an IoU above `threshold`. Only things, without crowds; void of an annotator is cut from
+    Segments may be joined at an IoU above 0.5. Only things, without crowds; void of an annotator is cut from
     their own segments, and from those of others in comparisons with theirs. In semantic data no category is countable,
     so the table is empty. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
     """
     panel_segments = collect_panel_segments(images)
     countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
-    return member_rows(panel_segments, cluster_segments(panel_segments, countable, threshold, centres=True))
+    return member_rows(panel_segments, cluster_segments(panel_segments, countable, _MATCH_IOU, centres=True))
 
 
 @dataclass(frozen=True, slots=True)

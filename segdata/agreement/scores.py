@@ -41,16 +41,16 @@ IMAGE_MEANS = {
     "images may decide it, so it has no interval",
     "assd": "average symmetric surface distance, in px or mm; mean by image, then category; a few images may decide "
     "it, so it has no interval",
-    "offset_size": "by how many px one draws larger than the other, whoever; mean by image, then category",
+    "offset_size": "by how many px either annotator draws larger; mean by image, then category",
     "count_gap": "by how many segments the counts of things differ; mean by image, then category",
     "covering": "segmentation covering: the IoU of each thing with the one of the other that fits it best, by pixels, "
     "both ways; mean by image, then category",
-    "adjusted_rand": "adjusted Rand index of which pixels are in one thing, unlabelled is one, too; mean by image, "
-    "then category",
-    "variation_of_information": "variation of information of which pixels are in one thing, in bits, unlabelled is "
-    "one, too; mean by image, then category",
+    "adjusted_rand": "adjusted Rand index of the division of pixels into things, with unlabelled pixels as one more; "
+    "mean by image, then category",
+    "variation_of_information": "variation of information of the division of pixels into things, in bits, with "
+    "unlabelled pixels as one more; mean by image, then category",
 }
-SIGNED_MEANS = {  # these say who, and nothing where it is not said who is A
+SIGNED_MEANS = {  # their sign depends on the order of A and B
     "offset": "by how many px B draws larger than A; mean by image, then category",
     "count_difference": "by how many segments B counts more things than A; mean by image, then category",
 }
@@ -64,8 +64,8 @@ POOLED_RATIOS = {
     "kappa": "Cohen's kappa of all pixels, unlabelled is a label; of a category: against the rest",
 }
 PREVALENCE = {
-    "prevalence": "the share of all pixels that an annotator gives the category; where it is near 0 or 1, kappa "
-    "is low for as many differing pixels"
+    "prevalence": "the share of all pixels that an annotator gives the category; near 0 or 1, few differing pixels "
+    "make kappa low"
 }
 PIXEL_SCORES = {"accuracy": "the share of pixels to which both give the same category, or none"}
 RELIABILITY = {
@@ -79,7 +79,7 @@ OVERALL_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **RELIABILITY}
 
 Leading = Literal["iou", "pq"]
 
-_NULL: dict[str, Any] = {"nullable": True}  # Any: JSON; `result_schema` reads it
+_NULL: dict[str, Any] = {"nullable": True}  # Any: JSON; the schemas allow null for it
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Number = Annotated[float, msgspec.Meta(extra_json_schema=_NULL)]

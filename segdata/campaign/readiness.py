@@ -300,7 +300,8 @@ def _category_reasons(
     for expected in outlook.categories:
         where = f"{expected.n_images:,} of {count_noun(outlook.n_images, 'image')}"
         if expected.kind == "unknown":
-            message = f"{expected.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
+            remedy = "add it, or make its name an alias of a category"
+            message = f"{expected.name!r} is in {where} and not in the taxonomy; {remedy}"
             yield ReadinessReason("unknown-category", True, (expected.name,), message)
         elif expected.n_images == 0:
             least = f"at most {percent_in_words(expected.share.high)} % of the images have it"
@@ -313,7 +314,7 @@ def _category_reasons(
             )
         elif plan.campaign is not None and expected.segments.low < plan.min_instances:
             blocks = expected.segments.value < plan.min_instances
-            remedy = _remedy(expected, outlook.categories, pairs, parents) if blocks else "a larger pilot would tell"
+            remedy = _remedy(expected, outlook.categories, pairs, parents) if blocks else "a larger pilot would show"
             needed = (
                 f" ({round_up(expected.images_needed)} images to be sure of them)" if expected.images_needed else ""
             )
@@ -393,7 +394,7 @@ def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[Readines
             message = f"annotators do not agree on {category.category!r}: {score} {value:.2f}{ends}{alone}; "
             remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
             remedy = (
-                remedy if category.is_surely_low else "a larger pilot would tell; look at what they draw differently"
+                remedy if category.is_surely_low else "a larger pilot would show; look at what they draw differently"
             )
             yield ReadinessReason("unclear-category", category.is_surely_low, (category.category,), message + remedy)
     for pair in agreement.confused:

@@ -339,6 +339,9 @@ def cluster_p_value(
     return (1 + beyond) / (n_permutations + 1)
 
 
+_MIX_DRAWS = 999  # random portions that a portion is compared with
+
+
 class MixComparison(msgspec.Struct, frozen=True):
     """The comparison of a portion with the rest."""
 
@@ -348,7 +351,7 @@ class MixComparison(msgspec.Struct, frozen=True):
 
 
 def compare_mixes(
-    amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float, n_permutations: int = 999
+    amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float
 ) -> MixComparison | None:
     """Compare the mix of the units `inside` (n,) with that of the others; None if they are nearer than `least`.
 
@@ -360,7 +363,7 @@ def compare_mixes(
     if not observed >= least:  # NaN, too: a portion without anything
         return None
     n_inside, samples = int(inside.sum()), []
-    for _ in range(n_permutations):
+    for _ in range(_MIX_DRAWS):
         chosen = rng.permutation(len(inside))[:n_inside]
         samples.append(amounts[chosen].sum(axis=0))
     by_chance = _mix_distance(np.array(samples), total)

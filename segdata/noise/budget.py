@@ -344,7 +344,7 @@ def expected_errors(probability: Floats, confidence: float = 0.95, seed: int = 0
 
     With `probability` (n,) the interval is that of chance alone (a sum of n unequal binomials, as if errors were
     independent), and the probabilities count as they are. With (B, n), B possible versions of them, see
-    `Recalibrated.draws`; the interval also holds how little is known about them: before any decision, real errors may
+    `Recalibration.draws`; the interval also holds how little is known about them: before any decision, real errors may
     be more or less frequent than the injected ones, and easier or harder to find.
     """
     every = np.atleast_2d(probability)

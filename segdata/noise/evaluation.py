@@ -175,7 +175,7 @@ def detection_quality(
     )
 
 
-def detection_qualities(ranked: EvaluatedRanking, seed: int = 0, n_draws: int = 1000) -> list[DetectionQuality]:
+def detection_qualities(ranked: EvaluatedRanking, seed: int = 0) -> list[DetectionQuality]:
     """Measure how well a ranking finds errors of any type, and then of each type."""
     names = sorted(set(ranked.mistake_type))
-    return [detection_quality(ranked, name, seed, n_draws) for name in (None, *names)]
+    return [detection_quality(ranked, name, seed) for name in (None, *names)]

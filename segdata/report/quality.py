@@ -172,7 +172,7 @@ def _curve(plan: SamplingPlan) -> list[str]:
         [f"{rate:.2%}", f"{accepted:.1%}", f"{outgoing:.2%}"]
         for rate, accepted, outgoing in points.lines("rate", "accepted", "outgoing")
     ]
-    return table(("defective", "accepted", "left after mending"), rows, left=())
+    return table(("defective", "accepted", "left after correction"), rows, left=())
 
 
 def _images(result: Inspection, console: Console) -> list[str]:
@@ -334,7 +334,8 @@ def _undecided_text(result: Consensus) -> str:
     where = f"{count_noun(undecided.pixels, 'pixel')} in {count_noun(undecided.regions, 'region')}, "
     where += f"{share} of all labelled pixels"
     if undecided.category is None:
-        return f"{where}; unlabelled in the dataset, whose undecided.csv and undecided.json list who says what there"
+        files = "undecided.csv and undecided.json list each annotator's categories there"
+        return f"{where}; unlabelled in the dataset, whose {files}"
     new = ", a new category: the taxonomy had none that is void" if undecided.is_new else ""
     return f"{where}; {undecided.category!r} in the dataset{new}"
 

@@ -177,8 +177,8 @@ def test_a_delivery_that_is_inspected_as_a_whole_is_known() -> None:
     assert (found.rate, found.low, found.high, found.decision) == (0.25, 0.25, 0.25, "accepted")
     text = inspection_text(found, LENIENT, Console())
     assert "nothing is left to chance" in text
-    assert "left after mending" not in text
-    assert "left after mending" in inspection_text(
+    assert "left after correction" not in text
+    assert "left after correction" in inspection_text(
         accept(delivery, GOLD, bar=0.8, quality=LENIENT, lot=500), LENIENT, Console()
     )
 
