@@ -11,7 +11,7 @@ from segdata.measure.sequences import SequenceIndex, touches_edge, tracked_segme
 
 _SIDES = ("x", "y", "width", "height")
 _NEARLY_ALL, _MANY = 0.95, 20  # tracks of one frame, where ids may be those of detections
-_TAKEN = 0.5  # of their places are taken in the next frame
+_MIN_TAKEN_SHARE = 0.5  # of the places that are taken in the next frame
 
 
 @rule("SEG359", "brief-track", severity="warning", needs=(), whole=True, when=has_videos, per_sequence=True)
@@ -100,7 +100,7 @@ def brief_track(
         n_single = int((length == 1).sum())
         none_lasts = n_single >= max(_MANY, _NEARLY_ALL * len(length))
         taken = _share_taken(tracked, box, category, rows, min_overlap) if none_lasts else 0.0
-        if taken >= _TAKEN:
+        if taken >= _MIN_TAKEN_SHARE:
             message = (
                 f"{n_single:,} of {len(length):,} tracks are in one frame only, and {taken:.0%} of the places in a "
                 "frame are another track's in the next: are the ids those of detections?"

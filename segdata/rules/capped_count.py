@@ -9,8 +9,8 @@ from segdata.core.runs import Ints
 from segdata.core.strata import is_example, number_names
 from segdata.rules.shared import is_thing
 
-_LEAST_ID = 31  # 2 ** 5 - 1: below, a number of bits is also a usual number of things
-_LEAST_IMAGES = 4  # that reach the limit
+_MIN_LIMIT = 31  # 2 ** 5 - 1: smaller limits are also usual numbers of things
+_MIN_IMAGES = 4  # that reach the limit
 
 
 @rule("SEG316", "capped-count", severity="warning", needs=(), tasks=("instance", "panoptic"), whole=True, by_part=True)
@@ -57,7 +57,7 @@ def _cut_ids(highest: Ints, min_share: float) -> str | None:
     """The message that ids were cut to some bits, by the highest id of each image (n,); None: they were not."""
     limit, n = int(highest.max(initial=0)), len(highest)
     reach = int((highest == limit).sum())
-    if limit < _LEAST_ID or limit & (limit + 1) or reach < max(_LEAST_IMAGES, min_share * n):
+    if limit < _MIN_LIMIT or limit & (limit + 1) or reach < max(_MIN_IMAGES, min_share * n):
         return None
     return (
         f"{reach:,} of {n:,} images use ids up to {limit:,}, and none a higher one: ids that were cut to "
@@ -72,7 +72,7 @@ def _cap_message(counts: Ints, min_images: int, min_count: int, min_share: float
     fewer = counts[(counts < most) & (counts > 0)]
     if n < min_images or most < min_count or len(np.unique(fewer)) < 3:
         return None
-    least = max(_LEAST_IMAGES, min_share * n)
+    least = max(_MIN_IMAGES, min_share * n)
     if reach < max(least, min_ratio * (near / 3 + 1)) or len(fewer) < least:
         return None
     return f"{reach:,} of {n:,} images have {most:,} objects, and none has more: a limit of an export or a page?"

@@ -8,11 +8,11 @@ from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 
-_LEAST_COMPANIONS = 5  # polygons of the category to compare with
-_LEAST_COMPACT = 0.5  # 4 pi area / perimeter^2: a disc has 1, a square 0.79, a strip four times as long as wide 0.5
+_MIN_COMPANIONS = 5  # polygons of the category to compare with
+_MIN_COMPACTNESS = 0.5  # 4 pi area / perimeter^2: a disc has 1, a square 0.79, a strip four times as long as wide 0.5
 _PARALLELOGRAM = 0.08
 _NEAR_FRAME = 2  # pixels
-_RATHER_SMALL = 4  # companions may be this many times smaller than what is judged: small ones need fewer points
+_MAX_SIZE_RATIO = 4  # of a segment to its companions: small ones need fewer points
 
 
 @rule("SEG113", "coarse-outline", severity="info", needs=("outlines",), habit="image", opt_in=True, by_part=True)
@@ -120,10 +120,10 @@ def coarse_outline(
     outlines, segments = tables.outlines, tables.segments
     row = outlines["segment"]
     left_out = segments["iscrowd"] | np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
-    outlines = outlines.take(~left_out[row] & (segments["area"][row] * _RATHER_SMALL >= min_pixels))
+    outlines = outlines.take(~left_out[row] & (segments["area"][row] * _MAX_SIZE_RATIO >= min_pixels))
     row, vertices = outlines["segment"], outlines["vertices"]
     area = segments["area"][row]
-    compact = 4 * np.pi * area >= _LEAST_COMPACT * outlines["around"] ** 2
+    compact = 4 * np.pi * area >= _MIN_COMPACTNESS * outlines["around"] ** 2
     coarse = (vertices <= max_vertices) & (area >= min_pixels) & compact & ~_at_frame(tables, row)
     coarse &= ~(outlines["skew"] <= _PARALLELOGRAM)
     category = segments["category_id"][row]
@@ -131,7 +131,7 @@ def coarse_outline(
     for id_ in np.unique(category[coarse]).tolist():
         mine = counts["category"] == id_
         by_number = np.repeat(counts["vertices"][mine], counts["n"][mine])
-        if len(by_number) <= _LEAST_COMPANIONS:
+        if len(by_number) <= _MIN_COMPANIONS:
             continue
         coarse_members = np.flatnonzero(coarse & (category == id_))
         finer = len(by_number) - np.searchsorted(by_number, min_ratio * vertices[coarse_members])

@@ -13,7 +13,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
 
-_NAMED = 3  # categories that a finding names
+_MAX_NAMES = 3  # of categories in a finding
 _LEAST_FRAMES = 3  # of a sequence that only names tell
 _NEAREST, _LEAST_NEAR = 20, 2  # of so many images of a series one is near to another; but two at least
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
@@ -61,7 +61,7 @@ def conflicting_duplicates(
     for rows in conflicts.groups("annotation", "other"):
         worst = rows[np.argsort(conflicts["iou"][rows], kind="stable")]
         names = [tables.profile.name_of(int(id_)) for id_ in conflicts["category_id"][worst]]
-        ious = zip(names[:_NAMED], conflicts["iou"][worst].tolist(), strict=False)
+        ious = zip(names[:_MAX_NAMES], conflicts["iou"][worst].tolist(), strict=False)
         worst_names = ", ".join(f"{name} {value:.2f}" for name, value in ious)
         other_image = images["image_id"][tables.annotations["image"][conflicts["other"][rows[0]]]]
         is_same = bool(conflicts["same"][rows[0]])

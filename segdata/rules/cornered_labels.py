@@ -10,7 +10,7 @@ from segdata.core.runs import unique_inverse
 from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names
 
-_CORNER = 0.55  # of width and height: half of the image, and a little
+_CORNER_SHARE = 0.55  # of width and height: half of the image, and a little
 
 
 @rule("SEG317", "cornered-labels", severity="warning", needs=(), whole=True, by_part=True)
@@ -48,7 +48,7 @@ def cornered_labels(
     if n_segments < least:
         return
     n_images = np.count_nonzero(np.bincount(tables.annotations["image"][rows["annotation"]]))
-    if n_segments >= min_segments and n_images >= min_images and max(right.max(), lower.max()) <= _CORNER:
+    if n_segments >= min_segments and n_images >= min_images and max(right.max(), lower.max()) <= _CORNER_SHARE:
         yield RowFinding(
             f"all {n_segments:,} segments end within {right.max():.0%} of the width and {lower.max():.0%} of the "
             "height of their images: are the coordinates those of smaller images, or shares?"

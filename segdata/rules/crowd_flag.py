@@ -10,7 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.rules.shared import both_ways, reader_findings, segments_finding
 
-_FEW = 3  # polygons that get a finding each
+_MAX_SINGLE_FINDINGS = 3  # polygons that get a finding each
 _SEVERAL, _DRAWN = 2, 0.5  # objects that a crowd covers, and their share of its pixels
 
 
@@ -73,7 +73,7 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
     sums = sum_by(tables, {"category": category}, {"crowds": crowd, "objects": ~crowd})
     polygons = [*reader_findings(tables, "SEG121")]
     n_polygons = total(tables, n=len(polygons))["n"]
-    if n_polygons <= _FEW:
+    if n_polygons <= _MAX_SINGLE_FINDINGS:
         yield from (msgspec.structs.replace(finding, severity=None) for finding in polygons)
     is_compared = (sums["crowds"] >= min_crowds) & (sums["objects"] >= min_objects)
     objects = np.flatnonzero(~crowd & np.isin(category, sums["category"][is_compared]))
@@ -82,7 +82,7 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
     columns = {"segment": rows, "category": category[rows], "area": segments["area"][rows]}
     columns |= {"parts": segments["parts"][rows], "is_drawn": _are_drawn_singly(tables)[rows]}
     whole, crowds = gather(tables, columns, {"segment": "segments"})
-    if n_polygons > _FEW:
+    if n_polygons > _MAX_SINGLE_FINDINGS:
         yield _polygons(whole, n_polygons, len(crowds))
     is_stuff = np.isin(crowds["category"], stuff_ids)
     if is_stuff.any():

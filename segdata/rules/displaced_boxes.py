@@ -14,7 +14,7 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Column, Table
 
 _SIDES = ("x", "y", "width", "height")
-_LEAST_SCALE = 0.02  # scales nearer to 1 are no other scale
+_MIN_SCALE_CHANGE = 0.02  # of a scale; smaller changes do not count
 _FILLING = -1.0  # the points by which outlines are brought to one length
 _COARSE = 0.1  # how far the box of every second point of an outline is from that of all, in sides of the box
 
@@ -224,7 +224,7 @@ def _fitted_changes(declared: Floats, box: Floats) -> Iterator[_Change]:
         ratios = np.where(some, sizes / declared[2:], np.nan)
     if some.any(axis=1).all():
         scale = np.nanmedian(ratios, axis=1)
-        if np.abs(scale - 1).max() > _LEAST_SCALE:
+        if np.abs(scale - 1).max() > _MIN_SCALE_CHANGE:
             # Boxes that were rounded at another scale are as much less exact.
             words = f"they are scaled by {scale[0]:.4g} and {scale[1]:.4g}"
             yield _Change(words, corners * np.tile(scale, 2)[:, None], max(1.0, float(scale.max())))

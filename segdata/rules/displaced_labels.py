@@ -10,8 +10,8 @@ from segdata.core.table import Column, Table
 from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
 from segdata.rules.shared import image_names
 
-_FAR = 0.25  # of the picture's longer side, beyond it
-_MANY_FAR = 0.2  # of the segments
+_MIN_DISTANCE = 0.25  # beyond the picture, as a share of its longer side
+_MIN_FAR_SHARE = 0.2  # of the segments
 
 
 @rule(
@@ -134,10 +134,10 @@ def _beyond_picture(tables: Tables) -> dict[str, Column]:
     outlines, annotations, images = tables.outlines, tables.annotations, tables.images
     annotation = tables.segments["annotation"][outlines["segment"]]
     image = annotations["image"][annotation]
-    is_far = outlines["overshoot"] > _FAR * np.maximum(images["width"][image], images["height"][image])
+    is_far = outlines["overshoot"] > _MIN_DISTANCE * np.maximum(images["width"][image], images["height"][image])
     n_far = np.bincount(annotation[is_far], minlength=len(annotations))
     n_outlines = np.bincount(annotation, minlength=len(annotations))
-    many = np.flatnonzero((n_far >= 2) & (n_far >= _MANY_FAR * n_outlines))
+    many = np.flatnonzero((n_far >= 2) & (n_far >= _MIN_FAR_SHARE * n_outlines))
     overshoot = [outlines["overshoot"][is_far & (annotation == row)].max() for row in many.tolist()]
     return {"annotation": many, "overshoot": np.array(overshoot, np.float64)}
 

@@ -10,7 +10,7 @@ from segdata.core.runs import Ints
 from segdata.core.strata import joint_codes
 from segdata.rules.shared import image_names
 
-_MOST_OTHERS = 0.9  # of the images have several categories
+_MIN_MIXED_SHARE = 0.9  # of images with several categories
 
 
 @rule("SEG129", "filled-image", severity="warning", needs=(), whole=True, by_part=True)
@@ -101,7 +101,7 @@ def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, ma
     others = np.delete(counts, np.unique(segments["annotation"][full]))
     by_count = sum_by(tables, {"count": others}, {"n": np.ones(len(others), np.int64)})
     several = by_count["n"][by_count["count"] >= min_categories].sum()
-    if several / max(by_count["n"].sum(), 1) < _MOST_OTHERS:
+    if several / max(by_count["n"].sum(), 1) < _MIN_MIXED_SHARE:
         return
     usual = medians(tables, others.astype(np.float64), np.zeros(len(others), np.int64))["median"][0]
     for row in full.tolist():

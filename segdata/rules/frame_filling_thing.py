@@ -7,7 +7,7 @@ from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.strata import joint_codes
 
-_SMALL = 64 * 64  # pixels of an image that may well be a crop of one thing
+_MAX_CROP_PIXELS = 64 * 64  # of an image that may be a crop of one thing
 
 
 @rule(
@@ -72,5 +72,5 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     for segment in rows[is_full & ~np.isin(category, close_ups)].tolist():
         area, frame_area = int(segments["area"][segment]), int(frame[segment])
         message = f"a thing of {area:,} px, {area / frame_area:.1%} of the image; the limit is {max_share:.0%}"
-        severity: Severity | None = "info" if frame_area < _SMALL else None
+        severity: Severity | None = "info" if frame_area < _MAX_CROP_PIXELS else None
         yield RowFinding(message, segments=(segment,), pixels=area, severity=severity)

@@ -14,8 +14,8 @@ from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex, frame_numbers, image_successions, is_frame_of
 
-_NAMED = 8  # numbers in a message
-_USUAL_SIZE = 0.75  # of the frames have one size, if another is a mistake
+_MAX_NUMBERS_SHOWN = 8  # numbers in a message
+_MIN_SIZE_SHARE = 0.75  # of the frames with one size, if another size is a mistake
 
 
 @rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos, per_sequence=True)
@@ -112,7 +112,9 @@ def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> F
         return
     for place in np.flatnonzero((steps > step) & (steps % step == 0)).tolist():
         missing = range(int(order[place]) + step, int(order[place + 1]), step)
-        listed = ", ".join(map(str, missing[:_NAMED])) + (f" to {missing[-1]}" if len(missing) > _NAMED else "")
+        listed = ", ".join(map(str, missing[:_MAX_NUMBERS_SHOWN])) + (
+            f" to {missing[-1]}" if len(missing) > _MAX_NUMBERS_SHOWN else ""
+        )
         after = int(rows[np.searchsorted(number[rows], order[place + 1])])
         message = f"{count_noun(len(missing), 'frame')} missing before frame {order[place + 1]}: {listed}"
         yield RowFinding(message, image=after)
@@ -140,7 +142,7 @@ def _other_size(images: Table, rows: Ints, min_frames: int) -> Findings:
     """Frames whose size is not that of at least three in four."""
     sizes = list(zip(images["width"][rows].tolist(), images["height"][rows].tolist(), strict=True))
     usual, count = Counter(sizes).most_common(1)[0]
-    if len(sizes) < min_frames or count < _USUAL_SIZE * len(sizes) or 0 in usual:
+    if len(sizes) < min_frames or count < _MIN_SIZE_SHARE * len(sizes) or 0 in usual:
         return
     for row, size in zip(rows.tolist(), sizes, strict=True):
         if size != usual and 0 not in size:

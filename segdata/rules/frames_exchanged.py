@@ -11,7 +11,7 @@ from segdata.measure.sequences import SequenceIndex, is_frame_of
 from segdata.rules.shared import successions
 
 _STILL = -0.2  # what exchanging two frames usually saves at most, unless labels only tremble and have no order
-_MISSING = 0.1  # of an image: how far apart what only one of two frames has counts
+_DISTANCE_IF_MISSING = 0.1  # of an image, for segments that only one of two frames has
 _FURTHEST = 0.25
 _AS_LARGE, _MOST_AS_LARGE = 0.9, 3  # of the step to a turn; so many steps, itself included
 _LARGE = 1.5  # times the median step: less is an ordinary step, and more may be a turn
@@ -135,7 +135,7 @@ def _distances(tables: Tables, index: SequenceIndex, number: int) -> tuple[Dista
     for frame in range(shape[0]):  # one frame with all others: all at once would fill the memory for long videos
         apart = np.minimum(np.abs(values - values[frame]).mean(axis=2), _FURTHEST)
         some = (area > 0) | (area[frame] > 0)
-        apart = np.where(some, np.where(np.isnan(apart), _MISSING, apart), 0.0)
+        apart = np.where(some, np.where(np.isnan(apart), _DISTANCE_IF_MISSING, apart), 0.0)
         distances[frame] = apart.sum(axis=1) / np.maximum(some.sum(axis=1), 1)
     drawn: Flags = np.any(area > 0, axis=1)
     return distances, drawn

@@ -10,7 +10,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 from segdata.rules.shared import both_ways
 
-_INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole though it is cut out of it
+_MAX_INEXACT_SHARE = 0.02  # of a part's pixels that may lie over its whole though it is cut out of it
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
 
 
@@ -99,7 +99,7 @@ def _outside(tables: Tables, min_inside: float) -> Findings:
     is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
     inside = np.minimum(_within_wholes(tables, tables.pairs, "shared"), segments["area"])
     beside = _within_wholes(tables, tables.contacts, "length")
-    cut_out = (inside <= _INEXACT * segments["area"]) & (inside + beside > 0)
+    cut_out = (inside <= _MAX_INEXACT_SHARE * segments["area"]) & (inside + beside > 0)
     for row in np.flatnonzero(is_part & ~cut_out & (inside < min_inside * segments["area"])).tolist():
         id_, area = int(segments["category_id"][row]), int(segments["area"][row])
         partly = f"only {inside[row]:,} of its {area:,} px lie within one; {min_inside:.0%} are required"

@@ -16,10 +16,10 @@ from segdata.core.table import Column, Table
 from segdata.measure.sequences import is_frame_of
 from segdata.rules.shared import both_ways, is_lossy
 
-_LAW = 0.8  # the rate of parts inside that must be proven
+_MIN_INSIDE_RATE = 0.8  # of parts inside, which must be proven
 _INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels, and of its box, are the outer category's: at least, and less
-_SMALLEST = 16  # pixels of a part: smaller ones are specks
-_LARGEST = 0.5  # of the images that have it: what covers more, as a background, has everything inside
+_MIN_PART_PIXELS = 16  # smaller parts are specks
+_MAX_IMAGE_SHARE = 0.5  # of the images that have it: larger ones are a background, which contains everything
 _BOX = ("x", "y", "width", "height")
 
 
@@ -57,7 +57,9 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
     laws = [
         InsideLaw(inner, outer, n, *known[inner])
         for inner, outer, n in within.lines("inner", "outer", "n")
-        if outer not in backgrounds and known[inner][1] >= min_images and proves_rate(n, known[inner][0], _LAW)
+        if outer not in backgrounds
+        and known[inner][1] >= min_images
+        and proves_rate(n, known[inner][0], _MIN_INSIDE_RATE)
     ]
     rows = [_outside_rows(everything, parts, covered, law) for law in laws]
     return laws, {name: np.concatenate([np.zeros(0, np.int64), *(one[name] for one in rows)]) for name in _COLUMNS}
@@ -110,7 +112,7 @@ def _parts(tables: Tables) -> Table:
 def _counts(tables: Tables, parts: Table) -> Ints:
     """The parts (rows) that are no specks, and that the frame has not cut."""
     image = tables.segments["image"][parts["segment"]]
-    is_free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _SMALLEST)
+    is_free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _MIN_PART_PIXELS)
     for start, size in (("x", "width"), ("y", "height")):
         is_free &= parts[start] + parts[size] < tables.images[size][image]
     return np.flatnonzero(is_free)
@@ -174,7 +176,7 @@ def _backgrounds(tables: Tables) -> set[int]:
     frame = np.zeros(len(rows), np.int64)
     frame[first] = (images["width"].astype(np.int64) * images["height"])[image[first]]
     covered = sum_by(tables, {"category": category}, {"area": segments["area"][rows].astype(np.int64), "frame": frame})
-    return {id_ for id_, area, frame in covered.lines("category", "area", "frame") if area > _LARGEST * frame}
+    return {id_ for id_, area, frame in covered.lines("category", "area", "frame") if area > _MAX_IMAGE_SHARE * frame}
 
 
 def _outside_rows(everything: Table, parts: Table, covered: Table, law: InsideLaw) -> dict[str, Ints]:

@@ -10,7 +10,7 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.rules.shared import image_names, is_thing
 
 _HALF = 0.5
-_SEVERAL = 2  # images in which background has an id
+_MIN_IMAGES = 2  # in which background has an id
 
 
 @rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "holes"), whole=True, by_part=True)
@@ -131,7 +131,7 @@ def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: 
     id_ = int(ids[counts.argmax()])
     own = backgrounds.take(backgrounds["segment_id"] == id_)
     covers_half = bool((2 * own["area"] > own["frame"]).all())
-    if len(own) < max(_SEVERAL, min_filled * (len(backgrounds) if covers_half else n)):
+    if len(own) < max(_MIN_IMAGES, min_filled * (len(backgrounds) if covers_half else n)):
         return
     message = (
         f"segment {id_} is what all other segments leave, in {len(own):,} of {count_noun(n, 'image')} "

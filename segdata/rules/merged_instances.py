@@ -7,10 +7,10 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import bridged_segments, is_thing, typical_values
 
-_LEAST_SPREAD = 0.2  # of the logarithm of area
-_LEAST_REACH = 0.12  # of the logarithm of the box's diagonal
-_MOST_REACH = 0.4
-_BENT = 1.5  # the least score of the lack of solidity of a segment with a neck
+_MIN_SPREAD = 0.2  # of the logarithm of area
+_MIN_REACH = 0.12  # spread of the logarithm of the box's diagonal
+_MAX_REACH = 0.4
+_MIN_BENT_SCORE = 1.5  # of the lack of solidity of a segment with a neck
 
 
 @rule(
@@ -104,7 +104,7 @@ def merged_instances(
     yield from in_parts
     reported = [finding.segments[0] for finding in in_parts]
     joined = bridged_segments(tables)
-    narrow = (joined["neck"] <= max_neck) & (joined["area_z"] >= min_area_z) & (joined["bent_z"] >= _BENT)
+    narrow = (joined["neck"] <= max_neck) & (joined["area_z"] >= min_area_z) & (joined["bent_z"] >= _MIN_BENT_SCORE)
     narrow &= (joined["gain"] >= min_gain) & ~np.isin(joined["segment"], reported)
     area = tables.segments["area"]
     for segment, neck, lobes, typical in joined.take(narrow).lines("segment", "neck", "lobes", "typical"):
@@ -126,13 +126,13 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     row = part_pairs["segment"]
     middles, spreads = typical_values(tables, np.stack([log_area, log_reach]), single, of=row)
     (middle, typical_reach), (spread, reach_spread) = middles, spreads
-    spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(reach_spread, _LEAST_REACH)
+    spread, scale = np.maximum(spread, _MIN_SPREAD), np.maximum(reach_spread, _MIN_REACH)
     largest, smallest = ((np.log(part_pairs[name]) - middle) / spread for name in ("first", "second"))
     parts_reach = np.log(np.maximum(part_pairs["first_reach"], part_pairs["second_reach"]))
     reach = (log_reach[row] - typical_reach) / scale
     merged = (largest <= max_part_z) & (smallest >= -0.75 * max_part_z)
     merged &= (parts_reach - typical_reach) / scale <= max_part_z
-    merged &= (reach >= min_reach_z) & (reach_spread <= _MOST_REACH)
+    merged &= (reach >= min_reach_z) & (reach_spread <= _MAX_REACH)
     merged &= (part_pairs["hidden"] <= max_hidden) & thing_segments[row]
     chosen = part_pairs.beside(typical=np.exp(middle)).take(merged)
     for segment, first, second, typical in chosen.lines("segment", "first", "second", "typical"):

@@ -19,9 +19,9 @@ from segdata.measure.sequences import SequenceIndex, is_frame_of
 from segdata.rules.inside_outside import outside_findings, outside_rows
 from segdata.rules.shared import SEPARATORS, is_lossy
 
-_LAW = 0.75  # the rate of one order that must be proven; chance gives 0.5
-_REVERSED = 0.5  # of the median distance: less is a deviation, and no reversal
-_FINEST = 0.01  # of the image: distances do not vary less
+_MIN_ORDER_RATE = 0.75  # of one order, which must be proven; chance gives 0.5
+_MIN_REVERSAL = 0.5  # of the median distance: less is a deviation, and no reversal
+_MIN_SCALE = 0.01  # of the image: distances do not vary less
 # Of categories of volumes that are called left and right: the fewest volumes, the rate that must be proven, and the
 # least distance of nine in ten volumes, in medians.
 _MIN_VOLUMES, _NAMED_LAW, _APART = 8, 0.6, 0.3
@@ -255,12 +255,12 @@ def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float
     n, usual = len(distance), distance[distance > 0]
     n_other = n - len(usual)
     middle = float(np.median(distance))
-    is_reversed = distance <= -_REVERSED * middle
+    is_reversed = distance <= -_MIN_REVERSAL * middle
     if is_named and proves_rate(len(usual), n, _NAMED_LAW) and np.quantile(usual, 0.1) >= _APART * middle:
         return np.where(is_reversed, 0.0, 1.0)
-    if n < min_images or n_other > max(1, max_share * n) or not proves_rate(len(usual), n, _LAW):
+    if n < min_images or n_other > max(1, max_share * n) or not proves_rate(len(usual), n, _MIN_ORDER_RATE):
         return None
-    chance, _ = tail_probability(distance, np.zeros(n, np.int64), _FINEST)
+    chance, _ = tail_probability(distance, np.zeros(n, np.int64), _MIN_SCALE)
     return np.where(is_reversed, chance, 1.0)
 
 

@@ -13,7 +13,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Taxonomy
 from segdata.rules.shared import join_first, segments_finding
 
-_SHOWN = 4  # children that a message names
+_MAX_NAMES = 4  # children in a message
 
 
 @rule("SEG205", "not-a-leaf", severity="warning", needs=(), by_part=True)
@@ -71,7 +71,7 @@ def not_a_leaf(tables: Tables) -> Findings:
 
 
 def _message(profile: Profile, id_: int, n: int, children: list[str]) -> str:
-    below = join_first(children, _SHOWN)
+    below = join_first(children, _MAX_NAMES)
     message = f"{count_noun(n, 'segment')} of {profile.name_of(id_)!r}, which is divided into {below}"
     return message + quote_guideline(profile.taxonomy, id_, "definition")
 

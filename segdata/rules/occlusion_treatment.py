@@ -17,14 +17,14 @@ from segdata.rules.shared import image_names
 
 _Boxes = Floats  # (n, 4): x, y, width, height
 _SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
-_SAME = 0.5  # IoU of boxes of one thing, drawn twice
+_MATCH_IOU = 0.5  # of boxes of one thing, drawn twice
 _ORDER = ("over", "annotation", "other", "category")  # the last sorts first
 _SEED = 212  # the same data give the same findings
-_SMALLEST = 50  # px of the smaller segment: of fewer a border is too large a share
-_WITHIN = 0.9  # of the smaller segment: more, and it lies upon the other one
-_LEAST = 10  # borders, or objects, of an annotator
+_MIN_PIXELS = 50  # of the smaller segment: with fewer, a border is too large a share
+_MAX_COVERED_SHARE = 0.9  # of the smaller segment: above it, that one lies upon the other
+_MIN_BORDERS = 10  # or objects, of an annotator
 _PERMUTATIONS = 1999
-_MOST = 5_000  # borders of a category that are permuted
+_MAX_BORDERS = 5_000  # of a category that are permuted
 # What an annotator does whose share of flags is large, what one whose share is small, and what is counted.
 _DRAWN = ("draws it whole", "draws it only as far as visible", "borders overlap")
 _KEPT = (
@@ -108,7 +108,7 @@ def _match(pair: _Boxes, candidates: _Boxes) -> bool:
     shared = np.clip(high - low, 0, None).prod(axis=2)
     iou = shared / (pair[:, 2:].prod(axis=1)[:, None] + candidates[:, 2:].prod(axis=1) - shared)
     best = iou.argmax(axis=1)
-    return bool(best[0] != best[1] and (iou.max(axis=1) >= _SAME).all())
+    return bool(best[0] != best[1] and (iou.max(axis=1) >= _MATCH_IOU).all())
 
 
 @rule(
@@ -177,7 +177,12 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     a, b = np.divmod(pair_keys, max(len(segments), 1))
     smaller = np.minimum(segments["area"][a], segments["area"][b])
     category = segments["category_id"]
-    good = (smaller >= _SMALLEST) & (shared <= _WITHIN * smaller) & ~segments["iscrowd"][a] & ~segments["iscrowd"][b]
+    good = (
+        (smaller >= _MIN_PIXELS)
+        & (shared <= _MAX_COVERED_SHARE * smaller)
+        & ~segments["iscrowd"][a]
+        & ~segments["iscrowd"][b]
+    )
     relations: tuple[Relation, ...] = ("may_overlap", "part_of")
     for relation in relations:
         good &= ~is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
@@ -223,7 +228,7 @@ def _division(
     effect = intraclass_correlation(is_over, group)
     if min(len(whole_rows), len(visible_rows)) < min_files or not effect >= min_effect:
         return 1.0, None
-    sampled = np.flatnonzero(group % -(-len(group) // _MOST) == 0)
+    sampled = np.flatnonzero(group % -(-len(group) // _MAX_BORDERS) == 0)
     stratum = np.unique(borders["other"], return_inverse=True)[1]
     p = cluster_p_value(is_over[sampled], group[sampled], stratum[sampled], rng, _PERMUTATIONS)
     whole, visible = (
@@ -284,7 +289,7 @@ def _by_annotator(
             annotator[observed["annotation"][rows]], observed["stratum"][rows], len(names)
         )
         comparison = blocks.compare(flag)
-        difference = np.abs(np.nan_to_num(comparison.difference)) * (comparison.n >= _LEAST)
+        difference = np.abs(np.nan_to_num(comparison.difference)) * (comparison.n >= _MIN_BORDERS)
         worst = int(difference.argmax())
         p = blocks.permutation_test(flag, rng, _PERMUTATIONS)[0] if difference[worst] >= min_effect else 1.0
         tested.append((int(observed["category"][rows[0]]), worst, comparison, p))

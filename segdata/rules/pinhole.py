@@ -5,7 +5,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.measure.sequences import outside_volumes
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
-_LONG = 50  # times as long as wide: a net of lines
+_MIN_ELONGATION = 50  # length over width: a net of lines
 
 
 @rule(
@@ -65,7 +65,7 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
     """
     segments = tables.segments
     size, half = segments["area"], segments["perimeter"] / 2
-    net = (size < line_width * half) & (half**2 > _LONG * size)
+    net = (size < line_width * half) & (half**2 > _MIN_ELONGATION * size)
     counts = counts_small_shapes(tables) & ~net
     for holes, group, unit in (
         (outside_volumes(tables, tables.holes), "segment", "px"),

@@ -16,9 +16,9 @@ from segdata.measure.sequences import SequenceIndex, tracked_segments
 from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
-_NAMED = 4  # tracks in a message
+_MAX_TRACKS_SHOWN = 4  # in a message
 _MOST_OF_MOVES = 0.6  # of the tracks that go on under another id have to move by one number
-_BETTER = 0.2  # by how much a box must fit that of two tracks better than that of its own before
+_MIN_IMPROVEMENT = 0.2  # of the fit of a box to two other tracks, over that to its own
 
 
 class _Member(NamedTuple):
@@ -104,7 +104,7 @@ def renamed_track(
             if len(pairs) == 1 and single > max(1, max_share * len(ids)):
                 continue
             names = [f"{name[end]} is {name[start]}" for end, start in pairs]
-            listed = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+            listed = ", ".join(names[:_MAX_TRACKS_SHOWN]) + (", …" if len(names) > _MAX_TRACKS_SHOWN else "")
             here = int((place == frame - 1).sum())
             have = "has a new id" if len(pairs) == 1 else "have new ids"
             message = f"{len(pairs)} of {count_noun(here, 'track')} {have} from this frame on: {listed}"
@@ -184,7 +184,7 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
             together = old.area + gone.area
             is_sum = min(new.area, together) >= min_fit * max(new.area, together)
             fit = box_iou(np.concatenate([low, high - low]), new.box)
-            if is_sum and fit >= min_overlap and fit - box_iou(old.box, new.box) >= _BETTER:
+            if is_sum and fit >= min_overlap and fit - box_iou(old.box, new.box) >= _MIN_IMPROVEMENT:
                 message = (
                     f"track {track} has also what was track {ended} from this frame on: {new.area:,} px, before "
                     f"{old.area:,} and {gone.area:,}"
@@ -198,7 +198,7 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
     for before, after in pairwise(frames):
         moves = {}
         for old, member in before.items():
-            if old in after and box_iou(member.box, after[old].box) + _BETTER > min_overlap:
+            if old in after and box_iou(member.box, after[old].box) + _MIN_IMPROVEMENT > min_overlap:
                 continue
             fits = {
                 new: box_iou(member.box, other.box) for new, other in after.items() if other.category == member.category
@@ -211,8 +211,8 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
         chain = {old: new for old, new in moves.items() if new - old == step}
         if count < 2 or count < _MOST_OF_MOVES * steps.total():
             continue
-        listed = ", ".join(f"{old} is {new}" for old, new in list(chain.items())[:_NAMED])
-        more = ", …" if len(chain) > _NAMED else ""
+        listed = ", ".join(f"{old} is {new}" for old, new in list(chain.items())[:_MAX_TRACKS_SHOWN])
+        more = ", …" if len(chain) > _MAX_TRACKS_SHOWN else ""
         message = f"{len(chain)} tracks have the id of another from this frame on: {listed}{more}"
         yield RowFinding(message, segments=tuple(after[new].segment for new in chain.values()))
 

@@ -15,7 +15,7 @@ from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MOST_BITS
 from segdata.rules.shared import free_outlines, picture_of_copy
 
-_LEAST_OUTLINE = 30  # pixel edges: small shapes are alike by chance
+_MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
 _MOST_IMAGES = 3  # that have a segment; one that more have is a stencil
@@ -92,7 +92,7 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     have.
     """
     segments = tables.segments
-    rows = rows[segments["perimeter"][rows] >= _LEAST_OUTLINE]
+    rows = rows[segments["perimeter"][rows] >= _MIN_OUTLINE]
     code = np.zeros(len(rows), np.uint64)
     for name in _SHAPE:
         code = (code ^ segments[name][rows].astype(np.int64).view(np.uint64)) * _MULTIPLIER

@@ -10,7 +10,7 @@ from segdata.core.table import Table
 from segdata.rules.shared import both_ways, box_around
 
 _FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
-_EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
+_MIN_EXPLAINED = 0.8  # share of the length of all ends on one side, by a single one on the other
 
 
 @rule("SEG116", "seam", severity="warning", needs=("ends", "steps", "pairs"), habit="image", per_image=True)
@@ -93,7 +93,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
             own_rows, opposite_rows = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
             own_rows = own_rows[~ends["behind"][own_rows]]
             length = int(ends["length"][own_rows].sum())
-            explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
+            explained = ends["length"][opposite_rows].max(initial=0) >= _MIN_EXPLAINED * length
             owners = ends["segment"][own_rows]
             n_things = int((~np.isin(above[owners], owners)).sum()) if len(own_rows) >= min_segments else 0
             upright, line, annotation = (int(ends[name][rows[0]]) for name in ("upright", "at", "annotation"))

@@ -21,12 +21,12 @@ from segdata.measure.sequences import FrameSequence, SequenceIndex
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
-_LEAST_SPREAD = 0.2  # of the logarithm of area
+_MIN_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
-_FENCE = 4.0  # quartiles: what stands out of a sequence
+_FENCE = 4.0  # quartiles beyond which a value of a sequence is an outlier
 _FURTHEST_NEIGHBOUR = 0.5  # of the pixels of either of two frames, that only one has, where their order shows
-_BOX = 0.95  # of its box a segment fills if it is one
+_MIN_BOX_SHARE = 0.95  # of its box that a box-shaped segment fills
 _PART = 2.0  # how unusual the area of a lobe may be
 _SOLIDITY = 3.0  # and its solidity
 SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
@@ -277,7 +277,7 @@ def bridged_segments(tables: Tables) -> Table:
     solidity; and gain: by how much both together exceed the score of its more unusual lobe.
     """
     table, area = tables.lobes, tables.segments["area"]
-    middle, spread = np.log(table["typical"]), np.maximum(table["spread"], _LEAST_SPREAD)
+    middle, spread = np.log(table["typical"]), np.maximum(table["spread"], _MIN_SPREAD)
     scale = np.maximum(table["solidity_spread"], np.maximum(_LEAST_SOLIDITY, _COARSE / np.sqrt(table["typical"])))
     area_z = (np.log(area[table["segment"]]) - middle) / spread
     bent_z = (table["typical_solidity"] - table["solidity"]) / scale
@@ -324,7 +324,7 @@ def small_region_findings(regions: Table, group: str, noun: str, unit: str) -> F
 def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
     """(n_segments,) which segments are no boxes, and (n_annotations,) the pixel edges of their outlines together."""
     segments = tables.segments
-    is_shape = np.asarray(segments["area"] < _BOX * segments["width"] * segments["height"], bool)
+    is_shape = np.asarray(segments["area"] < _MIN_BOX_SHARE * segments["width"] * segments["height"], bool)
     own = np.where(is_shape, segments["perimeter"], 0)
     edges: Floats = np.bincount(segments["annotation"], own, len(tables.annotations)).astype(np.float64)
     return is_shape, edges

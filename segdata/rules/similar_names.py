@@ -18,8 +18,8 @@ from segdata.rules.shared import SEPARATORS, plain_name
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
-_DIGITS = 4  # at most, of such a number
-_NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
+_MAX_DIGITS = 4  # of such a number
+_NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_MAX_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
 _LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 _LOOK_ALIKE = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "abekmhopctyxijsABEKMHOPCTYXIJSABEZHIKMNOPTYXo"
@@ -190,7 +190,7 @@ def _as_number(digits: str) -> float:
     (7, 0, inf, 0)
     """
     counting = digits.lstrip("0")
-    return int(counting or "0") if len(counting) <= _DIGITS else math.inf
+    return int(counting or "0") if len(counting) <= _MAX_DIGITS else math.inf
 
 
 def _counts_objects(annotation: Ints, number: Ints) -> bool:
@@ -199,8 +199,8 @@ def _counts_objects(annotation: Ints, number: Ints) -> bool:
     >>> _counts_objects(np.array([0, 0, 1, 1, 1, 2, 2]), np.array([2, 1, 3, 1, 2, 1, 2]))
     True
     """
-    key = np.sort(annotation * 10**_DIGITS + number)
-    annotation, number = key // 10**_DIGITS, key % 10**_DIGITS
+    key = np.sort(annotation * 10**_MAX_DIGITS + number)
+    annotation, number = key // 10**_MAX_DIGITS, key % 10**_MAX_DIGITS
     first = np.flatnonzero(np.diff(annotation, prepend=-1))
     n = np.diff(first, append=len(key))
     follows = number - np.arange(len(key)) == np.repeat(number[first] - first, n)

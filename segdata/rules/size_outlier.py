@@ -11,9 +11,9 @@ from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
 from segdata.measure.sequences import is_frame_of
 
-_EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
+_EDGE = 3  # pixels; outlines of segments that the frame cuts often end a little before it
 _SIZES = 64  # more than classes of sizes
-_SEVERAL = 4  # segments of an image that tell how near the camera was
+_MIN_SEGMENTS = 4  # of an image, to estimate the distance of the camera
 
 
 @rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), by_part=True)
@@ -85,7 +85,7 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(max(min_ratio, 1.0)))
     place, _ = joint_codes(image[rows], category)  # what one image has of one category
     is_similar = np.abs(share - group_median(share, place)) <= np.log(max(min_ratio, 1.0))
-    is_outlier &= ~(is_similar & (np.bincount(place)[place] >= _SEVERAL))
+    is_outlier &= ~(is_similar & (np.bincount(place)[place] >= _MIN_SEGMENTS))
     for k in np.flatnonzero(is_outlier).tolist():
         row, area = int(rows[k]), int(segments["area"][rows[k]])
         usual = float(np.exp(median[k]) * frame[k])

@@ -12,8 +12,8 @@ from segdata.core.runs import Flags
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 
-_LEAST_GAP = 8  # pixels
-_LEAST_SHARE = 0.5  # of the smaller part
+_MIN_GAP = 8  # pixels
+_MIN_SHARE = 0.5  # of the smaller part
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
@@ -101,7 +101,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     """
     segments, skips = tables.segments, tables.skips
     # Small gaps, too, show that a category comes and goes.
-    least = min(min_pixels, _LEAST_GAP), min(min_share, _LEAST_SHARE)
+    least = min(min_pixels, _MIN_GAP), min(min_share, _MIN_SHARE)
     skips = skips.take((skips["shared"] >= least[0]) & (skips["shared"] >= least[1] * skips["smaller"]))
     skips = skips.beside(category=segments["category_id"][skips["before"]])
     skips = skips.take(~_come_and_go(tables, skips, max_gaps))

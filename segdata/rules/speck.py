@@ -9,7 +9,7 @@ from segdata.core.table import Table
 from segdata.measure.sequences import outside_volumes
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
-_MANY = 20  # parts that are small but no specks
+_MIN_NATURAL_PARTS = 20  # small or large ones, from which a segment has many parts by nature
 
 
 @rule(
@@ -99,6 +99,6 @@ def _small_by_nature(parts: Table, group: str, small: Flags, min_pixels: int) ->
     n_small, n_larger = (np.bincount(parts[group][rows], minlength=n_groups) for rows in (small, larger))
     largest = np.zeros(n_groups, np.int64)
     np.maximum.at(largest, parts[group], parts["cluster"])
-    are_dots = (n_small >= _MANY) & (largest < min_pixels)
-    natural: Flags = (n_larger >= _MANY) & (n_larger >= 4 * n_small) | are_dots
+    are_dots = (n_small >= _MIN_NATURAL_PARTS) & (largest < min_pixels)
+    natural: Flags = (n_larger >= _MIN_NATURAL_PARTS) & (n_larger >= 4 * n_small) | are_dots
     return natural[parts[group]]

@@ -9,8 +9,8 @@ from segdata.core.runs import Flags
 from segdata.core.table import Table
 from segdata.rules.shared import is_thing, typical_values
 
-_LEAST_SPREAD = 0.2  # of the logarithm of area
-_EXACT = 0.05  # the deviation of a line that is upright or level, in pixels
+_MIN_SPREAD = 0.2  # of the logarithm of area
+_MAX_DEVIATION = 0.05  # pixels, of a line that is upright or level
 
 
 @rule(
@@ -127,7 +127,7 @@ def split_instance(
     cut = (length >= min_length) & (seams["deviation"] <= max_deviation) & (seams["astray"] <= 0.02)
     cut &= (seams["flush"] >= min_flush) & ((1 - seams["flush"]) * length <= max_step)
     cut &= (seams["waist"] <= max_waist) & thing_segments[seams["a"]] & thing_segments[seams["b"]]
-    exact = (seams["deviation"] <= _EXACT) & (length >= 2 * min_length)
+    exact = (seams["deviation"] <= _MAX_DEVIATION) & (length >= 2 * min_length)
     cut &= ~_at_edge(tables, seams)
     cut[cut] = exact[cut] | ~_too_large(tables, seams.take(cut), max_z)
     area = tables.segments["area"]
@@ -156,6 +156,6 @@ def _too_large(tables: Tables, seams: Table, max_z: float) -> Flags:
     log = np.log(np.maximum(area, 1))
     middle, spread = typical_values(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
     joint_log_area = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
-    score = (joint_log_area - middle) / np.maximum(spread, _LEAST_SPREAD)
+    score = (joint_log_area - middle) / np.maximum(spread, _MIN_SPREAD)
     large: Flags = score > max_z  # no score, no limit
     return large

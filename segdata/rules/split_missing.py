@@ -12,7 +12,7 @@ from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 from segdata.rules.shared import improper_categories
 
-_NAMED = 8  # rare categories that a finding names
+_MAX_NAMES = 8  # rare categories in a finding
 _FEW_NAMED = 3  # those of splits that have none in common
 
 
@@ -111,7 +111,7 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
             )
             yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():
-        listed = list_names(names, _NAMED)
+        listed = list_names(names, _MAX_NAMES)
         message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {listed}"
         yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
 

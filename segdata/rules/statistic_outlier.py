@@ -17,12 +17,12 @@ from segdata.core.strata import is_example, joint_codes, number_names, size_clas
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import SequenceIndex, is_frame_of
 
-_HAVING = 0.75  # of the images must have pixels of what is compared, lest the usual value is none
-_LEAST_SCALE = 0.1  # of logarithms: nothing that people draw is the same to a tenth
+_MIN_OCCURRENCE = 0.75  # share of images with pixels of what is compared, or else the usual value is none
+_MIN_SCALE = 0.1  # of logarithms: drawn shapes vary by a tenth at least
 _SCALE_OF_FEW = 0.5  # the same for parts and holes where most images have none
-_FEW = 0.05  # of the images: more that have what most have not are no outliers
+_MAX_OUTLIER_SHARE = 0.05  # of the images: more images than these are no outliers
 _SUMMED = ("area", "parts", "holes", "perimeter")
-_LISTED = 3  # statistics in a message
+_MAX_STATISTICS_SHOWN = 3  # in a message
 _CLAIMED = "pixels that several segments claim"
 _BLOCK = 100_000  # numbers that are judged at a time, at least
 
@@ -94,13 +94,13 @@ def statistic_outlier(
     for rows in outliers.groups("annotation"):
         worst = outliers.take(rows[np.argsort(outliers["chance"][rows], kind="stable")])
         lines = list(worst.lines("which", "annotation", "amount", "median", "chance", "n"))
-        absent = [_absent(statistics[k][2], annotation, present) for k, annotation, *_ in lines[:_LISTED]]
+        absent = [_absent(statistics[k][2], annotation, present) for k, annotation, *_ in lines[:_MAX_STATISTICS_SHOWN]]
         texts = [
             _describe(statistics[k][0], amount, median)
             + (f"; no {tables.profile.name_of(id_)} there" if id_ is not None else "")
-            for (k, _, amount, median, _, _), id_ in zip(lines[:_LISTED], absent, strict=True)
+            for (k, _, amount, median, _, _), id_ in zip(lines[:_MAX_STATISTICS_SHOWN], absent, strict=True)
         ]
-        others = len(lines) - _LISTED
+        others = len(lines) - _MAX_STATISTICS_SHOWN
         more = f", and {count_noun(others, 'other statistic')}" if others > 0 else ""
         first, row, _, _, p, n = lines[0]
         category = statistics[first][1]
@@ -160,7 +160,7 @@ def _judge(
     whole = np.concatenate([statistic.whole for statistic in block])
     peers, _ = joint_codes(which, group[annotation])
     n_peers = np.bincount(peers)[peers]
-    is_rare = np.bincount(peers, weights=amount > 0)[peers] < _HAVING * n_peers
+    is_rare = np.bincount(peers, weights=amount > 0)[peers] < _MIN_OCCURRENCE * n_peers
     counted = np.array([statistic.counted for statistic in block], bool)[which]
     floor = np.concatenate(
         [np.zeros(len(statistic.amount)) if statistic.floor is None else statistic.floor for statistic in block]
@@ -170,7 +170,7 @@ def _judge(
     floor = np.where(is_rare[tested], floor[tested], 0)
     is_part = ~np.isinf(whole)
     scaled = np.log(np.maximum(amount + floor, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
-    least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _LEAST_SCALE)
+    least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _MIN_SCALE)
     chance, middle = tail_probability(scaled, peers[tested], least)
     chance = np.minimum(chance, gap_probability(scaled, peers[tested], least))
     apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(max(min_ratio, 1.0)))
@@ -201,7 +201,7 @@ def _are_apart(values: Floats, group: Ints, gap: float) -> Flags:
         if len(rows) < 2 or group[rows[0]] < 0:
             continue
         ranked = rows[np.argsort(-values[rows], kind="stable")]
-        most = max(1, int(_FEW * len(rows)))
+        most = max(1, int(_MAX_OUTLIER_SHARE * len(rows)))
         gaps = np.flatnonzero(values[ranked[:most]] - values[ranked[1 : most + 1]] >= gap)
         apart[ranked[: gaps.max() + 1 if len(gaps) else 0]] = True
     return apart
@@ -329,7 +329,7 @@ def _usual_overlaps(shared: Table, group: Ints) -> Iterator[tuple[tuple[int, int
     owner = shared["owner"]
     pair, first = joint_codes(shared["category"], shared["other"])
     peers, of_peers = joint_codes(pair, group[owner])
-    is_usual = np.bincount(peers) >= _HAVING * np.bincount(group)[group[owner[of_peers]]]
+    is_usual = np.bincount(peers) >= _MIN_OCCURRENCE * np.bincount(group)[group[owner[of_peers]]]
     for number in np.unique(pair[of_peers[is_usual]]).tolist():
         rows, row = np.flatnonzero(pair == number), first[number]
         yield (int(shared["category"][row]), int(shared["other"][row])), owner[rows], shared["area"][rows]

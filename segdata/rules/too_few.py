@@ -12,7 +12,7 @@ from segdata.core.strata import annotation_strata, annotation_strata_if_any, ima
 from segdata.core.table import Table
 from segdata.rules.shared import improper_categories
 
-_MOST = 5  # strata that a finding names
+_MAX_STRATA_SHOWN = 5  # in a finding
 
 
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True, by_part=True, habit="category")
@@ -111,7 +111,9 @@ def too_few(
         # Splits without any are SEG303's.
         lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (by not in (None, "split"))))
         if len(lacking):
-            listed = list_names([f"{names[number]!r} {images[number]:,}" for number in lacking.tolist()], _MOST)
+            listed = list_names(
+                [f"{names[number]!r} {images[number]:,}" for number in lacking.tolist()], _MAX_STRATA_SHOWN
+            )
             short.append(f"images by {by or 'split'}: {listed}, {min_per_stratum:,} are required")
         if short:
             yield RowFinding("; ".join(short), category=taxonomy.name_of(id_), severity=severity)

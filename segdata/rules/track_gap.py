@@ -11,8 +11,8 @@ from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex, touches_edge, tracked_segments
 
 Boxes = Floats
-_NEAR = 5  # appearances before and after a gap whose sizes are what is usual
-_HIDDEN = 0.5  # share of the box that the box of something else covers
+_COMPARED_APPEARANCES = 5  # before and after a gap, whose sizes are the usual ones
+_MIN_HIDDEN_SHARE = 0.5  # of the box that another box covers
 
 
 @rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos, habit="image", per_sequence=True)
@@ -98,7 +98,7 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
 
 def _sides(tracked: Table, row: int) -> tuple[Ints, Ints]:
     """The segments of a track in its last appearances up to a row of `tracked_segments`, and in its first after it."""
-    rows = np.arange(max(row + 1 - _NEAR, 0), min(row + 1 + _NEAR, len(tracked)))
+    rows = np.arange(max(row + 1 - _COMPARED_APPEARANCES, 0), min(row + 1 + _COMPARED_APPEARANCES, len(tracked)))
     for name in ("track", "sequence"):
         rows = rows[tracked[name][rows] == tracked[name][row]]
     return tracked["segment"][rows[rows <= row]], tracked["segment"][rows[rows > row]]
@@ -122,6 +122,6 @@ def _is_hidden(tables: Tables, annotations: Ints, boxes: Boxes) -> bool:
         other_things = other_things.take(~np.isin(other_things["category_id"], stuff))
         across = np.minimum(other_things["x"] + other_things["width"], x + width) - np.maximum(other_things["x"], x)
         down = np.minimum(other_things["y"] + other_things["height"], y + height) - np.maximum(other_things["y"], y)
-        if (np.maximum(across, 0) * np.maximum(down, 0) >= _HIDDEN * width * height).any():
+        if (np.maximum(across, 0) * np.maximum(down, 0) >= _MIN_HIDDEN_SHARE * width * height).any():
             return True
     return False

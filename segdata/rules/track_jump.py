@@ -11,9 +11,9 @@ from segdata.core.statistics import group_median, tail_probability
 from segdata.core.strata import joint_codes
 from segdata.measure.sequences import touches_edge, tracked_segments
 
-_CAMERA = 3  # tracks of a frame that tell the motion of the camera
-_AROUND = 3  # steps before and after
-_LEAST_SCALE = 0.02  # of a box's side: outlines tremble
+_MIN_TRACKS = 3  # of a frame, to estimate the motion of the camera
+_STEPS_AROUND = 3  # before and after
+_MIN_SCALE = 0.02  # of a box's side: outlines tremble
 
 
 @rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos, habit="image", per_sequence=True)
@@ -161,13 +161,13 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     # What is cut by the edge, hidden or grows moves one side only.
     moved = np.where(near * far > 0, np.sign(near) * np.minimum(np.abs(near), np.abs(far)), 0.0)
     camera, frame_first = joint_codes(sequence[step], place[step])
-    several = np.bincount(camera, minlength=len(frame_first))[camera] >= _CAMERA
+    several = np.bincount(camera, minlength=len(frame_first))[camera] >= _MIN_TRACKS
     for axis in (0, 1):
         moved[:, axis] -= np.where(several, group_median(moved[:, axis].copy(), camera), 0.0)
     away, n = np.hypot(*(moved - _usual_steps(moved, step)).T), len(step)
     side = np.sqrt(np.maximum(np.minimum(size[step].prod(axis=1), size[step + 1].prod(axis=1)), 1))
     share = away / side
-    chance, middle = tail_probability(share, sequence[step], _LEAST_SCALE)
+    chance, middle = tail_probability(share, sequence[step], _MIN_SCALE)
     stands = stands_beyond_chance(tables, np.where(share > middle, chance, 1.0), rate) & (share >= min_move)
     ratio = segments["area"][segment[step]] / segments["area"][segment[step + 1]]
     stands &= (ratio > 0.5) & (ratio < 2)
@@ -185,8 +185,8 @@ def _usual_steps(moved: Floats, step: Ints) -> Floats:
     `step` (n,), ascending: of one track and without a gap between where they differ by 1.
     """
     n = len(step)
-    around = np.full((2 * _AROUND, n, 2), np.nan)
-    for k, lag in enumerate([lag for lag in range(-_AROUND, _AROUND + 1) if lag]):
+    around = np.full((2 * _STEPS_AROUND, n, 2), np.nan)
+    for k, lag in enumerate([lag for lag in range(-_STEPS_AROUND, _STEPS_AROUND + 1) if lag]):
         other = np.clip(np.arange(n) + lag, 0, n - 1)
         goes_on = (other - np.arange(n) == lag) & (step[other] - step == lag)
         around[k, goes_on] = moved[other[goes_on]]

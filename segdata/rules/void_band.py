@@ -10,7 +10,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.strata import is_example
 from segdata.rules.shared import image_names
 
-_MOSTLY = 0.5  # of the pixels of most images are labelled, or the rule has nothing to judge
+_MIN_LABELLED_SHARE = 0.5  # of the pixels of most images, or the rule has nothing to judge
 _STRAIGHT = 0.5  # of a side of the box: segments end flat there, as a cut ends them and no roof does
 _SIDES = ("left", "top", "right", "bottom")
 
@@ -107,7 +107,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     area = np.maximum(frame.prod(axis=0), 1)
     margins = np.where(_is_cut(tables, rows, np.concatenate([low, high]).T), margins, 0)
     usual = medians(tables, (filled / area)[has_some], np.zeros(int(has_some.sum()), np.int64))
-    if len(usual) == 0 or usual["median"][0] < _MOSTLY:
+    if len(usual) == 0 or usual["median"][0] < _MIN_LABELLED_SHARE:
         return
     dense = np.flatnonzero(is_dense)
     n_dense = total(tables, n=len(dense))["n"]

@@ -139,7 +139,9 @@ def shared_pixels(one: Box, other: Box) -> int:
 @pytest.mark.parametrize("seed", range(40))
 def test_parts_inside_and_outside_as_loops_tell_them(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small parts in large holes, or on pixels of others; with a law that a few of them prove."""
-    monkeypatch.setattr(inside_outside, "_LAW", rate := float(np.random.default_rng(seed).choice([0.05, 0.3])))
+    monkeypatch.setattr(
+        inside_outside, "_MIN_INSIDE_RATE", rate := float(np.random.default_rng(seed).choice([0.05, 0.3]))
+    )
     rng = np.random.default_rng(seed)
     n, side = 40, 30
     tables = empty_images(6, side, side)

@@ -16,7 +16,7 @@ from segdata.core.rule_runner import run_rules
 from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
-from segdata.rules.statistic_outlier import _HAVING, _sums, _usual_overlaps
+from segdata.rules.statistic_outlier import _MIN_OCCURRENCE, _sums, _usual_overlaps
 from tests.generators.sequences import sequence_dataset
 from tests.rules.test_copied_and_cut import recategorised
 
@@ -253,7 +253,7 @@ def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
     usual = {
         names: total.tolist()
         for names, total in sorted(totals.items())
-        if any((total[group == number] > 0).mean() >= _HAVING for number in np.unique(group))
+        if any((total[group == number] > 0).mean() >= _MIN_OCCURRENCE for number in np.unique(group))
     }
     compared = _usual_overlaps(Table(_sums(tables)), group)  # type: ignore[arg-type]  # two of the tables suffice
     sums = {names: np.bincount(row, pixels, annotations).tolist() for names, row, pixels in compared}
