@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.format import LossCounter, find_format
+from segdata.core.format import LossCounter, LossKind, find_format
 from segdata.core.profile import Policy, Profile
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.pictures import runs_of_masks
+from segdata.testing.pictures import Mask, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
 
 Change = Callable[[Batch], Batch]
@@ -98,3 +98,68 @@ def test_counted_loss_must_be_declared(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match="counts \\['hole'\\] and does not declare it"):
         assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
+
+
+RING = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 0, 1], [1, 1, 1, 0, 1]], bool)  # a ring, and a bar beside it
+
+
+def ring_and_bar() -> Batch:
+    """One image with one segment of two parts, one of which has a hole."""
+    return Batch(
+        make_table(BATCH_IMAGES, 1, image_id=["a.png"], width=[5], height=[3]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(BATCH_SEGMENTS, 1, annotation=[0], segment_id=[5], category_id=[1]),
+        runs_of_masks([RING]),
+    )
+
+
+def parted(batch: Batch, masks: list[Mask]) -> Batch:
+    """Each mask a segment of its own."""
+    columns = {"annotation": [0] * len(masks), "category_id": [1] * len(masks)}
+    segments = make_table(BATCH_SEGMENTS, len(masks), segment_id=range(5, len(masks) + 5), **columns)
+    return replace(batch, segments=segments, runs=runs_of_masks(masks))
+
+
+def ring_only() -> Mask:
+    """The ring without the bar."""
+    ring = RING.copy()
+    ring[:, 3:] = False
+    return ring
+
+
+def filled() -> Mask:
+    """The ring without its hole, and the bar."""
+    mask = RING.copy()
+    mask[:, :3] = True
+    return mask
+
+
+LOSSY: list[tuple[frozenset[LossKind], list[Mask]]] = [
+    (frozenset({"part", "segment-id"}), [ring_only(), RING & ~ring_only()]),
+    (frozenset({"hole"}), [filled()]),
+    (frozenset({"hole", "part", "segment-id"}), [filled() & ~(RING & ~ring_only()), RING & ~ring_only()]),
+]
+
+
+@pytest.mark.parametrize(("kinds", "masks"), LOSSY, ids=["part", "hole", "hole and part"])
+def test_counted_parts_and_holes_keep_the_law(tmp_path: Path, kinds: frozenset[LossKind], masks: list[Mask]) -> None:
+    """A format that makes segments of parts, or fills holes, keeps the law if it counts that, and breaks it if not."""
+    honest = find_format("coco-instances")
+
+    def law(counted: frozenset[LossKind], masks: list[Mask], name: str) -> None:
+        def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+            assert honest.write is not None
+            for kind in counted:
+                losses.add(kind, "segments", 1)
+            honest.write(profile, [parted(batch, masks) for batch in batches], target, losses)
+
+        (tmp_path / name).mkdir()
+        assert_round_trip(
+            replace(honest, write=write, losses=honest.losses | kinds), PROFILE, [ring_and_bar()], tmp_path / name
+        )
+
+    law(kinds, masks, "counted")
+    with pytest.raises(AssertionError, match="differs from what was written"):
+        law(frozenset(), masks, "silent")
+    with pytest.raises(AssertionError, match="differs from what was written"):
+        law(kinds, masks[:1] if len(masks) > 1 else [ring_only()], "fewer")  # a part is missing
