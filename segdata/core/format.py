@@ -331,11 +331,12 @@ _HIDDEN = re.compile(r"(?:^|/)\.[^/]*$")
 
 
 class NameLimits(msgspec.Struct, frozen=True):
-    """The names of images that a format can write; images with other names are counted as lost, with their segments.
+    r"""The names of images that a format can write; images with other names are counted as lost, with their segments.
 
-    `forbidden`: a regular expression for what names must not contain. `files`: files are named after images, with up to
-    `suffix` bytes instead of the extension. `separator`: replaces slashes of the image's name in file names; None: the
-    files are in folders. `hidden`: names may begin with a dot.
+    `forbidden`: a regular expression for what names must not contain; ``r"(?<!\.png)$"`` allows only names that end in
+    .png. `files`: files are named after images, with up to `suffix` bytes instead of the extension. `separator`:
+    replaces slashes of the image's name in file names; None: the files are in folders. `hidden`: names may begin with a
+    dot.
     """
 
     forbidden: str = r"[\r\n]"
@@ -349,7 +350,7 @@ class NameLimits(msgspec.Struct, frozen=True):
         if is_unsafe_path(name):
             return "a name that leads out of the dataset"
         if self.forbidden and (found := re.search(self.forbidden, name)):
-            return f"a name with {found[0]!r}"
+            return f"a name with {found[0]!r}" if found[0] else f"a name that fits {self.forbidden!r}"
         if not self.files:
             return None
         if _NO_STEM.search(name):
@@ -429,8 +430,10 @@ class Format:
 
 def _format(name: str, module: ModuleType) -> Format:
     losses: Any = getattr(module, "LOSSES", None)  # Any: a plugin may offer anything
+    if losses is None and module.__spec__ is not None and module.__spec__.origin is None:
+        raise ValueError(f"{next(iter(module.__path__))} is a folder without code, and comes before the module")
     if not isinstance(losses, frozenset) or not losses <= LOSS_KINDS:
-        raise SegdataError(f"format {name}: LOSSES must be a frozenset of {sorted(LOSS_KINDS)}, it is {losses!r}")
+        raise ValueError(f"LOSSES must be a frozenset of {sorted(LOSS_KINDS)}, it is {losses!r}")
     text = (module.__doc__ or name).strip()
     return Format(
         name=name,

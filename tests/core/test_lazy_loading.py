@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from segdata.core.errors import SegdataError
+from segdata.core.format import formats
 from segdata.core.lazy_loading import attach, entry_points, loading_plugin
 
 MODULES = ["segdata", "segdata.formats.plugin", "segdata.rules.plugin"]
@@ -93,3 +94,22 @@ def test_an_object_within_a_module_is_loaded(tmp_path: Path, monkeypatch: pytest
         missing.load()
     with pytest.raises(SegdataError, match="'a b' is no module"), loading_plugin(nonsense, "format"):
         nonsense.load()
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [("acmemasks", "/acmemasks is a folder without code"), ("acmevalues", "LOSSES must be a frozenset of .*'colour'")],
+)
+def test_a_format_without_losses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, reason: str
+) -> None:
+    """A folder that has the module's name and comes first on the path is imported as an empty package."""
+    (tmp_path / "acmemasks").mkdir()
+    (tmp_path / "acmevalues.py").write_text("LOSSES = frozenset({'colour'})\n")
+    install(tmp_path, module, f"[segdata.formats]\nacme = {module}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    points = [point for point in entry_points("segdata.formats") if point.name == "acme"]
+    monkeypatch.setattr("segdata.core.format.entry_points", lambda group: points)
+    words = rf"format acme \({module}\) cannot be loaded: .*{reason}.*its package, {module}"
+    with pytest.raises(SegdataError, match=words):
+        formats.__wrapped__()
