@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.format import AffectedItems, FileProbe, LossCounter
+from segdata.core.format import AffectedItems, FileProbe, LossCounter, NameLimits
 
 
 def test_images_are_counted_once_however_often_they_come() -> None:
@@ -66,3 +66,10 @@ def test_many_folders_do_not_hide_what_lies_in_them(tmp_path: Path) -> None:
     (tmp_path / "train.csv").touch()
     names = FileProbe(tmp_path).names
     assert {"train.csv", "000/masks/1.png", "399/masks/1.png"} <= set(names)
+
+
+def test_a_name_without_the_extension_is_refused_in_words() -> None:
+    limits = NameLimits(r"[\r\n]|(?<!\.png)$")
+    assert limits.why_not("a.png") is None
+    assert limits.why_not("a.jpg") == r"a name that fits '[\\r\\n]|(?<!\\.png)$'"
+    assert limits.why_not("a\nb.png") == r"a name with '\n'"
