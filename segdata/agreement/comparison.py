@@ -114,7 +114,7 @@ def load_images(panel: Panel, rows: Ints) -> PanelBatch:
 
 
 def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
-    """As `load_images`, from a batch and `asked` that `panel.load_asked` returned."""
+    """Like `load_images`, from a batch and `asked` that `panel.load_asked` returned."""
     profile = panel.profile
     clipped, limits = clip_to_roi(batch)
     images = PanelBatch(

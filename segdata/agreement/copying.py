@@ -424,7 +424,7 @@ def judge_couples(
 
 
 def _share_of_few(hit: Flags, cluster: Ints, resampling: Resampling) -> Score:
-    """As `share_over_clusters`; with too few clusters for an interval, each counts as ten independent trials."""
+    """Like `share_over_clusters`; with too few clusters for an interval, each counts as ten independent trials."""
     share = share_over_clusters(hit, cluster, resampling)
     n = len(np.unique(cluster))
     if not n or n >= least_clusters(resampling.confidence):

@@ -50,7 +50,7 @@ class Resampling:
     seed: int = 0
 
     def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> ConfidenceInterval:
-        """As `segdata.core.resampling.bootstrap_interval`; all NaN without clusters."""
+        """Like `segdata.core.resampling.bootstrap_interval`; all NaN without clusters."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return ConfidenceInterval(value, value, value)

@@ -36,7 +36,7 @@ def match_optimal(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
 
 
 def _match_blocks(row: Ints, column: Ints, gain: Floats) -> Flags:
-    """As `match_optimal`, for rows and columns that are counted from 0 without gaps."""
+    """Like `match_optimal`, for rows and columns that are counted from 0 without gaps."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -32,7 +32,7 @@ AMOUNTS: Mapping[str, str] = {
     "fn": "segments that only A has",
     "iou_sum": "sum of the IoU of the matched segments",
 }
-"""What a metric can take: sums over the images that both annotators annotated, without what either calls void."""
+"""The inputs of metrics: sums over the images that both annotators annotated, without what either calls void."""
 
 
 @dataclass(frozen=True, slots=True)

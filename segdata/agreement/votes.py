@@ -191,7 +191,7 @@ def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, I
 
 
 def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
-    """Where the label changes along a side whose runs share no pixels, and by how much."""
+    """Places where the label changes along a side whose runs share no pixels, and by how much."""
     label = side.owner.astype(np.int64)
     opens = np.ones(len(label) + 1, bool)  # no run ends where this one, or the end of all, begins
     opens[1:-1] = side.start[1:] > side.end[:-1]

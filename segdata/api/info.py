@@ -222,7 +222,7 @@ def list_formats() -> list[Format]:
 
 
 def explain(code: str) -> str:
-    """What a rule flags, why, and how to fix it, as ``segdata explain`` prints it.
+    """Explain what a rule flags, why, and how to fix it, as ``segdata explain`` prints it.
 
     `code`: the code or the name of the rule; the beginning of codes, such as SEG1, lists a group. Raises SegdataError
     with the closest rule for an unknown one.

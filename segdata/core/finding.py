@@ -11,7 +11,7 @@ Action = Literal["add", "delete", "rename", "redraw", "split", "join"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """What a finding proposes to change in the labels. Nothing changes by itself.
+    """The change of the labels that a finding proposes. Nothing changes by itself.
 
     Attributes
     ----------

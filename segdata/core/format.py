@@ -272,7 +272,7 @@ class Source(Protocol):
 
     @property
     def profile(self) -> Profile:
-        """What is known about the dataset as a whole."""
+        """The properties of the dataset as a whole."""
 
     @property
     def image_ids(self) -> Sequence[str]:

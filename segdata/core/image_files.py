@@ -86,7 +86,7 @@ def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
 
 
 def _split_remote(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
-    """As `split_uri`, for a file that is not on this machine."""
+    """Like `split_uri`, for a file that is not on this machine."""
     address, _, part = uri.partition("#")
     return split_uri(f"{local_copy(address).as_uri()}#{part}" if part else str(local_copy(address)))
 

@@ -41,7 +41,7 @@ def check_config(config: Config) -> None:
 
 
 def check_config_file(config: Config, path: Path) -> None:
-    """As `check_config`, with the line of `path` in errors; imports rules only if the configuration names any."""
+    """Like `check_config`, with the line of `path` in errors; imports rules only if the configuration names any."""
     with locate_config_errors(path):
         check_gold(config)
         if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):

@@ -37,7 +37,7 @@ def annotation_strata(tables: Tables, column: str) -> StratumNames:
 
 
 def annotation_strata_if_any(tables: Tables, column: str) -> StratumNames:
-    """As `annotation_strata`; None throughout if nothing is known."""
+    """Like `annotation_strata`; None throughout if nothing is known."""
     if column in ANNOTATION_COLUMNS:
         return _annotation_values(tables.annotations, column)
     return image_strata(tables, column)[tables.annotations["image"]]

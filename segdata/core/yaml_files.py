@@ -96,7 +96,7 @@ def parse_yaml(text: str, type_: type[T], name: str) -> T:
 
 
 def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, YamlLines]:
-    """As `parse_yaml`; also returns the lines of its keys and items."""
+    """Like `parse_yaml`; also returns the lines of its keys and items."""
     try:
         node = yaml.compose(text, _Loader)
         loader = _Loader("")
@@ -199,7 +199,7 @@ def _with_value(data: Any, steps: list[Any], value: object) -> Any:  # Any: as a
 
 
 def _known_fields(type_: type, steps: list[Any]) -> tuple[list[str], list[str]]:  # Any: as above
-    """What may be at `steps`: the fields of structs, and the choices of literals."""
+    """The values allowed at `steps`: the fields of structs, and the choices of literals."""
     infos: list[Any] = [msgspec.inspect.type_info(type_)]  # Any: one of msgspec's many sorts of information
     for step in [*steps, None]:
         infos = [part for info in infos for part in getattr(info, "types", [info])]

@@ -100,31 +100,31 @@ class CachedSource:
 
     @property
     def profile(self) -> Profile:
-        """As the source's."""
+        """Delegates to the source."""
         return self.stored_entry.profile if self.stored_entry else self.source_itself.profile
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.stored_entry.image_ids if self.stored_entry else self.source_itself.image_ids
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """As the source's."""
+        """Delegates to the source."""
         return (
             self.stored_entry.defects[: self.stored_entry.opened] if self.stored_entry else self.source_itself.defects
         )
 
     def chunks(self) -> list[Ints]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source_itself.chunks()
 
     def load(self, rows: Ints) -> Batch:
-        """As the source does."""
+        """Delegates to the source."""
         return self.source_itself.load(rows)
 
     def detached(self) -> Detached | None:
-        """As the source's."""
+        """Delegates to the source."""
         return detach(self.source_itself)
 
     def measure(
@@ -151,7 +151,7 @@ class CachedSource:
     def find_by_rule(
         self, tables: Tables, chosen: Sequence[Rule], config: Config, jobs: int
     ) -> dict[str, list[Finding]]:
-        """As `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
+        """Like `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
 
         `tables`: the last result of `measure`. Findings of rules of other packages are not saved, since these may
         change.

@@ -57,7 +57,7 @@ class SeenParts:
 def describe_seen_parts(
     prediction: ImagePrediction, given: SegmentSet, candidates: ImageCandidates, grey: GreyImage | None
 ) -> SeenParts:
-    """What a model predicts in an image with the labels `given`; `grey` (width, height), if there is an image.
+    """Describe the regions that a model predicts in an image with labels `given`; `grey` (width, height): the image.
 
     The features are how sure the model is, size, compactness, brightness and how strong the image's edges are. None
     depends on the labels, since an image almost without labels has none to compare with.

@@ -258,7 +258,7 @@ def region_contrast(
 
 
 def _pixels_beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
-    """Of grown regions the pixels outside of themselves whose label is that of the region."""
+    """For grown regions, the pixels outside of them that have the region's label."""
     taken = regions.paint(np.arange(len(regions)), -1)
     return pixels.select((drawn[pixels.at] == label[pixels.of]) & (taken[pixels.at] != pixels.of))
 

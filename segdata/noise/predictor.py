@@ -54,12 +54,12 @@ class ImagePrediction:
 
     @property
     def height(self) -> int:
-        """Of the image, in pixels."""
+        """The height of the image, in pixels."""
         return self.predicted.height
 
     @property
     def width(self) -> int:
-        """Of the image, in pixels."""
+        """The width of the image, in pixels."""
         return self.predicted.width
 
     @cached_property
@@ -288,7 +288,7 @@ class FilePredictor:
 
 
 def _match_notes(dataset: OpenDataset, maps: LabelMaps, names: dict[int, int], row: Ints) -> Iterable[str]:
-    """What has no counterpart; `row` (n_images,): that of each image in the predictions, -1: none."""
+    """Notes on images and categories without a counterpart; `row` (n_images,): the image in the predictions, or -1."""
     missing = int((row < 0).sum())
     if missing:
         yield f"there are no predictions for {missing:,} of {len(row):,} images: they are not judged"

@@ -469,8 +469,8 @@ def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Flo
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What is learnt from: candidates (h,) of images with injected errors."""
+class _TrainingCandidates:
+    """Candidates (h,) of images with injected errors, from which the ranking learns."""
 
     x: Floats  # (h, F) features
     image: Ints  # (h,)
@@ -480,7 +480,7 @@ class _Lesson:
     category: Ints  # (h,)
 
     @staticmethod
-    def from_features(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_Lesson":
+    def from_features(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_TrainingCandidates":
         """The candidates of one sort in the images that the model knows (i,)."""
         rows = np.flatnonzero(known)
         taught = [looks[row] for row in rows.tolist()]
@@ -491,7 +491,7 @@ class _Lesson:
         mistake = np.concatenate(mistakes)
         kind = np.concatenate([*(item.kinds for item in taught), np.full(1, -1)])[mistake]  # of mistake -1 the last one
         category = np.concatenate([table.category for table in tables])
-        return _Lesson(x, rows[image], fold[rows[image]], mistake, kind, category)
+        return _TrainingCandidates(x, rows[image], fold[rows[image]], mistake, kind, category)
 
     @property
     def wrong(self) -> Ints:
@@ -502,32 +502,32 @@ class _Lesson:
 def _score_candidates(
     looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], informed: Flags, jobs: int
 ) -> dict[str, NDArray[Any]]:
-    """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors.
+    """The columns of `RankedCandidates` for labels (`sort` 0) or regions (1), and for those with injected errors.
 
     Injected errors are those of the images that the model knows, `informed` (i,), or of all if it knows none. What a
     label looks like without any model says as much as all features together, as real errors are mostly odd in size and
     shape; in images that the model does not know it alone counts.
     """
-    lesson = _Lesson.from_features(looks, sort, fold, informed if informed.any() else ~informed)
+    training = _TrainingCandidates.from_features(looks, sort, fold, informed if informed.any() else ~informed)
     x, image = _stack_tables([item.given[sort].x for item in looks])
     names = list(looks[0].names[sort])
     odds, ratio, share = _learn_odds(
-        x, fold[image], lesson, _columns(names, () if sort else SURPRISES), penalties, jobs
+        x, fold[image], training, _columns(names, () if sort else SURPRISES), penalties, jobs
     )
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
-        -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, lesson.x)
+        -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, training.x)
     )
-    usual = held_worst[lesson.wrong == 0]
+    usual = held_worst[training.wrong == 0]
     alone, oddest = np.full(len(x), -np.inf), np.full(len(x), "", object)
     unlearnt = unknown_kind_odds(worst, usual), unknown_kind_odds(held_worst, usual)
     if not sort:
         free_names = [name for name in names if name in MODEL_FREE]
         columns, rare = _columns(names, free_names), _columns(free_names, SURPRISES)
-        bare = replace(lesson, x=lesson.x[:, columns])
+        bare = replace(training, x=training.x[:, columns])
         free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, penalties, jobs)
-        alone, oddest = free[0], oddest_of(x[:, columns], lesson.x[lesson.wrong == 0][:, columns], free_names)
-        odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), lesson)
+        alone, oddest = free[0], oddest_of(x[:, columns], training.x[training.wrong == 0][:, columns], free_names)
+        odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), training)
         is_known = informed[image]
         odds, unlearnt = (
             (np.where(is_known, odds[0], free[0]), odds[1]),
@@ -536,12 +536,12 @@ def _score_candidates(
     return {
         "image": image,
         "odds": np.logaddexp(odds[0], unlearnt[0]),
-        "type": _type_probabilities(ratio + np.log(share), np.unique(lesson.kind[lesson.kind >= 0])),
+        "type": _type_probabilities(ratio + np.log(share), np.unique(training.kind[training.kind >= 0])),
         "doubt": doubt,
         "held_odds": np.logaddexp(odds[1], unlearnt[1]),
-        "held_image": lesson.image,
-        "held_mistake": lesson.mistake,
-        "held_category": lesson.category,
+        "held_image": training.image,
+        "held_mistake": training.mistake,
+        "held_category": training.category,
         "alone": alone,
         "oddest": oddest,
     }
@@ -551,19 +551,19 @@ _OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is
 
 
 def _learn_odds(
-    x: Floats, fold: Ints, lesson: _Lesson, rare: Ints, penalties: Sequence[float], jobs: int
+    x: Floats, fold: Ints, training: _TrainingCandidates, rare: Ints, penalties: Sequence[float], jobs: int
 ) -> tuple[_OddsPair, Floats, Floats]:
     """Calibrated log odds of an error, from features (n, F); log ratios (n, K) and shares (K,) of the kinds of error.
 
     `rare` are the columns in which what is rare in correct labels counts, whatever the kind of error. Regions have
     none: they can hardly be wrong in a way that was not learnt.
     """
-    ratio, held_ratio, share = _kind_ratios(x, fold, lesson, penalties, jobs)
+    ratio, held_ratio, share = _kind_ratios(x, fold, training, penalties, jobs)
     odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
     if len(rare):
-        unlearnt = unlearnt_odds(held_ratio, lesson.kind, share)
-        odds = _add_surprises(odds, x[:, rare], lesson, rare, unlearnt)
-    return _calibrated(odds, lesson), ratio, share
+        unlearnt = unlearnt_odds(held_ratio, training.kind, share)
+        odds = _add_surprises(odds, x[:, rare], training, rare, unlearnt)
+    return _calibrated(odds, training), ratio, share
 
 
 def _columns(names: Sequence[str], wanted: Sequence[str]) -> Ints:
@@ -572,28 +572,30 @@ def _columns(names: Sequence[str], wanted: Sequence[str]) -> Ints:
 
 
 def _kind_ratios(
-    x: Floats, fold: Ints, lesson: _Lesson, penalties: Sequence[float], jobs: int
+    x: Floats, fold: Ints, training: _TrainingCandidates, penalties: Sequence[float], jobs: int
 ) -> tuple[Floats, Floats, Floats]:
     """(n, K) and (h, K) log ratios of the kinds of error, and (K,) how common each counts, with the best penalty."""
     best, least = (np.empty(0), np.empty(0), np.empty(0)), np.inf
-    for ratio, held_ratio in cross_fits(x, fold, lesson.x, lesson.kind, lesson.fold, penalties, jobs):
-        share = kind_shares(held_ratio, lesson.kind)
-        loss = log_loss(mean_log_ratio(held_ratio, share), lesson.wrong)
+    for ratio, held_ratio in cross_fits(x, fold, training.x, training.kind, training.fold, penalties, jobs):
+        share = kind_shares(held_ratio, training.kind)
+        loss = log_loss(mean_log_ratio(held_ratio, share), training.wrong)
         if loss < least or not len(best[2]):
             best, least = (ratio, held_ratio, share), loss
     return best
 
 
-def _add_surprises(odds: _OddsPair, values: Floats, lesson: _Lesson, columns: Ints, unlearnt: Floats) -> _OddsPair:
+def _add_surprises(
+    odds: _OddsPair, values: Floats, training: _TrainingCandidates, columns: Ints, unlearnt: Floats
+) -> _OddsPair:
     """Log odds with what is rare in correct labels, weighted by what it tells of kinds that were not learnt."""
-    usual = lesson.x[lesson.wrong == 0][:, columns]
-    rare, held_rare = surprise(values, usual), surprise(lesson.x[:, columns], usual)
-    weight = surprise_weights(unlearnt, held_rare, lesson.wrong)
+    usual = training.x[training.wrong == 0][:, columns]
+    rare, held_rare = surprise(values, usual), surprise(training.x[:, columns], usual)
+    weight = surprise_weights(unlearnt, held_rare, training.wrong)
     return odds[0] + rare @ weight, odds[1] + held_rare @ weight
 
 
-def _calibrated(odds: _OddsPair, lesson: _Lesson) -> _OddsPair:
-    calibration = fit_calibration(odds[1], lesson.wrong)
+def _calibrated(odds: _OddsPair, training: _TrainingCandidates) -> _OddsPair:
+    calibration = fit_calibration(odds[1], training.wrong)
     return calibration.odds(odds[0]), calibration.odds(odds[1])
 
 

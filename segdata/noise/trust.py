@@ -36,7 +36,7 @@ class RelatedImages:
 
     @staticmethod
     def from_tables(tables: Tables, columns: Sequence[str] = (), near: bool = False, jobs: int = 0) -> "RelatedImages":
-        """Of all images: those of one sequence, or with one value in a column; `near`: and those that look the same.
+        """Relate images of one sequence or of one value in a column; with `near`, also those that look the same.
 
         Every image is read for the latter. Raises SegdataError where no image has a value in one of the `columns`.
         """
@@ -100,7 +100,7 @@ class ImageLikeness:
 
     @staticmethod
     def from_appearance(looks: Sequence[Floats | None], unit: Ints) -> "ImageLikeness":
-        """Of what each image looks like, (F,), see `describe_appearance`; None: not known, only its unit counts."""
+        """Build from each image's appearance (F,), see `describe_appearance`; None: not known, only its unit counts."""
         seen = np.array([row for row, look in enumerate(looks) if look is not None], np.int64)
         if not len(seen):
             return ImageLikeness(np.full((len(looks), 1), np.nan), unit, 1.0)

@@ -242,7 +242,7 @@ def _first_image(validation: Validation, group: Sequence[Finding]) -> str | None
 
 
 def next_steps(steps: Iterable[tuple[Sequence[str], str]], console: Console) -> Iterator[str]:
-    """What to do next: commands, word by word after `segdata`, each with its purpose."""
+    """Suggested next commands, word by word after `segdata`, each with its purpose."""
     if console.quiet:
         return
     yield console.paint("next", "bold")
@@ -276,7 +276,7 @@ def reading_defects(
     style: str = "warning",
     more: str = "",
 ) -> Iterator[str]:
-    """What readers met: the number of defects by code, and the first few; `place` is the last part of where one is."""
+    """Defects that readers met: their number by code, and the first few; `place` is the last part of where one is."""
     counts = ", ".join(
         f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in defects).items())
     )

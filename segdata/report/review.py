@@ -172,7 +172,7 @@ def _decision_text(decision: Decision, console: Console) -> str:
 
 
 class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review pull` added to the log of a dataset."""
+    """The decisions that `segdata review pull` added to the log of a dataset."""
 
     version: Literal[1] = 1
     dataset: str
@@ -180,7 +180,7 @@ class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review export` wrote: a task for a tool; `segments` includes the boxes of findings.
+    """The result of `segdata review export`: a task for a tool; `segments` includes the boxes of findings.
 
     `notes` say why image files were not copied.
     """

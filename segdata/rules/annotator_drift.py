@@ -83,7 +83,7 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
         return GroupedAnnotations(names, group[first], stratum, np.bincount(which), observation, is_paired)
 
     def features(self, tables: Tables, amounts: Table) -> Iterator[GroupFeature]:
-        """What the groups can differ in, category by category, then the use of void; see `drawn_amounts`."""
+        """The amounts that can differ between groups: each category, then the use of void; see `drawn_amounts`."""
         frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)
         frame = frame[tables.annotations["image"]]
         owner, drawn, amount = (amounts[name] for name in ("annotation", "category", "amount"))

@@ -178,7 +178,7 @@ def _shift_words(shift: Floats) -> str:
 
 
 class _Change(NamedTuple):
-    """What may have been done to all boxes."""
+    """A change that may have been made to all boxes."""
 
     words: str
     corners: Floats  # (4, n) the declared boxes when it is undone

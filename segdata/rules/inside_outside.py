@@ -34,7 +34,7 @@ class InsideLaw(NamedTuple):
 
 
 def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict[str, Ints]]:
-    """What lies inside what, and the columns of one row for each annotation in which parts lie outside.
+    """Pairs of which one lies inside the other, and the columns of one row for each annotation with parts outside.
 
     A part of a segment lies inside another category if it is within a hole of one of its segments, or if most of its
     segment's pixels are theirs; it lies outside if less than half of its pixels and of its box are. Parts at the frame,

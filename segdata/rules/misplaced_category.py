@@ -184,7 +184,7 @@ def _merge(tables: Tables, rows: Table) -> Table:
 
 
 def _patient_axes(sequence: ImageSequence | None) -> list[tuple[int, bool]] | None:
-    """Of each axis of a volume the patient's one, and whether it points the other way; None: not known."""
+    """The patient's axis for each axis of a volume, and whether it points the other way; None: not known."""
     if sequence is None or sequence.axes is None:
         return None
     axes = [next(((k, letter == pair[1]) for k, pair in enumerate(("RL", "AP", "SI")) if letter in pair), None)

@@ -139,7 +139,7 @@ def _are_behind_bands(tables: Tables, ends: Table) -> Flags:
 
 
 def _lie_under(tables: Tables) -> Ints:
-    """Of each segment the first that covers half of its pixels, -1 if there is none; of twins, of the second only."""
+    """The first segment that covers half of each segment's pixels, or -1; of twins, only the second has one."""
     area, pairs = tables.segments["area"], both_ways(tables.pairs)
     covering = np.full(len(area), -1, np.int64)
     inside, outside = (pairs[name][2 * pairs["shared"] >= area[pairs["one"]]] for name in ("one", "other"))

@@ -372,7 +372,7 @@ class Succession(NamedTuple):
 
 
 def successions(tables: Tables, min_frames: int) -> Iterator[Succession]:
-    """Those of videos and volumes of at least `min_frames` annotated frames; needs the family `succession`."""
+    """The sequences of videos and volumes of at least `min_frames` annotated frames; needs the family `succession`."""
     index, table = SequenceIndex.from_tables(tables), tables.succession
     share = 1 - table["shared"] / np.maximum(table["either"], 1)
     number, place = index.sequence[table["annotation"]], index.place[table["annotation"]]

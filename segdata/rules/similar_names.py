@@ -211,7 +211,7 @@ def _counts_objects(annotation: Ints, number: Ints) -> bool:
 
 
 def _decode_mojibake(name: str) -> str | None:
-    """What a name was before its UTF-8 bytes were read as single characters; None if they are no UTF-8.
+    """The name as it was before its UTF-8 bytes were read as single characters; None if they are no UTF-8.
 
     >>> _decode_mojibake("BÃ¤ume"), _decode_mojibake("Bäume"), _decode_mojibake("â‚¬")
     ('Bäume', None, '€')

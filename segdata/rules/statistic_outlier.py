@@ -231,7 +231,7 @@ def _comparable(tables: Tables) -> tuple[Ints, list[str]]:
 
 
 def _sums(tables: Tables) -> dict[str, Column]:
-    """What is summed for each annotation and category, or each annotation and two categories that share pixels.
+    """The statistics summed for each annotation and category, or each annotation and two categories that share pixels.
 
     Columns: owner (annotation), category, other (the second category), paired (whether there is one), area (that is
     shared), parts, holes, perimeter.

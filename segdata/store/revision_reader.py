@@ -126,7 +126,7 @@ class CanonicalSource:
 
     @property
     def profile(self) -> Profile:
-        """What is known about the dataset as a whole."""
+        """The properties of the dataset as a whole."""
         return self._profile
 
     @cached_property

@@ -305,7 +305,7 @@ class ConditionFilter:
         depths = [max((_DEPTH[name] for name in expression.columns), default=0) for expression in self.conditions]
         kept = [np.ones(n, bool) for n in (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments)]
         for condition, depth in zip(self.conditions, depths, strict=True):
-            columns = _Columns(batch, self.profile, self.flagged, depth)
+            columns = _ConditionColumns(batch, self.profile, self.flagged, depth)
             kept[depth] &= condition.holds(columns, len(kept[depth])).to_numpy(zero_copy_only=False)
         images, annotations, segments = kept
         annotations &= images[batch.annotation_image]
@@ -337,7 +337,7 @@ def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class _ConditionColumns:
     """The columns of a batch, at the depth of images (0), annotations (1) or segments (2)."""
 
     batch: Batch

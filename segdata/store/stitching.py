@@ -164,7 +164,7 @@ class StitchedSource:
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.defects
 
     def chunks(self) -> list[Ints]:

@@ -309,7 +309,7 @@ class _WindowSource:
 
     @property
     def profile(self) -> Profile:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.profile
 
     @property
@@ -319,11 +319,11 @@ class _WindowSource:
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.defects
 
     def chunks(self) -> list[Ints]:
-        """As the source's."""
+        """Delegates to the source."""
         place = {int(row): position for position, row in enumerate(self.rows)}
         portions = ([place[row] for row in portion.tolist() if row in place] for portion in self.source.chunks())
         return [np.array(portion, np.int64) for portion in portions if portion]

@@ -71,7 +71,7 @@ class KaggleTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class _TableColumns:
     """The positions of a table's columns."""
 
     head: list[str]
@@ -106,7 +106,7 @@ class _Columns:
 def read_table(path: Path, file_name: str) -> KaggleTable:
     """Read the table at `path`, named `file_name` in defects; raises UnreadableError if it lacks a column."""
     records = csv.reader(io.StringIO(read_utf8(path), newline=""))
-    columns = _Columns.find([cell.strip().lower() for cell in next(records, [])], path)
+    columns = _TableColumns.find([cell.strip().lower() for cell in next(records, [])], path)
     rows: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []
     lengths = Counter[int]()
@@ -137,7 +137,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
     return KaggleTable({name: tuple(own) for name, own in rows.items()}, columns.by_class, tuple(defects))
 
 
-def _line_problem(cells: list[str], columns: _Columns) -> tuple[str, str] | None:
+def _line_problem(cells: list[str], columns: _TableColumns) -> tuple[str, str] | None:
     """The rule code and message of a malformed line; None if the line is a valid row."""
     if [cell.strip().lower() for cell in cells] == columns.head:
         return "SEG004", "repeats the head of the table: two tables were joined as text"

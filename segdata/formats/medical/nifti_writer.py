@@ -162,7 +162,7 @@ _Value = Annotated[int, msgspec.Meta(ge=0, le=_MAX_CATEGORY_VALUE)]
 
 
 class _StoredLayers(msgspec.Struct, frozen=True):
-    """What the reader keeps of layers: of each its values with their categories, and the files of each volume."""
+    """The layers that the reader kept: for each its values with their categories, and the files of each volume."""
 
     layers: dict[str, dict[_Value, CategoryId]] = {}
     files: dict[str, dict[str, str]] = {}

@@ -42,26 +42,26 @@ class WrappedSource(msgspec.Struct, frozen=True):
 
     @property
     def profile(self) -> Profile:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.profile
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.image_ids
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.defects
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the source's; None where it has no such method."""
+        """Delegates to the source; None where it has no such method."""
         return getattr(self.source, "files", None)
 
     def chunks(self) -> list[Ints]:
-        """As the source's."""
+        """Delegates to the source."""
         return self.source.chunks()
 
 
@@ -88,7 +88,7 @@ class AlteredSource(WrappedSource, frozen=True):
         return self.alter(self.source.load(rows))
 
     def detached(self) -> Detached | None:
-        """As the source's."""
+        """Delegates to the source."""
         detached = detach(self.source)
         return None if detached is None else Detached(_AlteredReader(detached.reader, self.alter), detached.cut)
 

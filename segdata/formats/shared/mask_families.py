@@ -329,7 +329,7 @@ def _sample_paths(root: Path, names: Iterable[str]) -> list[Path]:
 def _choose_kinds(
     root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]
 ) -> tuple[dict[Kind, dict[tuple[Token, ...], list[str]]], tuple[str, ...]]:
-    """Of several kinds of masks for each image, those that are labels, and descriptions of the others.
+    """Select the label masks among several kinds of masks for each image, and describe the others.
 
     Boundaries, regions of interest and the like are no labels; a coloured kind beside one kind of ids is a rendering
     of it; otherwise kinds with more mask words are preferred: `label` to `fg`.

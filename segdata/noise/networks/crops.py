@@ -40,7 +40,7 @@ class SegmentCentres:
 
     @staticmethod
     def from_tables(tables: Tables, scale: float = 1.0) -> "SegmentCentres":
-        """Of all segments with pixels that are not void, in images with sides `scale` times as long."""
+        """The centres of all segments with pixels that are not void, in images with sides `scale` times as long."""
         rows = tables.segments
         is_used = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
         x, y = ((rows[corner] + rows[side] // 2)[is_used] * scale for corner, side in (("x", "width"), ("y", "height")))
@@ -49,7 +49,7 @@ class SegmentCentres:
         )
 
     def among(self, rows: Ints) -> "SegmentCentres":
-        """Those of some images."""
+        """The centres in some images."""
         is_chosen = np.isin(self.image, rows)
         return SegmentCentres(self.image[is_chosen], self.category[is_chosen], self.x[is_chosen], self.y[is_chosen])
 

@@ -56,7 +56,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:
-    """What networks compute in on a device, see `half_precision`."""
+    """The floating-point type of networks on a device, see `half_precision`."""
     dtype = half_precision(device)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 

@@ -190,23 +190,23 @@ def out_of_fold(
         if related is None:
             related = RelatedImages.from_tables(measured, settings.group, settings.near, settings.jobs)
         pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
-        lesson = _read_images(measured, maps, pictures, related, settings)
-        plan = _kept_plan(folder, lambda: plan_for(_data_facts(lesson, chosen), settings, memory))
+        training = _read_images(measured, maps, pictures, related, settings)
+        plan = _kept_plan(folder, lambda: plan_for(_data_facts(training, chosen), settings, memory))
         planned(plan)
         run = FoldRun(
             maps=maps,
             pictures=pictures.downscale(plan.scale),
             tables=measured,
-            fold_of=assign_folds(measured, lesson.units, lesson.taught, plan.folds, plan.seed),
-            taught=lesson.taught,
-            classes=lesson.classes,
+            fold_of=assign_folds(measured, training.units, training.taught, plan.folds, plan.seed),
+            taught=training.taught,
+            classes=training.classes,
             plan=plan,
             settings=settings,
             folder=folder,
             device=chosen,
         )
-        run.predict(lesson.readable, on, _timed_progress(progress))
-        predictions = _predictions(run, lesson)
+        run.predict(training.readable, on, _timed_progress(progress))
+        predictions = _predictions(run, training)
         write_whole(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
         predictions.save()
         run.tidy()
@@ -214,7 +214,7 @@ def out_of_fold(
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
+class _TrainingImages:
     """The training data of the networks."""
 
     tables: Tables
@@ -228,27 +228,27 @@ class _Lesson:
 
 def _read_images(
     tables: Tables, maps: LabelMaps, pictures: ImageCache, related: RelatedImages, settings: Settings
-) -> _Lesson:
+) -> _TrainingImages:
     """Raises SegdataError where no image can be read, or nothing can be learnt from those that can."""
     readable = pictures.survey(settings.jobs)
     _check_readable(readable, pictures)
     taught = readable & _annotated_images(tables, settings.annotator)
     units = fold_units(related, taught)
-    return _Lesson(tables, maps, pictures, readable, taught, units, _classes(maps, np.flatnonzero(taught)))
+    return _TrainingImages(tables, maps, pictures, readable, taught, units, _classes(maps, np.flatnonzero(taught)))
 
 
-def _predictions(run: "FoldRun", lesson: _Lesson) -> Predictions:
+def _predictions(run: "FoldRun", training: _TrainingImages) -> Predictions:
     """The predictions of a run that is done; images that could not be read again have none."""
-    maps, defects = lesson.maps, run.pictures.defects
+    maps, defects = training.maps, run.pictures.defects
     unread = {item.image for item in defects}
     return Predictions(
         folder=run.folder,
         image_ids=tuple(maps.image_ids),
-        categories=tuple(maps.classes[item] for item in lesson.classes),
+        categories=tuple(maps.classes[item] for item in training.classes),
         fold=run.fold_of,
-        usable=lesson.readable & np.array([item not in unread for item in maps.image_ids], bool),
+        usable=training.readable & np.array([item not in unread for item in maps.image_ids], bool),
         plan=run.plan,
-        notes=tuple(note for note in (lesson.units.note,) if note),
+        notes=tuple(note for note in (training.units.note,) if note),
         defects=defects,
     )
 
@@ -306,22 +306,22 @@ def _classes(maps: LabelMaps, rows: Ints) -> Ints:
     return classes[classes >= 0]
 
 
-def _data_facts(lesson: _Lesson, device: "torch.device") -> DataFacts:
+def _data_facts(training: _TrainingImages, device: "torch.device") -> DataFacts:
     from segdata.noise.networks.network import free_memory
 
-    maps, tables, taught, profile = lesson.maps, lesson.tables, lesson.taught, lesson.tables.profile
+    maps, tables, taught, profile = training.maps, training.tables, training.taught, training.tables.profile
     thing_ids = {item.id for item in profile.taxonomy.categories if item.kind == "thing"}
-    thing_ids &= {maps.classes[item] for item in lesson.classes.tolist()}
+    thing_ids &= {maps.classes[item] for item in training.classes.tolist()}
     segments = tables.segments
     single = np.isin(segments["category_id"], sorted(thing_ids)) & ~segments["iscrowd"] & (segments["area"] > 0)
     return DataFacts(
         n_images=int(taught.sum()),
-        n_units=lesson.units.among(taught),
+        n_units=training.units.among(taught),
         height=int(np.median(maps.height[taught])),
         width=int(np.median(maps.width[taught])),
         largest=(int(maps.height.max()), int(maps.width.max())),
-        channels=lesson.pictures.channels or 1,
-        categories=len(lesson.classes),
+        channels=training.pictures.channels or 1,
+        categories=len(training.classes),
         instances=profile.task != "semantic" and bool(thing_ids),
         placed=upright_category(tables),
         least_area=min_instance_area(segments["area"][single]),

@@ -84,7 +84,7 @@ def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[PredictedT
 
 
 def _tile_axis(length: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """Where tiles begin on one axis, and from where to where they are kept."""
+    """The starts of the tiles on one axis, and which part of each is kept."""
     if length <= size:
         yield 0, 0, length
         return

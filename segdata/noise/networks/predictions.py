@@ -40,7 +40,7 @@ class PlaneLayout:
 
     @property
     def bytes_per_number(self) -> int:
-        """Of the number of a category."""
+        """The bytes in which a category's number is stored."""
         return 1 if self.n_categories <= _MANY else 2
 
     @property
@@ -128,7 +128,7 @@ class StoredPrediction:
 
     @staticmethod
     def decode(content: bytes) -> "StoredPrediction":
-        """Of a file's content; raises msgspec.MsgspecError where it is none."""
+        """Decode a file's content; raises msgspec.MsgspecError where it is none."""
         return StoredPrediction(msgspec.msgpack.decode(content, type=_StoredImage))
 
     def probabilities(self) -> NDArray[np.float32]:

@@ -223,7 +223,7 @@ class _Training:
 
     @contextmanager
     def _fork_rng(self, seed: int) -> Iterator[None]:
-        """What is random in the network, such as dropout, follows from the seed while the block runs.
+        """Make randomness in the network, such as dropout, follow from the seed while the block runs.
 
         Our own networks have a generator each, since several may be trained at once; others have that of torch.
         """
@@ -590,7 +590,7 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, target: Tensor, weights: Tensor, pixel: str, smoothing: float, dice: float
     ) -> Tensor:
-        """Of logits (K, N) and targets (N,); Any: torch's own context, which has no public type."""
+        """Compute the loss of logits (K, N) and targets (N,); Any: torch's own context, which has no public type."""
         n_categories, is_labelled, own = len(logits), target >= 0, target.clamp(min=0)
         log_p = functional.log_softmax(logits, 0)
         p = log_p.exp()

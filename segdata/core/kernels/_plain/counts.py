@@ -250,7 +250,7 @@ def join_spans(text: Bytes, first: Ints, last: Ints) -> bytearray:
 
 
 def repeated_keys(text: bytes | memoryview) -> Ints:
-    r"""Where a key begins that its object has already, in valid JSON: (n,) positions of the opening quotes, ascending.
+    r"""Find keys that their object has already, in valid JSON: (n,) positions of the opening quotes, ascending.
 
     Keys are compared as they are written: ``"a"`` and ``"\u0061"`` are two. A key that is there three times is found
     twice.

@@ -78,7 +78,7 @@ def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: I
 
 
 def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64, kind: Int64) -> Pairs:
-    """Where two owners of one kind touch: the pixel edges between a pixel of the one and one of the other.
+    """Contacts of two owners of one kind: the pixel edges between a pixel of the one and one of the other.
 
     Takes runs and frames as `shared_pixels` does, and the kind (n_owners,) of each owner. Where owners overlap, pixels
     inside the overlap touch, too. Returns the pairs `a` < `b` that touch, sorted, and for these (10, n_pairs):

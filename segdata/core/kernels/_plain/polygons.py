@@ -334,7 +334,7 @@ def draw_opencv(
 
 
 def _fill_like_opencv(rings: Rings, height: int, width: int) -> Pixels:
-    """What rings cover, edges included, of an image of this size."""
+    """The pixels of an image of this size that rings cover, edges included."""
     pixels = np.zeros((height, width), np.uint8)
     if not rings or not pixels.size:
         return pixels

@@ -85,7 +85,7 @@ def _in_order(a: Int32, b: Int32, start: Int64, length: Int64) -> tuple[Int32, I
 
 
 def bounds(owner: Int32, n_owners: int) -> Int64:
-    """Where the rows of each owner begin, and (n_owners + 1,) where the last one's end.
+    """The first row of each owner, and (n_owners + 1,) where the last one's end.
 
     Takes `owner` (n,), ascending.
 
@@ -161,7 +161,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
-    """Where on the number line (n,) each run starts.
+    """The start (n,) of each run on the number line.
 
     Takes runs as `columns` does, and for each owner where its frame begins on the line, and its height.
 
@@ -175,7 +175,7 @@ def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
 
 
 def sweep_order(start: Int64, length: Int64, owner: Int32, base: Int64, height: Int64) -> tuple[Int64, Int64, Int32]:
-    """Where on the number line each run starts and ends, and its owner (n,), sorted by the starts; equal ones in order.
+    """The start and end of each run on the number line, and its owner (n,), sorted by the starts; equal ones in order.
 
     Takes runs as `lift` does, and the length of each.
 
