@@ -112,6 +112,7 @@ class Placement(msgspec.Struct):
     x: float = 0.0
     y: float = 0.0
     other: int = -1  # row of the annotation whose picture they fit
+    alike: float = 0.0  # the score of the labels on the outlines of that annotation
 
 
 def change_words(change: int, x: float, y: float) -> str:

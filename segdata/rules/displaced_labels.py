@@ -57,7 +57,8 @@ def displaced_labels(
     neither void nor called background.
 
     Of more than 120 images a random 120 are compared, and of up to 40 NIfTI volumes the middle slice with labels.
-    Images that are not on this machine are not. Labels that are loose all around are no finding.
+    Images that are not on this machine are not. Labels that are loose all around are no finding, nor are labels that
+    lie on another picture because its own labels lie in the same places, as in the next frame of a video.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.
@@ -108,8 +109,8 @@ def displaced_labels(
     stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
-    for row, group, own, score, change, x, y, other in single.take(stands).lines(
-        "annotation", "group", "own", "score", "change", "x", "y", "other"
+    for row, group, own, score, change, x, y, other, alike in single.take(stands).lines(
+        "annotation", "group", "own", "score", "change", "x", "y", "other", "alike"
     ):
         if group in flagged or usual[group] < min_group_score:
             continue
@@ -120,6 +121,8 @@ def displaced_labels(
                 annotation=row,
             )
             continue
+        if change == ELSEWHERE and alike > score:
+            continue  # the other picture shows the same things in the same places, as the next frame does
         if change == ELSEWHERE:
             name = tables.images["image_id"][tables.annotations["image"][other]]
             message = f"the labels lie on the edges of another picture, {name}"

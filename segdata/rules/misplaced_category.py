@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.profile import ImageSequence
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
@@ -66,7 +66,8 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     due to chance (Benjamini and Hochberg, 1995); the tails of distances are taken for heavy ones. You get one finding
     for each image or volume, about its least likely pair. Volumes are compared along the patient's axes, as far as
     their headers say where these are. Two categories of a volume whose names differ by left and right alone need no
-    proof that their order is a law. The rule ignores void, crowds, frames of videos, and masks that their storage
+    proof that their order is a law. In a picture the finding is an info, unless the names say left and right or the whole
+    picture is turned: a camera that looks down sees the same things in another order. The rule ignores void, crowds, frames of videos, and masks that their storage
     changed.
 
     It also looks at categories that lie inside another one nearly everywhere, as nuclei in cells: in a hole of it, or
@@ -306,7 +307,9 @@ def _finding(
         message += ": are left and right exchanged?"
     counts = Counter(id_ for _, n, _ in pairs for id_ in (laws[n].category, laws[n].other))
     category = tables.profile.name_of(max(counts, key=lambda id_: counts[id_]))
-    return RowFinding(message, annotation=int(rows["annotation"][row]), category=category)
+    is_told_by_names = are_sides(*names)
+    severity: Severity | None = None if is_volume or is_told_by_names or turned is not None else "info"
+    return RowFinding(message, annotation=int(rows["annotation"][row]), category=category, severity=severity)
 
 
 def _turned_axis(rows: Table, laws: list[_Law], unit: int) -> int | None:

@@ -110,6 +110,22 @@ def test_exchanged_labels_name_each_other(tmp_path: Path) -> None:
     }
 
 
+def test_a_faint_picture_of_what_another_shows_is_left_alone(tmp_path: Path) -> None:
+    """As of a line on a floor in the next frame: labels that are the same lie on the edges of both pictures."""
+    root = make(tmp_path / "a")
+    content = json.loads((root / "instances.json").read_text())
+    shapes = {one["id"] % 6: one for one in content["annotations"] if one["image_id"] == 2}
+    for one in content["annotations"]:
+        if one["image_id"] == 5:
+            one |= {"segmentation": shapes[one["id"] % 6]["segmentation"], "bbox": shapes[one["id"] % 6]["bbox"]}
+    (root / "instances.json").write_text(json.dumps(content))
+    noise = np.random.default_rng(1).integers(0, 255, (SIDE, SIDE, 3))
+    with Image.open(root / "images/2.png") as picture:
+        faint = (0.9 * noise + 0.1 * np.asarray(picture)).astype(np.uint8)
+    Image.fromarray(faint).save(root / "images/5.png")
+    assert found(root) == []
+
+
 def test_names_that_are_off_by_one(tmp_path: Path) -> None:
     root = make(tmp_path / "a")
     content = json.loads((root / "instances.json").read_text())

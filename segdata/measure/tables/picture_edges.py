@@ -40,7 +40,7 @@ _PADDED_CORNERS, _LEAST_PADDING = 3, 0.01  # corners of one shade, and the least
 # Categories for pixels that show nothing: padding may have them.
 _BACKGROUND_NAME = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
 _MAX_EXCHANGED = 60  # misplaced labels that are compared with other pictures
-_COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
+_COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other", "alike")
 _SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded"), (*_COLUMNS, "n", "fitting", "is_part")
 
 
@@ -52,10 +52,11 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     annotator, split and file share), own: how far above chance, in standard deviations over random places, the outlines
     of all its labels lie on the edges of the picture; change: what would make them lie better, a row of `CHANGES`,
     `SHIFTED` by x and y pixels, `WIDENED` by x pixels all around (below 0: narrower), or `ELSEWHERE`: on the picture of
-    `other` (row of annotations); -1: nothing was tried, because they lie well. score: `own` after that change. part:
-    its group, if it is of the part that one change makes lie better; -1: it is not. blank: the share of the outlines
-    where the picture has no shade within two pixels. bare: the share of the picture's shades that lie within two pixels
-    of the outlines; 0 if it has shades nearly everywhere, -1 if outlines are near most of it, which tells nothing.
+    `other` (row of annotations); -1: nothing was tried, because they lie well. score: `own` after that change. alike:
+    the same for the outlines of all labels on those of `other`; 0 without one. part: its group, if it is of the part
+    that one change makes lie better; -1: it is not. blank: the share of the outlines where the picture has no shade
+    within two pixels. bare: the share of the picture's shades that lie within two pixels of the outlines; 0 if it has
+    shades nearly everywhere, -1 if outlines are near most of it, which tells nothing.
     padded: the share of the padding of one shade around the picture that has a label; 0 if there is none.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
@@ -281,6 +282,8 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
                 (score,) = picture.scores([one.outline])
                 if score > best.score:
                     best = Placement(one.annotation, best.own, ELSEWHERE, score, other=picture.annotation)
+                    overlap = float(np.vdot(picture.outline, one.outline))
+                    best.alike = overlap / correlation_noise(one.outline, picture.outline)
         placements[place] = best
 
 
@@ -288,8 +291,8 @@ def _columns(rows: Sequence[tuple[Placement, int, tuple[float, ...]]], names: tu
     """The rows as columns."""
     lists: dict[str, list[float]] = {name: [] for name in names}
     for one, group, counts in rows:
-        values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, *counts)
+        values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, one.alike, *counts)
         for name, value in zip(names, values, strict=True):
             lists[name].append(value)
-    floats = {"own", "score", "x", "y", "blank", "bare", "padded"}
+    floats = {"own", "score", "x", "y", "alike", "blank", "bare", "padded"}
     return {name: np.array(column, np.float64 if name in floats else np.int64) for name, column in lists.items()}
