@@ -66,9 +66,9 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     due to chance (Benjamini and Hochberg, 1995); the tails of distances are taken for heavy ones. You get one finding
     for each image or volume, about its least likely pair. Volumes are compared along the patient's axes, as far as
     their headers say where these are. Two categories of a volume whose names differ by left and right alone need no
-    proof that their order is a law. In a picture the finding is an info, unless the names say left and right or the whole
-    picture is turned: a camera that looks down sees the same things in another order. The rule ignores void, crowds, frames of videos, and masks that their storage
-    changed.
+    proof that their order is a law. In a picture the finding is an info, unless the names say left and right or the
+    whole picture is turned: a camera that looks down sees the same things in another order. The rule ignores void,
+    crowds, frames of videos, and masks that their storage changed.
 
     It also looks at categories that lie inside another one nearly everywhere, as nuclei in cells: in a hole of it, or
     on its pixels. You get one finding for each image with parts that lie outside, not just at the border. Parts at the

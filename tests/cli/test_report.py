@@ -20,7 +20,8 @@ def reviewed(run: Run, masks: Path, tmp_path: Path) -> Path:
     """A canonical dataset with findings, of which anna has decided one, and the cost of an hour."""
     segdata.convert(masks, tmp_path / "data")
     (tmp_path / "data/segdata.yaml").write_text(
-        "coverage: exhaustive\ncost: {rate: 30, currency: EUR, minutes_per_image: 40, seconds_per_decision: 60}\n"
+        "coverage: exhaustive\nseverity: {speck: warning}\n"
+        "cost: {rate: 30, currency: EUR, minutes_per_image: 40, seconds_per_decision: 60}\n"
     )
     finding = segdata.validate(tmp_path / "data").findings[0]
     decision = Decision(

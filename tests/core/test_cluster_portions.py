@@ -160,7 +160,7 @@ def test_a_file_that_is_another_there(tmp_path: Path, change: object) -> None:
     portion = cut(np.arange(4))
     assert callable(change)
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(ClusterError, match=r"coco.json: (has .* bytes, and|holds something else).*at the same path"):
+    with pytest.raises(ClusterError, match=r"coco.json: (has .* bytes, and|the file differs).*at the same path"):
         remote.load(portion)
     path.unlink()
     with pytest.raises(ClusterError, match=r"No such file.*coco.json.*at the same path"):
@@ -217,7 +217,7 @@ def test_a_worker_without_the_label_files_stops(tmp_path: Path) -> None:
     portion = cut(np.arange(3))
     for path in (tmp_path / "data").rglob("*.json"):
         path.unlink()
-    with pytest.raises(ClusterError, match="is not there; workers need the data at the same path"):
+    with pytest.raises(ClusterError, match=r"00001\.json does not exist; workers need the data at the same path"):
         remote.load(portion)
 
 

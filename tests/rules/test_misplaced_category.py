@@ -67,7 +67,10 @@ def found(data: segdata.Dataset) -> list[Finding]:
 
 def test_left_and_right_exchanged() -> None:
     data = images(lambda k, places: exchange(places, "window_l", "window_r") if k in (5, 11) else places)
-    assert [(finding.image, finding.severity) for finding in found(data)] == [("05.png", "warning"), ("11.png", "warning")]
+    assert [(finding.image, finding.severity) for finding in found(data)] == [
+        ("05.png", "warning"),
+        ("11.png", "warning"),
+    ]
     message = found(data)[0].message
     assert "'window_l' lies right of 'window_r'" in message
     assert "in 22 of 24 images it lies left of it" in message

@@ -135,7 +135,7 @@ def test_the_rules_say_why_and_what_to_do() -> None:
         written(Validation("d", 1, 1, (Finding(code="SEG106", rule="speck", severity="error", message="m"),)))
     )
     said = data["rules"]["SEG106"]
-    assert said["why"].startswith("one stray pixel stretches the bounding box, becomes an instance of its own when")
+    assert said["why"].startswith("one stray pixel stretches the bounding box, and becomes an instance of its own when")
     assert said["remedy"].startswith("look at some with `--overlays`.")
 
 
