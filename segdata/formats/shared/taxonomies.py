@@ -2,11 +2,11 @@
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
 ``road:128,64,128:parts:actions``), `labelmap.csv`, `classes.csv` and `class_dict.csv` (a header, then name, r, g, b),
-`_classes.csv` of each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`),
-`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`,
-`id2label.json`, `labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects with id and name,
-``{"0": name}``, ``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or
-`masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
+`_classes.csv` of each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name` or
+`name`), `dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`),
+`labels_info.json`, `id2label.json`, `labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects
+with id and name, ``{"0": name}``, ``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml`
+with `masks_dir` or `masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
 A preset is the taxonomy of a well-known dataset whose masks come without one; presets are files in `presets/`.
 """
 
@@ -339,23 +339,39 @@ def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
 class _LabelClass(msgspec.Struct):
     """An item of `label_classes.json`, https://hasty.ai/docs/userdocs/export-formats/semantic-segmentation-png-images.
 
-    Its colour is that of the tool; the masks hold `png_index`.
+    Its colour is that of the tool; the masks hold `png_index`, a value or three (red, green, blue).
     """
 
-    png_index: int
-    class_name: str
+    png_index: int | tuple[int, int, int]
+    class_name: str = ""
+    name: str = ""
 
 
 def _label_classes(text: str, path: Path) -> Taxonomy:
-    """The taxonomy of a `label_classes.json`, whose `png_index` are the values of masks; 0 is unlabelled."""
+    """The taxonomy of a `label_classes.json`, whose `png_index` are the values of masks; 0 (black) is unlabelled."""
     try:
         items = msgspec.json.decode(text, type=list[_LabelClass])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise SegdataError(f"{path}: is no list of classes: {error}") from error
     if not items:
         raise SegdataError(f"{path}: no categories; each item has png_index and class_name")
-    categories = tuple(Category(id=item.png_index, name=item.class_name, kind="stuff") for item in items)
-    return Taxonomy(categories=categories, unlabelled=None if any(category.id == 0 for category in categories) else 0)
+    categories = []
+    for number, item in enumerate(items, 1):
+        value, name = item.png_index, item.class_name or item.name
+        if not name:
+            raise SegdataError(f"{path}: class {number} has no name")
+        if isinstance(value, int):
+            categories.append(Category(id=value, name=name, kind="stuff"))
+        elif all(0 <= channel <= 255 for channel in value):
+            categories.append(Category(id=number, name=name, color=value, kind="stuff"))
+        else:
+            raise SegdataError(f"{path}: png_index: {list(value)} is not three values from 0 to 255")
+    n_colors = sum(category.color is not None for category in categories)
+    if 0 < n_colors < len(categories):
+        raise SegdataError(f"{path}: png_index mixes values and colours")
+    zero: int | tuple[int, ...] = (0, 0, 0) if n_colors else 0
+    has_zero = any(zero in (category.id, category.color) for category in categories)
+    return Taxonomy(categories=tuple(categories), unlabelled=None if has_zero else zero)
 
 
 class _UltralyticsData(msgspec.Struct):

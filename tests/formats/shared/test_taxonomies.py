@@ -57,7 +57,10 @@ def test_csv(tmp_path: Path, header: str) -> None:
         ("classes.csv", "foo\na\n", "classes.csv:2"),
         ("_classes.csv", "Pixel Value, Class\nx, cat\n", "_classes.csv:2"),
         ("label_classes.json", "[]", "label_classes.json: no categories"),
-        ("label_classes.json", '[{"png_index": 1}]', "label_classes.json: is no list of classes"),
+        ("label_classes.json", '[{"png_index": "a", "name": "b"}]', "label_classes.json: is no list of classes"),
+        ("label_classes.json", '[{"png_index": 1}]', "label_classes.json: class 1 has no name"),
+        ("label_classes.json", '[{"png_index": [1, 2, 300], "name": "b"}]', "not three values from 0 to 255"),
+        ("label_classes.json", '[{"png_index": 1, "name": "a"}, {"png_index": [1, 2, 3], "name": "b"}]', "mixes"),
         ("labelmap.txt", "", "labelmap.txt:1"),
     ],
 )
@@ -242,6 +245,17 @@ def test_label_classes_of_hasty_name_the_values_of_masks(tmp_path: Path) -> None
     (tmp_path / "label_classes.json").write_text(json.dumps(items))
     segments = read(tmp_path).segments
     assert dict(zip(segments["category"], segments["area"], strict=True)) == {"wall": 2, "bed": 1}
+
+
+def test_label_classes_of_hasty_name_the_colours_of_masks(tmp_path: Path) -> None:
+    """Exports of coloured masks have three values as `png_index`, and call the name `name`."""
+    (tmp_path / "masks").mkdir()
+    pixels = np.array([[[0, 0, 0], [206, 169, 23]], [[206, 169, 23], [7, 8, 9]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "masks/a.png")
+    items = [{"png_index": [206, 169, 23], "name": "scan"}, {"png_index": [7, 8, 9], "name": "rim"}]
+    (tmp_path / "masks/label_classes.json").write_text(json.dumps(items))
+    segments = read(tmp_path).segments
+    assert dict(zip(segments["category"], segments["area"], strict=True)) == {"scan": 2, "rim": 1}
 
 
 @pytest.mark.parametrize(
