@@ -302,10 +302,11 @@ def _never_labelled(ranked: RankedCandidates, rows: Ints) -> Flags:
     if not len(pairs):
         return never
     boxes, labels = candidate_boxes(ranked), np.flatnonzero(ranked.row >= 0)
-    size, category = _image_sizes(ranked)[ranked.image[labels]], ranked.category[labels]
+    sizes, category = _image_sizes(ranked), ranked.category[labels]
+    size = sizes[ranked.image[labels]]
     for first in np.unique(pairs[:, 0]).tolist():
         together, row = np.append(first, pairs[pairs[:, 0] == first, 1]), rows[first]
-        alike = (category == ranked.seen[row]) & (size == _image_sizes(ranked)[ranked.image[row]]).all(axis=1)
+        alike = (category == ranked.seen[row]) & (size == sizes[ranked.image[row]]).all(axis=1)
         alike &= _iou(boxes[labels], tuple(boxes[row].tolist())) >= _MIN_BOX_IOU
         n_lacking, n_labelled = (len(np.unique(unit[ranked.image[at]])) for at in (rows[together], labels[alike]))
         never[together] = n_lacking >= max(_MIN_IMAGES, n_labelled + 1)
@@ -399,7 +400,7 @@ def _at_the_border(ranked: RankedCandidates, rows: Ints) -> Flags:
 
 def _image_sizes(ranked: RankedCandidates) -> Ints:
     """(i, 2) height and width."""
-    return np.array([(each.regions.height, each.regions.width) for each in ranked.candidates], np.int64)
+    return np.array([(item.regions.height, item.regions.width) for item in ranked.candidates], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
