@@ -150,7 +150,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
             document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
     own = document.path.with_suffix("")
     for place in _mask_folders(own):
-        masks = ImageFolder.below(place)
+        masks = ImageFolder.below(own) if place == own else ImageFolder.of_names(place, names)
         if not masks.paths.keys().isdisjoint(names):
             return masks
     if names:

@@ -14,7 +14,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import dataset_folder, split_from_path
+from segdata.core.paths import split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -207,7 +207,7 @@ def _pair(root: Path, labels: Mapping[str, Path], images: Path | None) -> tuple[
 
     Files without image have their own name as the image's.
     """
-    pictures = ImageFolder.below(images or dataset_folder(root)).paths
+    pictures = ImageFolder.near(root, images).paths
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in pictures:
         by_stem[PurePosixPath(name).stem].append(name)

@@ -53,7 +53,7 @@ def open_openimages(request: ReadRequest) -> PerImageSource:
     """Open the CSV files at or below a path; raises UnreadableError if none has the columns."""
     root = request.root
     folder = dataset_folder(root)
-    files = {PurePosixPath(name).name: path for name, path in ImageFolder.below(folder).paths.items()}
+    files = {PurePosixPath(name).name: path for name, path in ImageFolder.near(root).paths.items()}
     rows: dict[str, list[MaskRow]] = {}
     splits: dict[str, str | None] = {}
     defects: list[Defect] = []
@@ -65,7 +65,7 @@ def open_openimages(request: ReadRequest) -> PerImageSource:
     labels = {row.label for group in rows.values() for row in group}
     names = resolve_names({described.get(label, label) for label in labels}, request.taxonomy)
     masks = {row.name for group in rows.values() for row in group}
-    entries = _entries(rows, splits, images_folder(request) or folder, masks)
+    entries = _entries(rows, splits, ImageFolder.near(root, images_folder(request)), masks)
     if entries and all(entry.image is None for entry in entries):
         defects.append(no_images_defect(len(entries), folder, images_folder(request)))
     ids = {label: names.to[described.get(label, label)] for label in labels}
@@ -141,13 +141,13 @@ def _descriptions(folder: Path) -> dict[str, str]:
 
 
 def _entries(
-    rows: dict[str, list[MaskRow]], splits: dict[str, str | None], folder: Path, masks: Iterable[str]
+    rows: dict[str, list[MaskRow]], splits: dict[str, str | None], folder: ImageFolder, masks: Iterable[str]
 ) -> list[ImageEntry]:
     """The images in the order of their ids; the stem of an image file is the image's id."""
     taken = set(masks)
     pictures = {
         PurePosixPath(name).stem: (name, path)
-        for name, path in ImageFolder.below(folder).paths.items()
+        for name, path in folder.paths.items()
         if PurePosixPath(name).name not in taken and is_image_name(name)
     }
     entries = []

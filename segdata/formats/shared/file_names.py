@@ -34,6 +34,23 @@ def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
         yield from ((start + name, Path(folder, name)) for name in sorted(names))
 
 
+def walk_nearest(level: Sequence[Path], limit: int) -> Iterator[tuple[Path, list[str]]]:
+    """These folders and those below with the names of their files, level by level; ends after `limit` entries.
+
+    Hidden folders and links to folders are skipped. A folder that was begun is listed to its end.
+    """
+    while level:
+        below: list[Path] = []
+        for folder in level:
+            if limit <= 0:
+                return
+            _, folders, names = next(os.walk(folder), ("", [], []))
+            limit -= len(folders) + len(names)
+            below += [folder / name for name in sorted(folders) if not name.startswith(".")]
+            yield folder, names
+        level = [folder for folder in below if not folder.is_symlink()]
+
+
 def is_zarr_folder(folder: Path) -> bool:
     """Whether a folder is a Zarr group or array, version 2 or 3."""
     return any((folder / name).is_file() for name in _ZARR_FILES)

@@ -6,24 +6,29 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.finding import Defect
 from segdata.core.paths import is_file
+from segdata.formats.shared.file_names import is_image_name, walk_nearest
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 
+_MAX_ENTRIES = 10_000  # of folders near a document, besides two for each of its images
 _MAX_SEARCHED_BYTES = 64 << 20  # of other documents, searched for names of images
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
-def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
+def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
     """Why document names match no nearby image file: different folders, leading zeros, blanks or upload prefixes.
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
-    files: dict[Path, str] = {}
-    for place in places:
-        for name, path in ImageFolder.below(place).paths.items():
-            if not any(path.is_relative_to(folder) for folder in skip):
-                files.setdefault(path, name)
+    outermost = [place for place in places if not any(other in place.parents for other in places)]
+    files = [
+        folder / name
+        for folder, inside in walk_nearest(outermost, _MAX_ENTRIES + 2 * len(names))
+        if not any(folder.is_relative_to(other) for other in skip)
+        for name in inside
+        if is_image_name(name)
+    ]
     by_key: dict[str, list[Path]] = {}
     for path in files:
         by_key.setdefault(path.name, []).append(path)
@@ -42,9 +47,14 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
         if found and 2 * len(found) >= len(names):
             name = max(found, key=lambda name: len(found[name]))
             if looks_like_photograph(found[name][:2]):
-                shown = " or ".join(sorted(ascii(files[path]) for path in found[name])[:2])
+                shown = " or ".join(sorted(ascii(_name_near(path, places)) for path in found[name])[:2])
                 return f"images are named {name!a}, the file is {shown}: give the names {remedy}"
     return None
+
+
+def _name_near(path: Path, places: Iterable[Path]) -> str:
+    """The name of a file below the first of the places that contains it."""
+    return next(path.relative_to(place) for place in places if place in path.parents).as_posix()
 
 
 def _bare_name(name: str) -> str:

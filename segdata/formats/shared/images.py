@@ -7,7 +7,7 @@ import stat
 import struct
 import warnings
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,9 +21,10 @@ from segdata.core.paths import check_path_name, is_file, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, decoding
 from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
-from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in
+from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in, walk_nearest
 from segdata.formats.shared.png_files import PlainHeader, png_header
 
+_MAX_ENTRIES = 100_000  # files and folders around a single file that are searched for its images
 _MAX_PIXELS = 2**26  # below the size at which Pillow warns
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _QUANTIZATION, _EXIF = 0xDA, 0xDB, 0xE1
@@ -312,20 +313,37 @@ class ImageFolder:
     paths: dict[str, Path] = field(default_factory=dict)
 
     @staticmethod
-    def below(root: Path | None) -> "ImageFolder":
-        """Every image file below `root`, at any depth."""
+    def below(root: Path | None, limit: int | None = None) -> "ImageFolder":
+        """Every image file below `root`, at any depth; with a `limit`, only near it, as `walk_nearest`."""
         if root is None or not root.is_dir():
             return ImageFolder(None)
         paths = {}
-        for folder, _, names in os.walk(root, followlinks=False):
-            place = Path(folder)
+        walked = ((Path(folder), names) for folder, _, names in os.walk(root, followlinks=False))
+        for place, names in walked if limit is None else walk_nearest([root], limit):
             start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
-            plain = folder.isascii()
+            plain = str(place).isascii()
             for name in names:
                 if is_image_name(name):
                     paths[start + name] = path = place / name
                     if not (plain and name.isascii()):
                         check_path_name(path)
+        return ImageFolder(root, dict(sorted(paths.items())))
+
+    @staticmethod
+    def near(data: Path, images: Path | None = None) -> "ImageFolder":
+        """Every image file below `images`, else below a dataset's folder, else in the nearest folders around a file."""
+        if images is not None or data.is_dir():
+            return ImageFolder.below(images or data)
+        return ImageFolder.below(data.parent, _MAX_ENTRIES)
+
+    @staticmethod
+    def of_names(root: Path, names: Iterable[str]) -> "ImageFolder":
+        """The image files in those folders below `root` that these names denote, and in no other folder."""
+        paths: dict[str, Path] = {}
+        for folder in {name.rpartition("/")[0] for name in names}:
+            place, start = root / folder, f"{folder}/" if folder else ""
+            with suppress(OSError, ValueError), os.scandir(place) as entries:  # ValueError: NUL in a name
+                paths |= {start + entry.name: place / entry.name for entry in entries if is_image_name(entry.name)}
         return ImageFolder(root, dict(sorted(paths.items())))
 
     def subfolder(self, name: str) -> "ImageFolder":

@@ -498,9 +498,11 @@ def find_images(
         by_folder.setdefault(folder, set()).add(file)
     for place in folders:
         if _has_any(place, by_folder):
-            pictures = ImageFolder.below(place)
-            others = folders if images is not None else _folders_in_line(place, folders)
-            return _with_other_folders(pictures, others, names), []
+            if images is not None:
+                return _with_other_folders(ImageFolder.below(place), folders, names), []
+            # What else lies around a document may be a whole disk.
+            pictures = ImageFolder.of_names(place, names) if _holds(place, document) else ImageFolder.below(place)
+            return _with_other_folders(pictures, _folders_in_line(place, folders), names), []
     if not names:
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
@@ -514,6 +516,10 @@ def find_images(
 
     other = explain_names(folders, names, () if images is not None else skip)
     return ImageFolder(None), [Defect("SEG002", other or message, file_name, severity=None if other else "info")]
+
+
+def _holds(place: Path, document: Path) -> bool:
+    return document.absolute().is_relative_to(place.absolute())
 
 
 def _folders_in_line(place: Path, folders: Sequence[Path]) -> list[Path]:
@@ -530,7 +536,7 @@ def _with_other_folders(folder: ImageFolder, places: Sequence[Path], names: Sequ
     missing = set(names) - folder.paths.keys()
     if not missing:
         return folder
-    others = [ImageFolder.below(place).paths for place in places if place != folder.root]
+    others = [ImageFolder.of_names(place, missing).paths for place in places if place != folder.root]
     held = {name: [paths[name] for paths in others if name in paths] for name in missing}
     return ImageFolder(folder.root, folder.paths | {name: paths[0] for name, paths in held.items() if len(paths) == 1})
 

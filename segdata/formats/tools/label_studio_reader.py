@@ -267,8 +267,7 @@ def _list_entries(
     root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _TaskHead]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
     base = dataset_folder(root)
-    places = [images] if images else [base / "images", base]
-    folders = [ImageFolder.below(place) for place in places]
+    folders = [ImageFolder.below(images)] if images else [ImageFolder.below(base / "images"), ImageFolder.near(root)]
     by_file = [{PurePosixPath(name).name: name for name in reversed(folder.paths)} for folder in folders]
     entries: list[ImageEntry] = []
     defects: list[Defect] = []

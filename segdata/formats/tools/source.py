@@ -294,7 +294,7 @@ class ListedImages:
     def from_request(cls, request: ReadRequest) -> Self:
         """An empty list for a request."""
         root, images = request.root, images_folder(request)
-        return cls(root, images, image_folders(dataset_folder(root), images))
+        return cls(root, images, image_folders(root, images))
 
     @property
     def folder(self) -> Path:
@@ -348,15 +348,16 @@ def read_head(path: Path) -> bytes:
         return b""
 
 
-def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
-    """The folders that may hold the images: `images`, else the dataset's folder `root` and a subfolder `images`.
+def image_folders(data: Path, images: Path | None) -> list[ImageFolder]:
+    """The folders that may hold the images: `images`, else the folder of the dataset `data` and its `images`.
 
     The last one combines all folders below `root`, by file names that occur once; it excludes folders of splits, since
     an image of another split is a different image.
     """
     if images:
         return [ImageFolder.below(images)]
-    folder = ImageFolder.below(root)
+    root = dataset_folder(data)
+    folder = ImageFolder.near(data)
     counts = Counter(path.name for path in folder.paths.values())
     nested = {
         path.name: path

@@ -1,5 +1,8 @@
 """Pairing of masks and images, by names and by images.csv."""
 
+import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -403,3 +406,65 @@ def test_images_in_a_folder_and_in_the_one_inside_it(tmp_path: Path) -> None:
     assert folder.paths["b.png"] == tmp_path / "valid/images/b.png"
     assert "c.png" not in folder.paths
     assert defects == []
+
+
+_COCO = {"images": [{"id": 1, "file_name": "a.png", "width": 4, "height": 4}], "categories": [{"id": 1, "name": "x"}],
+         "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "area": 4, "iscrowd": 0,
+                          "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]}]}  # fmt: skip
+_PANOPTIC = {"images": _COCO["images"], "categories": [{"id": 1, "name": "x", "isthing": 1}], "annotations": [
+    {"image_id": 1, "file_name": "a.png", "segments_info": [{"id": 1, "category_id": 1, "area": 4}]}]}  # fmt: skip
+_VIA = {"a.png9": {"filename": "a.png", "size": 9, "file_attributes": {}, "regions": [
+    {"shape_attributes": {"name": "polygon", "all_points_x": [0, 2, 2, 0], "all_points_y": [0, 0, 2, 2]},
+     "region_attributes": {"class": "x"}}]}}  # fmt: skip
+_STUDIO = [{"id": 1, "data": {"image": "/data/upload/a.png"}, "annotations": [{"id": 1, "result": [
+    {"id": "r", "type": "polygonlabels", "from_name": "l", "to_name": "i", "original_width": 4, "original_height": 4,
+     "value": {"points": [[0, 0], [50, 0], [50, 50], [0, 50]], "polygonlabels": ["x"]}}]}]}]  # fmt: skip
+_DOCUMENTS = {
+    "coco.json": json.dumps(_COCO),
+    "panoptic.json": json.dumps(_PANOPTIC),
+    "via.json": json.dumps(_VIA),
+    "studio.json": json.dumps(_STUDIO),
+    "cvat.xml": '<annotations><version>1.1</version><image id="0" name="a.png" width="4" height="4"><polygon label="x" '
+    'points="0,0;2,0;2,2" occluded="0" z_order="0"></polygon></image></annotations>',
+    "rle.csv": "ImageId,ClassId,EncodedPixels,Height,Width\na.png,1,1 2,4,4\n",
+}
+
+
+@pytest.mark.parametrize("with_image", [True, False])
+@pytest.mark.parametrize("name", _DOCUMENTS)
+def test_a_document_in_a_large_tree_is_read_without_a_walk_through_it(
+    name: str, with_image: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("images", "image_names"):
+        monkeypatch.setattr(f"segdata.formats.shared.{module}._MAX_ENTRIES", 50, raising=False)
+    for number in range(300):
+        (tmp_path / f"job{number % 10}" / f"part{number}" / "log").mkdir(parents=True)
+    (tmp_path / name).write_text(_DOCUMENTS[name])
+    if with_image:
+        touch(tmp_path, "a.png")
+    listed: list[str] = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path=".": (listed.append(str(path)), scan(path))[1])
+    with suppress(UnreadableError):  # VIA needs the sizes of its images
+        assert segdata.validate(tmp_path / name).n_images == 1
+    assert len({path for path in listed if path.startswith(str(tmp_path))}) < 120  # of 611
+
+
+def test_names_are_explained_by_the_nearest_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path / "pictures/day/007.png", tmp_path / "z/deep/er/007.png"):
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(path)
+    folder, defects = find_images(tmp_path / "coco.json", "coco.json", ["7.png"], None)
+    assert (folder.root, defects[0].severity) == (None, None)
+    assert "'pictures/day/007.png'" in defects[0].message
+    monkeypatch.setattr("segdata.formats.shared.image_names._MAX_ENTRIES", 0)
+    assert find_images(tmp_path / "coco.json", "coco.json", ["7.png"], None)[1][0].severity == "info"
+
+
+def test_images_in_a_linked_folder_are_found(tmp_path: Path) -> None:
+    touch(tmp_path, "disk/a.png", "disk/b.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/images").symlink_to(tmp_path / "disk")
+    names = ["images/a.png", "images/b.png"]
+    folder, defects = find_images(tmp_path / "data/coco.json", "coco.json", names, None)
+    assert (list(folder.paths), defects) == (names, [])
