@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
+from segdata.core.config import Coverage
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
@@ -159,10 +160,16 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     if taxonomy is None:
         return _open_provisional(request, pairing, sample)
     reading, doubts = _declared_reading(request, sample, taxonomy)
-    profile = CategoryNames(taxonomy, True, {}).profile(
-        "colour-masks", request.root, "semantic", "exhaustive", "forbid", places=pairing.places
-    )
+    # A tool's table or a preset with a colour for "unlabelled" leaves pixels out on purpose.
+    sparse = request.taxonomy is None and taxonomy.unlabelled is not None
+    profile = _profile(request, pairing, CategoryNames(taxonomy, True, {}), sparse)
     return _source(request, pairing, profile, reading, [*_odd_names(request, pairing, masks), *doubts])
+
+
+def _profile(request: ReadRequest, pairing: Pairing, names: CategoryNames, sparse: bool) -> Profile:
+    coverage: Coverage = "sparse" if sparse else "exhaustive"
+    opened = names.profile("colour-masks", request.root, "semantic", coverage, "forbid", places=pairing.places)
+    return replace(opened, drafted={"coverage": coverage} if sparse else {})
 
 
 def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample) -> PerImageSource:
@@ -198,17 +205,10 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
         proposed.legend,
         "colours" if counts.has_colors or proposed.by_palette else "ids",
     )
-    drafted: dict[str, object] = {"coverage": "sparse"} if proposed.sparse else {}
+    profile = _profile(request, pairing, CategoryNames(proposed.taxonomy, False, {}), proposed.sparse)
+    drafted = dict(profile.drafted)
     if proposed.legend is not None or (proposed.sparse and len(counts.value) > 2):  # levels, and values between them
         drafted["options"] = {"smoothed": "nearest"}
-    profile = CategoryNames(proposed.taxonomy, False, {}).profile(
-        "colour-masks",
-        root,
-        "semantic",
-        "sparse" if proposed.sparse else "exhaustive",
-        "forbid",
-        places=pairing.places,
-    )
     return _source(request, pairing, replace(profile, provisional=guess, drafted=drafted), reading, doubts)
 
 

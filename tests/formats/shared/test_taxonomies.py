@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata import read
+from segdata import read, validate
 from segdata.core.errors import SegdataError
 from segdata.formats.shared.taxonomies import (
     find_colour_table,
@@ -256,6 +256,23 @@ def test_label_classes_of_hasty_name_the_colours_of_masks(tmp_path: Path) -> Non
     (tmp_path / "masks/label_classes.json").write_text(json.dumps(items))
     segments = read(tmp_path).segments
     assert dict(zip(segments["category"], segments["area"], strict=True)) == {"scan": 2, "rim": 1}
+
+
+def test_masks_of_a_tool_that_names_a_colour_for_unlabelled_pixels_have_no_gaps(tmp_path: Path) -> None:
+    """Black is "unlabelled" in Hasty's masks, so neither a gap (SEG101) nor a band along the border (SEG130)."""
+    (tmp_path / "masks").mkdir()
+    for number in range(12):
+        pixels = np.zeros((60, 80, 3), np.uint8)
+        pixels[5:40, 8 + number : 60] = (206, 169, 23)
+        Image.fromarray(pixels).save(tmp_path / f"masks/{number}.png")
+    (tmp_path / "label_classes.json").write_text('[{"png_index": [206, 169, 23], "name": "scan"}]')
+    opened = read(tmp_path)
+    assert opened.profile.coverage.value == "sparse"
+    assert {finding.code for finding in validate(opened).findings}.isdisjoint({"SEG101", "SEG130"})
+    (tmp_path / "taxonomy.yaml").write_text(
+        "unlabelled: [0, 0, 0]\ncategories: [{id: 1, name: scan, color: [206, 169, 23]}]"
+    )
+    assert read(tmp_path).profile.coverage.value == "exhaustive"  # what a person wrote down
 
 
 @pytest.mark.parametrize(
