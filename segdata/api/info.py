@@ -78,7 +78,7 @@ def write_objects(
 
 
 def _safe_cells(rows: pa.Table) -> pa.Table:
-    """The table with text escaped that spreadsheets would evaluate as a formula."""
+    """The table with text that is safe in spreadsheets and terminals."""
     for name in rows.column_names:
         if pa.types.is_string(rows[name].type):
             values = {text: csv_cell(text) for text in rows[name].unique().to_pylist()}

@@ -102,13 +102,14 @@ def _in_shell(letter: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """A cell of a CSV report; text that a spreadsheet would compute as a formula gets an apostrophe before it.
+    r"""A cell of a CSV report without control characters; a spreadsheet's formula gets an apostrophe before it.
 
     Programs read the files of datasets, which hold names unchanged.
 
-    >>> csv_cell("=1+2"), csv_cell("-1.5"), csv_cell("car"), csv_cell(-2)
-    ("'=1+2", '-1.5', 'car', -2)
+    >>> csv_cell("=1+2"), csv_cell("-1.5"), csv_cell("c\x1b[31mar"), csv_cell(-2)
+    ("'=1+2", '-1.5', 'c\\u001b[31mar', -2)
     """
-    if not isinstance(value, str) or _FORMULA.match(value) is None or _NUMBER.fullmatch(value):
+    if not isinstance(value, str):
         return value
-    return f"'{value}"
+    formula = _FORMULA.match(value) is not None and _NUMBER.fullmatch(value) is None
+    return ("'" if formula else "") + escape_controls(value)

@@ -46,11 +46,12 @@ def test_a_shell_reads_a_name_that_is_not_utf8() -> None:
     assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout == b"a\xff'b"
 
 
-@given(st.lists(TEXTS.filter(lambda text: "\r" not in text), min_size=1))
+@given(st.lists(TEXTS, min_size=1))
 def test_no_cell_of_a_table_is_a_formula(cells: list[str]) -> None:
     text = csv_text(["name"] * len(cells), [cells])
+    assert STEERING.search(text) is None
     _, *rows = csv.reader(io.StringIO(text, newline=""))
-    for cell, original in zip(*rows, cells, strict=True) if rows else ():
+    for cell, original in zip(*rows, map(escape_controls, cells), strict=True) if rows else ():
         assert cell in (original, f"'{original}")
         assert not re.match("[=+\\-@\t\r]", cell) or re.fullmatch(r"[+-][\d.eE+-]+%?", cell)
 
