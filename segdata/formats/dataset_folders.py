@@ -81,11 +81,12 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     seen = seen or FileProbe(root)
     try:
         name = detect(root, seen)
-        several = list(_apart(seen)) if name in PLAIN_FORMATS else []
+        several = list(_apart(seen) if name in PLAIN_FORMATS else _apart_volumes(seen) if name == "nifti" else ())
         if several:
+            all_of_it = "images as masks" if name in PLAIN_FORMATS else "volumes as one dataset"
             raise UnreadableError(
                 f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
-                f"give one as DATA; or --from {name} reads all of its images as masks"
+                f"give one as DATA; or --from {name} reads all of its {all_of_it}"
             )
         return name
     except AmbiguousFormatError as error:
@@ -192,6 +193,13 @@ def _apart(seen: FileProbe) -> Iterator[str]:
             return
         datasets.append(f"{folder.name} ({name})")
     yield from datasets
+
+
+def _apart_volumes(seen: FileProbe) -> list[str]:
+    """The subfolders of a folder of volumes that are nnU-Net datasets by themselves, if there are several."""
+    folders = [seen.root / name.partition("/")[0] for name in seen.matching(r"^[^/]+/dataset\.json$")]
+    datasets = [f"{folder.name} (nnunet)" for folder in folders if _format_beyond_images(folder) == "nnunet"]
+    return datasets if len(datasets) > 1 else []
 
 
 def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str, str]]:

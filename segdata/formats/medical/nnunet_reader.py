@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path, local_file, slice_uri
@@ -433,7 +433,10 @@ def open_nnunet(request: ReadRequest) -> PerImageSource:
     """Open the dataset; raises UnreadableError without a dataset.json."""
     root = request.root.parent if request.root.name == DATASET_JSON else request.root
     inside = [] if (root / DATASET_JSON).is_file() else sorted(root.glob(f"*/{DATASET_JSON}"))
-    root = inside[0].parent if len(inside) == 1 else root
+    if len(inside) > 1:
+        shown = list_names([path.parent.name for path in inside], 8)
+        raise UnreadableError(f"{root}: holds several datasets, {shown}; give one as DATA")
+    root = inside[0].parent if inside else root
     if not (root / DATASET_JSON).is_file():
         raise UnreadableError(f"{root}: no {DATASET_JSON}, which every nnU-Net dataset has")
     dataset_json = read_dataset_json(root / DATASET_JSON)

@@ -224,7 +224,23 @@ def test_the_folder_above_a_dataset_is_that_dataset(tmp_path: Path) -> None:
             dataset = read(tmp_path)
             assert (dataset.profile.format, met(dataset)) == ("nnunet", [])
             assert set(by_category(dataset)) == {(f"a.nii.gz/000{k}", "liver") for k in (0, 1)}
-    assert detect(tmp_path) == "nifti"
+    refused_by_name(tmp_path, "Dataset007_Liver", "Dataset008_Spleen")
+
+
+def test_several_datasets_of_pictures_in_one_folder_are_named(tmp_path: Path) -> None:
+    for name in ("Dataset001_A", "Dataset002_B"):
+        described(tmp_path / name, {"background": 0, "road": 1}, 1, ".png")
+        for folder, file in (("imagesTr", "a_0000.png"), ("labelsTr", "a.png")):
+            (tmp_path / name / folder).mkdir()
+            Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / name / folder / file)
+    refused_by_name(tmp_path, "Dataset001_A", "Dataset002_B")
+
+
+def refused_by_name(root: Path, *names: str) -> None:
+    """Whether it is read as it is or as nnU-Net's."""
+    for options in ({}, {"format": "nnunet"}):
+        with pytest.raises(UnreadableError, match=".*".join([*names, "give one"])):
+            read(root, **options)  # type: ignore[arg-type]
 
 
 def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
