@@ -75,6 +75,7 @@ def _channel_lines(groups: Sequence[ChannelStatistics], unread: int, console: Co
         yield from console.wrap(f"{count_noun(unread, 'image')} without a readable file", style="dim")
 
 
+_MAX_EMPTY = 8  # categories without segments that the text lists
 _CELL_WIDTH = 10  # columns of a share
 _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
 
@@ -292,6 +293,9 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
     if categories.empty:
         yield "no categories"
         return
+    is_empty = categories["segments"] == 0
+    n_folded = is_empty.sum() if is_empty.sum() > _MAX_EMPTY else 0
+    categories = categories[~is_empty] if n_folded else categories
     areas_of = categories[["area_min", "area_median", "area_max"]].to_numpy(dtype=float)
     rows = [
         [
@@ -309,6 +313,8 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
     yield console.paint(head, "bold")
     for row, line in zip(rows, lines, strict=True):
         yield console.paint(line, "dim") if row[4] == "0" else line
+    if n_folded:
+        yield console.paint(f"and {n_folded:,} categories without segments (--format csv lists them)", "dim")
     yield console.paint("share: of the labelled pixels; area: of the segments, in pixels", "dim")
 
 

@@ -11,7 +11,8 @@ import segdata
 from segdata.core.config import Config
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.summary import Summary
-from segdata.report.info import info_html
+from segdata.report.console import Console
+from segdata.report.info import info_csv, info_html, info_text
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "semantic"
 HOSTILE = "</style><script>document.title='taken'</script>\"'<b>"
@@ -79,3 +80,14 @@ def test_an_empty_dataset_has_a_page(summary: Summary) -> None:
         summary, categories=summary.categories[:0], portions=summary.portions[:0], strata=summary.strata[:0]
     )
     assert "No categories." in info_html(nothing)
+
+
+def test_many_categories_without_segments_are_counted_not_listed() -> None:
+    taxonomy = segdata.read(SAMPLE).taxonomy
+    for n_empty, shown in ((3, True), (127, False)):
+        empty = tuple(Category(id=500 + number, name=f"none {number}", kind="stuff") for number in range(n_empty))
+        larger = Taxonomy(unlabelled=taxonomy.unlabelled, categories=(*taxonomy.categories, *empty))
+        found = segdata.info(SAMPLE, taxonomy=larger, config=Config())
+        text = info_text(found, Console())
+        assert ("none 2" in text, "127 categories without segments" in text) == (shown, not shown)
+        assert f"none {n_empty - 1}" in info_csv(found)

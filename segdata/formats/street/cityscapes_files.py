@@ -115,14 +115,23 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> Scen
             "plate, labels 0 to 4), so colours cannot be turned back into labels; add *_labelIds.png"
         )
     folder = _find_images(root, images)
-    places = {"labels": ", ".join(type_name for type_name in (_FINE, _COARSE) if labels_by_type[type_name])}
+    first_of_type = {
+        type_: next(iter(labels_by_type[type_].values())) for type_ in (_FINE, _COARSE) if labels_by_type[type_]
+    }
+    places = {"labels": ", ".join(_folder_of_type(type_, kinds) for type_, kinds in first_of_type.items())}
     if folder.root is not None:
-        places["images"] = folder.root.as_posix()
+        places["images"] = Path(folder.root if root.is_absolute() else os.path.relpath(folder.root)).as_posix()
 
     def image_name(key: str) -> str:
         return key.removeprefix(f"{NO_SPLIT}/") + f"{_MARK}.png"
 
     return SceneFiles(labels, _match_images(folder, labels), image_name, places, tuple(defects))
+
+
+def _folder_of_type(type_: str, kinds: dict[str, Path]) -> str:
+    """The folder `gtFine` or `gtCoarse` of an image's labels, or else the folder that they are in."""
+    path = next(iter(kinds.values()))
+    return next((folder for folder in path.parents if folder.name == type_), path.parent).as_posix()
 
 
 def _label_kind(path: Path) -> str:

@@ -74,6 +74,15 @@ def test_any_folder_of_it_may_be_opened(tmp_path: Path, root: str, image_id: str
     assert batch.defects == ()
 
 
+def test_folders_are_shown_as_the_dataset_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both relative, or both absolute."""
+    save(tmp_path / "city" / f"{LABELS}_instanceIds.png", [[7] * 6])
+    save_picture(tmp_path / "city" / IMAGE)
+    monkeypatch.chdir(tmp_path)
+    for root, top in (("city", Path("city")), (tmp_path / "city", tmp_path / "city"), ("city/gtFine", Path("city"))):
+        assert read(root).profile.places == {"labels": str(top / "gtFine"), "images": str(top / "leftImg8bit")}
+
+
 def test_labels_beside_their_images(tmp_path: Path) -> None:
     save(tmp_path / "a_gtFine_labelIds.png", [[7] * 6], np.uint8)
     save_picture(tmp_path / "a_leftImg8bit.png")
