@@ -18,6 +18,7 @@ import msgspec
 
 import segdata
 from segdata.core.dataset import OpenDataset
+from segdata.core.executor import Progress, no_progress
 
 if TYPE_CHECKING:
     from segdata.api.edits import MergeResult
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Progress = Callable[[int], None]
-
-
-def no_progress(n_images: int) -> None:
-    """Ignore progress; the default of `progress`."""
 
 
 class _Command:

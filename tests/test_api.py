@@ -44,12 +44,14 @@ def test_the_package_runs_as_a_program() -> None:
 def test_an_open_dataset_takes_no_options(clean: Path, tmp_path: Path) -> None:
     data = segdata.read(clean / "instances")
     assert segdata.read(data) is data
-    with pytest.raises(SegdataError, match="already open; pass taxonomy, annotator"):
+    with pytest.raises(SegdataError, match=r"when you open it: segdata\.read\(path, taxonomy=…, annotator=…\)$"):
         segdata.read(data, annotator="anna", taxonomy="t.yaml")
     with pytest.raises(SegdataError, match="only"):
         segdata.validate(data, only=[])
     with pytest.raises(SegdataError, match="annotator"):
         segdata.convert(data, tmp_path / "c", annotator="anna")
+    with pytest.raises(SegdataError, match=r"options of rules belong in config=segdata\.Config"):
+        segdata.validate(data, options={"min_pixels": 4})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ from segdata.agreement.votes import vote_tables
 from segdata.core import kernels
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, clip_to_roi, replace_column
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.overlay import complement
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
@@ -78,7 +78,7 @@ def compare_panel(
     tolerance: Tolerance | None = None,
     on: "tuple[Cluster, RemoteDataset, Callable[[Ints], Portion]] | None" = None,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda n_images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> Tables:
     """Compare the annotators of a panel: the tables of rows, and in `Tables.annotator_pairs` the comparison.
 

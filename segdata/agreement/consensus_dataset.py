@@ -32,7 +32,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, concatenate_batches, merge_images
 from segdata.core.config import Overlap
 from segdata.core.errors import SegdataError
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import Defect
 from segdata.core.format import Loss, LossCounter
 from segdata.core.profile import Profile
@@ -178,7 +178,7 @@ def compare_with_others(
     resampling: Resampling = DEFAULT_RESAMPLING,
     copies: CopiedAnnotations | None = None,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda n_images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> tuple[AgainstOthers, ...]:
     """Compare each annotator, by name, with the consensus of the others.
 

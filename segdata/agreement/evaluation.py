@@ -26,7 +26,7 @@ from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import SIZES_CODE, Panel
 from segdata.agreement.scores import Count, Number, Score, weighted_mean
 from segdata.core.errors import SegdataError
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import Defect
 from segdata.core.profile import Task
 from segdata.core.runs import Flags, Floats, Ints, positions_in
@@ -283,7 +283,7 @@ def evaluate_models(
     *,
     resampling: Resampling = DEFAULT_RESAMPLING,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda n_images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> tuple[Evaluation, ...]:
     """Evaluate every annotator against `gold`, by name, on the images that both annotated.
 

@@ -47,13 +47,13 @@ from segdata.api.panel import (
     reference_index,
     resampling,
 )
-from segdata.api.read import ReadOptions, no_progress
+from segdata.api.read import ReadOptions
 from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
 from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import MISSING_IMAGE, Defect, Finding
 from segdata.core.rule import Rule, Tables
 from segdata.core.rule_runner import reader_errors, run_rules, select_rules

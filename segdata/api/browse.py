@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.api.flag import countable_categories, open_predictor
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.validate import validate
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.executor import run_ordered
+from segdata.core.executor import Progress, no_progress, run_ordered
 from segdata.core.finding import Finding
 from segdata.core.paths import DECISION_LOG, decision_log_path
 from segdata.core.profile import Profile

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import numpy as np
 
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import records_table
 from segdata.core.batch import Batch
 from segdata.core.cluster import Cluster, connect
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
-from segdata.core.executor import default_jobs
+from segdata.core.executor import Progress, default_jobs, no_progress
 from segdata.core.finding import Defect
 from segdata.core.format import LOSSES_FILE, Format, Loss, LossCounter, find_format
 from segdata.core.paths import as_url
@@ -161,7 +161,7 @@ def convert(
     copy_images: bool | Callable[[Path], ImageCopies] = False,
     jobs: int = 0,
     progress: Progress = no_progress,
-    announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
+    announce: Callable[[Sequence[Loss]], None] = no_progress,
     write_options: Mapping[str, Option] | None = None,
     taxonomy_map: str | Path | TaxonomyMap | None = None,
     client: "Client | str | None" = None,

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from segdata.api.convert import Conversion, with_batches, write_derived
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.config import Config, Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.executor import Progress, no_progress
 from segdata.core.finding import Defect
 from segdata.core.image_files import read_channels
 from segdata.core.profile import Policy, Profile

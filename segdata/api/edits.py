@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from segdata.api.convert import Conversion, convert, with_batches, write_derived
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, json_table
 from segdata.api.validate import dataset_tables
 from segdata.core.atomic_files import write_whole
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.executor import Progress, no_progress
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
@@ -64,7 +65,8 @@ class SplitResult(Result):
 
     Attributes
     ----------
-    assignment : the part of each image, and how balanced the parts are
+    assignment : the part of each image_id (`part_of`), and how balanced the parts are (`counts`, `deviation`); not a
+        table, which `table()` is
     n_alike : pairs of equal or nearly equal images, which are in one part
     revision : of the canonical dataset with the parts in its column `split`; None if none was made
     lists : the written lists of images of each part

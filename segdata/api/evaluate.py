@@ -33,13 +33,14 @@ from segdata.api.panel import (
     reference_index,
     resampling,
 )
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, csv_table, promote
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.executor import Progress, no_progress
 from segdata.core.rule import Tables
 from segdata.core.rule_settings import CONFIG_FILE, check_metric
 from segdata.core.runs import Ints

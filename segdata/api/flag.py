@@ -15,6 +15,7 @@ from segdata.api.validate import findings_page, split_decided
 from segdata.core.cluster import Cluster, connect
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, import_extra
+from segdata.core.executor import no_progress
 from segdata.core.finding import Box, Decision, Defect, Finding
 from segdata.core.format import detect
 from segdata.core.label_maps import LabelMaps
@@ -327,8 +328,8 @@ def flag(
     ignore: str | Iterable[str] = (),
     include_reviewed: bool = False,
     client: "Client | str | None" = None,
-    planned: Callable[[TrainingPlan], None] = lambda plan: None,
-    progress: Callable[[StageProgress], None] = lambda stage: None,
+    planned: Callable[[TrainingPlan], None] = no_progress,
+    progress: Callable[[StageProgress], None] = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> FlaggedLabels:
     """Rank the labels by how probably they are wrong, and propose a correction for each.

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import dataset_tables
 from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch, replace_column
+from segdata.core.executor import Progress, no_progress
 from segdata.core.format import Format, formats
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.dataset import OpenDataset, Recipe, recipe_of
 from segdata.core.errors import SegdataError
+from segdata.core.executor import Progress, no_progress
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints

@@ -25,8 +25,6 @@ from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
-from segdata.dataset import Progress as Progress
-from segdata.dataset import no_progress as no_progress
 from segdata.formats.dataset_folders import (
     PLAIN_FORMATS,
     SplitLayout,
@@ -361,7 +359,11 @@ def _refuse_options(**options: object) -> None:
     """Raise SegdataError if any option is given."""
     names = [name for name, value in options.items() if value is not None]
     if names:
-        raise SegdataError(f"the dataset is already open; pass {', '.join(names)} to `read`")
+        written = ", ".join(f"{name}=…" for name in names)
+        rules = "; options of rules belong in config=segdata.Config(rules={…})" if "options" in names else ""
+        raise SegdataError(
+            f"the dataset is already open; give these options when you open it: segdata.read(path, {written}){rules}"
+        )
 
 
 def split_revision(path: Path) -> tuple[Path, str | None]:

@@ -10,7 +10,7 @@ from segdata.agreement.panel import PanelMember, build_panel
 from segdata.agreement.summary import Agreement
 from segdata.api.decisions import log_path
 from segdata.api.info import info
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.review import review_progress
 from segdata.api.validate import dataset_tables, validate
@@ -19,6 +19,7 @@ from segdata.campaign.projection import CampaignPlan, annotation_costs, project_
 from segdata.campaign.readiness import PilotAgreement, PilotResult, assess_readiness, measure_pilot_agreement
 from segdata.core.config import Config
 from segdata.core.errors import SegdataError
+from segdata.core.executor import Progress, no_progress
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables, rules
 from segdata.core.rule_settings import configured_options

@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from segdata.api.convert import Conversion, convert
 from segdata.api.decisions import decided_findings, label_hashes, load_images, log_path
-from segdata.api.read import Data, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.validate import validate
 from segdata.core.atomic_files import write_whole
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, check_choice, count_noun
+from segdata.core.executor import no_progress
 from segdata.core.finding import Decision, Finding, Via
 from segdata.core.finding_location import Annotation
 from segdata.core.profile import Profile

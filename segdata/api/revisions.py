@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote, records_table
 from segdata.api.validate import single_findings, validate
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.core.executor import Progress, no_progress
 from segdata.core.finding import Finding
 from segdata.core.validation import FixedImage
 from segdata.formats.shared.images import image_limits

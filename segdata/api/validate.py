@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.habits import Annotated, FoldedFindings, fold_habits
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError, count_noun
-from segdata.core.executor import default_jobs
+from segdata.core.executor import Progress, default_jobs, no_progress
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.paths import decision_log_path
 from segdata.core.rule import Family, Rule, Tables

@@ -26,7 +26,7 @@ from segdata.core.atomic_files import unique_token
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset, recipe_of
 from segdata.core.errors import SegdataError, count_noun, import_extra
-from segdata.core.executor import keep_freed_memory
+from segdata.core.executor import keep_freed_memory, no_progress
 from segdata.core.format import PortionReader, Source, detach
 from segdata.core.paths import local_file
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
@@ -76,7 +76,7 @@ class Cluster:
         return futures
 
     def results(
-        self, futures: "Sequence[Future]", seen: Callable[[int], None] = lambda row: None
+        self, futures: "Sequence[Future]", seen: Callable[[int], None] = no_progress
     ) -> list[Any]:  # Any: what tasks return
         """The results of some futures, in order; `seen` is called with the row of each result as it arrives.
 

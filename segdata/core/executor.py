@@ -10,6 +10,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+Progress = Callable[[int], None]
+
+
+def no_progress(done: object, /) -> None:
+    """Ignore what is reported; the default of `progress` and of other parameters that are told what happens."""
 
 
 _default_jobs: ContextVar[int] = ContextVar("default_jobs", default=0)

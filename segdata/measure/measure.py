@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, clip_to_roi, replace_column
-from segdata.core.executor import default_jobs, run_ordered
+from segdata.core.executor import default_jobs, no_progress, run_ordered
 from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
@@ -94,7 +94,7 @@ def measure_source(
     chunks: list[Ints] | None = None,
     profile: Profile | None = None,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> Tables:
     """Load and measure a source, chunk by chunk, in threads.
 

@@ -24,7 +24,7 @@ from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.cluster import Cluster, Portion, RemoteDataset
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
-from segdata.core.executor import mapping_files
+from segdata.core.executor import mapping_files, no_progress
 from segdata.core.finding import Defect, Finding
 from segdata.core.format import Source
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
@@ -374,7 +374,7 @@ def measure_on_cluster(
     chosen: Sequence[Rule] = (),
     *,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> ClusterMeasurement:
     """Measure a dataset on a cluster; the tables are equal to those of `segdata.measure.measure.measure_source`.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.candidates import Candidates
-from segdata.core.executor import n_threads, run_ordered
+from segdata.core.executor import n_threads, no_progress, run_ordered
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
@@ -165,7 +165,7 @@ def find_label_errors(
     memory: int | None = None,
     decisions: Sequence[Decision] = (),
     on: ImageCluster | None = None,
-    progress: Callable[[StageProgress], None] = lambda stage: None,
+    progress: Callable[[StageProgress], None] = no_progress,
 ) -> FlagOutcome:
     """Find the labels that are probably wrong.
 

@@ -21,6 +21,7 @@ from segdata.core.batch import (
 )
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.executor import no_progress
 from segdata.core.finding import Finding
 from segdata.core.finding_location import Annotation, FindingLocation, locate_finding
 from segdata.core.overlay import first_identical
@@ -298,7 +299,7 @@ def write_fixes(
     findings: Iterable[Finding],
     *,
     unsafe: bool = False,
-    seen: Callable[[FixedImage], None] = lambda image: None,
+    seen: Callable[[FixedImage], None] = no_progress,
 ) -> str | None:
     """Apply fixes in a new revision of a canonical dataset; returns its name, or None if nothing changed.
 

@@ -13,7 +13,7 @@ from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 
 def pair_label_files(
-    root: Path, suffix: str, images: Path | None, stated: Callable[[Path], str | None] = lambda path: None
+    root: Path, suffix: str, images: Path | None, stated: Callable[[Path], str | None] | None = None
 ) -> tuple[list[ImageEntry], list[Defect]]:
     """Pair the label files at or below `root` with their images.
 
@@ -22,15 +22,15 @@ def pair_label_files(
     root : the file or folder that the user named
     suffix : of label files, in lower case: ``".json"``
     images : folder of the images; None: beside the label files, or in a folder ``images`` there or next to `root`
-    stated : returns the name of the image that a label file states, in the folder of the label file, or None; a label
-        file that states none has the name of its image, with another extension. For labels that are called like
-        ``a.png.txt`` it is ``lambda path: path.stem``
+    stated : returns the name of the image that a label file states, in the folder of the label file, or None if it
+        states none. Label files that state none, by default all, have the name of their image with another extension.
+        For labels that are called like ``a.png.txt``, give ``lambda path: path.stem``
 
     Returns an entry for each image, and the defects: two label files for one image, files without a partner. An image
     that is not found has the stated name as its id, or that of its label file.
     """
     labels = find_label_files(root, suffix)
-    named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
+    named = {name: _in_folder_of(name, stated(path) if stated else None) for name, path in labels.items()}
     folder_root = dataset_folder(root)
     places = [images] if images else [folder_root, folder_root / "images", folder_root.parent / "images"]
     partner, folder = _partners(named, [_image_folder(place, deep=root.is_dir()) for place in places])

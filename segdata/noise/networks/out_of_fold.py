@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segdata.core.atomic_files import lock_target, write_whole
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.executor import no_progress
 from segdata.core.image_files import read_channels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import local_file
@@ -141,7 +142,7 @@ def out_of_fold(
     maps: LabelMaps | None = None,
     related: RelatedImages | None = None,
     on: ImageCluster | None = None,
-    planned: Callable[[TrainingPlan], None] = lambda plan: None,
+    planned: Callable[[TrainingPlan], None] = no_progress,
     progress: Callable[[StageProgress], None] = ignore_progress,
 ) -> Predictions:
     """Predict every image of a dataset by networks that have not seen it.

@@ -14,6 +14,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
+from segdata.core.executor import no_progress
 from segdata.core.finding import Finding
 from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.paths import is_unsafe_path
@@ -185,7 +186,7 @@ MOST = 50  # images that `--overlays` draws
 
 
 def draw_findings(
-    data: OpenDataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
+    data: OpenDataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = no_progress
 ) -> str:
     """Draw the first `MOST` images with findings, worst first, into a folder; returns a sentence about the files."""
     concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points, locate_finding
 from segdata.core.profile import Profile
@@ -245,7 +245,7 @@ def choose_findings(data: OpenDataset, validation: Validation, most: int, listed
 
 
 def draw_thumbnails(
-    data: OpenDataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
+    data: OpenDataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = no_progress
 ) -> dict[Finding, str]:
     """Pictures of findings as `data:` URIs, in their order; None if the image or its size is unknown.
 
@@ -260,7 +260,7 @@ def pictures_by_image(
     findings: Sequence[Finding],
     draw: Callable[[int, list[Finding]], Iterable[tuple[Finding, str]]],
     jobs: int,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> dict[Finding, str]:
     """Call `draw` with the row of each image and its findings; returns the pictures in the order of the findings."""
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}

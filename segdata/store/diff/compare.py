@@ -9,7 +9,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import check_choice, count_noun
-from segdata.core.executor import run_ordered
+from segdata.core.executor import no_progress, run_ordered
 from segdata.core.format import Loss, Source
 from segdata.core.format import LossKind as LossKind
 from segdata.core.profile import Profile
@@ -55,7 +55,7 @@ def compare_datasets(
     least: float = MIN_IOU,
     by_id: bool = False,
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda n_images: None,
+    progress: Callable[[int], None] = no_progress,
 ) -> Difference:
     """Compare datasets A and B: taxonomies, images, annotations and segments.
 
