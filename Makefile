@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compi
 
 # What calls kernels is tried again with those in numpy, but for tests of kernels, which try both, and for files whose tests
 # call none or read some small dataset on the way.
-PLAIN := tests/core tests/measure $(addprefix --ignore=tests/core/test_,$(addsuffix .py,\
+REFERENCE_TESTS := tests/core tests/measure $(addprefix --ignore=tests/core/test_,$(addsuffix .py,\
     archives atomic_files bootstrap candidates cluster_portions config coverage errors format guideline image_files lazy_loading\
     paths rule_settings safe_text table taxonomy tiff_files validation))\
     $(addprefix --ignore=tests/measure/test_,$(addsuffix .py,duplicates registry source_cache stored_tables))
@@ -30,7 +30,7 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
-	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not both_kernels" $(PLAIN)
+	SEGDATA_KERNELS=reference $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not both_kernels" $(REFERENCE_TESTS)
 
 # The oldest versions that pyproject.toml allows, in an environment of their own: do they still pass?
 build/lowest/.installed: $(SOURCES) | $(BIN)/uv

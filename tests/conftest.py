@@ -43,7 +43,7 @@ settings.register_profile(
 # In continuous integration the examples of a test change with the test alone: a red run is the change's own doing.
 # They are the same in every run, so half as many do; new ones are drawn wherever else the tests run.
 settings.register_profile("ci", parent=settings.get_profile("tests"), derandomize=True, max_examples=25)
-if os.environ.get("SEGDATA_KERNELS") == "plain":  # a second run, slower, of laws that the first has tried in full
+if os.environ.get("SEGDATA_KERNELS") == "reference":  # a second run, slower, of laws that the first has tried in full
     settings.register_profile("tests", parent=settings.get_profile("tests"), max_examples=25)
     settings.register_profile("ci", parent=settings.get_profile("tests"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "tests")

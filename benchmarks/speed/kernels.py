@@ -1,8 +1,8 @@
-"""Every kernel, compiled against plain, on generated images: the times of one run and their ratio.
+"""Every kernel, compiled against the numpy reference, on generated images: the times of one run and their ratio.
 
-Run as `python -m benchmarks.speed.kernels [IMAGES] [PLAIN_IMAGES]`. The compiled kernels get IMAGES images (4000), 480
-x 640 pixels with seven polygons each; the plain ones, and the compiled ones for the ratio, get PLAIN_IMAGES (200).
-label_runs and pack_rgb get one image of 1024 x 2048 pixels.
+Run as `python -m benchmarks.speed.kernels [IMAGES] [REFERENCE_IMAGES]`. The compiled kernels get IMAGES images (4000),
+480 x 640 pixels with seven polygons each; the reference, and the compiled ones for the ratio, get REFERENCE_IMAGES
+(200). label_runs and pack_rgb get one image of 1024 x 2048 pixels.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 HEIGHT, WIDTH, SEGMENTS, VERTICES = 480, 640, 7, 40
 Calls = dict[str, tuple[Any, ...]]  # Any: each kernel takes columns of its own
@@ -97,18 +97,19 @@ def seconds(call: Callable[..., object], arguments: tuple[Any, ...]) -> float:
     return min(times)
 
 
-def main(images: int = 4000, plain_images: int = 200) -> None:
+def main(images: int = 4000, reference_images: int = 200) -> None:
     """Print the table."""
-    large, small = load(images), load(plain_images)
+    large, small = load(images), load(reference_images)
 
     def took(kernels: ModuleType, name: str, calls: Calls) -> float:
         return seconds(getattr(kernels, name), calls[name])
 
-    print(f"{'kernel':15}{f'{images} images':>16}{f'{plain_images} images':>16}{'plain':>12}{'plain / compiled':>20}")
+    columns = f"{f'{images} images':>16}{f'{reference_images} images':>16}{'reference':>12}{'reference / compiled':>22}"
+    print(f"{'kernel':15}{columns}")
     for name in large:
-        compiled, plain = took(kernels, name, small), took(_plain, name, small)
-        row = f"{took(kernels, name, large) * 1e3:13.1f} ms{compiled * 1e3:13.2f} ms{plain * 1e3:9.1f} ms"
-        print(f"{name:15}{row}{plain / compiled:20.1f}")
+        compiled, reference = took(kernels, name, small), took(_reference, name, small)
+        row = f"{took(kernels, name, large) * 1e3:13.1f} ms{compiled * 1e3:13.2f} ms{reference * 1e3:9.1f} ms"
+        print(f"{name:15}{row}{reference / compiled:22.1f}")
     runs = len(large["encode_counts"][0])
     print(f"{images * SEGMENTS} segments, {runs} runs, {len(large['parse_rings'][0]) / 1e6:.1f} MB of JSON")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from segdata.core import kernels as chosen
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
-FUNCTIONS = sorted(_plain.__all__)
+FUNCTIONS = sorted(_reference.__all__)
 
 
 def test_every_function_has_both_twins() -> None:
@@ -20,7 +20,7 @@ def test_every_function_has_both_twins() -> None:
 
 
 def test_all_kernels_are_built() -> None:
-    """A kernel that is missing is its slow twin, and nobody notices."""
+    """A kernel that is missing is its slow reference, and nobody notices."""
     assert chosen.lacking() == [], "build the kernels again: pip install -e . --no-build-isolation"
 
 
@@ -35,7 +35,7 @@ def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() 
     done = subprocess.run(
         [sys.executable, "-c", program], env=asked_for_none, capture_output=True, text=True, check=True
     )
-    kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("plain.walk", "compiled.sweep"))
+    kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("reference.walk", "compiled.sweep"))
     assert (
         done.stdout.strip()
         == f"{kinds} False compiled kernels but for even_steps, parts, walk (slower: build them again)"
@@ -48,8 +48,8 @@ def test_an_unknown_kernel_is_no_attribute() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_twins_have_the_same_parameters(kernels: ModuleType, name: str) -> None:
-    ours, plain = (list(inspect.signature(getattr(one, name)).parameters) for one in (kernels, _plain))
-    assert ours == plain
+    ours, reference = (list(inspect.signature(getattr(one, name)).parameters) for one in (kernels, _reference))
+    assert ours == reference
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -57,12 +57,12 @@ def test_the_chosen_function_is_of_the_named_kind(name: str) -> None:
     assert getattr(chosen, name).__module__.startswith(f"segdata.core.kernels._{chosen.NAME}.")
 
 
-def test_plain_kernels_can_be_asked_for() -> None:
+def test_reference_kernels_can_be_asked_for() -> None:
     command = [sys.executable, "-c", "from segdata.core import kernels; print(kernels.NAME, kernels.cover.__module__)"]
     said = subprocess.run(
-        command, env=os.environ | {"SEGDATA_KERNELS": "plain"}, capture_output=True, text=True, check=True
+        command, env=os.environ | {"SEGDATA_KERNELS": "reference"}, capture_output=True, text=True, check=True
     )
-    assert said.stdout.split() == ["plain", "segdata.core.kernels._plain.sweep"]
+    assert said.stdout.split() == ["reference", "segdata.core.kernels._reference.sweep"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 RINGS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=0, max_size=9)
 
@@ -35,19 +35,19 @@ def packed(rings: list[list[tuple[int, int]]]) -> tuple[np.ndarray, np.ndarray]:
 
 @given(st.lists(RINGS, max_size=4))
 def test_plain_counts_the_crossings(rings: list[list[tuple[int, int]]]) -> None:
-    count, x, y = _plain.crossings(*packed(rings))
+    count, x, y = _reference.crossings(*packed(rings))
     assert count.tolist() == [properly_crossed(ring) if len(ring) > 3 else 0 for ring in rings]
     assert (np.isnan(x) == (count == 0)).all()
     assert (np.isnan(y) == (count == 0)).all()
 
 
 @pytest.mark.parametrize("n_points", [5, 40, 300])  # 300: edges are sorted first
-def test_compiled_is_plain(kernels: ModuleType, n_points: int) -> None:
+def test_compiled_is_the_reference(kernels: ModuleType, n_points: int) -> None:
     rng = np.random.default_rng(n_points)
     offset = np.arange(0, 2 * n_points * 4 + 1, 2 * n_points, dtype=np.int64)
     xy = rng.random(int(offset[-1])) * 50
-    for ours, plain in zip(kernels.crossings(xy, offset), _plain.crossings(xy, offset), strict=True):
-        np.testing.assert_allclose(ours, plain, rtol=1e-9)
+    for ours, expected in zip(kernels.crossings(xy, offset), _reference.crossings(xy, offset), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
 def test_a_bow_tie_crosses_once_in_its_middle(kernels: ModuleType) -> None:

@@ -14,7 +14,7 @@ from segdata.core import kernels as chosen
 
 @pytest.fixture(scope="session")
 def kernels() -> Any:
-    """The compiled kernel alone: it has no twin."""
+    """The compiled kernel alone: it has no reference."""
     kernel = chosen.find_compiled("undo_filters")
     if kernel is None:
         pytest.skip("not built")

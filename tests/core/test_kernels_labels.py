@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 DTYPES = [np.uint8, np.uint16, np.uint32, np.int32, np.int64]
 images = st.sampled_from(DTYPES).flatmap(
@@ -185,14 +185,14 @@ def test_nobody_gets_nothing(kernels: ModuleType) -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14), st.integers(1, 14), st.sampled_from([2, 256]))
 def test_a_flood_is_that_of_pixels_one_by_one(kernels: ModuleType, seed: int, high: int, wide: int, most: int) -> None:
-    """Against the plain twin; each seed's pixels hang together, and the mask that a seed reaches is full."""
+    """Against the numpy reference; each seed's pixels hang together, and the mask that a seed reaches is full."""
     rng = np.random.default_rng(seed)
     height = rng.integers(0, most, (high, wide)).astype(np.uint8)
     mask = (rng.random((high, wide)) < 0.8).astype(np.uint8)
     seeds = (rng.integers(1, 5, (high, wide)) * (rng.random((high, wide)) < 0.15)).astype(np.int32)
     label = kernels.flood(height, seeds, mask)
     assert label.dtype == np.int32
-    np.testing.assert_array_equal(label, _plain.flood(height, seeds, mask))
+    np.testing.assert_array_equal(label, _reference.flood(height, seeds, mask))
     np.testing.assert_array_equal(label[(seeds > 0) & (mask > 0)], seeds[(seeds > 0) & (mask > 0)])
     regions, _ = ndimage.label(mask)
     reached = np.isin(regions, regions[(seeds > 0) & (mask > 0)]) & (mask > 0)

@@ -1,4 +1,4 @@
-"""Run edges in order, cycles and bridges: the twins against each other and against the plainest code."""
+"""Run edges in order, cycles and bridges: kernels and reference against each other and against the plainest code."""
 
 from itertools import pairwise
 from types import ModuleType
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 images = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))
 permutations = st.integers(0, 12).flatmap(lambda n: st.permutations(list(range(n))))
@@ -89,9 +89,9 @@ def groups_of_rings(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray
 @given(rings=groups_of_rings())
 def test_bridges_of_both_kinds_are_the_same(rings: tuple[np.ndarray, ...]) -> None:
     compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
-    for ours, plain in zip(compiled.bridges(*rings), _plain.bridges(*rings), strict=True):
-        assert ours.dtype == plain.dtype == np.int64
-        assert ours.tolist() == plain.tolist()
+    for ours, expected in zip(compiled.bridges(*rings), _reference.bridges(*rings), strict=True):
+        assert ours.dtype == expected.dtype == np.int64
+        assert ours.tolist() == expected.tolist()
 
 
 def test_bridges_of_many_rings_are_the_same() -> None:
@@ -100,17 +100,19 @@ def test_bridges_of_many_rings_are_the_same() -> None:
     sizes = rng.integers(1, 30, 400)
     points, ring = rng.uniform(0, 300, 2 * sizes.sum()), 2 * np.cumsum([0, *sizes])
     first = np.repeat(np.arange(0, 400, 100), 100)
-    for ours, plain in zip(compiled.bridges(points, ring, first), _plain.bridges(points, ring, first), strict=True):
-        np.testing.assert_array_equal(ours, plain)
+    for ours, expected in zip(
+        compiled.bridges(points, ring, first), _reference.bridges(points, ring, first), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
 
 
 @given(masks=st.lists(images, max_size=3))
 def test_ways_around_of_both_kinds_are_the_same(masks: list[np.ndarray]) -> None:
     compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
     after = compiled.follow(*strips(masks))
-    assert after.tolist() == _plain.follow(*strips(masks)).tolist()
-    for ours, plain in zip(compiled.cycles(after), _plain.cycles(after), strict=True):
-        assert ours.tolist() == plain.tolist()
+    assert after.tolist() == _reference.follow(*strips(masks)).tolist()
+    for ours, expected in zip(compiled.cycles(after), _reference.cycles(after), strict=True):
+        assert ours.tolist() == expected.tolist()
 
 
 def test_bridges_reach_to_the_nearest_point(kernels: ModuleType) -> None:

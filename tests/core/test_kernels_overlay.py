@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 OWNERS = 3  # of each frame
 Mask = np.ndarray
@@ -151,10 +151,10 @@ def test_kernels_agree_on_runs_that_no_picture_has(
     start, end, owner = np.array(sorted(runs), np.int64).reshape(-1, 3).T.copy()
     side = start, end, owner.astype(np.int32), np.array([0, spare + high + 1]), np.array([high, high])
     for name, more in (("shared_pixels", ()), ("contacts", (np.array(kind),)), ("bands", (np.uint8(kind), 3))):
-        ours, plain = (getattr(one, name)(*side, *more) for one in (kernels, _plain))
+        ours, plain = (getattr(one, name)(*side, *more) for one in (kernels, _reference))
         for column, expected in zip(ours, plain, strict=True):
             np.testing.assert_array_equal(column, expected)
-    np.testing.assert_array_equal(kernels.cover_frames(*side[:2], side[3]), _plain.cover_frames(*side[:2], side[3]))
+    np.testing.assert_array_equal(kernels.cover_frames(*side[:2], side[3]), _reference.cover_frames(*side[:2], side[3]))
 
 
 def test_what_does_not_fit_is_refused(kernels: ModuleType) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)))
 HEIGHTS = np.array([4, 0, 7])
@@ -94,13 +94,13 @@ def test_moments_are_sums_over_pixels(kernels: ModuleType, runs: list[tuple[int,
 def test_strip_hashes_depend_on_pixels_and_kind_alone(
     kernels: ModuleType, runs: list[tuple[int, int, int]], kinds: list[int]
 ) -> None:
-    """In whatever order; the numbers themselves are those of the plain twin."""
+    """In whatever order; the numbers themselves are those of the numpy reference."""
     kind, one_height = np.array(kinds), np.array([5, 5, 5])
 
     def hashes(rows: list[tuple[int, int, int]], height: np.ndarray) -> np.ndarray:
         owner, start, length = np.array(rows, np.int64).reshape(-1, 3).T.copy()
         found: np.ndarray = kernels.strip_hashes(start, length, owner.astype(np.int32), height, kind)
-        assert (found == _plain.strip_hashes(start, length, owner.astype(np.int32), height, kind)).all()
+        assert (found == _reference.strip_hashes(start, length, owner.astype(np.int32), height, kind)).all()
         return found
 
     found = hashes(runs, HEIGHTS)
@@ -142,7 +142,7 @@ def test_many_runs_are_swept_in_order(kernels: ModuleType, high: int, wide: int)
     start = np.sort(rng.integers(0, high * wide, (30, 40)), axis=1).ravel()
     base, height = np.repeat([0, 2 * high * wide + 9], 15), np.full(30, high)
     length = rng.integers(1, 3, len(start))
-    expected = _plain.sweep_order(start, length, owner, base, height)
+    expected = _reference.sweep_order(start, length, owner, base, height)
     for column, of_twin in zip(kernels.sweep_order(start, length, owner, base, height), expected, strict=True):
         np.testing.assert_array_equal(column, of_twin)
 

@@ -1,4 +1,4 @@
-"""Items of JSON lists as columns, compiled against plain, and both against msgspec."""
+"""Items of JSON lists as columns, compiled against the reference, and both against msgspec."""
 
 import json
 from types import ModuleType, SimpleNamespace
@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core import kernels as chosen
-from tests.core import plain_scan
+from tests.core import reference_scan
 
 
-@pytest.fixture(scope="session", params=["compiled", "plain"])
+@pytest.fixture(scope="session", params=["compiled", "reference"])
 def kernels(request: pytest.FixtureRequest) -> Any:
     """The compiled kernels, and their oracle."""
-    if request.param == "plain":
-        return plain_scan
+    if request.param == "reference":
+        return reference_scan
     if any(chosen.find_compiled(name) is None for name in NAMES):
         pytest.skip("not built")
     return SimpleNamespace(**{name: chosen.find_compiled(name) for name in NAMES})
@@ -107,7 +107,7 @@ def test_broken_lists_end_alike(kernels: ModuleType, listed: list[Any], space: s
     broken = whole[:at] + letter + whole[at + data.draw(st.integers(0, 1)) :]
     if not broken.startswith(b"["):
         return
-    result, oracle = scan(kernels, broken), scan(plain_scan, broken)
+    result, oracle = scan(kernels, broken), scan(reference_scan, broken)
     assert result[0] == oracle[0]
     if result[0] == 1:
         assert result == oracle
@@ -168,7 +168,7 @@ def test_what_has_changed_since_is_read_without_harm(kernels: ModuleType) -> Non
     for _ in range(300):
         text = letters[rng.integers(0, len(letters), 40)]
         first = np.sort(rng.integers(-2, 44, 3))
-        spans = kernels.value_spans(text, first, first + 9, [b"a", b""]) if kernels is not plain_scan else None
+        spans = kernels.value_spans(text, first, first + 9, [b"a", b""]) if kernels is not reference_scan else None
         if spans is not None:
             found = spans[:, 0] >= 0
             assert (spans[:, 1][found] <= len(text)).all()

@@ -78,7 +78,7 @@ def test_overlaps_within_are_the_sums_of_strips(kernels: ModuleType, side: Side)
 def test_memory_does_not_depend_on_how_deep_segments_overlap() -> None:
     """300 segments upon each other in 600 columns: 27 million strips, 640 MB if they were kept; 48,000 sums.
 
-    The plain twin does keep them, so this one asks for the compiled kernels.
+    The numpy reference does keep them, so this one asks for the compiled kernels.
     """
     pytest.importorskip("segdata.core.kernels._compiled.overlay")
     program = """if True:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from skimage.measure import euler_number
 
-from segdata.core.kernels import _plain
+from segdata.core.kernels import _reference
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 images = st.lists(
@@ -94,8 +94,10 @@ def test_flat_ends_are_those_that_counting_finds(
 def test_kernels_agree(kernels: ModuleType, pictures: list[np.ndarray], cut: int, flatness: tuple[int, float]) -> None:
     """Also where runs of one column touch."""
     columns = columns_of(pictures, cut)
-    for ours, plain in zip(kernels.walk(*columns, *flatness, 3), _plain.walk(*columns, *flatness, 3), strict=True):
-        np.testing.assert_array_equal(ours, plain)
+    for ours, expected in zip(
+        kernels.walk(*columns, *flatness, 3), _reference.walk(*columns, *flatness, 3), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
 
 
 @settings(deadline=None)
@@ -108,7 +110,7 @@ def test_steps_of_enlarged_pictures_are_even(
     columns = columns_of(pictures, cut)
     steps = kernels.even_steps(*columns)
     assert steps.dtype == np.int64
-    np.testing.assert_array_equal(steps, _plain.even_steps(*columns))
+    np.testing.assert_array_equal(steps, _reference.even_steps(*columns))
     if cut:
         return
     expected = []

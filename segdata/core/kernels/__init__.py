@@ -1,9 +1,9 @@
 """The inner loops over runs: compiled where that was possible, else in numpy.
 
-`NAME` says which are asked for: "compiled" or "plain". The environment variable SEGDATA_KERNELS=plain asks for numpy.
-Both give the same results; what each function does is documented in the plain twin. A kernel is loaded when it is
-first used. One that was not compiled is its twin's, which is slower; `lacking` lists these. `COMPILED_ONLY` have no
-twin: who calls them asks `is_compiled` first, and reads in another way without them.
+`NAME` says which are asked for: "compiled", or "reference" if the environment variable SEGDATA_KERNELS is "reference"
+(or "plain", its earlier value). Both give the same results; the numpy reference documents what each function does. A
+kernel is loaded when it is first used. The reference, which is slower, replaces one that was not compiled; `lacking`
+lists these. `COMPILED_ONLY` have no reference: their callers ask `is_compiled` first, and read in another way if not.
 
 Pixels are in column-major order: pixel (x, y) is at x * height + y. A run is a vertical strip inside one column.
 Arrays are one-dimensional and contiguous; positions and lengths are int64, owners int32.
@@ -13,14 +13,14 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # compiled kernels have the signatures of their plain twins; a test compares the two
+if TYPE_CHECKING:  # compiled kernels have the signatures of their numpy reference; a test compares the two
     from segdata.core.kernels._compiled.filters import undo_filters as undo_filters
     from segdata.core.kernels._compiled.scan import scan_items as scan_items
     from segdata.core.kernels._compiled.scan import skip_json as skip_json
     from segdata.core.kernels._compiled.scan import value_spans as value_spans
-    from segdata.core.kernels._plain import *  # noqa: F403 - its __all__ lists the functions
+    from segdata.core.kernels._reference import *  # noqa: F403 - its __all__ lists the functions
 
-NAME = "plain" if os.environ.get("SEGDATA_KERNELS") == "plain" else "compiled"
+NAME = "reference" if os.environ.get("SEGDATA_KERNELS") in ("reference", "plain") else "compiled"
 
 _FUNCTIONS = {  # of each compiled module
     "bitmaps": ("crop_runs", "draw_bitmaps"),
@@ -53,9 +53,9 @@ def __getattr__(name: str) -> Any:  # Any: the kernels have several signatures
     """A kernel, kept under its name from the first time on."""
     if name not in _MODULE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    kernel = None if NAME == "plain" else find_compiled(name)
+    kernel = None if NAME == "reference" else find_compiled(name)
     if kernel is None:
-        kernel = getattr(import_module(f"{__name__}._plain"), name)
+        kernel = getattr(import_module(f"{__name__}._reference"), name)
     globals()[name] = kernel
     return kernel
 
@@ -67,9 +67,9 @@ def lacking() -> list[str]:
 
 def describe() -> str:
     """Which kernels are used, as `--version` says it."""
-    missing = list(_MODULE) if NAME == "plain" else lacking()
+    missing = list(_MODULE) if NAME == "reference" else lacking()
     if len(missing) == len(_MODULE):
-        return "plain numpy kernels (slower: no compiler was available)"
+        return "numpy kernels (slower: no compiler was available)"
     return (
         f"compiled kernels but for {', '.join(missing)} (slower: build them again)" if missing else "compiled kernels"
     )
@@ -81,7 +81,7 @@ def is_compiled(name: str) -> bool:
 
 
 def find_compiled(name: str) -> Any:  # Any: as above
-    """A compiled kernel, also where plain ones are asked for; None where it was not built."""
+    """A compiled kernel, even if the reference is asked for; None where it was not built."""
     try:
         return getattr(import_module(f"{__name__}._compiled.{_MODULE[name]}"), name, None)
     except ImportError:

@@ -1,4 +1,4 @@
-"""Checks of arguments that both twins of a kernel make; compiled code would read beyond the end of wrong ones."""
+"""Checks of the arguments of kernels, compiled or not; compiled code would read beyond the end of wrong ones."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ def draw_bitmaps(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Runs of bitmaps: see the plain twin."""
+    """Runs of bitmaps: see the numpy reference."""
     cdef Py_ssize_t n = wide.shape[0], i
     cdef int64_t y, rows
     cdef Painting painting
@@ -70,7 +70,7 @@ def crop_runs(
     const int64_t[::1] wide,
     const int64_t[::1] tall,
 ):
-    """Bitmaps of runs: see the plain twin."""
+    """Bitmaps of runs: see the numpy reference."""
     cdef Py_ssize_t n = x.shape[0], m = wide.shape[0], i
     cdef int64_t k, row, column
     if not y.shape[0] == length.shape[0] == owner.shape[0] == n or tall.shape[0] != m:

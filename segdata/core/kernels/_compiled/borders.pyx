@@ -26,7 +26,7 @@ cdef struct Trace:
 
 
 def borders(const uint8_t[:, ::1] pixels):
-    """Rings along the border pixels of a bitmap: see the plain twin."""
+    """Rings along the border pixels of a bitmap: see the numpy reference."""
     cdef Py_ssize_t height = pixels.shape[0], width = pixels.shape[1], x, y
     cdef Trace trace = Trace(NULL, width + 2, [1, -1, -2, -3, -1, 1, 2, 3], NULL, 0, 0, NULL, 0, 0)
     cdef bint enough = True

@@ -14,7 +14,7 @@ cdef enum:
 def decode_counts(
     const uint8_t[::1] text, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width
 ):
-    """Runs of compressed COCO strings: see the plain twin."""
+    """Runs of compressed COCO strings: see the numpy reference."""
     cdef Py_ssize_t n = height.shape[0], i, used = 0
     check_columns(offset, text.shape[0], height, width)
     numbers = np.empty(text.shape[0], np.int64)
@@ -32,7 +32,7 @@ def decode_counts(
 def split_counts(
     const int64_t[::1] counts, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width
 ):
-    """Runs of uncompressed COCO counts: see the plain twin."""
+    """Runs of uncompressed COCO counts: see the numpy reference."""
     check_columns(offset, counts.shape[0], height, width)
     return split(counts, offset, height, width, np.zeros(height.shape[0], np.uint8))
 
@@ -44,7 +44,7 @@ def encode_counts(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Compressed COCO strings of runs: see the plain twin."""
+    """Compressed COCO strings of runs: see the numpy reference."""
     numbers, number_offset = join_counts(start, length, offset, height, width)
     cdef const int64_t[::1] counts = numbers, count_offset = number_offset
     cdef Py_ssize_t n = height.shape[0], i, j, used = 0
@@ -69,7 +69,7 @@ def join_counts(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Uncompressed COCO counts of runs: see the plain twin."""
+    """Uncompressed COCO counts of runs: see the numpy reference."""
     cdef Py_ssize_t n = height.shape[0], i, j, used = 0, first
     cdef int64_t end
     check_columns(offset, min(start.shape[0], length.shape[0]), height, width)
@@ -241,7 +241,7 @@ cdef void write_runs(
 
 
 def unpack_alpha(const uint8_t[::1] text, int first, const int64_t[::1] sizes, uint8_t[::1] alpha):
-    """The opacity of pixels in a packed stream: see the plain twin."""
+    """The opacity of pixels in a packed stream: see the numpy reference."""
     cdef int64_t n_bits = 8 * text.shape[0], n = 4 * alpha.shape[0], at = first, i = 0, length, size, q
     cdef int repeats
     cdef uint8_t word

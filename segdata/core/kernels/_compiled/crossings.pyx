@@ -14,7 +14,7 @@ cdef enum:
 
 
 def crossings(const double[::1] xy, const int64_t[::1] ring):
-    """Proper crossings of each ring with itself: see the plain twin."""
+    """Proper crossings of each ring with itself: see the numpy reference."""
     cdef Py_ssize_t n_rings = ring.shape[0] - 1, r, n_points
     count = np.zeros(n_rings, np.int64)
     cross_x = np.full(n_rings, np.nan)
@@ -38,7 +38,7 @@ def crossings(const double[::1] xy, const int64_t[::1] ring):
 
 
 def recurring(const double[::1] xy, const int64_t[::1] ring):
-    """Rings that are at some point twice: see the plain twin."""
+    """Rings that are at some point twice: see the numpy reference."""
     cdef Py_ssize_t n_rings = ring.shape[0] - 1, r, slots = 1
     check_rings(ring, xy.shape[0])
     most = int(np.max(np.diff(ring), initial=0)) // 2

@@ -72,10 +72,10 @@ cdef extern from *:
 
 
 def guard_pages(begin, size):
-    """Let pages of a mapped file read as zeros: see the plain twin."""
+    """Let pages of a mapped file read as zeros: see the numpy reference."""
     return bool(guard(begin, size))
 
 
 def release_pages(begin):
-    """End that: see the plain twin."""
+    """End that: see the numpy reference."""
     unguard(begin)

@@ -64,7 +64,7 @@ cdef extern from *:
 
 
 def undo_filters(const uint8_t[:, ::1] filtered, Py_ssize_t step):
-    """The bytes of rows that are stored as differences: see the plain twin."""
+    """The bytes of rows that are stored as differences: see the numpy reference."""
     cdef Py_ssize_t height = filtered.shape[0], size = filtered.shape[1] - 1, y
     if not 0 < step <= size:
         raise ValueError(f"rows of {size} bytes have no pixels of {step}")

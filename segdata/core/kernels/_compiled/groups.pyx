@@ -14,7 +14,7 @@ ctypedef fused Number:
     int64_t
 
 def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
-    """Stable order by owner: see the plain twin."""
+    """Stable order by owner: see the numpy reference."""
     cdef Py_ssize_t n = owner.shape[0], i
     cdef bint strange = False
     places = np.zeros(n_owners + 1, np.int64)
@@ -38,7 +38,7 @@ def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
 
 
 def sums(group, const int64_t[::1] values, Py_ssize_t n_groups):
-    """Sums of values by group: see the plain twin."""
+    """Sums of values by group: see the numpy reference."""
     if group.dtype == np.int32:
         return sums_of[int32_t](group, values, n_groups)
     return sums_of[int64_t](group, values, n_groups)
@@ -65,7 +65,7 @@ cdef sums_of(const Number[::1] group, const int64_t[::1] values, Py_ssize_t n_gr
 def extents(
     group, const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, Py_ssize_t n_groups
 ):
-    """Areas and boxes of groups of runs: see the plain twin."""
+    """Areas and boxes of groups of runs: see the numpy reference."""
     if group.dtype == np.int32:
         return extents_of[int32_t](group, x, top, bottom, n_groups)
     return extents_of[int64_t](group, x, top, bottom, n_groups)
@@ -112,7 +112,7 @@ cdef extents_of(
 
 
 def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
-    """All rows of ranges: see the plain twin."""
+    """All rows of ranges: see the numpy reference."""
     cdef Py_ssize_t n = count.shape[0], i, place = 0
     cdef int64_t total = 0, k
     cdef bint strange = first.shape[0] != n
@@ -134,7 +134,7 @@ def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
 
 
 def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
-    """The different numbers, and the place of each: see the plain twin."""
+    """The different numbers, and the place of each: see the numpy reference."""
     cdef Py_ssize_t n = numbers.shape[0], i, k, words = (high - low) // 64 + 1
     cdef bint strange = False
     # One bit for each number that there may be, and how many there are in all words before each.
@@ -178,7 +178,7 @@ cdef inline int32_t ones(uint64_t word) noexcept nogil:
 
 
 def medians(const double[::1] values, const int64_t[::1] group, Py_ssize_t n_groups):
-    """Medians by group: see the plain twin."""
+    """Medians by group: see the numpy reference."""
     cdef Py_ssize_t n = group.shape[0], i, first, count, middle
     cdef bint strange = False
     if values.shape[0] != n:
@@ -214,7 +214,7 @@ def medians(const double[::1] values, const int64_t[::1] group, Py_ssize_t n_gro
 
 
 def quantiles(const double[::1] values, const int64_t[::1] offset, double share):
-    """Quantiles of groups: see the plain twin."""
+    """Quantiles of groups: see the numpy reference."""
     check_offsets(np.asarray(offset), offset.shape[0] - 1, values.shape[0])
     if not 0 <= share <= 1:
         raise ValueError(f"a share of {share}: 0 to 1 is possible")

@@ -30,7 +30,7 @@ cdef Py_ssize_t FEW = 24  # keys of an object that are compared each with each
 
 
 def repeated_keys(const uint8_t[::1] text):
-    """Positions of repeated keys in a JSON text: see the plain twin."""
+    """Positions of repeated keys in a JSON text: see the numpy reference."""
     cdef Reader reader
     cdef bint complete
     cdef Py_ssize_t i

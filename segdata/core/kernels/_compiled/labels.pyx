@@ -58,7 +58,7 @@ cdef struct Changes:
 
 
 def label_runs(image):
-    """Runs of equal value, column by column: see the plain twin."""
+    """Runs of equal value, column by column: see the numpy reference."""
     cdef bint coloured = image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype == np.uint8
     if image.ndim != 2 and not coloured:
         raise ValueError(f"the image has shape {image.shape}: (height, width) is needed, or 3 or 4 bytes a pixel")
@@ -86,7 +86,7 @@ def label_runs(image):
 
 
 def pack_rgb(const uint8_t[:, :, ::1] image):
-    """Three bytes in one number: see the plain twin."""
+    """Three bytes in one number: see the numpy reference."""
     cdef Py_ssize_t pixels = image.shape[0] * image.shape[1], channels = image.shape[2], i
     if channels != 3 and channels != 4:
         raise ValueError(f"the image has {channels} channels: 3 or 4 are needed")
@@ -104,7 +104,7 @@ def pack_rgb(const uint8_t[:, :, ::1] image):
 
 
 def distinct(const int64_t[::1] value, const int64_t[::1] weight):
-    """The distinct values, and the row of each: see the plain twin."""
+    """The distinct values, and the row of each: see the numpy reference."""
     cdef Py_ssize_t n = value.shape[0], i = 0, known = 0, place = 0, old
     if weight.shape[0] != n:
         raise ValueError(f"{n} values come with {weight.shape[0]} weights")
@@ -150,7 +150,7 @@ def deal(
     Py_ssize_t n_owners,
     int64_t height,
 ):
-    """The runs of each owner: see the plain twin."""
+    """The runs of each owner: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_rows = owner.shape[0], i
     cdef int32_t whose
     cdef bint strange = False

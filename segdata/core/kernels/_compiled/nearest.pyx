@@ -67,7 +67,7 @@ def nearest(
     const double[::1] scale_x,
     const double[::1] scale_y,
 ):
-    """Distances of pixels to the nearest of others: see the plain twin."""
+    """Distances of pixels to the nearest of others: see the numpy reference."""
     cdef Py_ssize_t n = x.shape[0], m = b_x.shape[0], i, at = 0, first = 0, stop = 0, n_columns = 0
     if top.shape[0] != n or bottom.shape[0] != n or group.shape[0] != n:
         raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {group.shape[0]} group")
@@ -121,7 +121,7 @@ def outline_distances(
     const double[:, ::1] reach,
     const double[::1] known,
 ):
-    """Distances of outlines, and their counts and sums for each shape: see the plain twin."""
+    """Distances of outlines, and their counts and sums for each shape: see the numpy reference."""
     check_outlines(*map(np.asarray, (edge, first, other, other_first, area, area_first, sheets, sizes, reach, known)))
     cdef Py_ssize_t n_columns, g, i, j, at, size = 0, last, n_sheets = sheets.shape[1]
     cdef int64_t x, y, right, bottom, k, row, own

@@ -14,7 +14,7 @@ cdef struct Points:
 
 
 def follow(const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, const int32_t[::1] owner):
-    """The run edge after each run edge: see the plain twin."""
+    """The run edge after each run edge: see the numpy reference."""
     cdef Py_ssize_t n = x.shape[0], i, left = 0, group = 0
     if top.shape[0] != n or bottom.shape[0] != n or owner.shape[0] != n:
         raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {owner.shape[0]} owner")
@@ -73,7 +73,7 @@ cdef inline bint comes_first(int64_t a, int64_t b, const int64_t *top, const int
 
 
 def cycles(const int64_t[::1] after):
-    """The cycles of a permutation: see the plain twin."""
+    """The cycles of a permutation: see the numpy reference."""
     cdef Py_ssize_t n = after.shape[0], i, done = 0, n_cycles = 0
     cdef int64_t item
     cdef bint closed = True
@@ -100,7 +100,7 @@ def cycles(const int64_t[::1] after):
 
 
 def bridges(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] first):
-    """Short ways from each ring to those before it: see the plain twin."""
+    """Short ways from each ring to those before it: see the numpy reference."""
     cdef Py_ssize_t n = first.shape[0], j
     check_offsets(np.asarray(ring), n, xy.shape[0])
     results = np.full((2, n), -1, np.int64)

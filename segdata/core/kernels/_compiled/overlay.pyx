@@ -90,7 +90,7 @@ cdef struct ContactSums:
 
 
 def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight):
-    """Sums of weights by pair: see the plain twin."""
+    """Sums of weights by pair: see the numpy reference."""
     cdef Py_ssize_t n = a.shape[0], i
     cdef PixelSums sums
     cdef bint enough = True
@@ -115,7 +115,7 @@ def overlaps(
     const int64_t[::1] b_end,
     const int32_t[::1] b_owner,
 ):
-    """How many pixels each two segments of two sides share: see the plain twin."""
+    """How many pixels each two segments of two sides share: see the numpy reference."""
     cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
     cdef PixelSums sums
     cdef bint enough
@@ -130,7 +130,7 @@ def overlaps(
 
 
 def overlaps_within(const int64_t[::1] start, const int64_t[::1] end, const int32_t[::1] owner):
-    """How many pixels each two segments of one side share: see the plain twin."""
+    """How many pixels each two segments of one side share: see the numpy reference."""
     cdef Side side = side_of(start, end, owner)
     cdef PixelSums sums
     cdef bint enough
@@ -180,7 +180,7 @@ def shared_pixels(
     const int64_t[::1] base,
     const int64_t[::1] height,
 ):
-    """What each two segments share: see the plain twin."""
+    """What each two segments share: see the numpy reference."""
     cdef Side side = side_in_frames(start, end, owner, base, height)
     cdef Py_ssize_t n = side.size, i, live_n = 0
     cdef SharedSums sums
@@ -227,7 +227,7 @@ def contacts(
     const int64_t[::1] height,
     const int64_t[::1] kind,
 ):
-    """Where segments of one kind touch: see the plain twin."""
+    """Where segments of one kind touch: see the numpy reference."""
     cdef Side side = side_in_frames(start, end, owner, base, height)
     cdef Py_ssize_t n = side.size, i, j, f = -1
     cdef ContactSums sums
@@ -295,7 +295,7 @@ def bands(
     const uint8_t[::1] seen,
     int64_t widest,
 ):
-    """Which segments follow each other down columns: see the plain twin."""
+    """Which segments follow each other down columns: see the numpy reference."""
     cdef Py_ssize_t n = side_in_frames(start, end, owner, base, height).size, i, last = -1
     cdef Pairing pairing
     cdef Frames at
@@ -348,7 +348,7 @@ cdef fill_counts(int64_t[:, ::1] row, const int64_t *count):
 def cover_frames(
     const int64_t[::1] start, const int64_t[::1] end, const int64_t[::1] base
 ):
-    """How much of each frame is covered: see the plain twin."""
+    """How much of each frame is covered: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_frames = base.shape[0], i, f = 0
     cdef int64_t once = 0, twice = 0, shared, first = 0  # up to where the frame is covered, and covered twice
     if end.shape[0] != n:

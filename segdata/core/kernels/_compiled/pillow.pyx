@@ -41,7 +41,7 @@ def draw_pillow(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Runs of polygons by Pillow's rule: see the plain twin."""
+    """Runs of polygons by Pillow's rule: see the numpy reference."""
     cdef Scan scan = Scan(NULL, 0, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, 0)
     try:
         return paint_segments(draw_rings, &scan, xy, ring, segment, height, width)

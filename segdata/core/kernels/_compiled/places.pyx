@@ -36,7 +36,7 @@ cdef struct Dealing:  # of the runs of a frame to its columns
 
 
 def bounds(const int32_t[::1] owner, Py_ssize_t n_owners):
-    """Where the rows of each owner begin: see the plain twin."""
+    """Where the rows of each owner begin: see the numpy reference."""
     cdef Py_ssize_t n = owner.shape[0], i = 0, step, low, high, middle
     cdef int32_t g
     result = np.empty(n_owners + 1, np.int64)
@@ -60,7 +60,7 @@ def bounds(const int32_t[::1] owner, Py_ssize_t n_owners):
 
 
 def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::1] height):
-    """Columns and first rows of runs: see the plain twin."""
+    """Columns and first rows of runs: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
     cdef Column at = Column(0, 0, 1)
     check_shapes(n, owner.shape[0])
@@ -81,7 +81,7 @@ def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::
 def moments(
     const int64_t[::1] start, const int64_t[::1] length, const int32_t[::1] owner, const int64_t[::1] height
 ):
-    """Sums of the places of each owner's pixels: see the plain twin."""
+    """Sums of the places of each owner's pixels: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
     cdef Column at = Column(0, 0, 1)
     check_shapes(n, owner.shape[0])
@@ -108,7 +108,7 @@ def strip_hashes(
     const int64_t[::1] height,
     const int64_t[::1] kind,
 ):
-    """Two hashes of each owner's pixels and kind: see the plain twin."""
+    """Two hashes of each owner's pixels and kind: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
     cdef Column at = Column(0, 0, 1)
     cdef uint64_t one, factor
@@ -145,7 +145,7 @@ cdef inline uint64_t mixed(uint64_t value) noexcept nogil:
 
 
 def lift(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::1] base, const int64_t[::1] height):
-    """Runs on the number line: see the plain twin."""
+    """Runs on the number line: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
     cdef Column at = Column(0, 0, 1)
     check_shapes(n, owner.shape[0])
@@ -172,7 +172,7 @@ def sweep_order(
     const int64_t[::1] base,
     const int64_t[::1] height,
 ):
-    """Runs on the number line in the order of their starts: see the plain twin.
+    """Runs on the number line in the order of their starts: see the numpy reference.
 
     Runs are sorted by owner, and most owners by frame: each frame is dealt to its columns, which are sorted one by one.
     """
@@ -318,7 +318,7 @@ cdef int by_start(const void *one, const void *other) noexcept nogil:
 
 
 def lower(const int64_t[::1] place, const int64_t[::1] base, const int64_t[::1] height):
-    """Frame, x and y of places on the number line: see the plain twin."""
+    """Frame, x and y of places on the number line: see the numpy reference."""
     cdef Py_ssize_t n = place.shape[0], n_frames = base.shape[0], i, f = -1
     cdef Column at = Column(0, 0, 1)
     if height.shape[0] != n_frames:

@@ -35,7 +35,7 @@ def rasterise(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Runs of polygons: see the plain twin."""
+    """Runs of polygons: see the numpy reference."""
     cdef Py_ssize_t n = height.shape[0], i, j
     cdef Canvas canvas = Canvas(0, 0, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0, NULL, 0)
     cdef bint enough = True

@@ -24,7 +24,7 @@ cdef struct Reader:
 
 
 def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t[::1] last):
-    """Coordinates of JSON polygons: see the plain twin."""
+    """Coordinates of JSON polygons: see the numpy reference."""
     cdef Py_ssize_t n = first.shape[0], i, j, commas = 0, brackets = 0, numbers = 0, rings = 0
     if last.shape[0] != n:
         raise ValueError(f"{n} first and {last.shape[0]} last positions: as many are needed")
@@ -52,7 +52,7 @@ def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t
 
 
 def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] segment):
-    """The length of the rings of each segment: see the plain twin."""
+    """The length of the rings of each segment: see the numpy reference."""
     cdef Py_ssize_t n = segment.shape[0] - 1, i, j, k, last
     cdef double length, dx, dy
     check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
@@ -75,7 +75,7 @@ def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::
 
 
 def flawed_rings(const double[::1] xy, const int64_t[::1] ring, double most):
-    """Rings that no decoder may see: see the plain twin."""
+    """Rings that no decoder may see: see the numpy reference."""
     cdef Py_ssize_t n = max(ring.shape[0] - 1, 0), i, j, first, last
     cdef double low_x, high_x, low_y, high_y
     flawed = np.zeros(n, np.uint8)

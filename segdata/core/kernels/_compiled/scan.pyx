@@ -37,7 +37,7 @@ cdef struct Names:
 
 
 def scan_items(const uint8_t[::1] text, Py_ssize_t at, Py_ssize_t stop, numbers, texts, others):
-    """Items of a list of objects as columns: see the plain twin."""
+    """Items of a list of objects as columns: see the numpy reference."""
     cdef Reader reader
     cdef Names names
     cdef Py_ssize_t n_numbers = len(numbers), n_texts = len(texts), width = n_numbers + 2 * n_texts, n = 0, i, first
@@ -95,7 +95,7 @@ def scan_items(const uint8_t[::1] text, Py_ssize_t at, Py_ssize_t stop, numbers,
 
 
 def skip_json(const uint8_t[::1] text, Py_ssize_t at):
-    """Where a JSON value ends: see the plain twin."""
+    """Where a JSON value ends: see the numpy reference."""
     cdef Reader reader
     cdef bint sound = False
     if 0 <= at < text.shape[0]:
@@ -107,7 +107,7 @@ def skip_json(const uint8_t[::1] text, Py_ssize_t at):
 
 
 def value_spans(const uint8_t[::1] text, const int64_t[::1] first, const int64_t[::1] last, names):
-    """Where values of items are: see the plain twin."""
+    """Where values of items are: see the numpy reference."""
     cdef Py_ssize_t n = first.shape[0], k = len(names), i
     if last.shape[0] != n:
         raise ValueError(f"{n} first and {last.shape[0]} last positions: as many are needed")
@@ -125,7 +125,7 @@ def value_spans(const uint8_t[::1] text, const int64_t[::1] first, const int64_t
 
 
 def join_spans(const uint8_t[::1] text, const int64_t[::1] first, const int64_t[::1] last):
-    """Values as one JSON list: see the plain twin."""
+    """Values as one JSON list: see the numpy reference."""
     cdef Py_ssize_t n = first.shape[0], i, size = 2, at = 1
     if last.shape[0] != n:
         raise ValueError(f"{n} first and {last.shape[0]} last positions: as many are needed")

@@ -41,7 +41,7 @@ def strips(
     const int64_t[::1] b_end,
     const int32_t[::1] b_owner,
 ):
-    """Overlaps of two sides: see the plain twin."""
+    """Overlaps of two sides: see the numpy reference."""
     cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
     cdef Strips found = Strips(NULL, 0, 0)
     cdef bint enough
@@ -54,7 +54,7 @@ def strips(
 
 
 def strips_within(const int64_t[::1] start, const int64_t[::1] end, const int32_t[::1] owner):
-    """Overlaps of one side with itself: see the plain twin."""
+    """Overlaps of one side with itself: see the numpy reference."""
     cdef Side side = side_of(start, end, owner)
     cdef Strips found = Strips(NULL, 0, 0)
     cdef bint enough
@@ -121,7 +121,7 @@ cdef int by_owners(const void *one, const void *other) noexcept nogil:
 
 
 def cover(const int64_t[::1] start, const int64_t[::1] end):
-    """The union of intervals: see the plain twin."""
+    """The union of intervals: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], i, last = -1
     cdef int64_t once = 0, twice = 0, shared  # up to where the last interval is covered, and covered twice
     if end.shape[0] != n:
@@ -152,7 +152,7 @@ def cut(
     bint inside=True,
     bint outside=True,
 ):
-    """Pieces of intervals inside and outside others: see the plain twin."""
+    """Pieces of intervals inside and outside others: see the numpy reference."""
     cdef Py_ssize_t n = a_start.shape[0], m = b_start.shape[0], i, j = 0
     if a_end.shape[0] != n or b_end.shape[0] != m:
         raise ValueError(f"{n} and {m} starts come with {a_end.shape[0]} and {b_end.shape[0]} ends")

@@ -17,7 +17,7 @@ cdef struct Subdivision:
 
 
 def triangulate(const int64_t[::1] x, const int64_t[::1] y):
-    """Edges of a triangulation: see the plain twin."""
+    """Edges of a triangulation: see the numpy reference."""
     cdef Py_ssize_t n = x.shape[0], i, kept = 0
     if y.shape[0] != n:
         raise ValueError(f"{n} x come with {y.shape[0]} y")

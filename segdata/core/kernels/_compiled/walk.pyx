@@ -38,7 +38,7 @@ cdef struct End:
     int64_t at
     int64_t step
 
-cdef struct Flatness:  # see the plain twin
+cdef struct Flatness:  # see the numpy reference
     int64_t shortest
     double least
     int64_t near
@@ -81,7 +81,7 @@ def walk(
     double least,
     int64_t near,
 ):
-    """All that can be measured of each segment alone: see the plain twin."""
+    """All that can be measured of each segment alone: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], first = 0, stop
     cdef Walk walk
     cdef Flatness flatness = Flatness(shortest, least, near)
@@ -343,7 +343,7 @@ def even_steps(
     const int64_t[::1] height,
     const int64_t[::1] width,
 ):
-    """Segments whose outline never changes in two neighbouring columns or rows: see the plain twin."""
+    """Segments whose outline never changes in two neighbouring columns or rows: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], first = 0, stop
     cdef int64_t *row = NULL
     cdef Py_ssize_t room = 0
@@ -463,7 +463,7 @@ cdef inline void note_place(
 def parts(
     const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, const int32_t[::1] owner, bint diagonal
 ):
-    """Connected parts of runs: see the plain twin."""
+    """Connected parts of runs: see the numpy reference."""
     cdef Py_ssize_t n = x.shape[0], i, group = 0, neighbour = 0, stop = 0
     if top.shape[0] != n or bottom.shape[0] != n or owner.shape[0] != n:
         raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {owner.shape[0]} owner")

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.groups import extents, sums
-from segdata.core.kernels._plain.outlines import parts
-from segdata.core.kernels._plain.sweep import bounds, check, columns, expand
+from segdata.core.kernels._reference.groups import extents, sums
+from segdata.core.kernels._reference.outlines import parts
+from segdata.core.kernels._reference.sweep import bounds, check, columns, expand
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]

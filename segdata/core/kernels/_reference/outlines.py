@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.groups import nearest
-from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels._reference.groups import nearest
+from segdata.core.kernels._reference.sweep import expand
 from segdata.core.kernels.checks import check_offsets, check_outlines, check_reach
 
 Float64 = NDArray[np.float64]

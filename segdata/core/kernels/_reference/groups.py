@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels._reference.sweep import expand
 from segdata.core.kernels.checks import check_offsets, check_scales
 
 Int32 = NDArray[np.int32]

@@ -1,6 +1,6 @@
 """The kernels in numpy: the reference implementation, and the fallback if nothing is compiled."""
 
-from segdata.core.kernels._plain.counts import (
+from segdata.core.kernels._reference.counts import (
     decode_counts,
     encode_counts,
     guard_pages,
@@ -11,7 +11,7 @@ from segdata.core.kernels._plain.counts import (
     split_counts,
     unpack_alpha,
 )
-from segdata.core.kernels._plain.groups import (
+from segdata.core.kernels._reference.groups import (
     dense,
     expand_ranges,
     extents,
@@ -21,7 +21,7 @@ from segdata.core.kernels._plain.groups import (
     quantiles,
     sums,
 )
-from segdata.core.kernels._plain.labels import (
+from segdata.core.kernels._reference.labels import (
     crop_runs,
     deal,
     distinct,
@@ -30,8 +30,16 @@ from segdata.core.kernels._plain.labels import (
     label_runs,
     pack_rgb,
 )
-from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, outline_distances, parts, triangulate
-from segdata.core.kernels._plain.overlay import (
+from segdata.core.kernels._reference.outlines import (
+    borders,
+    bridges,
+    cycles,
+    follow,
+    outline_distances,
+    parts,
+    triangulate,
+)
+from segdata.core.kernels._reference.overlay import (
     bands,
     contacts,
     cover_frames,
@@ -40,7 +48,7 @@ from segdata.core.kernels._plain.overlay import (
     shared_pixels,
     tally,
 )
-from segdata.core.kernels._plain.polygons import (
+from segdata.core.kernels._reference.polygons import (
     crossings,
     draw_opencv,
     draw_pillow,
@@ -50,7 +58,7 @@ from segdata.core.kernels._plain.polygons import (
     recurring,
     ring_lengths,
 )
-from segdata.core.kernels._plain.sweep import (
+from segdata.core.kernels._reference.sweep import (
     bounds,
     columns,
     cover,
@@ -63,7 +71,7 @@ from segdata.core.kernels._plain.sweep import (
     strips_within,
     sweep_order,
 )
-from segdata.core.kernels._plain.walk import even_steps, walk
+from segdata.core.kernels._reference.walk import even_steps, walk
 
 __all__ = [
     "bands", "borders", "bounds", "bridges", "columns", "contacts", "cover", "cover_frames", "crop_runs", "crossings",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain import join_spans as join_spans
+from segdata.core.kernels._reference import join_spans as join_spans
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.labels import label_runs
-from segdata.core.kernels._plain.sweep import cover, expand
+from segdata.core.kernels._reference.labels import label_runs
+from segdata.core.kernels._reference.sweep import cover, expand
 from segdata.core.kernels.checks import check_offsets
 
 Int64 = NDArray[np.int64]

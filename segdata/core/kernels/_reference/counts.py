@@ -8,7 +8,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels._reference.sweep import expand
 from segdata.core.kernels.checks import check_offsets
 
 Int64 = NDArray[np.int64]

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.groups import extents, sums
-from segdata.core.kernels._plain.outlines import parts
-from segdata.core.kernels._plain.sweep import check, cover, lower, strips, strips_within
+from segdata.core.kernels._reference.groups import extents, sums
+from segdata.core.kernels._reference.outlines import parts
+from segdata.core.kernels._reference.sweep import check, cover, lower, strips, strips_within
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]

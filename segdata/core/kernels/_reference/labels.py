@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels._reference.sweep import expand
 from segdata.core.kernels.checks import check_offsets
 
 Int32 = NDArray[np.int32]
