@@ -54,8 +54,8 @@ from segdata.formats.shared.painting import (
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
+    count_segments,
     paint,
-    segment_examples,
     segments_by_image,
     start_folder,
 )
@@ -487,7 +487,7 @@ class _AdeWriter:
             rows = np.flatnonzero(written.level == level)
             count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)
         rows = np.array(written.lost, np.int64)
-        self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
+        count_segments(batch, rows, "attributes", self.losses)
 
     def _write(
         self, batch: Batch, image: ImageSegments, written: _SegmentKeys, stem: str, metadata: dict[str, str]
@@ -558,4 +558,4 @@ class _AdeWriter:
         return {"filename": path.name, "folder": folder, "imsize": size, "object": objects}
 
     def _lose(self, kind: LossKind, batch: Batch, rows: Ints) -> None:
-        self.losses.add(kind, "segments", len(rows), examples=segment_examples(batch, rows))
+        count_segments(batch, rows, kind, self.losses)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
@@ -215,18 +215,6 @@ def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict
 def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The further keys of categories in documents: category id -> key -> value."""
     return stored_json(metadata.get(CATEGORY_KEYS), dict[str, dict[str, Any]]) or {}
-
-
-def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
-    """Count the details of the taxonomy that `category_items` leaves out."""
-    kept = {"id", "name", "kind", "color", "parent", "definition"}
-    categories = [category for category in taxonomy.categories if category.kind != "void"]
-    lost = [category.name for category in categories if msgspec.to_builtins(category).keys() - kept]
-    losses.add("category-details", "categories", len(lost), examples=lost)
-    void = [category.name for category in taxonomy.categories if category.kind == "void"]
-    losses.add("void", "categories", len(void), examples=void)
-    if taxonomy.groups or taxonomy.name or taxonomy.version is not None:
-        losses.add("category-details", "taxonomies", 1)
 
 
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory

@@ -20,7 +20,7 @@ from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco import POLYGON_CHOICES, instances, panoptic
 from segdata.formats.coco.document import Raw, raw_json
-from segdata.formats.coco.images import IMAGE_KEYS, category_items, count_category_losses
+from segdata.formats.coco.images import IMAGE_KEYS, category_items
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
 from segdata.formats.shared import COCO_RESULTS_LOSSES
@@ -30,11 +30,11 @@ from segdata.formats.shared.painting import (
     annotation_examples,
     count_losses,
     count_overlap_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
     in_first_annotation,
     paint,
-    segment_examples,
     segments_by_image,
 )
 
@@ -170,11 +170,26 @@ def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArr
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~in_taxonomy))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
+        count_segments(batch, rows, kind, losses, areas)
     return first & in_taxonomy & ~void
 
 
-def _document_head(profile: Profile) -> dict[str, Raw]:
+def count_profile_losses(profile: Profile, losses: LossCounter) -> None:
+    """Count the places of volumes, and the details of the taxonomy that `category_items` leaves out."""
+    count_spatial_losses(profile, losses)
+    taxonomy = profile.taxonomy
+    kept = {"id", "name", "kind", "color", "parent", "definition"}
+    categories = [category for category in taxonomy.categories if category.kind != "void"]
+    lost = [category.name for category in categories if msgspec.to_builtins(category).keys() - kept]
+    losses.add("category-details", "categories", len(lost), examples=lost)
+    void = [category.name for category in taxonomy.categories if category.kind == "void"]
+    losses.add("void", "categories", len(void), examples=void)
+    if taxonomy.groups or taxonomy.name or taxonomy.version is not None:
+        losses.add("category-details", "taxonomies", 1)
+
+
+def document_head(profile: Profile) -> dict[str, Raw]:
+    """The members `info` and `licenses` of the document that the dataset was read from."""
     return {key: raw_json(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata}
 
 
@@ -184,7 +199,7 @@ def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[byt
     Images come after annotations, as they are few and can be kept meanwhile; categories come last, as their keys in the
     profile's metadata may have been counted meanwhile.
     """
-    head = _document_head(profile)
+    head = document_head(profile)
     images: list[bytes] = []
     separator = b"\n"
     with path.open("wb") as file:
@@ -299,8 +314,7 @@ def write_instances(
     path = target if target.suffix.lower() == ".json" else target / "annotations.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     encode = msgspec.json.Encoder().encode
-    count_category_losses(profile.taxonomy, losses)
-    count_spatial_losses(profile, losses)
+    count_profile_losses(profile, losses)
     image_ids, segment_ids = ImageIds(), SegmentIds()
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
@@ -324,11 +338,11 @@ def _annotations(
     ids = segment_ids.assign(own_ids)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != own_ids) | texts)
-    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, rows[changed]))
+    count_segments(batch, rows[changed], "segment-id", losses)
     items = written_segments(batch, rows, ids)
     drawing = encode_segments(batch, rows, polygons)
     lost = np.flatnonzero(drawing.lost)
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
+    count_segments(batch, rows[lost], "rings", losses)
     for item, segmentation, is_keyhole in zip(items, drawing.shapes, drawing.keyhole.tolist(), strict=True):
         item.segmentation, item.segdata_keyhole = segmentation, int(is_keyhole)
     for item, image in zip(items, image_ids[batch.segment_image[rows]].tolist(), strict=True):
@@ -352,8 +366,7 @@ def write_results(
     except ValueError as error:
         raise SegdataError(f"score is {score!r}; a number is expected") from error
     target.mkdir(parents=True, exist_ok=True)
-    count_category_losses(profile.taxonomy, losses)
-    count_spatial_losses(profile, losses)
+    count_profile_losses(profile, losses)
     image_ids, encode = ImageIds(), msgspec.json.Encoder().encode
     images: list[msgspec.Raw] = []
     n_results = 0
@@ -368,7 +381,7 @@ def write_results(
                 n_results += 1
         file.write(b"\n]\n")
     categories = category_items(profile.taxonomy, profile.metadata)
-    listed = {**_document_head(profile), "images": images, "categories": categories}
+    listed = {**document_head(profile), "images": images, "categories": categories}
     (target / "image_info.json").write_bytes(encode(listed))
 
 
@@ -387,10 +400,10 @@ def _results(
     segments = batch.segments.take(pa.array(rows))
     scores = segments["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
-    losses.add("score", "segments", len(bare), examples=segment_examples(batch, rows[bare]))
+    count_segments(batch, rows[bare], "score", losses)
     changed = integer_column(segments["segment_id"]) != n_before + 1 + np.arange(len(rows))
     moved = np.flatnonzero(changed | segments["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
+    count_segments(batch, rows[moved], "segment-id", losses)
     scores = np.where(np.isfinite(scores), scores, default)
     rles = write_rles(batch.runs, rows, *batch.segment_size)
     return map(
@@ -406,8 +419,7 @@ def write_panoptic(profile: Profile, batches: Iterable[Batch], target: Path, los
     """Write ``panoptic.json`` and the folder ``panoptic`` below `target`."""
     folder = target / "panoptic"
     folder.mkdir(parents=True)
-    count_category_losses(profile.taxonomy, losses)
-    count_spatial_losses(profile, losses)
+    count_profile_losses(profile, losses)
     image_ids, names = ImageIds(), MaskPaths()
     encode = msgspec.json.Encoder().encode
 
@@ -444,7 +456,7 @@ def _entries(
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
     hidden = np.setdiff1d(np.arange(batch.n_segments), kept)
-    losses.add("empty-segment", "segments", len(hidden), examples=segment_examples(batch, hidden))
+    count_segments(batch, hidden, "empty-segment", losses)
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(image_rows) for image_rows in rows]))
     segments = written_segments(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
@@ -481,5 +493,5 @@ def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
             )
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
+    count_segments(batch, changed, "segment-id", losses)
     return ids

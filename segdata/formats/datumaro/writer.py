@@ -27,9 +27,9 @@ from segdata.formats.datumaro.reader import DEFAULT
 from segdata.formats.shared import DATUMARO_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
-    segment_examples,
 )
 from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -49,11 +49,11 @@ def _segment_annotations(
     """(n,) the Datumaro annotations of each segment at these rows."""
     table = batch.segments.select(_COLUMNS).take(pa.array(rows))
     moved = np.flatnonzero((integer_column(table["segment_id"]) == 0) | table["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
+    count_segments(batch, rows[moved], "segment-id", losses)
     segments = table.to_pylist()
     attributes = [{key: raw_json(value) for key, value in segment["attributes"] or ()} for segment in segments]
     taken = np.array([k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64)
-    losses.add("attributes", "segments", len(taken), examples=segment_examples(batch, rows[taken]))
+    count_segments(batch, rows[taken], "attributes", losses)
     labels = [label_of[segment["category_id"]] for segment in segments]
     group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
     shapes = _segment_shapes(batch, rows, alone, losses)

@@ -29,6 +29,7 @@ from segdata.formats.shared.images import read_header
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
     segment_examples,
@@ -452,12 +453,12 @@ def _writable_segments(
     losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
     kept = np.flatnonzero(in_taxonomy & (areas > 0))
     empty = image.segments[in_taxonomy & (areas == 0)]
-    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
+    count_segments(batch, empty, "empty-segment", losses)
     rows = image.segments[kept]
     ids = batch.segments["segment_id"].to_numpy()[rows]
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
-    losses.add("segment-id", "segments", len(renumbered), examples=segment_examples(batch, renumbered))
+    count_segments(batch, renumbered, "segment-id", losses)
     return image.only(kept)
 
 

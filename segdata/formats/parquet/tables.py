@@ -46,10 +46,10 @@ from segdata.formats.shared.painting import (
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
+    count_segments,
     count_spatial_losses,
     paint,
     pixel_values,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.per_image import (
@@ -440,7 +440,7 @@ def _instance_values(batch: Batch, image: ImageSegments, ids: Ints, values: Ints
             f"image {image.image_id!r}: {len(new_values):,} segments do not fit an instance map of 16 bits"
         )
     changed = rows[new_values != ids[rows]]
-    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
+    count_segments(batch, changed, "segment-id", losses)
     numbers = np.full(len(values), -1, np.int64)
     numbers[painted_ones] = new_values
     return numbers

@@ -31,7 +31,6 @@ from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
     count_unannotated_images,
-    segment_examples,
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
@@ -175,7 +174,7 @@ def _image_elements(
             texts = _element_texts(segment, label, source, specs, has_group=kept[k])
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not texts.is_whole:
-                losses.add("attributes", "segments", 1, examples=segment_examples(batch, image_segments[[k]]))
+                count_segments(batch, image_segments[[k]], "attributes", losses)
             start = f"label={quoteattr(label)}{texts.source}{texts.fields}"
             elements += [f"<{tag} {start}{shape}{group}>{texts.content}</{tag}>\n" for tag, shape in parts]
         renamed = image_segments[
@@ -406,10 +405,10 @@ def _add_batch(
             source = segment["source"] or sources[segment["annotation"]]
             texts = _element_texts(segment | {"track_id": None}, label, source, specs)
             if not texts.is_whole:
-                losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[k]]))
+                count_segments(batch, rows[[k]], "attributes", losses)
             track = segment["track_id"]
             if track is None or not 0 <= track <= _MAX_NUMBER:
-                losses.add("track", "segments", 1, examples=segment_examples(batch, rows[[k]]))
+                count_segments(batch, rows[[k]], "track", losses)
                 video.n_loose += track is None
                 track = -video.n_loose if track is None else track
             tag, geometry = shapes[k][0]

@@ -178,7 +178,7 @@ def _objects(
     for row, segment, bitmap in zip(rows, segments, bitmaps, strict=True):
         tags, lost = _tags(segment, project.metas)
         if lost:
-            losses.add("attributes", "segments", 1, examples=segment_examples(batch, row[None]))
+            count_segments(batch, row[None], "attributes", losses)
         bitmap_data = {"data": encode_mask(bitmap.mask), "origin": [bitmap.x, bitmap.y]}
         objects.append(
             {

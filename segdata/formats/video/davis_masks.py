@@ -43,6 +43,7 @@ from segdata.formats.video.frame_masks import (
 )
 
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
+_LAYOUT = f"DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png"
 
 
 class _MetaObject(msgspec.Struct):
@@ -78,7 +79,7 @@ def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFo
     `chosen` is the folder of the masks below the root. Raises UnreadableError if there are several and none is chosen.
     """
     if not root.is_dir():
-        raise UnreadableError(f"{root}: is not a folder; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
+        raise UnreadableError(f"{root}: is not a folder; {_LAYOUT}")
     above = [path for path in sorted(root.iterdir()) if any((path / name).is_dir() for name in DAVIS_MASKS)]
     if above and not any((root / name).is_dir() for name in DAVIS_MASKS):
         return [
@@ -290,9 +291,7 @@ def open_davis(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
     root, images = request.root, images_folder(request)
     folders = _find_folders(root, images, str(request.options.get("masks", "")))
-    pairing = pair_frames(root, [place.folders for place in folders], images, sparse=True)
-    if not any(entry.files for entry in pairing.entries) and not has_index(root):
-        raise UnreadableError(f"{root}: no frames; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
+    pairing = pair_frames(root, [place.folders for place in folders], images, layout=_LAYOUT, sparse=True)
     defects = list(pairing.defects)
     categories_of = {
         place.folders.masks / name: objects

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path
@@ -60,12 +60,13 @@ class _Frame:
 
 
 def pair_frames(
-    root: Path, folders: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
+    root: Path, folders: Sequence[FrameFolder], images: Path | None = None, *, layout: str, sparse: bool = False
 ) -> Pairing:
     """Pair the frames of a dataset: by `images.csv` if segdata wrote one, else in `folders`.
 
     Masks and images match by sequence and name without extension. Unpaired files are SEG011, one for a whole sequence;
     with `sparse`, only some frames of a video are expected to have masks. If no image is known, there is one defect.
+    Raises UnreadableError, which says that the format has this `layout`, if the folders have no mask.
     """
     if has_index(root):
         return pair_masks(root, images)
@@ -81,7 +82,9 @@ def pair_frames(
             title = name or folder.split or root.name
             entries += _entries(folder, folder.prefix + title if name and count[name] > 1 else title, frames)
             defects += [] if bare else _unpaired_defects(root, folder, name, frames, sparse)
-    if bare and entries:
+    if not any(entry.files for entry in entries):
+        raise UnreadableError(f"{root}: no frames; {layout}")
+    if bare:
         defects.append(no_images_defect(len(entries), root, images))
     places = {"masks": folders[0].masks.as_posix()} if folders else {}
     return Pairing(tuple(entries), tuple(defects), bare, places)

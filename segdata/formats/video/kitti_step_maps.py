@@ -23,7 +23,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects
-from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
@@ -167,16 +167,15 @@ def _step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[in
     return {category.id: category.id for category in categories}, TAXONOMY
 
 
+_LAYOUT = f"STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png"
 _N_PROBED = 16  # masks decoded to detect the benchmark
 
 
 def open_step(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no maps, or the meaning of their classes is unknown."""
     root, images = request.root, images_folder(request)
-    pairing = pair_frames(root, _frame_folders(root, images), images)
+    pairing = pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
     masks = [path for entry in pairing.entries for path in entry.files]
-    if not masks and not has_index(root):
-        raise UnreadableError(f"{root}: no frames; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
     classes = _read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
     sequences = list_sequences(pairing.entries)
@@ -188,7 +187,7 @@ def open_step(request: ReadRequest) -> PerImageSource:
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
     maps = root if root.name == STEP_MAPS else root / STEP_MAPS
     if not maps.is_dir():
-        raise UnreadableError(f"{root}: no folder {STEP_MAPS}; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
+        raise UnreadableError(f"{root}: no folder {STEP_MAPS}; {_LAYOUT}")
     photos = images or first_folder(maps.parent / "images")
     splits = [maps / name for name in STEP_SPLITS if (maps / name).is_dir()]
     if not splits:

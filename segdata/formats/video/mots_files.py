@@ -68,6 +68,7 @@ from segdata.formats.video.mots_classes import (
 _LAST_FRAME = 999_999
 _LAYOUTS = ("png", "txt")
 _MASKS = "instances"
+_LAYOUT = f"MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt"
 _NAME_LENGTH = len("000000")
 _ASCII = bytes(range(128)) + b"!" * 128
 _FIELDS = ("frame", "id", "class", "height", "width", "rle")
@@ -505,10 +506,8 @@ def open_mots(request: ReadRequest) -> Source:
     if layout == "txt":
         classes = read_mots_classes(root, _text_folder(root), request.taxonomy)
         return _open_text(request, images, classes, partial(_profile, request, classes))
-    pairing = pair_frames(root, _frame_folders(root, images), images)
+    pairing = pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
     masks = [path for entry in pairing.entries for path in entry.files]
-    if not masks and not has_index(root):
-        raise UnreadableError(f"{root}: no frames; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     above = [root / _MASKS, *(folder for path in masks[:1] for folder in (path.parent, path.parent.parent))]
     folder = next((folder_above for folder_above in above if (folder_above / LABELS).is_file()), root)
     classes = read_mots_classes(root, folder, request.taxonomy)
@@ -539,7 +538,7 @@ def _folders(root: Path) -> list[Path]:
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
     """The folders of masks: `instances/`, one in each split, or the root itself."""
     if not root.is_dir():
-        raise UnreadableError(f"{root}: is not a folder; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
+        raise UnreadableError(f"{root}: is not a folder; {_LAYOUT}")
     if (root / _MASKS).is_dir():
         return [FrameFolder(root / _MASKS, images or _image_folder(root))]
     splits = [folder for folder in _folders(root) if (folder / _MASKS).is_dir()]

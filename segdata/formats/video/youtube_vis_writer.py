@@ -18,10 +18,10 @@ from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco import POLYGON_CHOICES
 from segdata.formats.coco.document import Raw, raw_json
-from segdata.formats.coco.images import category_items, count_category_losses
+from segdata.formats.coco.images import category_items
 from segdata.formats.coco.segments import write_rles
-from segdata.formats.coco.writer import are_listable, encode_segments
-from segdata.formats.shared.painting import count_losses, count_segments, count_spatial_losses
+from segdata.formats.coco.writer import are_listable, count_profile_losses, document_head, encode_segments
+from segdata.formats.shared.painting import count_losses, count_segments
 from segdata.formats.video.frame_masks import Spool
 from segdata.formats.video.youtube_vis import LOSSES
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
@@ -70,8 +70,7 @@ def write_document(
     """Write one document: `target` itself where it ends in .json, else instances.json in that folder."""
     path = target if target.suffix.lower() == ".json" else target / "instances.json"
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
-    count_category_losses(profile.taxonomy, losses)
-    count_spatial_losses(profile, losses)
+    count_profile_losses(profile, losses)
     with Spool() as spooled_frames, Spool() as tracks:
         sequence_of: dict[str, str | None] = {}
         single = count()
@@ -256,9 +255,8 @@ def _is_text(value: str | None) -> bool:
 
 def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterable[bytes]) -> None:
     """Write the document, videos first, so that detection finds them near the beginning."""
-    metadata = profile.metadata
-    head: dict[str, Raw] = {key: raw_json(metadata[key]) for key in ("info", "licenses") if key in metadata}
-    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, metadata)))
+    head = document_head(profile)
+    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, profile.metadata)))
     with with_folder(path).open("wb") as file:
         file.write(b'{"videos":[\n' + b",\n".join(videos) + b"\n]," + msgspec.json.encode(head)[1:-1])
         file.write(b',"annotations":[')

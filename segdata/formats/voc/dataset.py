@@ -37,11 +37,11 @@ from segdata.formats.shared.painting import (
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
+    count_segments,
     count_spatial_losses,
     in_first_annotation,
     paint,
     pixel_values,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.pairing import (
@@ -573,7 +573,7 @@ class _VocWriter:
         count_segment_mask_losses(batch, index >= 0, self.losses, same)
         attributes, lost_rows = xml_attributes(batch)
         rows = np.array(lost_rows, np.int64)
-        self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
+        count_segments(batch, rows, "attributes", self.losses)
         return attributes
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
@@ -584,9 +584,7 @@ class _VocWriter:
         rows = np.flatnonzero(void & in_first_annotation(batch) & (areas > 0))
         annotation = batch.segment_annotation[rows]
         several = rows[np.bincount(annotation, minlength=batch.annotations.num_rows)[annotation] > 1]
-        self.losses.add(
-            "instance", "segments", len(several), int(areas[several].sum()), segment_examples(batch, several)
-        )
+        count_segments(batch, several, "instance", self.losses, areas)
 
     def _paint(self, batch: Batch, image: ImageSegments, index: Ints, attributes: Attributes, stem: str) -> None:
         painted_rows = np.flatnonzero((index >= 0) & (image.runs.areas(len(index)) > 0))
@@ -637,7 +635,7 @@ def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: Loss
     number = np.full(len(ids), VOID, np.int64)
     number[is_object] = pixel_values(ids[is_object], MOST_OBJECTS)
     changed = image.segments[number != ids]
-    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
+    count_segments(batch, changed, "segment-id", losses)
     return number
 
 

@@ -32,6 +32,7 @@ from segdata.formats.shared.painting import (
     INDEXED,
     ImageSegments,
     count_losses,
+    count_segments,
     segment_examples,
     segments_by_image,
     start_folder,
@@ -497,7 +498,7 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     kept = {row for row in exact if np.array_equal(scale_points(shares[row], sides[row]), source[row])}
     with_rings = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
     lost = rows[[row for row in with_rings if row not in kept]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
+    count_segments(batch, lost, "rings", losses)
     lines = [texts[row].encode() for row in range(len(rows))]
     _count_bridges(batch, rows, runs, lines, losses)
     return lines
@@ -547,7 +548,7 @@ def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter)
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renamed = rows[(integer_column(batch.segments["segment_id"])[rows] != line) | named]
-    losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, renamed))
+    count_segments(batch, renamed, "segment-id", losses)
     return rows
 
 

@@ -49,7 +49,7 @@ def test_frames_of_all_splits(tmp_path: Path) -> None:
     folders = [
         FrameFolder(tmp_path / "m" / split, tmp_path / "i" / split, split, f"{split}/") for split in ("train", "val")
     ]
-    found = pair_frames(tmp_path, folders)
+    found = pair_frames(tmp_path, folders, layout="")
     assert found.defects == ()
     assert [(each.image_id, each.sequence, each.frame, each.split) for each in found.entries] == [
         ("train/a/9.jpg", "train/a", 9, "train"),
@@ -62,7 +62,7 @@ def test_what_stays_alone(tmp_path: Path) -> None:
     touch(
         tmp_path, "m/a/0.png", "m/a/1.png", "i/a/0.jpg", "i/a/2.jpg", "i/a/3.jpg", "m/b/0.png", "m/b/1.png", "i/c/0.jpg"
     )
-    found = pair_frames(tmp_path, [FrameFolder(tmp_path / "m", tmp_path / "i")])
+    found = pair_frames(tmp_path, [FrameFolder(tmp_path / "m", tmp_path / "i")], layout="")
     assert [(each.file, each.image, each.message) for each in found.defects] == [
         ("m/a/1.png", "a/1.png", "a mask without image"),
         ("i/a", None, "2 of 4 frames have no mask: nobody annotated them"),
@@ -71,13 +71,13 @@ def test_what_stays_alone(tmp_path: Path) -> None:
     ]
     assert {each.code for each in found.defects} == {"SEG011"}
     assert sum(each.is_annotated for each in found.entries) == 4
-    sparse = pair_frames(tmp_path, [FrameFolder(tmp_path / "m", tmp_path / "i")], sparse=True)
+    sparse = pair_frames(tmp_path, [FrameFolder(tmp_path / "m", tmp_path / "i")], layout="", sparse=True)
     assert [each.severity for each in sparse.defects] == [None, "info", None, "info"]
 
 
 def test_a_second_file_of_a_frame(tmp_path: Path) -> None:
     touch(tmp_path, "m/a/0.png", "m/a/0.tif")
-    found = pair_frames(tmp_path, [FrameFolder(tmp_path / "m")])
+    found = pair_frames(tmp_path, [FrameFolder(tmp_path / "m")], layout="")
     assert [(each.code, each.file) for each in found.defects if each.severity is None] == [("SEG008", "m/a/0.tif")]
     assert len(found.entries) == 1
 
