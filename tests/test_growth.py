@@ -10,7 +10,7 @@ import pytest
 
 import segdata
 from segdata.core.runs import Ints
-from segdata.measure.partitions import MOST_IMAGES, MOST_PORTIONS, MOST_SINGLE, partition_chunks
+from segdata.measure.partitions import MAX_PORTIONS, MAX_SINGLE_PORTIONS, MEAN_IMAGES, partition_chunks
 
 N_ANNOTATORS = 4
 
@@ -157,16 +157,16 @@ def test_annotators_are_loaded_once_and_compared_in_pairs(
 
 
 def test_partitions_follow_from_the_data_alone() -> None:
-    for n in (1, MOST_SINGLE, 10 * MOST_SINGLE, 100 * MOST_SINGLE):
+    for n in (1, MAX_SINGLE_PORTIONS, 10 * MAX_SINGLE_PORTIONS, 100 * MAX_SINGLE_PORTIONS):
         chunks = [np.arange(k, k + 1) for k in range(n)]
         partitions = partition_chunks(chunks)
         assert [rows.tolist() for portions in partitions for rows in portions] == [rows.tolist() for rows in chunks]
-        assert max(map(len, partitions)) <= MOST_PORTIONS
-        assert len(partitions) <= max(2 * MOST_SINGLE, n / MOST_PORTIONS + 1)
+        assert max(map(len, partitions)) <= MAX_PORTIONS
+        assert len(partitions) <= max(2 * MAX_SINGLE_PORTIONS, n / MAX_PORTIONS + 1)
 
 
 def test_partitions_of_large_portions_have_fewer_of_them() -> None:
     chunks = np.split(np.arange(400 * 5000), 400)
     partitions = partition_chunks(chunks)
-    assert {sum(map(len, portions)) for portions in partitions} == {MOST_IMAGES // 5000 * 5000, 5000}
+    assert {sum(map(len, portions)) for portions in partitions} == {MEAN_IMAGES // 5000 * 5000, 5000}
     assert [rows[0] for portions in partitions for rows in portions] == [rows[0] for rows in chunks]

@@ -15,7 +15,7 @@ import segdata
 from benchmarks.shared.real_sets import real_sets
 from segdata.measure.measure import measure_source
 from segdata.measure.placements import CHANGES as PLACEMENT_CHANGES
-from segdata.measure.placements import LEAST_PART, OutlinePlanes, Plane, change_words, place_parts
+from segdata.measure.placements import MIN_PART_ANNOTATIONS, OutlinePlanes, Plane, change_words, place_parts
 from segdata.measure.sequences import DatasetView
 from segdata.measure.tables import picture_edges
 
@@ -71,10 +71,10 @@ def main() -> None:
             except segdata.SegdataError as error:
                 print(one.name, error, file=sys.stderr)
                 continue
-        if len(planes) < 2 * LEAST_PART:
+        if len(planes) < 2 * MIN_PART_ANNOTATIONS:
             continue
         odd = np.zeros(len(planes), bool)
-        odd[rng.permutation(len(planes))[: max(LEAST_PART, round(SHARE * len(planes)))]] = True
+        odd[rng.permutation(len(planes))[: max(MIN_PART_ANNOTATIONS, round(SHARE * len(planes)))]] = True
         cells = []
         for name, change in CHANGES.items():
             moved = [

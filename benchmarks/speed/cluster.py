@@ -151,9 +151,7 @@ def main() -> None:
     for what, (amount, price) in amounts.items():
         print(f"| {what} | {amount:,.4g} | {'not given' if price is None else f'{amount * price:,.2f}'} |")
     # A small dataset has a partition for each row group, a large one for every 16.
-    n_tasks = (
-        fitted(costs, "tasks")[1] / fitted(costs, "partitions")[1] * lines["partitions"] / partitions.MOST_PORTIONS
-    )
+    n_tasks = fitted(costs, "tasks")[1] / fitted(costs, "partitions")[1] * lines["partitions"] / partitions.MAX_PORTIONS
     print(f"\nScheduler: {n_tasks * SECONDS_A_TASK:,.0f} s for {n_tasks:,.0f} tasks at 10^9 segments.")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.inference import (
     FALSE_DISCOVERY_RATE,
-    LEAST_CLUSTERS,
+    MIN_CLUSTERS,
     PERMUTATIONS,
     limits_by_person,
     share_interval,
@@ -425,7 +425,7 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVER
     >>> least_clusters(60, 3)
     8
     """
-    return max(LEAST_CLUSTERS, math.ceil(math.log(_MARGIN * n_cells / rate) / math.log(n_annotators)))
+    return max(MIN_CLUSTERS, math.ceil(math.log(_MARGIN * n_cells / rate) / math.log(n_annotators)))
 
 
 @dataclass(frozen=True, slots=True)

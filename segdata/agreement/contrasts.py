@@ -17,7 +17,7 @@ from segdata.agreement.estimates import (
 )
 from segdata.agreement.inference import (
     FALSE_DISCOVERY_RATE,
-    LEAST_CLUSTERS,
+    MIN_CLUSTERS,
     PERMUTATIONS,
     exchange_test,
     permutation_blocks,
@@ -275,7 +275,7 @@ def contrast_annotators(
             (names[c], names[d]),
             resampling,
             scores=CONTRAST_TEST_SCORES,
-            least_clusters=LEAST_CLUSTERS,
+            least_clusters=MIN_CLUSTERS,
         )
         for (a, b), (c, d) in combined
     ]

@@ -114,11 +114,11 @@ def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Sc
 
 
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
-LEAST_AREA = 64  # pixels: smaller segments may be identical by chance
+MIN_AREA = 64  # pixels: smaller segments may be identical by chance
 NEARLY = 0.1  # px: the largest mean distance between two outlines that count as alike
 USUAL_ALONE = 0.05  # the usual share alike if there is no other pair
 MARGIN = 0.1  # by which the interval of a pair must exceed the usual share
-LEAST_ALIKE = 5  # segments that a pair must have alike
+MIN_ALIKE_SEGMENTS = 5  # segments that a pair must have alike
 COMMON_DRAFT = 0.1  # a usual share from which all annotators began with the same labels, which is no copying
 _USUAL_QUANTILE = 0.25  # of the other pairs' shares: some of these may be copies too
 _MIN_COPIED_SHARE = 0.1  # of the images, since annotators copy image by image
@@ -283,7 +283,7 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
     alike = identical | (matched & (apart <= NEARLY))
     is_model = np.isin(np.arange(len(person)), list(models))[sides]
     is_telling = segments["area"] < segments["width"] * segments["height"]
-    telling = (np.append(is_telling, False)[segment] & (area >= LEAST_AREA)).any(axis=0)
+    telling = (np.append(is_telling, False)[segment] & (area >= MIN_AREA)).any(axis=0)
     from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
     if len(comparison.parts):
         near: dict[tuple[int, int], Ints] = {}
@@ -315,7 +315,7 @@ def telling_parts(batch: Batch, *, connected: bool) -> tuple[Ints, NDArray[np.ui
     runs = Runs(batch.runs.start, batch.runs.length, part.astype(np.int32)).sorted_by_owner(n)
     area = runs.areas(n)
     _, _, wide, high = bounding_boxes(runs, height[owner], n)
-    kept = np.flatnonzero((area >= LEAST_AREA) & (area < wide * high))
+    kept = np.flatnonzero((area >= MIN_AREA) & (area < wide * high))
     return owner[kept], run_digests(runs, n)[kept]
 
 
@@ -411,7 +411,7 @@ def judge_couples(
         others = [other for other in couples if other != couple and not _is_with_model(other, models)]
         usual = _usual_share([alike[other] for other in others])
         stands = usual < COMMON_DRAFT and alike[couple].low > usual + MARGIN
-        stands = bool(stands and rows.alike[some].sum() >= LEAST_ALIKE)
+        stands = bool(stands and rows.alike[some].sum() >= MIN_ALIKE_SEGMENTS)
         total = np.bincount(rows.case[some], minlength=len(cluster))
         n_alike = np.bincount(rows.case[some], rows.alike[some], len(cluster))
         silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total))

@@ -25,7 +25,7 @@ from segdata.agreement.estimates import Resampling
 from segdata.agreement.inference import (
     ACCUSATION_RATE,
     FALSE_DISCOVERY_RATE,
-    LEAST_CLUSTERS,
+    MIN_CLUSTERS,
     PERMUTATIONS,
     limits_by_person,
 )
@@ -326,7 +326,7 @@ def _p_values(families: Sequence[_DriftFamily], seed: int) -> dict[tuple[BiasKin
     tested = {
         cell: trend
         for cell, trend in trends.items()
-        if len(trend.clusters) >= LEAST_CLUSTERS and len(np.unique(day[trend.clusters])) > 1
+        if len(trend.clusters) >= MIN_CLUSTERS and len(np.unique(day[trend.clusters])) > 1
     }
     if not tested:
         return {}

@@ -209,7 +209,7 @@ FALSE_DISCOVERY_RATE = 0.05  # expected share of chance among all significant di
 # repeatability: a third of 5 %. The test of biases names hardly any, since its effects must be large.
 ACCUSATION_RATE = 0.05 / 3
 PERMUTATIONS = 9999
-LEAST_CLUSTERS = 8  # of images: with fewer, annotators are not tested
+MIN_CLUSTERS = 8  # of images: with fewer, annotators are not tested
 EXACT_CLUSTERS = 12  # clusters up to which all flips are enumerated
 _MAX_NUMBERS = 2_000_000  # in memory at a time
 _ROUNDING = 1e-9  # relative difference of equal values

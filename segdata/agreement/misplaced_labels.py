@@ -15,7 +15,7 @@ from segdata.core.errors import count_noun
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints, NumberLine, expand_ranges
 from segdata.measure.placements import (
-    LEAST_OUTLINE,
+    MIN_OUTLINE_PIXELS,
     SHIFTED,
     OutlinePlanes,
     change_words,
@@ -27,7 +27,7 @@ from segdata.measure.placements import (
 MISPLACED_CODE = "SEG413"
 _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
 _AXES = ("left to right", "top to bottom", "first to last slice")
-_MOST_IMAGES, _LEAST_IMAGES = 12, 3  # of two annotators, whose outlines are compared
+_MAX_COMPARED_IMAGES, _MIN_COMPARED_IMAGES = 12, 3  # of two annotators, whose outlines are compared
 _USUAL_NEAR = 0.8  # share of boundaries near the other's from which nothing is misplaced
 _SCORE, _SHIFT_RATIO, _RATIO, _SHARE = 8.0, 1.3, 1.5, 0.8  # after a change; SEG314 has the same for pictures
 
@@ -91,17 +91,17 @@ def _distant_pairs(comparison: AnnotatorPairs) -> list[tuple[int, int]]:
 
 
 def _common_images(comparison: AnnotatorPairs, a: int, b: int) -> Ints:
-    """Up to `_MOST_IMAGES` images, or slices, of cases that both annotated, spread over all of them."""
+    """Up to `_MAX_COMPARED_IMAGES` images, or slices, of cases that both annotated, spread over all of them."""
     pairs, cases = comparison.pairs, comparison.cases
     own = pairs["case"][(pairs["a"] == a) & (pairs["b"] == b)]
     rows = expand_ranges(cases["image"][own], cases["frames"][own])
-    return rows[np.unique(np.linspace(0, len(rows) - 1, _MOST_IMAGES).astype(np.int64))]
+    return rows[np.unique(np.linspace(0, len(rows) - 1, _MAX_COMPARED_IMAGES).astype(np.int64))]
 
 
 def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
     """The message about the change after which the outlines of one fit those of the other; empty if they do already."""
     planes = list(_outline_planes(batch, annotator, other))
-    if len(planes) < _LEAST_IMAGES:
+    if len(planes) < _MIN_COMPARED_IMAGES:
         return ""
     place, fitting = common_change(planes, np.inf)
     ratio = _SHIFT_RATIO if place.change == SHIFTED else _RATIO
@@ -124,7 +124,7 @@ def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[Outlin
             continue
         size = reduced_size(height, width)
         outlines, lines = (reduce_outlines(batch, k, (height, width), size)[0] for k in (own, others))
-        if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= LEAST_OUTLINE:
+        if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= MIN_OUTLINE_PIXELS:
             yield OutlinePlanes.from_outline(own, outlines, lines, (height, width))
 
 

@@ -136,7 +136,7 @@ def _finite_population(size: int, population: int | None) -> int | None:
 PLANNED_OVERALL = ("iou", "pq", "kappa")
 PLANNED_BY_CATEGORY = ("iou", "pq")
 HALF_WIDTH = 0.02
-LEAST_INSTANCES = 30  # of a category: with fewer its spread cannot be estimated
+MIN_INSTANCES = 30  # of a category: with fewer its spread cannot be estimated
 
 
 def plan_sample_sizes(
@@ -229,7 +229,7 @@ def _sample_size(
     """The sample size in images and segments."""
     clusters = needed.clusters
     if clusters is not None and instances is not None:
-        clusters = max(clusters, math.ceil(LEAST_INSTANCES / instances))
+        clusters = max(clusters, math.ceil(MIN_INSTANCES / instances))
     return SampleSize(
         score,
         category,

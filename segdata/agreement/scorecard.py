@@ -23,7 +23,7 @@ from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampl
 from segdata.agreement.gold_standard import rows_against
 from segdata.agreement.inference import (
     FALSE_DISCOVERY_RATE,
-    LEAST_CLUSTERS,
+    MIN_CLUSTERS,
     PERMUTATIONS,
     shuffle_within_blocks,
     wilson_interval,
@@ -167,7 +167,7 @@ class _Residuals:
 
     def p_value(self, seed: int) -> float:
         """The share of permutations of the months in which the slope is as steep, either way; NaN: too few clusters."""
-        if len(self.x) < LEAST_CLUSTERS or not (self.x != 0).any():
+        if len(self.x) < MIN_CLUSTERS or not (self.x != 0).any():
             return float("nan")
         beyond = n = 0
         least = abs(float(self.x @ self.y)) * (1 - 1e-9) - 1e-15
@@ -212,7 +212,7 @@ def _month_score(scored: ImageScores, left: _Residuals, rows: Flags, number: int
 
 
 Cause = Literal["missed", "extra", "confused", "boundary"]
-LEAST_PIXELS = 64  # of an example: smaller segments can be missed by a pixel
+MIN_PIXELS = 64  # of an example: smaller segments can be missed by a pixel
 _GUIDELINE_CHAPTERS = {
     "missed": ("definition", "boundary_rule"),
     "extra": ("definition", "boundary_rule"),
@@ -264,7 +264,7 @@ def worst_examples(
         order[np.searchsorted(key[order], pair * n_categories + scored.category)] if len(key) else np.empty(0, np.int64)
     )
     apart = (area - 2 * both)[overlap]
-    rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[overlap] >= LEAST_PIXELS))
+    rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[overlap] >= MIN_PIXELS))
     rows = rows[np.lexsort((-apart[rows], scored.value[rows]))]
     present = _others_present(comparison, annotator) if reference is None else None
     for row in _own_examples(comparison, scored, rows, annotator, n, present):

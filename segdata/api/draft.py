@@ -32,7 +32,7 @@ from segdata.noise.drafting import Colours, RegionMap, SegmentImage, check_optio
 from segdata.noise.networks.plan import Settings, StageProgress
 from segdata.noise.segments import VOID, GivenLabels
 
-MOST_SEGMENTS = 20_000  # of an image; more are noise
+MAX_IMAGE_SEGMENTS = 20_000  # of an image; more are noise
 _LEARNING_IMAGES = 50  # sampled for learning
 
 
@@ -264,16 +264,16 @@ def _draft_image(
 
 
 def _largest(labels: RegionMap) -> tuple[RegionMap, int]:
-    """The labels with the largest segments, of more than `MOST_SEGMENTS`, and how many are left out."""
+    """The labels with the largest segments, of more than `MAX_IMAGE_SEGMENTS`, and how many are left out."""
     n = int(labels.max(initial=0))
-    if n <= MOST_SEGMENTS:
+    if n <= MAX_IMAGE_SEGMENTS:
         return labels, 0
     area = np.bincount(labels.ravel())
     area[0] = 0
     kept = np.zeros(n + 1, bool)
-    kept[np.argsort(-area, kind="stable")[:MOST_SEGMENTS]] = True
+    kept[np.argsort(-area, kind="stable")[:MAX_IMAGE_SEGMENTS]] = True
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return np.asarray(number[labels], np.int32), n - MOST_SEGMENTS
+    return np.asarray(number[labels], np.int32), n - MAX_IMAGE_SEGMENTS
 
 
 def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
@@ -281,7 +281,7 @@ def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
         yield f"nothing was found on {count_noun(n_empty, 'image')}, whose annotations are empty"
     if left:
         yield (
-            f"{count_noun(len(left), 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
+            f"{count_noun(len(left), 'image')} had more than {MAX_IMAGE_SEGMENTS:,} segments, mostly noise: "
             f"the {sum(left):,} smallest were left out; raise the option min_pixels"
         )
 

@@ -19,7 +19,7 @@ from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
-LEAST_FINDINGS = 5  # for a summary; fewer are listed one by one
+MIN_FINDINGS = 5  # for a summary; fewer are listed one by one
 _MIN_CATEGORIES = 2  # for a summary by category
 DATASET_RATE = 0.1  # of images or categories, with 95 % confidence, for a habit
 PART_RATE = 0.5  # within one sequence or for one annotator, as many of these are tested
@@ -87,7 +87,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     for (code, severity, _, _), rest in groups.items():
         fold = _fold_categories if habits[code] == "category" else _fold_images
         few = habits[code] == "category" and severity != "error"
-        if len(rest) >= (_MIN_CATEGORIES if few else LEAST_FINDINGS):
+        if len(rest) >= (_MIN_CATEGORIES if few else MIN_FINDINGS):
             for summary, folded in fold(rest, of):
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
@@ -137,7 +137,7 @@ def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]
         if finding.image is None and (finding.place is not None or finding.line is not None):
             by_cause.setdefault((finding.file, _cause(finding)), []).append(finding)
     for own in by_cause.values():
-        if len(own) >= LEAST_FINDINGS:
+        if len(own) >= MIN_FINDINGS:
             own.sort(key=_position)
             listed = ", ".join(finding.place or f"line {finding.line}" for finding in own[:_MAX_PLACES])
             more = ", …" if len(own) > _MAX_PLACES else ""
@@ -168,7 +168,7 @@ def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding,
                 several.setdefault(scope, []).append(finding)
         folded: set[int] = set()
         for scope, own in several.items():
-            if len(own) < LEAST_FINDINGS:
+            if len(own) < MIN_FINDINGS:
                 continue
             segments = {unit: n for unit, n in of.segments.items() if scope_of(unit) == scope}
             for summary, members in _fold_scope(own, segments, PART_RATE, f" {words} {scope}"):
@@ -186,7 +186,7 @@ def _fold_scope(
         by_unit.setdefault(_unit(finding), []).append(finding)
     by_unit.pop((None, None), None)
     n_units = max(len(segments), len(by_unit))
-    if len(group) < LEAST_FINDINGS or not is_habit(len(by_unit), n_units, least_rate):
+    if len(group) < MIN_FINDINGS or not is_habit(len(by_unit), n_units, least_rate):
         return
     usual = f"an image here usually has {_usual_count(by_unit, n_units)}"
     for unit in _crowded_annotations(by_unit, segments):
@@ -222,7 +222,7 @@ def _crowded_annotations(by_unit: Mapping[_Unit, list[Finding]], segments: Mappi
     size = np.maximum(np.fromiter(map(segments.get, units, repeat(1)), float, len(units)), 1)
     residual = np.sqrt(count) + np.sqrt(count + 1) - np.sqrt(4 * size * count.sum() / size.sum() + 1)
     score, _ = robust_z(residual, np.zeros(len(units), np.int64), 1.0)
-    unusual = (score > _limit(len(units))) & (count >= LEAST_FINDINGS)
+    unusual = (score > _limit(len(units))) & (count >= MIN_FINDINGS)
     return [units[place] for place in np.flatnonzero(unusual).tolist()]
 
 

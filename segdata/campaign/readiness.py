@@ -15,7 +15,7 @@ from segdata.agreement.estimates import (
     category_scores,
     count_images,
 )
-from segdata.agreement.inference import LEAST_CLUSTERS
+from segdata.agreement.inference import MIN_CLUSTERS
 from segdata.agreement.scores import Count, Number, column_of
 from segdata.agreement.summary import unclear_categories
 from segdata.campaign.confusable_categories import ConfusablePair
@@ -131,7 +131,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilo
                     best=float(best),
                     without=lowest,
                     is_low=bool(is_low),
-                    is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= LEAST_CLUSTERS),
+                    is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= MIN_CLUSTERS),
                 )
             )
     return tuple(result)
@@ -201,7 +201,10 @@ ReasonKind = Literal[
     "no-boundary-rule",
 ]
 REASON_KINDS: tuple[ReasonKind, ...] = get_args(ReasonKind)
-_LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/agreement/pilots.py
+_MIN_PILOT_IMAGES, _MIN_PILOT_UNITS = (
+    20,
+    5,
+)  # the ranges were tried on pilots of so many: benchmarks/agreement/pilots.py
 _MAX_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void overrides it
 _MAX_UNLABELLED = 0.05
 _MIN_CONFUSED_SHARE = 0.05  # of the rarer category's segments
@@ -278,16 +281,15 @@ def assess_readiness(
 
 
 def _size_reasons(outlook: Outlook) -> Iterator[ReadinessReason]:
-    if outlook.n_images < _LEAST_IMAGES:
-        message = (
-            f"the pilot has {count_noun(outlook.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
-        )
+    if outlook.n_images < _MIN_PILOT_IMAGES:
+        images = count_noun(outlook.n_images, "image")
+        message = f"the pilot has {images}; annotate {_MIN_PILOT_IMAGES} or more, drawn at random"
         yield ReadinessReason("small-pilot", True, (), message)
-    elif outlook.n_units < _LEAST_UNITS:
+    elif outlook.n_units < _MIN_PILOT_UNITS:
         message = (
             f"the {outlook.n_images} images are from "
             f"{count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
-            f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
+            f"; take some from {_MIN_PILOT_UNITS} or more, since images of one resemble each other"
         )
         yield ReadinessReason("small-pilot", True, (), message)
 

@@ -114,7 +114,7 @@ def open_piecewise(url: str) -> IO[bytes]:
         return file
 
 
-_MOST_REQUESTS = 64  # ranges of a file under a URL that are asked for one by one
+_MAX_REQUESTS = 64  # ranges of a file under a URL that are asked for one by one
 
 
 def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> bytes:
@@ -124,7 +124,7 @@ def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> byt
     file cannot be read, and SegdataError if it does not have `size` bytes.
     """
     if as_url(place) is not None:
-        if len(ranges) > _MOST_REQUESTS:
+        if len(ranges) > _MAX_REQUESTS:
             return read_ranges(str(local_copy(place)), ranges, size)
         with storage_errors(place):
             fs, key = _filesystem(place)

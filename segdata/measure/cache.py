@@ -23,7 +23,7 @@ from segdata.measure.registry import row_links
 from segdata.measure.stored_tables import EncodedPiece, StoredTables
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
-MOST_BYTES = 4 << 30  # of the cache folder; beyond it the entries unused for longest are deleted
+MAX_CACHE_BYTES = 4 << 30  # of the cache folder; beyond it the entries unused for longest are deleted
 _SUFFIX = ".segdata"
 _FILES, _IDS = "files", "ids"  # tables of an entry, beside the measured ones
 _FINDINGS = "-findings"  # of an entry, behind its key
@@ -255,7 +255,7 @@ def _delete_old(folder: Path) -> None:
                 entries.append((stat.st_mtime, stat.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries)[:-1]:
-        if total <= MOST_BYTES:
+        if total <= MAX_CACHE_BYTES:
             break
         total -= size
         with suppress(OSError):

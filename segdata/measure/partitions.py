@@ -49,8 +49,8 @@ from segdata.measure.stored_tables import StoredTables
 if TYPE_CHECKING:
     from distributed import Future
 
-MOST_SINGLE = 64  # portions; with more, several make a partition
-MOST_PORTIONS, MOST_IMAGES = 16, 16_384  # of one partition
+MAX_SINGLE_PORTIONS = 64  # portions; with more, several make a partition
+MAX_PORTIONS, MEAN_IMAGES = 16, 16_384  # of one partition
 _MAX_SMALL_ROWS = 20_000  # of a table that is fetched with all requested columns at once
 _MAX_FEW_SHARE = 0.25  # of a column's rows that are fetched without the others
 _FILES_PER_TASK = 256  # that a task reads
@@ -60,13 +60,13 @@ _MAX_LOADED_PORTIONS = 4  # of sequences: those of a window of frames, and one m
 def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
     """Group portions of images into partitions: single portions for a small dataset, else successive ones.
 
-    A partition has `MOST_IMAGES` on average, so that large portions do not make larger partitions.
+    A partition has `MEAN_IMAGES` on average, so that large portions do not make larger partitions.
 
     >>> [len(portions) for portions in partition_chunks([np.arange(3)] * 130)][:2]
     [2, 2]
     """
     n_images = max(sum(map(len, chunks)), 1)
-    size = max(min(len(chunks) // MOST_SINGLE, MOST_PORTIONS, MOST_IMAGES * len(chunks) // n_images), 1)
+    size = max(min(len(chunks) // MAX_SINGLE_PORTIONS, MAX_PORTIONS, MEAN_IMAGES * len(chunks) // n_images), 1)
     return [list(chunks[first : first + size]) for first in range(0, len(chunks), size)]
 
 

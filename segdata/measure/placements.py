@@ -16,12 +16,12 @@ SIDE = 256  # pixels: the longer side of a reduced plane
 _MAX_SHIFT = SIDE // 6  # pixels of a reduced plane
 _MIN_LASTING_SIDES = 0.5  # share of the labels' sides that a narrower rim must leave apart
 _MAX_RIM = 12  # pixels of a reduced plane that labels may be too narrow or too wide all around
-LEAST_PART = 5  # annotations that one change must improve to count as a part of their group
+MIN_PART_ANNOTATIONS = 5  # annotations that one change must improve to count as a part of their group
 _PART_SCORE, _PART_RATIO = 8.0, 1.5  # the least score after the change, and its least ratio to the score before
 _CHANCE_SCORE = 3.0  # standard deviations: relevant changes score higher, random places hardly ever
 _WEAK_SCORE_SHARE = 0.8  # of the score of the best fifth, below which scales are tried
 _MIN_OUTLINE_VALUE = 0.1  # share of a pixel of the plane, from which it counts as outline
-LEAST_OUTLINE = 40  # pixels of a reduced plane: shorter outlines are not placed
+MIN_OUTLINE_PIXELS = 40  # pixels of a reduced plane: shorter outlines are not placed
 FITS = 5.0  # score from which labels lie on the edges of their picture
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
 _SYMMETRIC_GAIN = 0.5  # share of the gain of a change that its opposite has if labels are too narrow or wide
@@ -384,12 +384,12 @@ def _rescale(outline: Plane, scale_x: float, scale_y: float) -> Plane:
 def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Placement, int, list[int]]]:
     """Yield for each group the change that improves a part of its labels, the group, and the positions of the part.
 
-    A part has `LEAST_PART` annotations or more, each with a score of `_PART_SCORE` or more after one and the same
-    shift, scale or change of `CHANGES`, and of `_PART_RATIO` times that before.
+    A part has `MIN_PART_ANNOTATIONS` annotations or more, each with a score of `_PART_SCORE` or more after one and the
+    same shift, scale or change of `CHANGES`, and of `_PART_RATIO` times that before.
     """
     for group in np.unique(groups).tolist():
         rows = np.flatnonzero(groups == group)
-        if len(rows) < LEAST_PART:
+        if len(rows) < MIN_PART_ANNOTATIONS:
             continue
         some = [planes[row] for row in rows.tolist()]
         own = np.array([one.own_score for one in some])
@@ -398,7 +398,7 @@ def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Pla
             members = _lies_better(scores, own)
             if best is None or members.sum() > best[2].sum():
                 best = place, scores, members
-        if best is not None and best[2].sum() >= LEAST_PART:
+        if best is not None and best[2].sum() >= MIN_PART_ANNOTATIONS:
             place, scores, members = best
             place.annotation = some[int(members.argmax())].annotation
             place.own, place.score = float(np.median(own[members])), float(np.median(scores[members]))
@@ -422,7 +422,7 @@ def _changes_of_part(
     if n_better[_peak(gained, (row, column))] <= _SYMMETRIC_GAIN * n_better[row, column] > 0:
         yield _best_shift(planes, near, row, column)
     weak = np.flatnonzero(own < _WEAK_SCORE_SHARE * np.quantile(own, 0.8))
-    if len(weak) < LEAST_PART:
+    if len(weak) < MIN_PART_ANNOTATIONS:
         return
     doubtful = [planes[place] for place in weak.tolist()]
     screened = np.array([_scaled_scores(one) for one in doubtful])
@@ -431,12 +431,12 @@ def _changes_of_part(
     n_gained = (gained > 0).sum(axis=0)
     best = int(gained.sum(axis=0).argmax())
     other_side = np.log(_SCALES) * np.log(_SCALES[best]) < 0
-    if n_gained.max() >= LEAST_PART and n_gained[other_side].max() <= _SYMMETRIC_GAIN * n_gained[best]:
+    if n_gained.max() >= MIN_PART_ANNOTATIONS and n_gained[other_side].max() <= _SYMMETRIC_GAIN * n_gained[best]:
         scale = float(_SCALES[best])
         scaled = [one.scores([_rescale(one.outline, scale, scale)], 2)[0] for one in doubtful]
         yield Placement(0, 0, SCALED, 0, scale, scale), _spread(weak, own, scaled)
     lost = np.flatnonzero(own < FITS)
-    if len(lost) >= LEAST_PART:
+    if len(lost) >= MIN_PART_ANNOTATIONS:
         doubtful = [planes[place] for place in lost.tolist()]
         for number in range(len(CHANGES)):
             if all(number in one.changed_scores() for one in doubtful):

@@ -27,7 +27,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
 SHORTEST_END = 8  # pixels of a flat end
-LEAST_FLATNESS = 0.75  # share of the change of width within `_NEAR` pixels; the end of a disc has 0.5
+MIN_FLATNESS = 0.75  # share of the change of width within `_NEAR` pixels; the end of a disc has 0.5
 _NEAR = 3  # pixels
 Links = Mapping[str, str]  # column -> the table of which it is a row
 BatchFunction = Callable[["BatchView"], pa.Table | dict[str, pa.Table]]
@@ -67,7 +67,7 @@ def walk_segments(batch: Batch) -> SegmentWalk:
     """Measure every segment of a batch by itself."""
     runs, (height, width) = batch.runs, batch.segment_size
     measured, (owner, *several, cluster), (segment, upright, at, step) = kernels.walk(
-        runs.start, runs.length, runs.owner, height, width, SHORTEST_END, LEAST_FLATNESS, _NEAR
+        runs.start, runs.length, runs.owner, height, width, SHORTEST_END, MIN_FLATNESS, _NEAR
     )
     parts = Components(owner.astype(np.int32), *several)
     ends = FlatEnds(segment, upright.astype(bool), at, step)

@@ -26,7 +26,7 @@ _MIN_WINDOW_FRAMES = 8  # that are loaded at once, beside one neighbour on eithe
 
 TablesByName = dict[str, Table]
 ColumnArrays = dict[str, NDArray[Any]]  # Any: each column has its own type
-MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
+MAX_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
 class FrameSequence(msgspec.Struct, frozen=True):
@@ -323,7 +323,7 @@ class RetainedSource:
         self._source = source
         self._place: dict[int, tuple[int, int]] = {}  # row -> which batch, and the image's row there
         self._batches: list[Batch] = []
-        self._room = MOST_RETAINED_BYTES
+        self._room = MAX_RETAINED_BYTES
 
     @property
     def profile(self) -> Profile:

@@ -44,7 +44,7 @@ from segdata.measure.stored_tables import StoredTables
 _JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by", "group_by")
 _IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # their settings for reading are part of the entry's key
 MIN_SECONDS = 1.0  # seconds that measuring takes before its result is kept
-_MOST_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept
+_MAX_FOLDER_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept
 _FEW_FILES = 20_000  # beside a dataset of one file, and one more for each 500 bytes of it
 
 
@@ -64,7 +64,7 @@ def cached_source(
     """
     folders = [Path(str(folder)) for folder in (request.images, more.get("roi")) if folder is not None]
     root = request.root
-    most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
+    most = _MAX_FOLDER_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
     listing = FileListing.from_folders(root, folders, most, _IN_THE_KEY)
     return (
         open_source()
@@ -307,7 +307,7 @@ def _program_version() -> list[object]:
     package = Path(segdata.__file__).parent
     newest = Path(segdata.__file__).stat().st_mtime_ns
     if (package.parent / "pyproject.toml").exists():
-        files = FileListing.from_folders(package, (), _MOST_FILES)
+        files = FileListing.from_folders(package, (), _MAX_FOLDER_FILES)
         changed = (stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")) if files else ()
         newest = max((newest, *changed))
     return [segdata.__version__, newest, sys.version_info[:2], pa.__version__, np.__version__]

@@ -18,7 +18,7 @@ from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 
 _Key = tuple[str, str, bool]  # table, column, whether as objects
 PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece; smaller datasets stay uncompressed
-MOST_DECODED_BYTES = 128 << 20  # of columns that stay decoded
+MAX_DECODED_BYTES = 128 << 20  # of columns that stay decoded
 _OBJECT_BYTES = 64  # of a text as a Python object, about
 
 
@@ -65,7 +65,7 @@ class StoredTables(Mapping[str, pa.Table]):
         self._waiting = {name: [table] for name, table in (tables or {}).items()}
         self._encoded = {name: list(pieces) for name, pieces in (encoded or {}).items()}
         self._waiting_bytes = 0
-        self._decoded = _DecodedColumns(MOST_DECODED_BYTES)
+        self._decoded = _DecodedColumns(MAX_DECODED_BYTES)
 
     def append(self, tables: Mapping[str, pa.Table]) -> None:
         """Add rows; they are compressed as soon as there are enough."""

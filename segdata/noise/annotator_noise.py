@@ -73,7 +73,7 @@ def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0
 class _CategoryPairs:
     """P pairs of categories, the smaller first, and the s segments labelled as one of them that look like the other.
 
-    `names` (P, 2); `m` (P,) segments; `hits` (P,) those labelled as the smaller one. Of each segment: `row`, its pair;
+    `names` (P, 2); `m` (P,) segments; `hits` (P,) those labelled as the smaller one. For each segment: `row`, its pair;
     `unit`; `up`, whether it is labelled as the smaller one.
     """
 

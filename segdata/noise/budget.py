@@ -182,7 +182,7 @@ def choose_sample(
     probability : (n,) that each is wrong
     cost : (n,) seconds to judge each, above 0; they count if the budget is in minutes
     kind : (n,) the type, or category, of each, from 0, for the quota; None: no quota
-    by_lot : the share of the budget that is a random sample, stratified by probability; 0: the only error rate that you
+    by_lot : the share of the budget for a random sample, stratified by probability; 0: the only error rate that you
         can estimate is that of the chosen items
     quota : the share of the rest that is reserved for the kinds, equally: the most probable errors of each
 

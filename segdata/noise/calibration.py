@@ -274,7 +274,7 @@ def recalibrate(
 
     A logistic regression on the log odds, with priors of 1 +- 0.4 for the slope and 0 +- 1.5 for the offset at `base`:
     few decisions change little, and many decide. `base` is the log odds of any label before anything is known of it.
-    What lies above is evidence, and how much that is worth differs between datasets; so probabilities are less certain
+    The rest of the log odds is evidence, whose worth differs between datasets; so probabilities are less certain
     the more evidence they rest on (docs/results/flag.md). `weight` (v,) is how much each counts; all alike by
     default, even if items were reviewed because of their probability. Items chosen by log odds alone do not differ from
     others with the same log odds, so nothing needs compensation; weighting by the inverse inclusion probability makes

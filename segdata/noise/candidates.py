@@ -70,8 +70,8 @@ def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet,
 def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> SegmentSet:
     """Predicted things less than half of which is labelled as a thing or void.
 
-    Where labels of a category lie in things of another one, as windows lie in a facade, the latter are no label of a
-    predicted thing, unless one has nearly the same pixels.
+    If labels of one category lie in things of another, as windows lie in a facade, the latter do not count as labels of
+    a predicted thing, unless one has nearly the same pixels.
     """
     predicted = prediction.predicted
     countable = np.flatnonzero(things[predicted.category] & (predicted.areas >= MIN_PART_PIXELS))

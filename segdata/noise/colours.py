@@ -1,6 +1,6 @@
 """Colours: compare the colours of pixels with those of their labelled category, without any model.
 
-Where a network errs about a part of stuff, the image often shows it: pale cytoplasm that is predicted as background has
+The image often shows that a network errs about a part of stuff: pale cytoplasm that is predicted as background has
 the colours of cytoplasm. Colours are evidence that is independent of the network.
 """
 
@@ -49,11 +49,11 @@ def colour_evidence(colours: CoarseColours, pixels: SegmentPixels, given: Ints, 
     Parameters
     ----------
     pixels : of n segments that are labelled as `given` (n,)
-    seen : (n,) the other category; -1: whatever is not labelled as `given`
+    seen : (n,) the other category; -1: all pixels that are not labelled as `given`
     drawn : (width * height,) the category of each pixel of the image, below 0 where none counts
 
-    The pixels of a segment do not count as examples of its own category. Of a category with few other pixels in the
-    image little is known, and its colours count as those of the whole image.
+    The pixels of a segment do not count as examples of its own category. A category with few
+    other pixels in the image is little known, so it gets the colours of the whole image.
     """
     n_categories = int(max(drawn.max(initial=0), given.max(initial=0), seen.max(initial=0))) + 1
     counts = np.zeros((n_categories, colours.n))

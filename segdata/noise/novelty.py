@@ -222,9 +222,9 @@ def region_contrast(
     `label` : (n,) the category as labelled; `grey` : (width, height) the image, without which all is 0
 
     A region is bounded in part by outlines that somebody drew, in part by new ones, across which the label is the same
-    (`new_free`: their share). Where a label is wrong, the image differs across new outlines (`new_distinct`, in spreads
+    (`new_free`: their share). If a label is wrong, the image differs across new outlines (`new_distinct`, in spreads
     of grey values) and has edges there (`new_edge`, `new_traced`: logs of the edges at most 2 px outside over those of
-    the image, and over those inside and up to 4 px outside); where a model errs on even ground, it does not.
+    the image, and over those inside and up to 4 px outside); if a model errs on even ground, it does not.
     `unlike_given` and `unlike_seen`: how far the mean is from that of the two categories in the image, in spreads.
     """
     n = len(regions)
@@ -342,7 +342,7 @@ def surprise_weights(odds: Floats, rare: Floats, wrong: Ints) -> Floats:
 def oddest_of(x: Floats, usual: Floats, names: Sequence[str]) -> Column:
     """(n,) in words, which of the features (n, F), `names` (F,), is rarest in `usual` ones (u, F); "" if none is rare.
 
-    What 5 % of them reach is not rare.
+    A value that 5 % of them reach is not rare.
     """
     columns = [column for column, name in enumerate(names) if name in _IN_WORDS]
     words = np.array([_IN_WORDS[names[column]] for column in columns], object)

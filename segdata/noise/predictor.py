@@ -172,9 +172,9 @@ def _prediction_of_segments(
 ) -> ImagePrediction:
     """The prediction that the segments of one image make; `size` is (height, width).
 
-    A category's probability in a pixel is its best score there; that of nothing is 1 less the best of all.
+    A category's probability in a pixel is its best score there; that of no category is 1 minus the best of all.
     `channel`: category id -> row of probabilities; others are left out. Without a score a segment is certain.
-    `outlined`: each segment is a thing, which ends where it ends; else connected pixels are.
+    `outlined`: each segment is a thing with its own outline; else connected pixels are one.
     """
     height, width = size
     segments = _scored_segments(batch, channel, height, width)
@@ -309,7 +309,7 @@ def file_predictor(
     """Predictions for the images of some labels.
 
     `soft_of` gives what loads the probabilities of an image, if the predictions have any. Categories match by name,
-    else by id. Masks of a single category that the labels lack, such as those of a Segment Anything model, only tell
+    else by id. Masks of a single category that the labels lack, such as those of a Segment Anything model, only show
     shapes. Raises SegdataError if no category matches, and for such masks if no category is countable.
     """
     names = _match_categories(dataset, maps)

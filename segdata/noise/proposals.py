@@ -105,8 +105,8 @@ MIN_PROPOSAL_IOU = 0.1  # below, a proposal is about something else than the seg
 def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
     """Redraw as the best fitting predicted segment, of its category if `alike`.
 
-    Where that hardly overlaps the segment, there are two cases: the segment holds several predicted ones, and is split
-    into these; or it is a speck on one, or on nothing, and is deleted. The bound is that of TIDE, below which a
+    If that segment hardly overlaps this one, there are two cases: this one holds several predicted segments, and is
+    split into them; or it is a speck on one or on none, and is deleted. The bound is that of TIDE, below which a
     detection is no localisation error of an object (Bolya, Foley, Hays and Hoffman 2020, ECCV, 558-573).
     """
     predicted = prediction.predicted

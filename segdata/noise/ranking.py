@@ -246,17 +246,17 @@ class RankedCandidates:
 
         Strong evidence makes the odds `STRONG_EVIDENCE` times the `prior`. Among few labels none is so strong, as an
         error is itself one of those that it is compared with; nor is that needed, as few correct ones can look wrong:
-        there the factor is lower, but the odds must be `FAIR_ODDS`. Where errors are frequent, what is one in three
-        times an error is worth a look.
+        there the factor is lower, but the odds must be `FAIR_ODDS`. If errors are frequent, a candidate that is wrong
+        in one of three cases is worth a look.
         """
         n_labels = int(((self.row >= 0) & self.known_images[self.image]).sum())
         return np.asarray(np.exp(self.odds) >= needed_odds(n_labels, self.prior))
 
     @property
     def reported_odds(self) -> Floats:
-        """(n,) log odds as they are reported: of what may lack a label strong ones are higher, if its colours agree.
+        """(n,) log odds as reported: strong ones of regions that may lack a label rise if their colours agree.
 
-        Of a category without a label in an image, and without the image itself, no colours are known.
+        The colours of a category without a label in the image are unknown, as are all colours without the image.
         """
         higher = np.zeros(len(self))
         higher[self.bare] = _MISSING_ODDS
@@ -268,7 +268,7 @@ class RankedCandidates:
 
     @property
     def known_images(self) -> Flags:
-        """(i,) in which images the model knows what it sees; nothing is reported of others."""
+        """(i,) the images that the model knows; findings in others are not reported."""
         return known_images(self.informed) | self.move.any(axis=1)
 
     def __len__(self) -> int:
@@ -394,7 +394,7 @@ def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
 def _unfit_regions(item: ImageFeatures) -> Flags:
     """(m,) regions without a label whose category has labels in the image that fit badly, were the region one of them.
 
-    Where the model sees a category far beyond its labels in many places, it takes something else for it.
+    If the model predicts a category far beyond its labels in many places, it confuses the category.
     """
     regions, label = item.candidates.regions, item.candidates.label
     has_label = np.isin(regions.category, item.candidates.annotated.category)
@@ -458,7 +458,7 @@ def _missing_label_odds(
 
 
 def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Floats], of: str) -> Floats:
-    """(n,) the log odds of regions, which come last, whose parts have these probabilities; -inf: it says nothing.
+    """(n,) the log odds of regions, which come last, whose parts have these probabilities; -inf: no evidence.
 
     `of`: the column of `SeenParts` with the part of each region.
     """
@@ -504,9 +504,9 @@ def _score_candidates(
 ) -> dict[str, NDArray[Any]]:
     """The columns of `RankedCandidates` for labels (`sort` 0) or regions (1), and for those with injected errors.
 
-    Injected errors are those of the images that the model knows, `informed` (i,), or of all if it knows none. What a
-    label looks like without any model says as much as all features together, as real errors are mostly odd in size and
-    shape; in images that the model does not know it alone counts.
+    Injected errors are those of the images that the model knows, `informed` (i,), or of all if it knows none. The
+    novelty of a label, which needs no model, weighs as much as all features together, since real errors are mostly odd
+    in size and shape; in images that the model does not know it alone counts.
     """
     training = _TrainingCandidates.from_features(looks, sort, fold, informed if informed.any() else ~informed)
     x, image = _stack_tables([item.given[sort].x for item in looks])

@@ -112,11 +112,11 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 def candidates_above(ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None) -> Ints:
     """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
 
-    Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports
-    little. Nothing in unreliable categories or in images that the model does not know can be trusted, nor can regions
-    that are thinner than the model is exact. The given category decides. If a region was labelled as another category
-    than the model predicts, the predicted category must not be vague either. `trust` has an item for each of the rows
-    1, 2, … of the categories.
+    A candidate is reported if it has strong evidence and is at or above the threshold of its category, so a weak
+    ranking reports little. Candidates in unreliable categories, or in images that the model does not know, are never
+    trusted, nor are regions thinner than the precision of the model. The given category decides. If a region was
+    labelled as another category than the model predicts, the predicted category must not be vague either. `trust` has
+    an item for each of the rows 1, 2, … of the categories.
     """
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
     bad = [row for row, item in enumerate(trust, 1) if item.reason]

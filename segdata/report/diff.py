@@ -27,7 +27,7 @@ from segdata.store.diff.difference import (
 from segdata.store.diff.taxonomies import TAXONOMY_CHANGE_KINDS, TaxonomyChange, TaxonomyDifference
 
 FIRST = 3  # differences shown of each kind
-MOST_MOVES = 8  # pairs of categories shown
+MAX_SHOWN_MOVES = 8  # pairs of categories shown
 
 
 def diff_text(difference: Difference, typed: Sequence[str], console: Console) -> str:
@@ -99,11 +99,11 @@ def _moves(difference: Difference, console: Console) -> Iterator[str]:
     yield from console.pieces(("pixels by category:", "bold"), ("in A, and in B", "dim"))
     rows = [
         [shorten(a or "nothing", 30), "->", shorten(b or "nothing", 30), f"{pixels:,} px"]
-        for (a, b), pixels in list(difference.moves.items())[:MOST_MOVES]
+        for (a, b), pixels in list(difference.moves.items())[:MAX_SHOWN_MOVES]
     ]
     yield from (f"  {line}" for line in table(["", "", "", ""], rows, left=(0, 1, 2))[1:])
-    if len(difference.moves) > MOST_MOVES:
-        yield f"  … and {count_noun(len(difference.moves) - MOST_MOVES, 'more pair')} of categories"
+    if len(difference.moves) > MAX_SHOWN_MOVES:
+        yield f"  … and {count_noun(len(difference.moves) - MAX_SHOWN_MOVES, 'more pair')} of categories"
 
 
 def _totals(difference: Difference, console: Console) -> Iterator[str]:

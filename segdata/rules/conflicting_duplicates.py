@@ -14,8 +14,8 @@ from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
 
 _MAX_NAMES = 3  # of categories in a finding
-_LEAST_FRAMES = 3  # of a sequence that only names tell
-_NEAREST, _LEAST_NEAR = 20, 2  # of so many images of a series one is near to another; but two at least
+_MIN_SEQUENCE_IMAGES = 3  # of a sequence that only names tell
+_NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near to another; but two at least
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 
@@ -88,9 +88,9 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     members = np.bincount(series[series >= 0], minlength=1)
     looking_alike = np.unique(np.concatenate([alike["image"][together], alike["of"][together]]))
     n_alike = np.bincount(series[looking_alike], minlength=len(members))
-    is_film = (n_alike >= members / 2) & (members >= _LEAST_FRAMES)
+    is_film = (n_alike >= members / 2) & (members >= _MIN_SEQUENCE_IMAGES)
     apart = np.abs(place[alike["image"]] - place[alike["of"]])
-    reach = np.maximum(members // _NEAREST, _LEAST_NEAR)
+    reach = np.maximum(members // _NEAREST, _MIN_NEAR_IMAGES)
     is_near = together & (apart <= reach[np.maximum(first, 0)])
     is_succession = _follow_each_other(first[together], is_near[together], members, reach)
     in_series = (apart <= 1) | is_film[np.maximum(first, 0)] | (is_near & is_succession[np.maximum(first, 0)])

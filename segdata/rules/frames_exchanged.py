@@ -13,7 +13,7 @@ from segdata.rules.shared import successions
 _STILL = -0.2  # what exchanging two frames usually saves at most, unless labels only tremble and have no order
 _DISTANCE_IF_MISSING = 0.1  # of an image, for segments that only one of two frames has
 _FURTHEST = 0.25
-_AS_LARGE, _MOST_AS_LARGE = 0.9, 3  # of the step to a turn; so many steps, itself included
+_AS_LARGE, _MAX_AS_LARGE_STEPS = 0.9, 3  # of the step to a turn; so many steps, itself included
 _LARGE = 1.5  # times the median step: less is an ordinary step, and more may be a turn
 Distances = Floats  # (n_frames, n_frames)
 
@@ -156,7 +156,7 @@ def _in_reverse(distance: Distances, drawn: Flags, min_turn: float, min_move: fl
     )
     stands &= drawn[first - 1] & drawn[first] & drawn[n - 1]
     # What was exchanged makes several steps as large.
-    stands &= (step[None, :] >= _AS_LARGE * given[:, None]).sum(axis=1) <= _MOST_AS_LARGE
+    stands &= (step[None, :] >= _AS_LARGE * given[:, None]).sum(axis=1) <= _MAX_AS_LARGE_STEPS
     best = int(np.where(stands, gain, -1.0).argmax()) if len(first) else 0
     return (int(first[best]), float(gain[best])) if stands.any() else None
 
@@ -185,7 +185,7 @@ def _reversed_block(
     n_as_large = n - 1 - np.searchsorted(np.sort(step), _AS_LARGE * smaller)
     least = max(_LARGE * float(np.median(step[goes_on])), min_move)
     stands = (smaller >= least) & (np.maximum(before, behind) < least)
-    stands &= (gain >= min_turn) & (n_as_large <= _MOST_AS_LARGE)
+    stands &= (gain >= min_turn) & (n_as_large <= _MAX_AS_LARGE_STEPS)
     best = int(np.where(stands, gain, -1.0).argmax())
     has_order = np.median(gain) <= _STILL
     return (int(first[best]), int(last[best]), float(gain[best])) if stands[best] and has_order else None

@@ -12,7 +12,11 @@ from segdata.core.strata import CategoryTally, example_segments
 from segdata.rules.shared import image_names
 
 _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
-_LEAST_SINGLE, _SEVERAL, _LEAST_SEVERAL = 3, 4, 20  # images with one category, categories of the others, and these
+_MIN_SINGLE_IMAGES, _SEVERAL, _MIN_SEVERAL_IMAGES = (
+    3,
+    4,
+    20,
+)  # images with one category, categories of the others, and these
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
@@ -99,7 +103,11 @@ def _single_categories(tables: Tables, owner: Ints) -> Findings:
     rows, n_categories = rows[is_image], n_categories[is_image]
     single, several = n_categories == 1, n_categories >= _SEVERAL
     n_single, n_several = int(single.sum()), int(several.sum())
-    if n_single < _LEAST_SINGLE or n_several < max(_LEAST_SEVERAL, n_single) or n_single + n_several < len(rows):
+    if (
+        n_single < _MIN_SINGLE_IMAGES
+        or n_several < max(_MIN_SEVERAL_IMAGES, n_single)
+        or n_single + n_several < len(rows)
+    ):
         return
     low, high = int(n_categories[several].min()), int(n_categories[several].max())
     names = image_names(tables, rows[single])

@@ -16,7 +16,7 @@ from segdata.core.table import Table
 from segdata.rules.shared import image_names
 
 _Boxes = Floats  # (n, 4): x, y, width, height
-_SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
+_SMALLEST_PART, _MIN_PART_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
 _MATCH_IOU = 0.5  # of boxes of one thing, drawn twice
 _ORDER = ("over", "annotation", "other", "category")  # the last sorts first
 _SEED = 212  # the same data give the same findings
@@ -75,7 +75,7 @@ def _objects(tables: Tables) -> dict[int, _Boxes]:
     """The boxes of the two largest parts of each segment that has two large ones, by its row."""
     parts, area = tables.parts, tables.segments["area"]
     owner = parts["segment"]
-    large = (parts["area"] >= _SMALLEST_PART) & (parts["area"] >= _LEAST_SHARE * area[owner])
+    large = (parts["area"] >= _SMALLEST_PART) & (parts["area"] >= _MIN_PART_SHARE * area[owner])
     large &= ~tables.segments["iscrowd"][owner]
     rows = np.flatnonzero(large)
     rows = rows[np.lexsort((parts["x"][rows], parts["y"][rows], -parts["area"][rows], owner[rows]))]

@@ -17,7 +17,7 @@ from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
 _MAX_TRACKS_SHOWN = 4  # in a message
-_MOST_OF_MOVES = 0.6  # of the tracks that go on under another id have to move by one number
+_MIN_SHARE_OF_MOVES = 0.6  # of the tracks that go on under another id have to move by one number
 _MIN_IMPROVEMENT = 0.2  # of the fit of a box to two other tracks, over that to its own
 
 
@@ -209,7 +209,7 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
         steps = Counter(new - old for old, new in moves.items() if moves.get(new) != old)
         step, count = steps.most_common(1)[0] if steps else (0, 0)
         chain = {old: new for old, new in moves.items() if new - old == step}
-        if count < 2 or count < _MOST_OF_MOVES * steps.total():
+        if count < 2 or count < _MIN_SHARE_OF_MOVES * steps.total():
             continue
         listed = ", ".join(f"{old} is {new}" for old, new in list(chain.items())[:_MAX_TRACKS_SHOWN])
         more = ", …" if len(chain) > _MAX_TRACKS_SHOWN else ""

@@ -12,13 +12,13 @@ from segdata.core.statistics import linked_groups
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex
-from segdata.measure.tables.duplicates import MOST_BITS
+from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
 from segdata.rules.shared import free_outlines, picture_of_copy
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
-_MOST_IMAGES = 3  # that have a segment; one that more have is a stencil
+_MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 
 
 @rule(
@@ -66,7 +66,7 @@ def repeated_labels(
     annotations, is_long = tables.annotations, table["perimeter"] == 0
     rows, shapes = table["annotation"][is_long], table.take(~is_long)
     repeated = tables.measured["repeated_labels"]
-    alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MOST_BITS)
+    alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MAX_DIFFERING_BITS)
     copied = repeated.take(np.isin(repeated["annotation"], rows) & ~alike)
     copied = copied.take(_are_different(tables, np.stack([copied["annotation"], copied["of"]], axis=1)))
     if len(copied) > max(1, max_alike * len(rows)):
@@ -104,12 +104,12 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
         short = key[kept] >> (64 - bits)
         _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
         found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
-        kept = kept[np.isin(short, found["key"][found["n"] <= _MOST_IMAGES] if bits == 64 else found["key"])]
+        kept = kept[np.isin(short, found["key"][found["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else found["key"])]
     return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
 
 
 def _shared_by_few(key: Ints, owner: Ints) -> Ints:
-    """The rows, ascending, of the keys (n,) that two to `_MOST_IMAGES` owners (n,) have."""
+    """The rows, ascending, of the keys (n,) that two to `_MAX_SEGMENT_IMAGES` owners (n,) have."""
     order = np.argsort(key)
     again = np.zeros(len(key), bool)  # most keys occur once
     again[1:] = key[order[1:]] == key[order[:-1]]
@@ -121,7 +121,7 @@ def _shared_by_few(key: Ints, owner: Ints) -> Ints:
     is_new_owner = is_new_key | (np.diff(owner, prepend=owner[:1]) != 0)
     group = np.cumsum(is_new_key) - 1
     n_owners = np.bincount(group[is_new_owner])
-    return np.sort(order[((n_owners > 1) & (n_owners <= _MOST_IMAGES))[group]])
+    return np.sort(order[((n_owners > 1) & (n_owners <= _MAX_SEGMENT_IMAGES))[group]])
 
 
 def _shared_segments(
@@ -137,7 +137,7 @@ def _shared_segments(
     shape, owner = key[first], shapes["annotation"][first]
     _, annotator = number_names(annotations.texts("annotator"))
     several = np.bincount(shape)[shape]
-    kept = (several > 1) & (several <= _MOST_IMAGES)
+    kept = (several > 1) & (several <= _MAX_SEGMENT_IMAGES)
     shape, owner = shape[kept], owner[kept]
     after = np.flatnonzero(shape[1:] == shape[:-1]) + 1
     pairs, count = np.unique(np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_counts=True)

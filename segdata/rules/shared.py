@@ -22,7 +22,7 @@ from segdata.measure.sequences import FrameSequence, SequenceIndex
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
 _MIN_SPREAD = 0.2  # of the logarithm of area
-_LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
+_MIN_SOLIDITY_SPREAD = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
 _FENCE = 4.0  # quartiles beyond which a value of a sequence is an outlier
 _FURTHEST_NEIGHBOUR = 0.5  # of the pixels of either of two frames, that only one has, where their order shows
@@ -278,7 +278,7 @@ def bridged_segments(tables: Tables) -> Table:
     """
     table, area = tables.lobes, tables.segments["area"]
     middle, spread = np.log(table["typical"]), np.maximum(table["spread"], _MIN_SPREAD)
-    scale = np.maximum(table["solidity_spread"], np.maximum(_LEAST_SOLIDITY, _COARSE / np.sqrt(table["typical"])))
+    scale = np.maximum(table["solidity_spread"], np.maximum(_MIN_SOLIDITY_SPREAD, _COARSE / np.sqrt(table["typical"])))
     area_z = (np.log(area[table["segment"]]) - middle) / spread
     bent_z = (table["typical_solidity"] - table["solidity"]) / scale
     first, second = ((np.log(table[name]) - middle) / spread for name in ("first", "second"))

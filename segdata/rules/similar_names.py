@@ -20,7 +20,7 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
 _MAX_DIGITS = 4  # of such a number
 _NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_MAX_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
-_LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
+_MIN_NUMBERED_NAMES, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 _LOOK_ALIKE = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "abekmhopctyxijsABEKMHOPCTYXIJSABEZHIKMNOPTYXo"
 )
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W_]+")
 _WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no numbered letter
 _COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
-_LEAST_OF_ONE = 3  # images that name classes, and images that number them, if there is one number only
+_MIN_IMAGES_OF_ONE_NUMBER = 3  # images that name classes, and images that number them, if there is one number only
 
 
 @rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
@@ -98,7 +98,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     )
     is_guess = profile.task == "semantic" or profile.provisional is not None
     numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
-    yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
+    yield from _numbered_objects(tables, numbered) if len(numbered) >= _MIN_NUMBERED_NAMES else ()
     digits = [
         category.id
         for category in profile.taxonomy.categories
@@ -143,7 +143,7 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
         used.setdefault(numbered[id_][1], []).append(id_)
 
     def counts_objects(word: str) -> bool:
-        if len({numbered[id_][0] for id_ in used[word]}) < _LEAST_NUMBERED:
+        if len({numbered[id_][0] for id_ in used[word]}) < _MIN_NUMBERED_NAMES:
             return False
         chosen = table.take(np.flatnonzero(np.isin(table["category_id"], used[word])))
         number = np.array([int(numbered[id_][2]) for id_ in used[word]])
@@ -172,7 +172,7 @@ def _numbers_for_names(
     if leading(tables) is None:
         return
     numbers, words = ([id_ for id_ in ids if n_segments.get(id_)] for ids in (digits, words))
-    least = 1 if len(numbers) > 1 else _LEAST_OF_ONE
+    least = 1 if len(numbers) > 1 else _MIN_IMAGES_OF_ONE_NUMBER
     if len(numbers) <= len(words) and not images["both"] and min(images["numbered"], images["named"]) >= least:
         several = sorted((names[id_] for id_ in numbers), key=_as_number)
         message = (
@@ -207,7 +207,7 @@ def _counts_objects(annotation: Ints, number: Ints) -> bool:
     several = n > 1
     fitting = several & (number[first] <= 1) & np.logical_and.reduceat(follows, first)
     n_several, is_varied = int(several.sum()), len(np.unique(n[fitting])) > 1
-    return n_several >= _LEAST_NUMBERED and is_varied and int(fitting.sum()) >= _MOST * n_several
+    return n_several >= _MIN_NUMBERED_NAMES and is_varied and int(fitting.sum()) >= _MOST * n_several
 
 
 def _decode_mojibake(name: str) -> str | None:

@@ -10,7 +10,7 @@ from segdata.core.kernels._reference import join_spans as join_spans
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
-MOST_DEEP = 64  # lists and objects in each other
+MAX_DEPTH = 64  # lists and objects in each other
 HAS_MORE, IS_ODD = 1, 2  # flags of items
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -153,7 +153,7 @@ class _Reader:
         if letter == '"':
             self.string()
         elif letter in ("[", "{") and letter:
-            if depth == MOST_DEEP:
+            if depth == MAX_DEPTH:
                 raise ValueError
             self.at += 1
             seen: set[str] = set()

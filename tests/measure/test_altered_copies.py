@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 import segdata
 from segdata.core.table import Table
-from segdata.measure.tables.altered_copies import CROPPED, MIRRORED, MOST_ALTERED, altered_images
+from segdata.measure.tables.altered_copies import CROPPED, MAX_ALTERED_IMAGES, MIRRORED, altered_images
 
 
 def scene(seed: int) -> Image.Image:
@@ -77,7 +77,7 @@ def test_one_frame_around_all_images_makes_no_copies(tmp_path: Path) -> None:
 
 
 def test_too_many_images_are_not_decoded() -> None:
-    n = MOST_ALTERED + 1
+    n = MAX_ALTERED_IMAGES + 1
     table = Table.of(pa.table({"uri": ["/nowhere.png"] * n, "part": ["train", *["val"] * (n - 1)]}))
     assert len(altered_images(table, 1)["image"]) == 0
 

@@ -14,7 +14,7 @@ from segdata.core.table import Table
 from segdata.measure.tables import duplicates as module
 from segdata.measure.tables.duplicates import (
     BITS,
-    MOST_BITS,
+    MAX_DIFFERING_BITS,
     _nearest_hashes,
     difference_hash,
     differing_bits,
@@ -49,8 +49,8 @@ def test_a_picture_saved_again_is_alike_and_others_are_not(tmp_path: Path, seed:
         ("grey.png", original.convert("L"), {}),
     ):
         image.save(tmp_path / name, **options)
-        assert bits_between(tmp_path / "a.png", tmp_path / name) <= MOST_BITS
-    assert bits_between(tmp_path / "a.png", tmp_path / "other.png") > 4 * MOST_BITS
+        assert bits_between(tmp_path / "a.png", tmp_path / name) <= MAX_DIFFERING_BITS
+    assert bits_between(tmp_path / "a.png", tmp_path / "other.png") > 4 * MAX_DIFFERING_BITS
 
 
 def test_deep_images_are_hashed_and_plain_and_broken_ones_are_not(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
     for later in range(n):
         bits = np.unpackbits(looks[:later] ^ looks[later], axis=1).sum(axis=1)
         for others in (np.arange(later), np.flatnonzero(part[:later] != part[later])):
-            if len(others) and bits[others].min() <= MOST_BITS:
+            if len(others) and bits[others].min() <= MAX_DIFFERING_BITS:
                 nearest = others[bits[others].argmin()]
                 expected.add((int(nearest), later, int(bits[nearest])))
     hashes = np.stack([looks, np.full_like(looks, 255)], axis=1)  # nowhere flat
@@ -94,7 +94,7 @@ def test_of_very_many_images_only_equal_files_are_told(tmp_path: Path, monkeypat
     }
     images = Table({name: np.array(values, object) for name, values in columns.items()})
     assert {0, 1} == set(similar_images(images, 1)["same"].tolist())
-    monkeypatch.setattr(module, "MOST_IMAGES", 2)
+    monkeypatch.setattr(module, "MAX_COMPARED_IMAGES", 2)
     assert similar_images(images, 1)["same"].tolist() == [1]
 
 
@@ -120,7 +120,7 @@ def test_every_pair_is_found(tmp_path: Path) -> None:
     expected = {
         (a, b)
         for (a, one), (b, other) in combinations(enumerate(looks), 2)
-        if one is not None and other is not None and differing_bits(one, other) <= MOST_BITS
+        if one is not None and other is not None and differing_bits(one, other) <= MAX_DIFFERING_BITS
     }
     assert {(0, 1), (0, 2), (1, 2), (0, 12)} <= expected
     found = find_lookalikes(table_of(uris), jobs=2)

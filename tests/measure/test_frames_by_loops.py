@@ -87,7 +87,7 @@ class _Counting(Memory):
 @pytest.mark.parametrize("room", [0, 1 << 20])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_frames_that_are_kept_are_not_loaded_again(seed: int, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequences, "MOST_RETAINED_BYTES", room)
+    monkeypatch.setattr(sequences, "MAX_RETAINED_BYTES", room)
     rng = np.random.default_rng(seed)
     batch = random_batch(rng, 7)
     has_sequence = bool(seed % 3)

@@ -13,7 +13,7 @@ from scipy.spatial import ConvexHull
 from segdata.measure.measure import measure_batch
 from segdata.measure.registry import BatchView
 from segdata.measure.tables import lobes
-from segdata.measure.tables.lobes import LEAST_PEERS, SegmentCrops, measure_lobes
+from segdata.measure.tables.lobes import MIN_GROUP_SEGMENTS, SegmentCrops, measure_lobes
 from segdata.testing.pictures import draw_picture
 
 Mask = NDArray[np.uint8]
@@ -125,7 +125,7 @@ def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
     ["a, b, c, d, e, f, g: cell (crowd)", "a, b, c, d, e, f: cell\ng: other", "a: other\nb, c, d, e, f, g: cell"],
 )
 def test_fewer_companions_tell_nothing(legend: str) -> None:
-    assert LEAST_PEERS == 7
+    assert MIN_GROUP_SEGMENTS == 7
     assert lobes_of(f"{GRID}\n{legend}").num_rows == 0
 
 

@@ -16,7 +16,7 @@ from segdata.measure import placements
 from segdata.measure.placements import (
     CHANGES,
     FITS,
-    LEAST_PART,
+    MIN_PART_ANNOTATIONS,
     SCALED,
     SHIFTED,
     SIDE,
@@ -315,17 +315,19 @@ def test_labels_of_smaller_images_are_scaled() -> None:
     assert [place.x, place.y] == pytest.approx([1.25, 1.25], abs=0.03)
 
 
-@pytest.mark.parametrize("n_moved", [LEAST_PART - 1, LEAST_PART])
+@pytest.mark.parametrize("n_moved", [MIN_PART_ANNOTATIONS - 1, MIN_PART_ANNOTATIONS])
 def test_a_part_of_a_group_is_those_that_lie_better(n_moved: int) -> None:
     edges = [lines(seed, 9) for seed in range(9)]
     moved = [np.roll(plane, (0, 6), (0, 1)) if row < n_moved else plane for row, plane in enumerate(edges)]
     planes = [placed(outline, plane, 10 + row) for row, (outline, plane) in enumerate(zip(moved, edges, strict=True))]
     parts = list(place_parts(planes, np.zeros(9, np.int64)))
     assert [(one.change, one.x, one.y, one.annotation) for one, _, _ in parts] == [(SHIFTED, -6, 0, 10)] * (
-        n_moved == LEAST_PART
+        n_moved == MIN_PART_ANNOTATIONS
     )
-    assert [(group, rows) for _, group, rows in parts] == [(0, list(range(n_moved)))] * (n_moved == LEAST_PART)
-    assert not list(place_parts(planes[: LEAST_PART - 1], np.zeros(LEAST_PART - 1, np.int64)))
+    assert [(group, rows) for _, group, rows in parts] == [(0, list(range(n_moved)))] * (
+        n_moved == MIN_PART_ANNOTATIONS
+    )
+    assert not list(place_parts(planes[: MIN_PART_ANNOTATIONS - 1], np.zeros(MIN_PART_ANNOTATIONS - 1, np.int64)))
 
 
 def test_labels_that_are_too_narrow_all_around_are_not_shifted() -> None:
@@ -339,7 +341,7 @@ def test_labels_that_are_too_narrow_all_around_are_not_shifted() -> None:
 def test_loose_outlines_are_not_shifted_in_part() -> None:
     """Each lies beside the only side that its picture shows, half of them the left one, half the right one."""
     planes = []
-    for row in range(2 * LEAST_PART):
+    for row in range(2 * MIN_PART_ANNOTATIONS):
         edges, outline = lines(row, 9), np.zeros((HIGH, WIDE), np.float32)
         outline[:, 5:] = edges[:, :-5]
         planes.append(placed(outline if row % 2 else outline[:, ::-1], edges if row % 2 else edges[:, ::-1], row))
@@ -551,7 +553,7 @@ def _part(planes: list[OutlinePlanes]) -> tuple[tuple[int, float, float], list[f
     """The change after which most of some labels, five or more, score 8 or more, and 1.5 times as much as before."""
     own = [own_of(one) for one in planes]
     changes: list[tuple[tuple[int, float, float], list[float]]] = []
-    if len(planes) < LEAST_PART:
+    if len(planes) < MIN_PART_ANNOTATIONS:
         return None
     _, near = around(planes)
     better = [
@@ -568,24 +570,24 @@ def _part(planes: list[OutlinePlanes]) -> tuple[tuple[int, float, float], list[f
     if opposite <= 0.5 * n_better[best] > 0:
         changes.append(moved(planes, best))
     weak = [k for k in range(len(own)) if own[k] < 0.8 * np.quantile(own, 0.8)]
-    if len(weak) >= LEAST_PART:
+    if len(weak) >= MIN_PART_ANNOTATIONS:
         rough = {
             scale: [value for k in weak if (value := Scored.drawn(planes[k], scale)) >= 0.8 * max(8, 1.5 * own[k])]  # type: ignore[arg-type]  # as above
             for scale in SCALES
         }
         scale = max(SCALES, key=lambda one: sum(rough[one]))
         others = max(len(rough[one]) for one in SCALES if (one < 1) != (scale < 1))
-        if max(map(len, rough.values())) >= LEAST_PART and others <= 0.5 * len(rough[scale]):
+        if max(map(len, rough.values())) >= MIN_PART_ANNOTATIONS and others <= 0.5 * len(rough[scale]):
             changes.append(
                 ((SCALED, scale, scale), _instead(own, {k: Scored.drawn(planes[k], scale, scale) for k in weak}))
             )  # type: ignore[arg-type]  # as above
         lost = [k for k in range(len(own)) if own[k] < FITS]
-        for number in range(len(CHANGES)) if len(lost) >= LEAST_PART else ():
+        for number in range(len(CHANGES)) if len(lost) >= MIN_PART_ANNOTATIONS else ():
             if all(number in planes[k].changed_scores() for k in lost):
                 changes.append(
                     ((number, 0.0, 0.0), _instead(own, {k: planes[k].changed_scores()[number] for k in lost}))
                 )
-    best_change, most = None, LEAST_PART - 1
+    best_change, most = None, MIN_PART_ANNOTATIONS - 1
     for place, scores in changes:
         members = [k for k in range(len(own)) if scores[k] >= max(8, 1.5 * own[k])]
         if len(members) > most:

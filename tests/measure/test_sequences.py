@@ -48,7 +48,7 @@ def test_rows_come_again_as_the_source_has_them(made: tuple[object, list[Batch]]
 
 
 def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequences, "MOST_RETAINED_BYTES", 0)
+    monkeypatch.setattr(sequences, "MAX_RETAINED_BYTES", 0)
     whole = sequence_dataset(np.ones((4, 3, 3), np.int64))
     source = Counting(whole.profile, whole.batch)
     kept = RetainedSource(source)

@@ -262,7 +262,7 @@ def test_the_oldest_entries_go_when_there_is_too_much(
     tables(masks, tmp_path / "kept")
     (old,) = (tmp_path / "kept").glob("*.segdata")
     os.utime(old, (1, 1))
-    monkeypatch.setattr(cache, "MOST_BYTES", 1)
+    monkeypatch.setattr(cache, "MAX_CACHE_BYTES", 1)
     (masks / "taxonomy.yaml").write_text(TAXONOMY.replace("road", "street"))
     tables(masks, tmp_path / "kept")
     (left,) = (tmp_path / "kept").glob("*.segdata")

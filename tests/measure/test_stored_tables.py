@@ -75,7 +75,7 @@ def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: 
 
 def test_decoded_columns_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_tables, "PIECE_BYTES", 1)
-    monkeypatch.setattr(stored_tables, "MOST_DECODED_BYTES", 3 * 8_000)
+    monkeypatch.setattr(stored_tables, "MAX_DECODED_BYTES", 3 * 8_000)
     stored = StoredTables()
     for first in (0, 500):
         stored.append({"rows": pa.table({f"c{k}": np.arange(first, first + 500) * k for k in range(9)})})

@@ -230,7 +230,7 @@ def test_the_oldest_go_until_the_rest_fits(tmp_path: Path, monkeypatch: pytest.M
             (folder / name).write_bytes(b"x" * size)
             when = now - ages.get(name, 1000 - number)
             os.utime(folder / name, (when, when))
-        monkeypatch.setattr(cache, "MOST_BYTES", most)
+        monkeypatch.setattr(cache, "MAX_CACHE_BYTES", most)
         cache._delete_old(folder)
         assert {path.name for path in folder.iterdir()} == {*(f"{name}.segdata" for name in left), "new.partial", "e"}
 
@@ -432,7 +432,7 @@ def test_the_name_of_an_entry_is_that_of_all_that_decides_the_reading(tmp_path: 
 
 def test_more_files_than_can_be_listed_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_cache, "_FEW_FILES", 2)
-    monkeypatch.setattr(source_cache, "_MOST_FILES", 3)
+    monkeypatch.setattr(source_cache, "_MAX_FOLDER_FILES", 3)
     root = tmp_path / "d"
     root.mkdir()
     for number in range(3):
@@ -517,8 +517,8 @@ def test_annotations_whose_pictures_are_compared(seed: int, monkeypatch: pytest.
     keys = [(who, annotations["encoding"][row], images["split"][k]) for row, (k, who) in enumerate(rows)]
     for a, b in combinations(range(len(rows)), 2):
         assert (groups[a] == groups[b]) == (keys[a] == keys[b])
-    monkeypatch.setattr(picture_edges, "MOST_PICTURES", 1)
-    monkeypatch.setattr(picture_edges, "MOST_VOLUMES", 2)
+    monkeypatch.setattr(picture_edges, "MAX_PICTURES", 1)
+    monkeypatch.setattr(picture_edges, "MAX_VOLUMES", 2)
     few = set(picture_edges._choose(view).tolist())
     assert len(few & set(plain_rows)) == min(1, len(plain_rows))
     assert len(few & set(middle)) == min(2, len(middle))

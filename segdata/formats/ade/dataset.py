@@ -23,8 +23,8 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade import LOSSES
 from segdata.formats.ade.documents import (
     COLUMNS,
-    MOST_CLASSES,
-    MOST_LEVELS,
+    MAX_CLASSES,
+    MAX_LEVELS,
     OWN_KEYS,
     AdeDocument,
     read_atr,
@@ -347,7 +347,7 @@ def open_ade(request: ReadRequest) -> PerImageSource:
 
 
 Keys = dict[str, msgspec.Raw]
-MOST_OBJECTS = 255  # instances of one level, in the blue of a pixel
+MAX_OBJECTS = 255  # instances of one level, in the blue of a pixel
 _HELD_COLUMNS = frozenset(
     {f"images.{name}" for name in ("split", "sequence", "frame", "metadata")}
     | {f"segments.{name}" for name in ("attributes", "score", "source", "track_id", "iscrowd")}
@@ -371,7 +371,7 @@ class _SegmentKeys:
         for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
             attributes = dict(pairs or ())
             level = stored_json(attributes.get("part_level"), int)
-            if level is not None and 1 <= level <= MOST_LEVELS:
+            if level is not None and 1 <= level <= MAX_LEVELS:
                 written.level[row] = level
                 del attributes["part_level"]
             whole_id = stored_json(attributes.get("part_of"), int) if written.level[row] else None
@@ -403,9 +403,9 @@ def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCou
     Raises SegdataError if there are more segments than blue values.
     """
     n = len(image.segments)
-    if n > MOST_OBJECTS:
+    if n > MAX_OBJECTS:
         raise SegdataError(
-            f"image {image.image_id!r} has {n} objects on one level, ADE20K's masks hold {MOST_OBJECTS}; write "
+            f"image {image.image_id!r} has {n} objects on one level, ADE20K's masks hold {MAX_OBJECTS}; write "
             "instance-ids or coco-instances, or leave some out"
         )
     category = batch.segment_category[image.segments]
@@ -443,9 +443,9 @@ def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> 
 def write_ade(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write a dataset; raises SegdataError for category ids beyond 6655 and for more than 255 objects on one level."""
     for category in profile.taxonomy.categories:
-        if not 1 <= category.id <= MOST_CLASSES:
+        if not 1 <= category.id <= MAX_CLASSES:
             raise SegdataError(
-                f"category {category.name!r} has id {category.id}, ADE20K's masks hold classes 1 to {MOST_CLASSES}; "
+                f"category {category.name!r} has id {category.id}, ADE20K's masks hold classes 1 to {MAX_CLASSES}; "
                 "renumber it"
             )
     start_folder(target, profile, losses)

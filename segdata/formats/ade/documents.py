@@ -33,8 +33,8 @@ _READ_VALUES = {
 _WRITTEN_VALUES = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
 _EMPTY_VALUES = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
 _NO_POLYGON = '{"x":[],"y":[]}'
-MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
-MOST_LEVELS = 16
+MAX_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
+MAX_LEVELS = 16
 OWN_KEYS = frozenset({"filename", "folder", "imsize", "object"})
 _Raws = dict[str, msgspec.Raw]
 _LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s*(.*?)\s*#\s*"?(.*?)"?\s*')
@@ -175,8 +175,8 @@ def _read_object(raw: msgspec.Raw, path: Path, file: str, place: str, defects: l
         defects.append(Defect("SEG004", str(error), file, place))
         return None
     for is_invalid, where, message in (
-        (not 1 <= item.name_ndx <= MOST_CLASSES, "name_ndx", f"is {item.name_ndx}, must be 1 to {MOST_CLASSES}"),
-        (not 0 <= item.parts.part_level <= MOST_LEVELS, "parts/part_level", f"is {item.parts.part_level}"),
+        (not 1 <= item.name_ndx <= MAX_CLASSES, "name_ndx", f"is {item.name_ndx}, must be 1 to {MAX_CLASSES}"),
+        (not 0 <= item.parts.part_level <= MAX_LEVELS, "parts/part_level", f"is {item.parts.part_level}"),
         (not -(2**62) <= item.id <= 2**62, "id", f"is {item.id}"),
     ):
         if is_invalid:
@@ -252,7 +252,7 @@ def read_atr(path: Path, file: str) -> AdeDocument:
         if not line.strip():
             continue
         match = _LINE.fullmatch(line)
-        if match is None or not match[4] or int(match[2]) > MOST_LEVELS:
+        if match is None or not match[4] or int(match[2]) > MAX_LEVELS:
             message = f"{line[:80]!r} is not 'number # level # occluded # name # name # \"attributes\"'"
             defects.append(Defect("SEG004", message, file, line=row))
             continue

@@ -51,7 +51,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
-MOST_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
+MAX_ARRAY_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
 _MIN_MAPPED_BYTES = 1 << 16  # larger byte strings stay in the file; pickle does not frame them
 _NUMERIC_TYPE = re.compile(r"[?b]1?|[biuf][1248]")
 _BINBYTES: Mapping[int, tuple[int, str]] = {pickle.BINBYTES[0]: (4, "<I"), pickle.BINBYTES8[0]: (8, "<Q")}
@@ -131,8 +131,8 @@ class PickledArray:
         size = held.size if isinstance(held, _Span) else len(held) if isinstance(held, (bytes, bytearray)) else -1
         if n_bytes != size:
             raise UnreadablePickleError(f"has the shape {self.shape} and {size:,} bytes instead of {n_bytes:,}")
-        if n_bytes > MOST_BYTES:
-            raise UnreadablePickleError(f"claims {n_bytes:,} bytes; at most {MOST_BYTES:,} are read")
+        if n_bytes > MAX_ARRAY_BYTES:
+            raise UnreadablePickleError(f"claims {n_bytes:,} bytes; at most {MAX_ARRAY_BYTES:,} are read")
         if isinstance(held, _Span):
             values = np.fromfile(path, self.dtype, offset=held.start, count=n_bytes // self.dtype.itemsize)
         else:

@@ -39,7 +39,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
-MOST_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
+MAX_ARRAY_BYTES = 1 << 32  # of one array; a larger claim is an attack on memory
 _ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
 # NumPy parses array headers as Python, so damage raises the tokenizer's errors.
 _DECODER_ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
@@ -111,8 +111,8 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
     """The array; raises UnreadableArrayError if it cannot be decoded, or is absurdly large."""
     n_numbers = int(np.prod(head.shape, dtype=object))
     n_bytes = n_numbers * head.dtype.itemsize
-    if n_bytes > MOST_BYTES:
-        raise UnreadableArrayError(f"{head.key} claims {n_bytes:,} bytes; at most {MOST_BYTES:,} are read")
+    if n_bytes > MAX_ARRAY_BYTES:
+        raise UnreadableArrayError(f"{head.key} claims {n_bytes:,} bytes; at most {MAX_ARRAY_BYTES:,} are read")
     if min(head.shape) < 1:
         raise UnreadableArrayError(f"{head.key} has the shape {head.shape}: no pixels")
     if head.dtype.kind != "f":

@@ -43,7 +43,7 @@ from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
-MOST_OBJECTS = 254  # the maximum of classes in a dataset, and of objects in an image
+MAX_OBJECTS = 254  # the maximum of classes in a dataset, and of objects in an image
 VOC = load_preset("voc")
 _N_SAMPLED = 8  # masks decoded to see whether they have void
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
@@ -128,9 +128,9 @@ def class_palette(taxonomy: Taxonomy) -> ClassPalette:
     voids, by_id = taxonomy.void_ids, taxonomy.by_id()
     void = VOID if VOID in voids else next(iter(voids), None)
     for category in by_id.values():
-        if category.id != void and not 1 <= category.id <= MOST_OBJECTS:
+        if category.id != void and not 1 <= category.id <= MAX_OBJECTS:
             raise SegdataError(
-                f"category {category.name!r} has id {category.id}, VOC's masks hold classes 1 to {MOST_OBJECTS}; "
+                f"category {category.name!r} has id {category.id}, VOC's masks hold classes 1 to {MAX_OBJECTS}; "
                 "renumber it"
             )
     index = {id_: VOID if id_ == void else id_ for id_ in by_id}

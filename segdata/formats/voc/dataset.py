@@ -69,7 +69,7 @@ from segdata.formats.voc.boxes import (
 from segdata.formats.voc.classes import (
     BACKGROUND,
     LABELMAP,
-    MOST_OBJECTS,
+    MAX_OBJECTS,
     OBJECT_PALETTE,
     VOC,
     VOID,
@@ -627,13 +627,13 @@ def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: Loss
     ids = integer_column(batch.segments["segment_id"])[image.segments]
     is_object = index != VOID
     count = int(is_object.sum())
-    if count > MOST_OBJECTS:
+    if count > MAX_OBJECTS:
         raise SegdataError(
-            f"image {image.image_id!r} has {count} objects, VOC's masks number {MOST_OBJECTS} at most; write "
+            f"image {image.image_id!r} has {count} objects, VOC's masks number {MAX_OBJECTS} at most; write "
             "instance-ids or coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
-    number[is_object] = pixel_values(ids[is_object], MOST_OBJECTS)
+    number[is_object] = pixel_values(ids[is_object], MAX_OBJECTS)
     changed = image.segments[number != ids]
     count_segments(batch, changed, "segment-id", losses)
     return number

@@ -18,9 +18,9 @@ from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
-from segdata.measure.tables.duplicates import MOST_BITS, decode_thumbnail, single_image_rows
+from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS, decode_thumbnail, single_image_rows
 
-MOST_ALTERED = 500  # images; with more, comparing all windows takes longer than everything else
+MAX_ALTERED_IMAGES = 500  # images; with more, comparing all windows takes longer than everything else
 MIRRORED, CROPPED = 1, 2  # in the column `how`
 _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
@@ -54,18 +54,18 @@ def altered_images(images: Table, jobs: int) -> ColumnArrays:
 
     image and of (rows; of a crop the larger image is `of`, else the earlier one), how (`MIRRORED` or `CROPPED`), share
     (of `of` that the image shows), correlation (of their details, in [0.75, 1]). Empty where there are fewer than two
-    splits, or more than `MOST_ALTERED` images.
+    splits, or more than `MAX_ALTERED_IMAGES` images.
     """
     splits = set(images["part"].tolist()) - {None}
     found: dict[tuple[int, int], tuple[int, float, float]] = {}
-    if len(splits) > 1 and len(images) <= MOST_ALTERED:
+    if len(splits) > 1 and len(images) <= MAX_ALTERED_IMAGES:
         rows, thumbs = _thumbnails(images, jobs)
         if len(rows) < 2:
             return _columns(found)
         _, part = np.unique(images["part"].astype(str), return_inverse=True)
         signs = _hash_signs(_cells(thumbs))
         apart = part[rows][:, None] != part[rows][None, :]
-        apart &= signs @ signs.T < 256 - 2 * MOST_BITS  # those that look the same are in `alike`
+        apart &= signs @ signs.T < 256 - 2 * MAX_DIFFERING_BITS  # those that look the same are in `alike`
         found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored_pairs(thumbs, signs, apart)}
         for a, b, how in _cropped_pairs(thumbs, signs, apart, jobs):
             found.setdefault((int(rows[a]), int(rows[b])), how)

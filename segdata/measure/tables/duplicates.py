@@ -27,8 +27,8 @@ from segdata.measure.registry import measure_dataset, measure_images
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
 BITS = 256
-MOST_BITS = 16  # by which two pictures of the same scene may differ
-MOST_IMAGES = 20_000  # with more, decoding and comparing all of them takes minutes
+MAX_DIFFERING_BITS = 16  # by which two pictures of the same scene may differ
+MAX_COMPARED_IMAGES = 20_000  # with more, decoding and comparing all of them takes minutes
 _HASH_SIDE = 16  # cells
 _MIN_STEP = 0.005  # of the brightest level: smaller steps between neighbours are noise
 _MIN_STEPS = 48  # of 256: different pictures agree in 15 of 16 of so many once in 10^10 times
@@ -54,13 +54,13 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
 
     Each image is listed with the most similar earlier image, and with that of another split. `same`: the files
     hold the same bytes. `bits`: the number of the 256 bits of their difference hashes that differ (`differing_bits`),
-    at most `MOST_BITS`. Hashes are compared only if images are in several splits, and there are at most
-    `MOST_IMAGES`, since every image must be decoded for it.
+    at most `MAX_DIFFERING_BITS`. Hashes are compared only if images are in several splits, and there are at most
+    `MAX_COMPARED_IMAGES`, since every image must be decoded for it.
     """
     content, (splits, part) = number_names(images.texts("content"))[1], number_names(images.texts("part"))
     has_content = np.flatnonzero(~images.missing("content"))
     pairs_found = dict.fromkeys(_repeated_files(content, part, has_content), (1, 0))
-    if len(splits) > 1 and len(images) <= MOST_IMAGES:
+    if len(splits) > 1 and len(images) <= MAX_COMPARED_IMAGES:
         rows, hashes = _difference_hashes(images, jobs)
         for a, b, bits in _nearest_hashes(hashes, part[rows]):
             pairs_found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
@@ -154,7 +154,7 @@ def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
     for first in range(0, n, _HASHES_AT_ONCE):
         later = np.arange(first, min(first + _HASHES_AT_ONCE, n))
         signs = _signs(hashes[later, 0])
-        best = np.full((2, len(later)), MOST_BITS + 1)
+        best = np.full((2, len(later)), MAX_DIFFERING_BITS + 1)
         whose = np.zeros((2, len(later)), np.int64)
         for begin in range(0, first + 1, _HASHES_AT_ONCE):
             earlier = np.arange(begin, min(begin + _HASHES_AT_ONCE, n))
@@ -167,10 +167,10 @@ def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
                 distance = bits[np.arange(len(later)), nearest]
                 better = distance < best[which]
                 best[which][better], whose[which][better] = distance[better], earlier[nearest[better]]
-        for which, place in zip(*np.nonzero(best <= MOST_BITS), strict=True):
+        for which, place in zip(*np.nonzero(best <= MAX_DIFFERING_BITS), strict=True):
             a, b = int(whose[which, place]), int(later[place])
             differing = int(differing_bits(hashes[a], hashes[b]))
-            if differing <= MOST_BITS:
+            if differing <= MAX_DIFFERING_BITS:
                 pairs.add((a, b, differing))
     return sorted(pairs)
 
@@ -261,7 +261,7 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would report if they were in two splits.
 
     Files with the same bytes, and images whose difference hashes differ in at most
-    `MOST_BITS` bits; only the former if there are more than `MOST_IMAGES` images, since all would
+    `MAX_DIFFERING_BITS` bits; only the former if there are more than `MAX_COMPARED_IMAGES` images, since all would
     have to be decoded. Each file is paired with the first one that has the same bytes.
     """
     names = ("image_id", "uri", "sequence", "split")
@@ -270,7 +270,7 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     digests = enumerate(columns["content"].to_pylist())
     first_and_row = [(first.setdefault(digest, row), row) for row, digest in digests if digest is not None]
     pairs = np.array([(a, b) for a, b in first_and_row if a != b], np.int64).reshape(-1, 2)
-    return pairs if len(images) > MOST_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
+    return pairs if len(images) > MAX_COMPARED_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
 
 
 def _similar_looks(images: Table, jobs: int) -> Ints:
@@ -279,9 +279,9 @@ def _similar_looks(images: Table, jobs: int) -> Ints:
     signs = _signs(hashes[:, 0])
     pairs = [np.empty((0, 2), np.int64)]
     for begin in range(0, len(hashed), _HASHES_AT_ONCE):
-        a, b = np.nonzero(signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MOST_BITS)
+        a, b = np.nonzero(signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MAX_DIFFERING_BITS)
         a, b = (a + begin)[a + begin < b], b[a + begin < b]
-        alike = differing_bits(hashes[a], hashes[b]) <= MOST_BITS
+        alike = differing_bits(hashes[a], hashes[b]) <= MAX_DIFFERING_BITS
         pairs.append(np.stack([hashed[a[alike]], hashed[b[alike]]], axis=1))
     return np.concatenate(pairs)
 

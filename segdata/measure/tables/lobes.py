@@ -22,7 +22,7 @@ _MIN_LOBE_RADIUS = 0.55  # as a share of that of the widest lobe
 _MAX_NECK = 0.9  # width as a share of the smaller lobe's
 
 Mask = NDArray[np.uint8]
-LEAST_PEERS = 7  # segments that a group needs so that one can be an outlier
+MIN_GROUP_SEGMENTS = 7  # segments that a group needs so that one can be an outlier
 _MIN_AREA_RATIO = 1.25  # to the typical area, or
 _MIN_AREA_Z = 0.8  # standard deviations above it, from which a segment is examined
 _MAX_SOLIDITY = 0.96  # a more convex segment has no relevant neck
@@ -224,8 +224,8 @@ class SegmentCrops:
 def measure_lobes(view: BatchView) -> pa.Table:
     """The table `lobes`: one row per segment that is larger than its peers and has a neck between two lobes or more.
 
-    Peers are the segments of its annotation and category, itself included, without crowds; at least `LEAST_PEERS`, of
-    similar areas.
+    Peers are the segments of its annotation and category, itself included, without crowds; at least
+    `MIN_GROUP_SEGMENTS`, of similar areas.
 
     neck: the width of the narrowest neck, over that of the smaller lobe that it joins, widths being those of inscribed
     circles. lobes: how many. first, second: the areas of the two largest, in pixels. solidity: the segment's share of
@@ -254,7 +254,7 @@ def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
     group[~counts] = -1
     _, inverse, size = np.unique(group, return_inverse=True, return_counts=True)
-    some = np.flatnonzero(counts & (size[inverse] >= LEAST_PEERS))
+    some = np.flatnonzero(counts & (size[inverse] >= MIN_GROUP_SEGMENTS))
     typical, spread = np.full(len(area), np.nan), np.full(len(area), np.nan)
     log = np.log(area[some])
     middle = group_median(log, group[some])

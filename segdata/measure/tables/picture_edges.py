@@ -15,7 +15,7 @@ from segdata.core.strata import joint_codes, number_names
 from segdata.measure.placements import (
     ELSEWHERE,
     FITS,
-    LEAST_OUTLINE,
+    MIN_OUTLINE_PIXELS,
     OutlinePlanes,
     Placement,
     Plane,
@@ -31,12 +31,12 @@ from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
 from segdata.measure.tables.duplicates import single_image_rows
 
-MOST_PICTURES = 120  # decoded and compared; a random sample if there are more
-MOST_VOLUMES = 40  # one slice of each is compared, for which the whole file is decompressed
+MAX_PICTURES = 120  # decoded and compared; a random sample if there are more
+MAX_VOLUMES = 40  # one slice of each is compared, for which the whole file is decompressed
 _RANK_LEVELS = 1024
 _MAX_OUTLINE_SHARE = 0.5  # of a picture near outlines, up to which its shades may show that it is a mask
 _MIN_SHADELESS_SHARE = 0.1  # of a mask or drawing; photographs have noise everywhere
-_PADDED_CORNERS, _LEAST_PADDING = 3, 0.01  # corners of one shade, and the least share of the picture that has it
+_PADDED_CORNERS, _MIN_PADDING_SHARE = 3, 0.01  # corners of one shade, and the least share of the picture that has it
 # Categories for pixels that show nothing: padding may have them.
 _BACKGROUND_NAME = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
 _MAX_EXCHANGED = 60  # misplaced labels that are compared with other pictures
@@ -64,8 +64,8 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     annotations were compared, fitting: how many lie better after the change. is_part: 1 for a second row of a group of
     which only a part, `fitting` of them, lies clearly better after one change; own and score are of these.
 
-    At most `MOST_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Of a NIfTI volume the
-    slice in the middle of those with labels stands for all, of at most `MOST_VOLUMES`. Other files with several images
+    At most `MAX_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Of a NIfTI volume the
+    slice in the middle of those with labels stands for all, of at most `MAX_VOLUMES`. Other files with several images
     are left out.
     """
     chosen = _choose(view)
@@ -114,8 +114,8 @@ def _choose(view: DatasetView) -> Ints:
     usable[single_image_rows(images)] = True
     usable &= (images["width"] > 0) & (images["height"] > 0)
     labelled = annotations["n_segments"] > 0
-    rows = _at_most(MOST_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
-    volumes = _at_most(MOST_VOLUMES, _middle_slices(view, labelled))
+    rows = _at_most(MAX_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
+    volumes = _at_most(MAX_VOLUMES, _middle_slices(view, labelled))
     return np.union1d(rows, volumes)
 
 
@@ -161,7 +161,7 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         size = reduced_size(high, wide)
         outline, sides = reduce_outlines(batch, int(in_batch), (high, wide), size)
         line = np.abs(outline) > 0
-        small = None if line.sum() < LEAST_OUTLINE else _reduced_picture(uri, (high, wide), size)
+        small = None if line.sum() < MIN_OUTLINE_PIXELS else _reduced_picture(uri, (high, wide), size)
         steep = None if small is None else _steepness(small)
         if small is not None and steep is not None:
             planes = OutlinePlanes.from_outline(row, outline, _rank(steep), (high, wide))
@@ -185,7 +185,7 @@ def _padding(small: Plane, shaded: Flags) -> Flags | None:
     for shade in corners[:2]:
         if sum(bool((corner == shade).all()) for corner in corners) >= _PADDED_CORNERS:
             padding: Flags = empty & (layers == shade).all(axis=2)
-            return padding if padding.mean() >= _LEAST_PADDING else None
+            return padding if padding.mean() >= _MIN_PADDING_SHARE else None
     return None
 
 

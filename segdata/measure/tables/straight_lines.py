@@ -14,7 +14,7 @@ from segdata.measure.tables.lobes import Mask, SegmentCrops
 SHORTEST_SEAM = 6.0  # pixels of contact
 LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
 _MAX_SIBLINGS_COMPARED = 300  # with more, boxes are not compared one by one
-LEAST_SLENDERNESS = 2.0  # length over breadth of a piece: rounder ones have no direction
+MIN_SLENDERNESS = 2.0  # length over breadth of a piece: rounder ones have no direction
 WIDEST_GAP = 1.5  # between two pieces, over the length of the shorter one
 _MIN_COSINE = np.cos(np.radians(20))  # between the directions of two pieces
 _MAX_PIECES = 300  # of a segment that are compared, the largest first
@@ -294,7 +294,7 @@ class _Pieces(msgspec.Struct, frozen=True):
         length, breadth = np.sqrt(12 * (mean + half)), np.sqrt(12 * np.maximum(mean - half, 1 / 12))
         order = np.lexsort((-area, owner))
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
-        slender = (length >= LEAST_SLENDERNESS * breadth)[order]
+        slender = (length >= MIN_SLENDERNESS * breadth)[order]
         kept = order[slender & (place < _MAX_PIECES)]
         _, left, upper, wide, high = kernels.extents(label, x, top, bottom, n)
         columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, left, upper, left + wide, upper + high)

@@ -1,7 +1,7 @@
 """Crops: pieces of images with their labels, chosen, painted from runs on the device, and augmented.
 
-Crops are bent, blurred, noisy, tinted and inverted only when that is asked for. What is drawn comes from numpy, and
-noise from a generator of its own, so a seed gives the same crops in every run.
+Crops are bent, blurred, noisy, tinted and inverted only if the settings say so. numpy draws all random numbers, and a
+separate generator those of noise, so a seed gives the same crops in every run.
 """
 
 from collections.abc import Collection
@@ -137,8 +137,8 @@ class CropLabels:
     Parameters
     ----------
     maps : the labels
-    channel : (n_classes,) the channel of each class of `maps`, from 1; -1: counts for nothing
-    is_thing : (n_classes,) whether its segments are told apart
+    channel : (n_classes,) the channel of each class of `maps`, from 1; -1: the class does not count
+    is_thing : (n_classes,) whether its segments are distinguished
     """
 
     def __init__(self, maps: LabelMaps, channel: Ints, is_thing: NDArray[np.bool_]) -> None:
@@ -225,7 +225,7 @@ def make_crops(
 def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     """(B, S, S) int64 the number of the segment that each pixel belongs to, from 1; 0: none, -1: outside of the image.
 
-    Where segments overlap the last one wins, in whatever order a device writes.
+    Of overlapping segments the last one wins on every device.
     """
     size, n = windows.size, len(windows.pixels)
     start, length, owner, inside = (
@@ -245,7 +245,7 @@ def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
 def _clip_runs(
     start: Ints, length: Ints, owner: NDArray[np.int32], height: int, left: int, top: int, size: int
 ) -> tuple[Ints, Ints, Ints]:
-    """The runs of an image as far as they are in a window: start in the window's columns, length, owner."""
+    """The parts of an image's runs that are in a window: start in the window's columns, length, owner."""
     x, y = np.divmod(start, max(height, 1))
     first = np.maximum(y, top)
     n_left = np.minimum(y + length, top + size) - first
@@ -287,9 +287,9 @@ def _transforms(choice: CropChoice, part: float, device: torch.device) -> Tensor
 
 _KNOTS = 6  # on each side of a crop, of the grid that is bent
 _BENT, _BENT_SHARE = 0.03, 0.5  # standard deviation in sides of the crop, and the share of crops
-_MOST_BLUR, _BLUR_SHARE = 1.5, 0.3  # px, standard deviation
-_MOST_NOISE, _NOISE_SHARE = 0.08, 0.3  # of the range from 0 to 1, standard deviation
-_MOST_HUE = 0.1  # of a full turn, to either side
+_MAX_BLUR, _BLUR_SHARE = 1.5, 0.3  # px, standard deviation
+_MAX_NOISE, _NOISE_SHARE = 0.08, 0.3  # of the range from 0 to 1, standard deviation
+_MAX_HUE_SHIFT = 0.1  # of a full turn, to either side
 _INVERTED_SHARE = 0.5
 _COLOURS = 3
 # Luma and two colour differences (NTSC), in which a change of hue is a rotation.
@@ -298,7 +298,7 @@ _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3
 
 @dataclass(frozen=True, slots=True)
 class ImageVariation:
-    """How the crops of a batch are varied beyond the usual; 0 and False change nothing."""
+    """The unusual variations of the crops of a batch; 0 and False change nothing."""
 
     bent: NDArray[np.float32]  # (B, 2, k, k) shifts to the right and down at the knots, in sides of the crop
     blur: NDArray[np.float32]  # (B,) standard deviation in pixels
@@ -309,7 +309,7 @@ class ImageVariation:
 
 
 def draw_variation(rng: np.random.Generator, n: int, chosen: Collection[Augmentation]) -> ImageVariation | None:
-    """The variation of `n` crops; None, and nothing drawn, where none of these kinds is chosen."""
+    """Draw the variation of `n` crops; None, without drawing, if no kind is chosen."""
     if not {"elastic", "blur", "noise", "hue", "invert"} & set(chosen):
         return None
 
@@ -317,23 +317,23 @@ def draw_variation(rng: np.random.Generator, n: int, chosen: Collection[Augmenta
         return (rng.random(n) < share) & (kind in chosen)
 
     bent = rng.normal(0, _BENT, (n, 2, _KNOTS, _KNOTS)) * draw_some(_BENT_SHARE, "elastic")[:, None, None, None]
-    blur = rng.uniform(0.3, _MOST_BLUR, n) * draw_some(_BLUR_SHARE, "blur")
-    noise = rng.uniform(0, _MOST_NOISE, n) * draw_some(_NOISE_SHARE, "noise")
-    hue = 2 * np.pi * rng.uniform(-_MOST_HUE, _MOST_HUE, n) * ("hue" in chosen)
+    blur = rng.uniform(0.3, _MAX_BLUR, n) * draw_some(_BLUR_SHARE, "blur")
+    noise = rng.uniform(0, _MAX_NOISE, n) * draw_some(_NOISE_SHARE, "noise")
+    hue = 2 * np.pi * rng.uniform(-_MAX_HUE_SHIFT, _MAX_HUE_SHIFT, n) * ("hue" in chosen)
     inverted = draw_some(_INVERTED_SHARE, "invert")
     drawn = [values.astype(np.float32) for values in (bent, blur, noise, hue)]
     return ImageVariation(drawn[0], drawn[1], drawn[2], drawn[3], inverted, int(rng.integers(2**31)))
 
 
 def bent_places(variation: ImageVariation, crop: int, window: int, device: torch.device) -> Tensor:
-    """(B, crop, crop, 2) what is added to the places of pixels in their window, from -1 to 1: a smooth field."""
+    """(B, crop, crop, 2) a smooth field to add to the places of pixels in their window, from -1 to 1."""
     knots = torch.from_numpy(variation.bent).to(device)
     smooth = functional.interpolate(knots, size=(crop, crop), mode="bicubic", align_corners=True)
     return (smooth * (2 * crop / window)).permute(0, 2, 3, 1)
 
 
 def vary_pixels(images: Tensor, variation: ImageVariation) -> Tensor:
-    """(B, C, H, W) images, mostly from 0 to 1, tinted, inverted, blurred and noisy as drawn."""
+    """(B, C, H, W) images, mostly from 0 to 1, tinted, inverted, blurred and made noisy as drawn."""
     device = images.device
     if images.shape[1] == _COLOURS and variation.hue.any():
         images = torch.einsum("bij,bjhw->bihw", _hue_matrices(variation.hue).to(device), images)
@@ -350,7 +350,7 @@ def vary_pixels(images: Tensor, variation: ImageVariation) -> Tensor:
 
 
 def _hue_matrices(angle: NDArray[np.float32]) -> Tensor:
-    """(B, 3, 3) that turn the colours of a pixel about the axis of greys."""
+    """(B, 3, 3) rotations of colours about the axis of greys."""
     there = np.array(_YIQ)
     cos, sin, turn = np.cos(angle), np.sin(angle), np.zeros((len(angle), 3, 3))
     turn[:, 0, 0] = 1
@@ -360,9 +360,9 @@ def _hue_matrices(angle: NDArray[np.float32]) -> Tensor:
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Each image convolved with a Gaussian of its own; those of 0 stay as they are."""
+    """Convolve each image with its own Gaussian; 0 leaves it unchanged."""
     n, channels, height, width = images.shape
-    radius = int(np.ceil(3 * _MOST_BLUR))
+    radius = int(np.ceil(3 * _MAX_BLUR))
     position = torch.arange(-radius, radius + 1, device=images.device)
     weight = torch.exp(-0.5 * (position / sigma.clamp(min=1e-3)[:, None]) ** 2)
     weight = (weight / weight.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None]  # (B * C, 1, taps)

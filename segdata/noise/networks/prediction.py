@@ -2,8 +2,8 @@
 
 On a CPU each thread predicts an image by itself with one thread of torch, so that busy machines do not wait for the
 slowest part of a layer, and the result does not depend on the number of threads. On a GPU some threads read and cut
-images and put tiles together, one does nothing but have the GPU compute, and others take what comes back, find
-instances and write files. Batches go there and come back on streams of their own while another one is computed.
+images and assemble tiles, one only feeds the GPU, and others take the results, find instances and write files. Separate
+streams copy batches to the GPU and back while it computes another one.
 """
 
 import copy
@@ -55,7 +55,7 @@ class ChannelLegend:
 
 @dataclass(frozen=True, slots=True)
 class PredictedTile:
-    """A part of an image that is predicted at once: the part that networks see, and the part that is written."""
+    """A part of an image that is predicted at once: the pixels that networks see, and those that are written."""
 
     top: int  # of the part that networks see, in pixels
     left: int
@@ -77,7 +77,7 @@ def tile_side(length: int, most: int) -> int:
 
 
 def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[PredictedTile]:
-    """Tiles of `size` (height, width) whose kept parts cover an image, each pixel once."""
+    """Tiles of `size` (height, width) whose kept parts cover each pixel of an image once."""
     for top, y0, y1 in _tile_axis(height, size[0]):
         for left, x0, x1 in _tile_axis(width, size[1]):
             yield PredictedTile(top, left, (y0, y1, x0, x1))
@@ -107,10 +107,10 @@ def predict(
     jobs: int = 0,
     numbers: Ints | None = None,
 ) -> None:
-    """Write what the networks say, on average, of the images `rows`; those that have their files are left as they are.
+    """Write the mean prediction of the networks for the images `rows`; existing files stay as they are.
 
-    `report` is called with the number of images done. `numbers` (n_images,): the rows of the images in the dataset, by
-    which files are named, where `maps` are a part of it. Raises SegdataError where a file cannot be written.
+    `report` is called with the number of images done. `numbers` (n_images,): the rows of the images in the dataset,
+    which name the files, if `maps` are a part of it. Raises SegdataError if a file cannot be written.
     """
     device = next(models[0].parameters()).device
     threads, names = n_threads(jobs), np.arange(len(maps)) if numbers is None else numbers
@@ -136,7 +136,7 @@ def predict(
 
 @dataclass(slots=True)
 class _OpenImage:
-    """An image some of whose tiles are still to come: its size, and what is known of its pixels."""
+    """An image that lacks some tiles: its size, and the pixels predicted so far."""
 
     row: int
     size: tuple[int, int]  # (height, width)
@@ -146,7 +146,7 @@ class _OpenImage:
 
 @dataclass(frozen=True, slots=True)
 class _CutTile:
-    """A tile on its way to the networks, with the pixels as the file has them."""
+    """A tile for the networks, with the pixels of the file."""
 
     image: _OpenImage
     tile: PredictedTile
@@ -157,7 +157,7 @@ class _CutTile:
 
 @dataclass
 class _ImagePredictor:
-    """Predicts images and writes their files, in any thread."""
+    """Predicts images and writes their files; safe in any thread."""
 
     models: Sequence[nn.Module]
     maps: LabelMaps
@@ -178,12 +178,12 @@ class _ImagePredictor:
             self._streams = there, back
 
     def predict(self, row: int) -> None:
-        """Predict and write one image, all by this thread."""
+        """Predict and write one image in this thread."""
         for cut in self._cut(row):
             self._keep(_OnDevice([cut], self._codes(self._inputs(self._pack([cut]))), None))
 
     def pipeline(self, rows: Sequence[int], threads: int) -> Iterator[None]:
-        """Predict images: this thread has the device compute, others do all else; yields once for each image.
+        """Predict images: this thread feeds the device, others do the rest; yields once for each image.
 
         Each kind of work has `threads`, and at least two, so that the device never waits for a single one.
         """
@@ -197,11 +197,11 @@ class _ImagePredictor:
         yield from itertools.repeat(None, len(rows) - n_done)  # images that could not be read
 
     def _begin(self, packed: "_PackedTiles") -> "_OnDevice":
-        """Have the device compute some tiles, without waiting for it."""
+        """Start the computation of some tiles on the device, without waiting."""
         return _OnDevice(packed.tiles, self._codes(self._inputs(packed)), self._streams[1])
 
     def _keep(self, computed: "_OnDevice") -> int:
-        """Write tiles into their images when they have come, and the files of images that are whole: how many."""
+        """Write computed tiles into their images, and the files of complete images; returns the number of files."""
         n_whole = 0
         for cut, codes in zip(computed.tiles, computed.codes(), strict=True):
             if self._keep_tile(cut, codes):
@@ -210,7 +210,7 @@ class _ImagePredictor:
         return n_whole
 
     def _keep_tile(self, cut: _CutTile, codes: Codes) -> bool:
-        """Write a tile into its image; whether this was the last one."""
+        """Write a tile into its image; returns whether it was the last one."""
         y0, y1, x0, x1 = cut.tile.kept
         top, left = cut.tile.top, cut.tile.left
         cut.image.planes[:, y0:y1, x0:x1] = codes[:, y0 - top : y1 - top, x0 - left : x1 - left]
@@ -219,7 +219,7 @@ class _ImagePredictor:
             return not cut.image.n_waiting
 
     def _cut(self, row: int) -> Iterator[_CutTile]:
-        """The tiles of an image, in order; none where it cannot be read."""
+        """The tiles of an image, in order; none if it cannot be read."""
         picture = self.pictures.get(row)
         if picture is None:
             return
@@ -232,7 +232,7 @@ class _ImagePredictor:
             yield _CutTile(image, tile, _cut_pixels(picture, tile, size), picture.low, picture.high)
 
     def _pack(self, batch: Sequence[_CutTile]) -> "_PackedTiles":
-        """Tiles of one size in memory from which the device can copy by itself."""
+        """Pack tiles of one size into memory from which the device can copy by itself."""
         pixels = torch.from_numpy(np.stack([_movable(one.pixels) for one in batch]))
         bounds = torch.from_numpy(np.stack([[one.low, one.high] for one in batch]))
         if self.device.type == "cuda":
@@ -240,7 +240,7 @@ class _ImagePredictor:
         return _PackedTiles(batch, pixels, bounds)
 
     def _inputs(self, packed: "_PackedTiles") -> Tensor:
-        """(B, C, H, W) float32, about 0 to 1, on the device: bytes go there, and are scaled there."""
+        """(B, C, H, W) float32, about 0 to 1, on the device, which scales the bytes."""
         coming = self._streams[0]
         with nullcontext() if coming is None else torch.cuda.stream(coming):
             moved = [tensor.to(self.device, non_blocking=True) for tensor in (packed.pixels, packed.bounds)]
@@ -255,7 +255,7 @@ class _ImagePredictor:
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def _codes(self, images: Tensor) -> Tensor:
-        """(B, n, H, W) uint8, see `encode_planes`; half of the images at a time where memory is short."""
+        """(B, n, H, W) uint8, see `encode_planes`; half of the images at a time if memory is short."""
         try:
             with torch.inference_mode():
                 return encode_planes(*_mean_probabilities(self.models, images, self.plan.flips), self.layout)
@@ -286,9 +286,9 @@ class _ImagePredictor:
 
 
 def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:
-    """Tiles of one size and type, `_ON_GPU` at a time and fewer at the end.
+    """Batches of tiles of one size and type, `_ON_GPU` in each, fewer at the end.
 
-    Tiles of one image after the other fill them, so that small images keep a GPU busy, too.
+    Several images fill a batch, so that small images keep a GPU busy, too.
     """
     waiting: dict[tuple[int, ...], list[_CutTile]] = {}
     for one in cut:
@@ -310,7 +310,7 @@ class _PackedTiles:
 
 
 class _OnDevice:
-    """Tiles that a device computes, and what it found on its way back, in memory that it writes to by itself."""
+    """Tiles that a device computes, and their results in memory to which it writes by itself."""
 
     def __init__(self, tiles: Sequence[_CutTile], codes: Tensor, going: "torch.cuda.Stream | None") -> None:
         self.tiles, self._codes = tiles, codes
@@ -325,7 +325,7 @@ class _OnDevice:
             codes.record_stream(going)
 
     def codes(self) -> Codes:
-        """(B, n, H, W) uint8, when they have come."""
+        """(B, n, H, W) uint8, once they are computed."""
         if self._event is not None:
             self._event.synchronize()
         values: Codes = self._codes.cpu().numpy()
@@ -349,7 +349,7 @@ def _mirror_positions(first: int, n: int, length: int) -> Ints:
 
 
 def _movable(pixels: ChannelArray) -> ChannelArray:
-    """Bytes as they are, all else as float32: torch knows few other types."""
+    """Bytes unchanged, other types as float32, since torch knows few of them."""
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
@@ -399,7 +399,7 @@ def _mean_probabilities(models: Sequence[nn.Module], images: Tensor, flips: int)
 
 
 def _without_norms(model: nn.Module) -> nn.Module:
-    """The network for prediction; in a U-Net the normalisations are part of the convolutions before them."""
+    """The network for prediction; in a U-Net the convolutions absorb the normalisations that follow them."""
     model.eval()
     if not isinstance(model, UNet):
         return model

@@ -25,7 +25,7 @@ VERSION = 2
 BYTES_PER_PIXEL = 2  # at most, in a file
 _LEVELS = (255, 63, 15, 3)  # of shares; the first at which a file is small enough
 _FULL = 255  # levels in which shares come from the device
-_LEAST_LEAD = 0.001  # of the best over the second, so that rounding makes no other one the best
+_MIN_LEAD = 0.001  # of the best over the second, so that rounding makes no other one the best
 _MANY = 256  # categories whose numbers do not fit into a byte
 _FEW_PIXELS = 4096  # a smaller file is not worth a coarser share
 Codes = NDArray[np.uint8]
@@ -45,17 +45,17 @@ class PlaneLayout:
 
     @property
     def n_numbers(self) -> int:
-        """Bytes of a pixel that are numbers of categories; with two categories the second is known."""
+        """The bytes of a pixel for numbers of categories; of two categories the second one is implied."""
         return self.bytes_per_number * (2 if self.n_categories > 2 else 1)
 
     @property
     def n_shares(self) -> int:
-        """Bytes of a pixel that are shares: of the second category, and of the others."""
+        """The bytes of a pixel for shares: of the second category, and of the others."""
         return 2 if self.n_categories > 2 else min(self.n_categories - 1, 1)
 
     @property
     def n_planes(self) -> int:
-        """Bytes of a pixel."""
+        """The bytes of a pixel."""
         return self.n_numbers + self.n_shares + self.edges
 
 
@@ -89,7 +89,7 @@ def encode_prediction(
 ) -> bytes:
     """A file's content: `planes` (n_planes, height, width) as the device made them, of an image of `size`.
 
-    Of the shares as many digits stay as 2 bytes a pixel have room for.
+    Shares keep as many digits as fit into 2 bytes a pixel.
     """
     columns = np.ascontiguousarray(planes.transpose(0, 2, 1))
     packed_instances = b"" if instances is None else _pack(_instance_bytes(instances))
@@ -128,17 +128,17 @@ class StoredPrediction:
 
     @staticmethod
     def decode(content: bytes) -> "StoredPrediction":
-        """Decode a file's content; raises msgspec.MsgspecError where it is none."""
+        """Decode a file's content; raises msgspec.MsgspecError for other content."""
         return StoredPrediction(msgspec.msgpack.decode(content, type=_StoredImage))
 
     def probabilities(self) -> NDArray[np.float32]:
-        """(K, width, height) of the image, as far as they are known: what is left is shared by all other categories."""
+        """(K, width, height) of the image; all categories but the two best share the rest equally."""
         image, layout = self._image, self._layout
         planes = self._planes()
         return enlarge(shares_of(planes, layout, image.levels, second=image.second), image.size[::-1])
 
     def edges(self) -> NDArray[np.float32] | None:
-        """(width, height) how probable it is that an instance ends in a pixel; None where networks do not say."""
+        """(width, height) the probability that an instance ends in a pixel; None if networks do not predict it."""
         image = self._image
         if not image.edges:
             return None
@@ -149,7 +149,7 @@ class StoredPrediction:
         return whole
 
     def instances(self) -> StoredInstances | None:
-        """The instances; None where there are none to tell apart."""
+        """The instances; None if the dataset has no instances."""
         image = self._image
         if image.n_runs < 0:
             return None
@@ -172,7 +172,7 @@ class StoredPrediction:
 
 
 def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second: bool = True) -> NDArray[np.float32]:
-    """(K, a, b) the probabilities that bytes (n_planes, a, b) stand for; without `second` the best has all."""
+    """(K, a, b) the probabilities that bytes (n_planes, a, b) encode; without `second` the best category has all."""
     n, sides = layout.n_categories, planes.shape[1:]
     shares = np.zeros((n, int(np.prod(sides))), np.float32)
     flat = planes.reshape(len(planes), -1)
@@ -182,7 +182,7 @@ def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second
         shares[best, pixel] = 1
         return shares.reshape(n, *sides)
     if n == 2:  # looked up, by the number of the best category and the byte of the other one's share
-        less = np.minimum((np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2, (1 - _LEAST_LEAD) / 2)
+        less = np.minimum((np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2, (1 - _MIN_LEAD) / 2)
         table = np.concatenate([1 - less, less, 1 - less]).astype(np.float32)
         at = flat[1] + (_FULL + 1) * flat[0].astype(np.uint16)
         for channel in range(n):
@@ -191,7 +191,7 @@ def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second
     scaled = flat[layout.n_numbers :].astype(np.float32) / np.float32(levels)
     of_second = scaled[0] ** 2 / 2
     rest = np.minimum(scaled[1] ** 2, (n - 2) * of_second)
-    shrink = np.maximum((2 * of_second + rest) / (1 - _LEAST_LEAD), 1)
+    shrink = np.maximum((2 * of_second + rest) / (1 - _MIN_LEAD), 1)
     of_second, rest = of_second / shrink, rest / shrink
     shares[:] = rest / (n - 2)
     shares[best, pixel] = 1 - of_second - rest
@@ -205,7 +205,7 @@ def _numbers(flat: Codes, first: int, layout: PlaneLayout) -> Ints:
 
 
 def enlarge(values: NDArray[np.float32], sides: tuple[int, int]) -> NDArray[np.float32]:
-    """(n, a, b) values of a reduced image at the middles of the pixels of the whole one, by linear interpolation."""
+    """Interpolate (n, a, b) values of a reduced image at the centres of the pixels of the full one."""
     for axis, side in enumerate(sides, 1):
         length = values.shape[axis]
         if length != side:
@@ -243,7 +243,7 @@ _OLDEST_LOSSES = {"cross-entropy": "ce+dice", "focal": "focal+dice"}  # of plans
 
 @dataclass(frozen=True, slots=True)
 class PredictedInstances:
-    """The instances that were found in an image."""
+    """The predicted instances of an image."""
 
     runs: Runs  # the pixels of each; they do not overlap
     category: Ints  # (n,) the category id of each
@@ -276,7 +276,7 @@ class Predictions:
         return {id_: number for number, id_ in enumerate(self.categories, start=1)}
 
     def row(self, image_id: str) -> int:
-        """The row of an image; raises SegdataError where there is none."""
+        """The row of an image; raises SegdataError for an unknown image."""
         try:
             return self.image_ids.index(image_id)
         except ValueError:
@@ -292,7 +292,7 @@ class Predictions:
         return self._load(row).probabilities().transpose(0, 2, 1)
 
     def edges(self, row: int) -> Probabilities | None:
-        """(height, width) float32 how probable it is that an instance ends here; None where that is not known."""
+        """(height, width) float32 the probability that an instance ends here; None if it is not predicted."""
         if not self.plan.instances:
             return None
         if self.version == _FIRST_VERSION:
@@ -304,7 +304,7 @@ class Predictions:
         return edge if edge is not None and edge.any() else None
 
     def instances(self, row: int) -> PredictedInstances | None:
-        """The instances of an image; None where segments are not told apart."""
+        """The instances of an image; None if the dataset has no instances."""
         if not self.plan.instances:
             return None
         if self.version == _FIRST_VERSION:
@@ -334,7 +334,7 @@ class Predictions:
             raise SegdataError(f"image {self.image_ids[row]!r} has no prediction, because it could not be read")
 
     def save(self) -> None:
-        """Write what `open_predictions` reads, last of all."""
+        """Write the file that `open_predictions` reads; the last step."""
         content = {
             "version": self.version,
             "image_ids": self.image_ids,
@@ -349,7 +349,7 @@ class Predictions:
 
 
 def open_predictions(folder: str | Path) -> Predictions:
-    """The predictions that were written to a folder; raises SegdataError where they are not there, or not whole."""
+    """Open the predictions in a folder; raises SegdataError if they are missing or incomplete."""
     path = Path(folder) / "predictions.json"
     try:
         content: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
@@ -377,10 +377,10 @@ def open_predictions(folder: str | Path) -> Predictions:
 
 
 def _current_plan(plan: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
-    """A plan in the names of today.
+    """Translate a plan to today's names.
 
-    Plans without augmentations are older than the choice of losses: both of theirs had Dice beside them, and an
-    EfficientNet was always pretrained. There, ``focal`` does not mean what it means today.
+    Plans without augmentations are older than the choice of losses: both of their losses included Dice, and an
+    EfficientNet was always pretrained. ``focal`` had another meaning in them.
     """
     if "augment" in plan:
         return plan
@@ -395,5 +395,5 @@ def prediction_path(folder: Path, row: int) -> Path:
 
 
 def is_predicted(folder: Path, row: int) -> bool:
-    """Whether the file of an image is there."""
+    """Whether the file of an image exists."""
     return prediction_path(folder, row).is_file()

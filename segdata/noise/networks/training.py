@@ -112,10 +112,10 @@ def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], p
 
 
 def take_turns(works: Iterable[Iterator[None]], threads: int) -> None:
-    """Work off several works by some threads, each work a step at a time in turn, so that all end at about one time.
+    """Run several works in some threads, a step of each in turn, so that all end at about the same time.
 
-    So three networks keep two threads busy to the end. One thread works them off one after the other. Where one raises,
-    the others end with their step, and it is raised here.
+    Three networks keep two threads busy to the end. A single thread runs one work after the other. If one raises, the
+    others finish their step, and the error is raised here.
     """
     waiting, stopped = deque(works), Event()
 
@@ -144,7 +144,7 @@ def take_turns(works: Iterable[Iterator[None]], threads: int) -> None:
 
 
 class _Training:
-    """A network while it is trained: `state` and what it is trained with, all of which goes into checkpoints."""
+    """A network in training: its `state` and optimiser, which go into checkpoints."""
 
     def __init__(self, task: TrainingTask, model: nn.Module) -> None:
         plan = task.plan
@@ -171,7 +171,7 @@ class _Training:
                 self.state.at_once = _crops_at_once(task, model)
 
     def run(self, report: Callable[[int], None], pace: TrainingPace) -> Steps:
-        """All steps that are left; see `train`."""
+        """Run all remaining steps; see `train`."""
         task, plan, state = self.task, self.task.plan, self.state
         places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
         for choice, windows in _batches(task, places, state.step, pace):
@@ -195,7 +195,7 @@ class _Training:
         return state.weights if state.weights is not None else _copy_weights(self.averaged.module)
 
     def _step(self, choice: CropChoice, windows: CropWindows) -> None:
-        """One step of the optimiser, again with fewer crops at once where memory is short."""
+        """Run one step of the optimiser; repeat it with fewer crops at once if memory is short."""
         task, state = self.task, self.state
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(state.step, task.plan)
@@ -225,7 +225,7 @@ class _Training:
     def _fork_rng(self, seed: int) -> Iterator[None]:
         """Make randomness in the network, such as dropout, follow from the seed while the block runs.
 
-        Our own networks have a generator each, since several may be trained at once; others have that of torch.
+        Our own networks have separate generators, since several may be trained at once; others use torch's.
         """
         own = [module for module in self.model.modules() if isinstance(module, SeededDropout)]
         for module in own:
@@ -257,7 +257,7 @@ class _Training:
             self.scaler.scale(share).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
 
     def _check(self) -> None:
-        """Judge the averaged network by crops of the images held out, and keep it where it is the best so far."""
+        """Judge the averaged network by crops of the held-out images, and keep it if it is the best so far."""
         task, state, model = self.task, self.state, self.averaged.module
         if not len(task.held):
             return
@@ -286,7 +286,7 @@ class _Training:
 
 
 def learning_rate(step: int, plan: TrainingPlan) -> float:
-    """The learning rate of a step: half a cosine up to the highest in a quarter of the steps, and one down to nothing.
+    """The learning rate of a step: half a cosine up to the maximum in a quarter of the steps, then one down to zero.
 
     Source: Smith and Topin (2019), "Super-convergence", SPIE 11006.
     """
@@ -298,7 +298,7 @@ def learning_rate(step: int, plan: TrainingPlan) -> float:
 def _batches(
     task: TrainingTask, places: SegmentCentres, first: int, pace: TrainingPace
 ) -> Iterator[tuple[CropChoice, CropWindows]]:
-    """The batches of the steps from `first` on, made ready by other threads where the device computes by itself."""
+    """The batches of the steps from `first` on; other threads prepare them if the device computes by itself."""
 
     def batch(step: int) -> tuple[CropChoice, CropWindows]:
         rng = np.random.default_rng([task.seed, step])
@@ -320,7 +320,7 @@ def _batches(
 
 
 def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
-    """How many crops fit into memory at once, from what the network keeps of one for its gradients."""
+    """The number of crops that fit into memory at once, by what the network keeps of one for its gradients."""
     n_bytes = 0
 
     def pack(tensor: Tensor) -> Tensor:
@@ -373,8 +373,8 @@ class FoldRun:
     def train(self, tell: Tell) -> None:
         """Train the networks of all folds; those that are trained already are loaded.
 
-        On a CPU all are trained side by side, each step by one thread: together they keep to `Settings.jobs`, and none
-        waits for the slowest part of each layer, as the threads of one network do on a busy machine.
+        On a CPU all are trained side by side, each step by one thread. Together they use `Settings.jobs` threads, and
+        none waits for the slowest part of each layer, as the threads of one network do on a busy machine.
         """
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
@@ -407,7 +407,7 @@ class FoldRun:
             self.fold(number, np.flatnonzero((self.fold_of == number) & readable), tell)
 
     def fold(self, number: int, rows: Ints, tell: Tell) -> None:
-        """Predict the images `rows` by the networks of a fold; what is done already is not done again."""
+        """Predict the images `rows` by the networks of a fold; existing predictions stay."""
         models = [self.networks[number, member] for member in range(self.plan.members)]
         if self.device.type == "cuda":  # tiles have few shapes, and last digits depend on the device anyway
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
@@ -435,7 +435,7 @@ class FoldRun:
             path.unlink()
 
     def _member(self, number: int, member: int, tell: Tell) -> Iterator[None]:
-        """Train a network of a fold, step by step, unless that was done."""
+        """Train a network of a fold, step by step, unless it is trained already."""
         position = f"{number + 1} of {self.plan.folds}"
         seed = (self.plan.seed * 1009 + number) * 1013 + member
         with _BUILDING:
@@ -533,7 +533,7 @@ class _RemotePrediction:
 
 
 def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
-    """The images that judge the network and so are not trained on: a tenth, 16 at most; none of few."""
+    """The images that judge the network and are not trained on: a tenth, 16 at most; none if there are few."""
     if len(rows) < _HELD_LEAST:
         return rows[:0]
     n = min(max(int(_HELD_SHARE * len(rows)), 2), _HELD_MOST)
@@ -542,7 +542,7 @@ def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
 
 
 def _category_weights(maps: LabelMaps, rows: Ints, channel: Ints, n_categories: int) -> Tensor:
-    """(K,) of the categories in the loss: one over the root of their pixels, at most ten times the smallest."""
+    """(K,) of the categories in the loss: inverse to the root of their pixels, at most ten times the smallest."""
     pixels = np.zeros(n_categories)
     n_unlabelled = 0
     for row in rows.tolist():
@@ -559,7 +559,7 @@ def _category_weights(maps: LabelMaps, rows: Ints, channel: Ints, n_categories: 
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
-    """The loss that the plan names: of pixels (cross-entropy or focal), soft Dice, or pixels + `plan.dice` times Dice.
+    """The loss of the plan: of pixels (cross-entropy or focal), soft Dice, or pixels + `plan.dice` times Dice.
 
     Soft Dice is 1 less the mean over the categories that occur in the batch.
 
@@ -580,10 +580,10 @@ def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: Tra
 
 
 class _Loss(torch.autograd.Function):
-    """`segmentation_loss`, whose gradient is found beside its value.
+    """`segmentation_loss`, which computes its gradient with its value.
 
-    Automatic gradients keep many arrays of all categories and go through each again: with 50 categories that takes
-    twice as long. No sum depends on the order of threads, on CUDA either.
+    Automatic gradients keep many arrays of all categories and visit each again: with 50 categories that takes twice
+    as long. No sum depends on the order of threads, not even on CUDA.
     """
 
     @staticmethod
@@ -620,15 +620,15 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient by the logits."""
+        """The gradient with respect to the logits."""
         (gradient,) = ctx.saved_tensors
         return gradient * outer[0], None, None, None, None, None
 
 
 def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
-    """(B, K) mean of 1 - p(label) over the pixels of each category; NaN where there are none that count.
+    """(B, K) mean of 1 - p(label) over the pixels of each category; NaN if none count.
 
-    What training is judged by. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
+    It judges the training. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
     firmly costs no more than one that it doubts; under symmetric noise the network that is best by it on noisy labels
     is best by it on clean ones.
     Source: Ghosh, Kumar and Sastry (2017), "Robust Loss Functions under Label Noise", AAAI, 1919-1925.
@@ -640,9 +640,9 @@ def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def typical_doubt(doubts: Tensor) -> float:
-    """How bad a network is by `label_doubt` (B, K): the mean over categories of the median over images; NaN of none.
+    """A network's doubt, from `label_doubt` (B, K): the mean over categories of the median over images; NaN for none.
 
-    The median keeps single wrong masks out. It is taken of each category by itself, as most crops may show nothing of
-    those that are rare, and a network that has not begun to see these would be the best.
+    The median ignores single wrong masks. Each category has its own, since most crops may not show the rare ones, and
+    a network that has not yet learnt these would seem the best.
     """
     return doubts.nanmedian(0).values.nanmean().item()

@@ -9,7 +9,7 @@ from pathlib import PurePath
 import numpy as np
 
 from segdata.agreement.contrasts import PairContrast
-from segdata.agreement.inference import LEAST_CLUSTERS
+from segdata.agreement.inference import MIN_CLUSTERS
 from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance
 from segdata.agreement.summary import Agreement, PairAgreement
@@ -363,7 +363,7 @@ def _reliability_remark(result: Agreement) -> str:
     """A remark on the reliability of the figures, if there are few clusters; else empty."""
     if result.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all images are of one, so there is no interval."
-    if result.intervals.clusters < LEAST_CLUSTERS:
+    if result.intervals.clusters < MIN_CLUSTERS:
         leads = result.overall.scores[result.leading]
         known = leads.low == leads.low
         rough = "intervals are rough" if known else "there is no interval"

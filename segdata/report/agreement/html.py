@@ -272,7 +272,7 @@ def _offset_row(bias: ReportedBias, number: int) -> ChartRow:
 
 
 WORST, THUMBNAILS = 6, 100
-MOST_LISTED = 2_000  # findings in the page; with more it is large, and nobody reads them
+MAX_LISTED_FINDINGS = 2_000  # findings in the page; with more it is large, and nobody reads them
 _OF_CATEGORIES = {
     "iou": ("dice", "pq", "kappa", "nsd", "offset_size"),
     "pq": ("f1", "covering", "iou", "segment_nsd", "offset_size"),
@@ -331,7 +331,7 @@ def draw_pictures(
 
 def listed_findings(findings: Sequence[Finding]) -> Sequence[Finding]:
     """The findings that the page lists, worst first: all, or if there are many, a fair share of every rule's."""
-    return fair_share(findings, MOST_LISTED)
+    return fair_share(findings, MAX_LISTED_FINDINGS)
 
 
 def agreement_html(

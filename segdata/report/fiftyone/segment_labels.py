@@ -174,14 +174,14 @@ def label_list(kind: str, labels: list[dict[str, Any]]) -> dict[str, Any]:  # An
     return {"_cls": kind, kind.lower(): labels}
 
 
-MOST_INLINE = 300  # masks of an image stored in the database; with more, each is a file
+MAX_INLINE_MASKS = 300  # masks of an image stored in the database; with more, each is a file
 _MAX_INLINE_PIXELS = 2**24  # of the masks of an image that are stored in the database
 _COLUMNS = ["segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source", "rings"]
 
 
 def fits_inline(masks: Sequence[Mask]) -> bool:
     """Whether the masks of an image are few and small enough for its document in the database, of at most 16 MB."""
-    return len(masks) <= MOST_INLINE and sum(mask.size for mask in masks) <= _MAX_INLINE_PIXELS
+    return len(masks) <= MAX_INLINE_MASKS and sum(mask.size for mask in masks) <= _MAX_INLINE_PIXELS
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from segdata.report.reference_pages import page_paragraph
 
 FIELDS = tuple(Finding.__dataclass_fields__)
 _MAX_NAMES_LISTED = 6  # of each kind
-MOST_LISTED = 5_000  # findings in the file, unless the user sets a number; more make browsers slow
+MAX_LISTED_FINDINGS = 5_000  # findings in the file, unless the user sets a number; more make browsers slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def listed_findings(findings: Sequence[Finding], context: ReportContext) -> Sequ
     """The findings that the file lists, in order: as many as the user requested, else a fair share of every rule's."""
     if context.max_findings is not None:
         return findings[: context.max_findings]
-    return fair_share(findings, MOST_LISTED)
+    return fair_share(findings, MAX_LISTED_FINDINGS)
 
 
 def _middle(findings: Sequence[Finding]) -> Finding:

@@ -16,7 +16,7 @@ from segdata.core.finding import Finding
 from segdata.report.agreement.html import (
     ANNOTATOR_COLUMNS,
     IMAGE_COLUMNS,
-    MOST_LISTED,
+    MAX_LISTED_FINDINGS,
     annotators_csv,
     images_csv,
     listed_findings,
@@ -103,10 +103,10 @@ def test_spreadsheets_beside_the_page(panel: Panel) -> None:
 def test_of_many_findings_a_fair_share_is_listed() -> None:
     findings = [
         Finding(code=code, rule="x", severity="warning", message=str(k), image=f"{k % 50}.png", pixels=k)
-        for code, n in (("SEG401", 3 * MOST_LISTED), ("SEG403", 20))
+        for code, n in (("SEG401", 3 * MAX_LISTED_FINDINGS), ("SEG403", 20))
         for k in range(n)
     ]
     listed = listed_findings(findings)
-    assert len(listed) == MOST_LISTED
+    assert len(listed) == MAX_LISTED_FINDINGS
     assert sum(each.code == "SEG403" for each in listed) == 20
     assert listed_findings(findings[:10]) == findings[:10]

@@ -11,20 +11,20 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.segment_labels import MOST_INLINE
+from segdata.report.fiftyone.segment_labels import MAX_INLINE_MASKS
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, masks_of, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
 
 
-@pytest.mark.parametrize("count", [7, MOST_INLINE + 1])
+@pytest.mark.parametrize("count", [7, MAX_INLINE_MASKS + 1])
 def test_instances_come_back_pixel_for_pixel(fo: Any, count: int) -> None:
     """Also those that overlap, and those that are in files since they are many."""
     size = (37, 53)
     segments = [(CAR, noise(seed, *size, 0.02 * (seed % 5 + 1))) for seed in range(count)]
     sample = load(made({("a.png", None): segments}, size), f"instances {count}").first()
     found = masks_of(sample, "segments", size)
-    assert all((each.mask is None) == (count > MOST_INLINE) for each in sample.segments.detections)
+    assert all((each.mask is None) == (count > MAX_INLINE_MASKS) for each in sample.segments.detections)
     assert len(found) == count
     for number, (_, mask) in enumerate(segments, start=1):
         np.testing.assert_array_equal(found[number], mask)
@@ -130,7 +130,7 @@ def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
 
 
 def test_a_part_of_the_images_leaves_the_others_as_they_are(fo: Any) -> None:
-    many = [(CAR, noise(seed, 37, 53, 0.1)) for seed in range(MOST_INLINE + 1)]
+    many = [(CAR, noise(seed, 37, 53, 0.1)) for seed in range(MAX_INLINE_MASKS + 1)]
     data = made({("a.png", "anna"): [(CAR, noise(1, 37, 53, 0.5))], ("b.png", "ben"): many})
     load(data, "part")
     dataset = load(replace(data, rows=np.array([0])), "part")

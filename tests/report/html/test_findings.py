@@ -16,7 +16,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.findings import ReportContext
-from segdata.report.html.findings import MOST_LISTED, render_findings
+from segdata.report.html.findings import MAX_LISTED_FINDINGS, render_findings
 from segdata.report.reference_pages import page_paragraph
 from tests.report.html.page import Page
 
@@ -167,9 +167,9 @@ def test_a_large_report_has_a_share_of_every_rule_and_names_the_json() -> None:
     few = [replace(many[0], code="SEG107", rule="pinhole", message=str(n)) for n in range(20)]
     text = written(Validation("d", 9000, 1, (*many, *few)))
     rows = listed(text)["rows"]
-    assert len(rows) == MOST_LISTED
+    assert len(rows) == MAX_LISTED_FINDINGS
     assert sum(row[1] == "SEG107" for row in rows) == 20
-    assert f"{9020 - MOST_LISTED:,} more findings not listed here" in " ".join(text.split())
+    assert f"{9020 - MAX_LISTED_FINDINGS:,} more findings not listed here" in " ".join(text.split())
     assert "segdata validate street --format json" in text
     everything = render_findings(
         Validation("d", 9000, 1, (*many, *few)), msgspec.structs.replace(ASKED, max_findings=9020)

@@ -16,15 +16,15 @@ cdef extern from *:
     #include <string.h>
     #include <sys/mman.h>
     #include <unistd.h>
-    #define MOST_GUARDED 64
-    static struct { volatile uintptr_t begin, end; } guarded[MOST_GUARDED];
+    #define MAX_GUARDED_RANGES 64
+    static struct { volatile uintptr_t begin, end; } guarded[MAX_GUARDED_RANGES];
     static struct sigaction before;
     static uintptr_t page;
 
     static void give_zeros(int number, siginfo_t *info, void *context) {
         uintptr_t place = (uintptr_t)info->si_addr, first = place & ~(page - 1);
         int i;
-        for (i = 0; i < MOST_GUARDED; i++)
+        for (i = 0; i < MAX_GUARDED_RANGES; i++)
             if (guarded[i].begin && guarded[i].begin <= place && place < guarded[i].end
                 && mmap((void *)first, guarded[i].end - first, PROT_READ,
                         MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
@@ -46,7 +46,7 @@ cdef extern from *:
             if (sigaction(SIGBUS, &action, &before))
                 return 0;
         }
-        for (i = 0; i < MOST_GUARDED; i++)
+        for (i = 0; i < MAX_GUARDED_RANGES; i++)
             if (!guarded[i].begin) {
                 guarded[i].end = begin + size;
                 guarded[i].begin = begin;
@@ -57,7 +57,7 @@ cdef extern from *:
 
     static void unguard(uintptr_t begin) {
         int i;
-        for (i = 0; i < MOST_GUARDED; i++)
+        for (i = 0; i < MAX_GUARDED_RANGES; i++)
             if (guarded[i].begin == begin)
                 guarded[i].begin = 0;
     }

@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from segdata.core.kernels.checks import check_offsets
 
-cdef int64_t MOST_ROWS = 1 << 60  # more than any memory holds
+cdef int64_t MAX_ROWS = 1 << 60  # more than any memory holds
 
 ctypedef fused Number:
     int32_t
@@ -119,7 +119,7 @@ def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
     if not strange:
         with nogil:
             for i in range(n):
-                strange = strange or count[i] < 0 or count[i] > MOST_ROWS - total
+                strange = strange or count[i] < 0 or count[i] > MAX_ROWS - total
                 total += 0 if strange else count[i]
     if strange:
         raise ValueError(f"{first.shape[0]} ranges come with {n} counts, or one is negative or too large")

@@ -9,10 +9,10 @@ from libc.string cimport memchr, memcmp, memcpy
 from segdata.core.kernels._compiled.room cimport grow
 
 cdef enum:
-    MOST_DEEP = 64  # lists and objects in each other
+    MAX_DEPTH = 64  # lists and objects in each other
     FEW = 24  # keys of an object that are compared each with each
-    MOST_DIGITS = 18
-    MOST_NAMES = 32
+    MAX_DIGITS = 18
+    MAX_KEYS = 32
 
 cdef uint8_t[256] PLAIN  # 1: letters of texts that need no look, 2: those beyond ASCII
 cdef int _letter
@@ -47,8 +47,8 @@ def scan_items(const uint8_t[::1] text, Py_ssize_t at, Py_ssize_t stop, numbers,
     cdef uint8_t *flag = NULL
     cdef int state = 0, item_flag
     every = (*numbers, *texts, *others)
-    if len(every) > MOST_NAMES:
-        raise ValueError(f"{len(every)} names of keys: {MOST_NAMES} at most")
+    if len(every) > MAX_KEYS:
+        raise ValueError(f"{len(every)} names of keys: {MAX_KEYS} at most")
     cdef const uint8_t[::1] letters = np.frombuffer(b"".join(every) + b" ", np.uint8)
     cdef int64_t[::1] offset = np.cumsum([0, *map(len, every)]).astype(np.int64)
     names = Names(len(every), &letters[0], &offset[0])
@@ -279,7 +279,7 @@ cdef bint skip_value(Reader *r, int depth) noexcept nogil:
 
 cdef bint skip_list(Reader *r, int depth) noexcept nogil:
     cdef int letter
-    if depth > MOST_DEEP:
+    if depth > MAX_DEPTH:
         return False
     r.at += 1
     if skip_space(r) == 93:
@@ -305,7 +305,7 @@ cdef bint skip_object(Reader *r, int depth) noexcept nogil:
     cdef Keys keys
     cdef int letter
     cdef bint escapes = False
-    if depth > MOST_DEEP:
+    if depth > MAX_DEPTH:
         return False
     keys.n = 0
     r.at += 1
@@ -428,7 +428,7 @@ cdef inline bint read_integer(Reader *r, int64_t *value) noexcept nogil:
     at += negative
     first = at
     while at < r.last and 48 <= r.text[at] <= 57:
-        if at - first == MOST_DIGITS:
+        if at - first == MAX_DIGITS:
             return False
         result = 10 * result + (r.text[at] - 48)
         at += 1
