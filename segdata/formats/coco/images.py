@@ -1,7 +1,7 @@
 """Categories and images of a COCO document, or of the ground truth to which predictions refer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -222,6 +222,8 @@ IMAGE_COLUMNS = ListKeys(("id", "width", "height"), ("file_name",))
 IMAGE_KEYS = frozenset({*IMAGE_COLUMNS.numbers, *IMAGE_COLUMNS.texts})
 _NORMAL_NAME = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # matches names that need no normalisation
 _DRIVE = re.compile(r"^.:|:$")
+_URL_KEYS = ("coco_url", "flickr_url")
+_NAME_IN_URL = rb'"%b"\s*:\s*"[^"]*/([^"/]+)"'
 SKIPPED_IMAGE = -2  # row of an image entry that was left out and reported
 
 
@@ -306,7 +308,32 @@ class ImageList:
 def read_image_list(document: Document) -> ImageList:
     """The images of a document; duplicates, bad sizes and unsafe names become its defects."""
     items: Items[AnyImageItem] = decode_items(document, "images", StrictImageItem, ImageItem)
-    return list_images(document, items)
+    listing = list_images(document, items)
+    document.defects.extend(_exchanged_names(document, listing))
+    return listing
+
+
+def _exchanged_names(document: Document, listing: ImageList) -> Iterator[Defect]:
+    """SEG004 for images whose URL has the file name of another image, where most have their own name in it."""
+    own_names = [name.rpartition("/")[2] for name in listing.image_ids]
+    known = set(own_names)
+    text = memoryview((document.parts or {}).get("images", b""))
+    for key in _URL_KEYS:
+        pattern = _NAME_IN_URL % key.encode()
+        first = re.search(pattern, text)
+        if first is None or first[1].decode("utf-8", "replace") not in known:
+            continue
+        in_urls = [name.decode("utf-8", "replace") for name in re.findall(pattern, text)]
+        if len(in_urls) != len(listing.items.items):
+            continue
+        pairs = [(row, in_urls[position]) for row, position in enumerate(listing.positions)]
+        others = [(row, name) for row, name in pairs if name != own_names[row] and name in known]
+        if 2 * sum(name == own for (_, name), own in zip(pairs, own_names, strict=True)) < len(pairs):
+            continue
+        for row, name in others:
+            image, place = listing.image_ids[row], listing.place(row, "/file_name")
+            message = f"file_name is {image!r}, but {key} has {name!r}, the file of another image: one of them is wrong"
+            yield Defect("SEG004", message, document.name, place, image=image, severity="warning", lost=False)
 
 
 def report_odd_ids(document: Document, key: str, ids: Sequence[Id] | Ints) -> None:

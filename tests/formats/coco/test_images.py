@@ -54,6 +54,22 @@ def test_same_file_under_two_ids_is_one_image(tmp_path: Path) -> None:
     assert (batch.images.num_rows, batch.n_segments) == (1, 2)
 
 
+@pytest.mark.parametrize("key", ["coco_url", "flickr_url"])
+def test_names_that_are_exchanged_by_their_urls(key: str, tmp_path: Path) -> None:
+    """Where most URLs have the name of their file; else files were renamed, and the same name is chance."""
+    urls = ["b.png", "a.png", "c.png", "d.png", "e.png"]
+    names = ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    images = [entry(id=row + 1, file_name=name, **{key: f"http://x/{urls[row]}"}) for row, name in enumerate(names)]
+    found = [(each.code, each.place, each.severity) for each in read(tmp_path / "two", *images)[1]]
+    assert found == [("SEG004", "/images/0/file_name", "warning"), ("SEG004", "/images/1/file_name", "warning")]
+    for row, image in enumerate(images):
+        image[key] = f"http://x/{names[row - 1]}"
+    assert read(tmp_path / "renamed", *images)[1] == []
+    for image in images:
+        image[key] = "http://x/8186/8119368305_4e622c8349_z.jpg"
+    assert read(tmp_path / "other", *images)[1] == []
+
+
 def test_same_file_with_two_sizes_keeps_the_first(tmp_path: Path) -> None:
     batch, defects = read(tmp_path, entry(), entry(id=2, width=60))
     assert [(each.code, each.lost) for each in defects] == [("SEG008", True), ("SEG007", True)]
