@@ -13,11 +13,10 @@ from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
-from segdata.rules.shared import free_outlines, picture_of_copy
+from segdata.rules.shared import free_outlines, picture_of_copy, shape_keys
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
 _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 
 
@@ -93,11 +92,7 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     """
     segments = tables.segments
     rows = rows[segments["perimeter"][rows] >= _MIN_OUTLINE]
-    code = np.zeros(len(rows), np.uint64)
-    for name in _SHAPE:
-        code = (code ^ segments[name][rows].astype(np.int64).view(np.uint64)) * _MULTIPLIER
-        code ^= code >> np.uint64(29)
-    key, kept = code.view(np.int64), np.arange(len(rows))
+    key, kept = shape_keys(segments, _SHAPE, rows), np.arange(len(rows))
     if tables.turn is None:
         kept = _shared_by_few(key, segments["annotation"][rows])
     for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most

@@ -330,6 +330,18 @@ def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
     return is_shape, edges
 
 
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
+
+
+def shape_keys(segments: Table, columns: Iterable[str], rows: Ints) -> Ints:
+    """(n,) a hash of the whole numbers that n rows have in some columns."""
+    code = np.zeros(len(rows), np.uint64)
+    for name in columns:
+        code = (code ^ segments[name][rows].astype(np.int64).view(np.uint64)) * _MULTIPLIER
+        code ^= code >> np.uint64(29)
+    return code.view(np.int64)
+
+
 class Succession(NamedTuple):
     """How the labels of a sequence's n frames or slices go on, pixel by pixel; see the table `succession`.
 

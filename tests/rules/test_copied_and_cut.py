@@ -388,6 +388,34 @@ def test_an_outline_that_was_pasted(tmp_path: Path, n_images: int, reported: int
     assert all(finding.message.startswith("4 segments have one outline") for finding in findings)
 
 
+def _default_discs(images: list[list[list[list[float]]]], n_images: int, per_image: int) -> None:
+    """Replace the first objects of every fourth image by one disc, at other places."""
+    angle = np.arange(12) * np.pi / 6
+    for number in range(n_images):
+        for k in range(per_image):
+            place = np.array([20 + 3 * number % 60, 25 + 9 * k])
+            disc = place + 12 * np.stack([np.cos(angle), np.sin(angle)], axis=1).round(2)
+            images[number][k] = [disc.reshape(-1).tolist()]
+
+
+@pytest.mark.parametrize(("n_images", "per_image", "reported"), [(8, 1, 1), (6, 1, 0), (20, 3, 0)])
+def test_a_default_outline_in_many_images(tmp_path: Path, n_images: int, per_image: int, reported: int) -> None:
+    """Discs on most objects are how these are labelled."""
+    rng = np.random.default_rng(4)
+    images = [stones(rng, 5) for _ in range(20)]
+    _default_discs(images, n_images, per_image)
+    findings = found(coco(tmp_path / "default", images), "SEG133")
+    assert len(findings) == reported
+    for finding in findings:
+        assert finding.message.startswith("8 segments in 8 images (0.png, 1.png, 2.png and 5 more) have one outline")
+
+
+def test_outlines_of_augmented_copies_are_no_default(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    images = [stones(rng, 5) for _ in range(4)] * 10
+    assert found(coco(tmp_path / "copies", images), "SEG133") == []
+
+
 @pytest.mark.parametrize(("blank", "reported"), [(slice(6, 9), "last 3"), (slice(0, 4), "first 4"), (slice(3, 6), "")])
 def test_a_video_whose_labels_stop(tmp_path: Path, blank: slice, reported: str) -> None:
     frames = np.zeros((9, 30, 40), np.uint8)
