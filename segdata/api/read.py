@@ -43,6 +43,7 @@ from segdata.formats.shared.derived_sources import (
     with_regions_of_interest,
     with_sequences,
 )
+from segdata.formats.shared.file_names import has_images
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.mask_layouts import UnclearMasksError
 from segdata.measure.source_cache import cached_source
@@ -251,7 +252,8 @@ def _named_by_url(mirrors: "tuple[Mirror, ...]", text: str) -> str:
 def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: as above
     """Open the dataset in a zip archive; reports use the archive's name.
 
-    segdata.yaml and taxonomy.yaml may lie in the archive, or beside it, where `init` writes them.
+    segdata.yaml and taxonomy.yaml may lie in the archive, or beside it, where `init` writes them, as may the folder
+    `images` of an archive of labels alone.
     """
     from segdata.api.archives import unpack_archive  # seldom needed
 
@@ -260,6 +262,8 @@ def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: A
     for option, name in (("config", CONFIG), ("taxonomy", TAXONOMY)):
         if opening[option] is None and not lexists(dataset_folder(root) / name) and lexists(archive.parent / name):
             opening[option] = archive.parent / name
+    if opening["images"] is None and (archive.parent / "images").is_dir() and not has_images(dataset_folder(root)):
+        opening["images"] = archive.parent / "images"
     try:
         local = read(root, **opening)
     except SegdataError as error:

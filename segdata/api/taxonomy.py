@@ -255,8 +255,11 @@ def init(
     for file in texts:
         if file.exists() and not force:
             raise SegdataError(f"{file}: already exists; use --force to overwrite it, or --output to write elsewhere")
-    for file, text in texts.items():
-        write_whole(file, text)
+    try:
+        for file, text in texts.items():
+            write_whole(file, text)
+    except SegdataError as error:
+        raise SegdataError(f"{error}; name another folder (--output)") from error
     return place / CONFIG, place / TAXONOMY
 
 

@@ -52,6 +52,14 @@ def test_an_archive_is_read_as_its_folder(tmp_path: Path, to: str, prefix: str) 
     assert [(each.code, each.file, each.message) for each in found.findings] == key
 
 
+def test_images_beside_an_archive_of_labels(tmp_path: Path) -> None:
+    segdata.convert(SAMPLE, tmp_path / "x/annotations/instances.json", to="coco-instances")
+    archive = zipped(tmp_path / "x", tmp_path / "job 7.zip")
+    assert [each.code for each in segdata.validate(archive, select=["SEG002"]).findings] == ["SEG002"]
+    (tmp_path / "images").symlink_to(SAMPLE / "images")
+    assert segdata.validate(archive, select=["SEG002"]).findings == ()
+
+
 def test_what_is_written_does_not_refer_to_the_temporary_folder(tmp_path: Path) -> None:
     archive = zipped(SAMPLE, tmp_path / "labels.zip")
     segdata.convert(archive, tmp_path / "bare")

@@ -64,6 +64,13 @@ def test_init_overwrites_only_on_demand(run: Run, bare: Path, tmp_path: Path) ->
     assert run("init", bare, "--force").exit_code == 0
 
 
+def test_init_names_another_folder_where_it_cannot_write(run: Run, bare: Path) -> None:
+    (bare / "file").write_text("")
+    done = run("init", bare, "--output", bare / "file" / "new")
+    assert (done.exit_code, "name another folder (--output)" in done.stderr) == (2, True)
+    assert not (bare / "segdata.yaml").exists()
+
+
 def test_every_commented_key_can_be_switched_on(run: Run, bare: Path) -> None:
     run("init", bare)
     text = (bare / "segdata.yaml").read_text()

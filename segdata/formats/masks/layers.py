@@ -8,8 +8,9 @@ With `{annotator}` in the pattern, each annotator's layers of an image are an an
 ``{stem}_{annotator}.png`` with `category: vessel` are compared by `segdata agreement DATA`.
 
 You need no pattern where each image has several binary masks that hardly overlap, and their folders or the ends of
-their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Four
-other layouts need none. Brush labels that Label Studio exports as PNG are called
+their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Five
+other layouts need none. In a folder of masks, ``a/0.png`` and ``a/1.png`` are objects of the image ``a.jpg``, and
+``a/hair.png`` is a category. Brush labels that Label Studio exports as PNG are called
 ``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
 holds the image of the folder's name, and ``masks/`` that holds a mask of each object. MVTec AD has
 ``ground_truth/crack/000_mask.png`` for ``test/crack/000.png``: the folder is the category. pycococreator has
@@ -34,6 +35,7 @@ LOSSES: frozenset[format.LossKind] = frozenset()  # read only
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
+_MIN_NAMED_FOLDERS = 0.8  # share of folders that have the name of an image, of those that a look at the files shows
 _LABEL_STUDIO = re.compile(r"(?:.*/)?task-(\d+)-annotation-(\d+)-by-[^/]*-tag-[^/]+-\d+\.png")
 
 
@@ -58,6 +60,8 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
     'annotations/{stem}_{category}_{instance}.png'
     >>> implied_layers(["ground_truth/crack/000_mask.png", "test/crack/000.png", "test/good/000.png"]).pattern
     'ground_truth/{category}/{stem}_mask.png'
+    >>> implied_layers(["images/a.jpg", "images/b.jpg", "masks/a/0.png", "masks/a/1.png", "masks/b/0.png"]).pattern
+    'masks/{stem}/{instance}.png'
     >>> implied_layers(["a/images/a.png", "a/masks/1.png", "a/masks/2.png", "b/images/b.png", "b/masks/7.png"]).pattern
     '{stem}/masks/{instance}.png'
     """
@@ -69,7 +73,7 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
         folder = "" if all(len(path.parts) == 1 for path in files) else "*/"
         pattern = f"{folder}task-{{stem}}-annotation-*-by-*-tag-{{category}}-{{instance}}.png"
         return None if several else Layers(pattern=pattern)
-    named = _mvtec_layers(files) or _numbered_layers(files)
+    named = _mvtec_layers(files) or _numbered_layers(files) or _layers_in_folders(files)
     if named is not None:
         return named
     masks = {path for path in files if path.parent.name == "masks"}
@@ -104,6 +108,29 @@ def _numbered_layers(files: Iterable[PurePosixPath]) -> Layers | None:
     if len(homes) != 1 or len(suffixes) != 1 or not all(_names_object(path.stem, stems) for path in masks):
         return None
     return Layers(pattern=f"{homes.pop().as_posix()}/{{stem}}_{{category}}_{{instance}}{suffixes.pop()}")
+
+
+def _layers_in_folders(files: Iterable[PurePosixPath]) -> Layers | None:
+    """The layers of an image in a folder of its name: `masks/a/0.png` and `masks/a/1.png`, or `masks/a/hair.png`.
+
+    Numbers are objects, and words are categories.
+    """
+    masks = [path for path in files if path.parent.parent.name.lower() in MASK_FOLDERS]
+    stems = {path.stem for path in set(files).difference(masks)}
+    folders, suffixes = {path.parent.name for path in masks}, {path.suffix for path in masks}
+    homes = {path.parent.parent for path in masks}
+    if (
+        len(suffixes) != 1
+        or len(masks) == len(folders)
+        or len(homes) > 1
+        or len(folders & stems) < _MIN_NAMED_FOLDERS * min(len(folders), len(stems))
+        or not folders & stems
+    ):
+        return None
+    start, suffix = f"{homes.pop().as_posix()}/{{stem}}/", suffixes.pop()
+    if all(path.stem[-1:].isdecimal() for path in masks):
+        return Layers(pattern=f"{start}{{instance}}{suffix}", category="object")
+    return Layers(pattern=f"{start}{{category}}{suffix}")
 
 
 def _names_object(name: str, stems: Container[str]) -> bool:

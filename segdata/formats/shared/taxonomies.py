@@ -2,11 +2,12 @@
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
 ``road:128,64,128:parts:actions``), `labelmap.csv`, `classes.csv` and `class_dict.csv` (a header, then name, r, g, b),
-`_classes.csv` of each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name` or
-`name`), `dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`),
-`labels_info.json`, `id2label.json`, `labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects
-with id and name, ``{"0": name}``, ``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml`
-with `masks_dir` or `masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
+`_classes.csv` of each split (Roboflow: pixel value, class), `classes.txt` (also a name in each line, numbered from 0 or
+1 as in the masks), `label_classes.json` (Hasty: `png_index`, `class_name` or `name`), `dataset_meta.json` (Datumaro and
+CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`, `id2label.json`, `labels.json`,
+`label_map.json` or `classes.json` (a list of names, or of objects with id and name, ``{"0": name}``, ``{name: 0}``, or
+one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or `masks`, and `names` (Ultralytics:
+values are classes, 255 is ignored).
 A preset is the taxonomy of a well-known dataset whose masks come without one; presets are files in `presets/`.
 """
 
@@ -26,6 +27,7 @@ from segdata.core.paths import is_folder, is_unsafe_path
 from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import STAND_IN, Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
+from segdata.formats.shared.file_names import spread_sample
 
 # Names of annotation tools and datasets for regions to ignore.
 VOID_NAMES = frozenset(
@@ -179,10 +181,13 @@ _COLOUR_TABLE_NAMES = (
 _NAME_LIST_FILES = ("labels_info.json", "id2label.json", "labels.json", "label_map.json", "classes.json")
 DATA_YAML = "data.yaml"
 _IGNORED_VALUE = 255  # in masks of Ultralytics
+_IGNORED_NAMES = ("ignore", "ignored", "void 255")
+_N_SAMPLED = 8  # masks whose values tell whether names are numbered from 0
 _MAX_YAML_BYTES = 1 << 20
 _MASKS_LINE = re.compile(r"""^masks_dir\s*:\s*["']?([^"'#\n]+)""", re.MULTILINE)
 _ColourRow = tuple[int, str, tuple[int, int, int] | None]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
+_PLAIN_NAME = re.compile(r"[^\d\s#][^:#/\\]{0,63}")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 
 
@@ -237,7 +242,7 @@ def _names_by_id(content: object) -> dict[int, str]:
     return names if are_names and min(names, default=-1) >= 0 else {}
 
 
-def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
+def find_taxonomy(root: Path, masks: Sequence[Path]) -> Taxonomy | None:
     """Find the taxonomy in the colour table of a dataset with these masks; None if it has no table.
 
     Raises SegdataError if the folders of two splits have different tables.
@@ -251,7 +256,27 @@ def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
     for other in (folder / table.name for folder in others):
         if other.is_file() and load_colour_table(other) != taxonomy:
             raise SegdataError(f"{table} and {other} differ; make them the same, or read one folder at a time")
-    return taxonomy
+    return taxonomy if taxonomy.by_color() or table.suffix != ".txt" else _numbered_by_masks(taxonomy, masks)
+
+
+def _numbered_by_masks(taxonomy: Taxonomy, masks: Sequence[Path]) -> Taxonomy | None:
+    """Number names that stand in lines of a text, from 0 or from 1, as the values of the masks are.
+
+    0 is unlabelled if it has no name, and 255 is void. None if the masks have other values: the list is not theirs.
+    """
+    from segdata.formats.shared.mask_files import occurring_values  # needs Pillow
+
+    values = occurring_values(spread_sample(masks, _N_SAMPLED)) - {_IGNORED_VALUE}
+    names = taxonomy.by_name()
+    last = max(values, default=0)
+    if last > len(names):
+        return None
+    first = int(last == len(names))
+    categories = [msgspec.structs.replace(category, id=category.id + first) for category in taxonomy.categories]
+    if len(names) < _IGNORED_VALUE:
+        name = next(name for name in _IGNORED_NAMES if name not in names)
+        categories.append(Category(id=_IGNORED_VALUE, name=name, kind="void"))
+    return Taxonomy(categories=tuple(categories), unlabelled=0 if first else None)
 
 
 def _masks_dir(path: Path) -> str | None:
@@ -303,6 +328,9 @@ def load_colour_table(path: Path) -> Taxonomy:
 
 def _text_rows(text: str, path: Path) -> list[_ColourRow]:
     rows: list[_ColourRow] = []
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if path.name == "classes.txt" and len({*names}) == len(names) and all(map(_PLAIN_NAME.fullmatch, names)):
+        return [(number, name, None) for number, name in enumerate(names)]
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -389,7 +417,7 @@ def _ultralytics_names(text: str, path: Path) -> Taxonomy:
             raise SegdataError(
                 f"{path}: names: {number} {name!r} is no class; classes are 0 to {_IGNORED_VALUE - 1}, with names"
             )
-    ignored = next(name for name in ("ignore", "ignored", "void 255") if name not in numbered.values())
+    ignored = next(name for name in _IGNORED_NAMES if name not in numbered.values())
     categories = [Category(id=number, name=name, kind="stuff") for number, name in sorted(numbered.items())]
     return Taxonomy(categories=(*categories, Category(id=_IGNORED_VALUE, name=ignored, kind="void")))
 

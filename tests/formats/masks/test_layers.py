@@ -18,7 +18,7 @@ from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import NumberLine
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.layer_files import LayerNames
-from segdata.formats.masks.layers import detect, read
+from segdata.formats.masks.layers import detect, implied_layers, read
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.pictures import masks_of_runs
 
@@ -373,6 +373,34 @@ def test_a_folder_for_each_image_needs_no_pattern(tmp_path: Path) -> None:
     assert set(data.segments["category"]) == {"object"}
     assert len(data.images) == 2
     assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG011")]
+
+
+@pytest.mark.parametrize(("names", "categories"), [(("0", "1"), {"object"}), (("hair", "skin"), {"hair", "skin"})])
+def test_masks_in_a_folder_of_the_image_s_name_need_no_pattern(
+    names: tuple[str, ...], categories: set[str], tmp_path: Path
+) -> None:
+    photograph = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    (tmp_path / "images").mkdir()
+    for image in ("leaf 0", "moss 1", "brick"):
+        Image.fromarray(photograph).save(tmp_path / f"images/{image}.jpg")
+        (tmp_path / "masks" / image).mkdir(parents=True)
+        for number, name in enumerate(names):
+            layer = np.zeros((20, 30), np.uint8)
+            layer[5:15, 10 * number : 10 * number + 8] = 255
+            Image.fromarray(layer).save(tmp_path / f"masks/{image}/{name}.png")
+    data = segdata.read(tmp_path)
+    assert (sorted(data.image_ids), set(data.segments["category"])) == (
+        ["brick.jpg", "leaf 0.jpg", "moss 1.jpg"],
+        categories,
+    )
+    assert data.segments["area"].tolist() == [80] * 6
+    assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG011")]
+
+
+def test_videos_are_no_masks_in_folders_of_images(tmp_path: Path) -> None:
+    """Their folders have no name of an image."""
+    names = [f"{kind}/film{film}/{frame}.png" for kind in ("images", "masks") for film in "ab" for frame in "01"]
+    assert implied_layers(names) is None
 
 
 @pytest.mark.parametrize("homes", [("",), ("bottle/", "cable/")])

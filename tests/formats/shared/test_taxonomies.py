@@ -276,6 +276,28 @@ def test_masks_of_a_tool_that_names_a_colour_for_unlabelled_pixels_have_no_gaps(
 
 
 @pytest.mark.parametrize(
+    ("values", "names", "expected"),
+    [
+        ([0, 1, 2], ["background", "road", "tree"], {0: "background", 1: "road", 2: "tree"}),
+        ([0, 1, 2, 255], ["road", "tree"], {1: "road", 2: "tree"}),
+        ([0, 1], ["road", "tree", "car"], {0: "road", 1: "tree"}),
+        ([0, 1, 5], ["road", "tree"], {0: "category_0", 1: "category_1", 5: "category_5"}),
+    ],
+)
+def test_names_in_lines_are_numbered_as_the_masks_are(
+    values: list[int], names: list[str], expected: dict[int, str], tmp_path: Path
+) -> None:
+    """From 0, or from 1 where 0 has no name; another list is none of these masks."""
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.repeat(np.array([values], np.uint8), 4, axis=0)).save(tmp_path / "masks/a.png")
+    (tmp_path / "classes.txt").write_text("".join(f"{name}\n" for name in names))
+    opened = read(tmp_path)
+    void = {category.id for category in opened.taxonomy.categories if category.kind == "void"}
+    segments = opened.segments[~opened.segments["category_id"].isin(void)]
+    assert dict(zip(segments["category_id"], segments["category"], strict=True)) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "is no list of labels"),
