@@ -257,9 +257,11 @@ def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.generi
         return None
     values, level, top = mask.values, ids[0], int(mask.values.max(initial=0))
     bits, own = _bits_of_white(top), _bits_of_white(level)
+    if bits in (0, own) or own == 0:
+        return None
     white = 1 if bits == 1 else 1 << (bits - 1)  # the least value that is nearer to it than to black
     is_foreground = values >= white
-    if bits in (0, own) or own == 0 or (level == 1 and (values == 1).sum() >= is_foreground.sum()):
+    if level == 1 and (values == 1).sum() >= is_foreground.sum():
         return None
     stored = "0 and 1" if top == 1 else f"values up to {top}"
     read = f"read as foreground from {white} on" if top > 1 else "read as binary, too"

@@ -164,6 +164,15 @@ def test_one_of_many_binary_masks_is_stored_with_another_value(tmp_path: Path, u
     assert (stored.image, stored.severity, "the others 0 and" in stored.message) == ("4.png", "warning", True)
 
 
+@pytest.mark.parametrize("odd", [0, 7])
+@pytest.mark.parametrize("usual", [1, 255])
+def test_an_empty_or_odd_mask_among_binary_ones_can_be_read(usual: int, odd: int, tmp_path: Path) -> None:
+    for number in range(40):
+        save(tmp_path / f"masks/{number:02}.png", regions(number, [odd if number == 4 else usual]))
+    assert findings(tmp_path, "SEG001") == []
+    assert len(segdata.read(tmp_path).segments) >= 39
+
+
 def test_empty_masks_say_nothing_about_the_foreground() -> None:
     masks = [np.zeros((48, 48), np.uint8)] * 40 + [regions(1, [255])]
     assert described(propose_taxonomy(counts_of(*masks)).taxonomy) == [(255, "foreground", "stuff")]
