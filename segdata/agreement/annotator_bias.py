@@ -562,14 +562,14 @@ def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) ->
     z = np.array([cell.z() for cell in cells])
     z[signed] = np.abs(z[signed])
     p = np.array([math.erfc(score / math.sqrt(2)) for score in z.tolist()]) / np.where(signed, 1, 2)
-    chosen, n_draws = np.flatnonzero(z >= _SCREEN_Z), PERMUTATIONS
-    while len(chosen):
-        beyond = _count_as_extreme([cells[k] for k in chosen.tolist()], present, seed, n_draws)
-        p[chosen] = beyond / (1 + n_draws)
+    screened, n_draws = np.flatnonzero(z >= _SCREEN_Z), PERMUTATIONS
+    while len(screened):
+        beyond = _count_as_extreme([cells[k] for k in screened.tolist()], present, seed, n_draws)
+        p[screened] = beyond / (1 + n_draws)
         # A single cell is significant at a p of rate / cells: more permutations than its inverse are needed.
         if n_draws * rate >= _MARGIN * len(cells):
             break
-        chosen, n_draws = chosen[beyond <= _MAX_EXTREME], math.ceil(_MARGIN * len(cells) / rate)
+        screened, n_draws = screened[beyond <= _MAX_EXTREME], math.ceil(_MARGIN * len(cells) / rate)
     return p
 
 

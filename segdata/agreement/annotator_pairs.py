@@ -69,10 +69,10 @@ class PanelBatch:
         asked = None if self.asked is None else np.append(self.asked, np.ones((len(self.asked), 1), bool), axis=1)
         return replace(self, categories=(*self.categories, void_category(self.categories, name)), asked=asked)
 
-    def select(self, chosen: Flags) -> "PanelBatch":
-        """The same images with only the `chosen` (n_annotations,) annotations and their annotators."""
-        kept, batch = np.flatnonzero(chosen), self.batch
-        rows = np.flatnonzero(chosen[batch.segment_annotation])
+    def select(self, is_kept: Flags) -> "PanelBatch":
+        """The same images with those annotations that are kept, `is_kept` (n_annotations,), and their annotators."""
+        kept, batch = np.flatnonzero(is_kept), self.batch
+        rows = np.flatnonzero(is_kept[batch.segment_annotation])
         annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
         selected = Batch(
             batch.images,
@@ -81,7 +81,7 @@ class PanelBatch:
             batch.runs.take(rows, batch.n_segments),
             batch.defects,
         )
-        asked = None if self.asked is None else self.asked[chosen]
+        asked = None if self.asked is None else self.asked[is_kept]
         return replace(self, batch=selected, annotators=annotator_names(selected), asked=asked)
 
 
@@ -111,16 +111,16 @@ class AnnotatorSegments:
     def __len__(self) -> int:
         return len(self.segment)
 
-    def with_void(self, chosen: Flags) -> "AnnotatorSegments":
-        """The segments with the `chosen` ones (n,) as void too."""
-        if not np.any(chosen & ~self.is_void):
+    def with_void(self, is_void: Flags) -> "AnnotatorSegments":
+        """The segments with the `is_void` ones (n,) as void too."""
+        if not np.any(is_void & ~self.is_void):
             return self
-        return replace(self, is_void=self.is_void | chosen)
+        return replace(self, is_void=self.is_void | is_void)
 
-    def runs_of(self, chosen: Flags, owner: Ints) -> SweepRuns:
+    def runs_of(self, is_included: Flags, owner: Ints) -> SweepRuns:
         """The runs of some segments (n,), each under another owner (n,)."""
         segment = self.side.owner
-        kept = chosen[segment]
+        kept = is_included[segment]
         return SweepRuns(self.side.start[kept], self.side.end[kept], owner[segment[kept]].astype(np.int32))
 
 

@@ -145,10 +145,10 @@ def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStr
     thing = np.array([category.kind == "thing" for category in categories], bool)[code] & (method.name == "instances")
     crowd = batch.segment_is_crowd & thing
     layers: list[DecidedStrips] = []
-    for chosen, is_crowd in ((~thing, False), (crowd | void[code], True)):
+    for in_layer, is_crowd in ((~thing, False), (crowd | void[code], True)):
         if is_crowd and not crowd.any():
             continue
-        for rows in category_layers(batch, code, chosen, void[code]):
+        for rows in category_layers(batch, code, in_layer, void[code]):
             votes = collect_votes(replace(images, batch=batch.take_segments(rows)))
             strips = DecidedStrips.from_decision(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
             layers.append(strips.but(np.flatnonzero(void)) if layers else strips)

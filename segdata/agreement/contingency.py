@@ -118,18 +118,18 @@ def count_cells(pair: AnnotatorPair, layer: Ints | None = None) -> Columns:
     }
 
 
-def _count_layer(pair: AnnotatorPair, chosen: Flags) -> tuple[Ints, Ints]:
+def _count_layer(pair: AnnotatorPair, is_counted: Flags) -> tuple[Ints, Ints]:
     """Case and two categories as one number, and the pixels, of segments of one layer in the chosen cases."""
     a, b = pair.a, pair.b
     overlaps = _flat_overlaps(pair)
     # Row -1, "none", takes what is appended.
     case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
-    kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b]) & chosen[case]
+    kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b]) & is_counted[case]
     first, second = (np.append(segments.category, -1)[row] + 1 for segments, row in ((a, overlaps.a), (b, overlaps.b)))
     n_codes = len(pair.categories) + 1
     code, total, _, _ = kernels.distinct(((case * n_codes + first) * n_codes + second)[kept], overlaps.pixels[kept])
     neither = pair.pixels - np.bincount(case, overlaps.pixels, pair.n_cases).astype(np.int64)
-    cases = np.flatnonzero(chosen)
+    cases = np.flatnonzero(is_counted)
     return np.concatenate([code, cases * n_codes * n_codes]), np.concatenate([total, neither[cases]])
 
 

@@ -135,8 +135,8 @@ def _examples(
     middle = (_day(drift.first) + _day(drift.last)) / 2
     is_last = abs(drift.end) >= abs(drift.start)
     sign = -1.0 if (drift.end if is_last else drift.start) < 0 else 1.0
-    chosen = own >= middle if is_last else own <= middle
-    return images.worst(annotator, category, drift.kind, sign=sign, chosen=chosen)
+    is_example = own >= middle if is_last else own <= middle
+    return images.worst(annotator, category, drift.kind, sign=sign, chosen=is_example)
 
 
 def _cluster_days(comparison: AnnotatorPairs, annotations: Table) -> Floats:
@@ -392,7 +392,7 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
             left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
-            controls = tuple(_control(hits[mine], total[mine], chosen) for chosen in (others, *left_out))
+            controls = tuple(_control(hits[mine], total[mine], controls_of) for controls_of in (others, *left_out))
             value = hits[mine, i] / total[mine, i]
             yield _DriftFamily(i, kind, days[:, i], cluster[mine], category[mine], value, weight, controls)
 

@@ -224,10 +224,10 @@ def category_scores(
     n_categories = len(amounts.comparison.categories)
     scores: list[dict[str, Score]] = [{} for _ in range(n_categories)]
     at_once = max(1, _MAX_VALUES // max(n_categories, 1))
-    for chosen in (names[first : first + at_once] for first in range(0, len(names), at_once)):
-        support = np.stack([count_clusters(name, pooled.together) for name in chosen])
-        ends = resampling.interval(pooled.category_statistic(chosen), pooled.n, pooled.width(chosen), support)
-        for k, name in enumerate(chosen):
+    for some_names in (names[first : first + at_once] for first in range(0, len(names), at_once)):
+        support = np.stack([count_clusters(name, pooled.together) for name in some_names])
+        ends = resampling.interval(pooled.category_statistic(some_names), pooled.n, pooled.width(some_names), support)
+        for k, name in enumerate(some_names):
             n = count_images(name, pooled.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
             for category, (value, low, high) in enumerate(ends_of):

@@ -91,8 +91,8 @@ def _mutual_nearest(i: Ints, j: Ints, mean: Floats) -> Ints:
     best = np.zeros(len(order), np.int64)
     best_of = np.unique(ends[by_rank], return_index=True)[1]
     np.add.at(best, rank[by_rank][best_of], 1)
-    chosen: Ints = order[best == 2]
-    return chosen
+    mutual: Ints = order[best == 2]
+    return mutual
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,10 @@ def _match_dense(row: Ints, column: Ints, gain: Floats) -> Flags:
 
     table = np.zeros((int(row.max()) + 1, int(column.max()) + 1))
     table[row, column] = gain
-    chosen = np.full(len(table), -1)
+    partner = np.full(len(table), -1)
     rows, columns = linear_sum_assignment(table, maximize=True)
-    chosen[rows] = columns
-    kept: Flags = chosen[row] == column
+    partner[rows] = columns
+    kept: Flags = partner[row] == column
     return kept
 
 

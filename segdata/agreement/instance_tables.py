@@ -107,9 +107,9 @@ def _centre_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints
     return extended, np.concatenate([taken, met, len(overlaps.a) + np.arange(len(i))])
 
 
-def _runs_of(side: SweepRuns, chosen: Flags) -> SweepRuns:
+def _runs_of(side: SweepRuns, is_included: Flags) -> SweepRuns:
     """The runs of some segments."""
-    kept = np.flatnonzero(chosen[side.owner])
+    kept = np.flatnonzero(is_included[side.owner])
     return side.take(kept)
 
 

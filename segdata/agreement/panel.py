@@ -354,10 +354,10 @@ class Panel:
     def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
         """The members that have some of these images, their rows there, and the position of each in `rows`."""
         wanted = positions_in(rows, len(self.image_ids))
-        chosen = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
+        member_rows = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
         return [
             (k, self.row[positions], wanted[self.image[positions]])
-            for k, positions in enumerate(chosen)
+            for k, positions in enumerate(member_rows)
             if len(positions)
         ]
 

@@ -294,8 +294,8 @@ def _count_sums(
     row: Ints, of_a: tuple[Flags, Ints], of_b: tuple[Flags, Ints], countable: Flags, lay: _SumLayout
 ) -> dict[str, Matrix]:
     """The amounts of the difference in counts of things, B minus A, if either has one."""
-    chosen = np.append(countable, False)  # -1 is no category
-    codes = [(row * lay.k + category)[chosen_rows & chosen[category]] for chosen_rows, category in (of_a, of_b)]
+    is_countable = np.append(countable, False)  # -1 is no category
+    codes = [(row * lay.k + category)[chosen_rows & is_countable[category]] for chosen_rows, category in (of_a, of_b)]
     cell, inverse = np.unique(np.concatenate(codes), return_inverse=True)
     signed = np.repeat([-1.0, 1.0], [len(side_codes) for side_codes in codes])
     difference: Floats = np.bincount(inverse, signed, len(cell)).astype(np.float64)

@@ -327,21 +327,21 @@ def pairwise_iou(votes: PixelVotes) -> Floats:
     return ratio(total, n_defined)
 
 
-def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> list[Ints]:
+def category_layers(batch: Batch, code: Ints, is_included: Flags, is_void: Flags) -> list[Ints]:
     """Rows of the chosen segments (n,) in layers, in each of which no annotation gives a pixel two categories.
 
     `code` (n,) are the categories; `is_void` (n,) segments are in every layer, since they take precedence. Without
     overlaps there is one layer.
     """
-    rows = np.flatnonzero(chosen & ~is_void)
+    rows = np.flatnonzero(is_included & ~is_void)
     side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
     solid = np.isin(side.owner, rows)
     overlaps = find_overlaps_within(side.take(solid))
     pairs = np.unique(np.sort(np.stack([code[overlaps.a], code[overlaps.b]], axis=1), axis=1), axis=0)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     if not len(pairs):
-        return [np.flatnonzero(chosen)]
+        return [np.flatnonzero(is_included)]
     layer = number_layers(pairs)
     number = np.zeros(int(code.max()) + 1, np.int64)
     number[list(layer)] = list(layer.values())
-    return [np.flatnonzero(chosen & (is_void | (number[code] == k))) for k in range(max(layer.values()) + 1)]
+    return [np.flatnonzero(is_included & (is_void | (number[code] == k))) for k in range(max(layer.values()) + 1)]

@@ -205,7 +205,7 @@ def agree(
     gold = gold or (section.name if section else None)
     check_reference_named(gold, members)
     reports = _read_cvat_reports(cvat_reports, gold)
-    chosen = select_rules(config, select, ignore, command="agreement") + _reader_rules(config, select, ignore)
+    rules = select_rules(config, select, ignore, command="agreement") + _reader_rules(config, select, ignore)
     compared = compare_panel(members, section if gold else None, options)
     _check_annotators(compared)
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
@@ -216,7 +216,7 @@ def agree(
     assessed = _assess(compared, reference, section, resampled, model_rows)
     annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
-    findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
+    findings = _images_once(run_rules(tables, rules, config, jobs=jobs).findings)
     own = [item.dataset for item in members]
     findings, settled = (findings, ()) if include_reviewed else split_decided(panel, findings, jobs, own)
     result = summarise_agreement(

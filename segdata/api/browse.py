@@ -295,6 +295,6 @@ def show(
     the files. Raises SegdataError for a name that no image has.
     """
     dataset = read(data, **opening)
-    chosen = [find_image(dataset, name) for name in ([names] if isinstance(names, str) else names)]
+    image_ids = [find_image(dataset, name) for name in ([names] if isinstance(names, str) else names)]
     with image_limits():
-        return [path for name in chosen for path in draw_image(dataset, name, findings, Path(folder))]
+        return [path for name in image_ids for path in draw_image(dataset, name, findings, Path(folder))]

@@ -224,10 +224,10 @@ def _categories(
     named = [category_entry.name for category_entry in taxonomy.categories if category_entry.kind != "void"]
     if category is None and len(named) != 1:
         raise SegdataError(f"name the category of the segments with --category, one of {', '.join(named[:8])}")
-    chosen = taxonomy.by_name().get(category or named[0])
-    if chosen is None:
+    drafted = taxonomy.by_name().get(category or named[0])
+    if drafted is None:
         raise SegdataError(f"no category {category!r} in the taxonomy; it has {', '.join(named[:8])}")
-    return taxonomy, (chosen.id,)
+    return taxonomy, (drafted.id,)
 
 
 def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:

@@ -305,7 +305,9 @@ def filter(
     reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
     if codes and isinstance(findings, tuple) and not findings:
         raise SegdataError(f"finding {', '.join(codes)}: needs a report, as segdata validate --format json writes it")
-    chosen = [entry for entry in reported if not codes or entry.code.startswith(tuple(code.upper() for code in codes))]
+    selected = [
+        entry for entry in reported if not codes or entry.code.startswith(tuple(code.upper() for code in codes))
+    ]
     texts = [
         *category_condition(dataset.profile, _as_list(category)),
         *([f"annotator in {_as_list(drawn_by)!r}"] if _as_list(drawn_by) else []),
@@ -315,7 +317,7 @@ def filter(
         *_as_list(where),
     ]
     conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
-    selection = ConditionFilter(conditions, dataset.profile, FindingTally.from_findings(chosen), keep_images)
+    selection = ConditionFilter(conditions, dataset.profile, FindingTally.from_findings(selected), keep_images)
     origin = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
     origin += f" of {', '.join(codes)}" if codes else ""
     done = write_derived(

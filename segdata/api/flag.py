@@ -358,7 +358,7 @@ def flag(
     spend = None if budget is None else Budget.parse(budget)
     dataset = read(data, **opening)
     chosen_settings = settings or configured_settings(dataset.config.training, {})
-    chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
+    rules = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
     with image_limits(), nullcontext() if client is None else _connect(client) as cluster:
         errors = None if truth is None else read_truth(truth)
         labels = _flag_input(dataset, chosen_settings, cluster)
@@ -379,7 +379,7 @@ def flag(
         graded, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
         quality = [] if graded is None else detection_qualities(graded, chosen_settings.seed)
         run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-        result = run.result(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
+        result = run.result(run.validation(rules, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
 
 
@@ -414,10 +414,10 @@ class _FlagRun:
     thought: "FlagOutcome"
     decisions: "Sequence[Decision]"
 
-    def validation(self, chosen: Sequence[Rule], jobs: int, include_reviewed: bool) -> Validation:
+    def validation(self, rules: Sequence[Rule], jobs: int, include_reviewed: bool) -> Validation:
         """The findings: images that could not be judged, then the most probable errors first."""
         tables = replace(self.tables, candidates=self.thought.suspected, defects=self.seen.defects)
-        judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
+        judged = run_rules(tables, [*rules], self.dataset.config, jobs=jobs)
         kept, settled = (
             (judged.findings, ()) if include_reviewed else split_decided(self.dataset, judged.findings, jobs)
         )
@@ -434,7 +434,7 @@ class _FlagRun:
             suppressed=judged.suppressed,
             skipped=(),
             image_files=images,
-            settled=(*self._decided_findings({finding.code for finding in chosen}), *settled),
+            settled=(*self._decided_findings({finding.code for finding in rules}), *settled),
         )
 
     def _decided_findings(self, codes: set[str]) -> list[Finding]:

@@ -152,8 +152,8 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):
-        chosen, layout = _choose_format(root, format, settings, config)
-    chosen.check_options(options or {}, "read")
+        data_format, layout = _choose_format(root, format, settings, config)
+    data_format.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
         folder = _find_images(given["images"], settings.images)
@@ -169,11 +169,11 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
 
     def opened_now() -> Source:
         with locate_config_errors(file), image_limits(), _doubted_format(root, format, settings.format):
-            return _open_source(chosen, request, layout, given["source"], given["roi"])
+            return _open_source(data_format, request, layout, given["source"], given["roi"])
 
     more = {"source": given["source"], "roi": given["roi"], "max_pixels": max_pixels()}
     cache, only = given["cache"], given["only"]
-    opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
+    opened = opened_now() if cache is None else cached_source(request, data_format.name, more, opened_now, Path(cache))
     if format is None and settings.format is None and not layout.parts and root.is_dir():
         opened = _with_unread_datasets(opened, root, layout.unread)
     with locate_config_errors(file):
@@ -326,7 +326,7 @@ def _absolute(path: T) -> T | Path:
 
 
 def _open_source(
-    chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
+    reader: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
 ) -> Source:
     """Open the source: the format's reader, all splits as one, and what the request adds to its images."""
     if not request.root.exists():
@@ -334,11 +334,11 @@ def _open_source(
     if layout.parts:
         from segdata.store.merge import join_splits  # seldom needed, and expensive to import
 
-        opened: Source = join_splits(chosen, request, layout)
+        opened: Source = join_splits(reader, request, layout)
     else:
-        opened = chosen.read(request)
+        opened = reader.read(request)
     settings = request.config
-    if chosen.name == "canonical" and not layout.parts:
+    if reader.name == "canonical" and not layout.parts:
         opened = _with_stored_images(opened, request)
     opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
     opened = opened if source is None else with_origin(opened, source)

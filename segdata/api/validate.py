@@ -42,8 +42,8 @@ class ValidationResult(Result, Validation):
     @property
     def rules(self) -> Sequence[Rule]:
         """The rules that ran."""
-        chosen: Sequence[Rule] = self._context["rules"]
-        return chosen
+        rules: Sequence[Rule] = self._context["rules"]
+        return rules
 
     def against(self, before: Iterable[Finding]) -> "ValidationResult":
         """The same result compared with an earlier one as its baseline: `findings` are the new ones."""
@@ -141,18 +141,18 @@ def validate(
     if group_by is not None:
         dataset = replace(dataset, profile=replace(dataset.profile, by=group_by))
     rules_selected = select_rules(dataset.config, select, ignore)
-    chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
+    rules_to_run = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
     left_out = [rule for rule in rules_selected if rule.whole and dataset.is_part]
     skipped = tuple(rule.code for rule in left_out if rule.applies(dataset.profile))
-    _check_needs(chosen)
-    families = needed_families(chosen, dataset.profile)
-    with _measure_tables(dataset, families, chosen, client, jobs, progress) as (tables, known):
-        judged = run_rules(tables, chosen, dataset.config, jobs=jobs, known=known)
+    _check_needs(rules_to_run)
+    families = needed_families(rules_to_run, dataset.profile)
+    with _measure_tables(dataset, families, rules_to_run, client, jobs, progress) as (tables, known):
+        judged = run_rules(tables, rules_to_run, dataset.config, jobs=jobs, known=known)
         findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
         files = _image_files(tables, {finding.image for finding in findings})
         folded = FoldedFindings(findings)
         if not (one_by_one or dataset.is_part):
-            habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
+            habits = {rule.code: rule.habit for rule in rules_to_run if rule.habit is not None}
             folded = fold_habits(findings, habits, Annotated.from_tables(tables))
     result = Validation(
         dataset=dataset.profile.files,
@@ -165,7 +165,7 @@ def validate(
         settled=settled,
         members=folded.members,
     )
-    rules = [rule for rule in chosen if rule.applies(dataset.profile)]
+    rules = [rule for rule in rules_to_run if rule.applies(dataset.profile)]
     return promote(ValidationResult, result, dataset=dataset, rules=rules)
 
 
@@ -173,7 +173,7 @@ def validate(
 def _measure_tables(
     data: OpenDataset,
     families: frozenset[Family],
-    chosen: Sequence[Rule],
+    rules: Sequence[Rule],
     client: "Client | str | None",
     jobs: int,
     progress: Progress,
@@ -185,7 +185,7 @@ def _measure_tables(
     if client is None:
         tables, source = dataset_tables(data, families, jobs, progress), data.source
         if isinstance(source, CachedSource) and data.rows is None:
-            yield tables, source.find_by_rule(tables, chosen, data.config, jobs)
+            yield tables, source.find_by_rule(tables, rules, data.config, jobs)
         else:
             yield tables, {}
         return
@@ -193,7 +193,7 @@ def _measure_tables(
     from segdata.measure.partitions import measure_on_cluster
 
     with connect(client) as cluster, image_limits():
-        measured = measure_on_cluster(cluster, data, families, chosen, jobs=jobs, progress=progress)
+        measured = measure_on_cluster(cluster, data, families, rules, jobs=jobs, progress=progress)
         yield measured.tables, measured.findings
 
 
@@ -232,9 +232,9 @@ def split_decided(
     return tuple(source for source in findings if source not in settled), tuple(settled)
 
 
-def _check_needs(chosen: Sequence[Rule]) -> None:
+def _check_needs(rules: Sequence[Rule]) -> None:
     """Raise SegdataError if a rule needs a family that nothing measures, as its table would be empty."""
-    for rule in chosen:
+    for rule in rules:
         for family in sorted(rule.needs - all_families()):
             raise SegdataError(
                 f"rule {rule.code} needs the measurement {family!r}, which no module registers"

@@ -32,8 +32,8 @@ def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     first = np.concatenate([[0], np.cumsum([len(portion) for portion in portions])])
 
     def one(number: int) -> Floats:
-        chosen = np.arange(first[number], first[number + 1]) % step == 0
-        return _batch_colours(dataset.source.load(portions[number]), chosen)
+        is_sampled = np.arange(first[number], first[number + 1]) % step == 0
+        return _batch_colours(dataset.source.load(portions[number]), is_sampled)
 
     colours = list(run_ordered(one, range(len(portions)), jobs))
     return np.concatenate([np.empty((0, 3)), *colours])

@@ -137,12 +137,12 @@ def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilo
     return tuple(result)
 
 
-def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
+def _confused_categories(comparison: AnnotatorPairs, is_counted: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
     """The pairs of categories that annotators gave to the same things or pixels."""
     n = len(comparison.categories)
     case = column_of(comparison.pairs, "case")
-    pixels, places = _confusion_counts(comparison, "cells", "pixels", chosen)
-    segments, _ = _confusion_counts(comparison, "matches", None, chosen)
+    pixels, places = _confusion_counts(comparison, "cells", "pixels", is_counted)
+    segments, _ = _confusion_counts(comparison, "matches", None, is_counted)
     both = pixels + pixels.T
     of_pixels, of_segments = (counts + counts.T - np.diag(np.diag(counts)) for counts in (pixels, segments))
     of_pixels, of_segments = of_pixels.sum(axis=1), of_segments.sum(axis=1)
@@ -169,7 +169,7 @@ def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) 
 
 
 def _confusion_counts(
-    comparison: AnnotatorPairs, name: str, weight: str | None, chosen: NDArray[np.bool_]
+    comparison: AnnotatorPairs, name: str, weight: str | None, is_counted: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, Ints]]:
     """(n_categories, n_categories) the confusion matrix of a table, and (pair, a * n + b) of each counted row.
 
@@ -178,7 +178,7 @@ def _confusion_counts(
     n = len(comparison.categories)
     table = getattr(comparison, name)
     pair, a, b = (column_of(table, column) for column in ("pair", "category_a", "category_b"))
-    rows = (a >= 0) & (b >= 0) & (chosen[pair] if len(pair) else np.zeros(0, bool))
+    rows = (a >= 0) & (b >= 0) & (is_counted[pair] if len(pair) else np.zeros(0, bool))
     if weight is None:
         rows &= comparison.countable[a] & comparison.countable[b]
     amount = np.ones(len(pair)) if weight is None else column_of(table, weight).astype(np.float64)

@@ -248,9 +248,9 @@ def merge_command(
     from segdata.api.edits import merge
 
     datasets = [options.read(path) for path in data]
-    chosen = parse_taxonomy_maps(data, maps)
+    taxonomy_maps = parse_taxonomy_maps(data, maps)
     with options.working("merge", sum(map(len, datasets))) as work:
-        result = merge(datasets, out, taxonomy_maps=chosen, apart=apart, copy_images=copy_images, **work)
+        result = merge(datasets, out, taxonomy_maps=taxonomy_maps, apart=apart, copy_images=copy_images, **work)
     for remark in result.remarks:
         emit("\n".join(make_console().wrap(remark, "", "  ")))
     if result.n_shared:

@@ -114,14 +114,16 @@ def show_command(data: Path, names: tuple[str, ...], findings: bool, output: Pat
     from segdata.report.pictures.overlays import draw_image, find_image
 
     dataset = options.read(data)
-    chosen = [find_image(dataset, name) for name in names]
+    image_ids = [find_image(dataset, name) for name in names]
     one_file = output.suffix.lower() == ".png"
     protect_inputs(output, options.inputs(data))
-    if one_file and len(chosen) > 1:
-        raise SegdataError(f"{output} is a single file, but {len(chosen)} images were named; name a folder instead")
-    result = validate(options.read(data, only=chosen), one_by_one=True, jobs=options.jobs).findings if findings else ()
+    if one_file and len(image_ids) > 1:
+        raise SegdataError(f"{output} is a single file, but {len(image_ids)} images were named; name a folder instead")
+    result = (
+        validate(options.read(data, only=image_ids), one_by_one=True, jobs=options.jobs).findings if findings else ()
+    )
     written = []
-    for image_id in chosen:
+    for image_id in image_ids:
         with image_limits():
             files = draw_image(dataset, image_id, result, output.parent if one_file else output)
         if not files:

@@ -140,8 +140,8 @@ def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> I
         return
     rows, segments = tables.candidates.suspects, tables.segments
     flagged = np.sort(-rows["probability"][rows["flagged"]])
-    chosen = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
-    for row in np.flatnonzero(chosen).tolist():
+    is_reported = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
+    for row in np.flatnonzero(is_reported).tolist():
         cell = {name: rows.cell(name, row) for name in _COLUMNS}
         x, y, width, height = (rows.cell(name, row) for name in ("x", "y", "width", "height"))
         called = cell["category"] or cell["seen"]

@@ -349,8 +349,8 @@ class NameLimits(msgspec.Struct, frozen=True):
         """The reason, in words, why the format cannot write an image of this name; None if it can."""
         if is_unsafe_path(name):
             return "a name that leads out of the dataset"
-        if self.forbidden and (found := re.search(self.forbidden, name)):
-            return f"a name with {found[0]!r}" if found[0] else f"a name that fits {self.forbidden!r}"
+        if self.forbidden and (match := re.search(self.forbidden, name)):
+            return f"a name with {match[0]!r}" if match[0] else f"a name that fits {self.forbidden!r}"
         if not self.files:
             return None
         if _NO_STEM.search(name):

@@ -115,12 +115,12 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
     nothing. Without rows and box it covers the whole annotation.
     """
     batch = annotation.batch
-    chosen = rows if len(rows) else np.arange(batch.n_segments)
-    runs = batch.runs.take(chosen, batch.n_segments)
+    segment_rows = rows if len(rows) else np.arange(batch.n_segments)
+    runs = batch.runs.take(segment_rows, batch.n_segments)
     if not len(rows) and box is not None and annotation.size[0]:
         runs = crop_to_box(runs, box, annotation.size)
     start, length, owner = runs.start, runs.length, runs.owner
-    names = [profile.name_of(id_) for id_ in batch.segment_category[chosen].tolist()]
+    names = [profile.name_of(id_) for id_ in batch.segment_category[segment_rows].tolist()]
     pieces = []
     for row in np.unique(owner).tolist():
         of_row = owner == row

@@ -98,10 +98,10 @@ class EntryPoint:
         parts = _OBJECT.match(self.value)
         if parts is None:
             raise ImportError(f"{self.value!r} is no module and no module:name")
-        found = import_module(parts["module"])
+        loaded = import_module(parts["module"])
         for name in (parts["names"] or "").split(".") if parts["names"] else ():
-            found = getattr(found, name)
-        return found
+            loaded = getattr(loaded, name)
+        return loaded
 
 
 def entry_points(group: str) -> list[EntryPoint]:

@@ -41,9 +41,9 @@ class SweepRuns(msgspec.Struct, frozen=True):
             *kernels.sweep_order(runs.start, runs.length, runs.owner, line.base[frames], line.height[frames])
         )
 
-    def take(self, chosen: Ints | Flags) -> "SweepRuns":
+    def take(self, rows: Ints | Flags) -> "SweepRuns":
         """Only some runs, in order."""
-        return SweepRuns(self.start[chosen], self.end[chosen], self.owner[chosen])
+        return SweepRuns(self.start[rows], self.end[rows], self.owner[rows])
 
     def shift(self, by: Ints) -> "SweepRuns":
         """The runs moved along the line by `by` (n,) places; they stay in order if whole frames move."""

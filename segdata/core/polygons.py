@@ -54,12 +54,12 @@ class Rings(Generic[Number]):
         """(n_owners + 1,): the rings of owner i are ``offsets[i]:offsets[i + 1]``."""
         return np.searchsorted(self.owner, np.arange(n_owners + 1, dtype=np.int32)).astype(np.int64)
 
-    def take(self, chosen: Ints) -> "Rings[Number]":
+    def take(self, rows: Ints) -> "Rings[Number]":
         """Only some rings, in the order given; no hole may come without its outer ring."""
-        size = np.diff(self.ring)[chosen]
-        row = positions_in(chosen, len(self))
+        size = np.diff(self.ring)[rows]
+        row = positions_in(rows, len(self))
         ring = group_offsets(size)
-        return Rings(self.xy[expand_ranges(self.ring[chosen], size)], ring, self.owner[chosen], row[self.outer[chosen]])
+        return Rings(self.xy[expand_ranges(self.ring[rows], size)], ring, self.owner[rows], row[self.outer[rows]])
 
     def merge(self, other: "Rings[Number]") -> "Rings[Number]":
         """Merge two sets of rings in the order of their owners; of one owner, the rings of `self` come first."""
@@ -351,13 +351,13 @@ class _Edges(msgspec.Struct, Generic[Number], frozen=True):
         tail[order] = np.cumsum(another) - 1
         return _Edges(points[order[another]], tail, tail[next_points(rings.ring // 2)], ring)
 
-    def take(self, chosen: Ints) -> "_Edges[Number]":
+    def take(self, rows: Ints) -> "_Edges[Number]":
         """Only the chosen edges, with all points."""
-        return _Edges(self.points, self.tail[chosen], self.head[chosen], self.ring[chosen])
+        return _Edges(self.points, self.tail[rows], self.head[rows], self.ring[rows])
 
-    def reverse(self, chosen: Flags) -> "_Edges[Number]":
-        """The edges with `chosen` (n,) ones reversed."""
-        tail, head = np.where(chosen, self.head, self.tail), np.where(chosen, self.tail, self.head)
+    def reverse(self, is_reversed: Flags) -> "_Edges[Number]":
+        """The edges with `is_reversed` (n,) ones reversed."""
+        tail, head = np.where(is_reversed, self.head, self.tail), np.where(is_reversed, self.tail, self.head)
         return _Edges(self.points, tail, head, self.ring)
 
 

@@ -219,9 +219,9 @@ def medians(tables: Tables, values: Floats, group: Ints) -> Table:
     upto = np.concatenate([[0], np.cumsum(counts["n"])])
     n = upto[end] - upto[begin]
     low, high = (np.searchsorted(upto, upto[begin] + rank, "right") - 1 for rank in ((n - 1) // 2, n // 2))
-    chosen = np.zeros(len(counts), bool)
-    chosen[low] = chosen[high] = True
-    middle = _contains(counts, chosen, group, bucket)
+    is_middle = np.zeros(len(counts), bool)
+    is_middle[low] = is_middle[high] = True
+    middle = _contains(counts, is_middle, group, bucket)
     fine = sum_by(tables, {"group": group[middle], "key": key[middle]}, {"n": one[middle]})
     fine_upto = np.concatenate([[0], np.cumsum(fine["n"])])
     first = fine_upto[np.searchsorted(fine["group"], groups)] - (upto[low] - upto[begin])  # between them are no others

@@ -364,8 +364,8 @@ def compare_mixes(
         return None
     n_inside, samples = int(inside.sum()), []
     for _ in range(_MIX_DRAWS):
-        chosen = rng.permutation(len(inside))[:n_inside]
-        samples.append(amounts[chosen].sum(axis=0))
+        drawn_inside = rng.permutation(len(inside))[:n_inside]
+        samples.append(amounts[drawn_inside].sum(axis=0))
     by_chance = _mix_distance(np.array(samples), total)
     by_chance = by_chance[np.isfinite(by_chance)]
     p = (1 + int((by_chance >= observed - 1e-12).sum())) / (len(by_chance) + 1)

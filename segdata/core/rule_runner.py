@@ -73,12 +73,12 @@ def _default_codes(config: Config, installed: Mapping[str, Rule]) -> frozenset[s
     )
 
 
-def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
+def needed_families(rules: list[Rule], profile: Profile) -> frozenset[Family]:
     """The families to measure for the rules that apply to the dataset.
 
     Gaps are measured only if every pixel must be labelled: elsewhere all background would be a gap.
     """
-    families = frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
+    families = frozenset(family for rule in rules if rule.applies(profile) for family in rule.needs)
     return families if profile.is_exhaustive else families - {"gaps"}
 
 
@@ -91,7 +91,7 @@ class RuleResults(msgspec.Struct, frozen=True):
 
 def find_by_rule(
     tables: Tables,
-    chosen: Iterable[Rule],
+    rules: Iterable[Rule],
     config: Config,
     jobs: int = 1,
     known: Mapping[str, list[Finding]] | None = None,
@@ -103,7 +103,7 @@ def find_by_rule(
     others.
     """
     known, builder, options = known or {}, _FindingBuilder(tables), configured_options(config)
-    applicable = [rule for rule in chosen if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
+    applicable = [rule for rule in rules if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
 
     def found_by(rule: Rule) -> list[Finding]:
         if rule.code in known:
@@ -130,7 +130,7 @@ Answers = Mapping[str, Sequence[Table]]  # by the rules' codes
 
 def find_in_part(
     tables: Tables,
-    chosen: Iterable[Rule],
+    rules: Iterable[Rule],
     config: Config,
     answers: Answers,
     whole: Tables | None = None,
@@ -141,7 +141,7 @@ def find_in_part(
     """
     builder, options = _FindingBuilder(whole or tables), configured_options(config)
     by_code = {}
-    for rule in chosen:
+    for rule in rules:
         check = partial(rule.check, **options.get(rule.code, {}))
         with _named_in_errors(rule):
             outcome = run_part(check, tables, Part(whole, answers.get(rule.code, ())))
@@ -167,7 +167,7 @@ def _named_in_errors(rule: Rule) -> Iterator[None]:
 
 
 def combine_parts(
-    found: Sequence[FoundInPart],
+    part_findings: Sequence[FoundInPart],
     begins: Sequence[Mapping[str, int]],
     run: Callable[[Answers, Sequence[str], Sequence[str]], Sequence[FoundInPart]],
 ) -> dict[str, list[Finding]]:
@@ -175,12 +175,12 @@ def combine_parts(
 
     Parameters
     ----------
-    found : what they find in the leading part and in each of the others, without any answer
+    part_findings : what they find in the leading part and in each of the others, without any answer
     begins : of each part the first row of each table in the whole dataset
     run : takes the answers so far, the codes of the rules that go on in all parts, and of those that do in the leading
         one, and returns what they find now: in the leading part, and, if there are codes of the first kind, in each
     """
-    parts, answers = [dict(part) for part in found], dict[str, list[Table]]()
+    parts, answers = [dict(part) for part in part_findings], dict[str, list[Table]]()
     while True:
         waiting, led = list[str](), list[str]()
         for code in parts[0]:
@@ -200,7 +200,7 @@ def combine_parts(
 
 def run_rules(
     tables: Tables,
-    chosen: list[Rule],
+    rules: list[Rule],
     config: Config,
     today: datetime.date | None = None,
     jobs: int = 1,
@@ -211,7 +211,7 @@ def run_rules(
     `jobs`, `known`: see `find_by_rule`.
     """
     stamp, control = _FindingBuilder(tables), _FindingControl(config, today)
-    applicable = [rule for rule in chosen if rule.applies(tables.profile)]
+    applicable = [rule for rule in rules if rule.applies(tables.profile)]
     findings = chain.from_iterable(find_by_rule(tables, applicable, config, jobs, known).values())
     ruled = list(filter(None, map(control.apply_severity, findings)))
     kept = control.drop_suppressed(ruled)

@@ -160,8 +160,8 @@ class Table:
 
     def take(self, rows: Ints | Flags) -> "Table":
         """Some rows, by number or by flag."""
-        chosen: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
-        return Table({name: _LazyRows(column, chosen) for name, column in self._columns.items()})
+        positions: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+        return Table({name: _LazyRows(column, positions) for name, column in self._columns.items()})
 
     def beside(self, **columns: Column) -> "Table":
         """The same rows with columns added or replaced."""
@@ -175,10 +175,10 @@ class Table:
         """Row number -> the cells of some columns, as Python numbers and texts; builds no whole columns."""
         if not rows:
             return {}
-        chosen = np.fromiter(rows, np.int64, len(rows))
-        columns = (_take(self._columns[name], chosen) for name in names)
+        positions = np.fromiter(rows, np.int64, len(rows))
+        columns = (_take(self._columns[name], positions) for name in names)
         values = [column.to_pylist() if isinstance(column, pa.ChunkedArray) else column.tolist() for column in columns]
-        return dict(zip(chosen.tolist(), zip(*values, strict=True), strict=True))
+        return dict(zip(positions.tolist(), zip(*values, strict=True), strict=True))
 
     def groups(self, *names: str) -> Iterator[Ints]:
         """The rows of each distinct combination of values in some columns, in ascending order of the combination."""

@@ -210,8 +210,8 @@ class _StoredFindings(msgspec.Struct):
 def load_findings(folder: Path, key: str, token: str, decided_by: Mapping[str, str]) -> dict[str, list[Finding]]:
     """Load code -> findings in the tables of the entry `token`, of rules whose `decided_by` has not changed."""
     stored = _stored_findings(folder, key, token).rules
-    same = {code: found for code, (mark, found) in stored.items() if decided_by.get(code) == mark}
-    return {code: msgspec.msgpack.decode(found, type=list[Finding]) for code, found in same.items()}
+    same = {code: findings for code, (mark, findings) in stored.items() if decided_by.get(code) == mark}
+    return {code: msgspec.msgpack.decode(findings, type=list[Finding]) for code, findings in same.items()}
 
 
 def save_findings(

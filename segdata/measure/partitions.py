@@ -179,18 +179,18 @@ def find_in_partition(
     names = set(measured.tables["images"]["image_id"].to_pylist())
     opened = [defect for defect in job.opened if defect.image in names]
     tables = _partition_tables(measured, job.profile, [])
-    found: FoundInPart = {}
+    findings: FoundInPart = {}
     for code in codes:
         # Defects from opening belong to no partition; the leading part reports them once.
         defects = (*measured.defects, *(defect for defect in opened if defect.code != code))
-        found |= find_in_part(replace(tables, defects=defects), [rules()[code]], job.config, answers)
-    return found
+        findings |= find_in_part(replace(tables, defects=defects), [rules()[code]], job.config, answers)
+    return findings
 
 
 def find_by_part(
     job: MeasuringJob,
     whole: Tables,
-    found: Sequence[FoundInPart],
+    part_findings: Sequence[FoundInPart],
     n_rows: Mapping[str, Ints],
     run: Callable[[Answers, Sequence[str]], Sequence[FoundInPart]],
 ) -> dict[str, list[Finding]]:
@@ -199,7 +199,7 @@ def find_by_part(
     Parameters
     ----------
     whole : the tables of the whole dataset
-    found : the result of `find_in_partition` for each partition, without any answer
+    part_findings : the result of `find_in_partition` for each partition, without any answer
     n_rows : table -> (n_partitions,) its rows; empty for parts of whole sequences, whose rows do not follow each other:
         their rules can ask for sums and medians, and not for rows that name rows
     run : `find_in_partition` in each, with answers, for some codes
@@ -215,8 +215,11 @@ def find_by_part(
         return [lead(answers, led), *parts]
 
     first = {name: np.cumsum(rows) - rows for name, rows in n_rows.items()}
-    begins = [dict.fromkeys(first, 0), *({name: int(first[name][k]) for name in first} for k in range(len(found)))]
-    return combine_parts([lead({}, job.codes), *found], begins, go_on)
+    begins = [
+        dict.fromkeys(first, 0),
+        *({name: int(first[name][k]) for name in first} for k in range(len(part_findings))),
+    ]
+    return combine_parts([lead({}, job.codes), *part_findings], begins, go_on)
 
 
 def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
@@ -280,7 +283,7 @@ class RemoteTables:
 
     def count_requests(self, parts: "list[FoundInPart]") -> "list[FoundInPart]":
         """Return the findings unchanged, and count the bytes of their requests as fetched."""
-        self.fetched += sum(found.request.nbytes for part in parts for found in part.values() if found.request)
+        self.fetched += sum(findings.request.nbytes for part in parts for findings in part.values() if findings.request)
         return parts
 
     def map_files(self, work: Callable[[str], Any], paths: Sequence[str]) -> list[Any]:  # Any: what `work` returns
@@ -297,10 +300,10 @@ class RemoteTables:
         links = {column: target for column, target in row_links().get(name, {}).items() if column in columns}
         first = {column: self.first_rows(target)[which].tolist() for column, target in links.items()}
         offsets = [{column: starts[k] for column, starts in first.items()} for k in range(len(which))]
-        chosen: Sequence[Ints | None] = [None] * len(which) if rows is None else rows
+        rows_of: Sequence[Ints | None] = [None] * len(which) if rows is None else rows
         pieces = [self.pieces[k] for k in which.tolist()]
         fetched: list[pa.Table] = self.cluster.results(
-            self.cluster.submit_all(_columns, pieces, chosen, offsets, name=name, columns=columns)
+            self.cluster.submit_all(_columns, pieces, rows_of, offsets, name=name, columns=columns)
         )
         self.fetched += sum(table.nbytes for table in fetched)
         return fetched
@@ -371,7 +374,7 @@ def measure_on_cluster(
     cluster: Cluster,
     data: OpenDataset,
     families: frozenset[Family],
-    chosen: Sequence[Rule] = (),
+    rules: Sequence[Rule] = (),
     *,
     jobs: int = 0,
     progress: Callable[[int], None] = no_progress,
@@ -383,12 +386,12 @@ def measure_on_cluster(
     cluster : as `segdata.core.cluster.connect` yields it; tables are useless when that block ends
     data : a dataset that workers can open
     families : what to measure beyond the rows
-    chosen : rules; those that look at single images run where these are measured
+    rules : rules; those that look at single images run where these are measured
     jobs : threads of this process, for what is measured over several images
     progress : is called with the number of images done since the last call
     """
     profile, source, chunks = data.profile, data.source, data.chunks()
-    applicable = [rule for rule in chosen if rule.applies(profile)]
+    applicable = [rule for rule in rules if rule.applies(profile)]
     of_sequences = [rule for rule in applicable if rule.runs_per_sequence(profile)]
     others = [rule for rule in applicable if rule not in of_sequences]
     of_parts = tuple(rule.code for rule in others if rule.runs_by_part(profile))
@@ -416,8 +419,8 @@ def measure_on_cluster(
         add_dataset_tables(tables, source, families, profile, chunks, jobs)
     defects = [*opened, *(defect for summary in summaries for defect in summary.defects)]
     whole = Tables.of(profile, tables, defects)
-    found = remote.count_requests([summary.findings for summary in summaries])
-    findings = find_by_part(job, whole, found, remote.n_rows, _running(remote, pieces, shared))
+    part_findings = remote.count_requests([summary.findings for summary in summaries])
+    findings = find_by_part(job, whole, part_findings, remote.n_rows, _running(remote, pieces, shared))
     if of_sequences:
         job = replace(job, families=in_sequences, codes=tuple(rule.code for rule in of_sequences))
         shared = cluster.share(job)
@@ -429,9 +432,9 @@ def measure_on_cluster(
     return ClusterMeasurement(whole, findings, remote, len(partitions))
 
 
-def _needs(chosen: Sequence[Rule]) -> frozenset[Family]:
+def _needs(rules: Sequence[Rule]) -> frozenset[Family]:
     """The families that some rules need."""
-    return frozenset(family for rule in chosen for family in rule.needs)
+    return frozenset(family for rule in rules for family in rule.needs)
 
 
 def _running(

@@ -444,10 +444,10 @@ def _changes_of_part(
                 yield Placement(0, 0, number), _spread(lost, own, changed)
 
 
-def _spread(chosen: Ints, own: NDArray[np.float64], changed: list[float]) -> NDArray[np.float64]:
+def _spread(is_moved: Ints, own: NDArray[np.float64], changed: list[float]) -> NDArray[np.float64]:
     """(n,) scores after a change of the chosen labels; the scores of the others stay."""
     scores = own.copy()
-    scores[chosen] = changed
+    scores[is_moved] = changed
     return scores
 
 

@@ -241,13 +241,13 @@ def dataset_measurements() -> tuple[DatasetMeasurement, ...]:
 def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
     """The measurements of single batches for some families, with those that they need."""
     wanted = set[str]()
-    chosen = []
+    measurements = []
     for measurement in reversed(batch_measurements()):
         asked_for = measurement.families & families or wanted & measurement.tables.keys()
         if not measurement.families or asked_for:
-            chosen.append(measurement)
+            measurements.append(measurement)
             wanted |= measurement.needs
-    return chosen[::-1]
+    return measurements[::-1]
 
 
 @cache

@@ -57,8 +57,10 @@ def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: S
     sequences, steps = [], _steps(images["sequence"], frame, has_number)
     for (sequence, _), places in members.items():
         number, first = np.unique(frame[image[places]], return_index=True)
-        chosen = np.array(places)[first]
-        sequences.append(FrameSequence(sequence, steps[sequence], number, rows[chosen].astype(np.int64), image[chosen]))
+        first_places = np.array(places)[first]
+        sequences.append(
+            FrameSequence(sequence, steps[sequence], number, rows[first_places].astype(np.int64), image[first_places])
+        )
     return sequences
 
 

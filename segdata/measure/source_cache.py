@@ -149,7 +149,7 @@ class CachedSource:
         return _entry_tables(entry, families, profile)
 
     def find_by_rule(
-        self, tables: Tables, chosen: Sequence[Rule], config: Config, jobs: int
+        self, tables: Tables, rules: Sequence[Rule], config: Config, jobs: int
     ) -> dict[str, list[Finding]]:
         """Like `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
 
@@ -157,18 +157,18 @@ class CachedSource:
         change.
         """
         if not self._token:
-            return find_by_rule(tables, chosen, config, jobs)
+            return find_by_rule(tables, rules, config, jobs)
         options, profile = configured_options(config), _mark(msgspec.to_builtins(tables.profile, str_keys=True))
         decided_by = {
             rule.code: _mark([profile, sorted(rule.needs), options.get(rule.code, {})])
-            for rule in chosen
+            for rule in rules
             if rule.check.__module__.startswith("segdata.")
         }
         known = cache.load_findings(self._place, self._key, self._token, decided_by)
-        found = find_by_rule(tables, chosen, config, jobs, known)
-        if not (found.keys() & decided_by.keys()) <= known.keys():
-            cache.save_findings(self._place, self._key, self._token, decided_by, found)
-        return found
+        findings = find_by_rule(tables, rules, config, jobs, known)
+        if not (findings.keys() & decided_by.keys()) <= known.keys():
+            cache.save_findings(self._place, self._key, self._token, decided_by, findings)
+        return findings
 
     def _pieces(
         self,
@@ -210,7 +210,7 @@ class CachedSource:
         source: Source,
         families: frozenset[Family],
         profile: Profile,
-        found: GatheredTables,
+        findings: GatheredTables,
         tables: Tables,
         names: set[str],
         chunks: list[Ints],
@@ -218,8 +218,8 @@ class CachedSource:
         """Make the entry to save; `names` are the tables of single images, the others are measured over several."""
         for name, table in tables.measured.items():
             if name not in names:
-                found.tables.replace(f"across/{name}", pa.table({column: table[column] for column in table.names}))
-        uris = [uri for uri in found.tables["images"]["uri"].to_pylist() if uri is not None and "://" not in uri]
+                findings.tables.replace(f"across/{name}", pa.table({column: table[column] for column in table.names}))
+        uris = [uri for uri in findings.tables["images"]["uri"].to_pylist() if uri is not None and "://" not in uri]
         files = getattr(source, "files", None)
         listing = self._listing.with_files(uris)
         order = np.concatenate([np.empty(0, np.int64), *chunks]).tolist()
@@ -228,8 +228,8 @@ class CachedSource:
             source.profile,
             tuple(source.image_ids),
             families,
-            found.tables,
-            tuple(found.defects),
+            findings.tables,
+            tuple(findings.defects),
             len(source.defects),
             listing,
             _label_hashes(labels, listing, self._entry, self._changed),

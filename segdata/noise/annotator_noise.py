@@ -108,10 +108,10 @@ class _CategoryPairs:
         """The factor by which counts vary more between units than independent segments would; at least 1."""
         place = np.full(len(self.m), -1)
         place[pairs] = np.arange(len(pairs))
-        chosen = place[self.row] >= 0
-        pair = place[self.row[chosen]]
-        cell, cell_row = np.unique(np.stack([pair, self.unit[chosen]], axis=1), axis=0, return_inverse=True)
-        excess = np.bincount(cell_row, self.up[chosen] - share[pair], len(cell))
+        has_place = place[self.row] >= 0
+        pair = place[self.row[has_place]]
+        cell, cell_row = np.unique(np.stack([pair, self.unit[has_place]], axis=1), axis=0, return_inverse=True)
+        excess = np.bincount(cell_row, self.up[has_place] - share[pair], len(cell))
         return max(1.0, float((excess**2).sum()) / max(v, 1e-12))
 
     def confusion(self, pair: int, expected: float, p: float) -> CategoryConfusion:

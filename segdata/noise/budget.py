@@ -75,13 +75,13 @@ class ReviewSample:
     def draw(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
         """The rows `sure`, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
         by_stratum = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
-        chosen = np.concatenate([np.empty(0, np.int64), *by_stratum])
-        chosen = chosen[rng.permutation(len(chosen))]
-        spacing = max(len(sure), 1) / max(len(chosen), 1)
-        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(chosen)) + rng.random()) * spacing)
+        sampled = np.concatenate([np.empty(0, np.int64), *by_stratum])
+        sampled = sampled[rng.permutation(len(sampled))]
+        spacing = max(len(sure), 1) / max(len(sampled), 1)
+        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(sampled)) + rng.random()) * spacing)
         order = np.argsort(place, kind="stable")
-        stratum = np.append(np.full(len(sure), -1), strata.of[chosen])
-        return ReviewSample(np.append(sure, others[chosen])[order], stratum[order], strata.size)
+        stratum = np.append(np.full(len(sure), -1), strata.of[sampled])
+        return ReviewSample(np.append(sure, others[sampled])[order], stratum[order], strata.size)
 
     @property
     def inclusion(self) -> Floats:

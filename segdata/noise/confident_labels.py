@@ -169,8 +169,8 @@ def _judge_pixels(
     label = labels.categories()
     flat = probability.transpose(0, 2, 1).reshape(len(probability), -1)
     best = flat.argmax(axis=0)
-    chosen = (label != VOID) & ~apart[best]
-    return best[chosen], flat.max(axis=0)[chosen], best[chosen] == label[chosen]
+    is_judged = (label != VOID) & ~apart[best]
+    return best[is_judged], flat.max(axis=0)[is_judged], best[is_judged] == label[is_judged]
 
 
 def _judge_instances(

@@ -520,8 +520,8 @@ def corrupt_labels(
     draft = CorruptionDraft(parts_given, rng, rates, things[np.maximum(parts_given.category, 0)])
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
-    chosen = [possible[number] for number in rng.permutation(len(possible))[: rates.per_image]]
-    for kind in sorted(chosen, key=lambda kind: (kind not in IMAGE_KINDS, KINDS.index(kind))):
+    corruptions = [possible[number] for number in rng.permutation(len(possible))[: rates.per_image]]
+    for kind in sorted(corruptions, key=lambda kind: (kind not in IMAGE_KINDS, KINDS.index(kind))):
         victims = _choose_segments(draft, things, kind, rates.share)
         countable = things[np.maximum(parts_given.category[victims], 0)]
         for is_thing in (False, True):  # a thing is never taken for what is none

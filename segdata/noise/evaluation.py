@@ -92,10 +92,10 @@ class EvaluatedRanking:
 
         An error that no candidate is about is one more, with the lowest score.
         """
-        chosen = np.array([name is None or type_ == name for type_ in self.mistake_type], bool)
-        is_wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
+        is_of_type = np.array([name is None or type_ == name for type_ in self.mistake_type], bool)
+        is_wrong = (self.mistake >= 0) & (is_of_type[self.mistake] if len(is_of_type) else False)
         is_used = is_wrong | (self.mistake < 0)
-        missed = np.setdiff1d(np.flatnonzero(chosen), self.mistake)
+        missed = np.setdiff1d(np.flatnonzero(is_of_type), self.mistake)
         score = np.append(self.score[is_used], np.full(len(missed), _UNRANKED))
         image = np.append(self.image[is_used], self.mistake_image[missed])
         return score, np.append(is_wrong[is_used], np.ones(len(missed), bool)), image

@@ -92,8 +92,8 @@ class ImageCluster:
         """A few images at a time, all of one portion of the source, and their rows in the dataset."""
         first = 0
         for chunk in self._chunks:
-            chosen = images[(images >= first) & (images < first + len(chunk))]
-            for begin in range(0, len(chosen), PORTION):
-                some = chosen[begin : begin + PORTION]
+            in_chunk = images[(images >= first) & (images < first + len(chunk))]
+            for begin in range(0, len(in_chunk), PORTION):
+                some = in_chunk[begin : begin + PORTION]
                 yield self._cut(chunk[some - first]), some
             first += len(chunk)

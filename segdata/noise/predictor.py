@@ -199,12 +199,10 @@ def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, widt
     """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
     category = np.array([channel.get(id_, UNLABELLED) for id_ in batch.segment_category.tolist()])
     crowd = batch.segment_is_crowd
-    chosen = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
-    score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[chosen]
+    rows = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
+    score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[rows]
     score = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)
-    return SegmentSet(
-        batch.runs.take(chosen, batch.n_segments), category[chosen].astype(np.int64), score, height, width
-    )
+    return SegmentSet(batch.runs.take(rows, batch.n_segments), category[rows].astype(np.int64), score, height, width)
 
 
 LoadProbabilities = Callable[[int], tuple[NDArray[np.floating], tuple[int, ...]]]

@@ -118,8 +118,8 @@ class ImageLikeness:
 
     def _distances(self, rows: Ints) -> Floats:
         """(r, n) distances from images to all images; infinite to itself, and where nothing is known."""
-        x, chosen = self.features, self.features[rows]
-        squares = (chosen**2).sum(axis=1)[:, None] + (x**2).sum(axis=1)[None] - 2 * chosen @ x.T
+        x, x_rows = self.features, self.features[rows]
+        squares = (x_rows**2).sum(axis=1)[:, None] + (x**2).sum(axis=1)[None] - 2 * x_rows @ x.T
         gap = np.where(np.isnan(squares), np.inf, np.sqrt(np.maximum(squares, 0)))
         same = self.unit[rows][:, None] == self.unit[None]
         gap = np.where(same, np.where(np.isinf(gap), 0, gap) * _SAME_UNIT, gap)

@@ -96,7 +96,7 @@ def _head(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterat
     yield from console.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
     yield from console.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
     if flagged.plan is not None:
-        choices = ", ".join(f"{chosen.choice} {chosen.value}" for chosen in flagged.plan.choices)
+        choices = ", ".join(f"{choice.choice} {choice.value}" for choice in flagged.plan.choices)
         yield from console.wrap(f"chosen: {choices} (--format json has the reasons)", "", "  ", "dim")
     for note in flagged.notes:
         yield from console.wrap(note, "", "  ", "warning")
@@ -370,22 +370,24 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
 
 def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the items at `place` (v,) of the sample."""
-    chosen = ReviewSample(np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
-    every = estimate_errors(chosen, place, wrong)
+    review_sample = ReviewSample(
+        np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64)
+    )
+    every = estimate_errors(review_sample, place, wrong)
     parts = []
     for is_label, n_things in (
         (True, sample.labels),
         (False, None if sample.labels is None else every.of - sample.labels),
     ):
         in_part = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
-        result = _among(chosen, in_part, place, wrong)
+        result = _among(review_sample, in_part, place, wrong)
         n = every.of if n_things is None else n_things
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
-    drawn = np.flatnonzero(chosen.stratum >= 0)
+    drawn = np.flatnonzero(review_sample.stratum >= 0)
     open_ = np.setdiff1d(drawn, place)
     n_decided = len(drawn) - len(open_)
-    more = _decisions_needed(chosen, place, wrong, open_) if _is_vague(every) else 0
+    more = _decisions_needed(review_sample, place, wrong, open_) if _is_vague(every) else 0
     return LabelErrors(
         every=every,
         labels=labels,
@@ -397,14 +399,14 @@ def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: I
     )
 
 
-def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:
+def _decisions_needed(review_sample: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:
     """The number of undecided items of the random sample that must be decided for a useful estimate.
 
     Assumes that half of them are wrong, the worst case for an interval. All of them if they are not enough.
     """
     for n in range(1, len(open_)):
         supposed = np.append(wrong, np.arange(n) % 2 == 0)
-        if not _is_vague(estimate_errors(chosen, np.append(place, open_[:n]), supposed)):
+        if not _is_vague(estimate_errors(review_sample, np.append(place, open_[:n]), supposed)):
             return n
     return len(open_)
 
@@ -414,11 +416,11 @@ def _is_vague(estimate: ErrorEstimate) -> bool:
     return bool(np.isnan(rate) or high - low > _VAGUE_WIDTH)
 
 
-def _among(chosen: ReviewSample, in_part: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
+def _among(review_sample: ReviewSample, in_part: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
     """Restrict a sample to a part: items outside it count as right, and items that were not sampled do not count."""
-    kept = in_part | (chosen.stratum >= 0)
+    kept = in_part | (review_sample.stratum >= 0)
     number, judged = np.cumsum(kept) - 1, kept[place]
-    some = ReviewSample(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
+    some = ReviewSample(np.arange(int(kept.sum())), review_sample.stratum[kept], review_sample.size)
     return estimate_errors(some, number[place[judged]], (wrong & in_part[place])[judged])
 
 

@@ -68,10 +68,10 @@ def boundary_treatment(
     n_touching, n_apart = (np.bincount(pair_number, borders[name], len(pair_first)) for name in ("touching", "apart"))
     places = n_touching + n_apart
     enough = places >= min_places
-    chosen = pair_first[enough]
+    pair_rows = pair_first[enough]
     share = (n_apart / np.maximum(places, 1))[enough]
-    keys, owner = {"a": category[0][chosen], "b": category[1][chosen]}, annotation[chosen]
-    ways = {"n": np.ones(len(chosen), np.int64), "touch": share <= max_share, "band": share >= 1 - max_share}
+    keys, owner = {"a": category[0][pair_rows], "b": category[1][pair_rows]}, annotation[pair_rows]
+    ways = {"n": np.ones(len(pair_rows), np.int64), "touch": share <= max_share, "band": share >= 1 - max_share}
     sums = sum_by(tables, keys, ways)
     divided = sums.take(np.minimum(sums["touch"], sums["band"]) >= min_files)
     rows = np.flatnonzero(np.isin(keys["a"], divided["a"]) & np.isin(keys["b"], divided["b"]))

@@ -56,13 +56,13 @@ def class_imbalance(
     """
     limits = {"pixels": max_pixel_ratio, "segments": max_ratio, "images": max_ratio}
     by = tables.profile.by
-    chosen = np.flatnonzero(is_example(tables))
-    segments = Table({name: tables.segments[name][chosen] for name in ("image", "category_id", "area", "iscrowd")})
-    stratum = np.zeros(len(chosen), np.int64)
+    examples = np.flatnonzero(is_example(tables))
+    segments = Table({name: tables.segments[name][examples] for name in ("image", "category_id", "area", "iscrowd")})
+    stratum = np.zeros(len(examples), np.int64)
     every = _counts(tables, segments, stratum)
     if by is not None:
         names = annotation_strata_if_any(tables, by)
-        stratum = name_keys(pa.array(names, pa.string()))[tables.segments["annotation"][chosen]]
+        stratum = name_keys(pa.array(names, pa.string()))[tables.segments["annotation"][examples]]
         of_stratum = _counts(tables, segments, stratum)
     whole = leading(tables)
     if whole is None:

@@ -67,10 +67,10 @@ def displaced_boxes(
     odd = sums.take(sums["moves"] | (sums["far"] >= min_segments))
     moving = odd.take(odd["moves"])
     # Of files whose boxes are not moved, those that do not fit suffice.
-    chosen = _is_in(keys, moving) | far & _is_in(keys, odd)
-    columns: dict[str, Column] = {name: column[chosen] for name, column in keys.items()}
-    columns["annotation"] = annotation[chosen]
-    rows = rows[chosen]
+    is_displaced = _is_in(keys, moving) | far & _is_in(keys, odd)
+    columns: dict[str, Column] = {name: column[is_displaced] for name, column in keys.items()}
+    columns["annotation"] = annotation[is_displaced]
+    rows = rows[is_displaced]
     for k, name in enumerate(_SIDES):
         columns |= {f"declared_{k}": _declared(tables, name)[rows], f"box_{k}": _actual_side(tables, k)[rows]}
     image = tables.segments["image"][rows]

@@ -127,13 +127,13 @@ def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
     n = high - low
     part = rows[expand_ranges(low, n)]
     category, share = np.repeat(category, n), np.repeat(share, n)
-    found = []
+    pairs_within = []
     for least in (_INSIDE, _OUTSIDE):
         is_in = share >= least
         pair = np.concatenate([of_hole, part[is_in]]), np.concatenate([outer, category[is_in]])
         _, first = joint_codes(*pair)
-        found.append(Table({"part": pair[0][first], "outer": pair[1][first]}))
-    return found[0], found[1]
+        pairs_within.append(Table({"part": pair[0][first], "outer": pair[1][first]}))
+    return pairs_within[0], pairs_within[1]
 
 
 def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
@@ -143,14 +143,14 @@ def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
     # Annotations one after the other on one line along x.
     wide = int(tables.images["width"].max(initial=0)) + 1
     begin = segments["annotation"][holes["segment"]].astype(np.int64) * wide + holes["x"]
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    hole_pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for hole, part in stabbing_pairs(begin, begin + holes["width"], parts["annotation"] * wide + parts["x"]):
         fits = (category[hole] != parts["category"][part]) & (parts["area"][part] <= holes["area"][hole])
         fits &= parts["y"][part] >= holes["y"][hole]
         for start, size in (("x", "width"), ("y", "height")):
             fits &= parts[start][part] + parts[size][part] <= holes[start][hole] + holes[size][hole]
-        found.append((part[fits], category[hole[fits]]))
-    part, outer = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        hole_pairs.append((part[fits], category[hole[fits]]))
+    part, outer = (np.concatenate(columns) for columns in zip(*hole_pairs, strict=True))
     return part, outer
 
 

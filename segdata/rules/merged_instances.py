@@ -134,7 +134,7 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     merged &= (parts_reach - typical_reach) / scale <= max_part_z
     merged &= (reach >= min_reach_z) & (reach_spread <= _MAX_REACH)
     merged &= (part_pairs["hidden"] <= max_hidden) & thing_segments[row]
-    chosen = part_pairs.beside(typical=np.exp(middle)).take(merged)
-    for segment, first, second, typical in chosen.lines("segment", "first", "second", "typical"):
+    merged_pairs = part_pairs.beside(typical=np.exp(middle)).take(merged)
+    for segment, first, second, typical in merged_pairs.lines("segment", "first", "second", "typical"):
         message = f"parts of {first:,} and {second:,} px under one id, where a segment usually has {typical:,.0f} px"
         yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))

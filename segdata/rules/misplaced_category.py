@@ -239,13 +239,13 @@ def _ordered_pairs(unit: Ints, category: Ints, places: Floats, least: int) -> li
         counts.append(np.stack(columns, 1))
     different, which = unique_inverse(np.concatenate(pairs))
     n, *sides = (np.bincount(which, column, len(different)) for column in np.concatenate(counts).T)
-    found = []
+    ordered = []
     for axis, (ahead, behind) in enumerate(zip(sides[::2], sides[1::2], strict=True)):
         few = np.minimum(ahead, behind)
         pair = different[(n >= least) & (few > 0) & (few <= np.maximum(1, n / 4))]
         own, other = (ids[part].tolist() for part in np.divmod(pair, len(ids)))
-        found += [(first_id, axis, second_id) for first_id, second_id in zip(own, other, strict=True)]
-    return sorted(found)
+        ordered += [(first_id, axis, second_id) for first_id, second_id in zip(own, other, strict=True)]
+    return sorted(ordered)
 
 
 def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float) -> Floats | None:

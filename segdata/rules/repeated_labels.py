@@ -98,8 +98,10 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
         short = key[kept] >> (64 - bits)
         _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
-        found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
-        kept = kept[np.isin(short, found["key"][found["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else found["key"])]
+        repeated = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
+        kept = kept[
+            np.isin(short, repeated["key"][repeated["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else repeated["key"])
+        ]
     return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
 
 
@@ -138,9 +140,11 @@ def _shared_segments(
     pairs, count = np.unique(np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_counts=True)
     n = annotations["n_segments"]
     few = np.minimum(n[pairs[:, 0]], n[pairs[:, 1]])
-    chosen = (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
-    chosen &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
-    pairs, count = pairs[chosen], count[chosen]
+    is_copied = (
+        (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
+    )
+    is_copied &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
+    pairs, count = pairs[is_copied], count[is_copied]
     if len(pairs) == 0:
         return
     images = annotations["image"][pairs]

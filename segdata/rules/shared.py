@@ -133,10 +133,10 @@ def has_defect(tables: Tables, code: str, rows: Ints | None = None) -> Flags:
     reported = {
         (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
     }
-    chosen = np.arange(len(tables.segments)) if rows is None else rows
+    segment_rows = np.arange(len(tables.segments)) if rows is None else rows
     if not reported:
-        return np.zeros(len(chosen), bool)
-    return np.array([key in reported for key in defect_keys(tables, chosen)], bool)
+        return np.zeros(len(segment_rows), bool)
+    return np.array([key in reported for key in defect_keys(tables, segment_rows)], bool)
 
 
 def requires_full_coverage(tables: Tables) -> Flags:
@@ -253,12 +253,12 @@ def _group_statistics(
     is_asked = np.zeros(n_groups, bool)
     is_asked[group_number[rows]] = True
     is_asked &= np.bincount(group_number[eligible], minlength=n_groups) >= least_members
-    chosen = np.flatnonzero(eligible & is_asked[group_number])
-    member = group_number[chosen]
-    middles = group_median(values[chosen], member)
+    members = np.flatnonzero(eligible & is_asked[group_number])
+    member = group_number[members]
+    middles = group_median(values[members], member)
     middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
     middle[member] = middles
-    spread[member] = group_median(np.abs(values[chosen] - middles), member) * MAD_TO_SD
+    spread[member] = group_median(np.abs(values[members] - middles), member) * MAD_TO_SD
     return middle[group_number[rows]], spread[group_number[rows]]
 
 
@@ -370,9 +370,9 @@ class Succession(NamedTuple):
         gain = (given - turned) / np.maximum(given, 1e-12)
         alone = np.concatenate([self.saved_without()[1], [np.nan]])
         fits = in_video | (turned < 2 * _FURTHEST_NEIGHBOUR)
-        chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
-        chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
-        return k[chosen], gain[chosen]
+        exchanged = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
+        exchanged = exchanged[gain[exchanged] >= np.fmax(alone[k[exchanged] - 1], alone[k[exchanged]])]
+        return k[exchanged], gain[exchanged]
 
     def saved_without(self) -> tuple[Ints, Floats, Floats]:
         """Places of frames, how much nearer their neighbours are to each other than to them, and by how many pixels."""
@@ -468,10 +468,10 @@ def disputes_of_kind(
     of_kind = np.flatnonzero(disputes["kind"] == kind)
     segment, pixels, share = (disputes[name][of_kind] for name in ("segment", "pixels", "share"))
     area = np.where(pixels >= 0, pixels, np.append(segments["area"], 0)[segment])
-    chosen = (area >= min_pixels) & ~(share < min_share)
+    is_large = (area >= min_pixels) & ~(share < min_share)
     if apart is not None:
-        chosen &= (disputes["near"][of_kind] < apart[0]) & (disputes["distance"][of_kind] >= apart[1])
-    for row, pixels_of in zip(of_kind[chosen].tolist(), area[chosen].tolist(), strict=True):
+        is_large &= (disputes["near"][of_kind] < apart[0]) & (disputes["distance"][of_kind] >= apart[1])
+    for row, pixels_of in zip(of_kind[is_large].tolist(), area[is_large].tolist(), strict=True):
         cell = {name: disputes.cell(name, row) for name in Dispute._fields[:-2]}
         own = cell["segment"]
         whose = annotations["annotator"][segments["annotation"][own]] if own >= 0 else None

@@ -145,9 +145,9 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
     def counts_objects(word: str) -> bool:
         if len({numbered[id_][0] for id_ in used[word]}) < _MIN_NUMBERED_NAMES:
             return False
-        chosen = table.take(np.flatnonzero(np.isin(table["category_id"], used[word])))
+        of_word = table.take(np.flatnonzero(np.isin(table["category_id"], used[word])))
         number = np.array([int(numbered[id_][2]) for id_ in used[word]])
-        return _counts_objects(chosen["annotation"], number[np.searchsorted(used[word], chosen["category_id"])])
+        return _counts_objects(of_word["annotation"], number[np.searchsorted(used[word], of_word["category_id"])])
 
     flagged = [word for word in sorted(used) if word and counts_objects(word)]
     if not flagged and counts_objects(""):

@@ -50,17 +50,17 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     altered = tables.altered
     in_splits = has_split[altered["image"].astype(np.int64)] & has_split[altered["of"].astype(np.int64)]
     altered = altered.take(in_splits & ~np.isin(altered["image"], np.unique(leaks["image"])))
-    found = {*leaks["image"].tolist(), *altered["image"].tolist()}
+    leaking = {*leaks["image"].tolist(), *altered["image"].tolist()}
     for rows in altered.groups("image"):
         yield _altered_leak(images, altered, int(rows[np.argmax(altered["correlation"][rows])]))
     for rows in leaks.groups("image"):
         nearest = min(rows.tolist(), key=lambda row: (1 - leaks["same"][row], leaks["bits"][row], leaks["of"][row]))
         yield _leak(images, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
-    yield from _augmented_leaks(images, found)
+    yield from _augmented_leaks(images, leaking)
 
 
-def _augmented_leaks(images: Table, found: set[int]) -> Findings:
-    """A finding for each image, but those `found`, whose name says that it is an augmented copy of an earlier one's."""
+def _augmented_leaks(images: Table, reported: set[int]) -> Findings:
+    """A finding for each image, but those `reported`, whose name says that it is an augmented copy of an earlier one."""
     first: dict[str, dict[str, int]] = {}
     for row, (name, part) in enumerate(zip(images["image_id"].tolist(), images["part"].tolist(), strict=True)):
         picture = picture_of_copy(name)
@@ -69,7 +69,7 @@ def _augmented_leaks(images: Table, found: set[int]) -> Findings:
         splits = first.setdefault(picture, {})
         splits.setdefault(part, row)
         other = next(iter(splits.values()))
-        if images["part"][other] != part and row not in found:
+        if images["part"][other] != part and row not in reported:
             message = (
                 f"comes of the same picture as {images['image_id'][other]}, by the names that Roboflow gives to "
                 f"augmented copies: one is in {images['part'][other]}, this in {part}"

@@ -358,14 +358,14 @@ def merge_datasets(
 _TAXONOMY = "taxonomy.yaml"
 
 
-def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> ChainedSource:
-    """Join the splits of a dataset, read by `chosen`, as one source, with the split of each image.
+def join_splits(reader: Format, request: ReadRequest, layout: SplitLayout) -> ChainedSource:
+    """Join the splits of a dataset, read by `reader`, as one source, with the split of each image.
 
     An image is called by its path below the folder of its split, ``train/a.png``; where splits are files, by its own
     name, and below the name of its split if several have it. Categories are one by name; what names, ids and
     supercategories of the parts contradict is SEG202.
     """
-    opened = [chosen.read(_part_request(request, part)) for part in layout.parts]
+    opened = [reader.read(_part_request(request, part)) for part in layout.parts]
     profiles = [
         replace(source.profile, files=relative_path(request.root, part.path))
         for source, part in zip(opened, layout.parts, strict=True)
@@ -387,7 +387,7 @@ def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> Ch
         )
     ]
     defects = [] if request.taxonomy is not None else _conflicts(profiles)
-    defects += [_unread(request.root, path, chosen.name) for path in layout.unread]
+    defects += [_unread(request.root, path, reader.name) for path in layout.unread]
     profile = _joined_profile(request, profiles, taxonomy, sequence_names)
     if profile.provisional is not None:
         profile = replace(profile, provisional=sources[0].file_names.in_text(profile.provisional))

@@ -279,26 +279,26 @@ def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> l
 
 
 def find_in_parts(
-    tables: Tables, source: Source, chosen: Sequence[Rule], config: Config, images: int = 1
+    tables: Tables, source: Source, rules: Sequence[Rule], config: Config, images: int = 1
 ) -> dict[str, list[Finding]]:
     """Code -> findings of rules in parts of `images` images of a source, given its measured tables.
 
     As yet without severities, overrides and suppressions.
     """
-    profile, families = tables.profile, frozenset().union(*(rule.needs for rule in chosen))
+    profile, families = tables.profile, frozenset().union(*(rule.needs for rule in rules))
     job = MeasuringJob(None, profile, config, families, (), tuple(source.defects))
     begins = np.arange(0, len(source.image_ids), images)
     portions = np.split(np.arange(len(source.image_ids)), begins[1:])
     pieces = [measure_batch(source.load(rows), profile, families) for rows in portions]
     names = set().union(*(piece.tables for piece in pieces))
     n_rows = {name: np.array([piece.tables[name].num_rows for piece in pieces], np.int64) for name in names}
-    found = _find_in_pieces(tables, job, pieces, [rule for rule in chosen if rule.runs_by_part(profile)], n_rows)
-    of_sequences = [rule for rule in chosen if rule.runs_per_sequence(profile)]
+    findings = _find_in_pieces(tables, job, pieces, [rule for rule in rules if rule.runs_by_part(profile)], n_rows)
+    of_sequences = [rule for rule in rules if rule.runs_per_sequence(profile)]
     if of_sequences:
         parts = sequence_portions(tables.images, begins, images)
         pieces = [measure_sequences(_portion_source(source, profile, part), job) for part in parts]
-        found |= _find_in_pieces(tables, job, pieces, of_sequences, {})
-    return found
+        findings |= _find_in_pieces(tables, job, pieces, of_sequences, {})
+    return findings
 
 
 def _portion_source(source: Source, profile: Profile, portions: Sequence[Ints]) -> PortionSource:
@@ -306,14 +306,14 @@ def _portion_source(source: Source, profile: Profile, portions: Sequence[Ints]) 
 
 
 def _find_in_pieces(
-    tables: Tables, job: MeasuringJob, pieces: Sequence[MeasuredTables], chosen: Sequence[Rule], n_rows: dict[str, Ints]
+    tables: Tables, job: MeasuringJob, pieces: Sequence[MeasuredTables], rules: Sequence[Rule], n_rows: dict[str, Ints]
 ) -> dict[str, list[Finding]]:
     """Code -> findings of rules in measured pieces of the dataset, given its tables."""
 
     def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
         return [find_in_partition(piece, answers=answers, job=job, codes=waiting) for piece in pieces]
 
-    job = replace(job, codes=tuple(rule.code for rule in chosen))
+    job = replace(job, codes=tuple(rule.code for rule in rules))
     return find_by_part(job, tables, run({}, job.codes), n_rows, run)
 
 

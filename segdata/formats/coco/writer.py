@@ -277,8 +277,8 @@ def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[objec
     all_outlines = trace_outlines(runs, height)
     has_holes = np.zeros(n, bool)
     has_holes[all_outlines.owner[all_outlines.hole]] = True
-    chosen = has_holes[all_outlines.owner]
-    rings = all_outlines.take(np.flatnonzero(~chosen)).merge(keyhole(all_outlines.take(np.flatnonzero(chosen))))
+    with_holes = has_holes[all_outlines.owner]
+    rings = all_outlines.take(np.flatnonzero(~with_holes)).merge(keyhole(all_outlines.take(np.flatnonzero(with_holes))))
     offset = rings.offsets(n)
     rasterised = Polygons(rings.xy.astype(np.float64), rings.ring, offset).rasterise(height, width)
     exact = np.flatnonzero(_same_pixels(runs, rasterised, n) & (np.diff(offset) > 0))

@@ -285,10 +285,10 @@ def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) 
     for each value if the rasters have a colour table. Raises UnreadableError if the values have no meaning.
     """
     heads = list(opened.heads.values())
-    chosen = request.options.get("preset")
-    if chosen is not None and request.taxonomy is not None:
-        raise SegdataError(f"{request.root}: got a taxonomy and the preset {chosen!r}; give only one of them")
-    taxonomy = request.taxonomy if chosen is None else load_preset(str(chosen))
+    preset = request.options.get("preset")
+    if preset is not None and request.taxonomy is not None:
+        raise SegdataError(f"{request.root}: got a taxonomy and the preset {preset!r}; give only one of them")
+    taxonomy = request.taxonomy if preset is None else load_preset(str(preset))
     table = (
         None
         if taxonomy is not None

@@ -135,5 +135,5 @@ def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
     for path in spread_sample(paths, 2 * _N_SAMPLED):
         with suppress(OSError):
             values.setdefault(path.parent, set()).update(np.unique(decode_mask(path).values).tolist())
-    numbers = [sorted(found - {0, 255}) for found in values.values()]
-    return any(numbers) and all(found == list(range(1, len(found) + 1)) for found in numbers)
+    numbers = [sorted(occurring - {0, 255}) for occurring in values.values()]
+    return any(numbers) and all(occurring == list(range(1, len(occurring) + 1)) for occurring in numbers)

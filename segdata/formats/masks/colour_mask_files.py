@@ -359,13 +359,13 @@ def _given_taxonomy(request: ReadRequest, sample: MaskSample) -> Taxonomy | None
 
 def _preset(request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy | None) -> Taxonomy | None:
     """The preset that the user names, else the taxonomy beside the masks, else the preset that their names imply."""
-    chosen = request.options.get("preset")
-    if chosen is not None:
+    option = request.options.get("preset")
+    if option is not None:
         if taxonomy is not None:
             raise SegdataError(
-                f"{request.root}: there are a taxonomy or colour table and the preset {chosen!r}; give one of them"
+                f"{request.root}: there are a taxonomy or colour table and the preset {option!r}; give one of them"
             )
-        return load_preset(str(chosen))
+        return load_preset(str(option))
     if taxonomy is not None or sample.palettes:
         return taxonomy
     coloured = bool(sample.heads) and all(head.has_colors for head in sample.heads)
@@ -419,8 +419,8 @@ def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "
 def _must_be_ids(request: ReadRequest, sample: MaskSample, taxonomy: Taxonomy) -> None:
     """Raise UnreadableError if most values of grey masks are no ids, so that they are no index masks."""
     heads = sample.heads
-    told = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
-    if told or not heads or binary_value(taxonomy) is not None:
+    is_certain = request.explicit or any(head.has_colors or head.palette is not None for head in heads)
+    if is_certain or not heads or binary_value(taxonomy) is not None:
         return  # values between black and white come from smoothing
     unknown = sorted(sample.values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(sample.values):

@@ -189,10 +189,10 @@ def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
         with suppress(OSError):
             drawn = decode_mask(mask.path)
             channels = _channels((drawn.as_shown() if mask.by_palette else drawn).values.astype(np.int64))
-            chosen = (_distance(channels, levels).min(axis=-1) <= _MAX_DISTANCE) == near
-            inner = chosen[1:-1] & chosen[:-2] & chosen[2:]
+            is_near = (_distance(channels, levels).min(axis=-1) <= _MAX_DISTANCE) == near
+            inner = is_near[1:-1] & is_near[:-2] & is_near[2:]
             n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
-            n_all += int(chosen.sum())
+            n_all += int(is_near.sum())
     return n_inner / max(n_all, 1)
 
 

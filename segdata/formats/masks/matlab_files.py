@@ -123,8 +123,8 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
     variables = _load(path)
     if variable is not None and variable not in variables:
         raise UnreadableMatError(f"has no variable {variable!r}; it has {', '.join(variables) or 'none'}")
-    chosen = variables if variable is None else {variable: variables[variable]}
-    for name, value in chosen.items():
+    selected = variables if variable is None else {variable: variables[variable]}
+    for name, value in selected.items():
         structs = [item for item in _elements(value) if _is_struct(item)]
         matrices = tuple(matrix for item in structs if (matrix := _label_matrix(item[_FIELD])) is not None)
         if not matrices:
@@ -136,7 +136,7 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
             numbers = np.ravel(classes.item() if classes.dtype == object and classes.size == 1 else classes)
             return LabelMatrices("instances", matrices[:1], tuple(int(number) for number in numbers))
         return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
-    plain = {name: matrix for name, value in chosen.items() if (matrix := _label_matrix(value)) is not None}
+    plain = {name: matrix for name, value in selected.items() if (matrix := _label_matrix(value)) is not None}
     if len(plain) > 1:
         named = {name: plain[name] for name in plain if any(word in name.lower() for word in _LABEL_WORDS)}
         plain = named if len(named) == 1 else plain

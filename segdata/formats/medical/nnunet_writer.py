@@ -131,9 +131,9 @@ def _make_plan(profile: Profile, ending: str | None, channels: str | None) -> Nn
     """
     source = _source_dataset_json(profile)
     volumes = any(sequence.kind == "volume" for sequence in profile.sequences)
-    chosen = ending or (source.ending if source else ".nii.gz" if volumes else ".png")
-    if chosen not in (".nii.gz", ".png"):
-        raise SegdataError(f"file_ending is {chosen!r}, it must be .nii.gz or .png")
+    file_ending = ending or (source.ending if source else ".nii.gz" if volumes else ".png")
+    if file_ending not in (".nii.gz", ".png"):
+        raise SegdataError(f"file_ending is {file_ending!r}, it must be .nii.gz or .png")
     names = tuple(name.strip() for name in channels.split(",")) if channels else source.channels if source else ()
     named = profile.taxonomy.by_name()
     if source is not None and source.labels.keys() == {category.name for category in profile.taxonomy.categories}:
@@ -141,9 +141,9 @@ def _make_plan(profile: Profile, ending: str | None, channels: str | None) -> Nn
         regions = [name for name in source.labels if name != IGNORE]
         painted = dict(zip(regions, source.class_order, strict=True)) if source.has_regions else {}
         values = {ids[name]: painted.get(name, numbers[0]) for name, numbers in source.labels.items()}
-        return NnunetPlan(source.labels, values, ids, chosen, names or ("unknown",), source)
+        return NnunetPlan(source.labels, values, ids, file_ending, names or ("unknown",), source)
     labels, values, ids = _new_values(profile.taxonomy.by_id())
-    return NnunetPlan(labels, values, ids, chosen, names or ("unknown",), None)
+    return NnunetPlan(labels, values, ids, file_ending, names or ("unknown",), None)
 
 
 def _source_dataset_json(profile: Profile) -> DatasetJson | None:

@@ -212,9 +212,9 @@ IdRule = Callable[[ValueRuns, str], ValueMeanings]  # meanings of the values of 
 def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
     """The taxonomy, and the rule that gives values their meanings; raises SettingError for incomplete settings."""
     user_taxonomy = request.taxonomy
-    chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
-    if len(chosen) != 1:
-        message = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
+    given_keys = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
+    if len(given_keys) != 1:
+        message = f"instance_ids: give one of divisor, category, table; given: {', '.join(given_keys) or 'none'}"
         raise SettingError(message, "instance_ids")
     if config.divisor is not None:
         if not 1 <= config.divisor <= _MAX_DIVISOR:

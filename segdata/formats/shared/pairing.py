@@ -467,8 +467,8 @@ def images_folder(request: ReadRequest) -> Path | None:
 
 def open_pairing(request: ReadRequest) -> Pairing:
     """Pair the images and masks of a request; raises UnreadableError if there is neither a mask nor an index."""
-    chosen = request.options.get("masks")
-    pairing = pair_masks(request.root, images_folder(request), chosen=None if chosen is None else str(chosen))
+    option = request.options.get("masks")
+    pairing = pair_masks(request.root, images_folder(request), chosen=None if option is None else str(option))
     if not pairing.entries and not has_index(request.root):
         raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
     return pairing

@@ -136,10 +136,10 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
     Only the shapes at these rows. A group's number stays as the attribute `group_id` if it does more than join parts: a
     group of a single shape, or with several names.
     """
-    chosen = [shapes[row] for row in rows]
-    if not any(shape.group is not None for shape in chosen):  # the usual case
-        attribute_lists = [sorted(shape.attributes.items()) if shape.attributes else [] for shape in chosen]
-        return GroupedShapes([[row] for row in rows], *_segment_ids([[shape] for shape in chosen]), attribute_lists)
+    group = [shapes[row] for row in rows]
+    if not any(shape.group is not None for shape in group):  # the usual case
+        attribute_lists = [sorted(shape.attributes.items()) if shape.attributes else [] for shape in group]
+        return GroupedShapes([[row] for row in rows], *_segment_ids([[shape] for shape in group]), attribute_lists)
     by_key: dict[object, list[int]] = {}
     for row in rows:
         shape = shapes[row]
@@ -148,10 +148,10 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
     names = Counter(shapes[part_rows[0]].group for part_rows in parts)
     ids, defects = _segment_ids([[shapes[row] for row in part_rows] for part_rows in parts])
     largest = max(parts, key=len)
-    if len(chosen) >= _MIN_LUMPED_SHAPES and len(names) == 1 < len(parts) and len(largest) > 1:
+    if len(group) >= _MIN_LUMPED_SHAPES and len(names) == 1 < len(parts) and len(largest) > 1:
         first = shapes[largest[0]]
         message = (
-            f"all {len(chosen)} shapes have the group {first.group}, so that {len(largest)} of {first.name!r:.40} "
+            f"all {len(group)} shapes have the group {first.group}, so that {len(largest)} of {first.name!r:.40} "
             "are one object; give each object a group of its own, or none"
         )
         defects.append(Defect("SEG004", message, place=first.place, severity="warning"))
@@ -294,13 +294,13 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
         PolygonArrays.of(list(boxes.values())),
         np.concatenate([rows, np.array(list(boxes), np.int64)]),
     )
-    chosen = np.concatenate([near, len(rows) + np.arange(len(boxes))])
-    chosen = chosen[np.argsort(all_rows[chosen], kind="stable")]
+    ring_rows = np.concatenate([near, len(rows) + np.arange(len(boxes))])
+    ring_rows = ring_rows[np.argsort(all_rows[ring_rows], kind="stable")]
     first, second = (
-        take_polygons(_concatenate(PolygonArrays(points, flat.ring, flat.polygon), more), chosen)
+        take_polygons(_concatenate(PolygonArrays(points, flat.ring, flat.polygon), more), ring_rows)
         for points in (drawn_points, kept_points)
     )
-    return ParsedPolygons(first, second.points, all_rows[chosen], broken)
+    return ParsedPolygons(first, second.points, all_rows[ring_rows], broken)
 
 
 def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:

@@ -405,15 +405,15 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         _RegionAttributes.from_entries(list(dataset.entries.values())),
     )
     census.add(regions.attributes)
-    chosen, others = census.choose_attributes(wanted)
-    attribute = chosen[0] if chosen else None
+    category_attributes, others = census.choose_attributes(wanted)
+    attribute = category_attributes[0] if category_attributes else None
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
     names = {value for value in values if type(value) is str and value.strip()}
     plain, first = frozenset(names), None
     for row, value in enumerate(values):
         if type(value) is str and value in plain:
             continue
-        used, categories = categories_of(regions.attributes[row], chosen)
+        used, categories = categories_of(regions.attributes[row], category_attributes)
         names.update(categories or [NO_CATEGORY])
         by_others.update([] if used in (None, attribute) else [str(used)])
         if not categories:
@@ -440,7 +440,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
             Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
         )
     dataset.defects += left_out_defects("regions without area", regions.others)
-    return chosen, names
+    return category_attributes, names
 
 
 # The settings of a new project of VIA 2.0.12, which does not open projects without them.

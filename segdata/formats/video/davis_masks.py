@@ -73,10 +73,10 @@ class _DavisFolder:
     folders: FrameFolder  # the videos
 
 
-def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFolder]:
+def _find_folders(root: Path, images: Path | None, mask_option: str) -> list[_DavisFolder]:
     """Find the sets of videos in a dataset; several if it has a folder for each split.
 
-    `chosen` is the folder of the masks below the root. Raises UnreadableError if there are several and none is chosen.
+    `mask_option` names the folder of the masks below the root. Raises UnreadableError for several without it.
     """
     if not root.is_dir():
         raise UnreadableError(f"{root}: is not a folder; {_LAYOUT}")
@@ -86,18 +86,18 @@ def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFo
             _DavisFolder(
                 folder,
                 FrameFolder(
-                    *_mask_and_image_folder(folder, images and images / folder.name, chosen),
+                    *_mask_and_image_folder(folder, images and images / folder.name, mask_option),
                     folder.name,
                     f"{folder.name}/",
                 ),
             )
             for folder in above
         ]
-    return [_DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, chosen)))]
+    return [_DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, mask_option)))]
 
 
-def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tuple[Path, Path | None]:
-    folders = [root / chosen] if chosen else _mask_folders(root)
+def _mask_and_image_folder(root: Path, images: Path | None, mask_option: str) -> tuple[Path, Path | None]:
+    folders = [root / mask_option] if mask_option else _mask_folders(root)
     if len(folders) > 1:
         names = ", ".join(path.relative_to(root).as_posix() for path in folders)
         raise UnreadableError(

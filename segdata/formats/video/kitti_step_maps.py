@@ -96,12 +96,12 @@ def _read_step_classes(
     """
     if not labels and taxonomy is not None and not _BY_NAME.keys() & taxonomy.by_name().keys():
         labels = TAXONOMY
-    chosen = labels or _guess_benchmark(root, occurring())
-    check_choice("labels", chosen, _CHOICES)
+    benchmark = labels or _guess_benchmark(root, occurring())
+    check_choice("labels", benchmark, _CHOICES)
     void = None if taxonomy is None else next(iter(taxonomy.void_ids), None)
     is_unlabelled = taxonomy is not None and void is None and taxonomy.unlabelled_id == VOID
-    if chosen != TAXONOMY:
-        return _benchmark_classes(BENCHMARKS[chosen], taxonomy, void, is_unlabelled)
+    if benchmark != TAXONOMY:
+        return _benchmark_classes(BENCHMARKS[benchmark], taxonomy, void, is_unlabelled)
     if taxonomy is None:
         raise UnreadableError(f"{root}: labels=taxonomy needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
     ids = {id_: id_ for id_ in taxonomy.by_id()}

@@ -103,11 +103,11 @@ class _FrameItems(Items[AnyImageItem]):
         return self.videos.extras([self.origin[row][0] for row in rows], VIDEO_KEYS)
 
     def excerpt(self, positions: Ints) -> "_FrameItems":
-        chosen = positions.tolist()
-        origin, raws = [self.origin[i] for i in chosen], self.videos.raws
+        rows = positions.tolist()
+        origin, raws = [self.origin[i] for i in rows], self.videos.raws
         needed = {row: raws[row] for row in {self.videos.rows[video] for video, _ in origin}} if raws else ()
         videos = replace(self.videos, items=(), raws=needed)
-        return _FrameItems([self.items[i] for i in chosen], range(len(chosen)), origin=origin, videos=videos)
+        return _FrameItems([self.items[i] for i in rows], range(len(rows)), origin=origin, videos=videos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +283,12 @@ class _SegmentItems(Items[StrictAnnotationItem]):
         return [self.more[self.origin[row][0]] | self.in_frame.get(self.origin[row], {}) for row in rows]
 
     def excerpt(self, positions: Ints) -> "_SegmentItems":
-        chosen = positions.tolist()
-        origin = [self.origin[i] for i in chosen]
+        rows = positions.tolist()
+        origin = [self.origin[i] for i in rows]
         return replace(
             self,
-            items=[self.items[i] for i in chosen],
-            rows=[self.rows[i] for i in chosen],
+            items=[self.items[i] for i in rows],
+            rows=[self.rows[i] for i in rows],
             origin=origin,
             tracks=replace(self.tracks, items=(), raws=()),  # only places of tracks are asked for
             more={track: self.more[track] for track, _ in origin},

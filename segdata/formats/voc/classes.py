@@ -143,17 +143,17 @@ def class_palette(taxonomy: Taxonomy) -> ClassPalette:
 
 def _distinct_colors(by_id: dict[int, Category], index: dict[int, int]) -> list[tuple[Category, Color]]:
     """The categories' own colours if they are distinct, else colours of VOC's palette."""
-    chosen: dict[int, Color] = {}
+    colors: dict[int, Color] = {}
     taken = {voc_color(BACKGROUND)}
     for id_, category in by_id.items():
         if category.rgb is not None and category.rgb not in taken:
-            chosen[id_] = category.rgb
+            colors[id_] = category.rgb
             taken.add(category.rgb)
-    for id_ in sorted(by_id.keys() - chosen.keys()):
+    for id_ in sorted(by_id.keys() - colors.keys()):
         palette = (voc_color(index_) for index_ in chain([index[id_]], count(1)))
-        chosen[id_] = next(color for color in palette if color not in taken)
-        taken.add(chosen[id_])
-    return [(by_id[id_], chosen[id_]) for id_ in sorted(by_id)]
+        colors[id_] = next(color for color in palette if color not in taken)
+        taken.add(colors[id_])
+    return [(by_id[id_], colors[id_]) for id_ in sorted(by_id)]
 
 
 def palette_image(pixels: NDArray[np.uint8], palette: bytes) -> Image.Image:

@@ -57,19 +57,19 @@ def altered_images(images: Table, jobs: int) -> ColumnArrays:
     splits, or more than `MAX_ALTERED_IMAGES` images.
     """
     splits = set(images["part"].tolist()) - {None}
-    found: dict[tuple[int, int], tuple[int, float, float]] = {}
+    pairs_found: dict[tuple[int, int], tuple[int, float, float]] = {}
     if len(splits) > 1 and len(images) <= MAX_ALTERED_IMAGES:
         rows, thumbs = _thumbnails(images, jobs)
         if len(rows) < 2:
-            return _columns(found)
+            return _columns(pairs_found)
         _, part = np.unique(images["part"].astype(str), return_inverse=True)
         signs = _hash_signs(_cells(thumbs))
         apart = part[rows][:, None] != part[rows][None, :]
         apart &= signs @ signs.T < 256 - 2 * MAX_DIFFERING_BITS  # those that look the same are in `alike`
-        found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored_pairs(thumbs, signs, apart)}
+        pairs_found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored_pairs(thumbs, signs, apart)}
         for a, b, how in _cropped_pairs(thumbs, signs, apart, jobs):
-            found.setdefault((int(rows[a]), int(rows[b])), how)
-    return _columns(found)
+            pairs_found.setdefault((int(rows[a]), int(rows[b])), how)
+    return _columns(pairs_found)
 
 
 def _columns(found: Mapping[tuple[int, int], tuple[int, float, float]]) -> ColumnArrays:

@@ -52,13 +52,13 @@ class SourceRings(msgspec.Struct, frozen=True):
         """(n_rings,) the position in `segment` that each ring belongs to."""
         return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
 
-    def take(self, chosen: Ints) -> "SourceRings":
+    def take(self, rows: Ints) -> "SourceRings":
         """The rings of some segments, given by position in `segment`."""
-        n_rings = np.diff(self.first_ring)[chosen]
-        ring = expand_ranges(self.first_ring[chosen], n_rings)
+        n_rings = np.diff(self.first_ring)[rows]
+        ring = expand_ranges(self.first_ring[rows], n_rings)
         n_numbers = np.diff(self.first_number)[ring]
         number = expand_ranges(self.first_number[ring], n_numbers)
-        return SourceRings(self.segment[chosen], group_offsets(n_rings), group_offsets(n_numbers), self.xy[number])
+        return SourceRings(self.segment[rows], group_offsets(n_rings), group_offsets(n_numbers), self.xy[number])
 
     def unkeyhole(self) -> "SourceRings":
         """The rings with bridges removed, see `segdata.core.polygons.unkeyhole`."""
@@ -240,12 +240,12 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
     if len(several) == 0:
         return columns
-    chosen = rings.take(several)
-    n_rings = len(chosen.first_number) - 1
-    segment = chosen.ring_segment
+    several_rings = rings.take(several)
+    n_rings = len(several_rings.first_number) - 1
+    segment = several_rings.ring_segment
     ring_height, ring_width = height[several][segment], width[several][segment]
     single = np.arange(n_rings + 1, dtype=np.int64)
-    runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, ring_height, ring_width))
+    runs = Runs(*kernels.rasterise(several_rings.xy, several_rings.first_number, single, ring_height, ring_width))
     area = runs.areas(n_rings)
     line = NumberLine.from_sizes(height[several], width[several])
     overlaps = find_overlaps_within(SweepRuns.from_runs(runs, line, segment))
@@ -272,13 +272,13 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     count = np.diff(rings.first_ring)
     few = np.flatnonzero((count > 1) & (count <= _MAX_RINGS_COMPARED))
     few = few[_have_rings_that_meet(rings.take(few))]
-    chosen = rings.take(few)
-    segment = few[chosen.ring_segment]
+    few_rings = rings.take(few)
+    segment = few[few_rings.ring_segment]
     single = np.arange(len(segment) + 1, dtype=np.int64)
-    runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, height[segment], width[segment]))
+    runs = Runs(*kernels.rasterise(few_rings.xy, few_rings.first_number, single, height[segment], width[segment]))
     x, y, wide, high = bounding_boxes(runs, height[segment], len(segment))
     one = np.repeat(single[:-1], count[segment])
-    other = expand_ranges(chosen.first_ring[chosen.ring_segment], count[segment])
+    other = expand_ranges(few_rings.first_ring[few_rings.ring_segment], count[segment])
     inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
     inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
     is_nested = count > _MAX_RINGS_COMPARED

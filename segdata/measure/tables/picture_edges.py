@@ -68,8 +68,8 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     slice in the middle of those with labels stands for all, of at most `MAX_VOLUMES`. Other files with several images
     are left out.
     """
-    chosen = _choose(view)
-    portions = [chosen[first : first + 8] for first in range(0, len(chosen), 8)]
+    sampled = _choose(view)
+    portions = [sampled[first : first + 8] for first in range(0, len(sampled), 8)]
     planes = [one for some in run_ordered(partial(_load_planes, view), portions, view.jobs) for one in some]
     own = [one.own_score for one in planes]
     groups = _groups(view)[[one.annotation for one in planes]] if planes else np.empty(0, np.int64)

@@ -304,8 +304,8 @@ def _subtract_intervals(those: tuple[Ints, Ints], side: SweepRuns) -> tuple[Ints
     order = np.argsort(places, kind="stable")
     places = places[order]
     left = (np.cumsum(inside[order]) > 0) & (np.cumsum(taken[order]) == 0)
-    chosen = np.flatnonzero(left)
-    return places[chosen], places[chosen + 1] if len(chosen) else places[chosen]
+    rows = np.flatnonzero(left)
+    return places[rows], places[rows + 1] if len(rows) else places[rows]
 
 
 def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, Ints]:

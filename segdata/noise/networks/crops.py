@@ -94,14 +94,14 @@ def choose_crops(
     for middle, side in ((x, maps.width[image]), (y, maps.height[image])):  # within the image where a crop fits
         half = np.minimum(plan.crop, side) / 2
         middle[:] = np.clip(middle, half, side - half)
-    chosen = frozenset(plan.augment if vary else ())
+    augmentations = frozenset(plan.augment if vary else ())
     quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate and vary else np.zeros(n)
     # Drawn whether asked for or not, so that one kind changes nothing of the others.
-    larger = np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)) ** ("scale" in chosen)
-    turn = quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)) * ("turn" in chosen)
-    mirrored = (rng.random(n) < 0.5) & ("mirror" in chosen)
-    contrast = 1 + rng.uniform(-_JITTER, _JITTER, n) * ("light" in chosen)
-    brightness = rng.uniform(-_JITTER, _JITTER, n) / 2 * ("light" in chosen)
+    larger = np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)) ** ("scale" in augmentations)
+    turn = quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)) * ("turn" in augmentations)
+    mirrored = (rng.random(n) < 0.5) & ("mirror" in augmentations)
+    contrast = 1 + rng.uniform(-_JITTER, _JITTER, n) * ("light" in augmentations)
+    brightness = rng.uniform(-_JITTER, _JITTER, n) / 2 * ("light" in augmentations)
     return CropChoice(
         image=image,
         x=x.astype(np.int64),
@@ -111,7 +111,7 @@ def choose_crops(
         mirrored=mirrored,
         contrast=contrast.astype(np.float32),
         brightness=brightness.astype(np.float32),
-        variation=draw_variation(rng, n, chosen),
+        variation=draw_variation(rng, n, augmentations),
     )
 
 
@@ -308,18 +308,18 @@ class ImageVariation:
     seed: int  # of the noise
 
 
-def draw_variation(rng: np.random.Generator, n: int, chosen: Collection[Augmentation]) -> ImageVariation | None:
+def draw_variation(rng: np.random.Generator, n: int, augmentations: Collection[Augmentation]) -> ImageVariation | None:
     """Draw the variation of `n` crops; None, without drawing, if no kind is chosen."""
-    if not {"elastic", "blur", "noise", "hue", "invert"} & set(chosen):
+    if not {"elastic", "blur", "noise", "hue", "invert"} & set(augmentations):
         return None
 
     def draw_some(share: float, kind: Augmentation) -> NDArray[np.bool_]:
-        return (rng.random(n) < share) & (kind in chosen)
+        return (rng.random(n) < share) & (kind in augmentations)
 
     bent = rng.normal(0, _BENT, (n, 2, _KNOTS, _KNOTS)) * draw_some(_BENT_SHARE, "elastic")[:, None, None, None]
     blur = rng.uniform(0.3, _MAX_BLUR, n) * draw_some(_BLUR_SHARE, "blur")
     noise = rng.uniform(0, _MAX_NOISE, n) * draw_some(_NOISE_SHARE, "noise")
-    hue = 2 * np.pi * rng.uniform(-_MAX_HUE_SHIFT, _MAX_HUE_SHIFT, n) * ("hue" in chosen)
+    hue = 2 * np.pi * rng.uniform(-_MAX_HUE_SHIFT, _MAX_HUE_SHIFT, n) * ("hue" in augmentations)
     inverted = draw_some(_INVERTED_SHARE, "invert")
     drawn = [values.astype(np.float32) for values in (bent, blur, noise, hue)]
     return ImageVariation(drawn[0], drawn[1], drawn[2], drawn[3], inverted, int(rng.integers(2**31)))

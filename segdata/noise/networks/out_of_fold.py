@@ -175,10 +175,10 @@ def out_of_fold(
         raise missing_extra("PyTorch", "torch", error) from error
     if settings.pretrained:
         published_weights()  # before any work is done
-    chosen = choose_device(settings.device)
+    device = choose_device(settings.device)
     memory = settings.max_memory or free_main_memory() // 2
     maps = dataset.maps(settings.annotator) if maps is None else maps
-    key = fingerprint(maps, settings, chosen.type)
+    key = fingerprint(maps, settings, device.type)
     folder = folder(key) if callable(folder) else Path(folder)
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with lock_target(folder):
@@ -193,7 +193,7 @@ def out_of_fold(
             related = RelatedImages.from_tables(measured, settings.group, settings.near, settings.jobs)
         pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
         training = _read_images(measured, maps, pictures, related, settings)
-        plan = _kept_plan(folder, lambda: plan_for(_data_facts(training, chosen), settings, memory))
+        plan = _kept_plan(folder, lambda: plan_for(_data_facts(training, device), settings, memory))
         planned(plan)
         run = FoldRun(
             maps=maps,
@@ -205,7 +205,7 @@ def out_of_fold(
             plan=plan,
             settings=settings,
             folder=folder,
-            device=chosen,
+            device=device,
         )
         run.predict(training.readable, on, _timed_progress(progress))
         predictions = _predictions(run, training)

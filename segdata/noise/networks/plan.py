@@ -345,7 +345,7 @@ class TrainingPlan:
     why: tuple[tuple[str, str], ...] = ()  # name of an attribute -> why it has its value
 
     def __str__(self) -> str:
-        return "\n".join(f"{chosen.choice} {chosen.value}: {chosen.why}" for chosen in self.choices)
+        return "\n".join(f"{choice.choice} {choice.value}: {choice.why}" for choice in self.choices)
 
     @property
     def choices(self) -> tuple[PlanChoice, ...]:

@@ -320,11 +320,11 @@ def draw_pictures(
     assert comparison is not None
     image_ids = set(data.source.image_ids)
     listed = listed_findings(findings)
-    chosen = spread_over_rules([finding for finding in listed if finding.image in image_ids], THUMBNAILS)
+    pictured = spread_over_rules([finding for finding in listed if finding.image in image_ids], THUMBNAILS)
     worst = ImageAgreement.from_pairs(comparison, gold_row(tables)).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, comparison, worst, jobs),
-        finding_pictures(data, tables, chosen, jobs),
+        finding_pictures(data, tables, pictured, jobs),
         example_pictures(data, comparison, cards, jobs),
     )
 

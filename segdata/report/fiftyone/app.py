@@ -74,8 +74,8 @@ def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple
             dataset.filter_labels(FINDINGS, ~decided).to_patches(FINDINGS).sort_by(f"{FINDINGS}.score", reverse=True)
         )
         views[ONE_BY_ONE] = (alone, "undecided findings, each enlarged and without other labels", None)
-        for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
-            view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
+        for name, in_view in {UNDECIDED: ~decided, "decided": decided}.items():
+            view = dataset.filter_labels(FINDINGS, in_view).sort_by(_WORST_FIRST)
             views[name] = (view, f"findings that are {name}", None)
     by_severity = Counter(finding.severity for finding in findings)
     for severity in SEVERITIES:

@@ -50,10 +50,10 @@ class AnnotationMasks:
         """X, y, width and height of each segment's box in pixels; all 0 without pixels."""
         return bounding_boxes(self.runs, np.full(self.n_segments, self.height, np.int64), self.n_segments)
 
-    def masks(self, chosen: Ints) -> list[Mask]:
+    def masks(self, rows: Ints) -> list[Mask]:
         """Each chosen segment's pixels within its box, (height, width) of the box."""
-        runs = self.runs.take(chosen, self.n_segments)
-        x, y, wide, high = (side[chosen] for side in self.boxes())
+        runs = self.runs.take(rows, self.n_segments)
+        x, y, wide, high = (side[rows] for side in self.boxes())
         base = np.concatenate([[0], np.cumsum(wide * high)])
         column, top = np.divmod(runs.start, max(self.height, 1))
         owner = runs.owner
@@ -62,17 +62,17 @@ class AnnotationMasks:
         sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
         return [canvas[offset : offset + w * h].reshape(w, h).T for offset, w, h in sides]
 
-    def map(self, values: Ints, chosen: Ints) -> tuple[Map, Ints]:
+    def map(self, values: Ints, rows: Ints) -> tuple[Map, Ints]:
         """(height, width) with `values[i]` where the chosen segment i is, 0 elsewhere; and the segments that it hides.
 
         If segments overlap, the last one is visible; those that lose pixels are hidden.
         """
-        runs = self.runs.take(chosen, self.n_segments)
+        runs = self.runs.take(rows, self.n_segments)
         number = np.zeros(self.width * self.height, np.int32)
         number[expand_ranges(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
-        n_seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
-        hidden = chosen[n_seen < runs.areas(len(chosen))]
-        table = np.concatenate([[0], values[chosen]])
+        n_seen = np.bincount(number, minlength=len(rows) + 1)[1:]
+        hidden = rows[n_seen < runs.areas(len(rows))]
+        table = np.concatenate([[0], values[rows]])
         deep = np.uint8 if values.max(initial=0) < 256 else np.uint16
         painted = table.astype(deep)[number].reshape(self.width, self.height).T
         return np.ascontiguousarray(painted), hidden

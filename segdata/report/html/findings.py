@@ -74,9 +74,9 @@ def findings_html(
     See `render_findings`. Pillow's limit on image sizes is the caller's business.
     """
     listed = tuple(listed_findings(validation.findings, context))
-    chosen = choose_findings(dataset, replace(validation, findings=listed), pictures, context.max_findings)
+    pictured_findings = choose_findings(dataset, replace(validation, findings=listed), pictures, context.max_findings)
     stand_in = {_middle(validation.members[finding]): finding for finding in listed if finding in validation.members}
-    findings_shown = list(dict.fromkeys([*stand_in, *chosen]))[:pictures]
+    findings_shown = list(dict.fromkeys([*stand_in, *pictured_findings]))[:pictures]
     with progress(len({finding.image for finding in findings_shown})) as advance:
         painted = draw_thumbnails(
             dataset, [finding for finding in findings_shown if finding.image is not None], jobs, advance

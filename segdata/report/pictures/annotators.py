@@ -48,10 +48,12 @@ class AnnotatedImage:
     def labels(self, view: View, annotator: str, categories: Collection[int] | None) -> NDArray[np.int32]:
         """(h, w): an annotator's segments of these category ids (None: of any), numbered from 1; 0: none."""
         names = self.batch.annotations["annotator"].to_pylist()
-        chosen = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
+        is_annotators = np.isin(
+            self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator]
+        )
         if categories is not None:
-            chosen &= np.isin(self.batch.segment_category, list(categories))
-        part = self.batch.take_segments(np.flatnonzero(chosen))
+            is_annotators &= np.isin(self.batch.segment_category, list(categories))
+        part = self.batch.take_segments(np.flatnonzero(is_annotators))
         return view.labels(part.runs, self.size[0], part.n_segments)
 
     def render(self, view: View) -> Image.Image:
@@ -119,9 +121,9 @@ class AnnotatedImage:
         flags: Flags = {"SEG401": most & ~own, "SEG402": own & ~most}.get(finding.code, own ^ most)
         return flags
 
-    def _covered_pixels(self, view: View, chosen: Flags) -> Flags:
+    def _covered_pixels(self, view: View, is_covering: Flags) -> Flags:
         """(h, w) whether one of the chosen segments (n_segments,) covers a pixel."""
-        part = self.batch.take_segments(np.flatnonzero(chosen))
+        part = self.batch.take_segments(np.flatnonzero(is_covering))
         flags: Flags = view.labels(part.runs, self.size[0], part.n_segments) > 0
         return flags
 
@@ -241,8 +243,8 @@ def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list
     if len(annotators) <= len(ANNOTATOR_COLORS):
         return [(name, annotator_color(k)) for k, name in enumerate(annotators)]
     first = [name for name in annotators if name in involved]
-    chosen = [*first, *(name for name in annotators if name not in involved)][: len(ANNOTATOR_COLORS)]
-    return [(name, annotator_color(annotators.index(name))) for name in chosen]
+    shown = [*first, *(name for name in annotators if name not in involved)][: len(ANNOTATOR_COLORS)]
+    return [(name, annotator_color(annotators.index(name))) for name in shown]
 
 
 def _open_image(batch: Batch) -> AnnotatedImage | None:

@@ -240,8 +240,8 @@ def choose_findings(data: OpenDataset, validation: Validation, most: int, listed
     new, old = (
         [finding for finding in findings[:listed] if finding.image in rows] for findings in (validation.findings, known)
     )
-    chosen = spread_over_rules(new, most)
-    return chosen + spread_over_rules(old, most - len(chosen))
+    selected = spread_over_rules(new, most)
+    return selected + spread_over_rules(old, most - len(selected))
 
 
 def draw_thumbnails(
@@ -290,19 +290,19 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
             turn[finding.image] += 1
         order = sorted(range(len(group)), key=turns.__getitem__)
         queues.append(deque(group[number] for number in order))
-    chosen: list[Finding] = []
-    while queues and len(chosen) < most:
-        chosen += [queue.popleft() for queue in queues][: most - len(chosen)]
+    selected: list[Finding] = []
+    while queues and len(selected) < most:
+        selected += [queue.popleft() for queue in queues][: most - len(selected)]
         queues = [queue for queue in queues if queue]
-    return chosen
+    return selected
 
 
 def fair_share(findings: Sequence[Finding], most: int) -> Sequence[Finding]:
     """The findings in their order: all, or if there are more than `most`, the choice of `spread_over_rules`."""
     if len(findings) <= most:
         return findings
-    chosen = set(map(id, spread_over_rules(findings, most)))
-    return [finding for finding in findings if id(finding) in chosen]
+    selected = set(map(id, spread_over_rules(findings, most)))
+    return [finding for finding in findings if id(finding) in selected]
 
 
 def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:

@@ -381,8 +381,8 @@ def _match_by_iou(
     ranks = (np.abs(rank_a - rank_b), rank_a + rank_b)
     alike = (stranger[enough], -shared[enough], -iou[enough])  # at equal IoU, prefer the larger overlap
     order = enough[np.lexsort((*ranks, *alike, (stranger & by_id)[enough], other[enough]))]
-    chosen = order[_greedy(a[order], b[order])]
-    return a[chosen], b[chosen], shared[chosen]
+    matched = order[_greedy(a[order], b[order])]
+    return a[matched], b[matched], shared[matched]
 
 
 def _greedy(a: Ints, b: Ints) -> Ints:
@@ -391,13 +391,13 @@ def _greedy(a: Ints, b: Ints) -> Ints:
     Every round chooses the pairs that are first for both sides, which equals choosing one by one.
     """
     rest = np.arange(len(a))
-    chosen = [rest[:0]]
+    matched = [rest[:0]]
     while len(rest):
         first_a, first_b = (np.unique(side[rest], return_index=True)[1] for side in (a, b))
         best = rest[np.intersect1d(first_a, first_b, assume_unique=True)]
-        chosen.append(best)
+        matched.append(best)
         rest = rest[~np.isin(a[rest], a[best]) & ~np.isin(b[rest], b[best])]
-    return np.concatenate(chosen)
+    return np.concatenate(matched)
 
 
 @dataclass(frozen=True, slots=True)

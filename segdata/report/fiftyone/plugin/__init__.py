@@ -73,9 +73,9 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def execute(self, ctx: Any) -> None:
         """Accept the findings with a proposal."""
-        chosen = [label for label in _selected_labels(ctx) if _value(ctx, label, "proposal")]
-        if chosen:
-            _decide(ctx, chosen, "accept")
+        labels = [label for label in _selected_labels(ctx) if _value(ctx, label, "proposal")]
+        if labels:
+            _decide(ctx, labels, "accept")
         else:
             ctx.ops.notify("there is no proposal here; select a finding with a proposal", variant="warning")
 
