@@ -181,11 +181,11 @@ def _judge_things(comparison: AnnotatorPairs) -> Iterator[_JudgedThings]:
         called, count = group_mode(
             group[has_voice & (annotator != i)], category[has_voice & (annotator != i)], len(first)
         )
-        seen = present[:, i] & (others >= least) & (2 * support > others)
-        sure = seen & drew_here[:, i] & (2 * count > support)
+        is_seen = present[:, i] & (others >= least) & (2 * support > others)
+        sure = is_seen & drew_here[:, i] & (2 * count > support)
         compared = drew_here[:, i] & (others >= least)
         judged: tuple[tuple[BiasKind, Flags, Flags, Ints, Flags], ...] = (
-            ("missed", seen, ~drew_here[:, i], called, within[:, i]),
+            ("missed", is_seen, ~drew_here[:, i], called, within[:, i]),
             ("extra", compared, 2 * support < others, own[:, i], parted),
             ("confused", sure, own[:, i] != called, called, np.zeros(len(first), bool)),
         )

@@ -291,9 +291,9 @@ def _erode(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
     """Erode shapes: the pixels whose square of side 2 depth + 1 lies inside."""
     inner = _shorten_runs(area, depth[area.owner])
     # Pixels that are inside over a number of columns to the right, which doubles with every round.
-    wanted, columns = 2 * depth + 1, np.ones(len(depth), np.int64)
-    while len(inner.start) and np.any(columns < wanted):
-        more = np.minimum(columns, wanted - columns)
+    n_needed, columns = 2 * depth + 1, np.ones(len(depth), np.int64)
+    while len(inner.start) and np.any(columns < n_needed):
+        more = np.minimum(columns, n_needed - columns)
         inner = intersect_runs(inner, inner.shift(-(more * sheets.pitch)[inner.owner]))
         columns = columns + more
     return inner.shift((depth * sheets.pitch)[inner.owner])

@@ -57,8 +57,12 @@ class CopiedAnnotations:
         flags = []
         for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
             speaker = self.speaker.get(ids[image], {})
-            one = speaker.get(name, name)
-            flags.append(one == speaker.get(beside, beside) if beside is not None and name != beside else one != name)
+            speaker_name = speaker.get(name, name)
+            flags.append(
+                speaker_name == speaker.get(beside, beside)
+                if beside is not None and name != beside
+                else speaker_name != name
+            )
         return np.array(flags, bool)
 
 
@@ -489,8 +493,8 @@ def consensus_chunks(panel: Panel) -> list[Ints]:
     last = np.zeros(int(case.max(initial=-1)) + 1, np.int64)
     last[case] = np.arange(len(case))
     closed = np.flatnonzero(np.maximum.accumulate(last[case]) == np.arange(len(case))) + 1  # where no case is open
-    wanted = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
-    cuts = closed[np.searchsorted(closed, wanted).clip(max=len(closed) - 1)] if len(closed) else wanted
+    chunk_starts = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
+    cuts = closed[np.searchsorted(closed, chunk_starts).clip(max=len(closed) - 1)] if len(closed) else chunk_starts
     return [chunk for chunk in np.split(order, np.unique(cuts)) if len(chunk)]
 
 

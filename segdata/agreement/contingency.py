@@ -309,10 +309,10 @@ def overlapping_layers(images: PanelBatch) -> Ints:
 def number_layers(pairs: Ints) -> dict[int, int]:
     """Assign the smallest layer, from 0, to each member of the pairs (n, 2), such that no pair is in one layer."""
     layer: dict[int, int] = {}
-    for one in np.unique(pairs).tolist():  # overlapping categories are few
-        met_here = pairs[(pairs == one).any(axis=1)]
-        taken = {layer[other] for other in met_here.ravel().tolist() if other in layer}
-        layer[one] = next(k for k in range(len(taken) + 1) if k not in taken)
+    for code in np.unique(pairs).tolist():  # overlapping categories are few
+        met_here = pairs[(pairs == code).any(axis=1)]
+        taken_layers = {layer[other] for other in met_here.ravel().tolist() if other in layer}
+        layer[code] = next(k for k in range(len(taken_layers) + 1) if k not in taken_layers)
     return layer
 
 

@@ -92,10 +92,10 @@ def unchanged_shares(
 
 def equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
     """(2, n) whether the segment of each side has the pixels of a model's segment."""
-    taken = np.zeros(int(segment.max(initial=-1)) + 2, bool)  # the last is nobody's
+    is_copied = np.zeros(int(segment.max(initial=-1)) + 2, bool)  # the last is nobody's
     for side in (0, 1):
-        taken[segment[side, same & is_model[1 - side] & ~is_model[side]]] = True
-    return np.asarray(taken[segment], bool)
+        is_copied[segment[side, same & is_model[1 - side] & ~is_model[side]]] = True
+    return np.asarray(is_copied[segment], bool)
 
 
 def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
@@ -447,12 +447,12 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
     whole = np.flatnonzero(~of_match)
     key = column_of(surfaces, "pair")[whole] * n_categories + column_of(surfaces, "category")[whole]
     order = np.argsort(key)
-    wanted = column_of(matches, "pair") * n_categories + np.maximum(column_of(matches, "category_a"), 0)
+    wanted_key = column_of(matches, "pair") * n_categories + np.maximum(column_of(matches, "category_a"), 0)
     if len(order):
-        place = np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)
-        known = key[order][place] == wanted
+        place = np.minimum(np.searchsorted(key[order], wanted_key), len(order) - 1)
+        has_key = key[order][place] == wanted_key
         # The outlines of a whole category are no measure of single things.
-        known &= ~comparison.countable[np.maximum(column_of(matches, "category_a"), 0)]
-        length[known] = edge[whole][order][place][known]
+        has_key &= ~comparison.countable[np.maximum(column_of(matches, "category_a"), 0)]
+        length[has_key] = edge[whole][order][place][has_key]
     length[own[of_match]] = edge[of_match]
     return length

@@ -231,14 +231,14 @@ def compare_cvat_reports(
     numbers = [number_of.get(name) for name in tables.images["image_id"].tolist()]
     jobs = image_strata(tables, "job").tolist()
     compared_jobs = {jobs[k] for k in image.tolist()}
-    wanted = [report for report in reports if not report.is_listed or report.job in compared_jobs]
+    compared = [report for report in reports if not report.is_listed or report.job in compared_jobs]
     for report in reports:
-        if report.is_listed and not any(other.file == report.file for other in wanted):
+        if report.is_listed and not any(other.file == report.file for other in compared):
             raise SegdataError(
                 f"{report.file}: is of no job whose images are compared with the reference; jobs here: "
                 f"{_some_jobs(jobs)}. Images exported from CVAT as CVAT XML name their job"
             )
-    return tuple(_compare_report(amounts, reference, rows, image, numbers, jobs, report) for report in wanted)
+    return tuple(_compare_report(amounts, reference, rows, image, numbers, jobs, report) for report in compared)
 
 
 def _compare_report(
@@ -250,15 +250,18 @@ def _compare_report(
     jobs: Sequence[str | None],
     report: CvatReport,
 ) -> CvatJobQuality:
-    wanted = None if report.frames is None else set(map(str, report.frames))
-    known = report.job is not None and report.job in jobs
-    if wanted is None and not known:
+    frames = None if report.frames is None else set(map(str, report.frames))
+    is_known_job = report.job is not None and report.job in jobs
+    if frames is None and not is_known_job:
         raise SegdataError(
             f"{report.file}: no image names the job {report.job or '(unnamed)'}; jobs here: {_some_jobs(jobs)}. "
             "Images exported from CVAT as CVAT XML name their job"
         )
     kept = np.array(
-        [(wanted is None or numbers[k] in wanted) and (not known or jobs[k] == report.job) for k in image.tolist()],
+        [
+            (frames is None or numbers[k] in frames) and (not is_known_job or jobs[k] == report.job)
+            for k in image.tolist()
+        ],
         bool,
     )
     if not kept.any():

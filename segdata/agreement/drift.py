@@ -152,9 +152,9 @@ def _cluster_days(comparison: AnnotatorPairs, annotations: Table) -> Floats:
     for side in "ab":
         _, first = np.unique(pairs[f"annotation_{side}"], return_index=True)
         day = created[pairs[f"annotation_{side}"][first]]
-        known = first[np.isfinite(day)]
-        np.add.at(total, (cluster[known], pairs[side][known]), day[np.isfinite(day)])
-        np.add.at(count, (cluster[known], pairs[side][known]), 1)
+        dated = first[np.isfinite(day)]
+        np.add.at(total, (cluster[dated], pairs[side][dated]), day[np.isfinite(day)])
+        np.add.at(count, (cluster[dated], pairs[side][dated]), 1)
     return ratio(total, count)
 
 

@@ -397,8 +397,8 @@ def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tupl
     step = max(1, _MAX_PAIR_NUMBERS // max(amounts.sums.width, 1))
     for first in range(0, len(rows), step):
         part = slice(first, first + step)
-        taken = {name: amount[rows[part]] for name, amount in amounts.sums.amounts.items()}
-        dense = {name: sums if isinstance(sums, np.ndarray) else sums.toarray() for name, sums in taken.items()}
+        part_sums = {name: amount[rows[part]] for name, amount in amounts.sums.amounts.items()}
+        dense = {name: sums if isinstance(sums, np.ndarray) else sums.toarray() for name, sums in part_sums.items()}
         weighed = WeightedSums(dense, amounts.sums.cells, amounts.comparison.countable)  # a resample for each pair
         for k, name in enumerate(names):
             of_categories[part, k] = values_by_category(name, weighed)

@@ -128,13 +128,13 @@ def match_detections(
     size = a.area if area_a is None else area_a
     bounds = np.array(areas, float).reshape(-1, 2)
     spared = a.is_crowd | _out_of_range(size, bounds)  # (A, n_a)
-    wanted = np.minimum(np.array(thresholds, float), _ALMOST_ONE)
-    taken = _take_references(first, order[second], shared / union, rank, spared, a.is_crowd, wanted)
+    min_iou = np.minimum(np.array(thresholds, float), _ALMOST_ONE)
+    partner = _take_references(first, order[second], shared / union, rank, spared, a.is_crowd, min_iou)
     void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
     in_void = 2 * covered_areas(b.side, void, len(b)) > b.area
     outside = (in_void | _out_of_range(b.area, bounds))[:, detections].T  # (N, A)
-    matched = taken >= 0
-    takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], taken]
+    matched = partner >= 0
+    takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], partner]
     ignored = np.where(matched, takes_spared, outside[..., None])
     cell = a.category[None] + len(pair.categories) * np.arange(len(bounds))[:, None]
     should = ~spared & a.is_thing

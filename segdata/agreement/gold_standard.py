@@ -124,12 +124,12 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
     if reference is None or gold is None:
         return table_of_lines(_COLUMNS, [])
     check_bars(gold, comparison)
-    wanted = category_bars(gold, comparison.categories)
+    bars = category_bars(gold, comparison.categories)
     amounts = PairAmounts.from_pairs(comparison)
     lines = [
         line
         for annotator, rows in sorted(rows_against(amounts, reference).items())
-        for line in _annotator_scores(amounts, annotator, rows, wanted, resampling)
+        for line in _annotator_scores(amounts, annotator, rows, bars, resampling)
     ]
     return table_of_lines(_COLUMNS, lines)
 
@@ -154,9 +154,9 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
     exceeded by least; share: the value relative to the bar, below 1 if it is missed. If neither drew anything there is
     no value (NaN), and no bar is missed.
     """
-    wanted = category_bars(gold, amounts.comparison.categories)
-    values, shares = np.full((2, len(wanted) + 1, len(rows)), np.nan)
-    for k, (category, (metric, bar)) in enumerate(wanted.items()):
+    bars = category_bars(gold, amounts.comparison.categories)
+    values, shares = np.full((2, len(bars) + 1, len(rows)), np.nan)
+    for k, (category, (metric, bar)) in enumerate(bars.items()):
         of_categories, of_all = image_values(amounts, rows, ("iou", metric))
         overlap, value = (of_all if category == ALL_CATEGORIES else of_categories[:, :, category]).T
         values[k] = _infinite_where_missing(metric, value, overlap)
@@ -165,14 +165,14 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
         shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _BELOW_ONE), np.fmax(share, 1))
         shares[k, np.isnan(values[k])] = np.nan
     worst = np.argmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
-    worst[np.isnan(shares).all(axis=0)] = len(wanted)
+    worst[np.isnan(shares).all(axis=0)] = len(bars)
     rows_of = worst, np.arange(len(rows))
     return Table(
         {
-            "category": np.array([*wanted, ALL_CATEGORIES], np.int64)[worst],
-            "metric": np.array([*(metric for metric, _ in wanted.values()), ""], object)[worst],
+            "category": np.array([*bars, ALL_CATEGORIES], np.int64)[worst],
+            "metric": np.array([*(metric for metric, _ in bars.values()), ""], object)[worst],
             "value": values[rows_of],
-            "bar": np.array([*(bar for _, bar in wanted.values()), np.nan], np.float64)[worst],
+            "bar": np.array([*(bar for _, bar in bars.values()), np.nan], np.float64)[worst],
             "share": shares[rows_of],
         }
     )

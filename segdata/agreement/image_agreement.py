@@ -95,8 +95,8 @@ class ImageAgreement:
 
 
 def _by_case(case: Ints, value: Floats) -> tuple[Ints, Floats]:
-    known = np.isfinite(value)
-    cases, inverse = np.unique(case[known], return_inverse=True)
+    is_finite = np.isfinite(value)
+    cases, inverse = np.unique(case[is_finite], return_inverse=True)
     return cases, np.asarray(
-        np.bincount(inverse, value[known], len(cases)) / np.bincount(inverse, minlength=len(cases))
+        np.bincount(inverse, value[is_finite], len(cases)) / np.bincount(inverse, minlength=len(cases))
     )

@@ -54,20 +54,20 @@ def match_table(
     a, b = pair.a, pair.b
     near = np.flatnonzero((overlaps.iou > threshold) & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
     same = a.category[overlaps.a[near]] == b.category[overlaps.b[near]]
-    taken = near if any_category else near[same]
-    taken = taken[match_optimal(overlaps.a[taken], overlaps.b[taken], overlaps.iou[taken])]
+    matched = near if any_category else near[same]
+    matched = matched[match_optimal(overlaps.a[matched], overlaps.b[matched], overlaps.iou[matched])]
     if not any_category:
         left_a, left_b = ~overlaps.spared_a, ~overlaps.spared_b
-        left_a[overlaps.a[taken]] = left_b[overlaps.b[taken]] = False
+        left_a[overlaps.a[matched]] = left_b[overlaps.b[matched]] = False
         other = near[~same]
         other = other[left_a[overlaps.a[other]] & left_b[overlaps.b[other]]]
         other = other[match_optimal(overlaps.a[other], overlaps.b[other], overlaps.iou[other])]
-        taken = np.concatenate([taken, other])
+        matched = np.concatenate([matched, other])
     if outlines:
-        taken = np.concatenate([taken, _outline_matches(pair, overlaps, taken)])
+        matched = np.concatenate([matched, _outline_matches(pair, overlaps, matched)])
     if centres:
-        overlaps, taken = _centre_matches(pair, overlaps, taken)
-    return _match_columns(pair, overlaps, taken)
+        overlaps, matched = _centre_matches(pair, overlaps, matched)
+    return _match_columns(pair, overlaps, matched)
 
 
 def _centre_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> tuple[InstanceOverlaps, Ints]:

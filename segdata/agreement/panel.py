@@ -308,9 +308,9 @@ class Panel:
     def chunks(self) -> list[Ints]:
         """Rows of images in portions; volumes stay whole."""
         n = max(sum(len(member.dataset.chunks()) for member in self.members), 1)
-        wanted = np.linspace(0, len(self.case), min(n, max(len(self.case), 1)) + 1).astype(np.int64)[1:-1]
+        chunk_starts = np.linspace(0, len(self.case), min(n, max(len(self.case), 1)) + 1).astype(np.int64)[1:-1]
         starts = np.flatnonzero(np.diff(self.case, prepend=-1))
-        cuts = np.unique(starts[np.searchsorted(starts, wanted, side="left").clip(max=len(starts) - 1)])
+        cuts = np.unique(starts[np.searchsorted(starts, chunk_starts, side="left").clip(max=len(starts) - 1)])
         rows = np.arange(len(self.case))
         return [chunk for chunk in np.split(rows, cuts[cuts > 0]) if len(chunk)]
 
@@ -326,8 +326,8 @@ class Panel:
     def detached(self) -> Detached | None:
         """Detach the panel: a reader that loads portions as `load_asked` does; None if a member cannot be detached."""
         pieces = [detach(member.dataset.source) for member in self.members]
-        known = [piece for piece in pieces if piece is not None]
-        if len(known) < len(pieces):
+        present = [piece for piece in pieces if piece is not None]
+        if len(present) < len(pieces):
             return None
         members = tuple(
             replace(
@@ -347,16 +347,18 @@ class Panel:
         )
 
         def cut(rows: Ints) -> list[tuple[int, Any, Ints]]:  # Any: what the member's reader needs
-            return [(k, known[k].cut(own), place) for k, own, place in self._places(rows)]
+            return [(k, present[k].cut(own), place) for k, own, place in self._places(rows)]
 
-        return Detached(PanelReader(bare, tuple(piece.reader for piece in known)), cut)
+        return Detached(PanelReader(bare, tuple(piece.reader for piece in present)), cut)
 
     def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
         """The members that have some of these images, their rows there, and the position of each in `rows`."""
-        wanted = positions_in(rows, len(self.image_ids))
-        member_rows = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
+        position = positions_in(rows, len(self.image_ids))
+        member_rows = [
+            np.flatnonzero((self.member == k) & (position[self.image] >= 0)) for k in range(len(self.members))
+        ]
         return [
-            (k, self.row[positions], wanted[self.image[positions]])
+            (k, self.row[positions], position[self.image[positions]])
             for k, positions in enumerate(member_rows)
             if len(positions)
         ]
@@ -534,8 +536,8 @@ def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
         for row in np.flatnonzero(other & ~unknown).tolist()
     ]
     kept = np.flatnonzero(~other)
-    taken = batch.take_images(kept)
-    return replace(taken, defects=(*batch.defects, *defects)), kept
+    kept_images = batch.take_images(kept)
+    return replace(kept_images, defects=(*batch.defects, *defects)), kept
 
 
 def _first_annotator(batch: Batch, row: int) -> str | None:

@@ -337,12 +337,12 @@ def _against_majority(
     The median annotator is the one of the others with whom the rest agree best. `rows` are all scores of the image and
     category; annotators who both have nothing there agree.
     """
-    known: dict[frozenset[int], int] = {}
+    cached: dict[frozenset[int], int] = {}
     for row in rows.tolist():
-        known[frozenset(scored.annotators[:, row].tolist())] = row
+        cached[frozenset(scored.annotators[:, row].tolist())] = row
 
     def value(annotator: int, other: int) -> float:
-        row = known.get(frozenset((annotator, other)))
+        row = cached.get(frozenset((annotator, other)))
         return 1.0 if row is None else float(scored.value[row])
 
     if not others:
@@ -351,7 +351,7 @@ def _against_majority(
     middle = max(others, key=lambda one: (agreeing[one], value(annotator, one), -one))
     reached = value(annotator, middle)
     behind = sum(other == middle or value(middle, other) > reached for other in others)
-    pair = known.get(frozenset((annotator, middle)))
+    pair = cached.get(frozenset((annotator, middle)))
     beside = 1 + sum(value(annotator, other) > reached for other in others)
     is_outvoted = 2 * behind > len(others) and (behind > beside or len(others) == 1)  # of two nobody knows who is wrong
     return (reached, pair) if is_outvoted and pair is not None else None

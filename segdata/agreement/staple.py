@@ -177,16 +177,16 @@ def _pixels_in_fields(near: SweepRuns, votes: PixelVotes, field: Ints, pattern: 
     n_frames = max(len(votes.line.base), 1)
     # Unlabelled pixels are not in the pieces: they are the rest of each field in each image.
     room = np.bincount(near.owner * n_frames + frame_of_near, near.end - near.start)
-    taken = np.bincount(field_of * n_frames + votes.line.frame_of(start), length, len(room))
-    rest = np.flatnonzero(room - taken)
+    n_covered = np.bincount(field_of * n_frames + votes.line.frame_of(start), length, len(room))
+    rest = np.flatnonzero(room - n_covered)
     key = np.concatenate(
         [field_of * np.int64(n_patterns) + which, rest // n_frames * n_patterns + votes.blank[rest % n_frames]]
     )
-    amount = np.concatenate([length, (room - taken)[rest].astype(np.int64)])
+    amount = np.concatenate([length, (room - n_covered)[rest].astype(np.int64)])
     keys, total, _, _ = kernels.distinct(key.astype(np.int64), amount)
-    wanted = field * n_patterns + pattern
-    place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    return np.where(keys[place] == wanted, total[place], 0) if len(keys) else np.zeros(len(wanted), np.int64)
+    field_key = field * n_patterns + pattern
+    place = np.minimum(np.searchsorted(keys, field_key), max(len(keys) - 1, 0))
+    return np.where(keys[place] == field_key, total[place], 0) if len(keys) else np.zeros(len(field_key), np.int64)
 
 
 def _union_by_owner(side: SweepRuns, line: NumberLine) -> SweepRuns:

@@ -202,10 +202,10 @@ def _left_out_note(about_others: set[Finding], labels_of: str | None) -> str:
     return f"{count_noun(len(about_others), 'finding')} left out, about others, who are not in the data: {names}{hint}"
 
 
-def _check_annotator(name: str, known: set[str]) -> None:
+def _check_annotator(name: str, annotators_known: set[str]) -> None:
     """Raise SegdataError if all findings are about other annotators."""
-    if known and name not in known:
-        names = sorted(known)
+    if annotators_known and name not in annotators_known:
+        names = sorted(annotators_known)
         raise SegdataError(
             f"--labels-of: the findings know no annotator {name!r}{did_you_mean(name, names)}; "
             f"they are of {', '.join(names)}"

@@ -120,20 +120,20 @@ def split(
     has a split that is neither to be kept nor to be overwritten.
     """
     dataset = read(data, **opening)
-    wanted = dict(PARTS if parts is None else parts)
-    names, _ = check_shares(wanted)
+    shares = dict(PARTS if parts is None else parts)
+    names, _ = check_shares(shares)
     root = None if lists is not None or dry_run else _canonical_root(dataset)
     tables = dataset_tables(dataset, frozenset(), jobs, progress)
     if root is not None and not keep and not overwrite:
         _check_unsplit(tables, root)
     pairs = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
     unit = group_images(tables, [group] if isinstance(group, str) else list(group), pairs)
-    assignment = assign_splits(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
+    assignment = assign_splits(tables, shares, unit, seed, _current_parts(tables, names) if keep else None)
     if dry_run:
         return SplitResult(assignment, len(pairs))
     if root is None:
         return SplitResult(assignment, len(pairs), lists=_write_lists(assignment, Path(str(lists))))
-    description = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
+    description = "split into " + ", ".join(f"{name}={share:g}" for name, share in shares.items()) + f", seed {seed}"
     log = [{"split": name, "images": int(n)} for name, n in zip(names, assignment.n_images, strict=True)]
     revision = revise(root, {}, description, log, dataset.profile.revision, images={"split": assignment.part_of})
     return SplitResult(assignment, len(pairs), revision)

@@ -364,9 +364,11 @@ def flag(
         labels = _flag_input(dataset, chosen_settings, cluster)
         tables = labels.tables
         decisions = [] if include_reviewed else _read_decisions(dataset)
-        seen = labels.train(work_dir, planned, progress) if predictions is None else labels.use_predictions(predictions)
+        predictor = (
+            labels.train(work_dir, planned, progress) if predictions is None else labels.use_predictions(predictions)
+        )
         thought = find_label_errors(
-            seen.case,
+            predictor.case,
             spend,
             related=labels.related,
             seed=chosen_settings.seed,
@@ -376,9 +378,9 @@ def flag(
             on=labels.on,
             progress=progress,
         )
-        graded, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
+        graded, note = (None, ()) if errors is None else rank_errors(thought.ranked, predictor.case, errors)
         quality = [] if graded is None else detection_qualities(graded, chosen_settings.seed)
-        run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
+        run = _FlagRun(dataset, tables, replace(predictor, notes=(*predictor.notes, *note)), thought, decisions)
         result = run.result(run.validation(rules, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
 

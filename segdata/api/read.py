@@ -234,9 +234,9 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
     except SegdataError as error:
         error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
         raise
-    known = mirrors()
-    rename = partial(_named_by_url, known)
-    altered = AlteredSource(local.source, partial(_with_urls, mirrors=known))
+    mirrored = mirrors()
+    rename = partial(_named_by_url, mirrored)
+    altered = AlteredSource(local.source, partial(_with_urls, mirrors=mirrored))
     source = RenamedSource(altered, rename, replace(_renamed_profile(local.source.profile, rename), files=url), True)
     profile = replace(_renamed_profile(local.profile, rename), files=url)
     return Dataset(source, profile, local.config, local.rows, Recipe(source, recipe))

@@ -184,8 +184,8 @@ def pilot(
     are right in 19 of 20 campaigns, and the reasons not to begin yet; `ready` is true if nothing blocks.
     """
     dataset = read(data, **opening)
-    wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
-    plan = CampaignPlan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
+    needed = _wanted_instances(dataset.config) if min_instances is None else min_instances
+    plan = CampaignPlan(campaign, needed, minutes_per_image, minutes_per_segment, rate)
     tables = dataset_tables(dataset, frozenset({"coverage", "pairs", "shapes"}), jobs, progress)
     outlook = project_campaign(tables, plan)
     with image_limits():
@@ -211,5 +211,7 @@ def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreem
 def _wanted_instances(config: Config) -> int:
     """The number of segments of a category that the rule too-few requires."""
     few = rules()["SEG302"]
-    wanted: int = configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
-    return wanted
+    min_segments: int = (
+        configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
+    )
+    return min_segments

@@ -493,14 +493,17 @@ def _import_annotation(
         why = "the annotation is there no more" if position is None else "the image has another size now"
         imported.conflicts.append(f"{note.image}: {why}")
         return number
-    taken = take_redrawn(Annotation(pieces[position]), note, returned, profiles, number)
-    imported.conflicts += [f"{note.image}: {why}" for why in taken.conflicts]
-    imported.redrawn, imported.deleted = imported.redrawn + len(taken.redrawn), imported.deleted + len(taken.deleted)
-    imported.added, imported.untouched = imported.added + len(taken.added), imported.untouched + taken.untouched
-    if taken.after is not None:
+    redrawn = take_redrawn(Annotation(pieces[position]), note, returned, profiles, number)
+    imported.conflicts += [f"{note.image}: {why}" for why in redrawn.conflicts]
+    imported.redrawn, imported.deleted = (
+        imported.redrawn + len(redrawn.redrawn),
+        imported.deleted + len(redrawn.deleted),
+    )
+    imported.added, imported.untouched = imported.added + len(redrawn.added), imported.untouched + redrawn.untouched
+    if redrawn.after is not None:
         whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[position]), "reviewed")
-        pieces[position] = taken.after
-    return taken.free_id
+        pieces[position] = redrawn.after
+    return redrawn.free_id
 
 
 def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]]:

@@ -173,14 +173,14 @@ def taxonomy_guideline(taxonomy: str | Path | Taxonomy, *, html: bool = False, f
 
     `taxonomy`: a taxonomy, its file, or a folder that has one. `folder`: the images of a taxonomy without a file.
     """
-    title, known = "how to annotate", taxonomy
-    if not isinstance(known, Taxonomy):
-        file = taxonomy_file(Path(known))
-        known, folder = load_taxonomy(file), file.parent
-        title = f"{known.name or file.absolute().parent.name}: {title}"
-    elif known.name:
-        title = f"{known.name}: {title}"
-    return guideline_html(known, title, Path(folder)) if html else guideline_markdown(known, title)
+    title, shown_taxonomy = "how to annotate", taxonomy
+    if not isinstance(shown_taxonomy, Taxonomy):
+        file = taxonomy_file(Path(shown_taxonomy))
+        shown_taxonomy, folder = load_taxonomy(file), file.parent
+        title = f"{shown_taxonomy.name or file.absolute().parent.name}: {title}"
+    elif shown_taxonomy.name:
+        title = f"{shown_taxonomy.name}: {title}"
+    return guideline_html(shown_taxonomy, title, Path(folder)) if html else guideline_markdown(shown_taxonomy, title)
 
 
 def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDiffResult:

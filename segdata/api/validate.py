@@ -78,8 +78,8 @@ def findings_page(
     from segdata.api.decisions import label_hashes
     from segdata.report.html import findings as report
 
-    known = () if validation.baseline is None else validation.baseline.known
-    several = (validation.findings, known)
+    known_findings = () if validation.baseline is None else validation.baseline.known
+    several = (validation.findings, known_findings)
     listed = [finding for findings in several for finding in report.listed_findings(findings, context)]
     hashes = label_hashes(dataset, listed, jobs)
     with image_limits():

@@ -67,10 +67,10 @@ def _run_demo(folder: Path, scenes: int) -> None:
     _run("explain", "SEG106")
 
     _print_heading("4. Fix what can be fixed; only new findings count")
-    known = folder / "reports/known.json"
+    baseline = folder / "reports/known.json"
     _run("convert", defects / "mask_shapes", folder / "mended")
-    _run("validate", folder / "mended", "--write-baseline", known, "--statistics")
-    _run("validate", folder / "mended", "--unsafe-fixes", "--baseline", known)
+    _run("validate", folder / "mended", "--write-baseline", baseline, "--statistics")
+    _run("validate", folder / "mended", "--unsafe-fixes", "--baseline", baseline)
 
     _print_heading("5. Four annotators drew the same scenes: one hurries, and one is biased")
     make(folder / "data", images=max(scenes, _COMPARED_SCENES), only=("annotators", "noise"))

@@ -186,7 +186,7 @@ def browse_command(
     if reviewer:
         os.environ["FIFTYONE_USER"] = reviewer
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
-    known = [name for path in reports for name in compared_annotators(path)]
+    compared = [name for path in reports for name in compared_annotators(path)]
     shown_predictions = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = options.read(data)
     if (
@@ -204,7 +204,7 @@ def browse_command(
             predictions=shown_predictions,
             name=name,
             labels_of=labels_of,
-            annotators=known,
+            annotators=compared,
             **work,
         )
     _report_browsed(browsed)
@@ -335,8 +335,8 @@ def rules_command(report: str, output: Path | None) -> None:
     from segdata.core.rule import rules
     from segdata.report.reference_pages import rules_json, rules_text
 
-    known = list(rules().values())
-    emit(rules_json(known) if report == "json" else rules_text(known, make_console(output)), output)
+    all_rules = list(rules().values())
+    emit(rules_json(all_rules) if report == "json" else rules_text(all_rules, make_console(output)), output)
 
 
 @click.command(name="explain", epilog=example("segdata explain speck", "segdata explain SEG1"))

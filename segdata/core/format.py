@@ -78,8 +78,8 @@ class Loss(msgspec.Struct):
         summed = " summed over pairs" if self.of == "pairs of segments" and self.count > 1 else ""
         pixels = f", {self.pixels:,} px{summed}" if self.pixels else ""
         shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
-        one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
-        noun = one.get(self.of, self.of.removesuffix("s"))
+        singular = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
+        noun = singular.get(self.of, self.of.removesuffix("s"))
         there = self.images if self.of != "images" and self.images else None
         within = "" if there is None else f" in {count_noun(there, 'image')}"
         what = f"{self.kind} ({', '.join(self.columns)})" if self.columns else self.kind
@@ -487,9 +487,9 @@ def find_format(name: str, root: Path | None = None) -> Format:
         raise SegdataError(f"format {name!r} may be any of {', '.join(format_.name for format_ in named)}; name one")
     if named:
         return named[0] if root is None else _fitting_format(named[0], asked, root)
-    known = {_plain_name(word): word for format_ in installed.values() for word in (format_.name, *format_.aliases)}
-    near = difflib.get_close_matches(asked, list(known), n=1) if asked else []
-    hint = f"; did you mean {known[near[0]]!r}?" if near else "; `segdata formats` lists all formats"
+    name_of = {_plain_name(word): word for format_ in installed.values() for word in (format_.name, *format_.aliases)}
+    near = difflib.get_close_matches(asked, list(name_of), n=1) if asked else []
+    hint = f"; did you mean {name_of[near[0]]!r}?" if near else "; `segdata formats` lists all formats"
     raise SegdataError(f"unknown format {name!r}{hint}")
 
 
@@ -498,8 +498,8 @@ def _fitting_format(main: Format, asked: str, root: Path) -> Format:
     members = [main, *(other for other in formats().values() if other.family and _plain_name(other.family) == asked)]
     if len(members) == 1 or not root.exists():
         return main
-    seen = FileProbe(root)
-    scores = [0.0 if (clue := member.detect(seen)) is None else clue.score for member in members]
+    probe = FileProbe(root)
+    scores = [0.0 if (clue := member.detect(probe)) is None else clue.score for member in members]
     return members[scores.index(max(scores))]
 
 

@@ -155,7 +155,7 @@ def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], pro
     named = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
     matching = named or [annotation for annotation in annotations if annotation.annotator is None]
     if len(matching) > 1:
-        hashes = sorted(hash_finding_labels(finding, [one], profile) for one in matching)
+        hashes = sorted(hash_finding_labels(finding, [segment], profile) for segment in matching)
         return blake2b("\0".join(hashes).encode(), digest_size=12).hexdigest()
     if not matching:
         return ""

@@ -211,9 +211,9 @@ def medians(tables: Tables, values: Floats, group: Ints) -> Table:
         groups, inverse = unique_inverse(group)
         n = np.bincount(inverse, minlength=len(groups))
         return Table({"group": groups, "n": n, "median": kernels.medians(values, inverse, len(groups))})
-    one, key = np.ones(len(group), np.int64), _ordered_bits(values)
+    ones, key = np.ones(len(group), np.int64), _ordered_bits(values)
     bucket = key >> _BUCKET_BITS
-    counts = sum_by(tables, {"group": group, "bucket": bucket}, {"n": one})
+    counts = sum_by(tables, {"group": group, "bucket": bucket}, {"n": ones})
     groups, begin = np.unique(counts["group"], return_index=True)
     end = np.append(begin, len(counts))[1:]
     upto = np.concatenate([[0], np.cumsum(counts["n"])])
@@ -222,7 +222,7 @@ def medians(tables: Tables, values: Floats, group: Ints) -> Table:
     is_middle = np.zeros(len(counts), bool)
     is_middle[low] = is_middle[high] = True
     middle = _contains(counts, is_middle, group, bucket)
-    fine = sum_by(tables, {"group": group[middle], "key": key[middle]}, {"n": one[middle]})
+    fine = sum_by(tables, {"group": group[middle], "key": key[middle]}, {"n": ones[middle]})
     fine_upto = np.concatenate([[0], np.cumsum(fine["n"])])
     first = fine_upto[np.searchsorted(fine["group"], groups)] - (upto[low] - upto[begin])  # between them are no others
     keys = [fine["key"][np.searchsorted(fine_upto, first + rank, "right") - 1] for rank in ((n - 1) // 2, n // 2)]

@@ -213,10 +213,10 @@ def rule(
             raise ValueError(f"rule {code}: {parameter}: {value!r} is none of {', '.join(map(repr, allowed))}")
 
     def register(check: RuleCheck) -> RuleCheck:
-        for taken in _REGISTRY.values():
-            if (taken.code == code or taken.name == name) and taken.check.__module__ != check.__module__:
-                same = code if taken.code == code else name
-                both = " and ".join(sorted((taken.check.__module__, check.__module__)))  # whichever is loaded first
+        for registered in _REGISTRY.values():
+            if (registered.code == code or registered.name == name) and registered.check.__module__ != check.__module__:
+                same = code if registered.code == code else name
+                both = " and ".join(sorted((registered.check.__module__, check.__module__)))  # in any order of loading
                 raise SegdataError(f"{same} is both {both}; choose another code or name")
         options = dict(check.__kwdefaults__ or {})
         names = check.__code__.co_varnames[check.__code__.co_argcount :][: check.__code__.co_kwonlyargcount]

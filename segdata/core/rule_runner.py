@@ -53,15 +53,15 @@ def select_rules(
     check_config(config)
     severity = configured_severities(config)
     installed = rules(command)
-    wanted = match_codes(select, "select") or configured_codes(config, "select") or _default_codes(config, installed)
-    if select and wanted and wanted.isdisjoint(installed):
-        other = rules()[min(wanted)]
+    codes = match_codes(select, "select") or configured_codes(config, "select") or _default_codes(config, installed)
+    if select and codes and codes.isdisjoint(installed):
+        other = rules()[min(codes)]
         raise SegdataError(f"{other.code} is a rule of `segdata {other.command}`, not of `segdata {command}`")
     left_out = match_codes(ignore, "ignore") | configured_codes(config, "ignore")
     return [
         rule
         for code, rule in installed.items()
-        if code in wanted and code not in left_out and severity.get(code) != "off"
+        if code in codes and code not in left_out and severity.get(code) != "off"
     ]
 
 

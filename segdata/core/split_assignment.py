@@ -150,8 +150,8 @@ class _Assignment:
     def wanting(self, unit: int) -> int:
         """The part that lacks most of the unit's quantities, then most images; the first of equal ones."""
         quantity, _ = self._amounts.entries(unit)
-        wanted = -self._over[quantity]
-        return int((wanted[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + wanted[-1]).argmax())
+        lack = -self._over[quantity]
+        return int((lack[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + lack[-1]).argmax())
 
     def move(self, unit: int, part: Ints) -> bool:
         """Move a unit to the part with the lowest cost; False if it is already there."""

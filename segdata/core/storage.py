@@ -129,7 +129,7 @@ def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> byt
         with storage_errors(place):
             fs, key = _filesystem(place)
             _check_size(place, int(fs.info(key)["size"]), size)
-            starts, ends = ([one[k] for one in ranges] for k in (0, 1))
+            starts, ends = ([range_[k] for range_ in ranges] for k in (0, 1))
             return b"".join(fs.cat_ranges([key] * len(ranges), starts, ends))
     with Path(place).open("rb") as file:
         _check_size(place, os.fstat(file.fileno()).st_size, size)
@@ -158,9 +158,9 @@ def names_in(folder: Path) -> list[str]:
 def local_copy(url: str) -> Path:
     """A local copy of a file under a URL, made once while the program runs; raises OSError if the file is missing."""
     with _LOCK:
-        known = _COPIES.get(url) or next(filter(None, (_in_mirror(made, url) for made in _MIRRORS)), None)
-    if known is not None:
-        return known
+        copied = _COPIES.get(url) or next(filter(None, (_in_mirror(made, url) for made in _MIRRORS)), None)
+    if copied is not None:
+        return copied
     with storage_errors(url):
         fs, place = _filesystem(url)
         target = temporary_folder() / (PurePosixPath(place).name or "file")

@@ -54,8 +54,8 @@ def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hash
         for row, keys in enumerate(now):
             if row not in partner and (rows := by_key.get(keys[level])):
                 partner[row] = rows.pop()
-        taken = set(partner.values())
-        rest = [row for row in rest if row not in taken]
+        taken_keys = set(partner.values())
+        rest = [row for row in rest if row not in taken_keys]
     return partner
 
 
@@ -176,8 +176,8 @@ class Validation:
     @property
     def every(self) -> tuple[Finding, ...]:
         """All findings, in the baseline or not, in order."""
-        known = self.baseline.known if self.baseline else ()
-        return tuple(sort_findings(self.findings + known))
+        known_findings = self.baseline.known if self.baseline else ()
+        return tuple(sort_findings(self.findings + known_findings))
 
     @property
     def unfolded(self) -> tuple[Finding, ...]:
@@ -201,7 +201,7 @@ class Validation:
 
 def _unfold(findings: Iterable[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
     """The findings, in order, with each finding that stands for many replaced by its members."""
-    return tuple(sort_findings(one for finding in findings for one in members.get(finding, (finding,))))
+    return tuple(sort_findings(member for finding in findings for member in members.get(finding, (finding,))))
 
 
 def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:

@@ -295,9 +295,9 @@ def detect_layout(root: Path) -> SplitLayout:
 
     Raises SegdataError as `detect_format` does.
     """
-    seen = FileProbe(root)
+    probe = FileProbe(root)
     try:
-        name = detect_format(root, seen)
+        name = detect_format(root, probe)
     except SegdataError:
         layout = _folder_parts(root)
         if layout is None:
@@ -310,18 +310,18 @@ def detect_layout(root: Path) -> SplitLayout:
                 path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in MASK_FOLDERS
             )
             return msgspec.structs.replace(layout, unread=(*layout.unread, *masks))
-        if layout is not None and not _is_named_layout(seen):
+        if layout is not None and not _is_named_layout(probe):
             return layout
-        return SplitLayout(name, unread=_unread_folders(seen, name))
+        return SplitLayout(name, unread=_unread_folders(probe, name))
     layout = named_layout(root, find_format(name))
     if layout.parts or layout.unread or root.is_file():
         return layout
     _check_apart(root, _folders_with_splits(root, name), name)
-    formats = {path: _structured_format(path) for path in _folders_of_documents(seen) if has_images(path)}
+    formats = {path: _structured_format(path) for path in _folders_of_documents(probe) if has_images(path)}
     if list(formats.values()).count(name) == 1:
         several = {path: held for path, held in formats.items() if held not in (None, *PLAIN_FORMATS)}
         _check_apart(root, several | _mask_datasets(root, formats), name)
-    return msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
+    return msgspec.structs.replace(layout, unread=_unread_folders(probe, name))
 
 
 def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -> None:
@@ -424,10 +424,10 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
     if len(named) < 2 or len({split for split, _ in named}) < len(named):
         return None
     formats = {path: name for _, path in named if (name := _structured_format(path)) is not None}
-    wanted = {name for name in formats.values() if format in (None, name)}
-    if len(wanted) != 1:
+    format_names = {name for name in formats.values() if format in (None, name)}
+    if len(format_names) != 1:
         return None
-    name = wanted.pop()
+    name = format_names.pop()
     parts = _sorted_parts((split, path) for split, path in named if formats.get(path) == name)
     if len(parts) < 2:
         return None
@@ -436,14 +436,14 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
 
 def _structured_format(folder: Path) -> str | None:
     """The format of a folder, the first of several; None if it has none, or one that any folder of images may have."""
-    seen = FileProbe(folder)
+    probe = FileProbe(folder)
     try:
-        name = detect(folder, seen)
+        name = detect(folder, probe)
     except AmbiguousFormatError as error:
         return error.formats[0]
     except SegdataError:
         return None
-    return name if name not in PLAIN_FORMATS or _is_named_layout(seen) else None
+    return name if name not in PLAIN_FORMATS or _is_named_layout(probe) else None
 
 
 def _is_named_layout(seen: FileProbe) -> bool:

@@ -201,7 +201,7 @@ def provided_columns(families: frozenset[Family], profile: Profile) -> dict[str,
 
 def retain_sequences(source: Source, families: frozenset[Family]) -> Source:
     """The source, wrapped so that it keeps the frames that are loaded twice, if a measurement reloads any."""
-    reloads = any(wanted.reloads and wanted.families & families for wanted in dataset_measurements())
+    reloads = any(measurement.reloads and measurement.families & families for measurement in dataset_measurements())
     return RetainedSource(source) if source.profile.sequences and reloads else source
 
 

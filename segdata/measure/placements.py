@@ -222,33 +222,33 @@ def _around(surface: Plane, reach: int) -> Plane:
     return surface[steps[:, None], steps]
 
 
-def best_placement(one: OutlinePlanes) -> Placement:
+def best_placement(plane: OutlinePlanes) -> Placement:
     """The change after which an annotation's labels fit the edges of their picture best."""
-    row, column = np.unravel_index(one.near.argmax(), one.near.shape)
-    best = Placement(one.annotation, 0, SHIFTED, float(one.near.max()), *one.shift(int(row), int(column)))
-    for number, score in one.changed_scores().items():
+    row, column = np.unravel_index(plane.near.argmax(), plane.near.shape)
+    best = Placement(plane.annotation, 0, SHIFTED, float(plane.near.max()), *plane.shift(int(row), int(column)))
+    for number, score in plane.changed_scores().items():
         if score > best.score:
-            best = Placement(one.annotation, 0, number, score)
-    for rim, score in _rim_scores(one).items():
+            best = Placement(plane.annotation, 0, number, score)
+    for rim, score in _rim_scores(plane).items():
         if score > best.score:
-            best = Placement(one.annotation, 0, WIDENED, score, rim * one.unit)
-    previews = [_rescale(one.outline, factor, factor) for factor in _PREVIEW_SCALES]
-    for factor, score in zip(_PREVIEW_SCALES, one.scores(previews, 2), strict=True):
+            best = Placement(plane.annotation, 0, WIDENED, score, rim * plane.unit)
+    previews = [_rescale(plane.outline, factor, factor) for factor in _PREVIEW_SCALES]
+    for factor, score in zip(_PREVIEW_SCALES, plane.scores(previews, 2), strict=True):
         if score > best.score:
-            best = Placement(one.annotation, 0, SCALED, score, factor, factor)
+            best = Placement(plane.annotation, 0, SCALED, score, factor, factor)
     return best
 
 
-def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
+def _rim_scores(plane: OutlinePlanes) -> dict[int, float]:
     """The score of labels that are wider by each rim, in pixels of the reduced picture; below 0: narrower.
 
     Outlines that a rim moves onto other sides of labels do not count: the outer side of a ring fits its inner side.
     """
-    if one.sides is None:
+    if plane.sides is None:
         return {}
-    drawn = (one.outline > _MIN_OUTLINE_VALUE).astype(np.float32)
+    drawn = (plane.outline > _MIN_OUTLINE_VALUE).astype(np.float32)
     free = 1 - np.max([drawn, *(_roll(drawn, step, axis) for step in (-1, 1) for axis in (0, 1))], axis=0)
-    begins, ends = np.maximum(one.sides, 0), np.maximum(-one.sides, 0)
+    begins, ends = np.maximum(plane.sides, 0), np.maximum(-plane.sides, 0)
     rims, outlines = list[int](), list[Plane]()
     for rim, lasting in _lasting_sides(begins, ends).items():
         if rim and lasting >= _MIN_LASTING_SIDES:
@@ -257,7 +257,7 @@ def _rim_scores(one: OutlinePlanes) -> dict[int, float]:
             outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
     if not rims:
         return {}
-    scores = one.scores(outlines, 0)
+    scores = plane.scores(outlines, 0)
     usual = max(float(np.median(scores)), 0.0)  # of places without outlines, whatever the rim
     return {rim: score - usual for rim, score in zip(rims, scores, strict=True)}
 
@@ -295,7 +295,7 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 
     Tries shifts, and if the median score is below `poor` also scales and `CHANGES`.
     """
-    own = np.array([one.own_score for one in planes])
+    own = np.array([plane.own_score for plane in planes])
     changes = [_shift_of_group(planes)]
     if np.median(own) < poor:
         changes += _changes_of_group(planes)
@@ -306,13 +306,13 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 
 def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
     """Yield changes of all labels of a group, each with the scores (n,) after it."""
-    own = np.array([one.own_score for one in planes])
+    own = np.array([plane.own_score for plane in planes])
     for number in range(len(CHANGES)):
-        if all(number in one.changed_scores() for one in planes):
-            yield Placement(0, 0, number), np.array([one.changed_scores()[number] for one in planes])
+        if all(number in plane.changed_scores() for plane in planes):
+            yield Placement(0, 0, number), np.array([plane.changed_scores()[number] for plane in planes])
     few = planes[:12]
     for axes in ((True, True), (True, False), (False, True)):
-        screened = np.sum([_scaled_scores(one, *axes) for one in few], axis=0)
+        screened = np.sum([_scaled_scores(plane, *axes) for plane in few], axis=0)
         best = int(screened.argmax())
         others = np.flatnonzero(np.log(_SCALES) * np.log(_SCALES[best]) < 0)
         (scale_x, scale_y), other = (
@@ -320,7 +320,7 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
         )
         both = ((scale_x, scale_y), other)
         scores, opposite = np.array(
-            [one.scores([_rescale(one.outline, *scale) for scale in both], 2) for one in planes]
+            [plane.scores([_rescale(plane.outline, *scale) for scale in both], 2) for plane in planes]
         ).T
         if not _gain_both(own, scores, opposite):
             yield Placement(0, 0, SCALED, 0, scale_x, scale_y), scores
@@ -336,7 +336,7 @@ def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.
     row, column = _peak(mean)
     place, scores = _best_shift(planes, near, row, column)
     _, opposite = _best_shift(planes, near, *_peak(mean, (row, column)))
-    own = np.array([one.own_score for one in planes])
+    own = np.array([plane.own_score for plane in planes])
     return (place, own) if _gain_both(own, scores, opposite) else (place, scores)
 
 
@@ -358,8 +358,8 @@ def _gain_both(own: NDArray[np.float64], scores: NDArray[np.float64], opposite: 
 
 def _near_scores(planes: list[OutlinePlanes]) -> Plane:
     """(n, side, side) the scores around the shift 0, within the smallest reach of all planes."""
-    reach = min(one.reach for one in planes)
-    return np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
+    reach = min(plane.reach for plane in planes)
+    return np.array([_around(np.fft.ifftshift(plane.near), reach) for plane in planes])
 
 
 def _best_shift(
@@ -367,7 +367,7 @@ def _best_shift(
 ) -> tuple[Placement, NDArray[np.float64]]:
     """The shift of a position in `near` (n, side, side), and the scores (n,) after it."""
     reach = near.shape[1] // 2
-    shifts = [one.shift(row - reach + one.reach, column - reach + one.reach) for one in planes]
+    shifts = [plane.shift(row - reach + plane.reach, column - reach + plane.reach) for plane in planes]
     x, y = np.median(shifts, axis=0).tolist()
     steps = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
     return Placement(0, 0, SHIFTED, 0, x, y), near[:, *steps].max((1, 2)).astype(np.float64)
@@ -392,7 +392,7 @@ def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Pla
         if len(rows) < MIN_PART_ANNOTATIONS:
             continue
         some = [planes[row] for row in rows.tolist()]
-        own = np.array([one.own_score for one in some])
+        own = np.array([plane.own_score for plane in some])
         best: tuple[Placement, NDArray[np.float64], NDArray[np.bool_]] | None = None
         for place, scores in _changes_of_part(some, own):
             members = _lies_better(scores, own)
@@ -425,7 +425,7 @@ def _changes_of_part(
     if len(weak) < MIN_PART_ANNOTATIONS:
         return
     doubtful = [planes[place] for place in weak.tolist()]
-    screened = np.array([_scaled_scores(one) for one in doubtful])
+    screened = np.array([_scaled_scores(plane) for plane in doubtful])
     # The pixels give a rough score; scores near the limits are computed in full.
     gained = np.where(screened >= 0.8 * np.maximum(_PART_SCORE, _PART_RATIO * own[weak])[:, None], screened, 0)
     n_gained = (gained > 0).sum(axis=0)
@@ -433,14 +433,14 @@ def _changes_of_part(
     other_side = np.log(_SCALES) * np.log(_SCALES[best]) < 0
     if n_gained.max() >= MIN_PART_ANNOTATIONS and n_gained[other_side].max() <= _SYMMETRIC_GAIN * n_gained[best]:
         scale = float(_SCALES[best])
-        scaled = [one.scores([_rescale(one.outline, scale, scale)], 2)[0] for one in doubtful]
+        scaled = [plane.scores([_rescale(plane.outline, scale, scale)], 2)[0] for plane in doubtful]
         yield Placement(0, 0, SCALED, 0, scale, scale), _spread(weak, own, scaled)
     lost = np.flatnonzero(own < FITS)
     if len(lost) >= MIN_PART_ANNOTATIONS:
         doubtful = [planes[place] for place in lost.tolist()]
         for number in range(len(CHANGES)):
-            if all(number in one.changed_scores() for one in doubtful):
-                changed = [one.changed_scores()[number] for one in doubtful]
+            if all(number in plane.changed_scores() for plane in doubtful):
+                changed = [plane.changed_scores()[number] for plane in doubtful]
                 yield Placement(0, 0, number), _spread(lost, own, changed)
 
 
@@ -451,16 +451,16 @@ def _spread(is_moved: Ints, own: NDArray[np.float64], changed: list[float]) -> N
     return scores
 
 
-def _scaled_scores(one: OutlinePlanes, across: bool = True, down: bool = True) -> NDArray[np.float64]:
+def _scaled_scores(plane: OutlinePlanes, across: bool = True, down: bool = True) -> NDArray[np.float64]:
     """(n_scales,) the approximate score after each of `_SCALES`, across, down or both, from the outlines' pixels."""
-    rows, columns = np.nonzero(one.outline > _MIN_OUTLINE_VALUE)
-    weight = one.outline[rows, columns]
+    rows, columns = np.nonzero(plane.outline > _MIN_OUTLINE_VALUE)
+    weight = plane.outline[rows, columns]
     places = []
     for position, is_scaled in ((rows, down), (columns, across)):
         scale = _SCALES if is_scaled else np.ones_like(_SCALES)
         places.append(np.rint(scale[:, None] * (position + 0.5) - 0.5).astype(np.int64))
-    high, wide = one.edges.shape
+    high, wide = plane.edges.shape
     inside = (places[0] < high) & (places[1] < wide)
-    there = one.edges[np.minimum(places[0], high - 1), np.minimum(places[1], wide - 1)] * inside
-    noise = np.sqrt((weight**2 * inside).sum(axis=1) * float(np.square(one.edges).mean()))
+    there = plane.edges[np.minimum(places[0], high - 1), np.minimum(places[1], wide - 1)] * inside
+    noise = np.sqrt((weight**2 * inside).sum(axis=1) * float(np.square(plane.edges).mean()))
     return np.asarray((there * weight).sum(axis=1) / np.maximum(noise, 1e-12), np.float64)

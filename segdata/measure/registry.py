@@ -240,13 +240,13 @@ def dataset_measurements() -> tuple[DatasetMeasurement, ...]:
 
 def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
     """The measurements of single batches for some families, with those that they need."""
-    wanted = set[str]()
+    wanted_families = set[str]()
     measurements = []
     for measurement in reversed(batch_measurements()):
-        asked_for = measurement.families & families or wanted & measurement.tables.keys()
+        asked_for = measurement.families & families or wanted_families & measurement.tables.keys()
         if not measurement.families or asked_for:
             measurements.append(measurement)
-            wanted |= measurement.needs
+            wanted_families |= measurement.needs
     return measurements[::-1]
 
 

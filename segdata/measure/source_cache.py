@@ -164,9 +164,9 @@ class CachedSource:
             for rule in rules
             if rule.check.__module__.startswith("segdata.")
         }
-        known = cache.load_findings(self._place, self._key, self._token, decided_by)
-        findings = find_by_rule(tables, rules, config, jobs, known)
-        if not (findings.keys() & decided_by.keys()) <= known.keys():
+        stored = cache.load_findings(self._place, self._key, self._token, decided_by)
+        findings = find_by_rule(tables, rules, config, jobs, stored)
+        if not (findings.keys() & decided_by.keys()) <= stored.keys():
             cache.save_findings(self._place, self._key, self._token, decided_by, findings)
         return findings
 

@@ -47,8 +47,8 @@ class Strata:
         stratum = np.empty(n, np.int64)
         stratum[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
         size = np.bincount(stratum)
-        wanted = np.asarray(np.bincount(stratum, weight) * n_drawn, np.float64)
-        return Strata(stratum, size, _allocate(wanted, size, n_drawn))
+        share = np.asarray(np.bincount(stratum, weight) * n_drawn, np.float64)
+        return Strata(stratum, size, _allocate(share, size, n_drawn))
 
 
 def _allocate(weights: Floats, size: Ints, n: int) -> Ints:

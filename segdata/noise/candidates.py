@@ -110,7 +110,7 @@ def _nested_categories(labels: SegmentSet) -> list[tuple[int, Ints]]:
     inside = overlap.pixels > _MIN_NESTED_SHARE * labels.areas[overlap.a]
     inner, outer = labels.category[overlap.a[inside]], labels.category[overlap.b[inside]]
     nested = (inner != outer) & (inner != VOID) & (outer != VOID)
-    return [(int(one), np.unique(outer[nested & (inner == one)])) for one in np.unique(inner[nested])]
+    return [(int(category), np.unique(outer[nested & (inner == category)])) for category in np.unique(inner[nested])]
 
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints, Flags]:

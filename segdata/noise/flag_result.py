@@ -180,7 +180,7 @@ def _region_counts(ranked: "RankedCandidates") -> Column:
         regions = candidates.regions
         n = len(regions)
         sides = (np.full(n, side, np.int64) for side in (regions.height, regions.width))
-        counts[place : place + n] = [one.decode("ascii") for one in runs_to_rle(regions.runs, *sides).to_pylist()]
+        counts[place : place + n] = [text.decode("ascii") for text in runs_to_rle(regions.runs, *sides).to_pylist()]
         place += n
     return counts
 

@@ -259,8 +259,8 @@ def region_contrast(
 
 def _pixels_beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
     """For grown regions, the pixels outside of them that have the region's label."""
-    taken = regions.paint(np.arange(len(regions)), -1)
-    return pixels.select((drawn[pixels.at] == label[pixels.of]) & (taken[pixels.at] != pixels.of))
+    painted = regions.paint(np.arange(len(regions)), -1)
+    return pixels.select((drawn[pixels.at] == label[pixels.of]) & (painted[pixels.at] != pixels.of))
 
 
 def _mean_and_spread(value: Floats, pixels: SegmentPixels) -> tuple[Floats, Floats]:

@@ -71,9 +71,9 @@ class ImagePrediction:
     def two(self) -> tuple[PixelValues, PixelValues]:
         """(width * height,) each: the greatest and the second greatest probability."""
         first, second = self.probability[0], np.zeros_like(self.probability[0])
-        for one in self.probability[1:]:  # much faster than to sort the few categories of each pixel
-            second = np.maximum(second, np.minimum(first, one))
-            first = np.maximum(first, one)
+        for category_probability in self.probability[1:]:  # much faster than to sort the few categories of each pixel
+            second = np.maximum(second, np.minimum(first, category_probability))
+            first = np.maximum(first, category_probability)
         return first, second
 
     @cached_property

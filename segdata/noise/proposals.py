@@ -179,9 +179,9 @@ def is_piece(segment: SegmentSet, given: SegmentSet, prediction: ImagePrediction
     The model sees its category there (mean probability of half or more), and no other given segment covers half of it,
     as the original of a copy would.
     """
-    seen = prediction.probability[int(segment.category[0]), segment.pixels().at].mean() >= _MIN_SEEN
+    is_predicted = prediction.probability[int(segment.category[0]), segment.pixels().at].mean() >= _MIN_SEEN
     covered = overlaps(segment, given).pixels > _MIN_HELD_SHARE * segment.areas[0]
-    return bool(seen and covered.sum() <= 1)  # one is the segment itself
+    return bool(is_predicted and covered.sum() <= 1)  # one is the segment itself
 
 
 def _iou(segment: SegmentSet, pieces: Runs) -> float:

@@ -101,15 +101,15 @@ class ImageLikeness:
     @staticmethod
     def from_appearance(looks: Sequence[Floats | None], unit: Ints) -> "ImageLikeness":
         """Build from each image's appearance (F,), see `describe_appearance`; None: not known, only its unit counts."""
-        seen = np.array([row for row, look in enumerate(looks) if look is not None], np.int64)
-        if not len(seen):
+        readable = np.array([row for row, look in enumerate(looks) if look is not None], np.int64)
+        if not len(readable):
             return ImageLikeness(np.full((len(looks), 1), np.nan), unit, 1.0)
         x = np.array([look for look in looks if look is not None])
         features = np.full((len(looks), x.shape[1]), np.nan)
-        features[seen] = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
+        features[readable] = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
         alone = ImageLikeness(features, np.arange(len(looks)), 1.0)
-        sampled = seen[:: -(-len(seen) // _SAMPLED)]
-        nearest = [alone._distances(rows)[:, seen].min(axis=1, initial=np.inf) for rows in _blocks(sampled)]
+        sampled = readable[:: -(-len(readable) // _SAMPLED)]
+        nearest = [alone._distances(rows)[:, readable].min(axis=1, initial=np.inf) for rows in _blocks(sampled)]
         usual = float(np.median(np.concatenate(nearest)))
         return ImageLikeness(features, unit, max(usual, 1e-6) if np.isfinite(usual) else 1.0)
 

@@ -49,16 +49,16 @@ class Console(msgspec.Struct, frozen=True):
     def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
         """Wrap pieces of text, each in its style, to lines that fit; later lines begin with `hanging`."""
         words = [(word, style) for text, style in styled for word in _printable(text).split()]
-        lines, taken = [""], 0
+        lines, width_taken = [""], 0
         for word, style in words:
-            if taken and taken + 1 + display_width(word) > self.width:
+            if width_taken and width_taken + 1 + display_width(word) > self.width:
                 lines.append(hanging)
-                taken = display_width(hanging)
-            elif taken:
+                width_taken = display_width(hanging)
+            elif width_taken:
                 lines[-1] += " "
-                taken += 1
+                width_taken += 1
             lines[-1] += self.paint(word, style)
-            taken += display_width(word)
+            width_taken += display_width(word)
         return lines
 
 

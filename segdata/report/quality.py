@@ -45,7 +45,7 @@ def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
         lines += _scores(model, console)
         ordered = sorted(model.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [
-            [shorten(one.category, 24), *(_round(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
+            [shorten(row.category, 24), *(_round(getattr(row, name)) for name in _OF_CATEGORIES)] for row in ordered
         ]
         lines += ["", *(f"  {line}" for line in table(("category", *_OF_CATEGORIES), cells))]
     return "\n".join(lines) + "\n"

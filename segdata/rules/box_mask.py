@@ -52,9 +52,9 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     judged = segments.take(counts)
     area = judged["area"]
     filled = area == judged["width"] * judged["height"]
-    one = np.ones(len(area), np.int64)
+    ones = np.ones(len(area), np.int64)
     sums = sum_by(
-        tables, {"category": judged["category_id"]}, {"n": one, "filled": filled, "pixels": np.where(filled, area, 0)}
+        tables, {"category": judged["category_id"]}, {"n": ones, "filled": filled, "pixels": np.where(filled, area, 0)}
     )
     for category, total, n, pixels in (
         sums.lines("category", "n", "filled", "pixels") if leading(tables) is not None else ()

@@ -99,11 +99,11 @@ def brief_track(
         is_rare &= last + 1 >= min_frames
         n_single = int((length == 1).sum())
         none_lasts = n_single >= max(_MANY, _NEARLY_ALL * len(length))
-        taken = _share_taken(tracked, box, category, rows, min_overlap) if none_lasts else 0.0
-        if taken >= _MIN_TAKEN_SHARE:
+        share_taken = _share_taken(tracked, box, category, rows, min_overlap) if none_lasts else 0.0
+        if share_taken >= _MIN_TAKEN_SHARE:
             message = (
-                f"{n_single:,} of {len(length):,} tracks are in one frame only, and {taken:.0%} of the places in a "
-                "frame are another track's in the next: are the ids those of detections?"
+                f"{n_single:,} of {len(length):,} tracks are in one frame only, and {share_taken:.0%} of the places in "
+                "a frame are another track's in the next: are the ids those of detections?"
             )
             yield RowFinding(message, annotation=int(segments["annotation"][tracked["segment"][rows[0]]]))
             continue

@@ -74,8 +74,8 @@ def _extents(tables: Tables) -> dict[str, Column]:
     segments, images = tables.segments, tables.images
     drawn = np.flatnonzero(segments["area"] > 0)
     sizes = {name: images[name][segments["image"][drawn]] for name in ("width", "height")}
-    known = (sizes["width"] > 0) & (sizes["height"] > 0)
-    drawn, width, height = drawn[known], sizes["width"][known], sizes["height"][known]
+    has_size = (sizes["width"] > 0) & (sizes["height"] > 0)
+    drawn, width, height = drawn[has_size], sizes["width"][has_size], sizes["height"][has_size]
     own, place = unique_inverse(segments["annotation"][drawn].astype(np.int64))
     columns: dict[str, Column] = {"annotation": own, "segments": np.bincount(place, minlength=len(own))}
     for ahead, beyond, begin, side in (("left", "right", "x", width), ("upper", "lower", "y", height)):

@@ -76,10 +76,10 @@ def displaced_boxes(
     image = tables.segments["image"][rows]
     columns |= {f"frame_{k}": tables.images[name][image] for k, name in enumerate(_SIDES[2:])}
     whole, table = gather(tables, columns, {"annotation": "annotations"})
-    known = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
+    moves_of = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
     for members in table.groups("file", "annotator"):
         own = table.take(members)
-        n, moves = known.get((own.cell("file", 0), own.cell("annotator", 0)), (0, False))
+        n, moves = moves_of.get((own.cell("file", 0), own.cell("annotator", 0)), (0, False))
         if n:
             yield from _judge(whole, own, n, min_segments, min_share, max_error, min_shift if moves else np.inf)
 

@@ -44,8 +44,8 @@ def hollow_segment(
     rim = 2 * area / np.maximum(segments["perimeter"], 1)  # the outline goes around twice, outside and inside
     hollow = (holes >= min_hole * (area + holes)) & (rim <= max_rim) & (segments["holes"] > 0)
     category = segments["category_id"]
-    one = np.ones(len(rows), np.int64)
-    peers = sum_by(tables, {"category": category}, {"n": one, "hollow": hollow})
+    ones = np.ones(len(rows), np.int64)
+    peers = sum_by(tables, {"category": category}, {"n": ones, "hollow": hollow})
     few = (peers["n"] >= min_segments) & (peers["hollow"] <= np.maximum(1, max_share * peers["n"]))
     for id_, n, n_hollow in peers.take(few).lines("category", "n", "hollow"):
         name, have = tables.profile.name_of(id_), "is" if n_hollow == 1 else "are"

@@ -67,10 +67,10 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
 
 def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_share: float) -> Iterator[RowFinding]:
     """One finding for each annotation and inner category of the rows, where they are few."""
-    known = {(law.inner, law.outer): law for law in laws}
+    law_of = {(law.inner, law.outer): law for law in laws}
     kept: dict[tuple[int, int], list[tuple[InsideLaw, int]]] = {}
     for own in rows.groups("inner", "outer"):
-        law = known[int(rows["inner"][own[0]]), int(rows["outer"][own[0]])]
+        law = law_of[int(rows["inner"][own[0]]), int(rows["outer"][own[0]])]
         if len(own) <= max(1, max_share * law.images):
             for row in own.tolist():
                 kept.setdefault((int(rows["annotation"][row]), law.inner), []).append((law, row))

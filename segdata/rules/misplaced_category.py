@@ -161,7 +161,7 @@ def _merge(tables: Tables, rows: Table) -> Table:
     index = SequenceIndex.from_tables(tables)
     annotation = rows["annotation"]
     number = index.sequence[annotation]
-    slices = np.array([len(one.frame) for one in index.sequences], np.int64)
+    slices = np.array([len(sequence_index.frame) for sequence_index in index.sequences], np.int64)
     in_volume, z = number >= 0, np.zeros(len(annotation))
     z[in_volume] = (index.place[annotation[in_volume]] + 0.5) / slices[number[in_volume]]
     unit = np.where(in_volume, len(tables.annotations) + number, annotation)
@@ -169,11 +169,11 @@ def _merge(tables: Tables, rows: Table) -> Table:
     pixels = np.bincount(code, rows["pixels"], len(first))
     places = np.stack([np.bincount(code, rows["pixels"] * v, len(first)) / pixels for v in (rows["x"], rows["y"], z)])
     number = number[first]
-    known = {sequence.name: sequence for sequence in tables.profile.sequences}
+    sequence_of = {sequence.name: sequence for sequence in tables.profile.sequences}
     is_placed = np.zeros(len(first), bool)
     for k in np.unique(number[number >= 0]).tolist():
         own = np.flatnonzero(number == k)
-        axes = _patient_axes(known.get(index.sequences[k].sequence))
+        axes = _patient_axes(sequence_of.get(index.sequences[k].sequence))
         if axes is not None:
             is_placed[own] = True
             turned = np.empty((3, len(own)))
@@ -190,8 +190,8 @@ def _patient_axes(sequence: ImageSequence | None) -> list[tuple[int, bool]] | No
         return None
     axes = [next(((k, letter == pair[1]) for k, pair in enumerate(("RL", "AP", "SI")) if letter in pair), None)
             for letter in sequence.axes]  # fmt: skip
-    known = [axis for axis in axes if axis is not None]
-    return known if sorted(target for target, _ in known) == [0, 1, 2] else None
+    stated = [axis for axis in axes if axis is not None]
+    return stated if sorted(target for target, _ in stated) == [0, 1, 2] else None
 
 
 def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Iterator[_Law]:

@@ -78,10 +78,10 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for sign_id, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
-        seen = int(together[sign_id, companion]), int(alone[sign_id])
-        if not proves_rate(*seen, min_rate):
+        counts_seen = int(together[sign_id, companion]), int(alone[sign_id])
+        if not proves_rate(*counts_seen, min_rate):
             continue
-        rate = binomial_lower_bound(*seen)
+        rate = binomial_lower_bound(*counts_seen)
         having = np.setdiff1d(owner[category == sign_id], owner[category == companion])
         for annotation in having.tolist():
             best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, sign_id))

@@ -73,9 +73,9 @@ def repeated_labels(
     for row, other, bits in copied.lines("annotation", "of", "bits"):
         message = f"these labels are a copy of those of {_image_name(tables, other)}, to the pixel"
         yield RowFinding(f"{message}, and the two pictures differ" if bits >= 0 else message, annotation=row)
-    known = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
+    repeated_pairs = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
     for row, other, n_shared in _shared_segments(tables, shapes, min_segments, min_share):
-        if (row, other) not in known:
+        if (row, other) not in repeated_pairs:
             n, name = annotations["n_segments"][row], _image_name(tables, other)
             yield RowFinding(f"{n_shared} of {n} segments are copies of those of {name}", annotation=row)
 
@@ -171,7 +171,9 @@ def _are_different(tables: Tables, pairs: Ints) -> Flags:
 def _are_copies(tables: Tables, images: Ints) -> Flags:
     """(n,) whether the files of two images (n, 2) have the same bytes, or are copies of one picture by their names."""
     pictures = [picture_of_copy(name) for name in tables.images["image_id"][images.ravel()].tolist()]
-    same_picture = [one is not None and one == other for one, other in zip(pictures[::2], pictures[1::2], strict=True)]
+    same_picture = [
+        picture is not None and picture == other for picture, other in zip(pictures[::2], pictures[1::2], strict=True)
+    ]
     same_bytes = _are_equal(number_names(tables.images.texts("content"))[1][images])
     return np.asarray(same_bytes | np.array(same_picture, bool), bool)
 

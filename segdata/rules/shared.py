@@ -234,13 +234,13 @@ def _far_statistics(
     away = np.abs(own - middles["median"][np.searchsorted(middles["group"], group)])
     spreads = medians(tables, away, group)["median"] * MAD_TO_SD
     for sort in range(k):
-        wanted = asked.astype(np.int64) * k + sort
-        place = np.searchsorted(middles["group"], wanted)
-        known = np.flatnonzero(place < len(middles))
-        known = known[middles["group"][place[known]] == wanted[known]]
-        known = known[middles["n"][place[known]] >= least_members]
+        wanted_key = asked.astype(np.int64) * k + sort
+        place = np.searchsorted(middles["group"], wanted_key)
+        rows = np.flatnonzero(place < len(middles))
+        rows = rows[middles["group"][place[rows]] == wanted_key[rows]]
+        rows = rows[middles["n"][place[rows]] >= least_members]
         result = np.full((2, len(asked)), np.nan)
-        result[:, known] = middles["median"][place[known]], spreads[place[known]]
+        result[:, rows] = middles["median"][place[rows]], spreads[place[rows]]
         yield result[0], result[1]
 
 
@@ -406,10 +406,10 @@ def stands_out(values: Floats, least: float) -> Flags:
 
     What is unknown (NaN) does not stand out. Nothing does if the median is positive.
     """
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
+    finite = values[~np.isnan(values)]
+    if len(finite) == 0:
         return np.zeros(len(values), bool)
-    lower, middle, upper = np.quantile(known, [0.25, 0.5, 0.75])
+    lower, middle, upper = np.quantile(finite, [0.25, 0.5, 0.75])
     if middle > 0:
         return np.zeros(len(values), bool)
     fence = middle + _FENCE * min(upper - middle, middle - lower)

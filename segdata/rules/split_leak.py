@@ -60,7 +60,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
 
 
 def _augmented_leaks(images: Table, reported: set[int]) -> Findings:
-    """A finding for each image, but those `reported`, whose name says that it is an augmented copy of an earlier one."""
+    """A finding for each image, but those `reported`, whose name says that it is an augmented copy of another."""
     first: dict[str, dict[str, int]] = {}
     for row, (name, part) in enumerate(zip(images["image_id"].tolist(), images["part"].tolist(), strict=True)):
         picture = picture_of_copy(name)

@@ -75,8 +75,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     tables, used = gather(tables, uses, {"image": "images"})
     split_names, split = number_names(image_splits(tables))
     unit, image = independent_units(tables), used["image"]
-    known = split[image] >= 0
-    every = (split[image][known], unit[image][known], used["category"][known])
+    has_split = split[image] >= 0
+    every = (split[image][has_split], unit[image][has_split], used["category"][has_split])
     place = np.stack(every)[:, joint_codes(*every)[1]]  # each category once for each unit
     size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(split_names))
     for number in _apart(place, size, max_chance):

@@ -265,18 +265,18 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
     annotations = tables.annotations
     every, name_of = np.arange(len(annotations)), tables.profile.name_of
     frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)[annotations["image"]]
-    one = np.ones(len(every))
-    yield _Statistic("segments", every, annotations["n_segments"].astype(np.float64), one, np.full(len(every), np.inf))
+    ones = np.ones(len(every))
+    yield _Statistic("segments", every, annotations["n_segments"].astype(np.float64), ones, np.full(len(every), np.inf))
     for column, words in (
         ("multiple", _CLAIMED),
         ("unlabelled", "unlabelled pixels"),
         ("void", "pixels of void"),
     ):
         amount = annotations[column].astype(np.float64)
-        yield _Statistic(words, every, amount, one, frame, counted=True, floor=np.sqrt(frame) / 2)
+        yield _Statistic(words, every, amount, ones, frame, counted=True, floor=np.sqrt(frame) / 2)
     for (a, b), owner, pixels in _usual_overlaps(sums.take(sums["paired"]), group):
         shared = np.bincount(owner, weights=pixels, minlength=len(every)).astype(np.float64)
-        yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, one, frame, pair=(a, b))
+        yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, ones, frame, pair=(a, b))
     single = sums.take(~sums["paired"])
     # By category, then in the order of annotations.
     single = single.take(np.argsort(single["category"], kind="stable"))
@@ -287,13 +287,13 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
     for id_, start, end in zip(ids.tolist(), begin.tolist(), ends, strict=True):
         mine = slice(start, end)
         name, own = name_of(id_), owner[mine]
-        area, one, no_part = single["area"][mine].astype(np.float64), np.ones(len(own)), np.full(len(own), np.inf)
-        yield _Statistic(f"pixels of {name}", own, area, one, frame[own], id_, tapers=tapers(own))
+        area, ones, no_part = single["area"][mine].astype(np.float64), np.ones(len(own)), np.full(len(own), np.inf)
+        yield _Statistic(f"pixels of {name}", own, area, ones, frame[own], id_, tapers=tapers(own))
         yield _Statistic(
-            f"parts of {name}", own, single["parts"][mine].astype(np.float64), one, no_part, id_, counted=True
+            f"parts of {name}", own, single["parts"][mine].astype(np.float64), ones, no_part, id_, counted=True
         )
         yield _Statistic(
-            f"holes of {name}", own, single["holes"][mine].astype(np.float64), one, no_part, id_, counted=True
+            f"holes of {name}", own, single["holes"][mine].astype(np.float64), ones, no_part, id_, counted=True
         )
         outline = single["perimeter"][mine].astype(np.float64)
         yield _Statistic(f"pixel edges of the outline of {name}", own, outline, np.sqrt(area), no_part, id_)

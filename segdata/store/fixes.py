@@ -256,12 +256,12 @@ def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool
     volumes, as findings in three dimensions cannot be fixed in one slice. Raises SegdataError for a finding that stands
     for many, since only single findings can be fixed.
     """
-    wanted = {"safe", "unsafe"} if unsafe else {"safe"}
+    kinds = {"safe", "unsafe"} if unsafe else {"safe"}
     concerned: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.fix in wanted and finding.count > 1:
+        if finding.fix in kinds and finding.count > 1:
             raise SegdataError(f"{finding.code} stands for {finding.count:,} findings; fix the single ones")
-        if finding.fix in wanted and finding.image is not None and finding.code in FIXES:
+        if finding.fix in kinds and finding.image is not None and finding.code in FIXES:
             concerned.setdefault(finding.image, []).append(finding)
     volumes = volume_names(data.profile)
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}

@@ -230,10 +230,10 @@ def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> Mer
     late = {merged.unknown.pop(name): merged.categories[name].id for name in merged.categories.keys() & merged.unknown}
     new_ids = [{old: late.get(new, new) for old, new in ids.items()} for ids in new_ids]
     taxonomy = merged.taxonomy()
-    taken = frozenset({*taxonomy.by_id(), *merged.unknown.values()})
+    taken_ids = frozenset({*taxonomy.by_id(), *merged.unknown.values()})
     names = {id_: name for name, id_ in merged.unknown.items()}
     return MergedTaxonomy(
-        taxonomy, tuple(CategoryIds(ids, taken) for ids in new_ids), names, tuple(merged.all_remarks())
+        taxonomy, tuple(CategoryIds(ids, taken_ids) for ids in new_ids), names, tuple(merged.all_remarks())
     )
 
 
@@ -312,10 +312,10 @@ class _TaxonomyMerger(msgspec.Struct):
         if id_ != category.id:
             self.new_ids.setdefault(profile.name, []).append(f"{category.name!r} {id_} (was {category.id})")
         colours = {other.rgb for other in self.categories.values()} - {None}
-        taken = category.rgb in colours and profile is not self.first
-        if taken:
+        is_color_taken = category.rgb in colours and profile is not self.first
+        if is_color_taken:
             self.remarks.append(f"{category.name!r} of {profile.name} has no colour, since its own is taken")
-        colour = None if taken else category.color
+        colour = None if is_color_taken else category.color
         self.categories[category.name] = msgspec.structs.replace(category, id=id_, color=colour)
         self.origin[category.name] = profile.files
         return category.name
@@ -390,7 +390,7 @@ def _id_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
         )
         yield MappingConflict(message, here.files, name, "error")
     done = {name for pair in exchanged for name in pair}
-    taken = [
+    conflicts = [
         f"{id_} is {category.name!r} here and {other_names[id_].name!r} in {there.files}"
         for id_, category in names.items()
         if id_ in other_names
@@ -398,8 +398,8 @@ def _id_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
         and other_names[id_].name not in done
         and not _same_name(category, other_names[id_])
     ]
-    if taken:
-        message = f"one id means two categories: {_join_texts(taken)}; names decide"
+    if conflicts:
+        message = f"one id means two categories: {_join_texts(conflicts)}; names decide"
         yield MappingConflict(message, here.files, None, "error")
         return
     apart = [f"{name!r} is {own[name]} here and {other[name]} in {there.files}" for name in moved if name not in done]

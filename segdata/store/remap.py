@@ -42,13 +42,13 @@ class Remap(msgspec.Struct):
         before = batch.segment_category
         after = self._map_ids(before)
         kept = np.flatnonzero(after != _DROPPED)
-        taken = batch.take_segments(kept)
-        owner = self._groups(taken.segment_annotation.astype(np.int64), before[kept], after[kept])
+        kept_batch = batch.take_segments(kept)
+        owner = self._groups(kept_batch.segment_annotation.astype(np.int64), before[kept], after[kept])
         first = np.unique(owner, return_index=True)[1]
         things = self._of_kind(self.old, "thing", before[kept]) & (self.task != "semantic")
         joined = things & (np.bincount(owner, minlength=1)[owner] > 1)
         self._count(batch, {"dropped segments": np.flatnonzero(after == _DROPPED), "joined things": kept[joined]})
-        return self._relabel(_join_segments(taken, owner, first), before[kept][first], after[kept][first])
+        return self._relabel(_join_segments(kept_batch, owner, first), before[kept][first], after[kept][first])
 
     def count(self, losses: LossCounter) -> None:
         """Count what was dropped and joined, over all images."""

@@ -170,9 +170,9 @@ class CanonicalSource:
         annotations = make_table(BATCH_ANNOTATIONS, len(key), image=image.astype(np.int32), **columns)
 
         stored, defects = self._read_segments(images, rows)
-        wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
-        annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-        has_annotation = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
+        keys = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
+        annotation = np.minimum(np.searchsorted(key, keys), max(len(key) - 1, 0))
+        has_annotation = key[annotation] == keys if len(key) else np.zeros(len(keys), bool)
         for row in [] if self._lacks_annotations else np.flatnonzero(~has_annotation):
             message = f"segment of an annotation that {self._called[1]} lacks"
             defects.append(_segment_defect("SEG007", message, stored, int(row)))
@@ -218,8 +218,8 @@ class CanonicalSource:
             except DECODER_ERRORS as error:
                 defects.append(unreadable_defect(part.what, error, part.file))
                 continue
-            wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
-            pieces.append(piece if pc.all(wanted).as_py() else piece.filter(wanted))
+            of_images = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
+            pieces.append(piece if pc.all(of_images).as_py() else piece.filter(of_images))
         return pa.concat_tables(pieces or [SEGMENTS.empty_table()]), defects
 
     def _key(self, image: Ints, annotator: pa.ChunkedArray) -> Ints:
@@ -229,10 +229,10 @@ class CanonicalSource:
 
     def _index_images(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
         """The images whose segments each part holds."""
-        known = list(parts)
-        every = pa.chunked_array([part.image_ids for part in known], pa.string())
-        ends = np.cumsum([len(part.image_ids) for part in known])
-        for part, rows in zip(known, np.split(_positions(every, self._images["image_id"]), ends), strict=False):
+        listed = list(parts)
+        every = pa.chunked_array([part.image_ids for part in listed], pa.string())
+        ends = np.cumsum([len(part.image_ids) for part in listed])
+        for part, rows in zip(listed, np.split(_positions(every, self._images["image_id"]), ends), strict=False):
             for lost in self._unknown(part.image_ids, rows):
                 message = f"segments of image {lost!r}, which {self._called[0]} lacks"
                 self._defects.append(Defect("SEG007", message, part.file, image=lost))

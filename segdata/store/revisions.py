@@ -276,10 +276,10 @@ def restore(root: Path, revision: str) -> str:
     """
     with lock_dataset(root):
         manifest = manifests.load(root)
-        wanted = manifest.at_revision(revision, root)
+        target = manifest.at_revision(revision, root)
         if not (root / revision / IMAGES_FILE).is_file():
             raise SegdataError(f"{root}: revision {revision} has no files any more; nothing is changed")
-        manifests.commit(root, wanted)
+        manifests.commit(root, target)
         return manifest.revision
 
 

@@ -175,8 +175,8 @@ class StitchedSource:
     def load(self, rows: Ints) -> Batch:
         """Load images with the labels of their tiles."""
         names = self.image_ids
-        wanted = [names[row] for row in rows.tolist()]
-        of_tiles = [self.tiles[name] for name in wanted]
+        image_ids = [names[row] for row in rows.tolist()]
+        of_tiles = [self.tiles[name] for name in image_ids]
         batch = self.source.load(np.concatenate([defect for defect, _ in of_tiles]))
         places = TilePlaces(
             *(
@@ -184,12 +184,12 @@ class StitchedSource:
                 for name in ("x", "y", "left", "top", "right", "bottom")
             )
         )
-        image = np.repeat(np.arange(len(wanted)), [len(defect) for defect, _ in of_tiles])
-        first = np.searchsorted(image, np.arange(len(wanted)))
+        image = np.repeat(np.arange(len(image_ids)), [len(defect) for defect, _ in of_tiles])
+        first = np.searchsorted(image, np.arange(len(image_ids)))
         kept = batch.images.take(pa.array(first)).to_pylist()
-        image_rows = [_stitched_image_row(row, self.details[name]) for row, name in zip(kept, wanted, strict=True)]
+        image_rows = [_stitched_image_row(row, self.details[name]) for row, name in zip(kept, image_ids, strict=True)]
         images = pa.Table.from_pylist(image_rows, schema=IMAGES)
-        names_of = dict(zip(batch.images["image_id"].to_pylist(), np.array(wanted, object)[image], strict=True))
+        names_of = dict(zip(batch.images["image_id"].to_pylist(), np.array(image_ids, object)[image], strict=True))
         defects = tuple(replace(defect, image=names_of.get(defect.image, defect.image)) for defect in batch.defects)
         return replace(stitch(batch, places, images, image, self.link), defects=defects)
 

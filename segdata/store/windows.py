@@ -62,8 +62,8 @@ def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
     {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
     """
     bare = {name: PurePosixPath(name).with_suffix("").as_posix() for name in image_ids}
-    taken = Counter(bare.values())
-    return {name: stem if taken[stem] == 1 else name for name, stem in bare.items()}
+    count = Counter(bare.values())
+    return {name: stem if count[stem] == 1 else name for name, stem in bare.items()}
 
 
 def window_name(image_id: str, prefix: Mapping[str, str], x: int, y: int, size: tuple[int, int] | None = None) -> str:

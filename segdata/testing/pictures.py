@@ -272,8 +272,8 @@ def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> l
     tables = measure_source(drawing, rule.needs, jobs=1)
     findings = list(run_rules(tables, [rule], config).findings)
     if rule.applies(tables.profile) and (rule.runs_by_part(tables.profile) or rule.per_sequence):
-        known = find_in_parts(tables, drawing, [rule], config)
-        in_parts = list(run_rules(tables, [rule], config, known=known).findings)
+        known_findings = find_in_parts(tables, drawing, [rule], config)
+        in_parts = list(run_rules(tables, [rule], config, known=known_findings).findings)
         assert in_parts == findings, f"{rule.code} {rule.name} finds {in_parts} part by part, {findings} in the whole"
     return findings
 

@@ -231,9 +231,9 @@ def _hypernyms(raw_objects: list[msgspec.Raw]) -> Iterator[tuple[int, str]]:
     """The wider terms of each category index's name."""
     for raw in raw_objects:
         with suppress(msgspec.ValidationError):
-            one = msgspec.json.decode(raw, type=_Hypernyms)
-            if len(one.hypernym) > 1:
-                yield one.name_ndx, " < ".join(one.hypernym)
+            item = msgspec.json.decode(raw, type=_Hypernyms)
+            if len(item.hypernym) > 1:
+                yield item.name_ndx, " < ".join(item.hypernym)
 
 
 def read_atr(path: Path, file: str) -> AdeDocument:

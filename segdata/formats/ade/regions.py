@@ -241,16 +241,16 @@ def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequ
     classes with one note and one region left match these.
     """
     matched = np.full(len(regions), -1, np.int64)
-    taken = np.array([note.level != regions.level for note in notes], bool)
+    is_taken = np.array([note.level != regions.level for note in notes], bool)
     classes = np.array([note.category for note in notes], np.int64)
-    same = (regions.category[:, None] == classes) & ~taken & (regions.key > 0)[:, None]
+    same = (regions.category[:, None] == classes) & ~is_taken & (regions.key > 0)[:, None]
     iou, covered = _overlap(regions, masks)
     region, note = np.nonzero(same & (covered > 0.5))
     for pair in np.argsort(-iou[region, note], kind="stable").tolist():
-        if matched[region[pair]] < 0 and not taken[note[pair]]:
+        if matched[region[pair]] < 0 and not is_taken[note[pair]]:
             matched[region[pair]] = note[pair]
-            taken[note[pair]] = True
-    free = same & ~taken & (matched < 0)[:, None]
+            is_taken[note[pair]] = True
+    free = same & ~is_taken & (matched < 0)[:, None]
     is_only_match = free & (free.sum(axis=1, keepdims=True) == 1) & (free.sum(axis=0, keepdims=True) == 1)
     region, note = np.nonzero(is_only_match)
     matched[region] = note

@@ -145,11 +145,11 @@ def _map_categories(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, li
         category = by_id.get(id_) if item.name is None else by_name.get(item.name)
         if category is not None:
             to[id_] = category.id
-    taken = set(by_id)
+    taken_ids = set(by_id)
     for id_, item in first.items():
         if id_ not in to:
-            free = id_ if id_ not in taken else max(taken | set(first), default=0) + 1
-            taken.add(free)
+            free = id_ if id_ not in taken_ids else max(taken_ids | set(first), default=0) + 1
+            taken_ids.add(free)
             to[id_] = free
             unknown[free] = _category_name(item)
     aliases = aliases_used((item.name for item in first.values() if item.name is not None), user_taxonomy)

@@ -200,8 +200,8 @@ def _report_duplicates(document: Document, masks: Items[_SamItem]) -> None:
 
 def _number_masks(masks: Items[_SamItem]) -> None:
     """Number the masks without an id with the lowest free numbers from 1."""
-    taken = {item.id for item in masks.items}
-    free = (number for number in itertools.count(1) if number not in taken)
+    taken_ids = {item.id for item in masks.items}
+    free = (number for number in itertools.count(1) if number not in taken_ids)
     for item in masks.items:
         if item.id == "":
             item.id = next(free)

@@ -147,12 +147,12 @@ class SegmentIds:
     def assign(self, own_ids: Ints) -> Ints:
         """(n,) the `own_ids`, with ids in use replaced by numbers beyond all earlier ones."""
         _, first = np.unique(own_ids, return_index=True)
-        taken = np.ones(len(own_ids), bool)
-        taken[first] = False
-        taken |= np.array([id_ < 1 or id_ in self._taken for id_ in own_ids.tolist()], bool)
+        is_taken = np.ones(len(own_ids), bool)
+        is_taken[first] = False
+        is_taken |= np.array([id_ < 1 or id_ in self._taken for id_ in own_ids.tolist()], bool)
         self._last = max(self._last, int(own_ids.max(initial=0)))
         ids = own_ids.copy()
-        ids[taken] = self._last + 1 + np.arange(int(taken.sum()))
+        ids[is_taken] = self._last + 1 + np.arange(int(is_taken.sum()))
         self._last = max(self._last, int(ids.max(initial=0)))
         self._taken.update(ids.tolist())
         return ids
@@ -484,12 +484,12 @@ def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
     ids = np.where(own, own_ids, 0)
     for row in np.unique(image[~own]).tolist():
         missing = np.flatnonzero((image == row) & ~own)
-        taken = ids[(image == row) & own]
+        taken_ids = ids[(image == row) & own]
         # At most n of the first n + m numbers are taken, so m are free.
-        free = np.setdiff1d(np.arange(1, len(taken) + len(missing) + 1), taken)[: len(missing)]
+        free = np.setdiff1d(np.arange(1, len(taken_ids) + len(missing) + 1), taken_ids)[: len(missing)]
         if len(free) and free[-1] > MAX_MASK_ID:
             raise SegdataError(
-                f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_MASK_ID:,}"
+                f"an image has {len(taken_ids) + len(missing):,} segments; COCO panoptic holds {MAX_MASK_ID:,}"
             )
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())

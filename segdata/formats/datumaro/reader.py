@@ -177,7 +177,7 @@ class SegmentCollector:
         shapes = self._sound(place, raw)
         groups = _group_parts(shapes)
         firsts = [shapes[group[0]] for group in groups]
-        shared = Counter(one.group for one in firsts if one.group)
+        shared = Counter(annotation.group for annotation in firsts if annotation.group)
         for group, first, id_ in zip(groups, firsts, self._ids(place, groups, firsts), strict=True):
             parts = [first] if len(group) == 1 else [shapes[k] for k in group]
             if len({bytes(part.attributes) for part in parts}) > 1:

@@ -196,10 +196,10 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     pairs = columns.tolist()
     bits = np.full(len(pairs), -1, np.int64)
     if len(pairs) <= _MAX_REPEATED_PAIRS:
-        known = set(single_image_rows(images))
+        single_rows = set(single_image_rows(images))
         uris = images["uri"].tolist()
         for k, (row, of) in enumerate(pairs):
-            both = [uris[image[one]] if image[one] in known else None for one in (row, of)]
+            both = [uris[image[annotation]] if image[annotation] in single_rows else None for annotation in (row, of)]
             hashes = [None if uri is None else difference_hash(uri) for uri in both]
             if hashes[0] is not None and hashes[1] is not None:
                 bits[k] = differing_bits(hashes[0], hashes[1])

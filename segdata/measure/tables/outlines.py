@@ -277,12 +277,12 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     single = np.arange(len(segment) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(few_rings.xy, few_rings.first_number, single, height[segment], width[segment]))
     x, y, wide, high = bounding_boxes(runs, height[segment], len(segment))
-    one = np.repeat(single[:-1], count[segment])
+    first = np.repeat(single[:-1], count[segment])
     other = expand_ranges(few_rings.first_ring[few_rings.ring_segment], count[segment])
-    inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
-    inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
+    inside = (first != other) & (wide[first] > 0) & (x[first] >= x[other]) & (y[first] >= y[other])
+    inside &= (x[first] + wide[first] <= x[other] + wide[other]) & (y[first] + high[first] <= y[other] + high[other])
     is_nested = count > _MAX_RINGS_COMPARED
-    is_nested[segment[one[inside]]] = True
+    is_nested[segment[first[inside]]] = True
     return np.flatnonzero(is_nested)
 
 

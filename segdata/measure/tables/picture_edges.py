@@ -269,21 +269,21 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
     """Find the picture of another annotation for labels that fit their own picture nowhere."""
     lost = lost[:_MAX_EXCHANGED]
     for place in lost:
-        one, best = planes[place], placements[place]
+        plane, best = planes[place], placements[place]
         for other in range(len(planes)):
             picture = planes[other]
-            if other == place or picture.edges.shape != one.edges.shape:
+            if other == place or picture.edges.shape != plane.edges.shape:
                 continue
-            product = float(np.vdot(picture.edges, one.outline))
+            product = float(np.vdot(picture.edges, plane.outline))
             if product <= 0:
                 continue
-            score = product / correlation_noise(one.outline, picture.edges)
+            score = product / correlation_noise(plane.outline, picture.edges)
             if score > best.score and score >= FITS:
-                (score,) = picture.scores([one.outline])
+                (score,) = picture.scores([plane.outline])
                 if score > best.score:
-                    best = Placement(one.annotation, best.own, ELSEWHERE, score, other=picture.annotation)
-                    overlap = float(np.vdot(picture.outline, one.outline))
-                    best.alike = overlap / correlation_noise(one.outline, picture.outline)
+                    best = Placement(plane.annotation, best.own, ELSEWHERE, score, other=picture.annotation)
+                    overlap = float(np.vdot(picture.outline, plane.outline))
+                    best.alike = overlap / correlation_noise(plane.outline, picture.outline)
         placements[place] = best
 
 

@@ -244,12 +244,12 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     """Annotation, area, x, y, width, height (n,) of the 8-connected unclaimed regions of some annotations."""
     side, line = view.sweep, view.line
     open_ = annotations[view.cover[0][annotations] < (line.height * line.width)[annotations]]
-    wanted = np.zeros(len(line.base), bool)
-    wanted[open_] = True
-    of_these = wanted[view.batch.segment_annotation][side.owner]
+    is_exhaustive = np.zeros(len(line.base), bool)
+    is_exhaustive[open_] = True
+    of_these = is_exhaustive[view.batch.segment_annotation][side.owner]
     claimed = union_by_frame(side.take(of_these), line)
     height, width = line.height[open_], line.width[open_]
-    runs = complement(claimed.runs.take(open_, len(wanted)), height, width)
+    runs = complement(claimed.runs.take(open_, len(is_exhaustive)), height, width)
     x, top = run_columns(runs, height)
     region, frame = label_parts(runs, height, corners=True)
     extents = kernels.extents(region, x, top, top + runs.length, len(frame))
@@ -328,8 +328,8 @@ def measure_borders(view: BatchView) -> pa.Table:
     over them sees every border but those that are exactly upright.
     """
     side, line = view.sweep, view.line
-    seen = ~np.isin(view.batch.segment_category, view.taxonomy.void_ids)
+    is_labelled = ~np.isin(view.batch.segment_category, view.taxonomy.void_ids)
     a, b, (touching, apart) = kernels.bands(
-        side.start, side.end, side.owner, line.base, line.height, seen.view(np.uint8), WIDEST_BAND
+        side.start, side.end, side.owner, line.base, line.height, is_labelled.view(np.uint8), WIDEST_BAND
     )
     return pa.table({"a": a.astype(np.int64), "b": b.astype(np.int64), "touching": touching, "apart": apart})

@@ -121,9 +121,9 @@ def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
     first, second = first[near], second[near]
     begin, end = np.full(batch.n_segments, np.iinfo(np.int64).max), np.full(batch.n_segments, -1)
     begin[order[crowded]], end[order[crowded]] = 0, np.iinfo(np.int64).max
-    for one in (first, second):
-        np.minimum.at(begin, one, np.maximum(x[first], x[second]) - 1)
-        np.maximum.at(end, one, np.minimum(x[first] + width[first], x[second] + width[second]))
+    for side in (first, second):
+        np.minimum.at(begin, side, np.maximum(x[first], x[second]) - 1)
+        np.maximum.at(end, side, np.minimum(x[first] + width[first], x[second] + width[second]))
     rows_found = np.flatnonzero(end >= 0).astype(np.int64)
     return rows_found, begin[rows_found], end[rows_found]
 
@@ -215,8 +215,8 @@ def measure_dashes(view: BatchView) -> pa.Table:
     """
     batch = view.batch
     thin = [category.id for category in view.taxonomy.categories if category.thin]
-    wanted = np.isin(batch.segment_category, thin)
-    rows = np.flatnonzero(wanted & ~batch.segment_is_crowd)
+    is_thin = np.isin(batch.segment_category, thin)
+    rows = np.flatnonzero(is_thin & ~batch.segment_is_crowd)
     pieces = _Pieces.from_runs(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
     a, b, gap = _in_line(pieces)
     ahead, behind = (np.zeros(len(pieces.owner), bool) for _ in range(2))
@@ -310,8 +310,8 @@ def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
     straight = np.abs(pieces.dx[a] * pieces.dx[b] + pieces.dy[a] * pieces.dy[b]) >= _MIN_COSINE
     # Rounded, since pieces often lie exactly on a limit.
     room = (np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5).round(6)
-    for one in (a, b):
-        straight &= np.abs(to_x * pieces.dy[one] - to_y * pieces.dx[one]).round(6) <= room
+    for side in (a, b):
+        straight &= np.abs(to_x * pieces.dy[side] - to_y * pieces.dx[side]).round(6) <= room
     gap = (np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2).round(6)
     straight &= (gap > 0) & (gap <= (WIDEST_GAP * np.minimum(pieces.length[a], pieces.length[b])).round(6))
     return a[straight], b[straight], gap[straight]

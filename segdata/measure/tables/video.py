@@ -386,11 +386,11 @@ def measure_succession(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
     def measure_window(window: FrameWindow) -> list[ColumnArrays]:
         own = layer[window.row]
-        known = np.unique(own[own >= 0])
-        own = np.where(own >= 0, np.searchsorted(known, own), -1)
+        tracks = np.unique(own[own >= 0])
+        own = np.where(own >= 0, np.searchsorted(tracks, own), -1)
         return [
-            _compare(window, own, len(known), 1, (1, 0), window.own & window.follows),
-            _compare(window, own, len(known), 2, (1, -1), window.is_between),
+            _compare(window, own, len(tracks), 1, (1, 0), window.own & window.follows),
+            _compare(window, own, len(tracks), 2, (1, -1), window.is_between),
         ]
 
     sequences: list[FrameSequence] = [*view.sequences("video"), *view.sequences("volume")]

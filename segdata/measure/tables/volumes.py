@@ -235,10 +235,10 @@ def measure_solids(tables: TablesByName, volumes: list[FrameSequence], pieces: S
     corners = _components(len(owner), rows, [piece.touching for piece in pieces])
     joint = Table({"segment": owner[rows], "thing": thing[owner[rows]], **{k: v[rows] for k, v in shape.items()}})
     cluster = np.bincount(corners, weights=joint["area"]).astype(np.int64)[corners]
-    one = _merge_by_group(joint.beside(cluster=cluster, cut=(np.bincount(corners, cut[rows]) > 0)[corners]), faces)
+    solids = _merge_by_group(joint.beside(cluster=cluster, cut=(np.bincount(corners, cut[rows]) > 0)[corners]), faces)
     in_slices = np.unique(np.stack([faces, segments["image"][owner[rows]]]), axis=1)[0]
-    voxels = np.bincount(one["thing"], weights=one["area"]).astype(np.int64)[one["thing"]]
-    return one.beside(slices=np.bincount(in_slices, minlength=len(one)), whole=voxels)
+    voxels = np.bincount(solids["thing"], weights=solids["area"]).astype(np.int64)[solids["thing"]]
+    return solids.beside(slices=np.bincount(in_slices, minlength=len(solids)), whole=voxels)
 
 
 def measure_cavities(
@@ -256,13 +256,13 @@ def measure_cavities(
     opened = np.isin(rows, np.concatenate([np.empty(0, np.int64), *(piece.open for piece in pieces)]))
     filled = ~holes["empty"][rows]
     names = ("segment", "area", *_BOX)
-    one = _merge_by_group(Table({name: holes[name][rows] for name in names}).beside(thing=thing[rows]), group)
-    is_open = np.bincount(group, weights=opened, minlength=len(one)) > 0
-    empty = np.bincount(group, weights=filled, minlength=len(one)) == 0
+    cavities = _merge_by_group(Table({name: holes[name][rows] for name in names}).beside(thing=thing[rows]), group)
+    is_open = np.bincount(group, weights=opened, minlength=len(cavities)) > 0
+    empty = np.bincount(group, weights=filled, minlength=len(cavities)) == 0
     total = np.zeros(int(thing.max(initial=-1)) + 1, np.int64)
     in_range = solids["thing"] < len(total)
     total[solids["thing"][in_range]] = solids["whole"][in_range]
-    return one.beside(empty=empty, whole=total[one["thing"]]).take(~is_open)
+    return cavities.beside(empty=empty, whole=total[cavities["thing"]]).take(~is_open)
 
 
 def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:

@@ -233,8 +233,8 @@ class _ImagePredictor:
 
     def _pack(self, batch: Sequence[_CutTile]) -> "_PackedTiles":
         """Pack tiles of one size into memory from which the device can copy by itself."""
-        pixels = torch.from_numpy(np.stack([_movable(one.pixels) for one in batch]))
-        bounds = torch.from_numpy(np.stack([[one.low, one.high] for one in batch]))
+        pixels = torch.from_numpy(np.stack([_movable(tile.pixels) for tile in batch]))
+        bounds = torch.from_numpy(np.stack([[tile.low, tile.high] for tile in batch]))
         if self.device.type == "cuda":
             pixels, bounds = pixels.pin_memory(), bounds.pin_memory()
         return _PackedTiles(batch, pixels, bounds)
@@ -291,10 +291,10 @@ def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:
     Several images fill a batch, so that small images keep a GPU busy, too.
     """
     waiting: dict[tuple[int, ...], list[_CutTile]] = {}
-    for one in cut:
-        key = (*one.pixels.shape, one.pixels.dtype.num)
+    for tile in cut:
+        key = (*tile.pixels.shape, tile.pixels.dtype.num)
         batch = waiting.setdefault(key, [])
-        batch.append(one)
+        batch.append(tile)
         if len(batch) == _ON_GPU:
             yield waiting.pop(key)
     yield from waiting.values()

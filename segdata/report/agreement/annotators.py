@@ -379,14 +379,14 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, if several can be compared and none is reported as unclear."""
     lead = result.leading
-    known = [
+    with_value = [
         category
         for category in compared_categories(result)
         if category.scores[lead].value == category.scores[lead].value
     ]
-    if len(known) < 2 or tables.annotator_pairs is None:
+    if len(with_value) < 2 or tables.annotator_pairs is None:
         return
-    ranked = sorted(known, key=lambda category: category.scores[lead].value)
+    ranked = sorted(with_value, key=lambda category: category.scores[lead].value)
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, {SHORT_NAMES[lead]} {score_with_interval(lead, worst.scores[lead])}"
     confusion = Confusion.from_pairs(tables.annotator_pairs)
@@ -426,8 +426,8 @@ def _guideline_advice(tables: Tables, confusion: Confusion, category: str, is_di
     has = any(entry.name == category and entry.definition for entry in taxonomy.categories)
     clear = f"It says now: “{_quote(taxonomy, category, 'missed').text}”" if has else "It has no definition yet."
     chapters = "where one ends and the next begins, its definition" if is_divided else "its definition, its boundary"
-    wanted = f"Clarify the guideline on {category}: {chapters}{apart}, with pictures."
-    return f"{wanted} {clear} Then annotate again."
+    advice = f"Clarify the guideline on {category}: {chapters}{apart}, with pictures."
+    return f"{advice} {clear} Then annotate again."
 
 
 _MIN_EXCESS = 0.05  # share beyond what two persons have alike: enough to report

@@ -345,14 +345,14 @@ def _best_and_least(result: Agreement) -> str:
         return pair.scores[lead].value
 
     ranked = [pair for pair in result.pairs if value(pair) == value(pair) and (pair.a, pair.b) not in left_out]
-    known = sorted(ranked, key=value)
+    by_value = sorted(ranked, key=value)
     without = f" Not ranked, since their work is the same: {names_of_copies(result)}." if copies else ""
     if kept:
         names = join_words(f"{work.annotator} and {work.model}" for work in kept)
         without += f" Not ranked, since much was left as the model had it: {names}."
-    if len(known) < 2:
+    if len(by_value) < 2:
         return without.strip()
-    least, best = known[0], known[-1]
+    least, best = by_value[0], by_value[-1]
     return (
         f"Best: {best.a} and {best.b} with {score_with_interval(lead, best.scores[lead])}; "
         f"least: {least.a} and {least.b} with {score_with_interval(lead, least.scores[lead])}.{without}"
@@ -365,8 +365,8 @@ def _reliability_remark(result: Agreement) -> str:
         return "Add images of other sequences, patients or scenes: all images are of one, so there is no interval."
     if result.intervals.clusters < MIN_CLUSTERS:
         leads = result.overall.scores[result.leading]
-        known = leads.low == leads.low
-        rough = "intervals are rough" if known else "there is no interval"
+        has_lead = leads.low == leads.low
+        rough = "intervals are rough" if has_lead else "there is no interval"
         few = f"there are {result.intervals.clusters}, so {rough}, and no annotator is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""

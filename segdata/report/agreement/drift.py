@@ -92,14 +92,14 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
 
     A row is an annotator and a month; columns are the kinds, of all categories together.
     """
-    wanted = result.by is not None and result.by.column == "month"
+    by_month = result.by is not None and result.by.column == "month"
     drifts = [drift for drift in result.drift if drift.periods and _is_whole(drift, result)]
-    if not drifts or not (wanted or any(drift.stands for drift in result.drift)):
+    if not drifts or not (by_month or any(drift.stands for drift in result.drift)):
         return (), []
     kinds = [kind for kind in _NAMES if any(drift.kind == kind for drift in drifts)]
     standing = {drift.annotator for drift in result.drift if drift.stands}
     rows = []
-    for name in [annotator for annotator in result.annotators if wanted or annotator in standing]:
+    for name in [annotator for annotator in result.annotators if by_month or annotator in standing]:
         mine: dict[str, dict[str, DriftPeriod]] = {
             drift.kind: {period.period: period for period in drift.periods}
             for drift in drifts

@@ -253,9 +253,9 @@ def forest_plot(biases: Iterable[ReportedBias], annotators: Sequence[str], most:
     if not offsets:
         return None
     ends = [abs(end) for offset in offsets for end in (offset.value.low, offset.value.high) if math.isfinite(end)]
-    wanted = float(np.quantile(ends or [abs(offset.value.value) for offset in offsets], _INTERVALS_ON_AXIS))
-    wanted = max([wanted, *(abs(offset.value.value) for offset in offsets if offset.stands)])
-    end = next((limit for limit in _AXIS_ENDS if limit >= wanted), wanted)
+    reach = float(np.quantile(ends or [abs(offset.value.value) for offset in offsets], _INTERVALS_ON_AXIS))
+    reach = max([reach, *(abs(offset.value.value) for offset in offsets if offset.stands)])
+    end = next((limit for limit in _AXIS_ENDS if limit >= reach), reach)
     shown_first = sorted(offsets, key=lambda offset: (not offset.stands, -abs(offset.value.value)))[:most]
     order = {name: k for k, name in enumerate(annotators)}
     ranked = sorted(shown_first, key=lambda offset: (order[offset.annotator], -offset.value.value))

@@ -64,8 +64,8 @@ def _rows(result: Agreement) -> Iterator[Row]:
     yield from _portion_rows(result)
     for need in result.plan:
         score = f"images for {need.score} ± {need.half_width:g}"
-        wanted = "" if need.images is None else need.images
-        yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
+        n_images = "" if need.images is None else need.images
+        yield {"scope": "plan", "category": need.category or "", "score": score, "value": n_images}
     yield from _disagreement_rows(result)
     yield from _volume_rows(result)
     for contrast in result.contrasts:

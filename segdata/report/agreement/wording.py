@@ -142,8 +142,8 @@ def intervals_in_words(intervals: Intervals, n_images: int) -> str:
 
 def distance_unit(comparison: AnnotatorPairs) -> str:
     """The unit of boundary distances: mm if every spacing is known, px if none is."""
-    known = np.isfinite(comparison.cases["spacing_x"]) if len(comparison.cases) else np.zeros(1, bool)
-    return "mm" if known.all() else "px or mm" if known.any() else "px"
+    has_spacing = np.isfinite(comparison.cases["spacing_x"]) if len(comparison.cases) else np.zeros(1, bool)
+    return "mm" if has_spacing.all() else "px or mm" if has_spacing.any() else "px"
 
 
 def tolerance_in_words(near: Tolerance) -> str:

@@ -114,8 +114,8 @@ def render_findings(
     provisional = context.profile.provisional
     statements = [*statements, *([] if provisional is None else [f"Provisional taxonomy (SEG219): {provisional}"])]
     pictures = thumbnails or {}
-    known = () if validation.baseline is None else validation.baseline.known
-    drawable = [finding for finding in (*validation.findings, *known) if finding.all_images]
+    known_findings = () if validation.baseline is None else validation.baseline.known
+    drawable = [finding for finding in (*validation.findings, *known_findings) if finding.all_images]
     states = _states(validation, context)
     n_unlisted = sum(len(findings) for _, findings, _ in states) - sum(len(listed) for _, _, listed in states)
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(validation.findings)]

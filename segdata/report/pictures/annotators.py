@@ -92,8 +92,8 @@ class AnnotatedImage:
         own = zip(
             self.batch.segments["source_id"].to_pylist(), self.batch.segments["segment_id"].to_pylist(), strict=True
         )
-        wanted = set(map(str, finding.segments))
-        named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
+        ids = set(map(str, finding.segments))
+        named = np.array([str(id_ if source is None else source) in ids for source, id_ in own], bool)
         place = self._covered_pixels(view, named)
         if not place.any() and finding.bbox is None and finding.annotator in names:
             place = self._against_most(view, finding, _only(category_id))
@@ -414,8 +414,8 @@ def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box
     height, width = picture.size
     segments = picture.batch.segments
     own = zip(segments["source_id"].to_pylist(), segments["segment_id"].to_pylist(), strict=True)
-    wanted = set(map(str, finding.segments))
-    named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
+    ids = set(map(str, finding.segments))
+    named = np.array([str(id_ if source is None else source) in ids for source, id_ in own], bool)
     if category is not None:
         named &= segments["category_id"].to_numpy() == category
     annotator = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]

@@ -225,8 +225,8 @@ class DifferenceCounter:
         count.images += len(np.unique(images))
         count.pixels += 0 if pixels is None else int(pixels.sum())
         kept = self.changes.setdefault(kind, [])
-        wanted = n if self.limit is None else min(n, self.limit - len(kept))
-        kept.extend(change(k) for k in range(wanted))
+        n_kept = n if self.limit is None else min(n, self.limit - len(kept))
+        kept.extend(change(k) for k in range(n_kept))
 
     def put(self, change: DatasetChange) -> None:
         """Count one difference that concerns no image."""

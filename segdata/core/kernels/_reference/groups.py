@@ -87,9 +87,9 @@ def dense(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
     strange = numbers[(numbers < low) | (numbers > high)]
     if len(strange):
         raise ValueError(f"{strange[0]} is not from {low} to {high}")
-    seen = np.zeros(high - low + 1, bool)
-    seen[numbers - low] = True
-    return np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[numbers - low]
+    occurs = np.zeros(high - low + 1, bool)
+    occurs[numbers - low] = True
+    return np.flatnonzero(occurs) + low, (np.cumsum(occurs) - 1)[numbers - low]
 
 
 def medians(values: NDArray[np.float64], group: Int64, n_groups: int) -> NDArray[np.float64]:

@@ -145,10 +145,10 @@ def strip_hashes(start: Int64, length: Int64, owner: Int32, height: Int64, kind:
             f"{len(start)} starts come with {len(length)} lengths, {len(height)} heights with {len(kind)} kinds"
         )
     x, top = (column.astype(np.uint64) for column in columns(start, owner, height))
-    one = _mix(_mix((x << np.uint64(32)) + top) + length.astype(np.uint64))
+    hashed = _mix(_mix((x << np.uint64(32)) + top) + length.astype(np.uint64))
     hashes = np.zeros((2, len(height)), np.uint64)
-    np.add.at(hashes[0], owner, one)
-    np.add.at(hashes[1], owner, _mix(one))
+    np.add.at(hashes[0], owner, hashed)
+    np.add.at(hashes[1], owner, _mix(hashed))
     return hashes * (_mix(kind.astype(np.uint64)) | np.uint64(1))
 
 
