@@ -20,6 +20,7 @@ from benchmarks.flag.injected_errors import BUDGET, tried
 from benchmarks.flag.injected_sets import CHOSEN, opened, predicted, predictor
 from benchmarks.flag.injected_trial import Trial
 from segdata.core.dataset import OpenDataset
+from segdata.core.runs import Floats
 from segdata.noise import calibration
 from segdata.noise.candidates import find_candidates
 from segdata.noise.corruptions import LEARNED_KINDS
@@ -40,7 +41,7 @@ from segdata.noise.networks.predictions import Predictions
 from segdata.noise.novelty import region_contrast
 from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.ranking import ImageFeatures, rank_candidates
-from segdata.noise.segments import Floats, GivenLabels
+from segdata.noise.segments import GivenLabels
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from

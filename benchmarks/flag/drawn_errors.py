@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.flag.drawn_sets import SOURCES, Drawn, built
 from benchmarks.flag.injected_trial import _of_image, _of_pixels
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.noise import trust
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import expected_errors
@@ -32,7 +32,7 @@ from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.ranking import FeatureTable, ImageFeatures, RankedCandidates, image_features, rank_candidates
-from segdata.noise.segments import Flags, Floats, GivenLabels, SegmentSet, runs_of_pixels
+from segdata.noise.segments import GivenLabels, SegmentSet, runs_of_pixels
 from segdata.noise.thresholds import candidates_above, category_trust, flag_thresholds
 
 # What is injected to learn from that is of the same kind as an error of `flag_sets`.

@@ -20,12 +20,12 @@ import numpy as np
 from benchmarks.flag.injected_sets import CHOSEN, opened, predicted, rates
 from benchmarks.flag.injected_trial import Trial, corrected, seeded
 from segdata.core.resampling import bootstrap_interval
+from segdata.core.runs import Flags, Floats
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS
 from segdata.noise.error_types import KINDS, TYPES
 from segdata.noise.evaluation import auroc, average_precision, precision_at
-from segdata.noise.segments import Flags, Floats
 
 BUDGET = 0.1
 TOLD = 0.05  # of the annotated labels, as `segdata flag` does by default

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.flag.injected_sets import SPOILED, predictor, rates
 from segdata.core.dataset import OpenDataset
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.noise.appearance import read_picture
 from segdata.noise.calibration import assign_folds, cross_fits, fit_calibration, mean_log_ratio
 from segdata.noise.candidates import ImageCandidates
@@ -21,8 +21,6 @@ from segdata.noise.predictor import ImagePrediction
 from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import (
     VOID,
-    Flags,
-    Floats,
     GivenLabels,
     SegmentPixels,
     SegmentSet,

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
@@ -35,7 +34,7 @@ from segdata.agreement.scores import (
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 
@@ -169,7 +168,7 @@ def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int
     return tuple(difference for difference in differences if np.isfinite(difference.values).any())
 
 
-def _stand_together(p: Floats) -> NDArray[np.bool_]:
+def _stand_together(p: Floats) -> Flags:
     """(...) whether p-values are significant together; NaN is not."""
     stands = np.zeros(p.shape, bool)
     tested = np.isfinite(p)

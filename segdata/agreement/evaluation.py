@@ -11,7 +11,6 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.agreement.comparison import load_images
@@ -59,7 +58,7 @@ def count_recognised(
     both = (a == b) & (np.nan_to_num(iou) > threshold)
     counted = ~both & ~matches["ignored"].astype(bool)
 
-    def sum_by_category(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> Floats:
+    def sum_by_category(rows: Flags, category: Ints, weights: Floats | None = None) -> Floats:
         cell = group[rows] * n_categories + category[rows]
         total = np.bincount(cell, weights=None if weights is None else weights[rows], minlength=n_groups * n_categories)
         return total.reshape(n_groups, n_categories).astype(np.float64)

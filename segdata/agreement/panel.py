@@ -9,7 +9,6 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.config import Config, parse_coverage
@@ -33,7 +32,7 @@ class JointTaxonomy:
 
     taxonomy: Taxonomy  # ids count from 1; what a person left out is void
     codes: tuple[Mapping[int, int], ...]  # for each dataset its category ids -> ids of the taxonomy
-    asked: NDArray[np.bool_]  # (n_datasets, n_categories) whether the dataset's annotators were asked for the category
+    asked: Flags  # (n_datasets, n_categories) whether the dataset's annotators were asked for the category
     defects: tuple[Defect, ...]  # differences between the datasets' taxonomies
 
     def to_panel(self, dataset: int, ids: Ints) -> Ints:
@@ -45,7 +44,7 @@ class JointTaxonomy:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
 
-    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> NDArray[np.bool_]:
+    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> Flags:
         """(n_categories,) the categories that an annotation covers if it was asked for `names`; void always."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
         return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)

@@ -105,7 +105,7 @@ def _voxels(strips: SheetStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
     return sheets.shape[sheet], np.column_stack(columns)
 
 
-Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
+Columns = dict[str, Ints | Floats]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
 _MIN_REACH = 5  # pixels: boundaries that are farther apart count as a missing part
 

@@ -19,7 +19,7 @@ from segdata.core.executor import Progress, no_progress, run_ordered
 from segdata.core.finding import Finding
 from segdata.core.paths import DECISION_LOG, decision_log_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.source_cache import cache_folder
@@ -234,7 +234,7 @@ class _FilePixels:
     things: Sequence[int]
 
     @property
-    def usable(self) -> NDArray[np.bool_]:
+    def usable(self) -> Flags:
         return self.predictor.usable
 
     @property

@@ -22,6 +22,7 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import decision_log_path
 from segdata.core.rule import Rule, Tables, rules
 from segdata.core.rule_runner import run_rules, select_rules
+from segdata.core.runs import Flags
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import Validation
 from segdata.dataset import Dataset
@@ -47,7 +48,7 @@ from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan, c
 from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, file_predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import Flags, GivenLabels
+from segdata.noise.segments import GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
 from segdata.noise.trust import RelatedImages, unknown_image_notes
 

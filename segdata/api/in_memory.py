@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.core import kernels
 from segdata.core.batch import integer_column
@@ -18,7 +18,7 @@ from segdata.core.config import Config
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile, Task
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, make_table, runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
@@ -188,7 +188,7 @@ def _segments_of_masks(
     return size, ids, of_segment, Runs.concatenate(pieces, [1] * len(pieces)), []
 
 
-def _mask_runs(mask: NDArray[np.bool_]) -> Runs:
+def _mask_runs(mask: Flags) -> Runs:
     """The pixels of a mask (height, width) as runs of owner 0."""
     start, length, value = kernels.label_runs(mask.view(np.uint8))
     inside = value > 0
@@ -219,7 +219,7 @@ def _category(image_id: str, named: CategoryRef, taxonomy: Taxonomy) -> int:
     return category.id
 
 
-def _owned_runs(runs: ValueRuns, known: NDArray[np.bool_]) -> Runs:
+def _owned_runs(runs: ValueRuns, known: Flags) -> Runs:
     """The runs of the known values, each value an owner."""
     owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
     return runs.assign_owners(owner, int(known.sum()))

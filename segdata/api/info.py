@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Unpack, get_args
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
@@ -20,6 +19,7 @@ from segdata.core.format import Format, formats
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Rule, find_rule, rules
+from segdata.core.runs import Floats
 from segdata.core.safe_text import csv_cell
 from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
@@ -97,7 +97,7 @@ def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[
             progress(batch.images.num_rows)
 
 
-def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
+def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> Floats:
     """(n_segments,) the square metres that each segment covers, in the order of `segments`.
 
     The metadata `crs` and `transform` say where an image lies on the ground; NaN where it has none. Raises

@@ -4,7 +4,6 @@ import math
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from segdata.agreement.scores import Count, Number
@@ -15,7 +14,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.guideline import Relation, is_related_either_way, rgb_to_cielab, similar_colours, similar_names
 from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.rule import Tables
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 
 _MAX_IMAGES = 300  # whose colours are read, evenly spread over the dataset
@@ -39,7 +38,7 @@ def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     return np.concatenate([np.empty((0, 3)), *colours])
 
 
-def _batch_colours(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
+def _batch_colours(batch: Batch, chosen: Flags) -> Floats:
     sums = np.full((batch.n_segments, 3), np.nan)
     image = batch.segment_image[batch.runs.owner]
     ends = np.searchsorted(image, np.arange(batch.images.num_rows + 1))

@@ -15,7 +15,6 @@ from statistics import NormalDist, median
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv, chdtri, stdtrit
 
 from segdata.agreement.scores import Count, Number
@@ -23,7 +22,7 @@ from segdata.core.config import Cost
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision
 from segdata.core.rule import Tables
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.strata import independent_units, is_example
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
@@ -77,9 +76,7 @@ class SampleUnits:
         return sums
 
 
-def project_shares(
-    units: SampleUnits, has: NDArray[np.bool_], campaign: float, confidence: float = CONFIDENCE
-) -> ProjectedRates:
+def project_shares(units: SampleUnits, has: Flags, campaign: float, confidence: float = CONFIDENCE) -> ProjectedRates:
     """Project the shares of a campaign's images that have each of k things.
 
     `has` (n_images, k): whether each image of the sample has each thing. `campaign`: the number of images of the

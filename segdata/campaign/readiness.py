@@ -6,7 +6,6 @@ from typing import Literal, get_args
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
@@ -33,7 +32,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError, count_noun, list_names
 from segdata.core.profile import Profile
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category
 
 _MODERATE = 0.6  # as rule SEG408 has it: Landis and Koch (1977), Biometrics 33(1), 159-174
@@ -137,7 +136,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilo
     return tuple(result)
 
 
-def _confused_categories(comparison: AnnotatorPairs, is_counted: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
+def _confused_categories(comparison: AnnotatorPairs, is_counted: Flags) -> tuple[ConfusedCategories, ...]:
     """The pairs of categories that annotators gave to the same things or pixels."""
     n = len(comparison.categories)
     case = column_of(comparison.pairs, "case")
@@ -169,7 +168,7 @@ def _confused_categories(comparison: AnnotatorPairs, is_counted: NDArray[np.bool
 
 
 def _confusion_counts(
-    comparison: AnnotatorPairs, name: str, weight: str | None, is_counted: NDArray[np.bool_]
+    comparison: AnnotatorPairs, name: str, weight: str | None, is_counted: Flags
 ) -> tuple[Floats, tuple[Ints, Ints]]:
     """(n_categories, n_categories) the confusion matrix of a table, and (pair, a * n + b) of each counted row.
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.profile import Task
+from segdata.core.runs import Flags
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 
@@ -75,10 +75,10 @@ class AnnotatorPairs:
     # hidden
     hidden: Table = field(default_factory=lambda: Table({}))
     # (n_cases, n_annotators) copies of another's work, which have no vote; None: there are none
-    copied: NDArray[np.bool_] | None = None
+    copied: Flags | None = None
 
     @property
-    def countable(self) -> NDArray[np.bool_]:
+    def countable(self) -> Flags:
         """(n_categories,) whether segments of a category are counted one by one; else its pixels are."""
         return np.array([category.kind == "thing" and self.task != "semantic" for category in self.categories], bool)
 
@@ -89,18 +89,18 @@ class AnnotatorPairs:
         )
 
     @property
-    def is_first_pass(self) -> NDArray[np.bool_]:
+    def is_first_pass(self) -> Flags:
         """(n_annotators,) not a further pass of a person over the same images."""
         return np.array([person not in self.persons[:k] for k, person in enumerate(self.persons)], bool)
 
     @property
-    def voices(self) -> NDArray[np.bool_]:
+    def voices(self) -> Flags:
         """(n_cases, n_annotators) whose work in a case counts: no further pass of a person, and no copy."""
         voices = np.tile(self.is_first_pass, (len(self.cases), 1))
         return voices if self.copied is None else voices & ~self.copied
 
     @property
-    def is_independent(self) -> NDArray[np.bool_]:
+    def is_independent(self) -> Flags:
         """(n_pairs,) both annotations of a pair have a voice."""
         case, voices = self.pairs["case"], self.voices
         return np.asarray(voices[case, self.pairs["a"]] & voices[case, self.pairs["b"]], bool)

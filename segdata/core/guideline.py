@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun, list_names
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category, Taxonomy, lineage
 
 Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also"]
@@ -38,7 +37,7 @@ def declares_relation(taxonomy: Taxonomy, *relations: Relation) -> bool:
     return any(getattr(category, relation) for category in taxonomy.categories for relation in relations)
 
 
-def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
+def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> Flags:
     """(n,) whether category `a` declares a relation to category `b`; both are ids (n,)."""
     if not declares_relation(taxonomy, relation):
         return np.zeros(len(a), bool)
@@ -54,7 +53,7 @@ def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDAr
     return in_taxonomy & np.isin(np.searchsorted(ids, a) * len(ids) + np.searchsorted(ids, b), keys)
 
 
-def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
+def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> Flags:
     """(n,) whether either of the two categories declares a relation to the other."""
     return is_related(taxonomy, relation, a, b) | is_related(taxonomy, relation, b, a)
 

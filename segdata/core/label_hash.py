@@ -59,7 +59,7 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
     return whole.hexdigest()
 
 
-def _annotation_order(batch: Batch) -> NDArray[np.int64]:
+def _annotation_order(batch: Batch) -> Ints:
     """(n_annotations,) rows in the order of their images, and of their annotators by name, none first."""
     names = batch.annotations["annotator"].to_pylist()
     code = {name: place for place, name in enumerate(sorted(set(names), key=lambda name: (name is not None, name)))}

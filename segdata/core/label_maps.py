@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 
@@ -35,10 +35,10 @@ class InstanceMap:
     map: NDArray[np.int32]
     classes: Ints
     ids: Ints
-    crowd: NDArray[np.bool_]
+    crowd: Flags
     runs: Runs = field(repr=False)
 
-    def masks(self) -> NDArray[np.bool_]:
+    def masks(self) -> Flags:
         """(n, height, width) a mask of each segment, overlaps included."""
         height, width = self.map.shape
         masks = np.zeros((len(self.ids), width * height), bool)
@@ -60,7 +60,7 @@ class SegmentRuns:
 
     classes: Ints
     ids: Ints
-    crowd: NDArray[np.bool_]
+    crowd: Flags
     runs: Runs = field(repr=False)
 
 
@@ -91,14 +91,14 @@ class LabelMaps:
     _counts: pa.Array = field(repr=False)
     _class: Ints = field(repr=False)  # -1: void, or not in the taxonomy
     _id: Ints = field(repr=False)
-    _crowd: NDArray[np.bool_] = field(repr=False)
+    _crowd: Flags = field(repr=False)
 
     @staticmethod
     def from_batches(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
         """The labels in some batches, of the first annotation of each image or of `annotator`'s."""
         classes = {category.id: row for row, category in enumerate(c for c in taxonomy.categories if c.kind != "void")}
         images: list[pa.Table] = []
-        pieces: list[tuple[pa.Array, Ints, Ints, NDArray[np.bool_]]] = []
+        pieces: list[tuple[pa.Array, Ints, Ints, Flags]] = []
         n_segments = [np.zeros(1, np.int64)]
         for batch in batches:
             rows = np.flatnonzero(_chosen_annotations(batch, annotator)[batch.segment_annotation])
@@ -138,7 +138,7 @@ class LabelMaps:
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the dataset") from None
 
-    def semantic(self, row: int, unlabelled: int = IGNORE, void: int = IGNORE) -> NDArray[np.int64]:
+    def semantic(self, row: int, unlabelled: int = IGNORE, void: int = IGNORE) -> Ints:
         """(height, width) the class of each pixel of an image; where segments overlap, the last one wins."""
         first, last = self._offset[row], self._offset[row + 1]
         values = self._class[first:last]
@@ -206,7 +206,7 @@ def _first_beyond(points: Ints, side: int, wanted: int) -> Ints:
     return -((side - 2 * wanted * points) // (2 * side))
 
 
-def _chosen_annotations(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:
+def _chosen_annotations(batch: Batch, annotator: str | None) -> Flags:
     """(n_annotations,) whether each annotation is the one of its image that the label maps show."""
     if annotator is None:
         image = batch.annotation_image

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, group_offsets, positions_in, run_columns
+from segdata.core.runs import Flags, Floats, Ints, Rows, Runs, expand_ranges, group_offsets, positions_in, run_columns
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -37,13 +37,13 @@ class Rings(Generic[Number]):
         return Rings(xy, ring, row.astype(np.int32), row)
 
     @property
-    def hole(self) -> NDArray[np.bool_]:
+    def hole(self) -> Flags:
         """(n_rings,) whether each ring is a hole."""
-        hole: NDArray[np.bool_] = self.outer != np.arange(len(self))
+        hole: Flags = self.outer != np.arange(len(self))
         return hole
 
     @property
-    def areas(self) -> NDArray[np.float64]:
+    def areas(self) -> Floats:
         """(n_rings,) the area inside each ring, in square pixels; negative against the clock."""
         points = self.xy.reshape(-1, 2).astype(np.float64)
         (x, y), (x_ahead, y_ahead) = points.T, points[next_points(self.ring // 2)].T

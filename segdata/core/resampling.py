@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import ratio
 
 Counts = NDArray[np.uint16]
@@ -350,9 +350,7 @@ class MixComparison(msgspec.Struct, frozen=True):
     p: float  # the share of those that are as far apart as this one
 
 
-def compare_mixes(
-    amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float
-) -> MixComparison | None:
+def compare_mixes(amounts: Floats, inside: Flags, rng: "np.random.Generator", least: float) -> MixComparison | None:
     """Compare the mix of the units `inside` (n,) with that of the others; None if they are nearer than `least`.
 
     `least` is the distance beyond what chance explains. Units (images, or sequences if there are any) are drawn

@@ -119,7 +119,7 @@ def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def flat_bytes(values: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def flat_bytes(values: pa.Array) -> tuple[NDArray[np.uint8], Ints]:
     """The bytes of n texts or binaries in one array, and their offsets (n + 1,).
 
     Null counts as empty. If there is no null, nothing is copied.

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.core import kernels
-from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 
 MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _MAX_SMALL_GROUP = 20  # values; larger groups have tails that can be estimated
@@ -166,7 +166,7 @@ def group_median(values: Floats, group: Ints) -> Floats:
     return kernels.medians(values, inverse, len(groups))[inverse]
 
 
-def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> NDArray[np.bool_]:
+def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> Flags:
     """(n,) whether each of n tests with these p-values is significant at a false discovery rate of `rate`.
 
     `n_tests`: the number of all tests, if tests with p-values above `rate`, which cannot be significant, are left out.
@@ -245,7 +245,7 @@ def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def effective_number(count: Ints | NDArray[np.float64]) -> float:
+def effective_number(count: Ints | Floats) -> float:
     """The number of equally frequent categories that would be as diverse as these counts (k,), in [1, k].
 
     It is the exponential of the entropy of their shares; counts of 0 are no categories. NaN where all are 0.
@@ -261,7 +261,7 @@ def effective_number(count: Ints | NDArray[np.float64]) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
+def class_weights(count: Ints | Floats) -> Floats:
     """Loss weights (k,) inverse to these counts, with a mean of 1 over categories that occur.
 
     They are the inverse square roots of the counts: halfway, on a logarithmic scale, between none and inverse

@@ -12,7 +12,7 @@ from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.paths import split_from_path
 from segdata.core.rule import Tables
-from segdata.core.runs import Flags, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.table import Table
 
 StratumNames = NDArray[np.object_]  # texts, or None where unknown
@@ -120,7 +120,7 @@ class CategoryTally(msgspec.Struct, frozen=True):
     # segments, pixels, log_area: (n,) how many, the sum of their areas, and the mean of the logarithms of these
     segments: Ints
     pixels: Ints
-    log_area: NDArray[np.float64]
+    log_area: Floats
 
     @staticmethod
     def count(segments: Table, owner: Ints) -> "CategoryTally":

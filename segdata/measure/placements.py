@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, expand_ranges
 
 _SHARPEN_SIDE = 15  # pixels: what varies more slowly is no line
 SIDE = 256  # pixels: the longer side of a reduced plane
@@ -304,7 +304,7 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
     return place, int((scores > own).sum())
 
 
-def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
+def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, Floats]]:
     """Yield changes of all labels of a group, each with the scores (n,) after it."""
     own = np.array([plane.own_score for plane in planes])
     for number in range(len(CHANGES)):
@@ -326,7 +326,7 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
             yield Placement(0, 0, SCALED, 0, scale_x, scale_y), scores
 
 
-def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
+def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, Floats]:
     """The shift after which a group's labels fit best, and the scores (n,) after it.
 
     If the opposite shift improves labels too, they are too narrow or too wide all around, and are not shifted.
@@ -350,7 +350,7 @@ def _peak(surface: NDArray[np.floating], beyond: tuple[int, int] | None = None) 
     return int(first), int(second)
 
 
-def _gain_both(own: NDArray[np.float64], scores: NDArray[np.float64], opposite: NDArray[np.float64]) -> bool:
+def _gain_both(own: Floats, scores: Floats, opposite: Floats) -> bool:
     """Whether labels fit better after a change and after its opposite too: they are too narrow, or too wide."""
     gain, other = (float(np.median(some) - np.median(own)) for some in (scores, opposite))
     return other > _SYMMETRIC_GAIN * gain
@@ -362,9 +362,7 @@ def _near_scores(planes: list[OutlinePlanes]) -> Plane:
     return np.array([_around(np.fft.ifftshift(plane.near), reach) for plane in planes])
 
 
-def _best_shift(
-    planes: list[OutlinePlanes], near: Plane, row: int, column: int
-) -> tuple[Placement, NDArray[np.float64]]:
+def _best_shift(planes: list[OutlinePlanes], near: Plane, row: int, column: int) -> tuple[Placement, Floats]:
     """The shift of a position in `near` (n, side, side), and the scores (n,) after it."""
     reach = near.shape[1] // 2
     shifts = [plane.shift(row - reach + plane.reach, column - reach + plane.reach) for plane in planes]
@@ -393,7 +391,7 @@ def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Pla
             continue
         some = [planes[row] for row in rows.tolist()]
         own = np.array([plane.own_score for plane in some])
-        best: tuple[Placement, NDArray[np.float64], NDArray[np.bool_]] | None = None
+        best: tuple[Placement, Floats, Flags] | None = None
         for place, scores in _changes_of_part(some, own):
             members = _lies_better(scores, own)
             if best is None or members.sum() > best[2].sum():
@@ -405,13 +403,11 @@ def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Pla
             yield place, group, rows[members].tolist()
 
 
-def _lies_better(scores: NDArray[np.floating], own: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _lies_better(scores: NDArray[np.floating], own: Floats) -> Flags:
     return np.asarray(scores >= np.maximum(_PART_SCORE, _PART_RATIO * own))
 
 
-def _changes_of_part(
-    planes: list[OutlinePlanes], own: NDArray[np.float64]
-) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
+def _changes_of_part(planes: list[OutlinePlanes], own: Floats) -> Iterator[tuple[Placement, Floats]]:
     """Yield the shift, the scale and the turns that improve most labels, with the scores (n,) after them."""
     near = _near_scores(planes)
     better = _lies_better(near, own[:, None, None])
@@ -444,14 +440,14 @@ def _changes_of_part(
                 yield Placement(0, 0, number), _spread(lost, own, changed)
 
 
-def _spread(is_moved: Ints, own: NDArray[np.float64], changed: list[float]) -> NDArray[np.float64]:
+def _spread(is_moved: Ints, own: Floats, changed: list[float]) -> Floats:
     """(n,) scores after a change of the chosen labels; the scores of the others stay."""
     scores = own.copy()
     scores[is_moved] = changed
     return scores
 
 
-def _scaled_scores(plane: OutlinePlanes, across: bool = True, down: bool = True) -> NDArray[np.float64]:
+def _scaled_scores(plane: OutlinePlanes, across: bool = True, down: bool = True) -> Floats:
     """(n_scales,) the approximate score after each of `_SCALES`, across, down or both, from the outlines' pixels."""
     rows, columns = np.nonzero(plane.outline > _MIN_OUTLINE_VALUE)
     weight = plane.outline[rows, columns]

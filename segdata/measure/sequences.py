@@ -101,7 +101,7 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
     return Table({name: values[order] for name, values in columns.items()})
 
 
-def changes_category(tables: Tables, tracked: Table) -> NDArray[np.bool_]:
+def changes_category(tables: Tables, tracked: Table) -> Flags:
     """(n,) whether the track of each row of `tracked_segments` has several categories."""
     category = tables.segments["category_id"][tracked["segment"]]
     start = np.ones(len(tracked), bool)
@@ -136,7 +136,7 @@ class SequenceIndex(msgspec.Struct, frozen=True):
         return SequenceIndex(sequences, of_sequence, place, frame)
 
 
-def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> NDArray[np.bool_]:
+def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> Flags:
     """(n_images,) whether an image is a frame of a sequence of this kind."""
     names = {sequence.name for sequence in profile.sequences if sequence.kind == kind}
     if not names:  # most datasets: their columns need not even be converted
@@ -144,7 +144,7 @@ def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> NDArray[
     return np.array([name in names for name in images["sequence"].tolist()], bool)
 
 
-def touches_edge(tables: Tables) -> NDArray[np.bool_]:
+def touches_edge(tables: Tables) -> Flags:
     """(n_segments,) whether a segment's box reaches the edge of its image."""
     segments, image = tables.segments, tables.segments["image"]
     right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
@@ -160,7 +160,7 @@ def outside_volumes(tables: Tables, things: Table) -> Table:
     return outside.beside(whole=tables.segments["area"][outside["segment"]])
 
 
-def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
+def frame_numbers(images: Table) -> tuple[Ints, Flags]:
     """(n_images,) the frame number of each image (0: none), and whether it has one."""
     has_number = ~images.missing("frame")
     number = np.zeros(len(images), np.int64)
@@ -168,7 +168,7 @@ def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
     return number, has_number
 
 
-def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_]) -> dict[str, int]:
+def _steps(sequence: NDArray[np.object_], frame: Ints, known: Flags) -> dict[str, int]:
     """Sequence -> the smallest difference of two frame numbers; a huge number for a single frame."""
     numbers: dict[str, set[int]] = {}
     for name, number in zip(sequence[known].tolist(), frame[known].tolist(), strict=True):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.noise.appearance import edge_strength
 from segdata.noise.features import MIN_IOU, MIN_PROBABILITY, VAGUE_IOU
 from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import UNLABELLED, VOID, Floats, SegmentSet, outline_pixels
+from segdata.noise.segments import UNLABELLED, VOID, SegmentSet, outline_pixels
 
 COARSE_SIDE = 512  # pixels of the longer side in the first comparison; of larger images every n-th pixel counts
 _MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from segdata.core.resampling import StratifiedGroups
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import ratio
 from segdata.core.strata import annotation_strata_if_any, image_types, independent_units, joint_codes, number_names
 from segdata.core.table import Table
 from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import Flags, Floats
 from segdata.noise.selection import LabelCheck
 
 _PREFERENCE_DEVIATION = 1.0  # a model may prefer one category to another by a factor of e, or two

@@ -8,8 +8,8 @@ import numpy as np
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.label_maps import LabelMaps
+from segdata.core.runs import Floats
 from segdata.noise.predictor import PixelValues
-from segdata.noise.segments import Floats
 
 _PERCENTILES = 1.0, 99.0  # of grey values, which become 0 and 1
 _QUANTILES = 0.1, 0.5, 0.9

@@ -12,8 +12,7 @@ import numpy as np
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Action
-from segdata.core.runs import Ints
-from segdata.noise.segments import Flags, Floats
+from segdata.core.runs import Flags, Floats, Ints
 
 _MAX_STRATA, _MIN_PER_STRATUM = 4, 5  # strata, and items drawn of each on average
 _EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the probabilities say

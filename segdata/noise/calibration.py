@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.executor import run_ordered
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.noise.error_types import INJECTED_SHARE
-from segdata.noise.segments import Flags, Floats
 
 _MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more
 _MAX_STEPS = 50
@@ -267,9 +265,7 @@ class Recalibration:
         return logistic(mean - away), logistic(mean + away)
 
 
-def recalibrate(
-    odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None, base: float = 0.0
-) -> Recalibration:
+def recalibrate(odds: Floats, wrong: Ints | Flags, weight: Floats | None = None, base: float = 0.0) -> Recalibration:
     """Recalibrate log odds by decisions (v,), 1 for wrong and 0 for right, on items with these log odds (v,).
 
     A logistic regression on the log odds, with priors of 1 +- 0.4 for the slope and 0 +- 1.5 for the offset at `base`:
@@ -306,7 +302,7 @@ def recalibrate(
 
 
 def _posterior_loss(
-    parameters: Floats, x: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats, precision: Floats, believed: Floats
+    parameters: Floats, x: Floats, wrong: Ints | Flags, weight: Floats, precision: Floats, believed: Floats
 ) -> tuple[float, Floats]:
     z = x @ parameters
     away = parameters - believed

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
-    Flags,
-    Floats,
     SegmentSet,
     distances_to,
     outline_pixels,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.image_files import ChannelArray
-from segdata.core.runs import Ints
-from segdata.noise.segments import Floats, SegmentPixels
+from segdata.core.runs import Floats, Ints
+from segdata.noise.segments import SegmentPixels
 
 _LEVELS, _GREY_LEVELS = 8, 32  # of each of three channels, and of a single one
 _SMOOTHED = 3  # pixels on a side over which a colour is a mean

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, replace_column
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
-from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, SegmentSet, overlaps, runs_of_map
+from segdata.noise.segments import UNLABELLED, VOID, GivenLabels, SegmentSet, overlaps, runs_of_map
 
 BINS = 1000
 _MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category; with fewer, its precision is unknown

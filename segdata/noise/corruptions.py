@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, expand_ranges
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.error_types import (
     IMAGE_KINDS,
@@ -35,8 +35,6 @@ from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
-    Flags,
-    Floats,
     SegmentPixels,
     SegmentSet,
     grow,
@@ -99,7 +97,7 @@ def _free(draft: CorruptionDraft) -> Flags:
     return free if free.mean() > 0.1 else np.ones_like(free)
 
 
-def _rim_pixels(draft: CorruptionDraft, rows: Ints, by: NDArray[np.int64]) -> list[Ints]:
+def _rim_pixels(draft: CorruptionDraft, rows: Ints, by: Ints) -> list[Ints]:
     """The pixels up to `by` (k,) pixels outside each of some rows."""
     grown = grow(draft.runs(rows), *draft.size(rows), by)
     wider = draft.given.same_image(grown, len(rows))

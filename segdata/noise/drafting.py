@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segdata.core.config import Option, did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import ChannelArray
+from segdata.core.runs import Floats
 from segdata.core.statistics import linked_groups
 
 Colours = NDArray[np.float32]
@@ -204,7 +205,7 @@ def _sample_pixels(colours: Colours, rng: np.random.Generator) -> Colours:
     return flat[rng.choice(len(flat), min(_SAMPLED_PIXELS, len(flat)), replace=False)]
 
 
-def _nearest(values: Colours, middle: NDArray[np.float64]) -> NDArray[np.int32]:
+def _nearest(values: Colours, middle: Floats) -> NDArray[np.int32]:
     """(n,) the nearest of the middles (k, channels), for each."""
     best = np.zeros(len(values), np.int32)
     smallest = np.full(len(values), np.inf, np.float32)

@@ -6,12 +6,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
-    Flags,
-    Floats,
     SegmentPixels,
     SegmentSet,
     keep_topmost,

@@ -13,9 +13,8 @@ import msgspec
 import numpy as np
 
 from segdata.core.resampling import bootstrap_interval
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import ratio
-from segdata.noise.segments import Flags, Floats
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]

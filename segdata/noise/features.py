@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
+from segdata.core.runs import Floats, Ints, Rows, Runs, bounding_boxes
 from segdata.core.runs import segment_shapes as measured
 from segdata.noise.appearance import GreyImage
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
 from segdata.noise.novelty import novelty, region_contrast
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
+from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
 TEMPERATURE = 0.1  # of softmin
 MIN_IOU = 0.5  # with the given labels, from which on the model knows a category

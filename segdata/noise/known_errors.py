@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.errors import SegdataError
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.schema import rle_to_runs
 from segdata.noise.candidates import MIN_PART_PIXELS
 from segdata.noise.corruptions import match_corruptions
@@ -18,7 +18,6 @@ from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
-    Flags,
     SegmentSet,
     overlaps,
     runs_of_pixels,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.resampling import intraclass_correlation
-from segdata.core.runs import Ints, segment_shapes
+from segdata.core.runs import Flags, Floats, Ints, segment_shapes
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import error_rate_bound, fit_calibration, fit_logistic
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
@@ -22,8 +22,6 @@ from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
-    Flags,
-    Floats,
     SegmentPixels,
     SegmentSet,
     outline_pixels,

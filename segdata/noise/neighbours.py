@@ -7,9 +7,9 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps_within
-from segdata.core.runs import Ints, Rows, Runs
+from segdata.core.runs import Flags, Floats, Ints, Rows, Runs
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Floats, SegmentPixels, SegmentSet, distances_to, outline_pixels, overlaps
+from segdata.noise.segments import SegmentPixels, SegmentSet, distances_to, outline_pixels, overlaps
 
 NEAR, FURTHER = 2, 4  # pixels around a segment
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.runs import Ints, bounding_boxes, find_holes
+from segdata.core.runs import Floats, Ints, bounding_boxes, find_holes
 from segdata.core.runs import segment_shapes as measured
 from segdata.core.statistics import MAD_TO_SD
 from segdata.core.table import Column
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import fit_logistic, mean_log_ratio
 from segdata.noise.neighbours import FURTHER, SegmentDepths
-from segdata.noise.segments import UNLABELLED, Floats, SegmentPixels, SegmentSet, overlaps
+from segdata.noise.segments import UNLABELLED, SegmentPixels, SegmentSet, overlaps
 
 # The features that need no model: those below, and some of `segdata.noise.features.size_and_shape`.
 MODEL_FREE = (

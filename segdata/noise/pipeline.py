@@ -13,7 +13,7 @@ from segdata.core.candidates import Candidates
 from segdata.core.executor import n_threads, no_progress, run_ordered
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.appearance import read_picture
@@ -25,7 +25,7 @@ from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor
 from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
-from segdata.noise.segments import Floats, GivenLabels
+from segdata.noise.segments import GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
 from segdata.noise.thresholds import CategoryTrust, category_trust, flag_thresholds
 from segdata.noise.trust import RelatedImages

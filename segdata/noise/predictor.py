@@ -19,11 +19,11 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import Source
 from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.image_cluster import check_shared
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, distances_to, segments_of_map
+from segdata.noise.segments import UNLABELLED, SegmentSet, distances_to, segments_of_map
 
 PixelValues = NDArray[np.float32]
 
@@ -343,7 +343,7 @@ def _match_categories(dataset: OpenDataset, maps: LabelMaps) -> dict[int, int]:
     return matches or ({id_: id_ for id_, _ in every if id_ in maps.classes} if nameless else {})
 
 
-def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.int64]:
+def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> Ints:
     """(n,) the row of each of our images in theirs, -1: none: by id, else without extension, else by the name alone.
 
     >>> match_image_names(["a/1.png", "a/2.png"], ["2.npz", "3.npz"]).tolist()

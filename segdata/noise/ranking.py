@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.image_files import ChannelArray
-from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.runs import Flags, Floats, Ints, bounding_boxes
 from segdata.core.table import Column
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
 from segdata.noise.appearance import GreyImage, describe_appearance, grey_values
@@ -45,7 +45,7 @@ from segdata.noise.features import (
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability, missing_label_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, oddest_of, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
+from segdata.noise.segments import UNLABELLED, SegmentSet
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.overlay import Overlaps, SweepRuns, complement, find_overlaps
+from segdata.core.runs import Flags as Flags
+from segdata.core.runs import Floats as Floats
 from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
-
-Floats = NDArray[np.float64]
 
 
 def grow(runs: Runs, height: Ints, width: Ints, by: Ints) -> Runs:
@@ -121,7 +121,6 @@ def keep_topmost(runs: Runs, frame: Ints, height: Ints, width: Ints, rank: Ints)
     return union_strips(owner, x, y, y + cut[claimed + 1] - cut[claimed], height, width)
 
 
-Flags = NDArray[np.bool_]
 VOID = -1
 UNLABELLED = 0
 ADJACENT = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])  # each pixel, and the one beside it, on both axes

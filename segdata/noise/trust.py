@@ -12,12 +12,12 @@ import numpy as np
 
 from segdata.core.errors import list_names
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.split_assignment import group_images
 from segdata.core.statistics import linked_groups
 from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, SegmentSet
+from segdata.noise.segments import UNLABELLED, VOID, SegmentSet
 
 MIN_INFORMED = 0.4  # informedness of a model, from 0 (chance) to 1, below which it does not know an image
 _OWN_WEIGHT = 5.0  # segments of an image that count as much as all images that are like it

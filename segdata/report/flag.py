@@ -10,7 +10,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Count, Decision, Finding
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.error_types import UNUSUAL_CODE
@@ -18,7 +18,6 @@ from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
 from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.segments import Flags
 from segdata.noise.thresholds import MIN_AUROC, CategoryTrust
 from segdata.report.console import Console, shorten, table
 from segdata.report.findings import (

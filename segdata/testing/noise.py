@@ -13,11 +13,11 @@ from segdata.core.batch import Batch, concatenate_batches, integer_column, repla
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, bounding_boxes
+from segdata.core.runs import Flags, Ints, Runs, bounding_boxes
 from segdata.core.schema import runs_to_rle
 from segdata.noise.corruptions import corrupt_labels
 from segdata.noise.error_types import CODES, CorruptionRates, Corruptions
-from segdata.noise.segments import VOID, Flags, SegmentSet, overlaps
+from segdata.noise.segments import VOID, SegmentSet, overlaps
 from segdata.testing.pictures import PictureDataset
 
 

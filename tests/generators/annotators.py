@@ -15,8 +15,8 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.overlay import SweepRuns, find_contacts
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, bounding_boxes, run_columns
-from segdata.noise.segments import Floats, grow, keep_topmost, perturb_outlines, translate, union_strips
+from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, run_columns
+from segdata.noise.segments import grow, keep_topmost, perturb_outlines, translate, union_strips
 from segdata.testing.pictures import PictureDataset
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.core.dataset import OpenDataset
+from segdata.core.runs import Flags
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import KINDS, CorruptionKind
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.segments import (
     UNLABELLED,
-    Flags,
     GivenLabels,
     SegmentSet,
     perturb_outlines,

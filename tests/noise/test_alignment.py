@@ -8,10 +8,11 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.core.runs import Flags
 from segdata.noise import alignment as module
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, SegmentSet, segments_of_map
+from segdata.noise.segments import SegmentSet, segments_of_map
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 

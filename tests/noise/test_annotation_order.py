@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segdata.core.runs import Floats
 from segdata.noise.pipeline import annotation_order, mean_entropy, predicted_layout
-from segdata.noise.segments import Floats
 
 
 def seen(seed: int, n: int) -> tuple[Floats, Floats]:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from segdata.core.runs import Floats
 from segdata.noise.annotator_noise import excess_error_probability, find_noisy_groups
-from segdata.noise.segments import Floats
 
 
 def doubts(seed: int, n: int, n_groups: int) -> tuple[Floats, np.ndarray, np.ndarray]:  # type: ignore[type-arg]  # rows

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Floats
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
-from segdata.noise.segments import Floats
 
 probabilities = arrays(np.float64, st.integers(1, 60), elements=st.floats(0.001, 0.999))
 

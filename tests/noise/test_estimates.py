@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.agreement.inference import exact_interval, wilson_interval
+from segdata.core.runs import Flags, Floats
 from segdata.noise.budget import Budget, ErrorEstimate, ReviewSample, choose_sample, estimate_errors, expected_errors
-from segdata.noise.segments import Flags, Floats
 
 
 def population(seed: int, n: int = 1500, offset: float = -4.5) -> tuple[Floats, Flags]:

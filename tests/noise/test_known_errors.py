@@ -4,10 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from segdata.core.runs import Flags
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import CorruptionKind
 from segdata.noise.known_errors import compare_labels
-from segdata.noise.segments import Flags, SegmentSet, runs_of_pixels
+from segdata.noise.segments import SegmentSet, runs_of_pixels
 from tests.generators.oracle import blobs, patches
 
 Box = tuple[int, int, int, int, int]  # x, y, width, height, category

@@ -7,11 +7,12 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.core.runs import Flags, Ints
 from segdata.noise.appearance import GreyImage
 from segdata.noise.candidates import find_candidates
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Ints, SegmentSet
+from segdata.noise.segments import SegmentSet
 from tests.generators.oracle import blobs, oracle_evidence
 
 THINGS = np.array([False, True])

@@ -5,6 +5,7 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.core.runs import Flags
 from segdata.noise.candidates import find_candidates
 from segdata.noise.left_out import (
     SeenParts,
@@ -13,7 +14,7 @@ from segdata.noise.left_out import (
     missing_label_probability,
 )
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, SegmentSet, segments_of_map
+from segdata.noise.segments import SegmentSet, segments_of_map
 
 N_IMAGES = 20
 

@@ -8,6 +8,7 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.core.runs import Floats
 from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import mean_log_ratio
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
@@ -16,7 +17,7 @@ from segdata.noise.evaluation import auroc
 from segdata.noise.neighbours import SegmentDepths
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, novelty, region_contrast, surprise_weights, unlearnt_odds
 from segdata.noise.ranking import ImageFeatures, image_features, rank_candidates
-from segdata.noise.segments import Floats, SegmentSet, runs_of_pixels, segments_of_map
+from segdata.noise.segments import SegmentSet, runs_of_pixels, segments_of_map
 from tests.generators.oracle import blobs, oracle_evidence, patches
 
 THINGS = np.array([False, True])

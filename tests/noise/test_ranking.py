@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segdata.core.runs import Flags
 from segdata.noise import ranking
 from segdata.noise.calibration import assign_folds, recalibrate
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions
@@ -26,7 +27,7 @@ from segdata.noise.ranking import (
     image_features,
     rank_candidates,
 )
-from segdata.noise.segments import VOID, Flags, SegmentSet, runs_of_pixels
+from segdata.noise.segments import VOID, SegmentSet, runs_of_pixels
 from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by

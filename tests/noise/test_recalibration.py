@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from segdata.core.runs import Flags, Floats
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import MIN_SLOPE, OFFSET_DEVIATION, SLOPE_DEVIATION, recalibrate
-from segdata.noise.segments import Flags, Floats
 
 
 def loss(p: Floats, wrong: Flags) -> float:

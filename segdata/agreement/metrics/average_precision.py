@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segdata.core.runs import Flags, Floats
+from segdata.core.runs import Flags, Floats, Ints
 
-Ints = NDArray[np.int64]
 RECALLS = np.linspace(0, 1, 101)
 LIMITS = (1, 10, 100)  # detections of one category in an image
 

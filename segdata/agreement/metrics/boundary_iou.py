@@ -1,15 +1,10 @@
 """Boundary IoU: the IoU of the bands along two boundaries."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from segdata.core.runs import Floats
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import ratio
 
 
-def boundary_iou(
-    both: NDArray[np.int64] | NDArray[np.float64], either: NDArray[np.int64] | NDArray[np.float64]
-) -> Floats:
+def boundary_iou(both: Ints | Floats, either: Ints | Floats) -> Floats:
     """Pixels in both bands over pixels in either.
 
     Takes `both` and `either` (...), in pixels; a band are the pixels of a segment at most 2 % of the image's diagonal

@@ -1,13 +1,12 @@
 """Hausdorff distance: how far two boundaries are apart where they are farthest, or nearly so (HD95)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Floats
+from segdata.core.runs import Floats, Ints
 
 
-def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: float = 100.0) -> Floats:
+def directed_hausdorff(distance: Floats, offset: Ints, percent: float = 100.0) -> Floats:
     """The largest distance of each boundary's pixels to the other boundary, or a percentile of the distances.
 
     Takes `distance` (p,), those of boundary i being `offset[i]:offset[i + 1]`; infinite where the other boundary has

@@ -1,14 +1,14 @@
 """Surface Dice: how much of two boundaries lies within a tolerance of each other (NSD)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import ratio
 
-Numbers = NDArray[np.int64] | NDArray[np.float64]
+Numbers = Ints | Floats
 
 
-def surface_dice(near_a: Numbers, near_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> NDArray[np.float64]:
+def surface_dice(near_a: Numbers, near_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:
     """Boundary pixels of either side that the other's boundary is near, over all boundary pixels.
 
     Takes (...) the boundary pixels `edge_a` and `edge_b` of two sides, and how many of these are within the tolerance

@@ -1,12 +1,11 @@
 """Surface distance: how far two boundaries are apart on average (ASD, ASSD)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segdata.core.runs import Floats
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import ratio
 
-Numbers = NDArray[np.int64] | NDArray[np.float64]
+Numbers = Ints | Floats
 
 
 def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:

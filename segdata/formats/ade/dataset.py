@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core.batch import Batch, integer_column
@@ -17,7 +16,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import check_path_name, split_from_path, with_folder
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade import LOSSES
@@ -480,7 +479,7 @@ class _AdeWriter:
                     self.losses.add("image-details", "images", 1, examples=[image.image_id])
                 yield image.index_row(mask, videos=True)
 
-    def _count(self, batch: Batch, kept: NDArray[np.bool_], written: _SegmentKeys) -> None:
+    def _count(self, batch: Batch, kept: Flags, written: _SegmentKeys) -> None:
         """Count the losses of a batch; segments of different levels may overlap."""
         count_losses(batch, self.losses, LOSSES, _HELD_COLUMNS)
         for level in np.unique(written.level).tolist():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.runs import Floats, Ints, Runs
+from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.core.safe_text import stored_json
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.formats.ade.documents import COLUMNS, AdeObject
@@ -120,7 +120,7 @@ def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) ->
     return len(classes) > 1 and all(class_index == 0 or class_index in expected for class_index in classes)
 
 
-def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool_], file: str) -> Iterator[Defect]:
+def _defects(runs: ValueRuns, odd: Flags, classless: Flags, file: str) -> Iterator[Defect]:
     """One SEG010 for reds that are no multiples of 10, one SEG009 for instances without a class; with first pixels."""
     recoloured = "whose red is not a multiple of 10: the mask was smoothed, resized or recoloured"
     for flag, code, problem in ((odd, "SEG010", recoloured), (classless, "SEG009", "of an instance without class")):

@@ -18,12 +18,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.formats.coco.columns import (
     IS_ODD,
     FileBytes,
@@ -474,7 +473,7 @@ def decode_column(raws: Sequence[Raw] | RawColumn, type_: type[T]) -> tuple[list
         return decode_each(present, as_value)
 
 
-def decode_numbers(raws: Sequence[Raw] | RawColumn) -> NDArray[np.float64] | None:
+def decode_numbers(raws: Sequence[Raw] | RawColumn) -> Floats | None:
     """(n,) numbers; None if a value is missing or no number."""
     lists = _number_lists(b"[" + RawColumn.from_values(raws).as_json_list() + b"]")
     return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
@@ -509,7 +508,7 @@ def _integer_lists(text: bytes | bytearray) -> tuple[Ints, Ints] | None:
     return None if lists is None or (np.abs(lists[0]) > _EXACT_LIMIT).any() else (lists[0].astype(np.int64), lists[1])
 
 
-def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] | None:
+def _number_lists(text: bytes | bytearray) -> tuple[Floats, Ints] | None:
     """The numbers of a JSON list of lists, and the offsets of the lists; None for other JSON."""
     xy, ring, _, error = kernels.parse_rings(
         np.frombuffer(text, np.uint8), np.zeros(1, np.int64), np.array([len(text)])

@@ -438,7 +438,7 @@ class Segmentations:
 
     runs: Runs  # the pixels; `runs.owner` is the position of the segmentation
     rings: pa.Array  # (n,) list<list<double>>, the valid rings of polygons; null for RLE
-    sound: NDArray[np.bool_]  # (n,) whether any part of the segmentation could be read
+    sound: Flags  # (n,) whether any part of the segmentation could be read
     faults: list[ItemFault]  # of the unreadable parts
 
 

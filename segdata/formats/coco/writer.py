@@ -158,7 +158,7 @@ class SegmentIds:
         return ids
 
 
-def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArray[np.bool_]:
+def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> Flags:
     """(n_segments,) whether a document can list a segment: it must be the first annotator's and of a listed category.
 
     Counts segments of void, which COCO does not have, and of unknown categories.
@@ -167,7 +167,7 @@ def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArr
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
     in_taxonomy = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
-    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~in_taxonomy))
+    kinds: tuple[tuple[LossKind, Flags], ...] = (("void", void), ("category", ~in_taxonomy))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
         count_segments(batch, rows, kind, losses, areas)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.config import Coverage, InstanceIds
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
+from segdata.core.runs import Flags
 from segdata.core.safe_text import shell_word, whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.georeference import Georeference
@@ -437,7 +437,7 @@ def _place(coloured: bool, value: int) -> str:
     return "masked out" if value == MASKED and not coloured else value_place(value, coloured)
 
 
-def _broken_pixels(broken: NDArray[np.bool_]) -> Defect:
+def _broken_pixels(broken: Flags) -> Defect:
     """SEG017 for pixels that are not whole numbers of 32 bits."""
     x, y = divmod(int(broken.T.argmax()), broken.shape[0])
     area = int(broken.sum())

@@ -17,6 +17,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, relative_channels, relative_uri
+from segdata.core.runs import Flags
 from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
@@ -267,7 +268,7 @@ class RasterValues:
 
     values: Values  # (height, width), ids or packed colours; `MASKED` where a mask excludes them
     # (height, width) whether a pixel is not a label; its value is `BROKEN`. None: all are labels
-    broken: NDArray[np.bool_] | None = None
+    broken: Flags | None = None
 
 
 def read_raster_header(path: Path) -> RasterHeader:
@@ -338,7 +339,7 @@ def _check_readable(head: RasterHeader, window: Window | None, band: int | None)
 def _to_ids(
     values: NDArray[Any],  # Any: of several types
     nodata: float | None,
-) -> tuple[Values, NDArray[np.bool_] | None]:
+) -> tuple[Values, Flags | None]:
     """The values as ids of at most 32 bits, and which of them were replaced because they are not ids."""
     if values.dtype.name in _EXACT_TYPES:
         return np.ascontiguousarray(values), None

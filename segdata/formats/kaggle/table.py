@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Self, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
@@ -21,7 +20,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Floats, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.kaggle import LOSSES, find_table
@@ -444,9 +443,7 @@ def _write_rows(profile: Profile, batches: Iterable[Batch], file: TextIO, losses
                 lines.writerow((image.image_id, "", *size, ""))
 
 
-def _writable_segments(
-    batch: Batch, image: ImageSegments, in_taxonomy: NDArray[np.bool_], losses: LossCounter
-) -> ImageSegments:
+def _writable_segments(batch: Batch, image: ImageSegments, in_taxonomy: Flags, losses: LossCounter) -> ImageSegments:
     """The segments of an image that get rows; the others are counted as losses."""
     areas = image.runs.areas(len(image.segments))
     lacking, pixels = image.segments[~in_taxonomy], int(areas[~in_taxonomy].sum())

@@ -29,7 +29,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.formats.masks.cellpose import LOSSES
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.label_files import pair_label_files
@@ -355,7 +355,7 @@ def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[Imag
 
 
 def _meanings(
-    values: Ints, details: NDArray[Any] | None, category: int | None, runs: ValueRuns, is_segment: NDArray[np.bool_]
+    values: Ints, details: NDArray[Any] | None, category: int | None, runs: ValueRuns, is_segment: Flags
 ) -> tuple[Ints, Ints, list[bool], list[Defect]]:
     """The ids, categories and crowd flags of the segments with these values, and defects of values without a row."""
     if details is None:
@@ -418,10 +418,10 @@ def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints)
         np.save(file, np.array(content, object), allow_pickle=True)
 
 
-def _inner_boundary(pixels: NDArray[Any]) -> NDArray[np.bool_]:
+def _inner_boundary(pixels: NDArray[Any]) -> Flags:
     """(height, width) the pixels that have a neighbour of another value above, below, left or right, or the border."""
     padded = np.pad(pixels, 1)
     centre = padded[1:-1, 1:-1]
     neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    differs: NDArray[np.bool_] = np.logical_or.reduce([side != centre for side in neighbours])
+    differs: Flags = np.logical_or.reduce([side != centre for side in neighbours])
     return differs

@@ -16,7 +16,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import split_from_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts
 from segdata.formats.masks.matlab_variables import DamagedMatError, TooLargeMatError, Variable, read_variables
@@ -317,7 +317,7 @@ def _annotation(labels: LabelMatrices, matrix: NDArray[np.uint32], taxonomy: Tax
     return category_annotation(runs, meaning, file, _ENCODING, defects, partial(value_place, coloured=False))
 
 
-def _instance_categories(labels: LabelMatrices, values: Ints, taxonomy: Taxonomy) -> tuple[Ints, NDArray[np.bool_]]:
+def _instance_categories(labels: LabelMatrices, values: Ints, taxonomy: Taxonomy) -> tuple[Ints, Flags]:
     """The category (k,) of each value, and whether it has one; 0 is background."""
     if labels.kind == "regions":
         return np.full(len(values), taxonomy.categories[0].id, np.int64), values > 0

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core import kernels
@@ -16,7 +15,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
-from segdata.core.runs import Runs
+from segdata.core.runs import Flags, Runs
 from segdata.formats.shared.file_names import is_image_name
 from segdata.formats.shared.images import ImageFolder, read_header
 from segdata.formats.shared.label_files import find_label_files
@@ -162,7 +161,7 @@ def read_image(ids: dict[str, int], root: Path, entry: ImageEntry) -> list[Image
     """The segments of an image; raises BrokenLabelsError if none of its masks can be read."""
     group: list[MaskRow] = entry.record
     defects: list[Defect] = []
-    decoded: list[tuple[MaskRow, NDArray[np.bool_]]] = []
+    decoded: list[tuple[MaskRow, Flags]] = []
     for row in group:
         if row.mask is None:
             defects.append(Defect("SEG002", f"the mask {row.name!r} does not exist", row.file, line=row.line))
@@ -203,7 +202,7 @@ def read_image(ids: dict[str, int], root: Path, entry: ImageEntry) -> list[Image
     return [ImageAnnotation(size, numbers, categories, runs, columns, defects=defects)]
 
 
-def _size(entry: ImageEntry, decoded: list[tuple[MaskRow, NDArray[np.bool_]]]) -> tuple[int, int] | None:
+def _size(entry: ImageEntry, decoded: list[tuple[MaskRow, Flags]]) -> tuple[int, int] | None:
     """Height and width of the image file, else of the first mask; None without either."""
     if entry.image is not None:
         try:

@@ -31,7 +31,7 @@ from segdata.core.medical_files import (
 from segdata.core.paths import with_folder
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
@@ -354,11 +354,11 @@ def _stored_slices(path: Path, head: NiftiHeader, plane: int = 0) -> Iterator[St
         raise OSError(f"damaged: {error}") from error
 
 
-def _scale(stored: Stored, head: NiftiHeader) -> NDArray[np.float64]:
+def _scale(stored: Stored, head: NiftiHeader) -> Floats:
     return stored.astype(np.float64) * head.slope + head.inter
 
 
-def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bool_] | None, int]:
+def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, Flags | None, int]:
     """The slice in integers, a mask of voxels that are no labels (None: none), and the number of rounded ones."""
     scaled = (head.slope, head.inter) != (1.0, 0.0)
     if stored.dtype.kind in "iu" and stored.dtype.itemsize < 8 and not scaled:

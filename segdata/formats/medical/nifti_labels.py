@@ -20,7 +20,6 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
@@ -29,7 +28,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.medical_files import is_text_volume, read_text_header
 from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
@@ -194,7 +193,7 @@ class SliceSegments:
 
     segment_id: Ints  # (n,) int64
     category_id: Ints  # (n,) int64
-    iscrowd: NDArray[np.bool_]  # (n,) bool
+    iscrowd: Flags  # (n,) bool
     runs: Runs  # `runs.owner` is the segment
     places: list[str]  # (n,) their values, for messages
     defects: Sequence[Defect] = ()  # about values without a meaning
@@ -242,7 +241,7 @@ def segments_by_region(
     return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, defects)
 
 
-def _unknown_values(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
+def _unknown_values(is_unknown: Flags, values: ValueRuns) -> list[Defect]:
     """SEG009 for each value without a meaning, or one SEG010 for so many that they come from interpolation."""
     rows = np.flatnonzero(is_unknown).tolist()
     if len(rows) > _MAX_UNKNOWN_VALUES:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
@@ -21,7 +20,7 @@ from segdata.core.medical_files import import_package
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines
 from segdata.core.profile import Profile
-from segdata.core.runs import NumberLine, Runs, group_offsets
+from segdata.core.runs import Floats, NumberLine, Runs, group_offsets
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, read_dataset
 from segdata.formats.medical.dicom_objects import (
@@ -182,7 +181,7 @@ def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, li
     return exact
 
 
-def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
+def _contour(points: Floats, image: DicomImage) -> Item:
     """A closed contour of points (n, 2) in pixels."""
     assert image.plane is not None
     item = _item(
@@ -194,7 +193,7 @@ def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
     return item
 
 
-def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
+def _numbers(points: Floats) -> Any:  # Any: pydicom's element
     """The encoded coordinates, without an object for each number."""
     # A number may have 16 characters.
     text = "\\".join(f"{value:.10g}" for value in points.ravel().tolist()).encode()

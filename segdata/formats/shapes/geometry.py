@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
-from segdata.core.runs import Floats, Ints, group_offsets
+from segdata.core.runs import Flags, Floats, Ints, group_offsets
 
 Ring = NDArray[np.float64]  # (n, 2), x and y in pixels; the last point is joined to the first
 _DECIMALS = 9  # of a pixel: numbers with fewer decimals survive a round trip exactly
@@ -65,7 +65,7 @@ class Bitmap:
     # x, y of its top left pixel in the image; it may extend beyond the frame
     x: int
     y: int
-    mask: NDArray[np.bool_]  # (height, width) bool
+    mask: Flags  # (height, width) bool
 
 
 Shape = Polygon | Ellipse | Bitmap

@@ -307,7 +307,7 @@ def _trace_parts(mask: Pixels) -> list[Polygon]:
     return polygons
 
 
-def _outermost_rings(mask: NDArray[np.bool_]) -> list[Points]:
+def _outermost_rings(mask: Flags) -> list[Points]:
     """The rings along the border pixels of the outermost parts of a mask."""
     xy, ring, _, parent = kernels.borders(mask.view(np.uint8))
     return [xy[ring[row] : ring[row + 1]] for row in np.flatnonzero(parent < 0).tolist()]

@@ -17,7 +17,17 @@ from PIL import Image, ImageDraw
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets, run_columns
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    NumberLine,
+    Runs,
+    bounding_boxes,
+    expand_ranges,
+    group_offsets,
+    run_columns,
+)
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 
 _FRACTION_BITS = 16  # of fixed-point coordinates
@@ -51,18 +61,16 @@ def draw_ellipse(ellipse: Ellipse, rule: RasterRule, height: int, width: int) ->
     return Bitmap(left, top, mask)
 
 
-def _centres_inside(ellipse: Ellipse, x: Floats, y: Floats) -> NDArray[np.bool_]:
+def _centres_inside(ellipse: Ellipse, x: Floats, y: Floats) -> Flags:
     """(len(y), len(x)): whether the points lie inside."""
     cos, sin = np.cos(np.deg2rad(ellipse.degrees)), np.sin(np.deg2rad(ellipse.degrees))
     across, down = x[None, :] - ellipse.x, y[:, None] - ellipse.y
     along, aside = across * cos + down * sin, down * cos - across * sin
-    inside: NDArray[np.bool_] = (
-        np.hypot(along * ellipse.radius_y, aside * ellipse.radius_x) < ellipse.radius_x * ellipse.radius_y
-    )
+    inside: Flags = np.hypot(along * ellipse.radius_y, aside * ellipse.radius_x) < ellipse.radius_x * ellipse.radius_y
     return inside
 
 
-def _draw_like_opencv(ellipse: Ellipse, height: int, width: int) -> NDArray[np.bool_]:
+def _draw_like_opencv(ellipse: Ellipse, height: int, width: int) -> Flags:
     """The pixels of `ellipse` of OpenCV: a convex polygon in fixed point, its edges as lines and what lies between.
 
     Source: EllipseEx, ellipse2Poly, Line2 and FillConvexPoly in opencv/opencv, modules/imgproc/src/drawing.cpp.
@@ -100,7 +108,7 @@ def _cosine(degrees: Ints) -> NDArray[np.float32]:
     return cosine
 
 
-def _draw_line(mask: NDArray[np.bool_], x0: int, y0: int, x1: int, y1: int) -> None:
+def _draw_line(mask: Flags, x0: int, y0: int, x1: int, y1: int) -> None:
     """Draw a line from pixel to pixel along its longer side; its ends are in fixed point."""
     clipped = _clip_line(mask.shape[0] << _FRACTION_BITS, mask.shape[1] << _FRACTION_BITS, x0, y0, x1, y1)
     if clipped is None:
@@ -142,7 +150,7 @@ def _divide(a: int, b: int) -> int:
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
 
 
-def _fill_convex(mask: NDArray[np.bool_], points: Ints) -> None:
+def _fill_convex(mask: Flags, points: Ints) -> None:
     """Fill a convex polygon, in every row from one of its two sides to the other; points (n, 2) are in fixed point."""
     n, vertex = len(points), int(points[:, 1].argmin())
     x, rows = points[:, 0].tolist(), (points[:, 1] + _HALF >> _FRACTION_BITS).tolist()
@@ -232,7 +240,7 @@ def fill_centres(flat: PolygonArrays, height: Ints, width: Ints) -> Runs:
     return Runs(column * height[owner] + top, end - begin, owner.astype(np.int32))
 
 
-def fill_rings(rings: Sequence[NDArray[np.integer]], height: int, width: int) -> NDArray[np.bool_]:
+def fill_rings(rings: Sequence[NDArray[np.integer]], height: int, width: int) -> Flags:
     """(height, width) what OpenCV's ``fillPoly`` fills in one call of rings (m, 2) of whole numbers, in pixels."""
     xy = np.concatenate([np.empty((0, 2)), *rings]).astype(np.float64).ravel()
     ring = group_offsets(np.array([points.size for points in rings], np.int64))

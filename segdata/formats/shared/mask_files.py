@@ -366,7 +366,7 @@ class ValueRuns(msgspec.Struct, frozen=True):
         owner[rows] = np.arange(len(rows), dtype=np.int32)
         return self.assign_owners(owner, len(rows))
 
-    def group(self, keys: Ints, is_known: NDArray[np.bool_]) -> tuple[Ints, Rows]:
+    def group(self, keys: Ints, is_known: Flags) -> tuple[Ints, Rows]:
         """The distinct keys of the known values, ascending, and for each value (k,) the row of its key, or -1."""
         distinct, row = np.unique(keys[is_known], return_inverse=True)
         owner = np.full(len(self.value), -1, np.int32)

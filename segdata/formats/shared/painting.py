@@ -91,7 +91,7 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
         )
 
 
-def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
+def in_first_annotation(batch: Batch) -> Flags:
     """(n_segments,) whether each segment belongs to the first annotation of its image."""
     image = batch.annotation_image
     first = np.ones(len(image), bool)
@@ -140,7 +140,7 @@ def paint(image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue
     return np.ascontiguousarray(canvas.reshape(image.width, image.height).T)
 
 
-def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:
+def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> Flags:
     """(n,) whether each value still has a pixel in a painted array, as later segments may cover earlier ones."""
     present = np.zeros(max(int(pixels.max(initial=0)), int(values.max(initial=0))) + 1, bool)
     present[pixels] = True
@@ -325,9 +325,7 @@ def count_category_mask_losses(
     count_overlap_losses(batch, np.where(in_first_annotation(batch), values, -1), losses)
 
 
-def count_segment_mask_losses(
-    batch: Batch, kept: NDArray[np.bool_], losses: LossCounter, painted_as: Ints | None = None
-) -> None:
+def count_segment_mask_losses(batch: Batch, kept: Flags, losses: LossCounter, painted_as: Ints | None = None) -> None:
     """Count the losses of masks that give each segment a value of its own.
 
     `kept` (n_segments,): whether each can be painted. `painted_as` (n_segments,): equal for segments of one annotation
@@ -400,7 +398,7 @@ def count_hidden_segments(
     count_segments(batch, hidden, "empty-segment", losses)
 
 
-def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses: LossCounter) -> None:
+def _count_unpainted(batch: Batch, kept: Flags, areas: Ints, losses: LossCounter) -> None:
     """Count the segments whose category the format lacks, and those without pixels."""
     in_first = in_first_annotation(batch)
     unknown = np.flatnonzero(in_first & ~kept)
@@ -409,7 +407,7 @@ def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses:
     count_segments(batch, empty, "empty-segment", losses)
 
 
-def _has_text_id(batch: Batch) -> NDArray[np.bool_]:
+def _has_text_id(batch: Batch) -> Flags:
     """(n_segments,) whether the segment's id in the source is a text."""
-    named: NDArray[np.bool_] = batch.segments["source_id"].is_valid().to_numpy()
+    named: Flags = batch.segments["source_id"].is_valid().to_numpy()
     return named

@@ -20,7 +20,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, RasterRule, Task
-from segdata.core.runs import Ints, number_groups
+from segdata.core.runs import Flags, Ints, number_groups
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared import STREET_MASK_LOSSES
 from segdata.formats.shared.file_names import Namesakes
@@ -298,7 +298,7 @@ class LabelMapping:
     things: Ints  # (k,) the category ids that are things
     labels: Taxonomy  # the format's labels
 
-    def is_thing(self, categories: Ints) -> NDArray[np.bool_]:
+    def is_thing(self, categories: Ints) -> Flags:
         """(n,) whether each category is a thing."""
         return np.isin(categories, self.things)
 
@@ -404,9 +404,7 @@ class LabelMaskReader:
             defects=self._defects(runs, labels, category == UNKNOWN, mask, file),
         )
 
-    def _defects(
-        self, runs: ValueRuns, labels: Ints, unknown: NDArray[np.bool_], mask: MaskFile | None, file: str
-    ) -> list[Defect]:
+    def _defects(self, runs: ValueRuns, labels: Ints, unknown: Flags, mask: MaskFile | None, file: str) -> list[Defect]:
         """SEG009 for each unknown label id, or SEG010 if the file's encoding changed values."""
         pixels = int(runs.area[unknown].sum())
         if mask is not None and mask.lossy:
@@ -560,7 +558,7 @@ class _SegmentValues:
 
     label: Ints  # (n_segments,) the label id, `_NOT_WRITTEN` for none
     numbered: Ints  # (n_segments,) 1: instance, 0: region, -1: single stuff segment, which may have a number
-    crowd: NDArray[np.bool_]  # (n_segments,) whether it is a crowd that will not be read as one
+    crowd: Flags  # (n_segments,) whether it is a crowd that will not be read as one
     ids: Ints  # (n_segments,) segment ids
     value: Ints  # (n_segments,) the value, once chosen
 
@@ -611,7 +609,7 @@ def _count(
     void = (segment_values.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     blank_categories = [category for category, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, blank_categories)
-    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
+    kinds: tuple[tuple[LossKind, Flags], ...] = (
         ("void", void),
         ("unlabelled", blank),
         ("crowd", segment_values.crowd),

@@ -7,14 +7,13 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
@@ -159,7 +158,7 @@ def _result(
     image: str,
     size: tuple[int, int],
     polygons: SourcePolygons,
-    exact: NDArray[np.bool_],
+    exact: Flags,
     controls: _ConfigNames,
     losses: LossCounter,
 ) -> list[Json]:
@@ -189,7 +188,7 @@ def _result(
     return result
 
 
-def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> Flags:
     mask = np.zeros(size, bool)
     height, width = bitmap.mask.shape
     mask[bitmap.y : bitmap.y + height, bitmap.x : bitmap.x + width] = bitmap.mask

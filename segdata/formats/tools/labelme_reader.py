@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import UNSET
-from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core.errors import SegdataError, UnreadableError, count_noun, list_names
@@ -23,7 +22,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding
-from segdata.core.runs import expand_ranges
+from segdata.core.runs import Flags, expand_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shapes.raster import rasterise
@@ -284,7 +283,7 @@ def _cut_background(shapes: Sequence[ToolShape], height: int, width: int) -> lis
     return kept
 
 
-def _draw(geometry: Shape | PolygonText, height: int, width: int) -> NDArray[np.bool_]:
+def _draw(geometry: Shape | PolygonText, height: int, width: int) -> Flags:
     """The mask (height, width) of a shape; empty for a broken polygon."""
     if isinstance(geometry, PolygonText):
         try:

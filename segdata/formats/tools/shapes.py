@@ -9,13 +9,12 @@ from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
-from segdata.core.runs import Floats, Ints, expand_ranges, group_offsets
+from segdata.core.runs import Flags, Floats, Ints, expand_ranges, group_offsets
 from segdata.formats.shapes.geometry import (
     MAX_COORDINATE,
     Bitmap,
@@ -334,7 +333,7 @@ def _rings(
     return np.array(list(rings_of), np.int64), _as_arrays(list(rings_of.values()))
 
 
-def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, Flags]:
     """Parse n texts: the points of the rings, the start of each ring (n + 1,), and which texts need lenient parsing.
 
     Those have no points.
@@ -422,7 +421,7 @@ def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
     return {int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1])) for k in several.tolist()}
 
 
-def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
+def retraces(flat: PolygonArrays) -> Flags:
     """(n,) which polygons, of one ring each, pass an edge in both directions."""
     result = np.zeros(len(flat.polygon) - 1, bool)
     rows = _revisiting_rows(flat)
@@ -468,5 +467,5 @@ def _draw_rings(parts: Rings[np.float64], height: int, width: int) -> Bitmap:
     draw = ImageDraw.Draw(canvas)
     for ring, hole in zip(points, parts.hole.tolist(), strict=True):
         draw.polygon((ring - low).ravel().tolist(), fill=0 if hole else 1, outline=1)
-    mask: NDArray[np.bool_] = np.asarray(canvas) > 0
+    mask: Flags = np.asarray(canvas) > 0
     return Bitmap(int(low[0]), int(low[1]), mask)

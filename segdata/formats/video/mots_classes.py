@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, kind_from_name, resolve_names
@@ -36,7 +35,7 @@ class MotsClasses:
     official: bool  # whether they are the benchmark's
     defects: tuple[Defect, ...] = ()  # of labels.txt
 
-    def category_of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    def category_of(self, classes: Ints) -> tuple[Ints, Flags]:
         """The category id (n,) of each class, or 0, and whether the class has a category."""
         kinds, inverse = np.unique(classes, return_inverse=True)
         is_known = np.array([kind in self.category for kind in kinds.tolist()], bool)

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import csv
 
@@ -80,7 +79,7 @@ class _DecodedSegments:
     """The n decoded segments."""
 
     runs: Runs  # `runs.owner` is the position among the n
-    sound: NDArray[np.bool_]  # (n,) whether the pixels could be decoded
+    sound: Flags  # (n,) whether the pixels could be decoded
     columns: Mapping[str, object]  # of `schema.BATCH_SEGMENTS`, (n,) each
     faults: Sequence[tuple[int, Defect]] = ()  # (position of a segment, its defect); the caller fills in the image
 

@@ -16,7 +16,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.images import ImageFolder
@@ -576,7 +576,7 @@ class _VocWriter:
         count_segments(batch, rows, "attributes", self.losses)
         return attributes
 
-    def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
+    def _count_void(self, batch: Batch, void: Flags) -> None:
         """Count the lost data of void segments, which have no box, and void segments that are joined."""
         void_segments = batch.take_segments(np.flatnonzero(void))
         count_losses(void_segments, self.losses, _XML_LOSSES, frozenset({"annotations.source"}))

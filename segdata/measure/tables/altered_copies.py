@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.executor import n_threads
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
@@ -39,7 +39,7 @@ _MAX_WINDOW_BITS = 76  # by which the nearest window may differ from a crop: its
 _MAX_CANDIDATES = 3  # images that are searched for a crop
 _MAX_FITS = 100  # pairs whose window is fitted, nearest hashes first; 20 ms each
 _EDGE_STEPS = (0.04, 0.02, 0.01, 0.005)  # of the edges of a window
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 Window = tuple[float, float, float, float]  # left, right, top, bottom, as shares of the image
 
 
@@ -84,7 +84,7 @@ def _columns(found: Mapping[tuple[int, int], tuple[int, float, float]]) -> Colum
     }
 
 
-def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats]:
+def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats32]:
     """The rows of images that can be decoded and have gradients, and their thumbnails (n, 128, 136) in grey."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
@@ -94,22 +94,24 @@ def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats]:
     return np.array([row for row, _ in kept], np.int64), stack
 
 
-def _cells(thumbs: Floats) -> Floats:
+def _cells(thumbs: Floats32) -> Floats32:
     """(n, 16, 17) means of the cells of hashes."""
-    cells: Floats = thumbs.reshape(-1, _ROWS, _HEIGHT // _ROWS, _COLUMNS, _WIDTH // _COLUMNS).mean(axis=(2, 4))
+    cells: Floats32 = thumbs.reshape(-1, _ROWS, _HEIGHT // _ROWS, _COLUMNS, _WIDTH // _COLUMNS).mean(axis=(2, 4))
     return cells
 
 
-def _hash_signs(cells: Floats) -> Floats:
+def _hash_signs(cells: Floats32) -> Floats32:
     """(n, 256) difference hashes, bits as -1 and 1."""
-    signs: Floats = np.where(cells[:, :, 1:] > cells[:, :, :-1], np.float32(1), np.float32(-1)).reshape(len(cells), 256)
+    signs: Floats32 = np.where(cells[:, :, 1:] > cells[:, :, :-1], np.float32(1), np.float32(-1)).reshape(
+        len(cells), 256
+    )
     return signs
 
 
 Altered = tuple[int, int, tuple[int, float, float]]
 
 
-def _mirrored_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> Iterator[Altered]:
+def _mirrored_pairs(thumbs: Floats32, signs: Floats32, apart: Flags) -> Iterator[Altered]:
     """Yield the later and earlier image of each mirrored pair: left to right, top to bottom, or both."""
     detail = _details(_shrunk(thumbs))
     own = _is_own(detail)
@@ -129,15 +131,13 @@ def _mirrored_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> 
                 yield int(later), int(earlier), (MIRRORED, 1.0, correlation)
 
 
-def _is_own(detail: Floats) -> NDArray[np.bool_]:
+def _is_own(detail: Floats32) -> Flags:
     """(32, 34) whether details differ between images; the rim of a microscope's field is the same in all."""
-    shared: NDArray[np.bool_] = detail.mean(axis=0) ** 2 > _MAX_SHARED_VARIANCE * np.maximum(
-        (detail**2).mean(axis=0), 1e-12
-    )
+    shared: Flags = detail.mean(axis=0) ** 2 > _MAX_SHARED_VARIANCE * np.maximum((detail**2).mean(axis=0), 1e-12)
     return ~shared
 
 
-def _cropped_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int) -> Iterator[Altered]:
+def _cropped_pairs(thumbs: Floats32, signs: Floats32, apart: Flags, jobs: int) -> Iterator[Altered]:
     """Yield the crop and the whole image of each pair in which a window of one is the other."""
     n = len(thumbs)
     bits = np.full((n, n), 255, np.int16)  # of each image, and the nearest window in each other
@@ -187,7 +187,7 @@ class _Fit(msgspec.Struct, frozen=True):
     share: float
 
 
-def _fit(crop: Floats, whole: Floats, window: Window) -> _Fit:
+def _fit(crop: Floats32, whole: Floats32, window: Window) -> _Fit:
     """Fit a window: move its edges as long as that increases the correlation of its details with the crop's."""
 
     def correlation(candidate: Window) -> float:
@@ -225,16 +225,16 @@ def _move_window(window: Window, move: tuple[int, int, int, int], step: float) -
     return left, right, top, bottom
 
 
-def _shrunk(thumbs: Floats) -> Floats:
+def _shrunk(thumbs: Floats32) -> Floats32:
     """(n, 32, 34) thumbnails, reduced to compare details."""
     n, height, width = thumbs.shape
-    small: Floats = thumbs.reshape(n, height // _DETAIL_CELL, _DETAIL_CELL, width // _DETAIL_CELL, _DETAIL_CELL).mean(
+    small: Floats32 = thumbs.reshape(n, height // _DETAIL_CELL, _DETAIL_CELL, width // _DETAIL_CELL, _DETAIL_CELL).mean(
         axis=(2, 4)
     )
     return small
 
 
-def _details(small: Floats) -> Floats:
+def _details(small: Floats32) -> Floats32:
     """Grey levels minus the mean of their 7 x 7 surroundings, normalised: sums of products are correlations.
 
     Details are clipped at `_MAX_DETAIL` times the median of the image: else a few edges would decide.
@@ -248,7 +248,7 @@ def _details(small: Floats) -> Floats:
     return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
 
 
-def _resample(thumbs: Floats, window: Window, n_rows: int, n_columns: int) -> Floats:
+def _resample(thumbs: Floats32, window: Window, n_rows: int, n_columns: int) -> Floats32:
     """(n, n_rows, n_columns) means of equal cells of a window."""
     left, right, top, bottom = window
     _, height, width = thumbs.shape
@@ -256,7 +256,7 @@ def _resample(thumbs: Floats, window: Window, n_rows: int, n_columns: int) -> Fl
     return np.asarray(shown, np.float32)
 
 
-def _overlaps(begin: float, end: float, n_pixels: int, n_cells: int) -> Floats:
+def _overlaps(begin: float, end: float, n_pixels: int, n_cells: int) -> Floats32:
     """(n_cells, n_pixels) the share of each pixel in each of the equal cells from `begin` to `end` of a side."""
     edges = np.linspace(begin * n_pixels, end * n_pixels, n_cells + 1)
     pixel = np.arange(n_pixels)

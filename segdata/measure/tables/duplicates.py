@@ -37,7 +37,7 @@ _HASHES_AT_ONCE = 2048
 _MAX_REPEATED_PAIRS = 100  # of images with the same labels that are decoded
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 _TAIL_BYTES = 4096  # different pictures of one size differ at the end, while beginnings are often equal
 _Key = TypeVar("_Key", bound=Hashable)
 _PAIRS_AT_ONCE = 16  # pairs that are loaded together
@@ -95,7 +95,7 @@ def differing_bits(one: Bytes, other: Bytes) -> Ints:
     return np.asarray(-(-n_differing * BITS // np.maximum(n_either, 1)))
 
 
-def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floats | None:
+def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floats32 | None:
     """The grey levels of an image file, reduced to `size` (width, height).
 
     None if it cannot be decoded, has no gradients, or has a side of fewer than `min_side` pixels.

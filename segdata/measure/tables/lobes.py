@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, unique_inverse
 from segdata.core.statistics import MAD_TO_SD, group_median
 from segdata.measure.region_properties import lower_hull
 from segdata.measure.registry import BatchView, measure
@@ -52,7 +52,7 @@ def shrink_mask(mask: Mask) -> tuple[Mask, float]:
     return (shares > 0.5 - 1e-9).astype(np.uint8), scale  # of half a pixel rounding must not decide
 
 
-def _mean_along(values: NDArray[np.float64], axis: int, n: int, step: float) -> NDArray[np.float64]:
+def _mean_along(values: Floats, axis: int, n: int, step: float) -> Floats:
     """The means of n intervals of an axis, each `step` values long, of the values that exist."""
     total = np.insert(np.cumsum(values, axis=axis), 0, 0, axis=axis)
     last = values.shape[axis]
@@ -60,7 +60,7 @@ def _mean_along(values: NDArray[np.float64], axis: int, n: int, step: float) -> 
     low = np.minimum(place.astype(np.int64), last - 1)
     part = np.expand_dims(place - low, 1 - axis)
     upto = np.take(total, low, axis) * (1 - part) + np.take(total, low + 1, axis) * part
-    means: NDArray[np.float64] = np.diff(upto, axis=axis) / np.expand_dims(np.diff(place), 1 - axis)
+    means: Floats = np.diff(upto, axis=axis) / np.expand_dims(np.diff(place), 1 - axis)
     return means
 
 
@@ -108,7 +108,7 @@ def _integrate_lower_hull(rows: Ints, side: Ints) -> float:
     return float(np.trapezoid(x, y))
 
 
-def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
+def _deep_regions(depth: Floats, level: float, least: float) -> tuple[Flags, float] | None:
     """The regions deeper than `level` whose depth reaches `least`, and the depth of the second; None for one region."""
     label, number = label_regions(depth > level)
     if number < 2:
@@ -120,7 +120,7 @@ def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tup
     return (lobes[label], float(np.sort(deepest)[-2])) if lobes.sum() > 1 else None
 
 
-def inner_distances(room: Mask) -> NDArray[np.float64]:
+def inner_distances(room: Mask) -> Floats:
     """(height, width) the distance of each pixel of a mask to the nearest pixel outside, in pixels; 0 outside."""
     (x, top, bottom), other = _row_strips(room > 0), _row_strips(room == 0)
     group, other_group = (np.zeros(len(strips[0]), np.int32) for strips in ((x, top), other))
@@ -129,7 +129,7 @@ def inner_distances(room: Mask) -> NDArray[np.float64]:
     return depth
 
 
-def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+def label_regions(mask: Flags) -> tuple[NDArray[np.int32], int]:
     """Label the 8-connected regions of a mask: (height, width) from 1, row by row, 0 outside; and their number."""
     y, left, right = _row_strips(mask)
     part = kernels.parts(y, left, right, np.zeros(len(y), np.int32), True)[0]
@@ -138,7 +138,7 @@ def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     return label, int(part.max(initial=-1)) + 1
 
 
-def _row_strips(mask: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+def _row_strips(mask: Flags) -> tuple[Ints, Ints, Ints]:
     """Y, first column and the column after the last (n,) of the horizontal strips of a mask, row by row."""
     start, length, value = kernels.label_runs(mask.T.view(np.uint8))
     y, left = np.divmod(start[value > 0], mask.shape[1])
@@ -160,7 +160,7 @@ _WAYS = (
 )
 
 
-def _nearest_seed_masks(seeds: NDArray[np.bool_], mask: Mask) -> list[Mask]:
+def _nearest_seed_masks(seeds: Flags, mask: Mask) -> list[Mask]:
     """The pixels of a mask that are nearest to each of the seeds, by chamfer distances.
 
     Source: G. Borgefors (1986), Distance transformations in digital images, Computer Vision, Graphics, and Image

@@ -17,7 +17,7 @@ from segdata.core.config import Augmentation
 from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Flags, Ints, expand_ranges
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import TrainingTargets, training_targets
 from segdata.noise.networks.plan import TrainingPlan
@@ -63,7 +63,7 @@ class CropChoice:
     y: Ints
     scale: NDArray[np.float32]  # enlargement
     turn: NDArray[np.float32]  # angle in radians
-    mirrored: NDArray[np.bool_]  # left to right
+    mirrored: Flags  # left to right
     contrast: NDArray[np.float32]  # a factor
     brightness: NDArray[np.float32]  # what is added
     variation: "ImageVariation | None" = None  # more that is asked for; None: nothing
@@ -141,7 +141,7 @@ class CropLabels:
     is_thing : (n_classes,) whether its segments are distinguished
     """
 
-    def __init__(self, maps: LabelMaps, channel: Ints, is_thing: NDArray[np.bool_]) -> None:
+    def __init__(self, maps: LabelMaps, channel: Ints, is_thing: Flags) -> None:
         self.maps = maps
         self._channel = np.append(channel, -1)  # class -1: void
         self._thing = np.append(np.where(is_thing, 1, 0), -1)
@@ -304,7 +304,7 @@ class ImageVariation:
     blur: NDArray[np.float32]  # (B,) standard deviation in pixels
     noise: NDArray[np.float32]  # (B,) standard deviation
     hue: NDArray[np.float32]  # (B,) angle in radians; of images with three channels only
-    inverted: NDArray[np.bool_]  # (B,)
+    inverted: Flags  # (B,)
     seed: int  # of the noise
 
 
@@ -313,7 +313,7 @@ def draw_variation(rng: np.random.Generator, n: int, augmentations: Collection[A
     if not {"elastic", "blur", "noise", "hue", "invert"} & set(augmentations):
         return None
 
-    def draw_some(share: float, kind: Augmentation) -> NDArray[np.bool_]:
+    def draw_some(share: float, kind: Augmentation) -> Flags:
         return (rng.random(n) < share) & (kind in augmentations)
 
     bent = rng.normal(0, _BENT, (n, 2, _KNOTS, _KNOTS)) * draw_some(_BENT_SHARE, "elastic")[:, None, None, None]

@@ -14,9 +14,10 @@ from segdata.core.executor import n_threads
 from segdata.core.finding import Defect
 from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.label_maps import LabelMaps
+from segdata.core.runs import Flags
 
 Loader = Callable[[str, tuple[int, int]], ChannelArray]
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _PERCENTILE_PIXELS = 20_000  # pixels that percentiles are taken of
 _WITH_ALPHA = (2, 4)  # channels
@@ -29,8 +30,8 @@ class DecodedImage:
     """An image with the values of its file, and the values that become 0 and 1."""
 
     pixels: ChannelArray  # (C, height, width)
-    low: Floats  # (C,) what becomes 0
-    high: Floats  # (C,) what becomes 1
+    low: Floats32  # (C,) what becomes 0
+    high: Floats32  # (C,) what becomes 1
 
 
 class ImageCache:
@@ -52,7 +53,7 @@ class ImageCache:
         """One for each image that cannot be used, in the order of the images."""
         return tuple(self._wrong[row] for row in sorted(self._wrong))
 
-    def survey(self, jobs: int = 0) -> NDArray[np.bool_]:
+    def survey(self, jobs: int = 0) -> Flags:
         """(n_images,) which images can be used; decodes each once, and settles the number of channels.
 
         The most frequent number wins. Grey becomes colour or the reverse, and alpha is left out; images that still have
@@ -174,7 +175,7 @@ def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
     return np.concatenate([adapted, np.full_like(adapted[:1], opaque)])
 
 
-def _limits(pixels: ChannelArray) -> tuple[Floats, Floats]:
+def _limits(pixels: ChannelArray) -> tuple[Floats32, Floats32]:
     """The values (C,) that become 0 and 1: percentiles of each channel, or of all channels of a photograph together."""
     flat = pixels.reshape(len(pixels), -1)
     sample = flat[:, :: max(flat.shape[1] // _PERCENTILE_PIXELS, 1)].astype(np.float32)

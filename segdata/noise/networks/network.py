@@ -31,7 +31,7 @@ from torch.nn import functional
 from segdata.core import kernels
 from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError, import_extra
-from segdata.core.runs import Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.noise.networks.plan import Settings, TrainingPlan, free_main_memory
 from segdata.noise.networks.predictions import EDGE, PredictedInstances
 
@@ -448,8 +448,8 @@ def _lookup(owners: Tensor, values: Tensor) -> Tensor:
 def instances_of(
     categories: Probabilities,
     contours: NDArray[np.float32] | None,
-    channel_ids: NDArray[np.int64],
-    is_thing: NDArray[np.bool_],
+    channel_ids: Ints,
+    is_thing: Flags,
     least_area: int,
 ) -> PredictedInstances:
     """Find the instances in an image.
@@ -478,7 +478,7 @@ def instances_of(
     return _measure_instances(number[labels], categories, probable, thing_channels, channel_ids)
 
 
-def _by_category(categories: Probabilities, thing_channels: NDArray[np.int64]) -> NDArray[np.int32]:
+def _by_category(categories: Probabilities, thing_channels: Ints) -> NDArray[np.int32]:
     """Connected pixels of one category, numbered from 1."""
     best = categories.argmax(axis=0)
     labels = np.zeros(best.shape, np.int32)
@@ -506,8 +506,8 @@ def _measure_instances(
     labels: NDArray[np.int32],
     categories: Probabilities,
     probable: NDArray[np.float32],
-    thing_channels: NDArray[np.int64],
-    channel_ids: NDArray[np.int64],
+    thing_channels: Ints,
+    channel_ids: Ints,
 ) -> PredictedInstances:
     """Runs, category and score of instances that are numbered from 1."""
     n = int(labels.max(initial=0))

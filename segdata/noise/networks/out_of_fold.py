@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.atomic_files import lock_target, write_whole
 from segdata.core.dataset import OpenDataset
@@ -19,7 +18,7 @@ from segdata.core.image_files import read_channels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import local_file
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.split_assignment import assign_splits
 from segdata.measure.measure import measure_source
 from segdata.noise.image_cluster import ImageCluster
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     import torch
 
     from segdata.noise.networks.training import FoldRun
-
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +267,7 @@ def _finished_predictions(folder: Path, key: str) -> Predictions | None:
     return open_predictions(folder) if (folder / "predictions.json").is_file() else None
 
 
-def _check_readable(readable: NDArray[np.bool_], pictures: ImageCache) -> None:
+def _check_readable(readable: Flags, pictures: ImageCache) -> None:
     """Raise SegdataError if no image can be read."""
     if not readable.any() and pictures.defects:
         first = pictures.defects[0]
@@ -291,7 +287,7 @@ def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
     return plan
 
 
-def _annotated_images(tables: Tables, annotator: str | None) -> NDArray[np.bool_]:
+def _annotated_images(tables: Tables, annotator: str | None) -> Flags:
     """(n_images,) whether somebody, or this annotator, annotated an image."""
     rows = tables.annotations
     image_rows = rows["image"] if annotator is None else rows["image"][rows["annotator"] == annotator]

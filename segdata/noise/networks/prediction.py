@@ -16,7 +16,6 @@ from threading import Lock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -25,8 +24,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints
-from segdata.noise.networks.images import DecodedImage, Floats, ImageCache
+from segdata.core.runs import Flags, Ints
+from segdata.noise.networks.images import DecodedImage, Floats32, ImageCache
 from segdata.noise.networks.network import UNet, instances_of, logits, precision
 from segdata.noise.networks.plan import MULTIPLE, TrainingPlan
 from segdata.noise.networks.predictions import (
@@ -50,7 +49,7 @@ class ChannelLegend:
     """The meaning of channels: (K - 1,) the category id of channels 1, 2, …, and whether it has instances."""
 
     ids: Ints
-    is_thing: NDArray[np.bool_]
+    is_thing: Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +150,8 @@ class _CutTile:
     image: _OpenImage
     tile: PredictedTile
     pixels: ChannelArray  # (C, height, width)
-    low: Floats  # (C,) what becomes 0
-    high: Floats  # (C,) what becomes 1
+    low: Floats32  # (C,) what becomes 0
+    high: Floats32  # (C,) what becomes 1
 
 
 @dataclass

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.noise.networks.plan import TrainingPlan
 
 VERSION = 2
@@ -261,7 +261,7 @@ class Predictions:
     image_ids: tuple[str, ...]  # (n_images,) in the order of the dataset
     categories: tuple[int, ...]  # (K - 1,) the category ids that channels 1, 2, … stand for; channel 0: unlabelled
     fold: Ints = field(repr=False)  # (n_images,) the fold that an image was left out with
-    usable: NDArray[np.bool_] = field(repr=False)  # (n_images,) whether there is a prediction
+    usable: Flags = field(repr=False)  # (n_images,) whether there is a prediction
     plan: TrainingPlan  # how it was trained
     notes: tuple[str, ...] = ()  # for readers of the results
     defects: tuple[Defect, ...] = ()  # images that could not be read

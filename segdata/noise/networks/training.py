@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
@@ -28,7 +27,7 @@ from segdata.core.executor import n_threads, run_ordered
 from segdata.core.finding import Defect
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.split_assignment import shuffle_rows
 from segdata.noise.image_cluster import ImageCluster, check_shared
 from segdata.noise.networks import network
@@ -360,7 +359,7 @@ class FoldRun:
     pictures: ImageCache  # reduced as planned
     tables: Tables
     fold_of: Ints  # (n_images,) the fold that an image is left out with
-    taught: NDArray[np.bool_]  # (n_images,) whether an image is learned from, unless it is left out
+    taught: Flags  # (n_images,) whether an image is learned from, unless it is left out
     classes: Ints  # (K - 1,) the classes of `maps` that channels 1, 2, … stand for
     plan: TrainingPlan
     settings: Settings
@@ -397,7 +396,7 @@ class FoldRun:
         finally:
             torch.set_num_threads(before)
 
-    def predict(self, readable: NDArray[np.bool_], on: ImageCluster | None, tell: Tell) -> None:
+    def predict(self, readable: Flags, on: ImageCluster | None, tell: Tell) -> None:
         """Train, and predict the images `readable` (n_images,) by the networks of their folds; or `on` a cluster."""
         self.train(tell)
         if on is not None:
@@ -485,7 +484,7 @@ class FoldRun:
         """The labels as networks see them."""
         return self.maps.downscale(self.plan.scale)
 
-    def _is_thing(self) -> NDArray[np.bool_]:
+    def _is_thing(self) -> Flags:
         """(n_classes,) whether a class has separate instances."""
         thing_ids = {id_.id for id_ in self.tables.profile.taxonomy.categories if id_.kind == "thing"}
         told_apart = self.plan.instances

@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.finding import VERDICTS, Verdict
 from segdata.core.label_hash import hash_each_segment
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.report.fiftyone.media_files import AnnotationMasks, Map, MapValues, Mask, MediaFiles, relative_boxes
 
 Kind = Literal["map", "segments", "outlines", "findings", "proposals", "confidence", "disagreement"]
@@ -306,7 +306,7 @@ class PixelProbabilities(Protocol):
     def image_ids(self) -> Sequence[str]: ...  # noqa: D102  # see above
 
     @property
-    def usable(self) -> NDArray[np.bool_]: ...  # noqa: D102
+    def usable(self) -> Flags: ...  # noqa: D102
 
     @property
     def channels(self) -> Mapping[int, int]: ...  # noqa: D102
@@ -377,7 +377,7 @@ class HeatMaps:
         return self.fo.Heatmap(map_path=path, range=[0, 255])
 
 
-def disagreement_share(maps: Sequence[Map], n_values: int) -> NDArray[np.float64]:
+def disagreement_share(maps: Sequence[Map], n_values: int) -> Floats:
     """(height, width) share of maps of the values 0 to `n_values` that differ from the most common one."""
     most = np.zeros(maps[0].shape, np.int64)
     for value in range(n_values + 1):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import read_channels, split_uri
 from segdata.core.pixel_limit import decoding
+from segdata.core.runs import Floats
 from segdata.report.pictures.canvas import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
@@ -108,7 +108,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert to 8-bit RGB; grey images of more bits are stretched between their 1st and 99th percentile."""
     if not image.mode.startswith(("I", "F")):
         return image.convert("RGB")
-    values: NDArray[np.float64] = np.nan_to_num(np.asarray(image).astype(np.float64))
+    values: Floats = np.nan_to_num(np.asarray(image).astype(np.float64))
     low, high = np.percentile(values, (1, 99))
     stretched = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
     return Image.fromarray(stretched.astype(np.uint8)).convert("RGB")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from segdata.core.finding import Box
-from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges, run_columns
 from segdata.core.taxonomy import Color
 
 Pixels = NDArray[np.uint8]
@@ -146,7 +146,7 @@ def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str,
     return float(width)
 
 
-def outline(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+def outline(labels: NDArray[np.int32]) -> Flags:
     """Whether a labelled pixel, or its right or lower neighbour, borders on another label or none."""
     edge = np.zeros(labels.shape, bool)
     down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.profile import Task
+from segdata.core.runs import Ints
 from segdata.core.taxonomy import Color, Taxonomy
 
 SEVERITY_COLORS: dict[str, Color] = {"error": (225, 20, 40), "warning": (240, 120, 0), "info": (30, 100, 220)}
@@ -45,7 +46,7 @@ def distinct_color(number: int) -> Color:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def segment_colors(category_id: NDArray[np.int64], taxonomy: Taxonomy, task: Task) -> NDArray[np.uint8]:
+def segment_colors(category_id: Ints, taxonomy: Taxonomy, task: Task) -> NDArray[np.uint8]:
     """(n, 3): a colour per segment; the instances of a thing in shades of its category's colour."""
     colors = category_colors(taxonomy)
     kinds = {category.id: category.kind for category in taxonomy.categories}

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
@@ -15,7 +14,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.overlay import SweepRuns, find_overlaps, union_by_frame
 from segdata.core.paths import NAME_KEYS, PairByName, PairingKey, pairing_keys
-from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes
+from segdata.core.runs import Flags, Ints, NumberLine, Runs, bounding_boxes
 from segdata.core.schema import runs_to_rle
 
 
@@ -162,7 +161,7 @@ class DiffPortion:
         return np.flatnonzero((self.image_a >= 0) & (self.image_b >= 0))
 
     @cached_property
-    def alike(self) -> NDArray[np.bool_]:
+    def alike(self) -> Flags:
         """(n,) whether a pair has two images of equal size, so that pixels can be compared."""
         result = np.zeros(len(self.image_a), bool)
         sizes = [
@@ -246,7 +245,7 @@ def _annotator_codes(a: Batch, b: Batch) -> tuple[Ints, Ints, int]:
     return code[: a.annotations.num_rows], code[a.annotations.num_rows :], -1
 
 
-def _pair_leftovers(a: tuple[Ints, NDArray[np.bool_]], b: tuple[Ints, NDArray[np.bool_]]) -> tuple[Ints, Ints]:
+def _pair_leftovers(a: tuple[Ints, Flags], b: tuple[Ints, Flags]) -> tuple[Ints, Ints]:
     """Pair remaining annotations whose annotators differ.
 
     Takes for each side the pairs of images (n,), ascending, and whether annotations are unnamed. If each side has one
@@ -262,7 +261,7 @@ def _pair_leftovers(a: tuple[Ints, NDArray[np.bool_]], b: tuple[Ints, NDArray[np
     return first_a[clear], first_b[clear]
 
 
-def _frames(side: LoadedSide, annotations: Ints, alike: NDArray[np.bool_]) -> Ints:
+def _frames(side: LoadedSide, annotations: Ints, alike: Flags) -> Ints:
     frame = np.full(side.batch.annotations.num_rows, -1, np.int64)
     frame[annotations[alike]] = np.flatnonzero(alike)
     return frame[side.batch.segment_annotation]
@@ -279,7 +278,7 @@ class SegmentMatches:
     a: Ints
     b: Ints
     shared: Ints  # (n,) pixels that both have
-    exact: NDArray[np.bool_]  # (n,) whether both have exactly the same pixels, or both none
+    exact: Flags  # (n,) whether both have exactly the same pixels, or both none
     # alone_a, alone_b: rows of the segments without partner, of those that were compared
     alone_a: Ints
     alone_b: Ints
@@ -407,7 +406,7 @@ class DifferingStrips:
     # start, end: (n,) places, half open
     start: Ints
     end: Ints
-    of_a: NDArray[np.bool_]  # (n,) A has it and B has not; else the reverse
+    of_a: Flags  # (n,) A has it and B has not; else the reverse
 
 
 def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
