@@ -29,7 +29,7 @@ from segdata.agreement.drift import AnnotatorDrift, annotator_drifts, drift_tabl
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.gold_standard import gold_scores, scores_below_bar
 from segdata.agreement.panel import Panel, PanelMember, never_judged
-from segdata.agreement.planning import plan_sample_sizes as planned
+from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
 from segdata.agreement.summary import Agreement, summarise_agreement, unclear_categories
 from segdata.api.panel import (
@@ -224,7 +224,7 @@ def agree(
         resampled,
         bias=assessed.assessment.biases,
         by=None if group_by is None else stratify_by_column(tables, annotator_pairs, group_by, resampled),
-        plan=() if plan is None else planned(annotator_pairs, plan, resampled),
+        plan=() if plan is None else plan_sample_sizes(annotator_pairs, plan, resampled),
         contrasts=contrast_annotators(annotator_pairs, reference, resampled) if contrasts else (),
         unchanged=unchanged_shares(annotator_pairs, model_rows, resampled),
         identical=assessed.identical,

@@ -23,7 +23,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.source_cache import cache_folder
-from segdata.noise.networks.predictions import open_predictions as opened_predictions
+from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.predictor import FilePredictor
 from segdata.report.fiftyone.app import (
     PORT,
@@ -40,8 +40,7 @@ from segdata.report.fiftyone.media_files import MapValues, MediaFiles
 from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_dataset
 from segdata.report.fiftyone.segment_labels import HeatMaps, PixelProbabilities, SegmentLabels
 from segdata.report.pictures.overlays import draw_image, find_image
-from segdata.review.decision_log import append_decisions
-from segdata.review.decision_log import read_decisions as read_log
+from segdata.review.decision_log import append_decisions, read_decisions
 
 _BATCH_IMAGES = 256  # kept in memory until they are stored
 
@@ -138,7 +137,7 @@ def browse(
             SegmentLabels(package, dataset.profile, targets, media),
             HeatMaps.from_predictions(package, media, layer),
             _by_image(listed, ids),
-            LoggedDecisions.from_log(read_log(log)),
+            LoggedDecisions.from_log(read_decisions(log)),
             labels_of,
         )
         loader = SampleLoader(package, target)
@@ -218,7 +217,7 @@ def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProba
     Raises SegdataError if they cannot be read, or share nothing with the labels.
     """
     if (Path(predictions) / "predictions.json").is_file():
-        return opened_predictions(predictions)
+        return open_predictions(predictions)
     maps = dataset.maps()
     predictor, _ = open_predictor(dataset, maps, countable_categories(dataset), predictions)
     things = sorted(countable_categories(dataset)) if predictor.agnostic else ()
@@ -260,7 +259,7 @@ def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
 
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
     """Add new decisions in FiftyOne to the log; returns their number, and notes."""
-    logged = read_log(log)
+    logged = read_decisions(log)
     decided, pulled = (
         {*logged, *(replace(decision, adjudicates=False) for decision in logged)},
         pull_from_fiftyone(name, profile),

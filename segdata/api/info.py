@@ -24,7 +24,7 @@ from segdata.core.safe_text import csv_cell
 from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
-from segdata.measure.region_properties import object_table as region_table
+from segdata.measure.region_properties import object_table
 from segdata.measure.summary import Summary, channel_statistics, count_accepted, summarise
 from segdata.report.console import Console
 from segdata.report.reference_pages import rule_group_text, rule_text
@@ -91,9 +91,9 @@ def _safe_cells(rows: pa.Table) -> pa.Table:
 def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[pa.Table]:
     """Yield the rows of every batch, after an empty table that has the columns."""
     with image_limits():
-        yield region_table(Batch.empty(), dataset.profile)
+        yield object_table(Batch.empty(), dataset.profile)
         for batch in dataset.batches(jobs, in_order=True):
-            yield region_table(batch, dataset.profile)
+            yield object_table(batch, dataset.profile)
             progress(batch.images.num_rows)
 
 

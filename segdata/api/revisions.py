@@ -15,7 +15,7 @@ from segdata.core.finding import Finding
 from segdata.core.validation import FixedImage
 from segdata.formats.shared.images import image_limits
 from segdata.store import manifest as manifests
-from segdata.store import revisions as past
+from segdata.store import revisions
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.difference import DatasetChange, Difference
 from segdata.store.fixes import fixed_images, write_fixes
@@ -103,7 +103,7 @@ def history(data: str | Path | OpenDataset) -> HistoryResult:
 
     ``segdata.read("DATA@r0001")`` opens one. Raises SegdataError for a dataset that is not canonical.
     """
-    return HistoryResult(past.history(_manifest_root(data)))
+    return HistoryResult(revisions.history(_manifest_root(data)))
 
 
 def restore(data: str | Path | OpenDataset, revision: str) -> str:
@@ -112,7 +112,7 @@ def restore(data: str | Path | OpenDataset, revision: str) -> str:
     No revision is deleted. Open the dataset again to see the change. Raises SegdataError if there is no such
     revision, or its files are gone.
     """
-    return past.restore(_manifest_root(data), revision)
+    return revisions.restore(_manifest_root(data), revision)
 
 
 def prune(data: str | Path | OpenDataset, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
@@ -121,7 +121,7 @@ def prune(data: str | Path | OpenDataset, keep: int = 1, *, dry_run: bool = Fals
     Files that a kept revision shares stay.
     `dry_run`: delete nothing, and return what would be deleted.
     """
-    return past.prune(_manifest_root(data), keep, dry_run=dry_run)
+    return revisions.prune(_manifest_root(data), keep, dry_run=dry_run)
 
 
 def _manifest_root(data: str | Path | OpenDataset) -> Path:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.runs import Floats, Ints, Rows, Runs, bounding_boxes
-from segdata.core.runs import segment_shapes as measured
+from segdata.core.runs import Floats, Ints, Rows, Runs, bounding_boxes, segment_shapes
 from segdata.noise.appearance import GreyImage
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
@@ -232,7 +231,7 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
     them: two things drawn as one have a waist.
     """
     n, area = len(segments), segments.areas.astype(float)
-    measures = measured(segments.runs, segments.heights, n)
+    measures = segment_shapes(segments.runs, segments.heights, n)
     x, y, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     log = np.log(np.maximum(area, 1))
     cut = (x == 0) | (y == 0) | (x + wide == segments.width) | (y + high == segments.height)
@@ -255,7 +254,7 @@ def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
     n = len(segments)
     core = deep.deeper_than(np.maximum(0.45 * segments.radius, 1))
     inner = runs_of_ordered_pixels(core.at, core.of, segments.height)
-    parts = measured(inner, segments.heights, n).parts
+    parts = segment_shapes(inner, segments.heights, n).parts
     area = parts.area.astype(float)
     first, second = np.zeros(n), np.zeros(n)
     np.maximum.at(first, parts.owner, area)
@@ -339,7 +338,7 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
         sums.append(pixels.sums(prediction.probability_at(category, pixels.at) * (label[pixels.at] != category)))
         areas.append(pixels.areas)
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
-    length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
+    length = np.maximum(segment_shapes(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
     outwards = outer.sum(axis=0) / length
     inwards = sum((shell.sums(1 - p) for shell, p in zip(shells, inner, strict=True)), np.zeros(n)) / length
     return {

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.runs import Floats, Ints, bounding_boxes, find_holes
-from segdata.core.runs import segment_shapes as measured
+from segdata.core.runs import Floats, Ints, bounding_boxes, find_holes, segment_shapes
 from segdata.core.statistics import MAD_TO_SD
 from segdata.core.table import Column
 from segdata.noise.appearance import GreyImage
@@ -55,7 +54,7 @@ def novelty(
     n = len(segments)
     area = np.maximum(segments.areas, 1).astype(float)
     log = np.log(area)
-    shapes = measured(segments.runs, segments.heights, n)
+    shapes = segment_shapes(segments.runs, segments.heights, n)
     _, _, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     compact = np.log(64 / np.pi * area / np.maximum(shapes.perimeter, 4) ** 2)
     extent = area / np.maximum(wide * high, 1)

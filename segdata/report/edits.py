@@ -17,7 +17,7 @@ from segdata.core.format import Loss, LossKind
 from segdata.core.safe_text import shell_word
 from segdata.core.split_assignment import MEASURES, SplitAssignment
 from segdata.report.console import Console, shorten, table
-from segdata.report.diff import difference_lines as differences
+from segdata.report.diff import difference_lines
 from segdata.report.encoding import encode_result, format_json
 from segdata.report.findings import command_lines, reading_defects
 from segdata.store.diff.compare import ConversionProof
@@ -117,7 +117,7 @@ def _verification_lines(
         yield from console.wrap(line, "  ", "    ")
     if proof.changes:
         yield "the first of them:"
-        yield from differences(proof.changes[:FIRST], console)
+        yield from difference_lines(proof.changes[:FIRST], console)
     yield from console.wrap(f"{outcome.target} is kept for inspection:")
     yield from command_lines(["segdata", "diff", typed[0], shell_word(outcome.target), *typed[1:], "--strict"], console)
 

@@ -43,8 +43,17 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.safe_parsers import BOM, parse_json, repeated_key_defects
-from segdata.formats.street import cityscapes_labels as table
-from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
+from segdata.formats.street.cityscapes_labels import (
+    IGNORED,
+    IGNORED_NAME,
+    LABELS,
+    LICENSE_PLATE,
+    TRAIN_ID,
+    TRAINED,
+    UNLABELLED,
+    UNLABELLED_NAME,
+    load_labels,
+)
 from segdata.formats.street.scenes import (
     CITYSCAPES,
     KITTI,
@@ -84,10 +93,10 @@ _OTHER_TYPES = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehic
 _MAX_PIXELS = 2**27  # of the picture that a JSON file describes; Cityscapes has 2^21
 _CENTRE = 0.5  # integer coordinates are centres of pixels
 _NUMBERED_KINDS = frozenset({"instanceIds", "polygons"})
-_LABEL_IDS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
-_TRAIN_IDS = frozenset(table.TRAINED) | {table.IGNORED}
+_LABEL_IDS = frozenset(category.id for category in LABELS.categories) | {UNLABELLED}
+_TRAIN_IDS = frozenset(TRAINED) | {IGNORED}
 _OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
-_TRAIN_ID_OF = np.array([table.TRAIN_ID.get(label, table.IGNORED) for label in range(256)], np.uint8)
+_TRAIN_ID_OF = np.array([TRAIN_ID.get(label, IGNORED) for label in range(256)], np.uint8)
 
 
 def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> SceneFiles:
@@ -363,7 +372,7 @@ def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
             raise UnreadableError(f"{request.root}: ids=taxonomy needs a taxonomy; give --taxonomy")
         return request.taxonomy, False
     labels = load_labels(request.root)
-    return labels, labels is table.LABELS
+    return labels, labels is LABELS
 
 
 def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) -> Mapping[str, LabelMapping]:
@@ -371,17 +380,17 @@ def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) 
     if not trained:
         mapping = label_mapping(labels, taxonomy)
         return dict.fromkeys(KINDS, mapping)
-    ignored = table.IGNORED_NAME
+    ignored = IGNORED_NAME
     voids = (
         [category.name for category in taxonomy.categories if category.kind == "void"] if taxonomy is not None else []
     )
     if taxonomy is not None and ignored not in taxonomy.by_name() and voids:
         ignored = voids[0]
-    ignore = Category(id=table.IGNORED, name=ignored, kind="void")
+    ignore = Category(id=IGNORED, name=ignored, kind="void")
     all_labels = msgspec.structs.replace(labels, categories=(*labels.categories, ignore))
     mapping = label_mapping(all_labels, taxonomy)
     return dict.fromkeys(KINDS, mapping) | {
-        "trainIds": label_mapping(all_labels, taxonomy, table.TRAINED | {table.IGNORED: table.IGNORED})
+        "trainIds": label_mapping(all_labels, taxonomy, TRAINED | {IGNORED: IGNORED})
     }
 
 
@@ -434,9 +443,9 @@ def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: Image
     label_ids = set(labels.tolist())
     if kind == "trainIds":
         impossible, meant = label_ids & _LABEL_IDS - _TRAIN_IDS, "label ids"
-        swapped = bool(impossible) and table.IGNORED not in label_ids and label_ids <= _LABEL_IDS
+        swapped = bool(impossible) and IGNORED not in label_ids and label_ids <= _LABEL_IDS
     else:
-        impossible, meant = label_ids & {table.IGNORED}, "train ids"
+        impossible, meant = label_ids & {IGNORED}, "train ids"
         swapped = bool(impossible) and label_ids <= _TRAIN_IDS
     if swapped:
         row = int(np.flatnonzero(np.isin(labels, list(impossible)))[0])
@@ -468,7 +477,7 @@ def write_cityscapes(
     style = MaskStyle(
         numbering=CITYSCAPES,
         label_of=labels,
-        blank=table.UNLABELLED,
+        blank=UNLABELLED,
         stem=_stem,
         path=_mask_path,
         instances="instanceIds",
@@ -480,9 +489,9 @@ def write_cityscapes(
 def official_labels(taxonomy: Taxonomy) -> dict[int, int]:
     """Category id -> label id of Cityscapes, for the categories that Cityscapes has."""
     by_name = taxonomy.by_name()
-    unlabelled = by_name.get(table.UNLABELLED_NAME)
-    blank = {} if unlabelled is None else {unlabelled.id: table.UNLABELLED}
-    return blank | label_ids(table.LABELS, taxonomy)
+    unlabelled = by_name.get(UNLABELLED_NAME)
+    blank = {} if unlabelled is None else {unlabelled.id: UNLABELLED}
+    return blank | label_ids(LABELS, taxonomy)
 
 
 def require_known_categories(profile: Profile, batches: Iterable[Batch], format: str) -> Iterator[Batch]:
@@ -553,7 +562,7 @@ def write_kitti(
     style = MaskStyle(
         numbering=KITTI,
         label_of=labels,
-        blank=table.UNLABELLED,
+        blank=UNLABELLED,
         stem=stem,
         path=partial(mask_path, ""),
         instances="instance",

@@ -23,8 +23,7 @@ from segdata.core.runs import Ints, Runs, group_offsets, positions_in
 from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.segments import Polygons
-from segdata.formats.coco.segments import flat_rings as on_lines
+from segdata.formats.coco.segments import Polygons, flat_rings
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
@@ -243,7 +242,7 @@ def _report_lines(
         for part, id_ in zip(group.parts, group.ids, strict=True):
             source_id = shapes[part[0]].columns.get("source_id")
             ids |= dict.fromkeys(part, id_ if source_id is None else str(source_id))
-    on_line = on_lines(Polygons(polygons.points.ravel(), 2 * polygons.ring, polygons.polygon))
+    on_line = flat_rings(Polygons(polygons.points.ravel(), 2 * polygons.ring, polygons.polygon))
     for row in np.unique(parsed.owner[polygons.polygon_of_ring[on_line]]).tolist():
         problem = "has a ring of zero area: its points are on one line; kept, with the pixels of COCO's rule"
         defect = replace(shapes[row].doubt(problem), segments=(ids[row],) if row in ids else ())
