@@ -8,7 +8,7 @@
 
 Each method is also a function here, which takes a path, with the options of `read`, or a dataset. Commands that are
 not about a dataset are functions only: `init`, `draft_taxonomy`, `check_taxonomy`, `taxonomy_guideline`, `explain`,
-`list_rules` and `list_formats`. Where a package has the name of a command, the function has another: `agree`
+`list_rules` and `list_formats`. A function has another name if a package has that of its command: `agree`
 (agreement), `overview` (report) and `draw_sample` (sample). Heavy libraries are imported by the function that needs
 them, so ``import segdata`` is fast.
 """

@@ -134,7 +134,7 @@ def _segment_hashes(batch: Batch, rows: Ints, connected: bool) -> _SegmentHashes
 NO_COPIES = CopiedAnnotations()
 
 
-# Without means over images, which would penalise an annotator for images in which little of a category is decided.
+# No means over images: they would penalise an annotator for images in which little of a category is decided.
 AGAINST_OTHERS_SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
 SHARES = ("missed", "extra", "missed_things", "extra_things")
 

@@ -13,7 +13,7 @@ from segdata.agreement.annotator_pairs import (
 )
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps, find_overlaps_within
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, unique_inverse
 from segdata.core.table import Column
 
 
@@ -35,23 +35,11 @@ def flatten_segments(segments: AnnotatorSegments) -> SweepRuns:
     apart = np.ones(len(side.start) + 1, bool)  # whether a run begins behind the end of all before it
     apart[1:-1] = side.start[1:] >= furthest[:-1]
     alone = apart[:-1] & apart[1:]
-    heap = side.take(~alone)
-    heaped = _highest_owner(heap, np.arange(len(segments)) + len(segments) * segments.is_void)
+    heaped = side.take(~alone).topmost(np.arange(len(segments)) + len(segments) * segments.is_void)
     start = np.concatenate([side.start[alone], heaped.start])
     order = np.argsort(start, kind="stable")
     end, owner = np.concatenate([side.end[alone], heaped.end]), np.concatenate([side.owner[alone], heaped.owner])
     return SweepRuns(start[order], end[order], owner[order])
-
-
-def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
-    """Cut overlapping runs at every start and end; each piece belongs to the owner of the greatest height."""
-    cut = np.unique(np.concatenate([side.start, side.end]))
-    first = np.searchsorted(cut, side.start)
-    count = np.searchsorted(cut, side.end) - first
-    top = np.full(len(cut), -1, np.int64)
-    np.maximum.at(top, expand_ranges(first, count), np.repeat(height[side.owner], count))
-    covered = np.flatnonzero(top >= 0)
-    return SweepRuns(cut[covered], cut[covered + 1], (top[covered] % len(height)).astype(np.int32))
 
 
 Columns = dict[str, Ints]

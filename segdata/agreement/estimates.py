@@ -404,3 +404,10 @@ def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tupl
             of_categories[part, k] = values_by_category(name, weighed)
             of_all[part, k] = pair_value(name, weighed)
     return of_categories, of_all
+
+
+def category_values(amounts: PairAmounts, rows: Ints, name: str) -> Floats:
+    """(n, n_categories) the scores of single pairs of annotations `rows` (n,) by category; NaN for void categories."""
+    values = image_values(amounts, rows, (name,))[0][:, 0]
+    values[:, [category.kind == "void" for category in amounts.comparison.categories]] = np.nan
+    return values

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.estimates import PairAmounts, between_persons, image_values
+from segdata.agreement.estimates import PairAmounts, between_persons, category_values
 from segdata.agreement.scores import Leading, leading_score, weighted_mean
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Floats, Ints
@@ -48,9 +48,7 @@ class ImageAgreement:
         rows = between_persons(amounts)
         if gold is not None:
             rows = rows[(amounts.a[rows] == gold) | (amounts.b[rows] == gold)]
-        is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
-        values = image_values(amounts, rows, (score,))[0][:, 0]
-        values[:, is_void] = np.nan
+        values = category_values(amounts, rows, score)
         return ImageAgreement(comparison, score, amounts.case[rows], amounts.a[rows], amounts.b[rows], values)
 
     @property

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, image_values, pair_scores
+from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_values, pair_scores
 from segdata.agreement.gold_standard import rows_against
 from segdata.agreement.inference import (
     FALSE_DISCOVERY_RATE,
@@ -496,9 +496,7 @@ def _score_images(amounts: PairAmounts, tables: Tables, metric: str, reference: 
     """Every defined score of an image and category, and the pair of annotations (n,) it is of."""
     comparison = amounts.comparison
     rows = np.unique(np.concatenate([_compared_rows(amounts, k, reference) for k in range(len(comparison.annotators))]))
-    is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
-    values = image_values(amounts, rows, (metric,))[0][:, 0]
-    values[:, is_void] = np.nan
+    values = category_values(amounts, rows, metric)
     place, category = np.nonzero(np.isfinite(values))
     pair = rows[place]
     case = amounts.case[pair]

@@ -163,7 +163,7 @@ def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, I
     Takes R sides whose runs share no pixels, with a label from 1 to `n_labels` - 1 as owner. Returns `start` and `end`
     (n,), the S different combinations of labels (S, R), 0 where a side has no run, and each strip's combination (n,).
 
-    The labels at a place are the digits of one number. Where a side's label changes, its digit does: the running sum
+    The labels at a place are the digits of one number. A side's digit changes with its label: the running sum
     of these steps along the line gives the combination.
     """
     changes = [_label_changes(side) for side in sides]

@@ -186,8 +186,8 @@ def convert(
     announce : called with all losses when everything is written, but before it is moved into place
 
     Losses are counted in the same pass that writes the target, under a hidden name: which pixels are lost is known only
-    when they are painted. What a killed conversion leaves has a hidden name; the next one to this target removes it. A
-    target that another program is writing is refused.
+    when they are painted. A killed conversion leaves only files with hidden names; the next one to this target removes
+    it. A target that another program is writing is refused.
 
     A certificate of the losses goes with the result: in dataset.yaml of a canonical dataset, as ``losses.json`` in
     another folder, as ``coco.losses.json`` beside ``coco.json``.

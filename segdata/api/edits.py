@@ -20,7 +20,6 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.safe_text import shell_word
 from segdata.core.split_assignment import SplitAssignment, assign_splits, check_shares, group_images
 from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
@@ -30,7 +29,7 @@ from segdata.report.findings import read_baseline
 from segdata.store.merge import merge_datasets
 from segdata.store.output import WindowCrops
 from segdata.store.remap import TaxonomyMap
-from segdata.store.revisions import revise
+from segdata.store.revisions import canonical_root, revise
 from segdata.store.selection import (
     COLUMNS,
     ConditionFilter,
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
 
 
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
+_NO_SPLIT_COLUMN = "only a canonical dataset can store a split", "write lists of images instead (--lists DIR), or "
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def split(
     dataset = read(data, **opening)
     shares = dict(PARTS if parts is None else parts)
     names, _ = check_shares(shares)
-    root = None if lists is not None or dry_run else _canonical_root(dataset)
+    root = None if lists is not None or dry_run else canonical_root(dataset, *_NO_SPLIT_COLUMN)
     tables = dataset_tables(dataset, frozenset(), jobs, progress)
     if root is not None and not keep and not overwrite:
         _check_unsplit(tables, root)
@@ -137,17 +137,6 @@ def split(
     log = [{"split": name, "images": int(n)} for name, n in zip(names, assignment.n_images, strict=True)]
     revision = revise(root, {}, description, log, dataset.profile.revision, images={"split": assignment.part_of})
     return SplitResult(assignment, len(pairs), revision)
-
-
-def _canonical_root(dataset: Dataset) -> Path:
-    """The folder of a canonical dataset that is read completely; raises SegdataError otherwise."""
-    root = Path(dataset.profile.files)
-    if dataset.profile.format != "canonical" or not root.is_dir():
-        raise SegdataError(
-            f"{dataset.profile.files}: only a canonical dataset can store a split, this is {dataset.profile.format}; "
-            f"write lists of images instead (--lists DIR), or convert it first: segdata convert {shell_word(root)} OUT"
-        )
-    return root
 
 
 def _check_unsplit(tables: Tables, root: Path) -> None:

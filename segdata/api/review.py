@@ -59,10 +59,10 @@ from segdata.review.decision_log import (
     review_states,
 )
 from segdata.review.decision_log import ReviewProgress as ReviewProgress
-from segdata.store.fixes import canonical_root, fix_annotation, join_annotations, volume_names
+from segdata.store.fixes import fix_annotation, join_annotations, volume_names
 from segdata.store.revision_reader import free_id
 from segdata.store.revision_writer import segment_rows
-from segdata.store.revisions import revise
+from segdata.store.revisions import canonical_root, revise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -238,10 +238,10 @@ def apply_decisions(
 ) -> AppliedDecisions:
     """Carry out the decisions in a new revision of a canonical dataset; `dry_run`: change nothing.
 
-    Accepted corrections and fixes are made, and rejected segments deleted. A decision about labels that have
-    changed since is a conflict, and nothing is overwritten. What reviewers disagree on stays as it is. Calling it
-    again changes nothing. Annotations whose findings are all settled get the stage ``reviewed`` (``adjudicated`` where
-    an adjudicator decided) and the reviewer's name. Raises SegdataError if the dataset is not canonical, or another
+    Accepted corrections and fixes are made, and rejected segments deleted. A decision about labels that have changed
+    since is a conflict, and nothing is overwritten. Labels on which reviewers disagree stay unchanged. Calling it again
+    changes nothing. Annotations whose findings are all settled get the stage ``reviewed`` (``adjudicated`` where an
+    adjudicator decided) and the reviewer's name. Raises SegdataError if the dataset is not canonical, or another
     revision was made meanwhile.
     """
     dataset = read(data, **opening)
@@ -325,7 +325,7 @@ def export_findings(
     target, copy_images, jobs, progress : see `Dataset`
     prefix : goes before the path of each image, for Label Studio
 
-    What is sent is noted beside the dataset, so that `import_task` recognises what comes back.
+    The labels sent are recorded beside the dataset, so that `import_task` recognises those that come back.
     ``labels.json`` beside a CVAT task lists the labels that the tool needs first. Raises SegdataError if no
     finding is about an image of the dataset, and for CVAT if an image has several annotations.
     """

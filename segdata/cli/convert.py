@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 F = TypeVar("F", bound=Callable[..., object])
-# Where the programs of a format, or of a layout of masks, look for images below the target; the files say nothing else.
+# The folder below the target in which the programs of a format, or of a layout of masks, look for images.
 _IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages", "ultralytics": "images", "mmsegmentation": "img_dir"}
 _OF_B = (
     option("--from-b FORMAT", "Format of B; default: detected.", type=FORMAT),

@@ -7,7 +7,17 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.finding import Box
-from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs, run_columns, strips_between
+from segdata.core.runs import (
+    Flags,
+    Ints,
+    NumberLine,
+    Rows,
+    Runs,
+    expand_ranges,
+    positions_in,
+    run_columns,
+    strips_between,
+)
 
 
 class Overlaps(msgspec.Struct, frozen=True):
@@ -48,6 +58,21 @@ class SweepRuns(msgspec.Struct, frozen=True):
     def shift(self, by: Ints) -> "SweepRuns":
         """The runs moved along the line by `by` (n,) places; they stay in order if whole frames move."""
         return SweepRuns(self.start + by, self.end + by, self.owner)
+
+    def topmost(self, height: Ints) -> "SweepRuns":
+        """The runs cut at every start and end: each piece belongs to the owner of the greatest `height` (n,).
+
+        The last one wins among equally high owners.
+        """
+        cut = np.unique(np.concatenate([self.start, self.end]))
+        first = np.searchsorted(cut, self.start)
+        count = np.searchsorted(cut, self.end) - first
+        order = np.argsort(height, kind="stable")
+        rank = positions_in(order, len(order))
+        top = np.full(len(cut), -1, np.int64)
+        np.maximum.at(top, expand_ranges(first, count), np.repeat(rank[self.owner], count))
+        covered = np.flatnonzero(top >= 0)
+        return SweepRuns(cut[covered], cut[covered + 1], order[top[covered]].astype(np.int32))
 
     def strips_with(self, other: "SweepRuns") -> tuple[Rows, Rows, Ints, Ints]:
         """The strips that runs of both sides share: the owner on either side, start and length, in order."""

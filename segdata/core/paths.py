@@ -281,8 +281,8 @@ NAME_KEYS: dict[PairByName, Callable[[str], str]] = {"id": str, "stem": _stem, "
 def pairing_keys(images: Sequence[str], by: PairBy) -> list[PairingKey]:
     """(n,) the pairing key of each image of a dataset; images of two datasets with equal keys are the same image.
 
-    `by` is one of `NAME_KEYS` or "varying". Duplicate ids are numbered. Where several images share another key, the id
-    becomes part of the key, so that they pair with nothing.
+    `by` is one of `NAME_KEYS` or "varying". Duplicate ids are numbered. The id becomes part of another key that several
+    images share, so that they pair with nothing.
     """
     if by == "id":
         seen: Counter[str] = Counter()

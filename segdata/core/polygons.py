@@ -202,7 +202,7 @@ def keyhole(rings: Rings[Number]) -> Rings[Number]:
 
     Each ring is joined to one before it by a bridge, two edges between the same points in opposite directions: a hole
     to its part, a part to another part; from the ring's first point to the nearest one there, or rather from the
-    ring's point that is nearest to that. Where the two are the same point there is no bridge. So a rule that takes
+    ring's point that is nearest to that. There is no bridge if the two are the same point. So a rule that takes
     pixels by even-odd crossings, as COCO's does (`kernels.rasterise`), takes what lies inside an odd number of the
     rings; a rule that draws edges too, as OpenCV's and Pillow's do, draws the bridges as lines.
 
@@ -271,9 +271,9 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     Each ring is treated alone. A ring without bridges is returned unchanged, as an outer ring. Any other ring falls
     into several: those inside an even number of the others are outer rings, clockwise, the rest are holes, against the
     clock, of the smallest outer ring around them. Each begins at its leftmost point, the upper one of several, and they
-    are in the order of these points. Where rings touch at a point they are separated so that pixels that touch at a
-    corner are not connected. The even-odd rule takes the same pixels as before: those inside outer rings, less those
-    inside holes.
+    are in the order of these points. Rings that touch at a point are separated so that pixels that touch at a corner
+    are not connected. The even-odd rule takes the same pixels as before: those inside outer rings, less those inside
+    holes.
 
     ``unkeyhole(keyhole(r))`` is r for the rings of `segdata.core.polygons.trace_outlines`, and for others that are in
     this order and of which no two share an edge: a shared edge cannot be told from a bridge.

@@ -36,7 +36,7 @@ def robust_z(
 
     Each side of the median is scaled by its own median absolute deviation, so that a skewed group has no
     outliers because of its skewness alone; the scale is at least `least_scale` (one for all, or one for each value).
-    Where it is 0, the score of the median is 0, of others infinite. `median`: `group_median` or a replacement.
+    If it is 0, the score of the median is 0, that of others infinite. `median`: `group_median` or a replacement.
     Source: Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers, ASQC; two sides: Rosenmai (2013).
 
     >>> scores, medians = robust_z(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0]), np.zeros(7, int))
@@ -87,9 +87,7 @@ def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 
     """
     if len(values) == 0:
         return np.ones(0), np.zeros(0)
-    order = np.lexsort((values, group))
-    first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
-    count = np.diff(np.append(first, len(order)))
+    order, first, count = _sort_groups(values, group)
     ascending = values[order]
     lower, middle, upper = (_quantiles(ascending, first, count, share) for share in (0.25, 0.5, 0.75))
     low = ascending[first + np.ceil((count - 1) * 0.1).astype(np.int64)]
@@ -104,6 +102,13 @@ def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(away == 0, 1.0, (1 + np.abs(away) / (m * scale)) ** -m)
     return chance, middle[which]
+
+
+def _sort_groups(values: Floats, group: Ints) -> tuple[Ints, Ints, Ints]:
+    """(n,) the order of values by group, then size; and where each group begins in it, and its number of values."""
+    order = np.lexsort((values, group))
+    first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
+    return order, first, np.diff(np.append(first, len(order)))
 
 
 def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> Floats:
@@ -123,9 +128,7 @@ def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0
     result = np.ones(len(values))
     if len(values) == 0:
         return result
-    order = np.lexsort((values, group))
-    first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
-    count = np.diff(np.append(first, len(order)))
+    order, first, count = _sort_groups(values, group)
     small = (count >= 5) & (count <= _MAX_SMALL_GROUP)
     first, count = first[small], count[small]
     ascending, last = values[order], first + count - 1

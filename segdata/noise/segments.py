@@ -102,23 +102,11 @@ def keep_topmost(runs: Runs, frame: Ints, height: Ints, width: Ints, rank: Ints)
 
     `frame` (n,) counts from 0; `height`, `width` (n,) are those of the segment's frame.
     """
-    n = len(frame)
     first = np.unique(frame, return_index=True)[1]
     line = NumberLine.from_sizes(height[first], width[first])
-    start = line.lift(runs, frame)
-    end = start + runs.length
-    cut = np.unique(np.append(start, end))
-    begin = np.searchsorted(cut, start)
-    count = np.searchsorted(cut, end) - begin
-    order = np.argsort(rank, kind="stable")
-    height_of = np.empty(n, np.int64)
-    height_of[order] = np.arange(n)
-    top = np.full(len(cut), -1, np.int64)
-    np.maximum.at(top, expand_ranges(begin, count), np.repeat(height_of[runs.owner], count))
-    claimed = np.flatnonzero(top >= 0)
-    owner = order[top[claimed]]
-    _, x, y = line.lower(cut[claimed])
-    return union_strips(owner, x, y, y + cut[claimed + 1] - cut[claimed], height, width)
+    pieces = SweepRuns.from_runs(runs, line, frame).topmost(rank)
+    _, x, y = line.lower(pieces.start)
+    return union_strips(pieces.owner.astype(np.int64), x, y, y + pieces.end - pieces.start, height, width)
 
 
 VOID = -1

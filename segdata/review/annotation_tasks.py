@@ -1,8 +1,8 @@
 """Annotation tasks: images with labels and findings, as an annotation tool gets and returns them.
 
 Each segment has the attribute `segdata`, a key that identifies it when it comes back. Each finding is a box of a
-category of its own, with the attributes code, message, verdict and comment; a reviewer fills in the last two. What
-was sent is recorded in a file that only grows, so that unchanged labels are recognised.
+category of its own, with the attributes code, message, verdict and comment; a reviewer fills in the last two. A file
+that only grows records what was sent, so that unchanged labels are recognised.
 """
 
 import json

@@ -47,7 +47,7 @@ class GroupFeature(msgspec.Struct, frozen=True):
 class GroupedAnnotations(msgspec.Struct, frozen=True):
     """Annotations by group, averaged over what is one piece of evidence: an image, or a sequence or group of images.
 
-    Where several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.
+    If several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.
     Else the stratum is the sort of image: camera, size and split. If images differ so much in size that most could not
     be compared, those of about the same size (areas within a factor of 4) are of one sort.
     """

@@ -66,7 +66,7 @@ def displaced_boxes(
     sums = sums.beside(moves=(sums["n"] >= min_segments) & may_move)
     odd = sums.take(sums["moves"] | (sums["far"] >= min_segments))
     moving = odd.take(odd["moves"])
-    # Of files whose boxes are not moved, those that do not fit suffice.
+    # In files whose boxes are not moved, the boxes that do not fit suffice.
     is_displaced = _is_in(keys, moving) | far & _is_in(keys, odd)
     columns: dict[str, Column] = {name: column[is_displaced] for name, column in keys.items()}
     columns["annotation"] = annotation[is_displaced]

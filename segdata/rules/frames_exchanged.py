@@ -90,7 +90,7 @@ def frames_exchanged(
             pairs += far if turn is None else []
         taken = set[int]()
         for i, j, gain in sorted(pairs, key=lambda pair: -pair[2]):
-            # What was exchanged also makes the way to its neighbours longer.
+            # Exchanged frames also make the way to their neighbours longer.
             if not taken & {i, j}:
                 taken |= {k + step for k in (i, j) for step in (-1, 0, 1)}
                 message = (
@@ -155,7 +155,7 @@ def _in_reverse(distance: Distances, drawn: Flags, min_turn: float, min_move: fl
         (gain >= min_turn) & (given >= _LARGE * usual) & (turned <= _LARGE * usual) & (given - turned >= 4 * min_move)
     )
     stands &= drawn[first - 1] & drawn[first] & drawn[n - 1]
-    # What was exchanged makes several steps as large.
+    # Exchanged frames make several steps as large.
     stands &= (step[None, :] >= _AS_LARGE * given[:, None]).sum(axis=1) <= _MAX_AS_LARGE_STEPS
     best = int(np.where(stands, gain, -1.0).argmax()) if len(first) else 0
     return (int(first[best]), float(gain[best])) if stands.any() else None

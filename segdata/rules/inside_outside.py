@@ -75,7 +75,7 @@ def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_sha
             for row in own.tolist():
                 kept.setdefault((int(rows["annotation"][row]), law.inner), []).append((law, row))
     for (annotation, _), several in sorted(kept.items()):
-        # Of several outer categories, the one that holds the most parts elsewhere.
+        # The outer category, if there are several, that holds the most parts elsewhere.
         law, row = max(several, key=lambda pair: pair[0].within)
         inner, outer = (tables.profile.name_of(id_) for id_ in (law.inner, law.outer))
         left, top, right, bottom = (int(rows[name][row]) for name in ("left", "top", "right", "bottom"))

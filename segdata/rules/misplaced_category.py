@@ -197,7 +197,7 @@ def _patient_axes(sequence: ImageSequence | None) -> list[tuple[int, bool]] | No
 def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Iterator[_Law]:
     """The pairs of categories that have the same order along an axis in nearly all units, and another one in some."""
     is_volume = rows["unit"] >= len(tables.annotations)
-    # What has an order along patients' axes is not compared with what has none.
+    # Volumes with an order along patients' axes are not compared with those without.
     for kind, of_kind in enumerate((~is_volume, is_volume & rows["is_placed"], is_volume & ~rows["is_placed"])):
         least = min(min_images, _MIN_VOLUMES) if kind else min_images
         row = np.flatnonzero(of_kind)

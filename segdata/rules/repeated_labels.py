@@ -87,7 +87,7 @@ def _image_name(tables: Tables, annotation: int) -> str:
 def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     """The annotations and shapes of some segments, of those whose shape occurs again; of a hash of it perhaps.
 
-    Where the dataset is in parts, only the hash of each shape travels, and the shapes of those that several annotations
+    If the dataset is in parts, only the hash of each shape travels, and the shapes of those that several annotations
     have.
     """
     segments = tables.segments

@@ -404,7 +404,7 @@ def successions(tables: Tables, min_frames: int) -> Iterator[Succession]:
 def stands_out(values: Floats, least: float) -> Flags:
     """(n,) values of `least` that are further above the median than four times the nearer quartile is from it.
 
-    What is unknown (NaN) does not stand out. Nothing does if the median is positive.
+    Unknown values (NaN) do not stand out. None does if the median is positive.
     """
     finite = values[~np.isnan(values)]
     if len(finite) == 0:

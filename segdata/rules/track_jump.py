@@ -158,7 +158,7 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     low = np.stack([segments[name][segment] for name in ("x", "y")], axis=1).astype(np.float64)
     size = np.stack([segments[name][segment] for name in ("width", "height")], axis=1).astype(np.float64)
     near, far = low[step + 1] - low[step], (low + size)[step + 1] - (low + size)[step]
-    # What is cut by the edge, hidden or grows moves one side only.
+    # Things that the edge cuts, that are hidden, or that grow move one side only.
     moved = np.where(near * far > 0, np.sign(near) * np.minimum(np.abs(near), np.abs(far)), 0.0)
     camera, frame_first = joint_codes(sequence[step], place[step])
     several = np.bincount(camera, minlength=len(frame_first))[camera] >= _MIN_TRACKS

@@ -97,7 +97,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
         np.minimum.at(low[axis], owner, segments[start].astype(np.int64))
         np.maximum.at(high[axis], owner, (segments[start] + segments[size]).astype(np.int64))
     frame = np.stack([tables.images[name][annotations["image"]].astype(np.int64) for name in ("width", "height")])
-    # Of one thing by itself, the box is its own.
+    # A thing by itself has its own box.
     n_least = 1 if tables.profile.task == "semantic" else 2
     has_some = (low[0] < far) & (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= n_least)
     margins = np.concatenate([low, frame - high]).T  # (n, 4)

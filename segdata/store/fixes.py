@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,11 @@ from segdata.core.finding_location import Annotation, FindingLocation, locate_fi
 from segdata.core.overlay import first_identical
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
-from segdata.core.safe_text import shell_word
 from segdata.core.validation import FixedFinding, FixedImage
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.store.revision_writer import segment_rows
-from segdata.store.revisions import revise
+from segdata.store.revisions import canonical_root, revise
 
 FixFunction = Callable[[Annotation, Sequence[FindingLocation], Profile], Batch]
 # By rule code. Fixes are applied in the order of registration: invalid segments are removed first, gaps filled last.
@@ -325,17 +323,6 @@ def write_fixes(
 def volume_names(profile: Profile) -> set[str]:
     """The names of volumes, whose findings are in three dimensions and cannot be fixed slice by slice."""
     return {sequence.name for sequence in profile.sequences if sequence.kind == "volume"}
-
-
-def canonical_root(data: OpenDataset) -> Path:
-    """The folder of a canonical dataset; raises SegdataError for other formats, which have no revisions."""
-    root = Path(data.profile.files)
-    if data.profile.format != "canonical" or not root.is_dir():
-        raise SegdataError(
-            f"{data.profile.files}: fixes make a new revision of a canonical dataset, this is {data.profile.format}; "
-            f"convert it first: segdata convert {shell_word(root)} OUT"
-        )
-    return root
 
 
 def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[FixedFinding]]:

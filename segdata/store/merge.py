@@ -41,8 +41,8 @@ from segdata.store.remap import CATEGORY_METADATA, Remap, TaxonomyMap, with_taxo
 def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     """Merge batches: the images `image_ids`, in this order, with the annotations of all batches.
 
-    Values of an image come from the first batch that has them. Of two annotations of one image by one annotator, the
-    first stays. Annotations of an image are sorted by annotator, unnamed ones first.
+    Values of an image come from the first batch that has them. The first of two annotations of one image by one
+    annotator stays. Annotations of an image are sorted by annotator, unnamed ones first.
     """
     combined = concatenate_batches(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}

@@ -226,7 +226,7 @@ def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> Mer
     """
     merged = _TaxonomyMerger(profiles[0], strict)
     new_ids = [merged.add(profile) for profile in profiles]
-    # What one dataset only names another one, later, may have as a category.
+    # A later dataset may have a category that an earlier one only names.
     late = {merged.unknown.pop(name): merged.categories[name].id for name in merged.categories.keys() & merged.unknown}
     new_ids = [{old: late.get(new, new) for old, new in ids.items()} for ids in new_ids]
     taxonomy = merged.taxonomy()

@@ -248,7 +248,7 @@ class WindowCrops(ImageCopies):
     """Crops the windows of a batch to image files below a folder; `n_files` counts them.
 
     PNG files of 8 or 16 bits with 1, 3 or 4 channels; TIFF files, which may hold floats too, where the source is one.
-    What fits in neither is left out, and `remarks` names it.
+    Values that fit in neither are left out, and `remarks` names them.
     """
 
     _last: tuple[str, ChannelArray] | None = field(default=None, repr=False)  # the tiles of an image are consecutive

@@ -197,7 +197,7 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
 def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxonomy:
     """Rename the categories of a taxonomy, including their references to each other.
 
-    Of several with the same new name, the one that had the name before stays, else the first.
+    Among several with the same new name, the one that had it before stays, else the first.
     """
     first: dict[str, Category] = {}
     for category in sorted(taxonomy.categories, key=lambda category: to.get(category.name) != category.name):

@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 
 from segdata.core.atomic_files import sync, sync_tree
 from segdata.core.batch import replace_column
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import shell_word
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
 from segdata.core.taxonomy import lineage
 from segdata.store import manifest as manifests
@@ -345,3 +347,19 @@ def _count_rows(paths: list[Path]) -> int | None:
         return sum(int(pq.ParquetFile(path).metadata.num_rows) for path in paths)
     except (OSError, ValueError):  # damaged; pyarrow's errors are among these
         return None
+
+
+def canonical_root(
+    data: OpenDataset, need: str = "fixes make a new revision of a canonical dataset", instead: str = ""
+) -> Path:
+    """The folder of a canonical dataset; raises SegdataError for other formats, which have no revisions.
+
+    The message gives the reason, `need`, and what else to do, `instead`.
+    """
+    root = Path(data.profile.files)
+    if data.profile.format != "canonical" or not root.is_dir():
+        raise SegdataError(
+            f"{data.profile.files}: {need}, this is {data.profile.format}; {instead}convert it first: segdata convert "
+            f"{shell_word(root)} OUT"
+        )
+    return root

@@ -12,9 +12,9 @@ def adjusted_rand(squares_both: ArrayLike, squares_a: ArrayLike, squares_b: Arra
     """The adjusted Rand index (...) of two partitions of the same pixels, at most 1; 0 is what chance gives.
 
     Takes the sums of the squares of the pixels that a segment of A and one of B share, of A's segments and of B's
-    segments, and how many pixels there are, (...) each. What no segment has is one more segment of that annotator.
-    Swapping A and B, and numbering segments anew, changes nothing. NaN where both have all pixels in one segment, or
-    each pixel in its own: there is nothing to tell.
+    segments, and how many pixels there are, (...) each. Pixels without a segment are one more segment of that
+    annotator. Swapping A and B, and numbering segments anew, changes nothing. NaN where both have all pixels in one
+    segment, or each pixel in its own: there is nothing to tell.
     Source: Hubert and Arabie (1985), Comparing partitions, Journal of Classification 2, 193-218.
 
     >>> adjusted_rand([4 + 1 + 1], [4 + 4], [9 + 1], [4]).round(6).tolist()

@@ -23,10 +23,10 @@ class PanopticQuality(NamedTuple):
 def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: ArrayLike) -> PanopticQuality:
     """PQ, SQ (segmentation quality: the mean IoU of matches) and RQ (recognition quality: F1 of the segments).
 
-    PQ = sum of IoU / (TP + FP / 2 + FN / 2). Takes numbers of matches, of segments that only B and only A has, and
-    the sum of the matches' IoU, (...) each, whole or weighted. Swapping A and B swaps FP and FN and changes nothing.
-    All three are NaN where nobody has a segment (panopticapi says 0 and leaves it out of averages). Where somebody
-    has but nothing matches all are 0, SQ too, as in panopticapi, so that averages over categories are the same.
+    PQ = sum of IoU / (TP + FP / 2 + FN / 2). Takes numbers of matches, of segments that only B and only A has, and the
+    sum of the matches' IoU, (...) each, whole or weighted. Swapping A and B swaps FP and FN and changes nothing. All
+    three are NaN where nobody has a segment (panopticapi says 0 and leaves it out of averages). If there are segments
+    but no match, all are 0, SQ too, as in panopticapi, so that averages over categories are the same.
 
     >>> [float(score) for score in panoptic_quality(tp=2, fp=1, fn=1, iou_sum=1.75)]
     [0.5833333333333334, 0.875, 0.6666666666666666]

@@ -22,8 +22,8 @@ def variation_of_information(
     """The conditional entropies of two partitions of the same pixels, and their sum; 0 where they are the same.
 
     Takes the sums of n log2 n, of the pixels n that a segment of A and one of B share, of A's segments and of B's
-    segments, and how many pixels there are, (...) each. What no segment has is one more segment of that annotator.
-    Swapping A and B swaps split and merge. NaN without pixels.
+    segments, and how many pixels there are, (...) each. Pixels without a segment are one more segment of that
+    annotator. Swapping A and B swaps split and merge. NaN without pixels.
     Source: Meila (2007), Comparing clusterings: an information based distance, Journal of Multivariate Analysis 98(5),
     873-895; split and merge as in Nunez-Iglesias et al. (2013), PLOS ONE 8(8), e71715.
 

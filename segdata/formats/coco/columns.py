@@ -1,9 +1,9 @@
 """Columns of COCO lists: the items of a document as byte ranges, without a Python object for each.
 
 A document is scanned once, when it is opened: its JSON is checked, and for each item of `images` and `annotations` its
-ids and its byte range are kept. Values are decoded from these ranges when a batch is loaded. What the scan does not
-support (ids that are no integers, NaN, other encodings than UTF-8, broken JSON) is read item by item, as
-`segdata.formats.coco.document` does for all other documents.
+ids and its byte range are kept. Values are decoded from these ranges when a batch is loaded. Documents that the scan
+does not support (ids that are no integers, NaN, other encodings than UTF-8, broken JSON) are read item by item, as
+`segdata.formats.coco.document` reads all others.
 """
 
 import mmap

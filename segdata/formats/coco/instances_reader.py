@@ -115,7 +115,7 @@ class InstancesSource(CocoSource):
     def _decode(self, rows: Ints) -> Batch:
         images, defects = self.listing.table(rows, self.folder)
         height, width = integer_column(images["height"]), integer_column(images["width"])
-        # Nothing can be drawn without the image's size, which has been reported.
+        # The missing size of the image has been reported; without it nothing can be drawn.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
         positions = self.positions[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)

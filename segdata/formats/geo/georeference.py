@@ -4,9 +4,9 @@ An image's metadata keep it as JSON texts: ``crs`` is an EPSG code (``"EPSG:3263
 numbers a, b, c, d, e, f with which the corner of the pixel in column x and row y lies at (a x + b y + c,
 d x + e y + f), as rasterio has them.
 
-Where a coordinate system is projected, every pixel covers the area that its transform spans, in the system's unit; the
+In a projected coordinate system every pixel covers the area that its transform spans, in the system's unit; the
 distortion of the projection itself is left in (within 0.1 % in UTM, but a factor of 1 / cos² of the latitude in Web
-Mercator, EPSG:3857). Where it is geographic, in degrees, a pixel covers its piece of the ellipsoid, which depends on
+Mercator, EPSG:3857). In a geographic one, in degrees, a pixel covers its piece of the ellipsoid, which depends on
 its row; rasters turned against north have no such rows.
 Source: Snyder (1987), Map projections: a working manual, USGS Professional Paper 1395, equation 3-12.
 """

@@ -95,7 +95,7 @@ def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
     return ProvisionalTaxonomy(
         Taxonomy(categories=categories),
         _reading(kept, categories),
-        # Without a taxonomy, these values are no errors.
+        # These values are errors only if there is a taxonomy.
         defects=(left_values(counts, ~is_level, len(levels), "warning"),),
         legend=Legend(counts.value, ids[nearest_levels(counts, levels)]),
     )

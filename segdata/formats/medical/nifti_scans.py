@@ -1,7 +1,7 @@
 """NIfTI scans: find the label volumes of a folder, and match them with their images.
 
-What a volume holds decides: values that are constant over regions are labels, values that differ from voxel to voxel
-are intensities. Where that cannot be told, as in an empty volume, names decide. Known layouts are `images/` beside
+The content of a volume decides: values that are constant over regions are labels, values that differ from voxel to
+voxel are intensities. Names decide if the content does not, as in an empty volume. Known layouts are `images/` beside
 `labels/` (`imagesTr/` and `labelsTr/`, `masks/` …), BIDS with its `derivatives/`, names that say what they are
 (`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …), `volume-0` and `segmentation-0` (LiTS), `imaging` and `segmentation`
 in the folder of a case (KiTS), `a_t1`, `a_t2` … of `a_seg` (BraTS), `ct` with `segmentations/<category>`

@@ -1,7 +1,7 @@
 """Rasterisation: shapes to pixels by the rule of the tool that drew them, and bitmaps of single segments.
 
 Pillow and OpenCV treat whole numbers as the centres of pixels and draw the edges, so that shapes come out half a
-pixel larger on every side. What they draw depends on more than the shape: Pillow computes in single precision, where
+pixel larger on every side. Their pixels depend on more than the shape: Pillow computes in single precision, where
 moving a polygon sideways changes its rounding, and OpenCV shortens edges at the border of the image before it draws
 them. So each polygon is drawn at its place in an image of its size.
 """

@@ -97,12 +97,12 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     several.
 
     Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
-    `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
-    begin with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are
-    called; any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a
-    folder of masks alone. Empty where there is no image file at all. Where each image has several masks that names do
-    not tell apart, the family of the one layout has `rivals`. Raises UnclearMasksError where more than one folder may
-    be that of the masks.
+    `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that begin
+    with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are called;
+    any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a folder
+    of masks alone. Empty where there is no image file at all. If each image has several masks that names do not
+    distinguish, the family of the one layout has `rivals`. Raises UnclearMasksError where more than one folder may be
+    that of the masks.
     """
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []

@@ -158,9 +158,9 @@ class Pairing(msgspec.Struct, frozen=True):
 def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, chosen: str | None = None) -> Pairing:
     """Pair the images and masks of a dataset: by `images.csv` if there is one, else by layout and name.
 
-    The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
-    not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
-    the overviews of one. `chosen`: a word in the paths of the masks to take, if images have several.
+    The bands of an image may be files of their own (`partner.banded`). Files without a partner, on either side, are
+    SEG011; when not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own;
+    else they are the overviews of one. `chosen`: a word in the paths of the masks to take, if images have several.
     """
     if has_index(root):
         entries, defects = pair_by_index(root, images)
@@ -337,7 +337,7 @@ def _pair_family(root: Path, family: MaskFamily) -> Pairing:
 def split_masks_from_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Split the files of one folder into masks and images, by words in names, else by suffix; else all are masks.
 
-    Of `a.png` and `a.tif`, those that look like photographs are the images; JPEG files are never masks.
+    If there are `a.png` and `a.tif`, those that look like photographs are the images; JPEG files are never masks.
     """
     masks, pictures = split_masks_and_images(files)
     groups = split_by_suffix(files)
@@ -500,7 +500,7 @@ def find_images(
         if _has_any(place, by_folder):
             if images is not None:
                 return _with_other_folders(ImageFolder.below(place), folders, names), []
-            # What else lies around a document may be a whole disk.
+            # The folder around a document may be a whole disk.
             pictures = ImageFolder.of_names(place, names) if _holds(place, document) else ImageFolder.below(place)
             return _with_other_folders(pictures, _folders_in_line(place, folders), names), []
     if not names:

@@ -125,7 +125,7 @@ class _TextSource:
         sizes = [self._size(entry, defects) for entry in entries]
         annotated = np.array([entry.is_annotated for entry in entries], bool)
         size = np.array(sizes, np.int64).reshape(-1, 2)
-        # Nothing can be drawn without the image's size; its defect was reported with the listing.
+        # The missing size of the image was reported with the listing; without it nothing can be drawn.
         count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
         image = np.repeat(np.arange(len(rows)), count)
         decoded = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])

@@ -64,9 +64,9 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     annotations were compared, fitting: how many lie better after the change. is_part: 1 for a second row of a group of
     which only a part, `fitting` of them, lies clearly better after one change; own and score are of these.
 
-    At most `MAX_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Of a NIfTI volume the
-    slice in the middle of those with labels stands for all, of at most `MAX_VOLUMES`. Other files with several images
-    are left out.
+    At most `MAX_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. The middle one of the
+    slices with labels represents a NIfTI volume, for at most `MAX_VOLUMES` of them. Other files with several images are
+    left out.
     """
     sampled = _choose(view)
     portions = [sampled[first : first + 8] for first in range(0, len(sampled), 8)]

@@ -304,7 +304,7 @@ def _batches(
         choice = choose_crops(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
         return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
-    # So many threads that the batches which they keep ready, two each, take a tenth of the memory.
+    # The batches that threads keep ready, two each, may take a tenth of the memory.
     n_bytes = 2 * task.plan.batch * task.plan.channels * int(WINDOW * task.plan.crop) ** 2  # of a batch of 16 bits
     most = int(np.clip(task.plan.memory // (20 * n_bytes), 1, 16))
     threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), most)

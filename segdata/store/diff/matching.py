@@ -21,7 +21,7 @@ from segdata.core.schema import runs_to_rle
 def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
     """Join rows of A and of B by key: the matched rows (n,) of each, each row at most once.
 
-    `a` and `b` are columns, the same number on both sides. Of several rows with one key the first goes with the first.
+    `a` and `b` are columns, the same number on both sides. Several rows with one key are paired in order.
 
     >>> [rows.tolist() for rows in join_rows([np.array([5, 7, 7])], [np.array([7, 7, 7, 5])])]
     [[0, 1, 2], [3, 0, 1]]

@@ -150,7 +150,7 @@ def draw_bitmaps(
     for i in np.flatnonzero(wide > 0).tolist():
         rows = (bitmap[i + 1] - bitmap[i]) // wide[i]
         picture = pixels[bitmap[i] : bitmap[i] + rows * wide[i]].reshape(rows, wide[i])
-        # What lies beyond the left and upper border of the image is cut off, then what lies beyond the others.
+        # Cut off parts beyond the left and upper border of the image, then those beyond the others.
         inside = picture[max(-top[i], 0) : max(height[i] - top[i], 0), max(-left[i], 0) : max(width[i] - left[i], 0)]
         start, length, value = label_runs((inside > 0).view(np.uint8))
         is_drawn = value > 0

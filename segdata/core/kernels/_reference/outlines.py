@@ -72,7 +72,7 @@ def follow(x: Int64, top: Int64, bottom: Int64, owner: NDArray[np.int32]) -> Int
     Takes runs in column `x` from row `top` up to, not including, `bottom`, sorted by (owner, x, top), disjoint for
     each owner, and none touching another in its column. Edge 2 i is the top of run i, from left to right; edge 2 i + 1
     is its bottom, from right to left. Returns (2 n,): the edge after each; what leads from one to the other lies on
-    the line between two columns. Where two pixels touch at a corner only, the way turns right: it stays on the pixel.
+    the line between two columns. The way turns right at pixels that touch at a corner only: it stays on the pixel.
 
     >>> x, top = np.array([0, 1]), np.array([0, 1])
     >>> follow(x, top, top + 2, np.zeros(2, np.int32)).tolist()
@@ -127,7 +127,7 @@ def bridges(xy: NDArray[np.float64], ring: Int64, first: Int64) -> tuple[Int64, 
     joined to rings `first[j]` to j - 1. Rings with `first[j]` = j begin a group of their own, which rings after them
     do not reach beyond. Returns points `here` (n_rings,) of the ring itself and `there` (n_rings,) of another, -1 for
     a ring with nowhere to go: `there` is the point nearest to the ring's first, and `here` the one nearest to that.
-    Of points that are equally near it is the first.
+    Among equally near points it is the first.
 
     >>> points = np.array([0.0, 0, 9, 0, 9, 9, 12, 0, 10, 0])
     >>> [column.tolist() for column in bridges(points, np.array([0, 6, 10]), np.array([0, 0]))]

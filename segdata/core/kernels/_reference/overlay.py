@@ -31,8 +31,8 @@ def tally(a: Int32, b: Int32, weight: Int64) -> tuple[Int32, Int32, Int64]:
 def overlaps(a_start: Int64, a_end: Int64, a_owner: Int32, b_start: Int64, b_end: Int64, b_owner: Int32) -> Pairs:
     """How many pixels owners of two sides share.
 
-    Takes two sides as `strips` does. Returns the pairs `a`, `b` that share pixels, sorted, and their pixels (p,). Where
-    several runs of one owner cover a pixel, it counts for each of them.
+    Takes two sides as `strips` does. Returns the pairs `a`, `b` that share pixels, sorted, and their pixels (p,). A
+    pixel that several runs of one owner cover counts for each of them.
 
     >>> zero, one = np.zeros(1, np.int32), np.array([1])
     >>> [column.tolist() for column in overlaps(one, one + 5, zero, one + 3, one + 9, zero)]
@@ -80,10 +80,10 @@ def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: I
 def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64, kind: Int64) -> Pairs:
     """Contacts of two owners of one kind: the pixel edges between a pixel of the one and one of the other.
 
-    Takes runs and frames as `shared_pixels` does, and the kind (n_owners,) of each owner. Where owners overlap, pixels
-    inside the overlap touch, too. Returns the pairs `a` < `b` that touch, sorted, and for these (10, n_pairs):
-    x, y, width and height of the box around all edges; how many edges there are; and the integrals along them of 2 x,
-    2 y, 3 x^2, 3 y^2 and 4 x y, in pixels from the box's corner. All are whole numbers.
+    Takes runs and frames as `shared_pixels` does, and the kind (n_owners,) of each owner. Pixels inside an overlap of
+    owners touch, too. Returns the pairs `a` < `b` that touch, sorted, and for these (10, n_pairs): x, y, width and
+    height of the box around all edges; how many edges there are; and the integrals along them of 2 x, 2 y, 3 x^2, 3 y^2
+    and 4 x y, in pixels from the box's corner. All are whole numbers.
 
     >>> start, frame = np.array([3, 5]), np.array([0])
     >>> a, b, rows = contacts(start, start + 2, np.array([7, 2], np.int32), frame, frame + 9, np.zeros(8, np.int64))

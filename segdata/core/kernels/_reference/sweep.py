@@ -223,8 +223,8 @@ def cut(
 
     Takes intervals from `start` up to, not including, `end`: a (n,) in any order, which may overlap; b (m,) sorted,
     which may touch but not overlap; and which pieces are wanted. Returns these in the order of a and then of the line:
-    the `row` of a that each is of, `start`, `end`, and whether it is inside b. Where two intervals of b touch, pieces
-    end too.
+    the `row` of a that each is of, `start`, `end`, and whether it is inside b. Pieces also end between two intervals of
+    b that touch.
 
     >>> [array.tolist() for array in cut(np.array([0]), np.array([9]), np.array([2, 5]), np.array([3, 20]))]
     [[0, 0, 0, 0], [0, 2, 3, 5], [2, 3, 5, 9], [False, True, False, True]]
