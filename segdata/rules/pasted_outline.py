@@ -6,9 +6,9 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, sum_by
+from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 from segdata.rules.shared import free_outlines, segments_finding, shape_keys
 
@@ -89,14 +89,17 @@ def _pasted_outlines(tables: Tables, min_segments: int, min_outline: int, max_sh
 def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_share: float) -> Iterator[RowFinding]:
     """A finding for each outline that far more images have than have any usual one."""
     rows = np.flatnonzero(is_example(tables, crowds=False) & (tables.segments["perimeter"] >= min_outline))
-    key, image = shape_keys(tables.segments, _OUTLINE, rows), tables.segments["image"][rows]
-    _, first = joint_codes(key, independent_units(tables)[image])
+    n_all = total(tables, n=len(rows))["n"]
+    key = shape_keys(tables.segments, _OUTLINE, rows)
+    if tables.turn is None:
+        again = _occur_thrice(key)
+        rows, key = rows[again], key[again]
+    units = independent_units(tables)[tables.segments["image"][rows]]
     is_first = np.zeros(len(rows), bool)
-    is_first[first] = True
+    is_first[joint_codes(key, units)[1]] = True
     edges, one = tables.segments["perimeter"][rows].astype(np.int64), np.ones(len(rows), np.int64)
-    shapes = sum_by(tables, {"key": key, "edges": edges}, {"images": is_first, "n": one}, least=2)
-    all_of_them = sum_by(tables, {"all": np.zeros_like(one)}, {"n": one})["n"].sum()
-    stands_out = (shapes["images"] >= min_images) & (shapes["n"] <= max_share * all_of_them)
+    shapes = sum_by(tables, {"key": key, "edges": edges}, {"images": is_first, "n": one}, least=3)
+    stands_out = (shapes["images"] >= min_images) & (shapes["n"] <= max_share * n_all)
     for row in np.flatnonzero(stands_out).tolist():
         # Small outlines are the same by chance more often.
         others = shapes["images"][2 * shapes["edges"] >= shapes["edges"][row]]
@@ -114,3 +117,13 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
             f"have one outline, {width} x {height} px and {area:,} px: was it a tool's default?",
             pixels=area * len(group),
         )
+
+
+def _occur_thrice(key: Ints) -> Flags:
+    """(n,) whether a number occurs three times or more; a sort that sorts out most outlines."""
+    order = np.argsort(key)
+    same = key[order[2:]] == key[order[:-2]]
+    again = np.zeros(len(key), bool)
+    for shift in range(3):
+        again[order[shift : len(order) - 2 + shift][same]] = True
+    return again
