@@ -281,13 +281,13 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     drawn = images.annotator[batch.segment_annotation] + case * len(images.annotators)
     cell, of_cell = unique_inverse(drawn * n_categories + code)
     area = np.bincount(of_cell, batch.runs.areas(batch.n_segments), len(cell))
-    one, other = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
-    pair, inverse = unique_inverse(one * len(cell) + other)
+    first, second = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
+    pair, inverse = unique_inverse(first * len(cell) + second)
     shared = np.bincount(inverse, met.pixels, len(pair))
-    one, other = np.divmod(pair, len(cell))
-    on_purpose = (one != other) & (shared > _LAYER_SHARE * np.minimum(area[one], area[other]))
+    first, second = np.divmod(pair, len(cell))
+    on_purpose = (first != second) & (shared > _LAYER_SHARE * np.minimum(area[first], area[second]))
     node = cell // n_categories // len(images.annotators) * n_categories + cell % n_categories
-    pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
+    pairs = np.unique(np.sort(np.stack([node[first], node[second]], axis=1)[on_purpose], axis=1), axis=0)
     layer = number_layers(pairs)
     own = case * n_categories + code
     layers: Ints = np.where(is_layered, [layer.get(key, 0) for key in own.tolist()], 0)

@@ -164,12 +164,14 @@ def _out_of_range(area: Floats | Ints, bounds: Floats) -> Flags:
     return result
 
 
-def _take_references(a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, is_crowd: Flags, wanted: Floats) -> Ints:
+def _take_references(
+    a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, is_crowd: Flags, min_iou: Floats
+) -> Ints:
     """(N, A, T) the row of A that each detection takes, or -1; cells are pairs of `a` and `b` with their `iou`.
 
     Detections of one rank have different cases or categories, so that they can choose at the same time.
     """
-    n_areas, n_thresholds = len(spared), len(wanted)
+    n_areas, n_thresholds = len(spared), len(min_iou)
     result = np.full((len(rank), n_areas, n_thresholds), -1, np.int64)
     free = np.ones((len(is_crowd), n_areas, n_thresholds), bool)
     worth = np.empty(len(a), np.int64)
@@ -182,7 +184,7 @@ def _take_references(a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, i
             continue
         cells = by_rank[begin:end]
         reference = a[cells]
-        possible = (iou[cells, None] >= wanted)[:, None] & (free[reference] | is_crowd[reference, None, None])
+        possible = (iou[cells, None] >= min_iou)[:, None] & (free[reference] | is_crowd[reference, None, None])
         value = np.where(possible, worth[cells][..., None], -1)
         first = np.flatnonzero(np.diff(b[cells], prepend=-1))
         best = np.maximum.reduceat(value, first, axis=0)

@@ -184,13 +184,13 @@ def _infinite_where_missing(metric: str, value: Floats, overlap: Floats) -> Floa
 
 
 def _annotator_scores(
-    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[str, float]], resampling: Resampling
+    amounts: PairAmounts, annotator: int, rows: Ints, bars: Mapping[int, tuple[str, float]], resampling: Resampling
 ) -> Iterator[tuple[object, ...]]:
     clusters = amounts.units(rows)[1]
-    names = list(dict.fromkeys(["iou", *(metric for metric, _ in wanted.values())]))
-    of_all = pair_scores(amounts, rows, resampling, names) if ALL_CATEGORIES in wanted else {}
-    of_categories = category_scores(amounts, rows, resampling, names) if set(wanted) - {ALL_CATEGORIES} else []
-    for category, (metric, bar) in wanted.items():
+    names = list(dict.fromkeys(["iou", *(metric for metric, _ in bars.values())]))
+    of_all = pair_scores(amounts, rows, resampling, names) if ALL_CATEGORIES in bars else {}
+    of_categories = category_scores(amounts, rows, resampling, names) if set(bars) - {ALL_CATEGORIES} else []
+    for category, (metric, bar) in bars.items():
         scores: Mapping[str, Score] = of_all if category == ALL_CATEGORIES else of_categories[category]
         score = scores[metric]
         value = float(_infinite_where_missing(metric, np.array(score.value), np.array(scores["iou"].value)))

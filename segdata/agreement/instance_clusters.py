@@ -261,19 +261,22 @@ def _with_centres(
     if not is_open.any():
         return i, j, iou, nearness
     centre, section = segment_places(panel.clear, panel.line, len(segments))
-    one, two = match_centres(annotator, segments.case, segments.category, section, centre, is_open)
-    free = ~(np.isin(one * n + annotator[two], matched) | np.isin(two * n + annotator[one], matched))
-    free &= panel.asked[annotator[two], segments.case[one], segments.category[one]]
-    free &= panel.asked[annotator[one], segments.case[one], segments.category[one]]
-    one, two = one[free], two[free]
+    first, second = match_centres(annotator, segments.case, segments.category, section, centre, is_open)
+    free = ~(np.isin(first * n + annotator[second], matched) | np.isin(second * n + annotator[first], matched))
+    free &= panel.asked[annotator[second], segments.case[first], segments.category[first]]
+    free &= panel.asked[annotator[first], segments.case[first], segments.category[first]]
+    first, second = first[free], second[free]
     size = len(segments)
-    key, wanted = np.minimum(i, j) * size + np.maximum(i, j), np.minimum(one, two) * size + np.maximum(one, two)
-    nearness = np.where(np.isin(key, wanted), threshold + _OUTLINE_NEARNESS, nearness)
-    apart = ~np.isin(wanted, key)
+    key, found_key = (
+        np.minimum(i, j) * size + np.maximum(i, j),
+        np.minimum(first, second) * size + np.maximum(first, second),
+    )
+    nearness = np.where(np.isin(key, found_key), threshold + _OUTLINE_NEARNESS, nearness)
+    apart = ~np.isin(found_key, key)
     more = np.zeros(int(apart.sum()))
     return (
-        np.append(i, one[apart]),
-        np.append(j, two[apart]),
+        np.append(i, first[apart]),
+        np.append(j, second[apart]),
         np.append(iou, more),
         np.append(nearness, more + threshold + _OUTLINE_NEARNESS),
     )
@@ -421,8 +424,8 @@ def _lost_pixels(pieces: SweepRuns, votes: Ints, drawn_by: Ints, is_agreed: Flag
     """The pixels that things lose to other things, on the line of `category_lines`."""
     agreed = np.flatnonzero(is_agreed[pieces.owner])
     start, end = pieces.start[agreed], pieces.end[agreed]
-    one, other, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
-    i, j = agreed[one], agreed[other]
+    first, second, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
+    i, j = agreed[first], agreed[second]
     thing_i, thing_j = pieces.owner[i], pieces.owner[j]
     ahead = np.stack([votes[i] - votes[j], drawn_by[thing_i] - drawn_by[thing_j], thing_j - thing_i])
     decisive = np.take_along_axis(ahead, (ahead != 0).argmax(axis=0)[None], axis=0)[0]

@@ -113,38 +113,38 @@ def _runs_of(side: SweepRuns, is_included: Flags) -> SweepRuns:
     return side.take(kept)
 
 
-def _outline_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:
-    """The pairs of one thing with different outlines, among segments without a match in `taken`."""
+def _outline_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, matched: Ints) -> Ints:
+    """The pairs of one thing with different outlines, among segments without a match in `matched`."""
     a, b = pair.a, pair.b
     alike = (a.category[overlaps.a] == b.category[overlaps.b]) & a.is_thing[overlaps.a]
     same = np.flatnonzero(alike & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
     left_a, left_b = ~overlaps.spared_a, ~overlaps.spared_b
-    left_a[overlaps.a[taken]] = left_b[overlaps.b[taken]] = False
+    left_a[overlaps.a[matched]] = left_b[overlaps.b[matched]] = False
     row_a, row_b = overlaps.a[same], overlaps.b[same]
     areas = overlaps.area_a[row_a], overlaps.area_b[row_b]
     return same[match_outlines(row_a, row_b, overlaps.shared[same], *areas, left_a[row_a] & left_b[row_b])]
 
 
-def _match_columns(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Columns:
-    """The rows of matched pairs, `taken` of those found, and of all other segments."""
+def _match_columns(pair: AnnotatorPair, overlaps: InstanceOverlaps, matched: Ints) -> Columns:
+    """The rows of matched pairs, `matched` of those found, and of all other segments."""
     a, b = pair.a, pair.b
     alone_a, alone_b = ~a.is_void, ~b.is_void
-    alone_a[overlaps.a[taken]] = alone_b[overlaps.b[taken]] = False
+    alone_a[overlaps.a[matched]] = alone_b[overlaps.b[matched]] = False
     only_a, only_b = np.flatnonzero(alone_a), np.flatnonzero(alone_b)
-    row_a = np.concatenate([overlaps.a[taken], only_a, np.full(len(only_b), -1)]).astype(np.int64)
-    row_b = np.concatenate([overlaps.b[taken], np.full(len(only_a), -1), only_b]).astype(np.int64)
+    row_a = np.concatenate([overlaps.a[matched], only_a, np.full(len(only_b), -1)]).astype(np.int64)
+    row_b = np.concatenate([overlaps.b[matched], np.full(len(only_a), -1), only_b]).astype(np.int64)
     n_alone = len(only_a) + len(only_b)
     columns: Columns = {
-        "pair": np.concatenate([a.case[overlaps.a[taken]], a.case[only_a], b.case[only_b]]),
+        "pair": np.concatenate([a.case[overlaps.a[matched]], a.case[only_a], b.case[only_b]]),
         "a": row_a,
         "b": row_b,
         "category_a": _values_at(a.category, row_a, -1),
         "category_b": _values_at(b.category, row_b, -1),
         "area_a": _values_at(overlaps.area_a, row_a, 0),
         "area_b": _values_at(overlaps.area_b, row_b, 0),
-        "shared": np.concatenate([overlaps.shared[taken], np.zeros(n_alone, np.int64)]),
-        "iou": np.concatenate([overlaps.iou[taken], np.full(n_alone, np.nan)]),
-        "ignored": np.concatenate([np.zeros(len(taken), bool), overlaps.spared_a[only_a], overlaps.spared_b[only_b]]),
+        "shared": np.concatenate([overlaps.shared[matched], np.zeros(n_alone, np.int64)]),
+        "iou": np.concatenate([overlaps.iou[matched], np.full(n_alone, np.nan)]),
+        "ignored": np.concatenate([np.zeros(len(matched), bool), overlaps.spared_a[only_a], overlaps.spared_b[only_b]]),
     }
     order = np.lexsort((row_b, row_a, row_a < 0, columns["pair"]))
     return {name: column[order] for name, column in columns.items()}

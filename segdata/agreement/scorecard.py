@@ -347,8 +347,8 @@ def _against_majority(
 
     if not others:
         return None
-    agreeing = {one: sum(value(one, other) for other in others if other != one) for one in others}
-    middle = max(others, key=lambda one: (agreeing[one], value(annotator, one), -one))
+    agreeing = {name: sum(value(name, other) for other in others if other != name) for name in others}
+    middle = max(others, key=lambda name: (agreeing[name], value(annotator, name), -name))
     reached = value(annotator, middle)
     behind = sum(other == middle or value(middle, other) > reached for other in others)
     pair = cached.get(frozenset((annotator, middle)))

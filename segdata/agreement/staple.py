@@ -148,10 +148,10 @@ def _pattern_strips(votes: PixelVotes, pattern: Ints, owner: Ints) -> SweepRuns:
     return SweepRuns(votes.pieces.start[rows], votes.pieces.end[rows], np.repeat(owner, count).astype(np.int32))
 
 
-def _ranges_of(ordered: Ints | Rows, wanted: Ints) -> tuple[Ints, Ints]:
+def _ranges_of(ordered: Ints | Rows, values: Ints) -> tuple[Ints, Ints]:
     """The first position of each wanted value in sorted values, and its count."""
-    first = np.searchsorted(ordered, wanted).astype(np.int64)
-    return first, np.searchsorted(ordered, wanted, "right") - first
+    first = np.searchsorted(ordered, values).astype(np.int64)
+    return first, np.searchsorted(ordered, values, "right") - first
 
 
 def _dilate(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:

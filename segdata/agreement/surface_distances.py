@@ -170,15 +170,15 @@ def surface_table(
 def _shape_columns(
     pair: AnnotatorPair, outlines: PairOutlines, tolerance: Tolerance, spacing: Floats | None
 ) -> Columns:
-    shapes, sheets, one, other = outlines.shapes, outlines.sheets, outlines.a, outlines.b
+    shapes, sheets, first, second = outlines.shapes, outlines.sheets, outlines.a, outlines.b
     size, within, far = _shape_units(pair, shapes, tolerance, spacing)
     rows = outlines.of_a, outlines.of_b
-    a = boundary_distances(one.counted, other.edge, other.area, rows, sheets, size, within, far)
-    b = boundary_distances(other.counted, one.edge, one.area, rows[::-1], sheets, size, within, far)
+    a = boundary_distances(first.counted, second.edge, second.area, rows, sheets, size, within, far)
+    b = boundary_distances(second.counted, first.edge, first.area, rows[::-1], sheets, size, within, far)
     both = either = np.zeros(len(shapes), np.int64)
-    if one.band is not None and other.band is not None:
-        both = sheets.pixels(intersect_runs(one.band, other.band))
-        either = one.band_pixels + other.band_pixels - both
+    if first.band is not None and second.band is not None:
+        both = sheets.pixels(intersect_runs(first.band, second.band))
+        either = first.band_pixels + second.band_pixels - both
     columns: Columns = {
         "pair": shapes.case,
         "category": shapes.category,

@@ -242,9 +242,9 @@ def _check_needs(rules: Sequence[Rule]) -> None:
             )
 
 
-def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:
-    images = tables.images.lines("image_id", "uri") if wanted - {None} else ()
-    return {name: uri for name, uri in images if uri is not None and name in wanted}
+def _image_files(tables: Tables, image_ids: set[str | None]) -> dict[str, str]:
+    images = tables.images.lines("image_id", "uri") if image_ids - {None} else ()
+    return {name: uri for name, uri in images if uri is not None and name in image_ids}
 
 
 def assert_valid(

@@ -227,13 +227,13 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
             every = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     except OSError:
         return [], []
-    seen: dict[str, int] = {}
+    n_seen: dict[str, int] = {}
     files = []
     for name, is_folder in every:
         if not is_folder:
             suffix = name.rpartition(".")[2].lower()
-            seen[suffix] = seen.get(suffix, 0) + 1
-            if seen[suffix] <= _MAX_FILES_OF_SUFFIX:
+            n_seen[suffix] = n_seen.get(suffix, 0) + 1
+            if n_seen[suffix] <= _MAX_FILES_OF_SUFFIX:
                 files.append(name)
     return files, [name for name, is_folder in every if is_folder]
 

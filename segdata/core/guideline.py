@@ -97,10 +97,10 @@ def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
     coloured = [category for category in taxonomy.categories if category.rgb is not None]
     if coloured:
         yield from _missing("color", [category.name for category in taxonomy.categories if category.rgb is None])
-    for one, other in similar_names(taxonomy.categories):
-        yield f"the names {one!r} and {other!r} are easily confused"
-    for one, other, distance in similar_colours(coloured):
-        yield f"{one!r} and {other!r} have colours that are hard to tell apart: Delta E {distance:.1f}"
+    for first, second in similar_names(taxonomy.categories):
+        yield f"the names {first!r} and {second!r} are easily confused"
+    for first, second, distance in similar_colours(coloured):
+        yield f"{first!r} and {second!r} have colours that are hard to tell apart: Delta E {distance:.1f}"
 
 
 def _missing(what: str, names: list[str]) -> Iterator[str]:

@@ -192,18 +192,18 @@ class LabelMaps:
         return runs
 
 
-def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
-    """Resample runs from an image of `size` (height, width) to the smaller size `wanted`, by nearest neighbour."""
+def _resample_runs(runs: Runs, size: tuple[int, int], new_size: tuple[int, int]) -> Runs:
+    """Resample runs from an image of `size` (height, width) to the smaller size `new_size`, by nearest neighbour."""
     x, y = np.divmod(runs.start, max(size[0], 1))
-    column, beyond = (_first_beyond(place, size[1], wanted[1]) for place in (x, x + 1))
-    first, last = (_first_beyond(place, size[0], wanted[0]) for place in (y, y + runs.length))
+    column, beyond = (_first_beyond(place, size[1], new_size[1]) for place in (x, x + 1))
+    first, last = (_first_beyond(place, size[0], new_size[0]) for place in (y, y + runs.length))
     kept = (beyond > column) & (last > first)
-    return Runs((column * wanted[0] + first)[kept], (last - first)[kept], runs.owner[kept])
+    return Runs((column * new_size[0] + first)[kept], (last - first)[kept], runs.owner[kept])
 
 
-def _first_beyond(points: Ints, side: int, wanted: int) -> Ints:
-    """For each point of a side, the first of `wanted` equal intervals of the side whose middle is at or beyond it."""
-    return -((side - 2 * wanted * points) // (2 * side))
+def _first_beyond(points: Ints, side: int, n_intervals: int) -> Ints:
+    """For each point of a side, the first of `n_intervals` equal intervals of it with a middle at or beyond the point."""
+    return -((side - 2 * n_intervals * points) // (2 * side))
 
 
 def _chosen_annotations(batch: Batch, annotator: str | None) -> Flags:

@@ -229,19 +229,19 @@ def union(pieces: Sequence[Runs], size: ImageSize) -> Runs:
     return _lower_columns(*kernels.cover(start, start + length)[:2], size)
 
 
-def intersection(one: Runs, other: Runs, size: ImageSize) -> Runs:
+def intersection(first: Runs, second: Runs, size: ImageSize) -> Runs:
     """The pixels that are in both sets."""
-    a, b = _lift_columns(one, size), _lift_columns(other, size)
-    _, _, start, length = kernels.strips(a, a + one.length, one.owner, b, b + other.length, other.owner)
+    a, b = _lift_columns(first, size), _lift_columns(second, size)
+    _, _, start, length = kernels.strips(a, a + first.length, first.owner, b, b + second.length, second.owner)
     return _lower_columns(start, length, size)
 
 
-def difference(one: Runs, other: Runs, size: ImageSize) -> Runs:
+def difference(first: Runs, second: Runs, size: ImageSize) -> Runs:
     """The pixels of one set that are not in the other."""
-    if not len(other):
-        return one
+    if not len(second):
+        return first
     height, width = (np.array([side], np.int64) for side in size)
-    return intersection(one, complement(other, height, width), size)
+    return intersection(first, complement(second, height, width), size)
 
 
 def crop_to_box(runs: Runs, box: Box, size: ImageSize) -> Runs:

@@ -119,10 +119,10 @@ def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats
 def _iou_moved(label: Ints, best: Ints, x: int, y: int) -> float:
     """The IoU of labels (width, height) shifted by (x, y) with predicted categories, over labelled categories."""
     there, here = _windows(label.shape, x, y)
-    moved, seen = label[here], best[there]
+    moved, predicted = label[here], best[there]
     judged = moved != VOID
-    labelled = np.isin(seen, np.unique(moved[moved > UNLABELLED])) & (seen > UNLABELLED) & judged
-    shared = int(np.count_nonzero((moved == seen) & labelled))
+    labelled = np.isin(predicted, np.unique(moved[moved > UNLABELLED])) & (predicted > UNLABELLED) & judged
+    shared = int(np.count_nonzero((moved == predicted) & labelled))
     return shared / max(int(np.count_nonzero(labelled | ((moved > UNLABELLED) & judged))), 1)
 
 

@@ -127,5 +127,5 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
     regions = regions.take(kept)
     predicted = regions.category % n
     sure = np.where(predicted == UNLABELLED, 1.0, regions.score)
-    seen = SegmentSet(regions.runs, predicted, sure, given.height, given.width)
-    return seen, regions.category // n, thin[kept]
+    predicted_regions = SegmentSet(regions.runs, predicted, sure, given.height, given.width)
+    return predicted_regions, regions.category // n, thin[kept]

@@ -367,13 +367,13 @@ def _category_iou(looks: Sequence[ImageFeatures]) -> Floats:
 def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]:
     """(n,) `row`, `at`, `category` and `seen` as `RankedCandidates` has them: what is annotated, then the regions."""
     annotated, regions = [item.annotated for item in candidates], [item.regions for item in candidates]
-    seen = np.concatenate([np.empty(0, np.int64), *(item.category for item in regions)])
+    predicted = np.concatenate([np.empty(0, np.int64), *(item.category for item in regions)])
     row = np.concatenate([np.empty(0, np.int64), *(item.row for item in candidates)])
     return {
-        "row": np.append(row, np.full(len(seen), -1)),
+        "row": np.append(row, np.full(len(predicted), -1)),
         "at": np.concatenate([np.empty(0, np.int64), *(np.arange(len(item)) for item in (*annotated, *regions))]),
         "category": np.concatenate([*(item.category for item in annotated), *(item.label for item in candidates)]),
-        "seen": np.append(np.full(len(row), -1), seen),
+        "seen": np.append(np.full(len(row), -1), predicted),
     }
 
 
@@ -423,9 +423,9 @@ def _small_rows(candidates: Sequence[ImageCandidates]) -> Ints:
     boxes = [bounding_boxes(item.runs, item.heights, len(item)) for item in (*annotated, *regions)]
     side = np.concatenate([np.maximum(wide, high) for _, _, wide, high in boxes])
     labelled = np.concatenate([item.category for item in annotated])
-    seen = np.concatenate([item.category for item in regions])
+    predicted = np.concatenate([item.category for item in regions])
     label = np.concatenate([item.label for item in candidates])
-    category, usual = np.append(labelled, np.where(seen > UNLABELLED, seen, label)), np.zeros(len(side))
+    category, usual = np.append(labelled, np.where(predicted > UNLABELLED, predicted, label)), np.zeros(len(side))
     for id_ in np.unique(labelled):
         usual[category == id_] = np.median(side[: len(labelled)][labelled == id_])
     return np.flatnonzero((side <= _SMALL_SIDE) & (2 * side <= usual))
@@ -449,9 +449,9 @@ def _missing_label_odds(
     odds: Floats, looks: Sequence[ImageFeatures], fold: Ints, known: Flags, iou: Floats
 ) -> tuple[Floats, Flags]:
     """The log odds (n,) with what the looks of regions say, which come last; and where their image leaves them out."""
-    seen = [item.seen for item in looks]
-    share = left_out_probability(seen, fold, known, iou >= MIN_IOU)
-    lacking = missing_label_probability(seen, fold, known, iou >= VAGUE_IOU, share)
+    seen_parts = [item.seen for item in looks]
+    share = left_out_probability(seen_parts, fold, known, iou >= MIN_IOU)
+    lacking = missing_label_probability(seen_parts, fold, known, iou >= VAGUE_IOU, share)
     of_image = _odds_of_regions(len(odds), looks, share, "region")
     of_looks = _odds_of_regions(len(odds), looks, lacking, "place")
     return np.maximum(np.logaddexp(odds, of_image), of_looks), of_image > odds
@@ -568,9 +568,9 @@ def _learn_odds(
     return _calibrated(odds, training), ratio, share
 
 
-def _columns(names: Sequence[str], wanted: Sequence[str]) -> Ints:
+def _columns(names: Sequence[str], features: Sequence[str]) -> Ints:
     """(k,) the columns of the wanted features."""
-    return np.array([names.index(name) for name in wanted], np.int64)
+    return np.array([names.index(name) for name in features], np.int64)
 
 
 def _kind_ratios(

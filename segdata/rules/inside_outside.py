@@ -62,7 +62,7 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
         and proves_rate(n, known[inner][0], _MIN_INSIDE_RATE)
     ]
     rows = [_outside_rows(everything, parts, covered, law) for law in laws]
-    return laws, {name: np.concatenate([np.zeros(0, np.int64), *(one[name] for one in rows)]) for name in _COLUMNS}
+    return laws, {name: np.concatenate([np.zeros(0, np.int64), *(part[name] for part in rows)]) for name in _COLUMNS}
 
 
 def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_share: float) -> Iterator[RowFinding]:

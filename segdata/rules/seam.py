@@ -125,14 +125,14 @@ def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:
 def _are_behind_bands(tables: Tables, ends: Table) -> Flags:
     """(n_ends,) whether a segment shares pixels with another, less than half as long, that ends where it ends."""
     segments, pairs = tables.segments, both_ways(tables.pairs)
-    one, other = pairs["one"], pairs["other"]
+    first, second = pairs["one"], pairs["other"]
     behind = np.zeros(len(ends), bool)
     for upright, (start, size) in enumerate((("y", "height"), ("x", "width"))):
-        is_shorter = 2 * segments[size][other] < segments[size][one]
+        is_shorter = 2 * segments[size][second] < segments[size][first]
         for begins in (False, True):
             limit = segments[start] if begins else segments[start] + segments[size]
             hidden = np.zeros(len(segments), bool)
-            hidden[one[is_shorter & (np.abs(limit[one] - limit[other]) <= _NEAR)]] = True
+            hidden[first[is_shorter & (np.abs(limit[first] - limit[second]) <= _NEAR)]] = True
             own = hidden[ends["segment"]] & (np.abs(limit[ends["segment"]] - ends["at"]) <= _NEAR)
             behind |= own & (ends["upright"] == upright) & (ends["begins"] == begins)
     return behind

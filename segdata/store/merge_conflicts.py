@@ -136,12 +136,12 @@ def _find_conflicts(
     return clashes
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken_names: set[str]) -> str:
     """`name`, with a number if it is taken."""
     candidate, number = name, 2
-    while candidate in taken:
+    while candidate in taken_names:
         candidate, number = f"{number}/{name}", number + 1
-    taken.add(candidate)
+    taken_names.add(candidate)
     return candidate
 
 

@@ -475,20 +475,20 @@ def assign_groups(
     The attribute is kept if reading gives it back: the segment has one part, or other labels share the group; and one
     label has a number only once. Other segments of several parts get free numbers, from `first` on.
     """
-    wanted: list[int | None] = []
+    numbers: list[int | None] = []
     used: set[tuple[str, int]] = set()
     for label, segment in zip(labels, segments, strict=True):
         number = whole_number(dict(segment["attributes"] or ()).get(GROUP))
         taken = number is None or number < first or (label, number) in used
-        wanted.append(None if taken else number)
+        numbers.append(None if taken else number)
         used.add((label, number or 0))
-    names = Counter(wanted)
+    names = Counter(numbers)
     kept = [
-        number is not None and (parts == 1 or names[number] > 1) for number, parts in zip(wanted, n_parts, strict=True)
+        number is not None and (parts == 1 or names[number] > 1) for number, parts in zip(numbers, n_parts, strict=True)
     ]
-    next_free = max((number for number in wanted if number is not None), default=first - 1) + 1
+    next_free = max((number for number in numbers if number is not None), default=first - 1) + 1
     groups: list[int | None] = []
-    for number, parts, is_kept in zip(wanted, n_parts, kept, strict=True):
+    for number, parts, is_kept in zip(numbers, n_parts, kept, strict=True):
         if is_kept or parts == 1:
             groups.append(number if is_kept else None)
         else:

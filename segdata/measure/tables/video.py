@@ -145,12 +145,12 @@ def _track_keys(window: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
     return key[count == 1], some[first[count == 1]]
 
 
-def _segments_at(key: Ints, segment: Ints, wanted: Ints) -> Ints:
-    """The segments of the `wanted` keys; -1 for keys without one."""
+def _segments_at(key: Ints, segment: Ints, keys: Ints) -> Ints:
+    """The segments of these `keys`; -1 for keys without one."""
     if len(key) == 0:
-        return np.full(len(wanted), -1, np.int64)
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[place] == wanted, segment[place], -1)
+        return np.full(len(keys), -1, np.int64)
+    place = np.minimum(np.searchsorted(key, keys), len(key) - 1)
+    return np.where(key[place] == keys, segment[place], -1)
 
 
 def _track_triples(window: FrameWindow, track: Ints) -> tuple[Ints, Ints, Ints]:
@@ -404,10 +404,10 @@ def _compare(
     n_layers = max(n_known, 1)
     line = window.line(n_layers)
     laid = partial(window.side, line, frames=frames, layer=layer, n_layers=n_layers)
-    one, other = (laid(shift) for shift in shifts)
-    start, end = claimed_by_both(one, other)
+    first, second = (laid(shift) for shift in shifts)
+    start, end = claimed_by_both(first, second)
     both = np.bincount(line.frame_of(start), weights=end - start, minlength=len(line.base)).astype(np.int64)
-    either = claimed_pixels(one, line) + claimed_pixels(other, line) - both
+    either = claimed_pixels(first, line) + claimed_pixels(second, line) - both
     place = np.flatnonzero(frames)
     return {
         "annotation": window.annotation[place],

@@ -84,11 +84,11 @@ def _pair_by_key(a: list[PairingKey], b: list[PairingKey], by: PairByName) -> Im
     return ImagePairs(rows[0], rows[1], by)
 
 
-def _select_images(pairs: ImagePairs, ids_a: list[str], ids_b: list[str], wanted: set[str]) -> ImagePairs:
-    for name in sorted(wanted - {*ids_a, *ids_b}):
+def _select_images(pairs: ImagePairs, ids_a: list[str], ids_b: list[str], image_ids: set[str]) -> ImagePairs:
+    for name in sorted(image_ids - {*ids_a, *ids_b}):
         raise SegdataError(f"no image {name!r} in either dataset{did_you_mean(name, [*ids_a, *ids_b])}")
     sides = zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)
-    kept = np.array([(a >= 0 and ids_a[a] in wanted) or (b >= 0 and ids_b[b] in wanted) for a, b in sides], bool)
+    kept = np.array([(a >= 0 and ids_a[a] in image_ids) or (b >= 0 and ids_b[b] in image_ids) for a, b in sides], bool)
     return ImagePairs(pairs.a[kept], pairs.b[kept], pairs.by)
 
 

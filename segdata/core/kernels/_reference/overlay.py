@@ -66,8 +66,8 @@ def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: I
     ([2], [7], [2, 0, 4, 1, 2, 6])
     """
     _check_side(start, end, owner, base, height)
-    one, other, place, length = strips_within(start, end, owner)
-    a, b, which = _number_pairs(one, other)
+    first, second, place, length = strips_within(start, end, owner)
+    a, b, which = _number_pairs(first, second)
     _, x, top = lower(place, base, height)
     order = np.lexsort((top, x, which))
     which, x, top, length = which[order], x[order], top[order], length[order]
@@ -95,12 +95,12 @@ def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64,
     frame = np.searchsorted(base, start, side="right") - 1
     columns = []
     for upright, step in ((False, np.ones(len(start), np.int64)), (True, height[frame] + 1)):
-        one, other, place, length = strips(start + step, end + step, owner, start, end, owner)
-        kept = (one != other) & (kind[one] == kind[other])
+        first, second, place, length = strips(start + step, end + step, owner, start, end, owner)
+        kept = (first != second) & (kind[first] == kind[second])
         _, x, y = lower(place[kept], base, height)
-        columns.append((one[kept], other[kept], x, y, length[kept], np.full(len(x), upright)))
-    one, other, x, y, k, is_upright = (np.concatenate(column) for column in zip(*columns, strict=True))
-    a, b, which = _number_pairs(np.minimum(one, other), np.maximum(one, other))
+        columns.append((first[kept], second[kept], x, y, length[kept], np.full(len(x), upright)))
+    first, second, x, y, k, is_upright = (np.concatenate(column) for column in zip(*columns, strict=True))
+    a, b, which = _number_pairs(np.minimum(first, second), np.maximum(first, second))
     left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
     np.minimum.at(left, which, x)
     np.minimum.at(top, which, y)
@@ -142,8 +142,8 @@ def bands(
     # The next run may be that of the next column, which is as near on the line as a band is wide.
     frame, _, y = lower(start[above], base, height)
     above = above[y + start[above + 1] - start[above] < height[frame]]
-    one, other = owner[above], owner[above + 1]
-    a, b, which = _number_pairs(np.minimum(one, other), np.maximum(one, other))
+    first, second = owner[above], owner[above + 1]
+    a, b, which = _number_pairs(np.minimum(first, second), np.maximum(first, second))
     apart = np.bincount(which[between[above] > 0], minlength=len(a))
     return a, b, np.stack([np.bincount(which, minlength=len(a)) - apart, apart]).astype(np.int64)
 
