@@ -57,11 +57,9 @@ class CopiedAnnotations:
         flags = []
         for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
             speaker = self.speaker.get(ids[image], {})
-            speaker_name = speaker.get(name, name)
+            voice = speaker.get(name, name)
             flags.append(
-                speaker_name == speaker.get(beside, beside)
-                if beside is not None and name != beside
-                else speaker_name != name
+                voice == speaker.get(beside, beside) if beside is not None and name != beside else voice != name
             )
         return np.array(flags, bool)
 

@@ -251,17 +251,14 @@ def _compare_report(
     report: CvatReport,
 ) -> CvatJobQuality:
     frames = None if report.frames is None else set(map(str, report.frames))
-    is_known_job = report.job is not None and report.job in jobs
-    if frames is None and not is_known_job:
+    has_job = report.job is not None and report.job in jobs
+    if frames is None and not has_job:
         raise SegdataError(
             f"{report.file}: no image names the job {report.job or '(unnamed)'}; jobs here: {_some_jobs(jobs)}. "
             "Images exported from CVAT as CVAT XML name their job"
         )
     kept = np.array(
-        [
-            (frames is None or numbers[k] in frames) and (not is_known_job or jobs[k] == report.job)
-            for k in image.tolist()
-        ],
+        [(frames is None or numbers[k] in frames) and (not has_job or jobs[k] == report.job) for k in image.tolist()],
         bool,
     )
     if not kept.any():

@@ -116,8 +116,8 @@ def match_detections(
     `area_a` (n_a,) are the areas of A's segments for the ranges, in pixels; COCO takes those that the file declares.
     """
     a, b = pair.a, pair.b
-    detections, rank = _best_by_score(b, score)
-    order = positions_in(detections, len(b))
+    ranked, rank = _best_by_score(b, score)
+    order = positions_in(ranked, len(b))
     overlaps = pair.overlaps
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
     first, second, shared = overlaps.a[both], overlaps.b[both], overlaps.pixels[both]
@@ -131,7 +131,7 @@ def match_detections(
     partner = _take_references(first, order[second], shared / union, rank, spared, a.is_crowd, min_iou)
     void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
     in_void = 2 * covered_areas(b.side, void, len(b)) > b.area
-    outside = (in_void | _out_of_range(b.area, bounds))[:, detections].T  # (N, A)
+    outside = (in_void | _out_of_range(b.area, bounds))[:, ranked].T  # (N, A)
     matched = partner >= 0
     takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], partner]
     ignored = np.where(matched, takes_spared, outside[..., None])
@@ -139,8 +139,8 @@ def match_detections(
     should = ~spared & a.is_thing
     positives = np.bincount(cell[should], minlength=len(bounds) * len(pair.categories))
     return DetectionMatches(
-        b.category[detections],
-        score[detections],
+        b.category[ranked],
+        score[ranked],
         rank,
         matched,
         ignored,

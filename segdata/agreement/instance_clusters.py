@@ -119,29 +119,27 @@ def collect_panel_segments(images: PanelBatch) -> PanelSegments:
     # A batch without annotators gets one without segments.
     annotation = images.annotation if len(images.annotators) else np.full((1, batch.images.num_rows), -1, np.int64)
     by_annotator = [collect_segments(images, rows, line, case, images.is_slice) for rows in annotation]
-    void = [union_of_runs(segments.runs_of(segments.is_void, np.arange(len(segments)))) for segments in by_annotator]
+    void = [union_of_runs(work.runs_of(work.is_void, np.arange(len(work)))) for work in by_annotator]
     clear = [
-        uncovered_runs(segments.side, own) if len(own.start) else segments.side
-        for segments, own in zip(by_annotator, void, strict=True)
+        uncovered_runs(work.side, own) if len(own.start) else work.side
+        for work, own in zip(by_annotator, void, strict=True)
     ]
-    first = np.cumsum([0, *(len(segments) for segments in by_annotator)])
+    first = np.cumsum([0, *(len(work) for work in by_annotator)])
     names = ("segment", "case", "category", "is_void", "is_crowd", "is_thing", "area")
-    columns = {name: np.concatenate([getattr(segments, name) for segments in by_annotator]) for name in names}
-    together = AnnotatorSegments(
-        **columns, side=_concatenate_sides([segments.side for segments in by_annotator], first)
-    )
+    columns = {name: np.concatenate([getattr(work, name) for work in by_annotator]) for name in names}
+    together = AnnotatorSegments(**columns, side=_concatenate_sides([work.side for work in by_annotator], first))
     all_clear = _concatenate_sides(clear, first)
     in_void = np.zeros((len(together), len(by_annotator)), np.int64)
     in_crowd = np.zeros((len(together), len(by_annotator)), np.int64)
-    for r, (segments, side) in enumerate(zip(by_annotator, clear, strict=True)):
+    for r, (work, side) in enumerate(zip(by_annotator, clear, strict=True)):
         if len(void[r].start):
             in_void[:, r] = covered_areas(all_clear, void[r], len(together))
-        in_crowd[:, r] = pixels_in_crowds(together, all_clear, segments, side, segments.is_crowd)
+        in_crowd[:, r] = pixels_in_crowds(together, all_clear, work, side, work.is_crowd)
     area = segment_areas(all_clear, len(together))
     own = (together.area - area)[:, None]
     was_asked = np.zeros((len(images.annotators), int(case.max(initial=-1)) + 1, len(categories)), bool)
     was_asked[images.annotator, case[batch.annotation_image]] = True if images.asked is None else images.asked
-    annotator = np.repeat(np.arange(len(by_annotator)), [len(segments) for segments in by_annotator])
+    annotator = np.repeat(np.arange(len(by_annotator)), [len(work) for work in by_annotator])
     return PanelSegments(line, case, together, annotator, all_clear, area, own + in_void + in_crowd, in_void, was_asked)
 
 

@@ -352,12 +352,10 @@ class Panel:
 
     def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
         """The members that have some of these images, their rows there, and the position of each in `rows`."""
-        position = positions_in(rows, len(self.image_ids))
-        member_rows = [
-            np.flatnonzero((self.member == k) & (position[self.image] >= 0)) for k in range(len(self.members))
-        ]
+        place = positions_in(rows, len(self.image_ids))
+        member_rows = [np.flatnonzero((self.member == k) & (place[self.image] >= 0)) for k in range(len(self.members))]
         return [
-            (k, self.row[positions], position[self.image[positions]])
+            (k, self.row[positions], place[self.image[positions]])
             for k, positions in enumerate(member_rows)
             if len(positions)
         ]

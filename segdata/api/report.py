@@ -211,7 +211,5 @@ def _pilot_agreement(dataset: Dataset, tables: Tables, jobs: int) -> PilotAgreem
 def _wanted_instances(config: Config) -> int:
     """The number of segments of a category that the rule too-few requires."""
     few = rules()["SEG302"]
-    min_segments: int = (
-        configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
-    )
-    return min_segments
+    needed: int = configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
+    return needed

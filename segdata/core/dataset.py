@@ -227,10 +227,8 @@ class OpenDataset:
             if len(rows):
                 yield batch.take_images(rows)
         if split not in names:
-            splits_text = (
-                f"the splits are {', '.join(sorted(names))}" if names else "no image has one; make it with `split`"
-            )
-            raise SegdataError(f"{self.profile.files}: no image is in the split {split!r}; {splits_text}")
+            hint = f"the splits are {', '.join(sorted(names))}" if names else "no image has one; make it with `split`"
+            raise SegdataError(f"{self.profile.files}: no image is in the split {split!r}; {hint}")
 
     @cached_property
     def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:

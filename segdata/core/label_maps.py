@@ -202,7 +202,7 @@ def _resample_runs(runs: Runs, size: tuple[int, int], new_size: tuple[int, int])
 
 
 def _first_beyond(points: Ints, side: int, n_intervals: int) -> Ints:
-    """For each point of a side, the first of `n_intervals` equal intervals of it with a middle at or beyond the point."""
+    """For each point of a side, the first of `n_intervals` equal intervals of it with its middle at or beyond it."""
     return -((side - 2 * n_intervals * points) // (2 * side))
 
 

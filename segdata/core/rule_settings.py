@@ -82,10 +82,8 @@ def check_metric(name: str, where: str = "") -> None:
         return
     load_metrics()
     if name not in registered_metrics:
-        metric_names = [*own, *sorted(registered_metrics)]
-        raise SegdataError(
-            f"{where}there is no metric {name!r}{did_you_mean(name, metric_names)}; one of: {', '.join(metric_names)}"
-        )
+        names = [*own, *sorted(registered_metrics)]
+        raise SegdataError(f"{where}there is no metric {name!r}{did_you_mean(name, names)}; one of: {', '.join(names)}")
 
 
 def load_metrics() -> None:

@@ -57,10 +57,8 @@ def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: S
     sequences, steps = [], _steps(images["sequence"], frame, has_number)
     for (sequence, _), places in members.items():
         number, first = np.unique(frame[image[places]], return_index=True)
-        first_places = np.array(places)[first]
-        sequences.append(
-            FrameSequence(sequence, steps[sequence], number, rows[first_places].astype(np.int64), image[first_places])
-        )
+        start = np.array(places)[first]
+        sequences.append(FrameSequence(sequence, steps[sequence], number, rows[start].astype(np.int64), image[start]))
     return sequences
 
 

@@ -462,9 +462,7 @@ def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Flo
 
     `of`: the column of `SeenParts` with the part of each region.
     """
-    regions = [
-        np.append(shares, 0.0)[getattr(item.seen, of)] for shares, item in zip(share, looks, strict=True)
-    ]  # -1: 0
+    regions = [np.append(odds, 0.0)[getattr(item.seen, of)] for odds, item in zip(share, looks, strict=True)]  # -1: 0
     p = np.concatenate([np.zeros(n - sum(map(len, regions))), *regions])
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-9)))

@@ -369,24 +369,24 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
 
 def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the items at `place` (v,) of the sample."""
-    review_sample = ReviewSample(
+    drawn_sample = ReviewSample(
         np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64)
     )
-    every = estimate_errors(review_sample, place, wrong)
+    every = estimate_errors(drawn_sample, place, wrong)
     parts = []
     for is_label, n_things in (
         (True, sample.labels),
         (False, None if sample.labels is None else every.of - sample.labels),
     ):
         in_part = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
-        result = _among(review_sample, in_part, place, wrong)
+        result = _among(drawn_sample, in_part, place, wrong)
         n = every.of if n_things is None else n_things
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
-    drawn = np.flatnonzero(review_sample.stratum >= 0)
+    drawn = np.flatnonzero(drawn_sample.stratum >= 0)
     open_ = np.setdiff1d(drawn, place)
     n_decided = len(drawn) - len(open_)
-    more = _decisions_needed(review_sample, place, wrong, open_) if _is_vague(every) else 0
+    more = _decisions_needed(drawn_sample, place, wrong, open_) if _is_vague(every) else 0
     return LabelErrors(
         every=every,
         labels=labels,

@@ -65,16 +65,14 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
     narrowest = np.minimum(steps["across"], steps["down"])
     enough = (np.minimum(steps["n_across"], steps["n_down"]) >= min_steps) & (narrowest >= min_step)
     enlarged = enough & ~segments["iscrowd"][steps["segment"]]
-    enlarged_steps = steps.beside(narrowest=narrowest, annotation=segments["annotation"][steps["segment"]]).take(
-        enlarged
-    )
-    for rows in enlarged_steps.groups("annotation"):
-        segment, step = enlarged_steps["segment"][rows], int(enlarged_steps["narrowest"][rows].min())
+    blocks = steps.beside(narrowest=narrowest, annotation=segments["annotation"][steps["segment"]]).take(enlarged)
+    for rows in blocks.groups("annotation"):
+        segment, step = blocks["segment"][rows], int(blocks["narrowest"][rows].min())
         pixels = int(segments["area"][segment].sum())
         have = "has an outline" if len(rows) == 1 else "have outlines"
         message = (
             f"{count_noun(len(rows), 'segment')} of {pixels:,} px {have} with steps of {step} px or more: "
             f"the mask was enlarged {step} times"
         )
-        annotation = int(enlarged_steps["annotation"][rows[0]])
+        annotation = int(blocks["annotation"][rows[0]])
         yield RowFinding(message, annotation=annotation, bbox=box_around(tables, segment), pixels=pixels)

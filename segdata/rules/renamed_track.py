@@ -150,12 +150,12 @@ def _stand_ins(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
         for track in frame:
             places[track].append(place)
     lives = {
-        (frames_seen[0], frames_seen[-1]): track
-        for track, frames_seen in sorted(places.items())
-        if len(frames_seen) >= max(min_frames, 1)
+        (frames_of[0], frames_of[-1]): track
+        for track, frames_of in sorted(places.items())
+        if len(frames_of) >= max(min_frames, 1)
     }
-    for track, frames_seen in sorted(places.items()):
-        for before, after in pairwise(frames_seen):
+    for track, frames_of in sorted(places.items()):
+        for before, after in pairwise(frames_of):
             other = lives.get((before + 1, after - 1))
             if other is None:
                 continue
@@ -174,14 +174,14 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
     for place, frame in enumerate(frames):
         for track in frame:
             places[track].append(place)
-    for ended, frames_seen in sorted(places.items()):
-        if len(frames_seen) < min_frames or frames_seen[-1] + max(min_frames, 1) >= len(frames):
+    for ended, frames_of in sorted(places.items()):
+        if len(frames_of) < min_frames or frames_of[-1] + max(min_frames, 1) >= len(frames):
             continue
-        before, after = frames[frames_seen[-1]], frames[frames_seen[-1] + 1]
+        before, after = frames[frames_of[-1]], frames[frames_of[-1] + 1]
         gone = before[ended]
         for track in sorted(before.keys() & after.keys()):
             old, new = before[track], after[track]
-            goes_on = sum(place > frames_seen[-1] for place in places[track]) >= min_frames
+            goes_on = sum(place > frames_of[-1] for place in places[track]) >= min_frames
             if not goes_on or old.category != gone.category or old.area > min_fit * (old.area + gone.area):
                 continue
             low, high = np.minimum(old.box[:2], gone.box[:2]), np.maximum(_corner(old.box), _corner(gone.box))

@@ -98,10 +98,8 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
         short = key[kept] >> (64 - bits)
         _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
-        repeated = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
-        kept = kept[
-            np.isin(short, repeated["key"][repeated["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else repeated["key"])
-        ]
+        shapes = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
+        kept = kept[np.isin(short, shapes["key"][shapes["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else shapes["key"])]
     return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
 
 
@@ -172,7 +170,7 @@ def _are_copies(tables: Tables, images: Ints) -> Flags:
     """(n,) whether the files of two images (n, 2) have the same bytes, or are copies of one picture by their names."""
     pictures = [picture_of_copy(name) for name in tables.images["image_id"][images.ravel()].tolist()]
     same_picture = [
-        picture is not None and picture == other for picture, other in zip(pictures[::2], pictures[1::2], strict=True)
+        image is not None and image == other for image, other in zip(pictures[::2], pictures[1::2], strict=True)
     ]
     same_bytes = _are_equal(number_names(tables.images.texts("content"))[1][images])
     return np.asarray(same_bytes | np.array(same_picture, bool), bool)

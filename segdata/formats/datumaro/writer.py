@@ -52,10 +52,8 @@ def _segment_annotations(
     count_segments(batch, rows[moved], "segment-id", losses)
     segments = table.to_pylist()
     attributes = [{key: raw_json(value) for key, value in segment["attributes"] or ()} for segment in segments]
-    with_columns = np.array(
-        [k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64
-    )
-    count_segments(batch, rows[with_columns], "attributes", losses)
+    held = np.array([k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64)
+    count_segments(batch, rows[held], "attributes", losses)
     labels = [label_of[segment["category_id"]] for segment in segments]
     group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
     shapes = _segment_shapes(batch, rows, alone, losses)

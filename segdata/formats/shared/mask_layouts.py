@@ -142,7 +142,7 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     are of labels, too.
     """
     inside = dict(datasets_by_name(root))
-    layouts = [layout for in_folder in inside.values() for layout in in_folder]
+    layouts = [layout for group in inside.values() for layout in group]
     own = _prefixes(root, [layout.masks for layout in layouts])
     own_pictures = _prefixes(root, [layout.images for layout in layouts if layout.images is not None])
     outside = [name for name in masks if not name.startswith(own)]
@@ -150,9 +150,7 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
     if outside and (len(inside) > 1 or any(map(_LABEL_PATH.search, beside))):
-        n_masks = {
-            folder: sum(len(layout.mask_files()) for layout in in_folder) for folder, in_folder in inside.items()
-        }
+        n_masks = {folder: sum(len(layout.mask_files()) for layout in group) for folder, group in inside.items()}
         largest_first = sorted(inside, key=lambda folder: -n_masks[folder])
         raise FoldersInsideError(root, largest_first, (beside or outside)[0])
     return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]

@@ -191,17 +191,13 @@ def read_image(root: Path, geometry: str, entry: ImageEntry, head: ImageHeader |
         if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
             defects.append(Defect("SEG004", "a feature has no geometry; left out", file, place))
             continue
-        geometry_object = feature.get(geometry)
-        key, geometry_object = (
-            (geometry, geometry_object) if isinstance(geometry_object, dict) else ("geometry", feature["geometry"])
-        )
-        if _reason_without_pixels(geometry_object) is not None:
+        shape = feature.get(geometry)
+        key, shape = (geometry, shape) if isinstance(shape, dict) else ("geometry", feature["geometry"])
+        if _reason_without_pixels(shape) is not None:
             continue
-        polygons = _polygons(geometry_object)
+        polygons = _polygons(shape)
         if polygons is None:
-            message = (
-                f"the geometry is {geometry_object.get('type')!r:.40}, a Polygon or MultiPolygon is expected; left out"
-            )
+            message = f"the geometry is {shape.get('type')!r:.40}, a Polygon or MultiPolygon is expected; left out"
             defects.append(Defect("SEG004", message, file, f"{place}/{key}"))
             continue
         properties = feature["properties"] if isinstance(feature.get("properties"), dict) else {}

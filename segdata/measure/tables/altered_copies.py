@@ -124,9 +124,7 @@ def _mirrored_pairs(thumbs: Floats32, signs: Floats32, apart: Flags) -> Iterator
             continue
         for later, earlier in zip(*np.nonzero(np.tril((bits <= _MAX_MIRROR_BITS) & apart, -1)), strict=True):
             pair = detail[later][counts], flipped_detail[earlier][counts]
-            correlation = float(
-                (pair[0] * pair[1]).sum() / max(np.prod([np.linalg.norm(thumbnail) for thumbnail in pair]), 1e-6)
-            )
+            correlation = float((pair[0] * pair[1]).sum() / max(np.prod([np.linalg.norm(side) for side in pair]), 1e-6))
             if correlation >= _MIN_MIRROR_CORRELATION:
                 yield int(later), int(earlier), (MIRRORED, 1.0, correlation)
 

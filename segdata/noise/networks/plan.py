@@ -388,7 +388,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     most_flips = 1 if on_gpu or not rotate else 2  # a third of the GPU's time for a copy that adds little
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else most_flips
-    passes = f"each pixel is seen about {steps * batch / crops:.0f} times"
+    seen = f"each pixel is seen about {steps * batch / crops:.0f} times"
     architecture = "efficientnet-lite0" if settings.pretrained else settings.architecture or "unet"
     lite = architecture == "efficientnet-lite0"
     levels = 6 if lite else 5 if crop >= 256 and not settings.quick else 4
@@ -426,9 +426,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         pretrained=settings.pretrained,
         class_weights=settings.class_weights,
         augment=USUAL_AUGMENTATIONS if settings.augment is None else settings.augment,
-        why=_reasons(
-            facts, settings, why_folds, f"px, from images of {width:.0f}x{height:.0f} px after scaling", passes
-        ),
+        why=_reasons(facts, settings, why_folds, f"px, from images of {width:.0f}x{height:.0f} px after scaling", seen),
     )
 
 

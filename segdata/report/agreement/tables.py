@@ -182,12 +182,10 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
         for category, is_thing in zip(comparison.categories, comparison.countable, strict=True)
         if is_thing
     }
-    measured = [
+    finite = [
         causes for causes in compared_causes(result) if causes.category in things and math.isfinite(causes.missed)
     ]
-    missed, extra, confused, boundary = (
-        sum(_shares(causes)[k] * causes.pixels for causes in measured) for k in range(4)
-    )
+    missed, extra, confused, boundary = (sum(_shares(causes)[k] * causes.pixels for causes in finite) for k in range(4))
     n_due = missed + extra + confused + boundary
     if not n_due:
         return ""

@@ -48,12 +48,10 @@ class AnnotatedImage:
     def labels(self, view: View, annotator: str, categories: Collection[int] | None) -> NDArray[np.int32]:
         """(h, w): an annotator's segments of these category ids (None: of any), numbered from 1; 0: none."""
         names = self.batch.annotations["annotator"].to_pylist()
-        is_annotators = np.isin(
-            self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator]
-        )
+        is_own = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
         if categories is not None:
-            is_annotators &= np.isin(self.batch.segment_category, list(categories))
-        part = self.batch.take_segments(np.flatnonzero(is_annotators))
+            is_own &= np.isin(self.batch.segment_category, list(categories))
+        part = self.batch.take_segments(np.flatnonzero(is_own))
         return view.labels(part.runs, self.size[0], part.n_segments)
 
     def render(self, view: View) -> Image.Image:

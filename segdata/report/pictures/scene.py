@@ -236,10 +236,9 @@ _MIN_VIEW_SIDE = 24  # image pixels
 def choose_findings(data: OpenDataset, validation: Validation, most: int, listed: int | None = None) -> list[Finding]:
     """Choose at most `most` findings to draw among the first `listed`: new ones, and if there is room, known ones."""
     rows = set(data.source.image_ids)
-    known_findings = () if validation.baseline is None else validation.baseline.known
+    known = () if validation.baseline is None else validation.baseline.known
     new, old = (
-        [finding for finding in findings[:listed] if finding.image in rows]
-        for findings in (validation.findings, known_findings)
+        [finding for finding in findings[:listed] if finding.image in rows] for findings in (validation.findings, known)
     )
     selected = spread_over_rules(new, most)
     return selected + spread_over_rules(old, most - len(selected))
