@@ -4,9 +4,9 @@
 
 SET is a name of `benchmarks.shared.real_sets`. PREDICTIONS is the work folder of `flag`; without networks of these
 images in it, they are trained (`--quick`). Writes OUT/sheet_0.png … with three crops of each finding: the image, the
-labels (green; yellow: the box of the finding) and the proposal (red), and OUT/findings.csv with two empty columns:
-`verdict` (right, debatable or false) and `reason`. Prints how many findings there are, how many of them are expected to
-be errors, and the notes.
+labels (green; yellow: the box of the finding) and the proposal (red), in random order and without P, so that neither
+sways the verdict, and OUT/findings.csv with two empty columns: `verdict` (right, debatable or false) and `reason`.
+Prints how many findings there are, how many of them are expected to be errors, and the notes.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from segdata.core.label_maps import LabelMaps
 from segdata.noise.networks.plan import Settings
 
 Pixels = NDArray[np.uint8]
-SIDE, COLUMNS, ROWS = 190, 3, 5  # pixels of a crop, findings beside and above each other
-LEAST, AROUND = 24, 2.2  # pixels shown at least, and how much larger than the finding's box a crop is
+SIDE, COLUMNS, ROWS = 260, 2, 4  # pixels of a crop, findings beside and above each other
+LEAST, AROUND = 24, 3.0  # pixels shown at least, and how much larger than the finding's box a crop is
 GIVEN = ("place", "code", "image", "category", "x", "y", "width", "height", "score", "action")
 ASKED = ("verdict", "reason")  # of the person who looks
 
@@ -91,7 +91,7 @@ def panel(maps: LabelMaps, number: int, finding: Finding) -> Image.Image:
             ends = [*corner, corner[0] + wide * factor, corner[1] + high * factor]
             ImageDraw.Draw(crop).rectangle(ends, outline="yellow")
         page.paste(crop, (place * (SIDE + 2), 14))
-    title = f"{number} {finding.code} {correction.action if correction else ''} {finding.score:.2f} {finding.category}"
+    title = f"{number} {finding.code} {correction.action if correction else ''} {finding.category}"
     ImageDraw.Draw(page).text((2, 1), f"{title} {str(finding.image)[-18:]}", fill=0)
     return page
 
@@ -130,7 +130,8 @@ def main() -> None:
                 action = item.correction.action if item.correction else ""
                 given = [place, item.code, item.image, item.category, *(item.bbox or ()), f"{item.score:.3f}", action]
                 table.writerow([*given, *[""] * len(ASKED)])
-        panels = [panel(maps, place, item) for place, item in enumerate(first, 1)]
+        shuffled = np.random.default_rng(asked.seed).permutation(len(first)).tolist()
+        panels = [panel(maps, at + 1, first[at]) for at in shuffled]
         for sheet in range(0, len(panels), COLUMNS * ROWS):
             page = Image.new("RGB", (COLUMNS * (3 * SIDE + 8), ROWS * (SIDE + 16)), "white")
             for place, one in enumerate(panels[sheet : sheet + COLUMNS * ROWS]):

@@ -355,38 +355,6 @@ def test_what_lacks_a_label_at_one_place_of_three_images_is_one_cause() -> None:
     assert causes(held(4, 1), held(4, 1, 61), held(4, 1)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("labelled", "unit", "listed"),
-    [
-        (0, [0, 1, 2, 3, 4, 5], False),  # a logo
-        (2, [0, 1, 2, 3, 4, 5], False),  # two logos that somebody labelled
-        (3, [0, 1, 2, 3, 4, 5], True),  # as many have a label as have none
-        (0, [0, 0, 2, 3, 4, 5], True),  # two images of one sequence, in which a thing may lack its label twice
-    ],
-)
-def test_what_has_a_label_in_few_images_at_a_place_lacks_none_there(
-    labelled: int, unit: list[int], listed: bool
-) -> None:
-    """A place without a label in three images, beside images where it has one, and others with labels elsewhere."""
-    spot, nothing = np.zeros((60, 40), np.int64), segments_of_map(np.zeros(2400, np.int64), 40, 60)
-    spot[4:14, 5:12] = 1
-    seen, elsewhere = segments_of_map(spot.ravel(), 40, 60), segments_of_map(spot[::-1].ravel(), 40, 60)
-    lacking = ImageCandidates(nothing, np.arange(0), seen, np.zeros(1, np.int64), np.zeros(1, bool))
-    held = [
-        ImageCandidates(
-            seen if at < labelled else elsewhere, np.arange(1), nothing, nothing.category, np.zeros(0, bool)
-        )
-        for at in range(3)
-    ]
-    image, row = [3, 4, 5, 0, 1, 2], [0, 0, 0, -1, -1, -1]
-    ranked = many(image, row, ["extra"] * 3 + ["missing"] * 3, [0.1] * 3 + [0.9] * 3, set())
-    related = RelatedImages(np.array(unit), np.arange(6))
-    ranked = replace(ranked, candidates=(lacking,) * 3 + tuple(held), related=related, at=np.zeros(6, np.int64))
-    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
-    found = select_candidates(replace(ranked, prior=0.01), trust, np.full(2, 0.5), np.array([False, True]), None, 0)
-    assert found.rows.tolist() == ([3, 4, 5] if listed else [])
-
-
 def test_labels_that_fit_badly_do_not_grow() -> None:
     """Of two places of stuff without a label, one is in an image whose labels of it fit badly; it may be missing."""
     types: list[ErrorType] = ["extra"] * 98 + ["boundary", "boundary"]
@@ -426,6 +394,23 @@ def test_outlines_and_labels_that_the_border_cuts_come_last() -> None:
     found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
     assert [int(np.append(number[:3], [*[9] * 57, 3])[row]) for row in found.rows] == [2, 3, 0]  # 5 % of 60: three
     assert found.left_out == 1
+
+
+@pytest.mark.parametrize(("iou", "things", "listed"), [(0.79, True, False), (0.8, True, True), (0.79, False, True)])
+def test_outlines_of_things_are_listed_where_the_model_knows_their_category_exactly(
+    iou: float, things: bool, listed: bool
+) -> None:
+    types: list[ErrorType] = ["boundary", "merge"] + ["extra"] * 98
+    ranked = replace(many([0] * 100, [*range(100)], types, [0.9] * 2 + [0.1] * 98, set()), prior=0.01)
+    ranked = replace(
+        ranked,
+        iou=np.array([1.0, iou]),
+        held_out=replace(ranked.held_out, mistake=np.zeros(1, np.int64), mistake_type=("merge",)),
+        held_category=np.ones(1, np.int64),
+    )
+    trust = [CategoryTrust(category="a", iou=iou, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, things]), None, 0)
+    assert found.rows.tolist() == ([1, 0] if listed else [1])
 
 
 @settings(max_examples=50, deadline=None)
