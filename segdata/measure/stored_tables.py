@@ -17,7 +17,8 @@ from segdata.core.runs import Ints
 from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 
 _Key = tuple[str, str, bool]  # table, column, whether as objects
-PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece; smaller datasets stay uncompressed
+PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece
+MAX_UNCOMPRESSED_BYTES = 96 << 20  # of the tables of a smaller dataset: they take less time as they are
 MAX_DECODED_BYTES = 128 << 20  # of columns that stay decoded
 _OBJECT_BYTES = 64  # of a text as a Python object, about
 
@@ -72,7 +73,7 @@ class StoredTables(Mapping[str, pa.Table]):
         for name, table in tables.items():
             self._waiting.setdefault(name, []).append(table)
             self._waiting_bytes += table.nbytes
-        if self._waiting_bytes >= PIECE_BYTES:
+        if self._waiting_bytes >= (PIECE_BYTES if self._encoded else MAX_UNCOMPRESSED_BYTES):
             self._encode_waiting()
 
     def close(self) -> None:

@@ -57,7 +57,8 @@ def lists(fresh: Callable[[], Table], name: str) -> tuple[object, ...]:
 @given(pieces(), st.booleans())
 def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stored_tables, "PIECE_BYTES", 1 << 30 if at_once else 1)
+        patch.setattr(stored_tables, "PIECE_BYTES", 1)
+        patch.setattr(stored_tables, "MAX_UNCOMPRESSED_BYTES", 1 << 30 if at_once else 1)
         stored = StoredTables()
         for part in parts:
             stored.append({"rows": part})
@@ -75,6 +76,7 @@ def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: 
 
 def test_decoded_columns_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_tables, "PIECE_BYTES", 1)
+    monkeypatch.setattr(stored_tables, "MAX_UNCOMPRESSED_BYTES", 1)
     monkeypatch.setattr(stored_tables, "MAX_DECODED_BYTES", 3 * 8_000)
     stored = StoredTables()
     for first in (0, 500):
@@ -89,6 +91,18 @@ def test_decoded_columns_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch
         assert list(pool.map(total, range(90))) == [sum(range(1000)) * (k % 9) for k in range(90)]
     assert stored._decoded._bytes == sum(size for _, size in stored._decoded._columns.values()) <= 3 * 8_000
     assert table["c8"] is table["c8"]  # the last one stays
+
+
+def test_pieces_are_encoded_once_tables_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_tables, "PIECE_BYTES", 16)
+    monkeypatch.setattr(stored_tables, "MAX_UNCOMPRESSED_BYTES", 40)
+    stored, sizes = StoredTables(), []
+    for value in range(10):  # 8 bytes each
+        stored.append({"rows": pa.table({"a": [value]})})
+        sizes.append([piece.n_rows for piece in stored._encoded.get("rows", [])])
+    assert sizes == [[]] * 4 + [[5]] * 2 + [[5, 2]] * 2 + [[5, 2, 2]] * 2
+    stored.close()
+    assert stored["rows"]["a"].to_pylist() == list(range(10))
 
 
 def test_few_rows_stay_as_they_are() -> None:
