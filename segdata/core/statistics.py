@@ -126,11 +126,12 @@ def gap_probability(values: Floats, group: Ints, least_scale: float | Floats = 0
     ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], True)
     """
     result = np.ones(len(values))
-    if len(values) == 0:
+    members = np.bincount(group)[group]
+    small = np.flatnonzero((members >= 5) & (members <= _MAX_SMALL_GROUP))
+    if len(small) == 0:
         return result
-    order, first, count = _sort_groups(values, group)
-    small = (count >= 5) & (count <= _MAX_SMALL_GROUP)
-    first, count = first[small], count[small]
+    order, first, count = _sort_groups(values[small], group[small])
+    order = small[order]
     ascending, last = values[order], first + count - 1
     least = np.broadcast_to(least_scale, len(values))[order[first]] * np.log(count)
     n_gaps = 2 * np.minimum(count // 5, 2)

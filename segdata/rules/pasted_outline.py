@@ -8,9 +8,9 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
-from segdata.rules.shared import free_outlines, segments_finding, shape_keys
+from segdata.rules.shared import free_outlines, occur_often, segments_finding, shape_keys
 
 _OUTLINE = ("width", "height", "area", "perimeter")
 _MIN_LEAD = 4  # times as many images as have the third most frequent outline: augmented copies repeat every outline
@@ -63,13 +63,14 @@ def _pasted_outlines(tables: Tables, min_segments: int, min_outline: int, max_sh
     is_shape, _ = free_outlines(tables)
     rows = np.flatnonzero(is_example(tables, crowds=False) & is_shape)
     rows = rows[tables.segments["perimeter"][rows] >= min_outline]
+    judged, count = np.unique(tables.segments["annotation"][rows], return_counts=True)
+    judged = judged[count >= min_segments]
+    rows = rows[occur_often(shape_keys(tables.segments, _SHAPE, rows), min_segments)]
     segments = tables.segments.take(rows)
     key, _ = joint_codes(*(segments[name].astype(np.int64) for name in _SHAPE))
     _, apart = joint_codes(key, segments["x"].astype(np.int64), segments["y"].astype(np.int64))
     n_places = np.bincount(key[apart], minlength=int(key.max(initial=-1)) + 1)
     pasted = n_places[key] >= min_segments
-    judged, count = np.unique(segments["annotation"], return_counts=True)
-    judged = judged[count >= min_segments]
     flagged = np.isin(judged, segments["annotation"][pasted])
     none = np.zeros(len(judged), np.int64)
     sums = sum_by(tables, {"all": none}, {"n": np.ones(len(judged), np.int64), "flagged": flagged})
@@ -92,7 +93,7 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
     n_all = total(tables, n=len(rows))["n"]
     key = shape_keys(tables.segments, _OUTLINE, rows)
     if tables.turn is None:
-        again = _occur_thrice(key)
+        again = occur_often(key, 3)
         rows, key = rows[again], key[again]
     units = independent_units(tables)[tables.segments["image"][rows]]
     is_first = np.zeros(len(rows), bool)
@@ -117,13 +118,3 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
             f"have one outline, {width} x {height} px and {area:,} px: was it a tool's default?",
             pixels=area * len(group),
         )
-
-
-def _occur_thrice(key: Ints) -> Flags:
-    """(n,) whether a number occurs three times or more; a sort that sorts out most outlines."""
-    order = np.argsort(key)
-    same = key[order[2:]] == key[order[:-2]]
-    again = np.zeros(len(key), bool)
-    for shift in range(3):
-        again[order[shift : len(order) - 2 + shift][same]] = True
-    return again

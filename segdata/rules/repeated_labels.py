@@ -13,7 +13,7 @@ from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
-from segdata.rules.shared import free_outlines, picture_of_copy, shape_keys
+from segdata.rules.shared import free_outlines, occur_often, picture_of_copy, shape_keys
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
@@ -105,11 +105,7 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
 
 def _shared_by_few(key: Ints, owner: Ints) -> Ints:
     """The rows, ascending, of the keys (n,) that two to `_MAX_SEGMENT_IMAGES` owners (n,) have."""
-    order = np.argsort(key)
-    again = np.zeros(len(key), bool)  # most keys occur once
-    again[1:] = key[order[1:]] == key[order[:-1]]
-    again[:-1] |= again[1:]
-    order = order[again]
+    order = np.flatnonzero(occur_often(key, 2))  # most keys occur once
     order = order[np.lexsort((owner[order], key[order]))]
     key, owner = key[order], owner[order]
     is_new_key = np.diff(key, prepend=key[:1] - 1) != 0

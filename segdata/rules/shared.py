@@ -342,6 +342,16 @@ def shape_keys(segments: Table, columns: Iterable[str], rows: Ints) -> Ints:
     return code.view(np.int64)
 
 
+def occur_often(values: Ints, n: int) -> Flags:
+    """(n_values,) whether a number occurs `n` times or more; one sort."""
+    order = np.argsort(values)
+    begins = np.flatnonzero(values[order[n - 1 :]] == values[order[: max(len(order) - n + 1, 0)]])
+    often = np.zeros(len(values), bool)
+    for step in range(n):
+        often[order[begins + step]] = True
+    return often
+
+
 class Succession(NamedTuple):
     """How the labels of a sequence's n frames or slices go on, pixel by pixel; see the table `succession`.
 
