@@ -119,8 +119,7 @@ def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: 
     if iou.max() < MIN_PROPOSAL_IOU:
         held: Ints = overlap.b[fits & (overlap.pixels > _MIN_HELD_SHARE * predicted.areas[overlap.b])].astype(np.int64)
         pieces = predicted.take(held)
-        union = pieces.areas.sum() - overlap.pixels[np.isin(overlap.b, held)].sum() + segment.areas[0]
-        share = float(overlap.pixels[np.isin(overlap.b, held)].sum() / union)
+        share = _iou(segment, pieces.runs)
         if len(held) < 2 or share < MIN_PROPOSAL_IOU or alike:
             return Proposal("delete")
         return Proposal("split", int(segment.category[0]), pieces.runs, len(held), iou=share)

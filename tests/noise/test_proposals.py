@@ -204,6 +204,12 @@ def test_a_label_over_many_things_is_split_into_them() -> None:
     assert amended.iou == pytest.approx(36 * len(boxes) / 2400)
 
 
+def test_things_that_are_seen_twice_count_once() -> None:
+    """Two predicted things cover the same pixel of eleven, which is less than a tenth."""
+    given, prediction = drawn((0, 0, 1, 11)), seen(drawn((0, 0, 1, 1), (0, 0, 1, 1)), 2)
+    assert edit_thing(find_candidates(given, prediction, ONE), 0, "boundary", given, prediction).action == "delete"
+
+
 BOXES = st.tuples(st.integers(0, 40), st.integers(0, 25), st.integers(1, 20), st.integers(1, 15))
 
 
