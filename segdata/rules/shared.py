@@ -345,10 +345,10 @@ def shape_keys(segments: Table, columns: Iterable[str], rows: Ints) -> Ints:
 def occur_often(values: Ints, n: int) -> Flags:
     """(n_values,) whether a number occurs `n` times or more; one sort."""
     order = np.argsort(values)
-    begins = np.flatnonzero(values[order[n - 1 :]] == values[order[: max(len(order) - n + 1, 0)]])
+    ascending = values[order]
+    number = np.cumsum(np.diff(ascending, prepend=ascending[:1] - 1) != 0) - 1
     often = np.zeros(len(values), bool)
-    for step in range(n):
-        often[order[begins + step]] = True
+    often[order] = np.bincount(number)[number] >= n
     return often
 
 

@@ -12,6 +12,7 @@ def boundary_iou(both: Ints | Floats, either: Ints | Floats) -> Floats:
     Returns (...) ratios in [0, 1]; NaN where neither has a band.
     Source: Cheng et al. (2021), Boundary IoU: Improving Object-Centric Image Segmentation Evaluation, CVPR.
 
+    >>> import numpy as np
     >>> boundary_iou(np.array([456, 0]), np.array([912, 0])).tolist()
     [0.5, nan]
     """
