@@ -18,7 +18,7 @@ from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 
 _Key = tuple[str, str, bool]  # table, column, whether as objects
 PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece
-MAX_UNCOMPRESSED_BYTES = 96 << 20  # of the tables of a smaller dataset: they take less time as they are
+MAX_UNCOMPRESSED_BYTES = 72 << 20  # of the tables of a smaller dataset: they take less time as they are
 MAX_DECODED_BYTES = 128 << 20  # of columns that stay decoded
 _OBJECT_BYTES = 64  # of a text as a Python object, about
 
