@@ -101,10 +101,7 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
     edges, one = tables.segments["perimeter"][rows].astype(np.int64), np.ones(len(rows), np.int64)
     shapes = sum_by(tables, {"key": key, "edges": edges}, {"images": is_first, "n": one}, least=3)
     stands_out = (shapes["images"] >= min_images) & (shapes["n"] <= max_share * n_all)
-    for row in np.flatnonzero(stands_out).tolist():
-        # Small outlines are the same by chance more often.
-        others = shapes["images"][2 * shapes["edges"] >= shapes["edges"][row]]
-        stands_out[row] = shapes["images"][row] >= _MIN_LEAD * np.sort(others)[::-1][2:3].sum()
+    stands_out &= shapes["images"] >= _MIN_LEAD * _third_most(shapes["images"], shapes["edges"])
     kept = np.isin(key, shapes["key"][stands_out])
     chosen = {name: tables.segments[name][rows[kept]].astype(np.int64) for name in ("image", *_OUTLINE)}
     whole, defaults = gather(tables, {"key": key[kept], **chosen}, {"image": "images"})
@@ -118,3 +115,16 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
             f"have one outline, {width} x {height} px and {area:,} px: was it a tool's default?",
             pixels=area * len(group),
         )
+
+
+def _third_most(images: Ints, edges: Ints) -> Ints:
+    """(n,) the third highest number of images among outlines at least half as long; 0 where there are fewer than three.
+
+    Small outlines are the same by chance more often, so they are compared with their like and longer ones.
+    """
+    order = np.argsort(-edges)
+    rest = images[order]
+    for _ in range(2):  # what the highest number so far leaves to the next place
+        rest = np.minimum(rest, np.append(0, np.maximum.accumulate(rest)[:-1]))
+    n_longer = np.searchsorted(-2 * edges[order], -edges, side="right")
+    return np.asarray(np.maximum.accumulate(rest)[n_longer - 1])

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
@@ -17,6 +19,7 @@ from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
 from segdata.measure.measure import measure_source
+from segdata.rules.pasted_outline import _third_most
 from tests.generators.sequences import SequenceDataset, sequence_dataset
 
 SIDE = 120
@@ -430,3 +433,10 @@ def test_a_video_whose_labels_stop(tmp_path: Path, blank: slice, reported: str) 
     messages = [finding.message for finding in found(tmp_path, "SEG312", config=config)]
     named = [message for message in messages if message.startswith("the ")]
     assert [message[4 : 4 + len(reported)] for message in named] == [reported] * bool(reported)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 30)), max_size=9))
+def test_an_outline_is_compared_with_those_at_least_half_as_long(shapes: list[tuple[int, int]]) -> None:
+    images, edges = (np.array([shape[side] for shape in shapes], np.int64) for side in (0, 1))
+    longer = [sorted((n for n, edge in shapes if 2 * edge >= own), reverse=True) for _, own in shapes]
+    assert _third_most(images, edges).tolist() == [(*numbers, 0, 0)[2] for numbers in longer]
