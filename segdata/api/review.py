@@ -24,7 +24,7 @@ from segdata.core.profile import Profile
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
-from segdata.formats.shared.safe_parsers import read_xml
+from segdata.formats.shared.xml_files import read_xml
 from segdata.review import annotation_tasks, decision_log
 from segdata.review.annotation_tasks import (
     ImportResult,

@@ -1,54 +1,65 @@
-"""YAML files that people write: YAML 1.2 booleans, and errors with file and line."""
+"""YAML files that people write: YAML 1.2 booleans, and errors with file and line.
+
+PyYAML is imported where it is needed: a dataset without a file of settings is validated without it.
+"""
 
 import difflib
 import re
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import yaml
 
 from segdata.core.errors import SegdataError
+
+if TYPE_CHECKING:
+    import yaml
 
 T = TypeVar("T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_INTEGER_BITS = 1024  # Python does not convert far longer numbers to decimal digits
 
 
-class _Loader(yaml.SafeLoader):
+@cache
+def _loader() -> "type[yaml.SafeLoader]":
     """A safe loader with YAML 1.2 booleans, so that a category may be called `no`. Duplicate keys are errors."""
+    import yaml
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (list, dict)):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a single value", key_node.start_mark)
-            if key in seen:
-                problem = f"key {key!r} is repeated (first on line {seen[key]})"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen[key] = key_node.start_mark.line + 1
-        return super().construct_mapping(node, deep)
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: dict[Any, int] = {}
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if isinstance(key, (list, dict)):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "a key must be a single value", key_node.start_mark
+                    )
+                if key in seen:
+                    problem = f"key {key!r} is repeated (first on line {seen[key]})"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+                seen[key] = key_node.start_mark.line + 1
+            return super().construct_mapping(node, deep)
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # Any: whatever the YAML holds
-        try:
-            value = super().construct_object(node, deep)
-            if isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS:
-                raise ValueError("this number has too many digits")
-            if isinstance(value, str) and _SURROGATE.search(value):
-                raise ValueError("this text has half of a surrogate pair, which is no character")
-            return value
-        except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # Any: whatever the YAML holds
+            try:
+                value = super().construct_object(node, deep)
+                if isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS:
+                    raise ValueError("this number has too many digits")
+                if isinstance(value, str) and _SURROGATE.search(value):
+                    raise ValueError("this text has half of a surrogate pair, which is no character")
+                return value
+            except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
+                raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    return Loader
 
 
 def load_yaml(path: Path, type_: type[T]) -> T:
@@ -71,10 +82,12 @@ def read_utf8(path: Path) -> str:
 class YamlLines(msgspec.Struct, frozen=True):
     """The lines of the keys and items in a YAML text; `node` is the root of its tree."""
 
-    node: yaml.Node | None
+    node: "yaml.Node | None"
 
     def line_of(self, *steps: str | int) -> int | None:
         """The line, from 1, of the key or item that `steps` lead to; None if there is none."""
+        import yaml
+
         node, line = self.node, None
         for step in steps:
             if isinstance(node, yaml.MappingNode):
@@ -97,9 +110,11 @@ def parse_yaml(text: str, type_: type[T], name: str) -> T:
 
 def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, YamlLines]:
     """Like `parse_yaml`; also returns the lines of its keys and items."""
+    import yaml
+
     try:
-        node = yaml.compose(text, _Loader)
-        loader = _Loader("")
+        node = yaml.compose(text, _loader())
+        loader = _loader()("")
         data = {} if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -130,17 +145,21 @@ def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
 
 def dump_yaml(value: object) -> str:
     """Write `value` (a struct or plain data) as YAML text, keys in order, without fields that have their defaults."""
+    import yaml
+
     plain = msgspec.to_builtins(value, str_keys=True)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
 def dump_yaml_line(value: object) -> str:
     """Write plain data as one line of YAML, `{id: 1, name: road}`."""
+    import yaml
+
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
     return str(text).rstrip("\n")
 
 
-def _located_message(message: str, data: Any, node: yaml.Node | None, type_: type, name: str) -> str:  # Any: YAML
+def _located_message(message: str, data: Any, node: "yaml.Node | None", type_: type, name: str) -> str:  # Any: YAML
     """A msgspec message with the file, the line, and the nearest known key."""
     text, _, path = message.partition(" - at `")
     steps = _steps(path)

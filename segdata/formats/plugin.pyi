@@ -35,6 +35,8 @@ from segdata.formats.shared.derived_sources import ChainedSource as ChainedSourc
 from segdata.formats.shared.images import ImageFolder as ImageFolder
 from segdata.formats.shared.images import open_image as open_image
 from segdata.formats.shared.images import read_header as read_header
+from segdata.formats.shared.json_files import parse_json as parse_json
+from segdata.formats.shared.json_files import read_json as read_json
 from segdata.formats.shared.label_files import find_label_files as find_label_files
 from segdata.formats.shared.label_files import pair_label_files as pair_label_files
 from segdata.formats.shared.mask_files import MaskFile as MaskFile
@@ -60,11 +62,9 @@ from segdata.formats.shared.per_image import ImageAnnotation as ImageAnnotation
 from segdata.formats.shared.per_image import ImageEntry as ImageEntry
 from segdata.formats.shared.per_image import PerImageSource as PerImageSource
 from segdata.formats.shared.per_image import relative_path as relative_path
-from segdata.formats.shared.safe_parsers import parse_json as parse_json
-from segdata.formats.shared.safe_parsers import read_json as read_json
-from segdata.formats.shared.safe_parsers import read_xml as read_xml
 from segdata.formats.shared.taxonomies import CategoryNames as CategoryNames
 from segdata.formats.shared.taxonomies import resolve_names as resolve_names
 from segdata.formats.shared.taxonomies import write_sidecars as write_sidecars
+from segdata.formats.shared.xml_files import read_xml as read_xml
 
 API_VERSION: int

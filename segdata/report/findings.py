@@ -38,10 +38,9 @@ class ReportContext(msgspec.Struct, frozen=True):
     selection: Sequence[str] = ()  # the options that select rules, as one would type them again
     command: str = "validate"  # the command that makes the report
 
-    @property
-    def summaries(self) -> dict[str, str]:
-        """The summary of each rule, by code."""
-        return {rule.code: rule.summary for rule in self.rules}
+    def summary(self, code: str) -> str:
+        """The summary of a rule that ran; of other codes, none."""
+        return next((rule.summary for rule in self.rules if rule.code == code), "")
 
 
 def findings_text(validation: Validation, context: ReportContext, console: Console) -> str:
@@ -143,7 +142,7 @@ def rule_section(
     facts += [f"{pixels:,} px"] if pixels else []
     name = f"{first.code} {first.rule}:"
     yield from console.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
-    yield from console.wrap(context.summaries.get(first.code, ""), "  ", style="dim")
+    yield from console.wrap(context.summary(first.code), "  ", style="dim")
     for finding in shown:
         # The id of a semantic segment is that of its category, and adds nothing.
         yield from finding_location(finding, console, "  ", with_ids=context.profile.task != "semantic")

@@ -202,6 +202,8 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
     ways = {name: (n > 1) & way for name, way in zip(("whole", "visible"), _ways(n, over), strict=True)}
     sums = sum_by(tables, {"category": category}, ways)
     divided = sums["category"][np.minimum(sums["whole"], sums["visible"]) >= min_files]
+    if not len(divided):
+        return
     own = borders.take(np.isin(borders["category"], divided))
     whole, own = gather(tables, {name: own[name] for name in own.names}, {"annotation": "annotations"})
     own = own.take(np.lexsort([own[name] for name in _ORDER]))

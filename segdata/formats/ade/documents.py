@@ -20,7 +20,7 @@ import msgspec
 
 from segdata.core.finding import Defect
 from segdata.core.paths import is_unsafe_path
-from segdata.formats.shared.safe_parsers import repeated_key_defects
+from segdata.formats.shared.json_files import repeated_key_defects
 
 # Keys that are no attributes. `hypernym` follows from the name and is kept with the category.
 _STRUCTURAL_KEYS = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})

@@ -38,7 +38,7 @@ from segdata.formats.coco.columns import (
     scanned_block,
 )
 from segdata.formats.shared.file_names import stands_in
-from segdata.formats.shared.safe_parsers import BOM, repeated_key_defects
+from segdata.formats.shared.json_files import BOM, repeated_key_defects
 
 Raw = msgspec.Raw
 _MAX_LEADING_BLANKS = 4096  # blanks before the first character

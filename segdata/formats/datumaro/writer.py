@@ -25,13 +25,13 @@ from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import encode_segments, rings_are_exact
 from segdata.formats.datumaro.reader import DEFAULT
 from segdata.formats.shared import DATUMARO_LOSSES
+from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
     count_spatial_losses,
     count_unannotated_images,
 )
-from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.source import count_lost_rings, image_rows, writable_rows
 

@@ -23,9 +23,10 @@ from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.georeference import Georeference
 from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
+from segdata.formats.shared.json_files import read_sidecar
 from segdata.formats.shared.mask_files import Palette, Values
-from segdata.formats.shared.safe_parsers import XmlError, read_sidecar, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name
+from segdata.formats.shared.xml_files import XmlError, read_xml
 
 _MAX_WHOLE_PIXELS = 2**26  # larger rasters are cut into windows
 WINDOW_SIDE = 2048  # in pixels

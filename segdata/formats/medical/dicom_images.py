@@ -24,8 +24,8 @@ from segdata.core.runs import Floats
 from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes
 from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
+from segdata.formats.shared.json_files import read_sidecar
 from segdata.formats.shared.per_image import relative_path
-from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
 
 _HEAD_BYTES = 512  # enough to identify a file

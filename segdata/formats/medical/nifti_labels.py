@@ -37,9 +37,9 @@ from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import index_entry_defect, unsafe_path_defect
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
+from segdata.formats.shared.json_files import read_sidecar
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns, value_defects
 from segdata.formats.shared.per_image import relative_path
-from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 

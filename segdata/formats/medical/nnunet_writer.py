@@ -59,6 +59,7 @@ from segdata.formats.medical.nnunet_reader import (
 )
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, is_image_name
 from segdata.formats.shared.images import open_image, read_header
+from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
@@ -69,7 +70,6 @@ from segdata.formats.shared.painting import (
     paint,
     segments_by_image,
 )
-from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import write_sidecars
 
 _MAX_VALUE = 2**16 - 1

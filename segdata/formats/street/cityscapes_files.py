@@ -33,6 +33,7 @@ from segdata.formats.shapes.geometry import Polygon, Ring, check_ring
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.json_files import BOM, parse_json, repeated_key_defects
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
 from segdata.formats.shared.pairing import Pairing, has_index, images_folder
 from segdata.formats.shared.per_image import (
@@ -42,7 +43,6 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.safe_parsers import BOM, parse_json, repeated_key_defects
 from segdata.formats.street.cityscapes_labels import (
     IGNORED,
     IGNORED_NAME,

@@ -26,8 +26,8 @@ from segdata.formats.shared.file_names import walk_files
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.pairing import INDEX_FILE, has_index, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.shared.xml_files import XmlError, read_xml
 from segdata.formats.tools.cvat import CVAT_HEAD
 from segdata.formats.tools.cvat_tracks import AREAS, CvatElement, CvatVideo, parse_digits, read_videos
 from segdata.formats.tools.shapes import (

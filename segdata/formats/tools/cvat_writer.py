@@ -27,6 +27,7 @@ from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import CVAT_LOSSES
+from segdata.formats.shared.json_files import Json, attribute_value
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
@@ -34,7 +35,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import Json, attribute_value, is_xml_text
+from segdata.formats.shared.xml_files import is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (

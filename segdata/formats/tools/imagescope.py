@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from segdata.core.finding import Defect
 from segdata.core.safe_text import whole_number
 from segdata.formats.shared.per_image import BrokenLabelsError
-from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.xml_files import XmlError, read_xml
 
 SUFFIX = ".xml"
 _POLYGONS = frozenset({"", "0", "1"})  # freehand, rectangle

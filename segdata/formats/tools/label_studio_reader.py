@@ -21,18 +21,11 @@ from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
+from segdata.formats.shared.json_files import BOM, encode_json, lone_surrogates, parse_json, repeated_key_defects
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import (
-    BOM,
-    XmlError,
-    encode_json,
-    lone_surrogates,
-    parse_json,
-    read_xml,
-    repeated_key_defects,
-)
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.shared.xml_files import XmlError, read_xml
 from segdata.formats.tools.label_studio import TASKS_HEAD, is_tasks
 from segdata.formats.tools.label_studio_regions import LABEL_KEYS, NOTATION, read_regions
 from segdata.formats.tools.shapes import ShapeAnnotation

@@ -31,7 +31,7 @@ from segdata.formats.shapes.geometry import (
 )
 from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
-from segdata.formats.shared.safe_parsers import encode_json
+from segdata.formats.shared.json_files import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently
 
 Mask = NDArray[np.bool_]

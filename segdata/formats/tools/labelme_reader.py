@@ -29,10 +29,10 @@ from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
+from segdata.formats.shared.json_files import Json, read_small_file, repeated_key_defects
 from segdata.formats.shared.label_files import add_unlabelled_images, find_label_files
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import Json, read_small_file, repeated_key_defects
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,

@@ -28,6 +28,7 @@ from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArr
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint
+from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.painting import count_segments, in_first_annotation
 from segdata.formats.shared.pairing import images_folder, missing_images
 from segdata.formats.shared.per_image import (
@@ -39,7 +40,6 @@ from segdata.formats.shared.per_image import (
     read_images,
     relative_path,
 )
-from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import CategoryNames
 from segdata.formats.tools.shapes import (
     GROUP,

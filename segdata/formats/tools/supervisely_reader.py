@@ -21,9 +21,7 @@ from segdata.core.runs import Floats
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
-from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
-from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import (
+from segdata.formats.shared.json_files import (
     Json,
     encode_json,
     parse_json,
@@ -31,6 +29,8 @@ from segdata.formats.shared.safe_parsers import (
     read_small_file,
     repeated_key_defects,
 )
+from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,

@@ -14,6 +14,7 @@ from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shared.json_files import Json, attribute_value, encode_json, is_long_number
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_losses,
@@ -23,7 +24,6 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import Json, attribute_value, encode_json, is_long_number
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask

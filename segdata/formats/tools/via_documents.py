@@ -14,7 +14,7 @@ from msgspec import UNSET
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
-from segdata.formats.shared.safe_parsers import Json
+from segdata.formats.shared.json_files import Json
 
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT_KEY = "_via_img_metadata"

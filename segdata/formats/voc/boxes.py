@@ -20,7 +20,8 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Floats, Ints
-from segdata.formats.shared.safe_parsers import XmlError, attribute_value, encode_json, is_xml_text, read_xml
+from segdata.formats.shared.json_files import attribute_value, encode_json
+from segdata.formats.shared.xml_files import XmlError, is_xml_text, read_xml
 
 _FLAGS = ("truncated", "occluded", "difficult")
 # Attributes that become columns, by their names in CVAT and Datumaro.

@@ -18,7 +18,7 @@ from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring
 from segdata.formats.shapes.polygons import bridge_rings
 from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
 from segdata.formats.shared.file_names import stands_in
-from segdata.formats.shared.safe_parsers import BOM
+from segdata.formats.shared.json_files import BOM
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
 _STEPS_PER_PIXEL = 32  # positions at which rings may pass without meeting

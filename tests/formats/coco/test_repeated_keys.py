@@ -9,7 +9,7 @@ import pytest
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.formats.coco.instances_reader import open_instances
-from segdata.formats.shared.safe_parsers import repeated_key_defects
+from segdata.formats.shared.json_files import repeated_key_defects
 
 DOCUMENT: dict[str, Any] = {
     "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 20}],
