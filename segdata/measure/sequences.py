@@ -19,6 +19,7 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Profile, SequenceKind
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, NumberLine, Runs, expand_ranges
+from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 
 T = TypeVar("T")
@@ -97,6 +98,33 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
         "track": track,
     }
     return Table({name: values[order] for name, values in columns.items()})
+
+
+def things_by_frame(tables: Tables, kind: SequenceKind) -> Table:
+    """One row for each thing and frame of sequences of a kind, by thing and frame; without crowds and void.
+
+    A thing has one category and track in one sequence. Columns: thing (number), sequence (number), place (of the frame
+    among those annotated), segment (row of the first), area; left, top, right, bottom of the box around all of it.
+    """
+    segments, index = tables.segments, SequenceIndex.from_tables(tables)
+    counts = ~segments["iscrowd"] & (segments["area"] > 0) & (index.sequence[segments["annotation"]] >= 0)
+    counts &= ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    counts &= is_frame_of(tables.profile, tables.images, kind)[segments["image"]]
+    rows = np.flatnonzero(counts)
+    track = np.full(len(rows), -1, np.int64)
+    has_track = ~segments.missing("track_id")[rows]
+    track[has_track] = segments["track_id"][rows[has_track]].astype(np.int64)
+    sequence, place = (numbers[segments["annotation"][rows]] for numbers in (index.sequence, index.place))
+    thing, _ = joint_codes(sequence, segments["category_id"][rows], track)
+    member, first = joint_codes(thing, place)
+    columns = {"thing": thing[first], "sequence": sequence[first], "place": place[first], "segment": rows[first]}
+    columns["area"] = np.bincount(member, segments["area"][rows], len(first)).astype(np.int64)
+    for low, high, start, size in (("left", "right", "x", "width"), ("top", "bottom", "y", "height")):
+        begin = segments[start][rows].astype(np.int64)
+        columns[low], columns[high] = np.full(len(first), 2**31), np.full(len(first), -1)
+        np.minimum.at(columns[low], member, begin)
+        np.maximum.at(columns[high], member, begin + segments[size][rows])
+    return Table(columns)
 
 
 def changes_category(tables: Tables, tracked: Table) -> Flags:

@@ -8,16 +8,21 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.profile import has_videos
+from segdata.core.profile import has_sequences
+from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Floats, Ints, expand_ranges
+from segdata.core.statistics import group_median
+from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import SequenceIndex, tracked_segments
+from segdata.measure.sequences import SequenceIndex, things_by_frame, tracked_segments
 from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
 _MAX_TRACKS_SHOWN = 4  # in a message
 _MIN_SHARE_OF_MOVES = 0.6  # of the tracks that go on under another id have to move by one number
+# of a structure of a volume: its share of its usual area at its end, of the next one's area, and of their common box
+_FULL, _AS_LARGE, _SAME_PLACE = 0.5, 0.6, 0.7
 _MIN_IMPROVEMENT = 0.2  # of the fit of a box to two other tracks, over that to its own
 
 
@@ -33,7 +38,7 @@ class _Member(NamedTuple):
 Frames = list[dict[int, _Member]]  # of a video, in order: the tracks of each by their ids
 
 
-@rule("SEG361", "renamed-track", severity="warning", needs=(), whole=True, when=has_videos, per_sequence=True)
+@rule("SEG361", "renamed-track", severity="warning", needs=(), whole=True, when=has_sequences, per_sequence=True)
 def renamed_track(
     tables: Tables,
     *,
@@ -52,6 +57,7 @@ def renamed_track(
         track 1001 is 2001, of another category, for 4 frames, and goes on after it
         track 1 has also what was track 2 from this frame on: 30,120 px, before 5,166 and 25,794
         3 tracks have the id of another from this frame on: 2 is 1, 3 is 2, 4 is 3
+        liver is spleen from this slice on: 8,189 px before, 7,976 here, at the same place
 
     Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to overlap
     well. If several tracks change their ids between the same two frames, you get one finding for all of them. You also
@@ -61,6 +67,10 @@ def renamed_track(
     tracks go on under each other's ids, as when ids are numbered anew after one has left, you get one finding for all
     of them; two that exchange places are track-swap. The rule ignores crowds and void, and videos in which tracks get
     new ids all the time.
+
+    In volumes a structure has one category. You get a finding for a category that ends on one slice while another
+    begins on the next, in its place and with its size, both at full size. If several do so on one slice, it is one
+    finding. Those that meet so in several volumes, or on several slices of one, are neighbours, and none is reported.
 
     Why: the object counts twice, and a tracker that learns from it learns to give up. All ids at once are a chunk of
     the video that was labelled or exported alone.
@@ -74,6 +84,7 @@ def renamed_track(
     Defaults: in the ground truth of DAVIS (three videos), LabelMe's video and two results on DAVIS 2017 (48 frames)
     nothing is flagged.
     """
+    yield from _other_categories(tables, min_pixels, min_frames)
     tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.from_tables(tables)
     box = np.stack([segments[name][tracked["segment"]] for name in _SIDES], axis=1).astype(np.float64)
     category, area = (segments[name][tracked["segment"]] for name in ("category_id", "area"))
@@ -223,3 +234,58 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
 
 def _corner(box: Floats) -> Floats:
     return box[:2] + box[2:]
+
+
+def _other_categories(tables: Tables, min_pixels: int, min_frames: int) -> Findings:
+    """Structures of volumes that go on under another category from one slice on."""
+    segments, things = tables.segments, things_by_frame(tables, "volume")
+    begins = np.flatnonzero(np.diff(things["thing"], prepend=-1))
+    ends = np.append(begins, len(things))[1:] - 1
+    usual = group_median(things["area"].astype(np.float64), things["thing"]) if len(things) else np.zeros(0)
+    is_full = (things["area"] >= min_pixels) & (things["area"] >= _FULL * usual)
+    is_long = ends - begins + 1 >= min_frames
+    begins, ends = begins[is_long & is_full[begins]], ends[is_long & is_full[ends]]
+    track = np.where(segments.missing("track_id"), -1, 0)
+    track[track == 0] = segments["track_id"][track == 0]
+    rows = np.concatenate([ends, begins])
+    place = things["place"][rows] + np.repeat([1, 0], [len(ends), len(begins)])
+    key, _ = joint_codes(things["sequence"][rows], place, track[things["segment"][rows]])
+    order = np.argsort(key[len(ends) :], kind="stable")
+    first, last = (np.searchsorted(key[len(ends) :][order], key[: len(ends)], side=side) for side in ("left", "right"))
+    old, new = np.repeat(ends, last - first), begins[order[expand_ranges(first, last - first)]]
+    area = things["area"]
+    fits = np.minimum(area[old], area[new]) >= _AS_LARGE * np.maximum(area[old], area[new])
+    fits &= _box_ious(things, old, new) >= _SAME_PLACE
+    old, new = old[fits], new[fits]
+    category = segments["category_id"][things["segment"]].astype(np.int64)
+    pair = {"low": np.minimum(category[old], category[new]), "high": np.maximum(category[old], category[new])}
+    counts = sum_by(tables, pair, {"n": np.ones(len(old), np.int64)}, least=2)
+    of_pair, _ = joint_codes(*(np.concatenate([pair[name], counts[name]]) for name in ("low", "high")))
+    is_single = ~np.isin(of_pair[: len(old)], of_pair[len(old) :])
+    meeting = Table({"sequence": things["sequence"][new], "place": things["place"][new], "old": old, "new": new})
+    for several in meeting.groups("sequence"):
+        if not is_single[several].all() or len(np.unique(meeting["place"][several])) > 1:
+            continue
+        names = [
+            [tables.profile.name_of(int(category[row])) for row in (meeting["old"][k], meeting["new"][k])]
+            for k in several.tolist()
+        ]
+        listed = ", ".join(f"{before} is {after}" for before, after in names[:_MAX_TRACKS_SHOWN])
+        largest = several[int(np.argmax(area[meeting["new"][several]]))]
+        sizes = int(area[meeting["old"][largest]]), int(area[meeting["new"][largest]])
+        message = f"{listed} from this slice on: {sizes[0]:,} px before, {sizes[1]:,} here, at the same place"
+        yield RowFinding(
+            message,
+            segments=tuple(int(things["segment"][meeting["new"][k]]) for k in several.tolist()),
+            pixels=sizes[1],
+        )
+
+
+def _box_ious(things: Table, a: Ints, b: Ints) -> Floats:
+    """(n,) the IoU of the boxes of things."""
+    shared, sizes = np.ones(len(a)), [np.ones(len(a)), np.ones(len(a))]
+    for low, high in (("left", "right"), ("top", "bottom")):
+        far = np.minimum(things[high][a], things[high][b])
+        shared *= np.maximum(far - np.maximum(things[low][a], things[low][b]), 0)
+        sizes = [size * (things[high][rows] - things[low][rows]) for size, rows in zip(sizes, (a, b), strict=True)]
+    return np.asarray(shared / np.maximum(sizes[0] + sizes[1] - shared, 1), np.float64)

@@ -10,10 +10,10 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.profile import Profile
-from segdata.core.reductions import medians, total
+from segdata.core.reductions import medians, stands_beyond_chance, total
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
-from segdata.core.statistics import MAD_TO_SD, group_median
+from segdata.core.statistics import MAD_TO_SD, group_median, tail_probability
 from segdata.core.table import Table
 from segdata.core.taxonomy import STAND_IN
 from segdata.measure.sequences import FrameSequence, SequenceIndex
@@ -29,6 +29,8 @@ _FURTHEST_NEIGHBOUR = 0.5  # of the pixels of either of two frames, that only on
 _MIN_BOX_SHARE = 0.95  # of its box that a box-shaped segment fills
 _PART = 2.0  # how unusual the area of a lobe may be
 _SOLIDITY = 3.0  # and its solidity
+_MIN_RIM, _MAX_UNEVEN = 2.0, 2.0  # pixels that a rim has, and times the narrowest side that the widest one may have
+_TREMBLE, _MIN_RATIO_SPREAD = 0.5, 0.05  # of outlines, in pixels; of the logarithm of areas
 SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
 
 
@@ -424,6 +426,64 @@ def stands_out(values: Floats, least: float) -> Flags:
         return np.zeros(len(values), bool)
     fence = middle + _FENCE * min(upper - middle, middle - lower)
     return np.asarray(np.nan_to_num(values, nan=-1.0) >= max(least, fence), bool)
+
+
+class Turns(NamedTuple):
+    """Things in three frames of a sequence, `lag` frames apart; (n,) each, rows of the table `things_by_frame`.
+
+    rim: by how many pixels all four sides of the middle one's box lie further out than halfway between the others'
+    sides; negative: further in; 0: neither. is_most: no frame within `lag` changes the thing's area as much.
+    ratio: the logarithm of its area over that of the other whose area is
+    nearer; 0 if it lies between both.
+    """
+
+    before: Ints
+    row: Ints
+    after: Ints
+    rim: Floats
+    is_most: Flags
+    ratio: Floats
+
+    @staticmethod
+    def from_things(things: Table, lag: int = 1) -> "Turns":
+        """All of them."""
+        row = np.arange(lag, max(len(things) - lag, lag))
+        for step in (-lag, lag):
+            row = row[things["thing"][row + step] == things["thing"][row]]
+            row = row[things["place"][row + step] == things["place"][row] + step]
+        sides = np.stack([-things["left"], -things["top"], things["right"], things["bottom"]], axis=1)
+        out = sides[row] - (sides[row - lag] + sides[row + lag]) / 2
+        rim = np.maximum(out.min(axis=1), 0) + np.minimum(out.max(axis=1), 0)
+        area = things["area"].astype(np.float64)
+        # A wider outline moves all sides alike, and takes as many pixels as its box is long.
+        is_even = np.abs(out).max(axis=1) <= _MAX_UNEVEN * np.abs(rim) + _MIN_RIM
+        gain = area[row] - (area[row - lag] + area[row + lag]) / 2
+        around = things["right"] - things["left"] + things["bottom"] - things["top"]
+        is_even &= np.sign(rim) * gain >= np.abs(rim) * around[row]
+        most = np.zeros(len(things))
+        most[row] = np.abs(gain)
+        nearby = [
+            np.where(things["thing"][row + step] == things["thing"][row], most[row + step], 0.0)
+            for step in range(-lag, lag + 1)
+        ]
+        is_most = np.asarray(most[row] >= np.max(nearby, axis=0), bool)
+        log = np.log(area)
+        steps = log[row] - log[row - lag], log[row] - log[row + lag]
+        nearer = np.where(steps[0] * steps[1] > 0, np.sign(steps[0]) * np.minimum(*np.abs(steps)), 0.0)
+        return Turns(row - lag, row, row + lag, np.where(is_even, rim, 0.0), is_most, nearer)
+
+    def has_rim(self, tables: Tables, things: Table, rate: float) -> Flags:
+        """(n,) which have a rim that others of their sequence do not have.
+
+        The neighbours of a wide one are narrow beside it: the one that changes most is meant.
+        """
+        chance, _ = tail_probability(self.rim, things["sequence"][self.row], _TREMBLE)
+        may_stand = self.is_most & (np.abs(self.rim) >= _MIN_RIM)
+        return stands_beyond_chance(tables, np.where(may_stand, chance, 1.0), rate)
+
+    def ratio_chance(self, things: Table) -> Floats:
+        """(n,) the chance of each ratio among the frames of its thing."""
+        return tail_probability(self.ratio, things["thing"][self.row], _MIN_RATIO_SPREAD)[0]
 
 
 class Dispute(NamedTuple):

@@ -11,10 +11,13 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
+from segdata.measure.sequences import things_by_frame
 
 _MIN_GAP = 8  # pixels
 _MIN_SHARE = 0.5  # of the smaller part
 _FEW = 2  # gaps of a category that are no habit; and slices
+_ORDINALS = {2: "other", 3: "third", 4: "fourth", 5: "fifth"}
+_MIN_STRIDES, _REGULAR = 4, 0.8  # steps from slice to slice, and the share that is as long as the shortest
 
 
 @rule(
@@ -81,14 +84,47 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
         task: semantic
         a: mitochondrion
 
+    Flagged, only every other slice is drawn (min_pixels=4):
+        aaa
+        aaa
+
+        ...
+        ...
+
+        aaa
+        aaa
+
+        ...
+        ...
+
+        aaa
+        aaa
+
+        ...
+        ...
+
+        aaa
+        aaa
+
+        ...
+        ...
+
+        aaa
+        aaa
+
+        sequence: volume
+        a: lesion
+
     You get one finding for each two parts that lie over each other on the slices before and after the one between, if
     neither of them continues there. If the slice has nothing of the category, you get one finding for all of its parts.
     A structure has one category and track in one volume. The rule does not judge slices without an annotation, nor
-    categories whose structures are so thin that they come and go.
+    categories whose structures are so thin that they come and go. If a category is on every second, third … slice only,
+    and the slices between have nothing of it, you get one finding for the volume.
 
     Why: nothing in a body or a tissue stops for one slice. The structure counts as two, and its volume is too small.
 
-    Remedy: draw it on the slice between, or interpolate between its neighbours.
+    Remedy: draw it on the slice between, or interpolate between its neighbours. If nobody worked on the slices between,
+    remove their annotations: an empty annotation says that there is nothing.
 
     Options: `min_pixels`: the least number of pixels over each other. `min_share`: the same as a share of the smaller
     part. `max_gaps`: a category comes and goes if it has more than two gaps in a volume, and more than this share of
@@ -99,6 +135,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     26 times in each of five categories, 211 to 286 parts of three sections and more) and are ignored. Three readers of
     one brain scan, a spleen, spines and nuclei in three dimensions have none.
     """
+    yield from _every_other(tables)
     segments, skips = tables.segments, tables.skips
     # Small gaps, too, show that a category comes and goes.
     least = min(min_pixels, _MIN_GAP), min(min_share, _MIN_SHARE)
@@ -127,6 +164,28 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
         box_around = (left, top, right - left, bottom - top)
         annotation = int(gone["annotation"][rows[0]])
         yield RowFinding(message, annotation=annotation, bbox=box_around, pixels=shared, category=name)
+
+
+def _every_other(tables: Tables) -> Findings:
+    """Volumes in which a category is on every second slice only, or on fewer, always as many apart."""
+    things = things_by_frame(tables, "volume")
+    same = np.flatnonzero(np.diff(things["thing"]) == 0)
+    thing, step = things["thing"][same], np.diff(things["place"])[same]
+    of_thing, first = joint_codes(thing)
+    least = np.full(len(first), np.iinfo(np.int64).max)
+    np.minimum.at(least, of_thing, step)
+    n, n_regular = np.bincount(of_thing), np.bincount(of_thing, step == least[of_thing])
+    is_sparse = (least > 1) & (n >= _MIN_STRIDES) & (n_regular >= _REGULAR * n)
+    for number in np.flatnonzero(is_sparse).tolist():
+        row = int(same[first[number]])
+        segment = int(things["segment"][row])
+        name = tables.profile.name_of(int(tables.segments["category_id"][segment]))
+        every = _ORDINALS.get(int(least[number]), f"{least[number]}th")
+        message = (
+            f"{name} is on every {every} slice only: on {n[number] + 1} slices, and nothing of it is on the "
+            f"{int(step[of_thing == number].sum()) - n[number]} between"
+        )
+        yield RowFinding(message, segments=(segment,), category=name)
 
 
 def _is_blank(tables: Tables, skips: Table) -> Flags:

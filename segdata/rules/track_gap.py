@@ -60,7 +60,8 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
 
     You get one finding for each gap, at its first frame. Frames without an annotation are no gap. The rule ignores gaps
     with an explanation: a track that touches the frame's edge before or after, that shrinks before it goes, or whose
-    place (its boxes, along a straight line) is half covered by another thing's box. It also ignores crowds and void.
+    place (its boxes, along a straight line) is half covered by another thing's box, where that thing has half as many
+    pixels as the track. It also ignores crowds and void.
 
     Why: a tracker that follows the object through these frames counts as wrong, and one that loses it as right.
 
@@ -85,7 +86,8 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
         sequence = index.sequences[int(tracked["sequence"][row])]
         missing = sequence.annotation[tracked["place"][row] + 1 : tracked["place"][row + 1]]
         boxes = _interpolate(segments, ends, len(missing))
-        if edge[list(ends)].any() or _is_hidden(tables, missing, boxes):
+        least = int(area[list(ends)].min())
+        if edge[list(ends)].any() or _is_hidden(tables, missing, boxes, _MIN_HIDDEN_SHARE * least):
             continue
         sizes = [f"frame {tracked['frame'][row + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
         frames = count_noun(len(missing), "frame")
@@ -112,8 +114,11 @@ def _interpolate(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
     return boxes
 
 
-def _is_hidden(tables: Tables, annotations: Ints, boxes: Boxes) -> bool:
-    """Whether in one of some annotations the box of another thing covers most of the place."""
+def _is_hidden(tables: Tables, annotations: Ints, boxes: Boxes, min_pixels: float) -> bool:
+    """Whether in one of some annotations another thing can hide the place: its box covers most of it.
+
+    Its pixels, as dense there as in its whole box, must be `min_pixels` at least.
+    """
     segments = tables.segments
     stuff = [category.id for category in tables.profile.taxonomy.categories if category.kind != "thing"]
     for annotation, (x, y, width, height) in zip(annotations.tolist(), boxes, strict=True):
@@ -122,6 +127,8 @@ def _is_hidden(tables: Tables, annotations: Ints, boxes: Boxes) -> bool:
         other_things = other_things.take(~np.isin(other_things["category_id"], stuff))
         across = np.minimum(other_things["x"] + other_things["width"], x + width) - np.maximum(other_things["x"], x)
         down = np.minimum(other_things["y"] + other_things["height"], y + height) - np.maximum(other_things["y"], y)
-        if (np.maximum(across, 0) * np.maximum(down, 0) >= _MIN_HIDDEN_SHARE * width * height).any():
+        shared = np.maximum(across, 0) * np.maximum(down, 0)
+        density = other_things["area"] / np.maximum(other_things["width"] * other_things["height"], 1)
+        if ((shared >= _MIN_HIDDEN_SHARE * width * height) & (shared * density >= min_pixels)).any():
             return True
     return False

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_videos
 from segdata.core.reductions import stands_beyond_chance
@@ -9,11 +10,17 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import group_median, tail_probability
 from segdata.core.strata import joint_codes
-from segdata.measure.sequences import touches_edge, tracked_segments
+from segdata.core.table import Table
+from segdata.measure.sequences import things_by_frame, touches_edge, tracked_segments
+from segdata.rules.shared import Turns
 
 _MIN_TRACKS = 3  # of a frame, to estimate the motion of the camera
 _STEPS_AROUND = 3  # before and after
 _MIN_SCALE = 0.02  # of a box's side: outlines tremble
+_SIDES = (("left", "right"), ("top", "bottom"))
+_MIN_COVERED = 0.5  # of a box, by the box of what may hide the track
+# what another track takes: the share of a track's pixels, the share of these that may be lost, and the chance of it
+_MIN_TAKEN, _MAX_LOST, _MAX_CHANCE = 0.2, 0.25, 0.2
 
 
 @rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos, habit="image", per_sequence=True)
@@ -25,6 +32,7 @@ def track_jump(
     min_pixels: int = 64,
     swap_gain: float = 0.3,
     min_move: float = 0.75,
+    min_ratio: float = 2.0,
     rate: float = 0.05,
 ) -> Findings:
     """The mask of a track is elsewhere, or has quite another size, than the frames before and after allow.
@@ -96,6 +104,11 @@ def track_jump(
     three tracks or more, what all of them do is the camera's motion. The limit depends on the video: the tails of the
     distribution of all of its steps give the chance, and the rate of false findings is controlled.
 
+    A track has another size for one frame if its area is far larger, or smaller, than in both neighbours, or for up to
+    five if all four sides of its box lie further out, or further in, by about as much. Both must be unusual: the first
+    among the frames of this track, the second among those of the video. What other things cover, or the edge cuts, may
+    be smaller; but if another track has just these pixels in this frame, the finding names it.
+
     You get one finding for each track and frame. The rule ignores tracks of a few pixels, and two that exchange places
     (SEG355).
 
@@ -105,7 +118,9 @@ def track_jump(
 
     Options: `min_agree`: the least IoU of the segments before and after, moved. `max_fit`: the largest IoU of either
     with the one between that is a jump. `min_pixels`: the least area of each. `swap_gain`: as in SEG355. `min_move`:
-    the least step that jumps for good, in sides of the box. `rate`: the rate of false findings for those.
+    the least step that jumps for good, in sides of the box. `min_ratio`: how many times larger or smaller than in both
+    neighbours an area must be; half as much if another track has the pixels. `rate`: the rate of false findings for
+    these and for sizes.
     Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. In
     the results of OSVOS and RVOS on DAVIS 2017, 1 of 88 and 0 of 532 segments, whose neighbours agree by 0.57 and 0.00
     in the median, are flagged: a mask that has a third of its size for a frame.
@@ -122,7 +137,102 @@ def track_jump(
             f"track {segments.cell('track_id', segment):.0f} moves by {sides:.1f} times the side of its box in one "
             f"step and goes on from there; its steps in this video are {usual:.2f} (median)"
         )
+        reported.add(segment)
         yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
+    for finding in _other_sizes(tables, min_ratio, rate, min_pixels):
+        if not (reported & set(finding.segments) or swapped[finding.segments[0]]):
+            yield finding
+
+
+def _other_sizes(tables: Tables, min_ratio: float, rate: float, min_pixels: int) -> Findings:
+    """Tracks that have another size for one frame or a few."""
+    segments, things = tables.segments, things_by_frame(tables, "video")
+    things = things.take(~segments.missing("track_id")[things["segment"]])
+    area, segment = things["area"], things["segment"]
+    turns = Turns.from_things(things)
+    row, chance = turns.row, turns.ratio_chance(things)
+    edge = touches_edge(tables)[segment]
+    is_whole = np.minimum(np.minimum(area[turns.before], area[turns.after]), area[row]) >= min_pixels
+    is_far = is_whole & (np.abs(turns.ratio) >= np.log(max(min_ratio, 1.0)))
+    is_far &= (turns.ratio < 0) | ~(edge[row] | edge[turns.before] | edge[turns.after])
+    is_smaller = np.flatnonzero(is_far & (turns.ratio < 0) & (chance <= rate))
+    is_far[is_smaller] = ~_is_covered(things, row[is_smaller])
+    takers, pair_chance = _takers(things, turns, chance, is_whole)
+    chance = np.where(takers >= 0, np.minimum(chance, pair_chance), np.where(is_far, chance, 1.0))
+    stands = stands_beyond_chance(tables, np.where(is_whole, chance, 1.0), rate)
+    reported = set(takers[stands & (takers >= 0)].tolist())
+
+    def finding_of(here: int, text: str, lag: int = 1) -> RowFinding:
+        sizes = ", ".join(f"{area[here + step]:,}" for step in (-lag, 0, lag))
+        label = f"track {segments.cell('track_id', int(segment[here])):.0f} {text}"
+        message = f"{label}; its areas are {sizes} px"
+        return RowFinding(message, segments=(int(segment[here]),), pixels=int(area[here]))
+
+    for k in np.flatnonzero(stands & ~np.isin(row, sorted(reported))).tolist():
+        reported.add(int(row[k]))
+        if takers[k] >= 0:
+            other = segments.cell("track_id", int(segment[takers[k]]))
+            yield finding_of(int(row[k]), f"has lost a part of its pixels to track {other:.0f} in this frame only")
+        else:
+            times, how = float(np.exp(abs(turns.ratio[k]))), "larger" if turns.ratio[k] > 0 else "smaller"
+            yield finding_of(int(row[k]), f"is {times:.1f} times {how} in this frame only")
+    rims = list[tuple[float, int, int]]()
+    for lag in range(1, _STEPS_AROUND + 1):
+        turns = Turns.from_things(things, lag)
+        has_rim = turns.has_rim(tables, things, rate) & (area[turns.row] >= min_pixels)
+        rims += [(float(turns.rim[k]), int(turns.row[k]), lag) for k in np.flatnonzero(has_rim).tolist()]
+    for rim, here, lag in sorted(rims, key=lambda one: (-abs(one[0]), one)):
+        if not reported & set(range(here - _STEPS_AROUND, here + _STEPS_AROUND + 1)):
+            reported.add(here)
+            how = f"{abs(rim):.0f} px {'wider' if rim > 0 else 'narrower'} all around, or more,"
+            yield finding_of(here, f"is {how} than {count_noun(lag, 'frame')} before and after", lag)
+
+
+def _takers(things: Table, turns: Turns, chance: Floats, is_whole: Flags) -> tuple[Ints, Floats]:
+    """(n_turns,) the row of a track that gains in a frame what this one loses, -1: none; and the chance of both."""
+    takers, both = np.full(len(turns.row), -1), np.ones(len(turns.row))
+    area, row = things["area"].astype(np.float64), turns.row
+    change = area[row] - (area[row - 1] + area[row + 1]) / 2
+    loses = is_whole & (turns.ratio < 0) & (chance <= _MAX_CHANCE) & (-change >= _MIN_TAKEN * (area[row] - change))
+    code, _ = joint_codes(things["sequence"][row], things["place"][row])
+    order = np.argsort(code, kind="stable")
+    begin, end = (np.searchsorted(code[order], code, side=side) for side in ("left", "right"))
+    for k in np.flatnonzero(loses).tolist():
+        others = order[begin[k] : end[k]]
+        gain = change[others]
+        others = others[(np.abs(gain + change[k]) <= _MAX_LOST * -change[k]) & (turns.ratio[others] > 0)]
+        others = others[_overlap(things, row[others], int(row[k]) - 1)]
+        if len(others):
+            other = int(others[np.argmin(chance[others])])
+            product = max(float(chance[other] * chance[k]), 1e-300)
+            takers[k], both[k] = row[other], product * (1 - np.log(product))  # Fisher's method for two
+    return takers, both
+
+
+def _overlap(things: Table, rows: Ints, other: int) -> Flags:
+    """(n,) whether the boxes of some things overlap that of another one."""
+    overlaps = np.ones(len(rows), bool)
+    for low, high in _SIDES:
+        overlaps &= (things[low][rows] < things[high][other]) & (things[low][other] < things[high][rows])
+    return overlaps
+
+
+def _is_covered(things: Table, rows: Ints) -> Flags:
+    """(n,) whether the box of another thing covers half of the box that a thing had in the frame before."""
+    code, _ = joint_codes(things["sequence"], things["place"])
+    order = np.argsort(code, kind="stable")
+    begin, end = (np.searchsorted(code[order], code[rows], side=side) for side in ("left", "right"))
+    covered = np.zeros(len(rows), bool)
+    for k, row in enumerate(rows.tolist()):
+        others = order[begin[k] : end[k]]
+        others = others[others != row]
+        shared = np.ones(len(others))
+        for low, high in _SIDES:
+            far = np.minimum(things[high][others], things[high][row - 1])
+            shared *= np.maximum(far - np.maximum(things[low][others], things[low][row - 1]), 0)
+        width, height = (things[high][row - 1] - things[low][row - 1] for low, high in _SIDES)
+        covered[k] = (shared >= _MIN_COVERED * width * height).any()
+    return covered
 
 
 def _off_path(tables: Tables, min_agree: float, max_fit: float, min_pixels: int, swap_gain: float) -> Findings:

@@ -363,7 +363,7 @@ def test_labels_of_a_slice_that_fit_neither_neighbour(seed: int) -> None:
         gains[k] = (near - share(k - 1, k + 1)) / max(near, 1e-12)
         pixels[k] = min(apart[k - 1][k], apart[k][k + 1]) - apart[k - 1][k + 1]
     full = [k for k in range(1, 8) if labels[k].any()]
-    fits = [k for k in range(1, 8) if gains[k] >= 0.1 and pixels[k] >= 20 and share(k - 1, k + 1) <= 0.9]
+    fits = [k for k in full if gains[k] >= 0.1 and pixels[k] >= 20 and share(k - 1, k + 1) <= 0.9]
     found = check("SEG362", tables)
     if len(full) >= 4 and len(fits) >= 0.8 * len(full):
         (by_turns,) = found
