@@ -93,16 +93,18 @@ _MAPPED_BYTES = 32 << 20  # the largest threshold that glibc allows
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 256 MiB of freed memory, and allocate arrays of up to 32 MiB from it.
+    """Let glibc keep up to 256 MiB of freed memory, and allocate arrays of up to 32 MiB from it, Arrow's as well.
 
     By default each array of a portion gets fresh pages from the system and returns them at once: a million page faults
-    for 118,000 images. Other C libraries have no such setting. Call this only in the process of a command, or in a
+    for 118,000 images. Arrow's own allocator (mimalloc) keeps what it frees beside that: 160 MB of them. Other C
+    libraries have no such setting. Call this before Arrow allocates, and only in the process of a command, or in a
     worker of a cluster, where Dask sets the opposite.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_MALLOPT_MMAP_THRESHOLD, _MAPPED_BYTES)
         mallopt(_MALLOPT_TRIM_THRESHOLD, _KEPT_BYTES)
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def return_freed_memory() -> None:

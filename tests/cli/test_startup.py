@@ -65,6 +65,21 @@ def test_freed_memory_is_kept_by_commands_alone() -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such call")
+def test_arrow_allocates_from_glibc_too_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from segdata.cli import main\n"
+        "try: main.main(['validate', 'sample_data/semantic', '--quiet', '--no-cache', '--fail-on', 'never'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "import pyarrow as pa\n"
+        "print(pa.default_memory_pool().backend_name)"
+    )
+    monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL", raising=False)
+    assert ran(code) == "system"
+    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "mimalloc")
+    assert ran(code) == "mimalloc"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such call")
 def test_freed_memory_goes_back_when_it_is_asked_for() -> None:
     code = (
         "from segdata.core.executor import keep_freed_memory, return_freed_memory\n"
