@@ -18,7 +18,15 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path, with_folder
+from segdata.core.paths import (
+    check_path_name,
+    dataset_folder,
+    is_file,
+    is_folder,
+    is_unsafe_path,
+    split_from_path,
+    with_folder,
+)
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs, positions_in
 from segdata.core.safe_text import quote_path
@@ -167,7 +175,7 @@ def _read_yaml(root: Path, path: Path, file: str) -> _DatasetClasses:
     keypoints = None
     if isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape):
         keypoints = shape[0] * shape[1]
-    return _DatasetClasses(names, _read_splits(document, file, has_index(root), defects), keypoints, tuple(defects))
+    return _DatasetClasses(names, _read_splits(root, document, file, defects), keypoints, tuple(defects))
 
 
 def _read_names(document_names: object, file: str, defects: list[Defect]) -> Iterator[tuple[int, str]]:
@@ -191,12 +199,13 @@ def _read_names(document_names: object, file: str, defects: list[Defect]) -> Ite
             yield int(number), str(name)
 
 
-def _read_splits(document: dict[str, Any], file: str, ours: bool, defects: list[Defect]) -> dict[str, list[str]]:
+def _read_splits(root: Path, document: dict[str, Any], file: str, defects: list[Defect]) -> dict[str, list[str]]:
     """The folders and lists of each split, below the dataset's root, without splits that repeat another.
 
-    A repeated split is a leak, except in data that segdata wrote (`ours`): Ultralytics requires train and val, so one
-    may stand in for the other.
+    A repeated split is a leak, except in data that segdata wrote (with its `images.csv`): Ultralytics requires train
+    and val, so one may stand in for the other.
     """
+    is_ours = has_index(root)
     path = document.get("path")
     start = ""
     if isinstance(path, str) and path not in ("", "."):
@@ -209,15 +218,24 @@ def _read_splits(document: dict[str, Any], file: str, ours: bool, defects: list[
     for split in _SPLITS:
         value = document.get(split)
         places = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        # Roboflow's paths begin with `../`, but mean the folder beside the file.
-        below = [PurePosixPath(start, place.replace("\\", "/")).parts for place in places if isinstance(place, str)]
-        paths = [PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix() for parts in below]
-        if paths and paths == splits.get("train") and not ours:
+        paths = [_path_below(root, start, place) for place in places if isinstance(place, str)]
+        if paths and paths == splits.get("train") and not is_ours:
             message = f"{split} is made of the images of train: {', '.join(paths)}"
             defects.append(Defect("SEG304", message, file, f"/{split}", severity="warning", lost=False))
         elif paths and paths not in splits.values():
             splits[split] = paths
     return splits
+
+
+def _path_below(root: Path, start: str, place: str) -> str:
+    r"""A folder or list of data.yaml as a path below the root: its longest end that is there, else all of it.
+
+    Roboflow's paths begin with `../`, but mean the folder beside the file; others are those of the machine that
+    trained on the data, `/content/cats/images/train` or `C:\cats\images\train`.
+    """
+    parts = [part for part in PurePosixPath(start, place.replace("\\", "/")).parts if part not in ("..", "/")]
+    ends = (PurePosixPath(*parts[k:]) for k in range(len(parts)))
+    return next((end for end in ends if is_file(root / end) or is_folder(root / end)), PurePosixPath(*parts)).as_posix()
 
 
 def _list_images(

@@ -158,6 +158,20 @@ def test_splits_are_folders_or_lists(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("above", ["/content/drive/My Drive/cats", "C:\\Users\\me\\cats", "..", "../../cats", "."])
+def test_paths_of_another_machine_end_below_the_root(tmp_path: Path, above: str) -> None:
+    slash = "\\" if "\\" in above else "/"
+    yaml = f"train: {above}{slash}images{slash}one\nval: {above}{slash}val.txt\nnames: [cat]\n"
+    folder = dataset(tmp_path, {"one/a": TRIANGLE, "two/b": TRIANGLE}, yaml=yaml)
+    (folder / "val.txt").write_text(f"{above}{slash}images{slash}two{slash}b.png\n", encoding="utf-8")
+    opened = segdata.read(folder)
+    assert dict(zip(opened.images["image_id"], opened.images["split"], strict=True)) == {
+        "one/a.png": "train",
+        "two/b.png": "val",
+    }
+    assert codes(opened) == []
+
+
 def test_labels_in_a_folder_of_their_own_have_the_images_beside_it(tmp_path: Path) -> None:
     folder = dataset(tmp_path, {"train/a": TRIANGLE, "val/a": TRIANGLE})
     (folder / "YOLO").mkdir()
