@@ -1,4 +1,6 @@
-"""SEG353, 354, 358, 361 and 362: what one frame or slice does that the others of its sequence never do."""
+"""SEG106, 353, 354, 358, 361 and 362: what one frame or slice does that the others of its sequence never do."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ Labels = NDArray[np.int64]  # (frames, height, width)
 CODES = ("SEG353", "SEG354", "SEG358", "SEG361", "SEG362")
 
 
-def found(labels: Labels, kind: str = "video", **how: object) -> list[Finding]:
-    rules = [find_rule(code) for code in CODES]
+def found(labels: Labels, kind: str = "video", codes: Sequence[str] = CODES, **how: object) -> list[Finding]:
+    rules = [find_rule(code) for code in codes]
     needs = frozenset().union(*(rule.needs for rule in rules))
     if kind == "video":
         how |= {"tracked": True, "task": "instance", "tracks": range(1, int(labels.max()) + 1)}
@@ -188,3 +190,16 @@ def test_what_ends_where_another_begins_small_is_no_change() -> None:
         y, x = np.mgrid[:70, :110]
         labels[k][np.hypot(y - 40, x - 55) < 2 + (k - 10)] = 3
     assert not [one for one in found(labels, "volume") if one.code == "SEG361"]
+
+
+@pytest.mark.parametrize(("at", "side", "stray"), [(9, 4, True), (0, 4, False), (9, 12, False)])
+def test_a_blob_far_from_the_organ(at: int, side: int, stray: bool) -> None:
+    """On the first slice it may be the end of something, and a large one is a second thing."""
+    labels = np.zeros((20, 70, 220), np.int64)
+    labels[:, :, :110] = np.where(organ(20) == 1, 1, 0)
+    assert found(labels, "volume", ("SEG106",)) == []
+    labels[at : at + 2, 40 : 40 + side, 180 : 180 + side] = 1
+    findings = found(labels, "volume", ("SEG106",))
+    assert [one.message for one in findings] == [
+        f"1 stray part of 32 voxels, in a segment of {int(labels.sum()):,} voxels"
+    ] * stray
