@@ -10,10 +10,12 @@ from segdata.core.table import Table
 from segdata.rules.shared import both_ways, box_around
 
 _FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
+_TIMES_ELSEWHERE = 3  # as many columns are equal at the side as within the image
+_SIDES = ("left", "top", "right", "bottom")
 _MIN_EXPLAINED = 0.8  # share of the length of all ends on one side, by a single one on the other
 
 
-@rule("SEG116", "seam", severity="warning", needs=("ends", "steps", "pairs"), habit="image", per_image=True)
+@rule("SEG116", "seam", severity="warning", needs=("ends", "steps", "pairs", "margins"), habit="image", per_image=True)
 def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findings:
     """Segments are cut along a straight line that is not the frame.
 
@@ -61,6 +63,10 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     nearer than min_length, as where masks stop short of it. Elsewhere it is an info, because a pole or a wall in front
     of things ends them as straight as the border of a tile.
 
+    You also get a finding for each side of an image along which the labels repeat or mirror those beside them, as
+    padding does: the last columns, or rows, are all equal, eight at least and three times as many as are equal
+    elsewhere in the image, or they are the mirror image of those before them. At least four segments must cross them.
+
     Such a line is not reported if one segment beyond it has an end as long as all of them together: the line is that
     segment's edge. Nor does a segment count that shares pixels with another, less than half as long across the line,
     that ends there, too (2 px): a rail before windows. Segments of which one lies mostly under another (half of its
@@ -68,9 +74,10 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     which nothing of a full picture is labelled (SEG130).
 
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
-    the line, and your model learns to end them there.
+    the line, and your model learns to end them there. Padding shows your model things that are not there.
 
-    Remedy: annotate tiles with an overlap and join what they share; draw up to the frame.
+    Remedy: annotate tiles with an overlap and join what they share; draw up to the frame. Pad with void, or cut off
+    what was padded.
 
     Options: `min_segments`: segments that end on one line from one side. `min_length`: of each end, in pixels.
     Defaults: nuclei of GBM40 end one pixel short of the frame, on nine lines in 8 of 40 images, and StarDist's on one:
@@ -79,6 +86,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     panoptic sample, CamVid, CamSeq01, kudzu, crops and DAVIS have none. At three segments there would be ten more lines
     of nuclei, and four in CamVid's streets.
     """
+    yield from _padding(tables)
     segments = tables.segments
     rectangle = segments["area"] == segments["width"] * segments["height"]
     left_out = rectangle | np.isin(np.arange(len(segments)), tables.steps["segment"])
@@ -101,6 +109,27 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
             if n_things >= min_segments and not explained and not is_band:
                 yield _seam_finding(tables, ends, own_rows, begins, length, min_length)
                 break
+
+
+def _padding(tables: Tables) -> Findings:
+    """Sides of images along which labels are repeated or mirrored."""
+    margins, images = tables.margins, tables.images
+    is_padding = margins["mirrored"] | (margins["width"] > _TIMES_ELSEWHERE * margins["elsewhere"])
+    for annotation, side, width, is_mirrored in margins.take(is_padding).lines(
+        "annotation", "side", "width", "mirrored"
+    ):
+        image = int(tables.annotations["image"][annotation])
+        across, down = int(images["width"][image]), int(images["height"][image])
+        lines, length = ("columns", down) if side % 2 == 0 else ("rows", across)
+        what = "mirror those beside them" if is_mirrored else "repeat the one beside them"
+        left, top = across - width if side == 2 else 0, down - width if side == 3 else 0
+        size = (width, down) if side % 2 == 0 else (across, width)
+        yield RowFinding(
+            f"the {width:,} {lines} at the {_SIDES[side]} {what}, as padding does",
+            annotation=annotation,
+            bbox=(left, top, *size),
+            pixels=width * length,
+        )
 
 
 def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:

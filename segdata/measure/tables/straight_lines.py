@@ -1,5 +1,7 @@
 """Straight lines: flat ends, outlines in stairs and straight seams, and thin lines that are drawn in pieces."""
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -7,7 +9,17 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Floats, Ints, NumberLine, Runs, expand_ranges, label_parts, run_columns, unique_inverse
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    NumberLine,
+    Runs,
+    expand_ranges,
+    label_parts,
+    run_columns,
+    unique_inverse,
+)
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
@@ -18,6 +30,8 @@ MIN_SLENDERNESS = 2.0  # length over breadth of a piece: rounder ones have no di
 WIDEST_GAP = 1.5  # between two pieces, over the length of the shorter one
 _MIN_COSINE = np.cos(np.radians(20))  # between the directions of two pieces
 _MAX_PIECES = 300  # of a segment that are compared, the largest first
+MIN_MARGIN, MIN_CROSSED = 8, 4  # columns or rows of a margin, and segments that cross each
+_MIN_KINDS = 4  # different columns or rows of a mirrored margin
 
 
 @measure("ends", tables={"ends": {"segment": "segments"}})
@@ -315,3 +329,124 @@ def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
     gap = (np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2).round(6)
     straight &= (gap > 0) & (gap <= (WIDEST_GAP * np.minimum(pieces.length[a], pieces.length[b])).round(6))
     return a[straight], b[straight], gap[straight]
+
+
+@measure("margins", tables={"margins": {"annotation": "annotations"}})
+def measure_margins(view: BatchView) -> pa.Table:
+    """The table `margins`: what looks like padding along the sides of an image.
+
+    annotation (row), side (0 to 3: left, top, right, bottom), width: the columns (rows) at this side that repeat the
+    one before them, or, if `mirrored`, that are the mirror image of those before them. elsewhere: the most columns
+    (rows) that repeat one within the image; 0 for mirrored ones. Only columns and rows count that the boxes of at least
+    `MIN_CROSSED` segments cross, margins of at least `MIN_MARGIN`, and sides that as many segments reach.
+    """
+    batch, found = view.batch, list[Ints]()
+    owner_annotation = batch.segment_annotation.astype(np.int64)
+    names = ("x", "y", "width", "height")
+    box = {name: view.tables["segments"][name].to_numpy().astype(np.int64) for name in names}
+    height, width = (side.astype(np.int64)[batch.annotation_image] for side in batch.image_size)
+    for side, (length, low, size) in enumerate(((width, "x", "width"), (height, "y", "height"))):
+        first, last = box[low], box[low] + box[size]
+        reach = [
+            np.bincount(owner_annotation[rows], minlength=len(length))
+            for rows in (first == 0, last == length[owner_annotation])
+        ]
+        chosen = np.flatnonzero(np.maximum(*reach) >= MIN_CROSSED)
+        if len(chosen) == 0:
+            continue
+        place = np.full(len(length), -1, np.int64)
+        place[chosen] = np.arange(len(chosen))
+        rows = np.flatnonzero(place[owner_annotation] >= 0)
+        line = _Line.from_lengths(length[chosen])
+        of_segment = place[owner_annotation[rows]]
+        line.add_runs(
+            batch.runs.take(rows, batch.n_segments), of_segment, batch.segment_size[0][rows], upright=side == 0
+        )
+        crossed = line.cover(of_segment, first[rows], last[rows]) >= MIN_CROSSED
+        for margins in (line.repeated(crossed), *line.mirrored(crossed)):
+            margins[:, 0] = chosen[margins[:, 0]]
+            margins = margins[np.stack(reach)[margins[:, 1] // 2, margins[:, 0]] >= MIN_CROSSED]
+            margins[:, 1] += side
+            found.append(margins)
+    columns = np.concatenate([*found, np.zeros((0, 5), np.int64)]).T
+    table = dict(zip(("annotation", "side", "width", "mirrored", "elsewhere"), columns, strict=True))
+    return pa.table(table | {"mirrored": columns[3] > 0})
+
+
+class _Line:
+    """A number for each column, or row, of some annotations: equal ones have the same labels."""
+
+    def __init__(self, begin: Ints) -> None:
+        self.begin = begin  # of each line, and the end of the last
+        self.number = np.zeros(int(begin[-1]), np.int64)
+
+    @staticmethod
+    def from_lengths(length: Ints) -> "_Line":
+        """Lines of `length` (n,) with a free place behind each."""
+        return _Line(np.concatenate([[0], np.cumsum(length + 1)]))
+
+    def cover(self, line: Ints, first: Ints, last: Ints, weight: Ints | None = None) -> Ints:
+        """The sum of the weights (default: 1) of the ranges from `first` to before `last` that cover each place."""
+        begins, ends = (
+            np.bincount(self.begin[line] + place, weight, len(self.number)).astype(np.int64) for place in (first, last)
+        )
+        return np.cumsum(begins - ends)
+
+    def add_runs(self, runs: Runs, line: Ints, height: Ints, *, upright: bool) -> None:
+        """Add the runs of segments on some lines; `upright`: a line has a place for each column."""
+        x, top = run_columns(runs, height)
+        mark = (runs.owner.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        parts = (top, runs.length) if upright else (x,)
+        for part in parts:
+            mark = (mark ^ part.astype(np.uint64)) * np.uint64(0xC2B2AE3D27D4EB4F)
+            mark ^= mark >> np.uint64(29)
+        hashed = (mark >> np.uint64(33)).view(np.int64)  # 31 bits: sums of millions are exact as floats
+        of_run = line[runs.owner]
+        if upright:
+            self.number += np.bincount(self.begin[of_run] + x, hashed, len(self.number)).astype(np.int64)
+        else:
+            self.number += self.cover(of_run, top, top + runs.length, hashed)
+
+    def repeated(self, crossed: Flags) -> Ints:
+        """(n, 5) line, side (0 or 2), width, 0, elsewhere: margins at both ends that repeat the place before them."""
+        n = len(self.number)
+        same = np.zeros(n, bool)
+        same[1:] = (self.number[1:] == self.number[:-1]) & crossed[1:] & crossed[:-1]
+        same[self.begin[:-1]] = False
+        breaks = np.flatnonzero(~same)
+        line = np.searchsorted(self.begin, breaks, side="right") - 1
+        end = self.begin[1:][line] - 1  # the free places, which no segment crosses
+        stretch = np.minimum(np.diff(np.append(breaks, n)) - 1, np.maximum(end - breaks - 1, 0))
+        is_first, is_last = breaks == self.begin[line], breaks + stretch + 1 == end
+        inner = np.zeros(len(self.begin) - 1, np.int64)
+        np.maximum.at(inner, line, np.where(is_first | is_last, 0, stretch))
+        margins = [
+            np.stack([line[rows], np.full(len(rows), side), stretch[rows], 0 * rows, inner[line[rows]]], axis=1)
+            for side, at in ((0, is_first & ~is_last), (2, is_last & ~is_first))
+            for rows in [np.flatnonzero(at & (stretch >= MIN_MARGIN))]
+        ]
+        return np.concatenate(margins)
+
+    def mirrored(self, crossed: Flags) -> Iterator[Ints]:
+        """The same for margins that mirror the places before them, with or without the outermost one twice."""
+        number, n = self.number, len(self.number)
+        for once in (0, 1):
+            at = np.arange(MIN_MARGIN, max(n - MIN_MARGIN + 1 - once, MIN_MARGIN))
+            at = at[crossed[at] & (number[at + once] == number[at - 1])]
+            for step in range(1, MIN_MARGIN):
+                at = at[number[at + once + step] == number[at - 1 - step]]
+            found: list[list[int]] = []
+            for place, line in zip(
+                at.tolist(), (np.searchsorted(self.begin, at, side="right") - 1).tolist(), strict=True
+            ):
+                begin, end = int(self.begin[line]), int(self.begin[line + 1]) - 1
+                behind, before = number[place + once : end], number[begin:place][::-1]
+                for side, margin, other in ((2, behind, before), (0, before, behind)):
+                    is_margin = MIN_MARGIN <= len(margin) <= len(other) // 2
+                    if (
+                        is_margin
+                        and np.array_equal(margin, other[: len(margin)])
+                        and len(np.unique(margin)) >= _MIN_KINDS
+                    ):
+                        found.append([line, side, len(margin), 1, 0])
+            yield np.array(found, np.int64).reshape(-1, 5)
