@@ -512,6 +512,7 @@ class _FlagRun:
             quality=tuple(quality),
             unknown_images=tuple(unknown),
             causes=common_causes(case, thought.ranked, thought.choice, validation.findings, place),
+            seldom_right=tuple(sorted(place[row] for row in thought.choice.seldom.tolist() if row in place)),
         )
 
 

@@ -72,7 +72,8 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The summary of `flag`: the place and plan of the predictions, and the reliability of the findings.
 
     `annotate_next` are all unannotated images, in the order in which to annotate them. The model has no findings in
-    `unknown_images`, which it cannot predict.
+    `unknown_images`, which it cannot predict. `seldom_right` are the places, from 0, of findings that come last because
+    findings of their kind, or on such data, are seldom more than a matter of opinion.
     """
 
     predictions: str
@@ -86,6 +87,7 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     annotate_next: tuple[str, ...] = ()
     unknown_images: tuple[str, ...] = ()
     causes: tuple[CommonCause, ...] = ()
+    seldom_right: tuple[Count, ...] = ()
     sample: SampledReview | None
     quality: tuple[DetectionQuality, ...] = msgspec.field(name="evaluation")
 
@@ -113,6 +115,7 @@ class FlagResult(FlagSummary, frozen=True, kw_only=True, eq=False):
     sample : with a budget, the labels or images chosen for review
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     causes : findings that have one cause, each of them two or more
+    seldom_right : the places, from 0, of findings that are seldom more than a matter of opinion
     quality : with known errors, how well they were found: of any type, and of each
     unknown_images : the images that the model does not know; it has no findings there
     """

@@ -246,6 +246,7 @@ class Selection:
     images: Ints | None = None  # (i,) the chosen images, if the budget is of images; else None
     left_out: int = 0  # candidates above their threshold that were not selected
     cause: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # (c,) see `group_causes`
+    seldom: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # those of `rows` that are seldom right
     n_labels: int = 0  # how many of those that the sample stands for are annotated; the others are predicted only
 
 
@@ -361,29 +362,32 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
     return np.asarray(is_outline & (ranked.iou[category] < _MIN_EXACT_IOU))
 
 
+# The share of the longer side of its image from which on a place is long, and the fewest findings of other kinds that
+# are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 49 findings in lists of fewer than ten, on
+# 12 sets, 17, 14 and 18; of 347 in longer ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
+_LONG_SHARE, _MIN_BELIEVED = 0.25, 10
+
+
 def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are of a kind that is seldom right, whatever its P (docs/results/flag.md).
 
-    These are outlines to redraw, stuff that is said to be extra in part (of 25 findings on 11 sets 2 were right, 19
-    debatable and 4 false), and things with a label that the border of the image cuts, of which the model sees too
-    little (of 12 on three sets 1, 5 and 6; where a label is missing at the border, 23 of 33 were right).
+    These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
+    image cuts, of which the model sees too little, and long places that lack a label or have another one, but not those
+    of an image almost without labels.
     """
-    type_, category = types[rows], ranked.category[rows]
-    is_thing = things[np.maximum(category, 0)]
+    type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
+    is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
     outline = (type_ == TYPES.index("boundary")) & (category != UNLABELLED)
     in_part = (type_ == TYPES.index("extra")) & ~is_thing
-    cut = (ranked.row[rows] >= 0) & is_thing & (type_ != TYPES.index("category"))
-    cut[cut] = _at_the_border(ranked, rows[cut])
-    return np.asarray(outline | in_part | cut)
-
-
-def _at_the_border(ranked: RankedCandidates, rows: Ints) -> Flags:
-    """(c,) which `rows` the border of the image cuts."""
     if not len(rows) or not ranked.candidates:
-        return np.zeros(len(rows), bool)
+        return np.asarray(outline | in_part)
     x, y, width, height = candidate_boxes(ranked)[rows].T
-    down, across = _image_sizes(ranked)[ranked.image[rows]].T
-    return np.asarray((x == 0) | (y == 0) | (x + width == across) | (y + height == down))
+    down, across = _image_sizes(ranked)[image].T
+    cut = is_label & is_thing & (type_ != TYPES.index("category"))
+    cut &= (x == 0) | (y == 0) | (x + width == across) | (y + height == down)
+    long = ~is_label & ~ranked.left_out[rows]
+    long &= np.maximum(width, height) > _LONG_SHARE * np.maximum(down, across)
+    return np.asarray(outline | in_part | cut | long)
 
 
 def _image_sizes(ranked: RankedCandidates) -> Ints:
@@ -421,8 +425,9 @@ def select_candidates(
     where all that have one cause count as one, and all but the first of them come last. Crumbs are not among them:
     small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck. Places that
     may lack a label are among them only if that is probable; labels grow only where they fit, and outlines of things
-    are those of categories that the model knows exactly. Kinds that are seldom right come last. Regions of stuff that
-    touch are one finding, such as a plant of which the model sees a part as crop and another as weed.
+    are those of categories that the model knows exactly. Kinds that are seldom right come last; so count all if few
+    others are left or decided, or the model knows fewer than half of the images. Regions of stuff that touch are one
+    finding, such as a plant of which the model sees a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -434,25 +439,36 @@ def select_candidates(
     )
     shortlist = _Shortlist(ranked, likely_types(ranked, things), trusted, above)
     if budget is None:
-        return _select_above(shortlist, things)
+        return _select_above(shortlist, things, len(done))
     return (_select_images if budget.of_images else _select_labels)(shortlist, budget, seed)
 
 
-def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
+def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selection:
     ranked, types, above = shortlist.ranked, shortlist.types, shortlist.above
     crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
     grown = np.isin(above, ranked.unfit) & (types[above] == TYPES.index("boundary"))
     above = above[~crumb & ~grown & ~_vague_outline(ranked, above, types, things) & ~_hardly_missing(ranked, above)]
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
-    above = above[np.argsort(_seldom_right(ranked, above, types, things), kind="stable")]
+    seldom = _seldom_right(ranked, above, types, things)
+    order = np.argsort(seldom, kind="stable")
+    above, seldom = above[order], seldom[order]
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
     cause = group_causes(ranked, above, types)
     is_first = np.zeros(len(above), bool)
     is_first[np.unique(cause, return_index=True)[1]] = True
     kept = np.flatnonzero(cause < n_most)
     kept = kept[np.argsort(~is_first[kept], kind="stable")]
-    return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
+    n_believed = n_done + int((~seldom[kept]).sum())
+    if n_believed < _MIN_BELIEVED or ranked.known_images.mean() < 0.5:
+        seldom[:] = True
+    return Selection(
+        rows=above[kept],
+        by_lot=np.zeros(len(kept), bool),
+        left_out=len(above) - len(kept),
+        cause=cause[kept],
+        seldom=above[kept][seldom[kept]],
+    )
 
 
 def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selection:

@@ -51,6 +51,7 @@ def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
 
 _MAX_IMAGES_NAMED = 5  # the worst ones
 _BUDGETS = ("0.01", "0.05", "0.1")
+_SELDOM_RIGHT = "also look at: seldom more than a matter of opinion"
 _UNLIMITED_WIDTH = 1_000_000  # columns, so that no line is broken
 
 
@@ -61,14 +62,18 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> st
     shared = _causes(flagged, console)
     lines += [*shared, ""] if shared else []
     of_cause = {place for cause in flagged.causes for place in cause.findings}
-    alone = [finding for place, finding in enumerate(flagged.validation.findings) if place not in of_cause]
-    groups = group_by_rule(alone)
-    for group in sorted(groups, key=lambda group: (-_highest_score(group), group[0].code)):
-        shown = group[: FIRST if room is None else room]
-        room = None if room is None else room - len(shown)
-        lines += [*rule_section(group, shown, asked, console), ""]
-    for part in (_trust(flagged, console), _worst_images(flagged, console), _quality(flagged.quality, console)):
-        lines += [*part, ""] if part else []
+    parts: list[list[Finding]] = [[], []]  # what to review, and what is seldom right
+    for place, finding in enumerate(flagged.validation.findings):
+        if place not in of_cause:
+            parts[place in flagged.seldom_right].append(finding)
+    for head, part in zip(("", _SELDOM_RIGHT), parts, strict=True):
+        lines += [console.paint(head, "bold"), ""] if head and part else []
+        for group in sorted(group_by_rule(part), key=lambda group: (-_highest_score(group), group[0].code)):
+            shown = group[: FIRST if room is None else room]
+            room = None if room is None else room - len(shown)
+            lines += [*rule_section(group, shown, asked, console), ""]
+    for block in (_trust(flagged, console), _worst_images(flagged, console), _quality(flagged.quality, console)):
+        lines += [*block, ""] if block else []
     return "\n".join([*lines, *_next(flagged, asked, console)]) + "\n"
 
 
@@ -139,6 +144,10 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
         yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
+        n_seldom = len(flagged.seldom_right)
+        if n_seldom:
+            which = "all" if n_seldom == len(labels) else f"{n_seldom:,} of them"
+            yield from console.wrap(f"{_SELDOM_RIGHT} ({which})", style="dim")
     if odd:
         them = "it is" if odd == 1 else "they are"
         message = (
@@ -216,9 +225,10 @@ def _weak(flagged: FlagResult, console: Console, indent: str) -> list[str]:
     named = ", ".join(f"{trust.category} ({_missed_limit(trust)})" for trust in weak)
     rest = "its ranking is" if len(weak) == 1 else "their rankings are"
     needed = f"(IoU {MIN_IOU} and AUROC {MIN_AUROC} are needed)"
-    return console.wrap(
-        f"the model is too weak for {named}: {rest} left out {needed}", indent, indent + "  ", "warning"
-    )
+    some_known = len(weak) < len(flagged.trust)  # else the head has the advice
+    advice = f"; look at {'its' if len(weak) == 1 else 'their'} labels yourself, or {_remedies(flagged.plan)}"
+    message = f"the model is too weak for {named}: {rest} left out {needed}{advice if some_known else ''}"
+    return console.wrap(message, indent, indent + "  ", "warning")
 
 
 def _missed_limit(trust: CategoryTrust) -> str:

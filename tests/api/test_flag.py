@@ -79,6 +79,9 @@ def test_errors_come_first_and_each_finding_can_be_acted_upon(stuff: bool) -> No
         rises = [place for place in range(1, len(scores)) if scores[place] > scores[place - 1]]
         assert len(rises) <= 1  # to kinds that are seldom right, which come last
         assert not any(map(is_outline, findings[: rises[0]] if rises else ()))
+        n_believed = len(findings) - len(result.seldom_right)
+        assert n_believed == 0 or n_believed >= 10
+        assert result.seldom_right == tuple(range(n_believed, len(findings)))
         wrong = {(each.image, id_) for each in errors for id_ in each.segments}
         boxes = {(each.image, each.bbox) for each in errors}
         hits += [(each.image, *each.segments[:1]) in wrong or (each.image, each.bbox) in boxes for each in findings]

@@ -275,10 +275,11 @@ def test_regions_of_stuff_that_touch_are_one_finding() -> None:
     """A plant of which the model sees one half as weed and one as crop, the leaf of another one, and a stone in it."""
     seen = np.zeros((40, 40), np.int64)
     seen[5:12, 5:10], seen[5:12, 10:16], seen[30:35, 30:35], seen[12:15, 6:12] = 1, 2, 2, 3
-    regions, none = segments_of_map(seen.ravel(), 40, 40), segments_of_map(seen.ravel() * 0, 40, 40)
+    regions = segments_of_map(seen.ravel(), 40, 40)
+    labelled = regions.take(np.arange(100) % 4)
     order = np.lexsort((regions.areas, regions.category == 3))  # the leaf, the two halves, and the stone
     label, at = np.where(regions.category == 3, 2, 1), np.append(np.zeros(100, np.int64), order)
-    held = ImageCandidates(none, label[:0], regions, label, np.zeros(4, bool))
+    held = ImageCandidates(labelled, np.arange(100), regions, label, np.zeros(4, bool))
     row = [*range(100), -1, -1, -1, -1]
     drawn = many([0] * 104, row, ["extra"] * 100 + ["category"] * 4, [0.1] * 100 + [0.9, 0.8, 0.7, 0.6], set())
     category, of_regions = np.append(np.ones(100, np.int64), label[order]), regions.category[order]
@@ -394,6 +395,33 @@ def test_outlines_and_labels_that_the_border_cuts_come_last() -> None:
     found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
     assert [int(np.append(number[:3], [*[9] * 57, 3])[row]) for row in found.rows] == [2, 3, 0]  # 5 % of 60: three
     assert found.left_out == 1
+    assert found.seldom.tolist() == found.rows.tolist()  # too short a list to be believed
+
+
+@pytest.mark.parametrize(("n_listed", "n_known", "all_of_them"), [(10, 20, False), (9, 20, True), (10, 19, True)])
+def test_long_places_short_lists_and_unknown_data_are_seldom_right(
+    n_listed: int, n_known: int, all_of_them: bool
+) -> None:
+    """Extra things of which few or many are listed, and a probable place longer than a quarter of its image."""
+    drawn, place = np.zeros((40, 40), np.int64), np.zeros((40, 40), np.int64)
+    for at in range(6):
+        drawn[5:8, 2 + 6 * at : 5 + 6 * at] = at + 1
+    place[20:31, 5:10] = 1
+    things, long = segments_of_map(drawn.ravel(), 40, 40), segments_of_map(place.ravel(), 40, 40)
+    each = ImageCandidates(things, np.arange(len(things)), long.take(np.arange(0)), np.arange(0), np.zeros(0, bool))
+    held = replace(each, regions=long, label=np.zeros(1, np.int64), thin=np.zeros(1, bool))
+    n = 40 * len(things)
+    p = np.where(np.arange(n) % len(things) == 0, np.where(np.arange(n) < n_listed * len(things), 0.8, 0.001), 0.001)
+    image, row = [*np.repeat(np.arange(40), len(things)).tolist(), 0], [*(np.arange(n) % len(things)).tolist(), -1]
+    ranked = many(image, row, ["extra"] * n + ["missing"], [*p.tolist(), 0.9], set())
+    ranked = replace(ranked, candidates=(held, *[each] * 39), prior=0.01, informed=(np.arange(40) < n_known) * 1.0)
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.rows[-1] == n
+    assert len(found.rows) == n_listed + 1
+    assert found.seldom.tolist() == (found.rows.tolist() if all_of_them else [n])
+    decided = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0, np.array([1]))
+    assert decided.seldom.tolist() == (found.rows.tolist() if n_known < 20 else [n])  # it was a longer list
 
 
 @pytest.mark.parametrize(("iou", "things", "listed"), [(0.79, True, False), (0.8, True, True), (0.79, False, True)])

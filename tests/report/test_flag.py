@@ -83,6 +83,27 @@ def test_findings_of_one_cause_are_one_line() -> None:
     assert all(len(each) <= 80 for each in text.splitlines())
 
 
+def test_what_is_seldom_right_has_its_own_part() -> None:
+    result = found()[1]
+    head = "also look at: seldom more than a matter of opinion"
+    assert head not in told(result)
+    text = told(structs.replace(result, seldom_right=(5,)))
+    assert f"{head} (1 of them)" in text
+    main, _, rest = text.partition(head + "\n")
+    place = result.validation.findings[5].bbox
+    assert place is not None
+    assert f"at x {place[0]}, y {place[1]}," in rest
+    assert f"at x {place[0]}, y {place[1]}," not in main
+    assert f"{head} (all)" in told(structs.replace(result, seldom_right=tuple(range(6))))
+
+
+def test_a_weak_category_beside_known_ones_comes_with_advice() -> None:
+    result = found()[1]
+    text = " ".join(told(result).split())
+    assert "too weak for rare" in text
+    assert "look at its labels yourself, or give --predictions of a better model" in text
+
+
 def test_what_is_found_in_a_copy_of_an_image_is_no_cause_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     given, model = cells(seeded_data=True, n_images=3), OracleModel(cells(seeded_data=False, n_images=3), errors=0)
 
