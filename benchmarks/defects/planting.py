@@ -113,6 +113,7 @@ BASES = {
         Base("lemons", "supervisely_lemons"),
         Base("panoptic", "coco_panoptic_sample", {"format": "coco-panoptic"}, "panoptic_examples.json",
              "panoptic_examples/*.png"),
+        Base("dicom", "peer_fixtures/dicom_seg/dcmqi"),
         Base("vessels", "drive", VESSELS, pattern="1st_manual/*.gif"),
     )
 }  # fmt: skip
