@@ -36,7 +36,7 @@ class Copy:
     @property
     def masks(self) -> list[Path]:
         """The files of masks, in their order."""
-        return sorted(self.root.glob(self.pattern or ""))
+        return sorted(self.root.glob(self.pattern)) if self.pattern else []
 
     def array(self, path: Path) -> Array:
         """The values of a mask; of a colour mask its colours."""
