@@ -11,12 +11,14 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
+from segdata.measure.placements import ELSEWHERE
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
 from segdata.rules.shared import free_outlines, occur_often, picture_of_copy, shape_keys
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
-_SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
+_SHAPE = ("x", "y", "width", "height", "area", "perimeter")
+_MIN_SCORE, _MIN_RATIO = 12.0, 3.0  # of labels on another picture, as in displaced-labels
 _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 
 
@@ -24,7 +26,7 @@ _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
     "SEG315",
     "repeated-labels",
     severity="warning",
-    needs=("imprints", "shapes", "copies"),
+    needs=("imprints", "shapes", "copies", "placements"),
     whole=True,
     habit="image",
     by_part=True,
@@ -41,9 +43,11 @@ def repeated_labels(
     by chance or on purpose: boxes, filled images and labels with a short outline; copies of one image, saved again or
     not (split-leak and conflicting-duplicates judge these), or altered by Roboflow, by their names; and neighbouring
     frames or slices of one sequence, in which things may stand still (frame-order and frozen-labels judge these). If
-    many images share their labels, as with a fixed stencil, none is reported. It also compares single segments, by
-    category, box, area and length of the outline: several that are on two or three images, and on no more, are no
-    accident either.
+    many images share their labels, as with a fixed stencil, or two pictures of each scene, only those are reported that
+    lie on the edges of the other picture and not on those of their own, as displaced-labels counts them. It also
+    compares single segments, by box, area and length of the outline: several that are on two or three images, and on no
+    more, are no accident either, whatever their categories: a picture that was saved again, and labelled by another
+    list.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
@@ -51,7 +55,7 @@ def repeated_labels(
     Remedy: look at which of the images the labels fit, and draw or restore those of the other.
 
     Options: `min_edge`: the least number of pixel edges of the outlines of segments that are no boxes. `max_alike`: the
-    largest share of images that have another one's labels; where there are more, it is no mistake. `min_segments`,
+    largest share of images that have another one's labels; where there are more, they are meant. `min_segments`,
     `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
@@ -68,16 +72,30 @@ def repeated_labels(
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MAX_DIFFERING_BITS)
     copied = repeated.take(np.isin(repeated["annotation"], rows) & ~alike)
     copied = copied.take(_are_different(tables, np.stack([copied["annotation"], copied["of"]], axis=1)))
-    if len(copied) > max(1, max_alike * len(rows)):
-        return
+    is_design = len(copied) > max(1, max_alike * len(rows))
+    if is_design:
+        copied = _misplaced(tables, copied)
     for row, other, bits in copied.lines("annotation", "of", "bits"):
         message = f"these labels are a copy of those of {_image_name(tables, other)}, to the pixel"
         yield RowFinding(f"{message}, and the two pictures differ" if bits >= 0 else message, annotation=row)
+    if is_design:
+        return
     repeated_pairs = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
-    for row, other, n_shared in _shared_segments(tables, shapes, min_segments, min_share):
+    for row, other, n_shared, n_renamed in _shared_segments(tables, shapes, min_segments, min_share):
         if (row, other) not in repeated_pairs:
             n, name = annotations["n_segments"][row], _image_name(tables, other)
-            yield RowFinding(f"{n_shared} of {n} segments are copies of those of {name}", annotation=row)
+            message = f"{n_shared} of {n} segments are copies of those of {name}"
+            renamed = f", {n_renamed} of them under another category" if n_renamed else ""
+            yield RowFinding(message + renamed, annotation=row)
+
+
+def _misplaced(tables: Tables, copied: Table) -> Table:
+    """The copied annotations that lie on the picture of the other one, and not on their own."""
+    lies = tables.measured["placements"]
+    lies = lies.take(lies["change"] == ELSEWHERE)
+    lies = lies.take(lies["score"] >= np.maximum(_MIN_SCORE, _MIN_RATIO * lies["own"]))
+    pairs = set(lies.lines("annotation", "other"))
+    return copied.take(np.array([pair in pairs for pair in copied.lines("annotation", "of")], bool))
 
 
 def _image_name(tables: Tables, annotation: int) -> str:
@@ -100,7 +118,7 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
         _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
         shapes = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
         kept = kept[np.isin(short, shapes["key"][shapes["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else shapes["key"])]
-    return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
+    return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", "category_id", *_SHAPE)}
 
 
 def _shared_by_few(key: Ints, owner: Ints) -> Ints:
@@ -117,28 +135,31 @@ def _shared_by_few(key: Ints, owner: Ints) -> Ints:
 
 def _shared_segments(
     tables: Tables, shapes: Table, min_segments: int, min_share: float
-) -> Iterator[tuple[int, int, int]]:
-    """Annotations, an earlier one, and how many shapes they share that at most three images have."""
+) -> Iterator[tuple[int, int, int, int]]:
+    """Annotations, an earlier one, how many shapes they share that few images have, how many in other categories."""
     annotations = tables.annotations
     if len(shapes) == 0:
         return
     key, _ = joint_codes(*(shapes[name] for name in _SHAPE))
     # One annotation counts once for each shape: copies within it are SEG104.
     _, first = joint_codes(key, shapes["annotation"])
-    shape, owner = key[first], shapes["annotation"][first]
+    shape, owner, category = key[first], shapes["annotation"][first], shapes["category_id"][first]
     _, annotator = number_names(annotations.texts("annotator"))
     several = np.bincount(shape)[shape]
     kept = (several > 1) & (several <= _MAX_SEGMENT_IMAGES)
-    shape, owner = shape[kept], owner[kept]
+    shape, owner, category = shape[kept], owner[kept], category[kept]
     after = np.flatnonzero(shape[1:] == shape[:-1]) + 1
-    pairs, count = np.unique(np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_counts=True)
+    pairs, pair, count = np.unique(
+        np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    n_renamed = np.bincount(pair.ravel(), category[after] != category[after - 1], len(pairs)).astype(np.int64)
     n = annotations["n_segments"]
     few = np.minimum(n[pairs[:, 0]], n[pairs[:, 1]])
     is_copied = (
         (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
     )
     is_copied &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
-    pairs, count = pairs[is_copied], count[is_copied]
+    pairs, count, n_renamed = pairs[is_copied], count[is_copied], n_renamed[is_copied]
     if len(pairs) == 0:
         return
     images = annotations["image"][pairs]
@@ -146,8 +167,10 @@ def _shared_segments(
     picture = linked_groups(len(tables.images), tables.alike["image"], tables.alike["of"])
     alike = picture[images[:, 0]] == picture[images[:, 1]]
     left_out = alike | _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
-    for (row, other), n_shared in zip(pairs[~left_out].tolist(), count[~left_out].tolist(), strict=True):
-        yield row, other, n_shared
+    for (row, other), *counts in zip(
+        *(column[~left_out].tolist() for column in (pairs, count, n_renamed)), strict=True
+    ):
+        yield row, other, *counts
 
 
 def _are_different(tables: Tables, pairs: Ints) -> Flags:

@@ -84,6 +84,23 @@ def test_objects_of_another_image_among_its_own(tmp_path: Path) -> None:
     assert found(coco(tmp_path / "stencil", [stencil + objects for objects in own]), "SEG315") == []
 
 
+def test_objects_of_another_image_under_other_categories(tmp_path: Path) -> None:
+    """A picture saved again, whose objects another label map names."""
+    rng = np.random.default_rng(7)
+    images = [stones(rng, 6) for _ in range(12)]
+    images[9] = images[3]
+    path = coco(tmp_path, images) / "instances.json"
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 2, "name": "shell"})
+    copied = [one for one in content["annotations"] if one["image_id"] == 9]
+    for one in copied[1:]:
+        one["category_id"] = 2
+    path.write_text(json.dumps(content))
+    (finding,) = found(tmp_path, "SEG315")
+    assert finding.image == "9.png"
+    assert finding.message == "6 of 6 segments are copies of those of 3.png, 5 of them under another category"
+
+
 @pytest.mark.parametrize("bits", [5, 6, 8])
 @pytest.mark.parametrize("how", ["modulo", "clipped"])
 def test_ids_that_were_cut_to_a_few_bits(tmp_path: Path, bits: int, how: str) -> None:

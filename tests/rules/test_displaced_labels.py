@@ -261,6 +261,22 @@ def test_coordinates_of_the_picture_that_tiles_were_cut_from(tmp_path: Path) -> 
     assert check_all(segdata.read(tmp_path), (1,), frozenset({"SEG314"})) == {"SEG314"}
 
 
+def test_copies_of_the_labels_of_a_third_of_the_pictures(tmp_path: Path) -> None:
+    """Two pictures of each scene may share labels; copies that lie on another scene are a mistake however many."""
+    path = make(tmp_path) / "instances.json"
+    content = json.loads(path.read_text())
+    kept = [one for one in content["annotations"] if one["image_id"] < 4]
+    copied = [one | {"id": 100 + one["id"], "image_id": one["image_id"] + 4} for one in kept if one["image_id"] < 2]
+    path.write_text(json.dumps(content | {"annotations": [*kept, *copied]}))
+    findings = segdata.validate(tmp_path, select="SEG315").findings
+    assert [one.image for one in findings] == ["4.png", "5.png"]
+    assert findings[0].message == "these labels are a copy of those of 0.png, to the pixel, and the two pictures differ"
+    for number in (4, 5):  # the same scenes, at night
+        with Image.open(tmp_path / f"images/{number - 4}.png") as picture:
+            Image.fromarray(255 - np.asarray(picture)).save(tmp_path / f"images/{number}.png")
+    assert segdata.validate(tmp_path, select="SEG315").findings == ()
+
+
 def test_a_split_of_half_blank_pictures_differs_from_the_others(tmp_path: Path) -> None:
     root = make(tmp_path)
     content = json.loads((root / "instances.json").read_text())
