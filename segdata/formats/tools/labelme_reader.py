@@ -381,7 +381,12 @@ def _read_mask(text: object, corners: Ring) -> Bitmap:
         raise BrokenShapeError("SEG001", f"the mask is not a PNG in base64: {error!s:.80}", "/mask") from error
     if values.ndim != 2:
         raise BrokenShapeError("SEG004", f"the mask has {values.shape[2]} channels, one is expected", "/mask")
-    x, y = np.rint(corners[0]).astype(np.int64).tolist()
+    (x, y), (right, below) = np.rint(corners).astype(np.int64).tolist()
+    height, width = values.shape
+    box_width, box_height = right - x + 1, below - y + 1
+    if abs(width - box_width) > 1 or abs(height - box_height) > 1:  # some programs name the pixel behind the last one
+        message = f"the mask is {width} x {height} px in a box of {box_width} x {box_height} px"
+        raise BrokenShapeError("SEG004", message, "/mask")
     return Bitmap(x, y, values.astype(bool))
 
 

@@ -252,6 +252,19 @@ def test_parts_share_a_group_and_holes_become_a_mask(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(("corner", "is_read"), [([4, 5], True), ([5, 6], True), ([9, 11], False), ([2, 2], False)])
+def test_a_mask_as_large_as_its_box(tmp_path: Path, corner: list[int], is_read: bool) -> None:
+    """Some programs name the last pixel of the box, others the one behind it."""
+    mask = np.ones((6, 5), bool)
+    save(tmp_path / "x.json", shape("car", [[0, 0], corner], "mask", mask=encoded(mask)), shape("car", SQUARE))
+    (batch,) = read(tmp_path).batches()
+    assert batch.segments.num_rows == 1 + is_read
+    findings = [one for one in validate(tmp_path).findings if one.code == "SEG004"]
+    assert [one.message for one in findings] == (
+        [] if is_read else [f"the mask is 5 x 6 px in a box of {corner[0] + 1} x {corner[1] + 1} px; left out"]
+    )
+
+
 def test_names_of_images(tmp_path: Path) -> None:
     """Slashes of either kind, folders beside, images copied along; and a path is followed nowhere outside."""
     blank: NDArray[np.uint8] = np.zeros((20, 30), np.uint8)
