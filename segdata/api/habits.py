@@ -17,6 +17,7 @@ from segdata.core.errors import count_noun, join_names
 from segdata.core.finding import Finding, Severity, sort_findings
 from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
+from segdata.core.safe_text import escape_line
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
 MIN_FINDINGS = 5  # for a summary; fewer are listed one by one
@@ -258,7 +259,7 @@ def _summary(
     pixels = [finding.pixels for finding in members if finding.pixels is not None]
     return replace(
         first,
-        message=message,
+        message=escape_line(message) if "\n" in message else message,
         image=image,
         annotator=first.annotator if len(annotators) == 1 else None,
         segments=(),

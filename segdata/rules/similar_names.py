@@ -28,6 +28,7 @@ _WORD = re.compile(r"[^\W_]+")
 _WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no numbered letter
 _COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
+_MIN_HABIT = 5  # names with a blank or line break, from which on they are one finding
 _MIN_IMAGES_OF_ONE_NUMBER = 3  # images that name classes, and images that number them, if there is one number only
 
 
@@ -71,6 +72,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
     image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
     Ribs and lanes are left alone where images have some of them from the middle.
+
+    Five names or more that begin or end with a blank or line break are one finding: a list that was read line by line.
 
     A name in the wrong encoding is flagged, too: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`, and
     is another name than the right one.
@@ -124,13 +127,29 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
                 reported.add(rare)
                 share = f"{count_noun(n, 'segment')} and {count_noun(n_rare, 'segment')}"
                 yield RowFinding(f"{common!r} and {rare!r} {kind} ({share})", category=rare)
+    yield from _padded_names(entries, reported)
     for n, name in entries:
-        if name != name.strip() and name not in reported:
-            yield RowFinding(f"{name!r} begins or ends with a blank ({count_noun(n, 'segment')})", category=name)
         meant = _decode_mojibake(name)
         if meant is not None:
             message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
             yield RowFinding(message, category=name)
+
+
+def _padded_names(entries: list[tuple[int, str]], reported: set[str]) -> Findings:
+    """Names that begin or end with a blank or a line break, those of a whole list as one finding."""
+    padded = [(n, name) for n, name in entries if name != name.strip() and name not in reported]
+    if len(padded) >= _MIN_HABIT:
+        what = "a line break" if all(map(_ends_in_break, (name for _, name in padded))) else "a blank"
+        names = list_names([repr(name) for _, name in padded])
+        yield RowFinding(f"{len(padded):,} of {len(entries):,} names begin or end with {what}: {names}")
+        return
+    for n, name in padded:
+        what = "a line break" if _ends_in_break(name) else "a blank"
+        yield RowFinding(f"{name!r} begins or ends with {what} ({count_noun(n, 'segment')})", category=name)
+
+
+def _ends_in_break(name: str) -> bool:
+    return name != name.strip("\r\n")
 
 
 def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:

@@ -123,6 +123,40 @@ def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged
 
 
 @pytest.mark.parametrize(
+    ("names", "messages"),
+    [
+        (("car ", "bus"), ["'car ' begins or ends with a blank (1 segment)"]),
+        (("car\n", "bus"), ["'car\\n' begins or ends with a line break (1 segment)"]),
+        (
+            ("car\n", "bus\n", "van\r\n", "dog\n", "cat\n", "cow"),
+            ["5 of 6 names begin or end with a line break: 'cat\\n', 'dog\\n', 'van\\r\\n' and 2 more"],
+        ),
+    ],
+)
+def test_blanks_and_line_breaks_around_names(tmp_path: Path, names: tuple[str, ...], messages: list[str]) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 90, "height": 9}],
+        "categories": [{"id": k, "name": name} for k, name in enumerate(names, 1)],
+        "annotations": [
+            {
+                "id": k,
+                "image_id": 1,
+                "category_id": k,
+                "iscrowd": 0,
+                "segmentation": [[9 * k, 0, 9 * k + 5, 0, 9 * k, 5]],
+            }
+            for k in range(1, len(names) + 1)
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = validate(tmp_path / "a.json", select=["SEG215", "SEG302"])
+    assert [one.message for one in found.findings if one.code == "SEG215"] == messages
+    told = [one.message for one in found.findings if one.code == "SEG302"]
+    assert len(told) > 0
+    assert not any("\n" in message for message in told)
+
+
+@pytest.mark.parametrize(
     ("images", "flagged"),
     [
         ([["car", "bus"], ["0", "1"], ["bus", "car"]], ["1 image has numbers for names: '0', '1'; 2 others have"]),
