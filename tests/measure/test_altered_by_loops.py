@@ -38,7 +38,7 @@ def test_mirrored_pairs_correlate_where_images_show_their_own(seed: int, monkeyp
     thumbs = random_images(rng, n)
     own = rng.random((8, 8)) < rng.choice([0.3, 0.5, 0.9])
     apart = rng.random((n, n)) < 0.8
-    for name in ("_shrunk", "_details", "_cells"):
+    for name in ("_shrunk", "details", "_cells"):
         monkeypatch.setattr(copies, name, lambda values: values)
     monkeypatch.setattr(copies, "_hash_signs", signs_of)
     monkeypatch.setattr(copies, "_is_own", lambda detail: own)
@@ -77,7 +77,7 @@ def test_crops_are_fitted_where_a_window_is_near(seed: int, monkeypatch: pytest.
     monkeypatch.setattr(copies, "_windows", lambda: windows)
     monkeypatch.setattr(copies, "_resample", lambda small, window, *size: shown[windows.index(window)])
     monkeypatch.setattr(copies, "_hash_signs", lambda cells: cells)
-    for name in ("_shrunk", "_details"):
+    for name in ("_shrunk", "details"):
         monkeypatch.setattr(copies, name, lambda values: values)
     fitted = []
 

@@ -192,13 +192,13 @@ def test_details_are_what_the_mean_around_leaves_and_at_most_twice_the_median() 
     rng = np.random.default_rng(1)
     small = rng.random((3, 12, 14)).astype(np.float32)
     small[1, 4, 4] = 40
-    found = copies._details(small)
+    found = copies.details(small)
     for one, own in zip(small.astype(float), found, strict=True):
         detail = one - ndimage.uniform_filter(one, 7, mode="nearest")
         most = 2 * np.median(np.abs(detail))
         detail = np.clip(detail, -most, most)
         np.testing.assert_allclose(own, detail / math.sqrt((detail**2).sum()), atol=1e-5)
-    assert not copies._details(np.ones((1, 9, 9), np.float32)).any()
+    assert not copies.details(np.ones((1, 9, 9), np.float32)).any()
     thumbs = rng.random((2, 128, 136)).astype(np.float32)
     np.testing.assert_allclose(copies._shrunk(thumbs)[1, 3, 5], thumbs[1, 12:16, 20:24].mean(), rtol=1e-5)
     np.testing.assert_allclose(copies._cells(thumbs)[1, 3, 5], thumbs[1, 24:32, 40:48].mean(), rtol=1e-5)
@@ -223,7 +223,7 @@ def test_a_window_is_moved_to_where_the_crop_is() -> None:
     rng = np.random.default_rng(3)
     whole = ndimage.gaussian_filter(rng.random((128, 136)), 3).astype(np.float32) * 100
     crop = copies._resample(whole[None], (0.16, 0.76, 0.24, 0.84), 32, 34)
-    fit = copies._fit(copies._details(crop)[0], whole, (0.18, 0.77, 0.23, 0.84))
+    fit = copies._fit(copies.details(crop)[0], whole, (0.18, 0.77, 0.23, 0.84))
     assert fit.correlation > 0.97
     assert fit.share == pytest.approx(0.36, abs=0.02)
     assert copies._move_window((0.1, 0.5, 0.2, 0.6), (1, 0, -1, 1), 0.05) == pytest.approx((0.15, 0.5, 0.15, 0.65))

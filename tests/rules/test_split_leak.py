@@ -66,6 +66,24 @@ def test_a_picture_saved_again_in_another_split_is_a_warning(tmp_path: Path) -> 
     )
 
 
+def test_pictures_of_one_smooth_light_are_no_copies(tmp_path: Path) -> None:
+    """Skies that grow darker to the right, with a spot of their own and noise; one of them is there twice."""
+    spots = {"train/a.png": (30, 90), "train/b.png": (120, 40), "val/c.png": (60, 60), "val/d.jpg": (30, 90)}
+    for name, (down, right) in spots.items():
+        image, mask = tmp_path / "images" / name, tmp_path / "masks" / Path(name).with_suffix(".png")
+        for path in (image, mask):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        sky = np.linspace(200, 40, 160) + np.random.default_rng(down).normal(0, 3, (160, 160))
+        sky[down : down + 12, right : right + 12] += 50
+        Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8)).save(image)
+        Image.fromarray(np.ones((160, 160), np.uint8)).save(mask)
+    (tmp_path / "taxonomy.yaml").write_text("categories: [{id: 1, name: a}]\n")
+    found = segdata.validate(segdata.read(tmp_path, format="colour-masks"), select="SEG304").findings
+    assert [(one.image, one.message.split(" (")[0]) for one in found] == [
+        ("val/d.jpg", "nearly the same as train/a.png")
+    ]
+
+
 def test_fewer_bits_may_be_asked_for(tmp_path: Path) -> None:
     data = saved_again(tmp_path, {"train/a.png": 1, "val/d.jpg": 1})
     (told,) = leaks(data)

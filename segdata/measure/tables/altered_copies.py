@@ -18,18 +18,22 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
-from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS, decode_thumbnail, single_image_rows
+from segdata.measure.tables.duplicates import (
+    MAX_DIFFERING_BITS,
+    MIN_CORRELATION,
+    MIN_SIDE,
+    decode_thumbnail,
+    details,
+    single_image_rows,
+)
 
 MAX_ALTERED_IMAGES = 500  # images; with more, comparing all windows takes longer than everything else
 MIRRORED, CROPPED = 1, 2  # in the column `how`
 _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
-_MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
 _DETAIL_CELL = 4  # pixels of a thumbnail that make one pixel of its details
-_MIN_MIRROR_CORRELATION = 0.75  # of a mirrored copy
 _MIN_CROP_CORRELATION = 0.85  # the best of many windows: leaves on white paper reach 0.77 and are no copies
 _MAX_CROP_SHARE = 0.95  # of the whole image; more is one view, such as a camera's rim
-_MAX_DETAIL = 2.0  # times the median
 _MAX_SHARED_VARIANCE = 0.25  # of details, explained by the mean of all images: a camera's rim
 _MIN_OWN_SHARE = 0.25  # of the pixels that must remain to compare
 _MIN_FIRST_CORRELATION = 0.3  # after the first steps; below it no others help
@@ -88,7 +92,7 @@ def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats32]:
     """The rows of images that can be decoded and have gradients, and their thumbnails (n, 128, 136) in grey."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
-        thumbs = list(pool.map(lambda row: decode_thumbnail(uris[row], (_WIDTH, _HEIGHT), _MIN_SIDE), rows))
+        thumbs = list(pool.map(lambda row: decode_thumbnail(uris[row], (_WIDTH, _HEIGHT), MIN_SIDE), rows))
     kept = [(row, thumb) for row, thumb in zip(rows, thumbs, strict=True) if thumb is not None]
     stack = np.array([thumb for _, thumb in kept], np.float32).reshape(-1, _HEIGHT, _WIDTH)
     return np.array([row for row, _ in kept], np.int64), stack
@@ -113,7 +117,7 @@ Altered = tuple[int, int, tuple[int, float, float]]
 
 def _mirrored_pairs(thumbs: Floats32, signs: Floats32, apart: Flags) -> Iterator[Altered]:
     """Yield the later and earlier image of each mirrored pair: left to right, top to bottom, or both."""
-    detail = _details(_shrunk(thumbs))
+    detail = details(_shrunk(thumbs))
     own = _is_own(detail)
     for axes in ((2,), (1,), (1, 2)):
         flipped = np.flip(thumbs, axes)
@@ -125,7 +129,7 @@ def _mirrored_pairs(thumbs: Floats32, signs: Floats32, apart: Flags) -> Iterator
         for later, earlier in zip(*np.nonzero(np.tril((bits <= _MAX_MIRROR_BITS) & apart, -1)), strict=True):
             pair = detail[later][counts], flipped_detail[earlier][counts]
             correlation = float((pair[0] * pair[1]).sum() / max(np.prod([np.linalg.norm(side) for side in pair]), 1e-6))
-            if correlation >= _MIN_MIRROR_CORRELATION:
+            if correlation >= MIN_CORRELATION:
                 yield int(later), int(earlier), (MIRRORED, 1.0, correlation)
 
 
@@ -156,7 +160,7 @@ def _cropped_pairs(thumbs: Floats32, signs: Floats32, apart: Flags, jobs: int) -
         if bits[a, b] <= _MAX_WINDOW_BITS
     ]
     pairs = sorted(pairs, key=lambda pair: int(bits[pair]))[:_MAX_FITS]
-    detail = _details(small)
+    detail = details(small)
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         fits = list(pool.map(lambda pair: _fit(detail[pair[0]], thumbs[pair[1]], windows[window[pair]]), pairs))
     for (a, b), fit in zip(pairs, fits, strict=True):
@@ -193,7 +197,7 @@ def _fit(crop: Floats32, whole: Floats32, window: Window) -> _Fit:
         if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4:
             return -1.0
         shown = _resample(whole[None], candidate, _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL)
-        return float((_details(shown)[0] * crop).sum())
+        return float((details(shown)[0] * crop).sum())
 
     best = correlation(window)
     for step in _EDGE_STEPS:
@@ -230,20 +234,6 @@ def _shrunk(thumbs: Floats32) -> Floats32:
         axis=(2, 4)
     )
     return small
-
-
-def _details(small: Floats32) -> Floats32:
-    """Grey levels minus the mean of their 7 x 7 surroundings, normalised: sums of products are correlations.
-
-    Details are clipped at `_MAX_DETAIL` times the median of the image: else a few edges would decide.
-    """
-    padded = np.pad(small, ((0, 0), (4, 3), (4, 3)), mode="edge").cumsum(axis=1).cumsum(axis=2)
-    mean = (padded[:, 7:, 7:] - padded[:, :-7, 7:] - padded[:, 7:, :-7] + padded[:, :-7, :-7]) / 49
-    detail = small - mean
-    usual = np.median(np.abs(detail), axis=(1, 2), keepdims=True)
-    detail = np.clip(detail, -_MAX_DETAIL * usual, _MAX_DETAIL * usual)
-    scale = np.sqrt((detail**2).sum(axis=(1, 2), keepdims=True))
-    return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
 
 
 def _resample(thumbs: Floats32, window: Window, n_rows: int, n_columns: int) -> Floats32:

@@ -33,6 +33,10 @@ _HASH_SIDE = 16  # cells
 _MIN_STEP = 0.005  # of the brightest level: smaller steps between neighbours are noise
 _MIN_STEPS = 48  # of 256: different pictures agree in 15 of 16 of so many once in 10^10 times
 _MIN_CONTRAST = 0.03  # of the brightest level: a thumbnail that varies less has no gradients to compare
+MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
+MIN_CORRELATION = 0.75  # of the details of copies, mirrored or not; neighbouring skies reach 0.55
+_MAX_DETAIL = 2.0  # times the median
+_DETAIL_SIZE = (34, 32)  # pixels of a thumbnail whose details are compared
 _HASHES_AT_ONCE = 2048
 _MAX_REPEATED_PAIRS = 100  # of images with the same labels that are decoded
 Bytes = NDArray[np.uint8]
@@ -62,10 +66,45 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     pairs_found = dict.fromkeys(_repeated_files(content, part, has_content), (1, 0))
     if len(splits) > 1 and len(images) <= MAX_COMPARED_IMAGES:
         rows, hashes = _difference_hashes(images, jobs)
-        for a, b, bits in _nearest_hashes(hashes, part[rows]):
-            pairs_found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
+        near = {(int(rows[b]), int(rows[a])): bits for a, b, bits in _nearest_hashes(hashes, part[rows])}
+        for pair in _with_same_details(images, [pair for pair in near if pair not in pairs_found], jobs):
+            pairs_found[pair] = 0, near[pair]
     pairs = np.array([(*pair, *pairs_found[pair]) for pair in sorted(pairs_found)], np.int64).reshape(-1, 4)
     return {name: pairs[:, place] for place, name in enumerate(("image", "of", "same", "bits"))}
+
+
+def _with_same_details(images: Table, pairs: list[tuple[int, int]], jobs: int) -> list[tuple[int, int]]:
+    """The pairs of images (rows) whose details correlate: hashes of smooth skies agree by their light alone.
+
+    Images that are too small to have details are taken as they are.
+    """
+    rows, uris = sorted({row for pair in pairs for row in pair}), images["uri"].tolist()
+    detail = dict(zip(rows, map_files(_read_details, [uris[row] for row in rows], jobs), strict=True))
+    result = []
+    for pair in pairs:
+        one, other = (detail[row] for row in pair)
+        if one is None or other is None or float((one * other).sum()) >= MIN_CORRELATION:
+            result.append(pair)
+    return result
+
+
+def _read_details(uri: str) -> Floats32 | None:
+    thumbnail = decode_thumbnail(uri, _DETAIL_SIZE, MIN_SIDE)
+    return None if thumbnail is None else np.asarray(details(thumbnail[None])[0], np.float32)
+
+
+def details(small: Floats32) -> Floats32:
+    """Grey levels minus the mean of their 7 x 7 surroundings, normalised: sums of products are correlations.
+
+    Details are clipped at `_MAX_DETAIL` times the median of the image: else a few edges would decide.
+    """
+    padded = np.pad(small, ((0, 0), (4, 3), (4, 3)), mode="edge").cumsum(axis=1).cumsum(axis=2)
+    mean = (padded[:, 7:, 7:] - padded[:, :-7, 7:] - padded[:, 7:, :-7] + padded[:, :-7, :-7]) / 49
+    detail = small - mean
+    usual = np.median(np.abs(detail), axis=(1, 2), keepdims=True)
+    detail = np.clip(detail, -_MAX_DETAIL * usual, _MAX_DETAIL * usual)
+    scale = np.sqrt((detail**2).sum(axis=(1, 2), keepdims=True))
+    return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
 
 
 def difference_hash(uri: str) -> Bytes | None:
@@ -274,7 +313,7 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
 
 
 def _similar_looks(images: Table, jobs: int) -> Ints:
-    """Pairs of images with similar difference hashes."""
+    """Pairs of images with similar difference hashes, and the same details."""
     hashed, hashes = _difference_hashes(images, jobs)
     signs = _signs(hashes[:, 0])
     pairs = [np.empty((0, 2), np.int64)]
@@ -283,7 +322,8 @@ def _similar_looks(images: Table, jobs: int) -> Ints:
         a, b = (a + begin)[a + begin < b], b[a + begin < b]
         alike = differing_bits(hashes[a], hashes[b]) <= MAX_DIFFERING_BITS
         pairs.append(np.stack([hashed[a[alike]], hashed[b[alike]]], axis=1))
-    return np.concatenate(pairs)
+    near = [(a, b) for a, b in np.concatenate(pairs).tolist()]
+    return np.array(_with_same_details(images, near, jobs), np.int64).reshape(-1, 2)
 
 
 @measure_dataset(
