@@ -3,10 +3,23 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags, Floats, Ints
+
+_MIN_COVERED, _MAX_EQUAL = 20, 0.2  # pairs of two categories of which one covers the other; the share of equal ones
 
 
-@rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe", habit="image", per_image=True)
+@rule(
+    "SEG104",
+    "duplicate-segment",
+    severity="warning",
+    needs=("pairs",),
+    fix="safe",
+    habit="image",
+    whole=True,
+    by_part=True,
+)
 def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 1.0) -> Findings:
     """Two segments of one annotation cover the same pixels.
 
@@ -33,7 +46,9 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         b: truck
 
     Within a category an intersection over union of 0.9 or more counts, across categories identical pixels: which
-    one is right? Near twins of two categories, 0.8 or more, are infos if you ask for them. Each of several
+    one is right? Near twins of two categories, 0.8 or more, are infos if you ask for them. Two categories that describe
+    one thing by design, as its visible and its whole extent, are left out: in 20 pairs or more one covers at least half
+    of the other, and at most one in five of these are equal. Each of several
     identical segments is paired with the first. The rule ignores crowds.
 
     Why: a duplicate counts its object twice in training and evaluation. Under two categories it teaches that both are
@@ -50,8 +65,9 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category, crowd = segments["area"], segments["category_id"], segments["iscrowd"]
     iou = shared / (area[a] + area[b] - shared)
-    same_category = category[a] == category[b]
-    for row in np.flatnonzero((iou >= np.where(same_category, min_iou, min_iou_across)) & ~(crowd[a] | crowd[b])):
+    same_category, compared = category[a] == category[b], ~(crowd[a] | crowd[b])
+    meant = _describe_one_thing(tables, np.flatnonzero(~same_category & compared), iou)
+    for row in np.flatnonzero((iou >= np.where(same_category, min_iou, min_iou_across)) & compared & ~meant):
         first, second = int(a[row]), int(b[row])
         how = "are identical" if iou[row] == 1 else f"cover nearly the same pixels (IoU {iou[row]:.2f})"
         if not same_category[row]:
@@ -66,3 +82,18 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
             is_fixable=bool(iou[row] == 1 and same_category[row]),
             severity=None if same_category[row] or iou[row] == 1 else "info",
         )
+
+
+def _describe_one_thing(tables: Tables, rows: Ints, iou: Floats) -> Flags:
+    """(n_pairs,) which of the pairs (rows, of two categories) are of categories that cover each other by design."""
+    segments, pairs = tables.segments, tables.pairs
+    sides = np.stack([pairs["a"], pairs["b"]], axis=1)
+    low, high = np.sort(segments["category_id"][sides], axis=1).T.astype(np.int64)
+    covering = rows[pairs["shared"][rows] >= segments["area"][sides[rows]].min(axis=1) / 2]
+    counts = {"n": np.ones(len(covering), np.int64), "n_equal": iou[covering] == 1}
+    table = sum_by(tables, {"low": low[covering], "high": high[covering]}, counts, least=_MIN_COVERED)
+    table = table.take(table["n_equal"] <= _MAX_EQUAL * table["n"])
+    meant = np.zeros(len(pairs), bool)
+    for one, other in table.lines("low", "high"):
+        meant |= (low == one) & (high == other)
+    return meant

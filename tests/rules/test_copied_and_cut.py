@@ -101,6 +101,21 @@ def test_objects_of_another_image_under_other_categories(tmp_path: Path) -> None
     assert finding.message == "6 of 6 segments are copies of those of 3.png, 5 of them under another category"
 
 
+@pytest.mark.parametrize(("hidden", "n"), [(4, 0), (3, 6), (0, 6)])
+def test_categories_that_cover_each_other_by_design(tmp_path: Path, hidden: int, n: int) -> None:
+    """The whole of five things, and what is seen of them: of some all, which is all the same only where it is rare."""
+    rng = np.random.default_rng(5)
+    path = coco(tmp_path, [stones(rng, 10) for _ in range(6)]) / "instances.json"
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 2, "name": "visible"})
+    for k, one in enumerate(content["annotations"]):
+        left, top = 8 + 22 * (k % 10 // 2), 20
+        right = left + (15 if k % 2 and k % 10 // 2 < hidden else 20)
+        one |= {"category_id": 1 + k % 2, "segmentation": [[left, top, right, top, right, 60, left, 60]]}
+    path.write_text(json.dumps(content))
+    assert len({one.image for one in segdata.validate(tmp_path, select="SEG104").single}) == n
+
+
 @pytest.mark.parametrize("bits", [5, 6, 8])
 @pytest.mark.parametrize("how", ["modulo", "clipped"])
 def test_ids_that_were_cut_to_a_few_bits(tmp_path: Path, bits: int, how: str) -> None:
