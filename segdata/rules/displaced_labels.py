@@ -18,7 +18,7 @@ _MIN_FAR_SHARE = 0.2  # of the segments
     "SEG314",
     "displaced-labels",
     severity="warning",
-    needs=("placements", "outlines"),
+    needs=("placements", "outlines", "shapes"),
     whole=True,
     habit="image",
     by_part=True,
@@ -57,8 +57,9 @@ def displaced_labels(
     neither void nor called background.
 
     Of more than 120 images a random 120 are compared, and of up to 40 NIfTI volumes the middle slice with labels.
-    Images that are not on this machine are not. Labels that are loose all around are no finding, nor are labels that
-    lie on another picture because its own labels lie in the same places, as in the next frame of a video.
+    Images that are not on this machine are not, nor labels whose parts are all dots, 2 pixels across or less there.
+    Labels that are loose all around are no finding, nor are labels that lie on another picture because its own labels
+    lie in the same places, as in the next frame of a video.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.

@@ -277,6 +277,26 @@ def test_copies_of_the_labels_of_a_third_of_the_pictures(tmp_path: Path) -> None
     assert segdata.validate(tmp_path, select="SEG315").findings == ()
 
 
+@pytest.mark.parametrize(("reach", "n"), [(0, 0), (4, 1)])
+def test_dots_say_where_things_are_and_not_where_their_edges_are(tmp_path: Path, reach: int, n: int) -> None:
+    """Shifted by the radius of the round cells that they mark, dots in their middles lie on edges."""
+    rng = np.random.default_rng(2)
+    side = 2 * SIDE
+    y, x = np.mgrid[:side, :side]
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for number in range(N):
+        picture, mask = np.zeros((side, side)), np.zeros((side, side), np.uint8)
+        for down, right in rng.integers(12, side - 12, (100, 2)).tolist():
+            picture += 200 / (1 + np.exp(2 * (np.hypot(y - down, x - right) - 4)))
+            beside = 3 if reach else 0  # larger ones lie beside their cells
+            mask[np.hypot(y - down, x - right - beside) <= reach] = 1
+        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(tmp_path / f"images/{number}.png")
+        Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
+    (tmp_path / "taxonomy.yaml").write_text("categories: [{id: 0, name: background}, {id: 1, name: cell}]\n")
+    assert len(found(tmp_path)) == n
+
+
 def test_a_split_of_half_blank_pictures_differs_from_the_others(tmp_path: Path) -> None:
     root = make(tmp_path)
     content = json.loads((root / "instances.json").read_text())

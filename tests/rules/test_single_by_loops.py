@@ -586,7 +586,7 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
     alike = {"image": np.array([3, 6]), "of": np.array([1, 1]), "same": np.array([1, 0]), "bits": np.array([0, 4])}
     repeated = {"annotation": np.array([5]), "of": np.array([4]), "bits": np.array([-1])}
     tables = with_tables(tables, alike=Table(alike), repeated_labels=Table(repeated))
-    owners: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    owners: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)  # and the category there
     edges = [0] * 8
     for k in range(n):
         own, area, around = (
@@ -595,11 +595,14 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
         if area < 0.95 * 25:
             edges[own] += around
             if around >= 30:
-                owners[int(columns["category_id"][k]), int(kind[k]), area, around].add(own)
+                owners[int(kind[k]), area, around].setdefault(own, int(columns["category_id"][k]))
     shared_shapes: Counter[tuple[int, int]] = Counter()
+    renamed: Counter[tuple[int, int]] = Counter()
     for several in owners.values():
         if 1 < len(several) <= 3:
-            shared_shapes.update((b, a) for a, b in pairwise(sorted(several)))
+            neighbours = [(b, a) for a, b in pairwise(sorted(several))]
+            shared_shapes.update(neighbours)
+            renamed.update((b, a) for b, a in neighbours if several[a] != several[b])
     image = tables.annotations["image"].tolist()
     expected = []
     if edges[5] >= 60 and (content[5] is None or content[5] != content[4]):
@@ -608,7 +611,9 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
         is_copy = content[image[a]] is not None and content[image[a]] == content[image[b]]
         free = is_copy or image[a] == image[b] or {image[a], image[b]} <= {1, 3, 6} or annotators[a] != annotators[b]
         if n_shared >= 2 and n_shared >= 0.25 * min(count[a], count[b]) and not free and (b, a) != (5, 4):
-            expected.append((b, f"{n_shared} of {count[b]} segments are copies of those of {names[image[a]]}"))
+            message = f"{n_shared} of {count[b]} segments are copies of those of {names[image[a]]}"
+            n_renamed = renamed[b, a]
+            expected.append((b, message + (f", {n_renamed} of them under another category" if n_renamed else "")))
     found = check("SEG315", tables, min_edge=60, min_segments=2, min_share=0.25)
     assert [(one.annotation, one.message) for one in found] == expected
 

@@ -16,6 +16,7 @@ from segdata.measure.placements import (
     ELSEWHERE,
     FITS,
     MIN_OUTLINE_PIXELS,
+    SIDE,
     OutlinePlanes,
     Placement,
     Plane,
@@ -39,6 +40,7 @@ _MIN_SHADELESS_SHARE = 0.1  # of a mask or drawing; photographs have noise every
 _PADDED_CORNERS, _MIN_PADDING_SHARE = 3, 0.01  # corners of one shade, and the least share of the picture that has it
 # Categories for pixels that show nothing: padding may have them.
 _BACKGROUND_NAME = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?data|none|nothing|void|ignored?|others?|unknown|border|padding|outside|clutter|value 0)")  # fmt: skip  # noqa: E501
+_MAX_DOT = 3.0  # pixels of a reduced picture: the side of a part that is hardly more than a point
 _MAX_EXCHANGED = 60  # misplaced labels that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other", "alike")
 _SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded"), (*_COLUMNS, "n", "fitting", "is_part")
@@ -113,10 +115,31 @@ def _choose(view: DatasetView) -> Ints:
     usable = np.zeros(len(images), bool)
     usable[single_image_rows(images)] = True
     usable &= (images["width"] > 0) & (images["height"] > 0)
-    labelled = annotations["n_segments"] > 0
+    labelled = (annotations["n_segments"] > 0) & ~_are_dots(view)
     rows = _at_most(MAX_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
     volumes = _at_most(MAX_VOLUMES, _middle_slices(view, labelled))
     return np.union1d(rows, volumes)
+
+
+def _are_dots(view: DatasetView) -> Flags:
+    """(n_annotations,) whether all parts of the labels are too small to have outlines: they mark where things are."""
+    segments, images, annotations = (view.tables[name] for name in ("segments", "images", "annotations"))
+    if "largest" not in segments.names:
+        return np.zeros(len(annotations), bool)  # no rule asked for the shapes
+    rows = np.flatnonzero(~np.isin(segments["category_id"], _nothing(view)))
+    largest = np.zeros(len(annotations), np.int64)
+    np.maximum.at(largest, segments["annotation"][rows], segments["largest"][rows])
+    side = np.maximum(images["width"], images["height"])[annotations["image"]]
+    reduced = np.minimum(SIDE / np.maximum(side, 1), 1)  # pixels of a picture as it is compared
+    dots: Flags = (largest > 0) & (np.sqrt(largest) * reduced < _MAX_DOT)
+    return dots
+
+
+def _nothing(view: DatasetView) -> list[int]:
+    """The categories that are void or called background."""
+    taxonomy = view.profile.taxonomy
+    named = [category.id for category in taxonomy.categories if _BACKGROUND_NAME.fullmatch(category.name)]
+    return named + list(taxonomy.void_ids)
 
 
 def _at_most(most: int, rows: Ints) -> Ints:
@@ -191,11 +214,7 @@ def _padding(small: Plane, shaded: Flags) -> Flags | None:
 
 def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Flags, full: tuple[int, int]) -> float:
     """The share of some pixels of a reduced picture that have a label other than void or background."""
-    names = {category.id: category.name for category in view.profile.taxonomy.categories}
-    nothing = [id_ for id_, name in names.items() if _BACKGROUND_NAME.fullmatch(name)] + list(
-        view.profile.taxonomy.void_ids
-    )
-    counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segment_category, nothing)
+    counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segment_category, _nothing(view))
     kept = counts[batch.runs.owner]
     start, length = batch.runs.start[kept].astype(np.int64), batch.runs.length[kept].astype(np.int64)
     steps = np.bincount(start, minlength=full[0] * full[1] + 1) - np.bincount(start + length, minlength=full[0] * full[1] + 1)  # fmt: skip  # noqa: E501
