@@ -149,10 +149,12 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
             message = f"path {name!r} leaves the dataset's root; name masks below it"
             document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
     own = document.path.with_suffix("")
+    first = ImageFolder.below(own)
     for place in _mask_folders(own):
-        masks = ImageFolder.below(own) if place == own else ImageFolder.of_names(place, names)
+        masks = first if place == own else ImageFolder.of_names(place, names)
         if not masks.paths.keys().isdisjoint(names):
-            return masks
+            # files that are called like the masks but for the extension are these: others are the images
+            return first if any(map(first.similar_name, names)) else masks
     if names:
         message = f"none of the {len(names):,} masks was found in {own.as_posix()} or {own.parent.as_posix()}"
         document.defects.append(Defect("SEG002", message, document.name))

@@ -220,6 +220,16 @@ def test_missing_masks(tmp_path: Path) -> None:
     assert (batch.images.num_rows, batch.annotations.num_rows) == (2, 0)
 
 
+def test_masks_under_the_extension_of_their_images(tmp_path: Path) -> None:
+    """The image of that name is no mask."""
+    save(tmp_path, rgb(picture()), name="images/a.jpg")
+    entry = {"image_id": 1, "file_name": "a.jpg", "segments_info": [info(), info(SECOND)]}
+    _, defects = read(tmp_path, annotations=[entry])
+    assert ("SEG002", "/annotations/0/file_name") in [(one.code, one.place) for one in defects]
+    assert any(one.message.startswith("mask 'some/a.jpg' does not exist; there is 'a.png'") for one in defects)
+    assert "SEG010" not in {one.code for one in defects}
+
+
 def test_images_and_entries_that_do_not_meet(tmp_path: Path) -> None:
     entry = {"image_id": 1, "file_name": "a.png", "segments_info": [info(), info(SECOND)]}
     images = [{"id": i, "file_name": f"{i}.jpg", "width": 6, "height": 5} for i in (1, 2)]
