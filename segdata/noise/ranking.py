@@ -261,9 +261,8 @@ class RankedCandidates:
         higher = np.zeros(len(self))
         higher[self.bare] = _MISSING_ODDS
         if self.colours is not None:
-            n, rows = len(self.iou), self.bare
-            has_label = np.isin(self.image[rows] * n + self.seen[rows], (self.image * n + self.category)[self.row >= 0])
-            higher[rows] += np.where(has_label, np.nan_to_num(self.colours[rows] - _USUAL_EVIDENCE), 0.0)
+            agree = np.nan_to_num(self.colours[self.bare] - _USUAL_EVIDENCE)
+            higher[self.bare] += np.where(self.has_label(self.bare), agree, 0.0)
         return np.asarray(self.odds + higher * self.strong)
 
     @property
@@ -273,6 +272,12 @@ class RankedCandidates:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def has_label(self, rows: Ints) -> Flags:
+        """(c,) whether the category that the model sees in regions (rows) has a label in their image."""
+        n = len(self.iou)
+        given = (self.image * n + self.category)[self.row >= 0]
+        return np.asarray(np.isin(self.image[rows] * n + self.seen[rows], given))
 
     def images(self) -> Floats:
         """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.

@@ -424,6 +424,22 @@ def test_long_places_short_lists_and_unknown_data_are_seldom_right(
     assert decided.seldom.tolist() == (found.rows.tolist() if n_known < 20 else [n])  # it was a longer list
 
 
+def test_a_place_of_a_category_without_any_label_in_its_image_comes_last() -> None:
+    """Of two places without a label, the more probable one is in an image without labels of its category."""
+    types: list[ErrorType] = ["extra"] * 98 + ["missing"] * 2
+    ranked = many([0] * 49 + [1] * 49 + [0, 1], [*range(49), *range(49), -1, -1], types, [0.01] * 100, set())
+    ranked.category[:49] = 2
+    p = np.append(np.full(98, 0.01), [0.9, 0.8])
+    ranked = replace(ranked, probability=p, odds=np.log(p) - np.log1p(-p), prior=0.01)
+    trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None) for n in "ab"]
+
+    def listed(of: RankedCandidates) -> list[int]:
+        return select_candidates(of, trust, np.full(3, 0.5), np.array([False, True, True]), None, 0).rows.tolist()
+
+    assert listed(ranked) == [99, 98]
+    assert listed(replace(ranked, left_out=np.arange(100) == 98)) == [98, 99]
+
+
 @pytest.mark.parametrize(("iou", "things", "listed"), [(0.79, True, False), (0.8, True, True), (0.79, False, True)])
 def test_outlines_of_things_are_listed_where_the_model_knows_their_category_exactly(
     iou: float, things: bool, listed: bool
