@@ -46,6 +46,7 @@ BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between ob
 MAX_OBJECTS = 254  # the maximum of classes in a dataset, and of objects in an image
 VOC = load_preset("voc")
 _N_SAMPLED = 8  # masks decoded to see whether they have void
+_MAX_OWN_COLORS = 64  # of masks in colours of their own
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
@@ -362,7 +363,9 @@ def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, mask
     named, reading = VOC, "read as VOC's (1 aeroplane, 2 bicycle …); if they are others"
     if not _have_void(spread_sample(masks, _N_SAMPLED)):
         # VOC draws a border of void around every object: without it, these are not VOC's classes.
-        named = msgspec.structs.replace(VOC, categories=tuple(map(_numbered, VOC.categories)))
+        named = _numbered_colors(masks, kind) or msgspec.structs.replace(
+            VOC, categories=tuple(map(_numbered, VOC.categories))
+        )
         reading = "numbered (category_1, category_2 …); to name them"
     message = (
         f"no file names the classes, so their values are {reading}, write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
@@ -373,6 +376,29 @@ def _class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, mask
 def _numbered(category: Category) -> Category:
     is_void = category.kind == "void"
     return category if is_void else msgspec.structs.replace(category, name=f"category_{category.id}", aliases=())
+
+
+def _numbered_colors(masks: Sequence[Path], kind: CategoryKind) -> Taxonomy | None:
+    """Categories for the colours of RGB masks that are not painted in VOC's; None for other masks."""
+    sample = spread_sample(masks, _N_SAMPLED)
+    if not all(head.has_colors for head in mask_headers(sample)) or not _are_own_colors(occurring_values(sample)):
+        return None
+    colors = occurring_values(masks)
+    if not _are_own_colors(colors):
+        return None
+    numbered = enumerate(sorted(colors - {BACKGROUND}), 1)
+    categories = [
+        Category(id=id_, name=f"category_{id_}", kind=kind, color=unpack_color(color)) for id_, color in numbered
+    ]
+    return Taxonomy(categories=tuple(categories), unlabelled=BACKGROUND)
+
+
+def _are_own_colors(colors: set[int]) -> bool:
+    """Whether most of few colours are none of VOC's; smoothed masks have many, and greys may be indices."""
+    objects = colors - {BACKGROUND}
+    known = {pack_color(color) for color in VOC.by_color()}
+    has_hue = any(color != (color & 255) * 0x010101 for color in objects)
+    return has_hue and len(objects) <= _MAX_OWN_COLORS and 2 * len(objects & known) < len(objects)
 
 
 def _have_void(masks: Sequence[Path]) -> bool:

@@ -373,6 +373,20 @@ def test_masks_of_another_meaning_in_voc_s_folders(
     assert detect(tmp_path) == "pascal-voc"
 
 
+def test_colours_of_their_own_are_numbered(tmp_path: Path) -> None:
+    """Masks of two animals in colours that VOC's palette lacks, and no file that names them."""
+    for folder in ("JPEGImages", "SegmentationClass"):
+        (tmp_path / folder).mkdir()
+    for number, color in enumerate([(160, 96, 64), (224, 70, 70)]):
+        pixels = np.zeros((20, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"JPEGImages/{number}.jpg")
+        pixels[5:15, 5:15] = color
+        Image.fromarray(pixels).save(tmp_path / f"SegmentationClass/{number}.png")
+    data = segdata.read(tmp_path, format="pascal-voc")
+    assert data.segments["category"].tolist() == ["category_1", "category_2"]
+    assert {one.code for one in data.validate(select=["SEG0", "SEG2"]).findings} == {"SEG219"}
+
+
 @pytest.mark.parametrize(("with_void", "name"), [(True, "aeroplane"), (False, "category_1")])
 def test_classes_are_voc_s_where_void_is_drawn(tmp_path: Path, with_void: bool, name: str) -> None:
     """Leaves of rice, value 1 of masks without void, were aeroplanes."""
