@@ -351,7 +351,7 @@ def _hardly_missing(ranked: RankedCandidates, rows: Ints) -> Flags:
 
 
 # The least IoU of a category whose outlines the model can judge. Of 34 outlines of things on three sets below it 2 were
-# right and 31 false; on a set above it 13 of 21 were right (docs/results/flag.md).
+# right and 31 false; on a set above it 13 of 21 were right, on three others 1 of 7 (docs/results/flag.md).
 _MIN_EXACT_IOU = 0.8
 
 
