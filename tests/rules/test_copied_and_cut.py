@@ -101,6 +101,15 @@ def test_objects_of_another_image_under_other_categories(tmp_path: Path) -> None
     assert finding.message == "6 of 6 segments are copies of those of 3.png, 5 of them under another category"
 
 
+def test_an_object_as_first_saved_beside_itself_as_updated(tmp_path: Path) -> None:
+    """A tenth smaller, as an export has it that keeps both."""
+    images = [stones(np.random.default_rng(seed), 1) for seed in range(6)]
+    ring = np.array(images[2][0]).reshape(-1, 2)
+    images[2].append([((ring - ring.mean(0)) * 0.9 + ring.mean(0)).reshape(-1).tolist()])
+    (finding,) = found(coco(tmp_path, images), "SEG104")
+    assert finding.image == "2.png"
+
+
 @pytest.mark.parametrize(("hidden", "n"), [(4, 0), (3, 6), (0, 6)])
 def test_categories_that_cover_each_other_by_design(tmp_path: Path, hidden: int, n: int) -> None:
     """The whole of five things, and what is seen of them: of some all, which is all the same only where it is rare."""
