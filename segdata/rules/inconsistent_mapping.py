@@ -11,6 +11,7 @@ def inconsistent_mapping(tables: Tables) -> Findings:
     Example:
         car is 3 in annotations.json and 7 in taxonomy.yaml
         the palette of b.png shows id 1 as (244, 35, 232), the taxonomy as (128, 64, 128)
+        2 objects have the classTitle 'lemon' and the classId of 'kiwi', by meta.json (Supervisely)
         palette masks without a taxonomy: 3 is a category, or the third instance (info)
 
     Not flagged: old names that the taxonomy lists as aliases.

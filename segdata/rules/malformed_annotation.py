@@ -13,6 +13,7 @@ def malformed_annotation(tables: Tables) -> Findings:
         /annotations/18 has no segmentation
         /annotations/19 has the key iscrowd twice
         /annotations/20/bbox/0 is Infinity
+        /annotations/0/id is 0, which means 'not matched' when pycocotools evaluates (COCO and LVIS; a warning)
         file_name is 'a.jpg', but coco_url has 'b.jpg', the file of another image: one of them is wrong
 
     Not flagged: fields that the format's specification does not name. They are kept as attributes.

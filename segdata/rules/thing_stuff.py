@@ -5,7 +5,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.rules.shared import segments_finding
+from segdata.rules.shared import reader_findings, segments_finding
 
 
 @rule(
@@ -37,6 +37,9 @@ def thing_stuff(tables: Tables, *, max_things: float = 0.9) -> Findings:
 
     You get one finding for each stuff category in an annotation. The rule ignores crowds.
 
+    In Cityscapes' masks a value that gives stuff the number of an object, as 7001 for road, is a warning: programs that
+    count objects by values of 1000 or more count it.
+
     If a panoptic taxonomy has things alone, and they label nearly all of an image, that is a warning: sky, road and
     grass are among them, which nobody can count.
 
@@ -48,6 +51,7 @@ def thing_stuff(tables: Tables, *, max_things: float = 0.9) -> Findings:
     Options: `max_things`: the share of an image that things may label where there is no stuff.
     Defaults: 0.9 was set before the rule was tried on any data.
     """
+    yield from reader_findings(tables, "SEG206")
     segments = tables.segments
     kind_of = {category.id: category.kind for category in reversed(tables.profile.taxonomy.categories)}
     stuff_ids, thing_ids = ([id_ for id_ in kind_of if kind_of[id_] == kind] for kind in ("stuff", "thing"))

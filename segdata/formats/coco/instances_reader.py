@@ -239,8 +239,7 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
         request, document, items, listing, categories, folder, "lvis" if sort == "lvis" else "coco-instances"
     )
     _report_duplicates(document, items, listing)
-    if sort == "instances":
-        _report_missing_keys(document, items)
+    _report_unevaluable(document, items, sort)
     if _are_boxes(items):
         source = replace(source, positions=_NO_ROWS, offset=np.zeros_like(source.offset))
         document.defects.append(
@@ -405,14 +404,26 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
 
 
-def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> None:
-    """One SEG004 for the file if a sample of annotations lacks keys that pycocotools needs."""
-    n = len(items.ids("id"))
+def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: CocoSort) -> None:
+    """One SEG004 each for what pycocotools cannot evaluate: an annotation with id 0, and keys that a sample lacks.
+
+    `COCOeval` and `LVISEval` keep the ids of matched annotations in an array in which 0 means "not matched".
+    """
+    ids = items.ids("id")
+    n = len(ids)
     if n < _MIN_EVALUATED:
         return
+    zero = np.flatnonzero(ids == 0).tolist() if isinstance(ids, np.ndarray) else [k for k in range(n) if ids[k] == 0]
+    if zero:
+        message = (
+            "the annotation id is 0, which means 'not matched' when pycocotools or lvis-api evaluates: this object "
+            "always counts as missed; number annotations from 1 (`segdata convert` does)"
+        )
+        place = items.place(zero[0], "/id")
+        document.defects.append(Defect("SEG004", message, document.name, place, severity="warning", lost=False))
     block = items.block(_spread_rows(n))
     absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
-    lacking = [key for key, count in absent.items() if count]
+    lacking = [key for key, count in absent.items() if count and sort == "instances"]
     if lacking:
         tried, most = len(block), max(absent.values())
         which = "no annotation has" if most == tried else f"{most:,} of {tried:,} annotations do not have"

@@ -388,6 +388,9 @@ class LabelMaskReader:
         known_rows = np.flatnonzero(category > UNKNOWN)
         first, segment = _group_values(category[known_rows], labels[known_rows], numbers[known_rows])
         rows = known_rows[first]
+        defects = self._defects(runs, labels, category == UNKNOWN, mask, file)
+        if self.numbering is not None and self.numbering.plain:
+            defects += _numbered_stuff(runs, labels, rows[(numbers[rows] > 0) & ~thing[rows]], self.mapping)
         owner = np.full(len(runs.value), -1, np.int32)
         owner[known_rows] = segment
         return ImageAnnotation(
@@ -401,7 +404,7 @@ class LabelMaskReader:
                 "iscrowd": (thing[rows] & (numbers[rows] == NO_NUMBER) & self.groups).tolist(),
             },
             encoding=None if mask is None else mask.encoding,
-            defects=self._defects(runs, labels, category == UNKNOWN, mask, file),
+            defects=defects,
         )
 
     def _defects(self, runs: ValueRuns, labels: Ints, unknown: Flags, mask: MaskFile | None, file: str) -> list[Defect]:
@@ -427,6 +430,20 @@ class LabelMaskReader:
         what = f"label {label} (value {values})" if self.numbering is not None else f"value {label}"
         message = f"{what} is not one of the labels: {area:,} px, the first at x={x}, y={y}"
         return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area)
+
+
+def _numbered_stuff(runs: ValueRuns, labels: Ints, rows: Ints, mapping: LabelMapping) -> list[Defect]:
+    """SEG206 for values, by row, that number stuff as if it were an object."""
+    name_of = {label.id: label.name for label in mapping.labels.categories}
+    return [
+        Defect(
+            "SEG206",
+            f"value {value} is that of an object, and {name_of.get(label, label)!r} is stuff: its value is {label}",
+            pixels=pixels,
+            severity="warning",
+        )
+        for value, label, pixels in zip(*(own[rows].tolist() for own in (runs.value, labels, runs.area)), strict=True)
+    ]
 
 
 def _group_values(category: Ints, labels: Ints, numbers: Ints) -> tuple[Ints, Ints]:

@@ -70,6 +70,7 @@ class _ProjectObject(msgspec.Struct, gc=False):
     """An object of a file."""
 
     classTitle: object = None  # noqa: N815 - Supervisely's names
+    classId: object = None  # noqa: N815
     geometryType: object = None  # noqa: N815
     shape: object = None
     points: _RingTexts | None = None
@@ -155,17 +156,23 @@ class _ImageObjects:
 
     size: tuple[int, int]  # height and width of the image in pixels
     classes: Mapping[str, int]  # the category ids by titles
+    titles: Mapping[int, str]  # the titles by the ids in meta.json
     drawn: list[_ProjectObject] = field(default_factory=list)  # one for each shape
     without_pixels: Counter[str] = field(default_factory=Counter)  # geometry type -> number of objects without pixels
+    misnumbered: Counter[tuple[str, str]] = field(default_factory=Counter)  # title, and the title of its classId -> n
     defects: list[Defect] = field(default_factory=list)
 
 
 def read_image(
-    root: Path, classes: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None
+    root: Path,
+    classes: Mapping[str, int],
+    titles: Mapping[int, str],
+    entry: ImageEntry,
+    head: ImageHeader | None,
 ) -> list[ShapeAnnotation]:
     """The shapes on one image; raises BrokenLabelsError if its file is not the annotation of an image.
 
-    `classes` are the category ids by titles.
+    `classes` are the category ids by titles, `titles` those by the ids of meta.json.
     """
     file = relative_path(root, entry.files[0])
     halves: list[Defect] = []
@@ -173,12 +180,17 @@ def read_image(
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageObjects(_size(document.size, file), classes, defects=halves)
+    reading = _ImageObjects(_size(document.size, file), classes, titles, defects=halves)
     objects = ((f"/objects/{row}", item) for row, item in enumerate(document.objects))
     shapes = read_shapes(objects, partial(_tool_shape, reading), reading.defects)
     for kind, count in reading.without_pixels.items():
         message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
         reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
+    for (title, other), count in reading.misnumbered.items():
+        verb = "has" if count == 1 else "have"
+        message = f"{count_noun(count, 'object')} {verb} the classTitle {title!r:.80} and the classId of {other!r:.80}"
+        message += f", by {META}; the title is taken"
+        reading.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
     tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
     if tags is None:
         reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
@@ -206,6 +218,8 @@ def _tool_shape(reading: _ImageObjects, item: _ProjectObject | None, place: str)
     """The shape of an object, None if it has no pixels; raises BrokenShapeError."""
     if item is None or not isinstance(item.classTitle, str):
         raise BrokenShapeError("SEG004", "an object without classTitle")
+    if type(item.classId) is int and reading.titles.get(item.classId, item.classTitle) != item.classTitle:
+        reading.misnumbered[item.classTitle, reading.titles[item.classId]] += 1
     shape = _plain_shape(item, reading.classes, place) or _described_shape(reading, item, item.classTitle, place)
     if shape is not None:
         reading.drawn.append(item)
@@ -388,12 +402,12 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
     if meta is None:
         raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
-    taxonomy, defects = _read_classes(meta, relative_path(root, meta))
+    taxonomy, own_titles, defects = _read_classes(meta, relative_path(root, meta))
     entries, image_defects = _images(root, images_folder(request))
     titles = [category.name for category in taxonomy.categories]
     categories = resolve_names(titles, request.taxonomy, taxonomy)
     ids = {title: categories.to[title] for title in titles}
-    read = partial(read_image, root, ids)
+    read = partial(read_image, root, ids, own_titles)
     defects += image_defects
     return ToolSource.from_request(request, _SUPERVISELY, categories, entries, defects, read, root=root)
 
@@ -454,15 +468,15 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
             folders[:] = [name for name in folders if name not in ("ann", "img")]
 
 
-def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
-    """Read the classes in meta.json; raises UnreadableError if the project is not one of images."""
+def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], list[Defect]]:
+    """Read the classes in meta.json, also their titles by id; raises UnreadableError for projects not of images."""
     defects: list[Defect] = []
     try:
         meta = read_json(path, file, defects)
     except BrokenLabelsError as error:
-        return Taxonomy(), list(error.defects)
+        return Taxonomy(), {}, list(error.defects)
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
-        return Taxonomy(), [Defect("SEG004", "no list of classes", file, "/classes")]
+        return Taxonomy(), {}, [Defect("SEG004", "no list of classes", file, "/classes")]
     if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHER_PROJECT_TYPES:
         kind = f"a project of {meta['projectType']}"
         raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
@@ -477,7 +491,8 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
             )
         else:
             classes[title] = item | {"at": i}
-    return Taxonomy(categories=tuple(_categories(classes, file, defects))), defects
+    taxonomy = Taxonomy(categories=tuple(_categories(classes, file, defects)))
+    return taxonomy, {item["id"]: title for title, item in classes.items() if type(item.get("id")) is int}, defects
 
 
 def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Defect]) -> Iterator[Category]:

@@ -198,6 +198,31 @@ def test_written_file_loads_in_pycocotools(tmp_path: Path, capsys: pytest.Captur
     assert [(loss.kind, loss.count) for loss in losses.listed()] == [("segment-id", 2)]
 
 
+@pytest.mark.parametrize("first_id", [0, 1])
+def test_object_with_id_0_is_told_as_pycocotools_misses_it(tmp_path: Path, first_id: int) -> None:
+    """The oracle is pycocotools: the labels evaluated against themselves, once with an annotation whose id is 0."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    n = 20
+    annotations = [annotation(id=first_id + k, image_id=1 + k, area=4, bbox=[1, 1, 2, 2]) for k in range(n)]
+    images = [{"id": 1 + k, "file_name": f"{k}.png", "width": 6, "height": 5} for k in range(n)]
+    path = write_document(tmp_path, document(annotations=annotations, images=images))
+    truth = COCO(str(path))
+    results = [{key: own[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0} for own in annotations]
+    evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+    evaluation.evaluate()
+    missed = sum(
+        int((one["dtMatches"][0] == 0).sum()) for one in evaluation.evalImgs if one and one["aRng"] == [0, 1e10]
+    )
+
+    defects = [defect for defect in instances.read(ReadRequest(path)).defects if "not matched" in defect.message]
+    assert missed == len(defects) == (1 if first_id == 0 else 0)
+    assert [(one.code, one.place, one.severity) for one in defects] == [("SEG004", "/annotations/0/id", "warning")][
+        :missed
+    ]
+
+
 def test_info_and_licenses_survive(tmp_path: Path) -> None:
     about = {"info": {"year": 2020, "x": "ä"}, "licenses": [{"id": 1}]}
     source = instances.read(ReadRequest(write_document(tmp_path, document(**about))))

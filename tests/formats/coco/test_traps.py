@@ -145,12 +145,12 @@ def test_huge_ids_and_hostile_sizes_do_no_harm(read: Read) -> None:
 
 def test_one_broken_item_among_many_is_found(read: Read) -> None:
     """Also where the document as a whole could not be decoded in one step."""
-    items = [annotation(id=i, area=1, iscrowd=0) for i in range(20_000)]
-    items[12_345] = annotation(id=12_345, area={"a": [1]}, category_id=1.5, iscrowd=0)
+    items = [annotation(id=i + 1, area=1, iscrowd=0) for i in range(20_000)]
+    items[12_345] = annotation(id=12_346, area={"a": [1]}, category_id=1.5, iscrowd=0)
     batch, defects = read(document(annotations=items))
     assert [(each.code, each.place) for each in defects] == [("SEG004", "/annotations/12345/category_id")]
     assert batch.n_segments == 19_999
-    assert batch.segments["segment_id"].to_pylist()[12_344:12_346] == [12_344, 12_346]
+    assert batch.segments["segment_id"].to_pylist()[12_344:12_346] == [12_345, 12_347]
 
 
 @pytest.mark.parametrize("outline", [..., [], [[]], None])

@@ -221,6 +221,13 @@ def test_categories_of_several_labels_are_one_segment_unless_numbered(tmp_path: 
     assert batch.runs.areas(4).tolist() == [2, 2, 1, 1]
 
 
+def test_stuff_with_the_number_of_an_object_is_told(tmp_path: Path) -> None:
+    save(tmp_path / f"{LABELS}_instanceIds.png", [[7, 8001, 8001, 26001, 26000, 23]])
+    (defect,) = [each for each in load_defects(read(tmp_path)) if each.code == "SEG206"]
+    message = "value 8001 is that of an object, and 'sidewalk' is stuff: its value is 8"
+    assert (defect.severity, defect.pixels, defect.message) == ("warning", 2, message)
+
+
 def test_labels_of_its_own(tmp_path: Path) -> None:
     """As Datumaro and CVAT write them: ids are the lines of label_colors.txt, and names have no spaces."""
     (tmp_path / "label_colors.txt").write_text("0 0 0 background\n250 170 30 trafficlight\n1 2 3 tram\n")

@@ -186,6 +186,16 @@ def test_what_objects_say(tmp_path: Path) -> None:
     assert [(each.code, each.severity) for each in batch.defects] == [("SEG004", "info")]
 
 
+def test_title_of_one_class_and_id_of_another_is_told(tmp_path: Path) -> None:
+    """An id that meta.json lacks is of another project, and tells nothing."""
+    ring = [[1, 1], [8, 1], [8, 8]]
+    drawn = [polygon(ring) | {"classId": id_} for id_ in (9, 2, 2, 77, None, [2])]
+    (found,) = segdata.validate(project(tmp_path, *drawn), select=["SEG202"]).findings
+    assert (found.severity, found.image, found.category) == ("warning", "ds/a.png", "cat")
+    assert "2 objects have the classTitle 'cat' and the classId of 'dog'" in found.message
+    assert len(masks(segdata.read(tmp_path))) == 6
+
+
 def test_objects_of_several_people_are_one_annotation(tmp_path: Path) -> None:
     """Who drew which is an attribute: none of them went through the whole image."""
     box = polygon([[1, 1], [3, 3]], kind="rectangle")
