@@ -1,6 +1,7 @@
 """Open a dataset: find its format, configuration, taxonomy and images."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -14,7 +15,7 @@ import numpy as np
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
-from segdata.core.errors import SegdataError, SettingError, UnreadableError
+from segdata.core.errors import SegdataError, SettingError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.paths import as_url, check_path_name, check_plain_files, dataset_folder, is_archive
@@ -174,6 +175,9 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     more = {"source": given["source"], "roi": given["roi"], "max_pixels": max_pixels()}
     cache, only = given["cache"], given["only"]
     opened = opened_now() if cache is None else cached_source(request, data_format.name, more, opened_now, Path(cache))
+    clashes = _name_clashes(opened.image_ids)
+    if clashes:
+        opened = AlteredSource(opened, keep_batch, clashes)
     if format is None and settings.format is None and not layout.parts and root.is_dir():
         opened = _with_unread_datasets(opened, root, layout.unread)
     with locate_config_errors(file):
@@ -181,6 +185,24 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
+
+
+def _name_clashes(names: Sequence[str]) -> tuple[Defect, ...]:
+    """SEG008 if names of images are one name to Windows and macOS, which ignore case and how accents are composed."""
+    folded = [unicodedata.normalize("NFC", name).lower() for name in names]
+    if len(set(folded)) == len(names):
+        return ()
+    spellings: dict[str, list[str]] = {}
+    for name, key in zip(names, folded, strict=True):
+        spellings.setdefault(key, []).append(name)
+    clashing = [different for alike in spellings.values() if len(different := sorted(set(alike))) > 1]
+    if not clashing:
+        return ()
+    first, second = clashing[0][:2]
+    n = count_noun(sum(map(len, clashing)), "image")
+    message = f"{n} have names that differ in case or accents alone, such as {first!a} and {second!a}"
+    message += ": Windows and macOS keep one file of such names"
+    return (Defect("SEG008", message, image=second, severity="warning", lost=False),)
 
 
 def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:

@@ -10,9 +10,13 @@ def duplicate_id(tables: Tables) -> Findings:
 
     Example:
         /annotations/4040/id is 309, as /annotations/309/id
+        2 images have names that differ in case or accents alone, such as 'IMG_1.JPG' and 'img_1.jpg' (a warning)
 
     Not flagged: ids that are unique within an image only, where the format allows that (panoptic segments). Both
     entries are kept and checked.
+
+    File names that differ in case alone, or in how their accents are composed, are one name on the disks of Windows and
+    macOS.
 
     Why: an index by id keeps only the last entry, so segments vanish when you load them, and corrections reach the
     wrong one.

@@ -107,3 +107,20 @@ def test_files_of_other_kinds_beside_masks_are_mentioned(tmp_path: Path) -> None
     assert "1 file of a kind that segdata does not read (.psd): masks/a.psd; each has the name" in copy.message
     result = segdata.convert(tmp_path, tmp_path.with_name("out"))
     assert "unreadable" not in {loss.kind for loss in result.losses}
+
+
+def test_names_that_are_one_name_on_other_computers_are_told(tmp_path: Path) -> None:
+    """Case, and how an accent is composed; names that differ in more are left alone."""
+    names = ["a.png", "A.png", "caf\u00e9.png", "cafe\u0301.png", "cafe.png", "b.png"]
+    for number, name in enumerate(names):
+        picture(tmp_path / "images" / name, number)
+        picture(tmp_path / "masks" / name, 1)
+    (found,) = findings(tmp_path, "SEG008")
+    assert (found.severity, found.image) == ("warning", "a.png")
+    assert found.message.startswith(
+        "4 images have names that differ in case or accents alone, such as 'A.png' and 'a.png'"
+    )
+    for name in ("A.png", names[3]):
+        (tmp_path / "images" / name).unlink()
+        (tmp_path / "masks" / name).unlink()
+    assert findings(tmp_path, "SEG008") == []

@@ -382,10 +382,19 @@ def _entries(
 ) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of a table, with their files; raises UnreadableError if the size of none of them is known."""
     names = list(rows.of_image)
-    bare = not any(PurePosixPath(name).suffix for name in names)
-    file_names = [name + suffix for suffix in _SUFFIXES for name in names] if bare else names
+    bare = [name for name in names if not PurePosixPath(name).suffix]
+    whole = [name for name in names if name.lower().endswith(_SUFFIXES)]
+    file_names = [name for name in names if PurePosixPath(name).suffix]
+    file_names += [name + end for end in _SUFFIXES for name in bare]
     folder, defects = find_images(path, path.name, file_names, request.images)
-    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in folder.paths} if bare else {}
+    pictures = (*folder.paths, *whole) if bare else ()
+    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in pictures}
+    if bare and whole:
+        message = (
+            f"{len(bare):,} of {count_noun(len(names), 'name')} of images are without an extension, such as {bare[0]!r}; "
+            f"others have one, such as {whole[0]!r}: a program that opens files by these names finds one kind alone"
+        )
+        defects.append(Defect("SEG002", message, path.name, severity="warning", lost=False))
     numbers = [name for name in names if _SPREADSHEET_NUMBER.fullmatch(name) and name not in by_stem]
     if numbers:
         message = (
@@ -393,13 +402,15 @@ def _entries(
             "rounded: several images may have one name; export the table with its names as text"
         )
         defects.append(Defect("SEG002", message, path.name, severity="error"))
+    named: dict[str, list[str]] = {}  # image_id -> the names that the table gives it
+    for name in sorted(names):
+        named.setdefault(by_stem.get(name, name), []).append(name)
     entries = []
-    for name, lines in sorted(rows.of_image.items()):
-        image_id = by_stem.get(name, name)
+    for image_id, own_names in named.items():
+        lines = [line for name in own_names for line in rows.of_image[name]]
         sizes = [line.size for line in lines if 0 not in line.size]
-        entries.append(
-            ImageEntry(image_id, folder.paths.get(image_id), (path,), lines, (sizes or [size])[0], source_id=name)
-        )
+        image, own_size = folder.paths.get(image_id), (sizes or [size])[0]
+        entries.append(ImageEntry(image_id, image, (path,), lines, own_size, source_id=own_names[0]))
     if entries and all(entry.image is None and 0 in entry.size for entry in entries):
         raise UnreadableError(
             f"{path}: run lengths need the size of the images: give --images DIR, or --read-option size=HEIGHTxWIDTH"

@@ -104,6 +104,22 @@ def test_names_without_extension_find_their_images(tmp_path: Path) -> None:
     assert dataset.segments["area"].tolist() == [3]
 
 
+def test_names_with_and_without_extension_are_told_and_are_one_image(tmp_path: Path) -> None:
+    """Also where no picture is there: `abc` and `abc.png` are one image, as other names have their extension."""
+    table(tmp_path, "id,rle_mask\nabc,1 2\nabc.png,7 1\nx,\ny.png,1 1\n")
+    for has_picture in (False, True):
+        if has_picture:
+            (tmp_path / "images").mkdir()
+            Image.new("L", (4, 3)).save(tmp_path / "images" / "abc.png")
+            Image.new("L", (4, 3)).save(tmp_path / "images" / "x.png")
+        dataset = segdata.read(tmp_path, options={"size": "3x4"})
+        assert dataset.image_ids == ["abc.png", "x.png" if has_picture else "x", "y.png"]
+        assert dataset.segments["area"].tolist() == [2, 1, 1]
+        (told,) = [each for each in dataset.source.defects if "extension" in each.message]
+        assert (told.code, told.severity) == ("SEG002", "warning")
+        assert "2 of 4 names of images are without an extension, such as 'abc'" in told.message
+
+
 def test_rows_read_down_the_columns_are_a_finding(tmp_path: Path) -> None:
     mask = np.zeros((40, 90), bool)
     mask[8:32, 20:60] = True
