@@ -189,7 +189,8 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
 
 def _name_clashes(names: Sequence[str]) -> tuple[Defect, ...]:
     """SEG008 if names of images are one name to Windows and macOS, which ignore case and how accents are composed."""
-    folded = [unicodedata.normalize("NFC", name).lower() for name in names]
+    composed = names if all(map(str.isascii, names)) else [unicodedata.normalize("NFC", name) for name in names]
+    folded = [*map(str.lower, composed)]
     if len(set(folded)) == len(names):
         return ()
     spellings: dict[str, list[str]] = {}

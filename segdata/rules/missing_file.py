@@ -10,7 +10,7 @@ def missing_file(tables: Tables) -> Findings:
 
     Example:
         images/a.JPG is annotated; there is images/a.jpg, which differs only in case or extension
-        40 of 80 names of images are without an extension, such as 'a'; others have one, such as 'b.png' (a warning)
+        40 of 80 names of images are without an extension, as 'a'; others have one, as 'b.png' (a warning)
 
     Not flagged: a dataset of which no image file is present, for example if you downloaded only its JSON. It gets one
     info finding, which asks for --images.

@@ -391,8 +391,8 @@ def _entries(
     by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in pictures}
     if bare and whole:
         message = (
-            f"{len(bare):,} of {count_noun(len(names), 'name')} of images are without an extension, such as {bare[0]!r}; "
-            f"others have one, such as {whole[0]!r}: a program that opens files by these names finds one kind alone"
+            f"{len(bare):,} of {count_noun(len(names), 'name')} of images are without an extension, as {bare[0]!r}; "
+            f"others have one, as {whole[0]!r}: a program that opens files by these names finds one kind alone"
         )
         defects.append(Defect("SEG002", message, path.name, severity="warning", lost=False))
     numbers = [name for name in names if _SPREADSHEET_NUMBER.fullmatch(name) and name not in by_stem]

@@ -198,10 +198,12 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
             "one object; give each cell a number of its own, from 1, before you train on them"
         )
         doubts.append(Defect("SEG219", message, severity="warning", lost=False))
+    palettes = "colours" if proposed.by_palette else sample.palette_encoding
+    doubts += _reordered_palettes(root, sample) if palettes == "ids" else []
     reading = MaskReading(
         proposed.taxonomy,
         colour_legend(proposed.taxonomy),
-        "colours" if proposed.by_palette else sample.palette_encoding,
+        palettes,
         proposed.legend,
         "colours" if counts.has_colors or proposed.by_palette else "ids",
     )
@@ -230,6 +232,7 @@ def _declared_reading(
     colours = colour_legend(taxonomy)
     palettes = "colours" if _are_read_by_palette(sample, taxonomy) else sample.palette_encoding
     doubts = _contradicting_palettes(request.root, sample, taxonomy) if palettes == "ids" else []
+    doubts = doubts or (_reordered_palettes(request.root, sample) if palettes == "ids" else [])
     wanted = _is_nearest_wanted(request)
     smoothed = _read_smoothed(sample, taxonomy, wanted=wanted)
     if smoothed is not None:
@@ -515,3 +518,25 @@ def _paint(image: ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[
             f"image {image.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
         )
     return pixels
+
+
+def _reordered_palettes(root: Path, sample: MaskSample) -> list[Defect]:
+    """SEG202 if a palette has the colours of another one in another order, so that an index means two things."""
+    places: list[tuple[dict[tuple[int, ...], int], Path]] = []  # the index of each colour that a mask may show
+    for palette, path in sample.palettes.items():
+        colors = [tuple(color) for color in np.frombuffer(palette, np.uint8).reshape(-1, 3).tolist()]
+        used = sorted(value for value in sample.values if 0 <= value < len(colors))
+        places.append(({colors[index]: index for index in reversed(used)}, path))
+    for index_of, path in places[1:]:
+        first_index_of, first_path = places[0]
+        shared = sorted(index_of.keys() & first_index_of.keys(), key=lambda color: first_index_of[color])
+        moved = [color for color in shared if index_of[color] != first_index_of[color]]
+        if len(moved) >= 2 and 2 * len(moved) >= len(shared):
+            color, file = moved[0], relative_path(root, path)
+            message = (
+                f"the palette has the colours of {first_path.name} in another order: {color} is index "
+                f"{index_of[color]} here and {first_index_of[color]} there ({count_noun(len(moved), 'such colour')}). "
+                "The masks are read by index; if the colours carry the meaning, give a taxonomy of colours"
+            )
+            return [Defect("SEG202", message, file, lost=False)]
+    return []

@@ -117,7 +117,7 @@ def test_names_with_and_without_extension_are_told_and_are_one_image(tmp_path: P
         assert dataset.segments["area"].tolist() == [2, 1, 1]
         (told,) = [each for each in dataset.source.defects if "extension" in each.message]
         assert (told.code, told.severity) == ("SEG002", "warning")
-        assert "2 of 4 names of images are without an extension, such as 'abc'" in told.message
+        assert "2 of 4 names of images are without an extension, as 'abc'" in told.message
 
 
 def test_rows_read_down_the_columns_are_a_finding(tmp_path: Path) -> None:

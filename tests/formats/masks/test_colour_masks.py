@@ -120,6 +120,26 @@ def test_palette_index_is_the_id_whatever_its_colour(tmp_path: Path) -> None:
     assert len(source.defects) == 1
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 1, 3)])
+@pytest.mark.parametrize("declared", [False, True])
+def test_palettes_of_one_list_of_colours_in_two_orders_are_told(
+    tmp_path: Path, order: tuple[int, ...], declared: bool
+) -> None:
+    """As files of their own that a quantiser wrote: each colour is the same class, under another index."""
+    colors = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (0, 0, 128)]
+    for k in range(6):
+        own = order if k % 2 else (0, 1, 2, 3)
+        values = np.random.default_rng(k).integers(0, 4, (8, 8))  # the classes, whose colours are as in `colors`
+        shown = [colors[index] for index in own] + [(7, 7, 7)] * (k % 3)  # what no mask uses may differ
+        palette_mask(tmp_path / f"masks/{k}.png", np.argsort(own)[values], shown)
+        save(tmp_path / f"images/{k}.png", np.random.default_rng(k).integers(0, 255, (8, 8, 3)).astype(np.uint8))
+    taxonomy = Taxonomy(categories=tuple(Category(id=id_, name=f"class {id_}") for id_ in range(4)))
+    source = read(ReadRequest(tmp_path, taxonomy=taxonomy if declared else None))
+    told = [defect for defect in source.defects if defect.code == "SEG202"]
+    assert [defect.file for defect in told] == (["masks/1.png"] if order != (0, 1, 2, 3) else [])
+    assert all("in another order: (128, 0, 0) is index" in defect.message for defect in told)
+
+
 def test_palette_that_exchanges_categories_is_said_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         palette_mask(tmp_path / f"masks/{name}.png", [[0, 1, 2]], [(0, 0, 0), (0, 0, 142), (128, 64, 128)])
