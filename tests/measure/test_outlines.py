@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,6 +56,33 @@ def test_an_island_in_a_hole_is_no_hole(tmp_path: Path) -> None:
     island = [[3.5, 3.5], [3.5, 5], [4.5, 5], [4.5, 3.5]]
     row = measured(tmp_path, SQUARE, HOLE, island)
     assert (row["filled"], row["filled_pixels"], row["filled_x"], row["filled_y"]) == (1, 6, 3, 3)
+
+
+@pytest.mark.parametrize("turn", [0, 1, 3])
+def test_rings_that_are_there_twice(tmp_path: Path, turn: int) -> None:
+    """Wherever they begin, and in either direction; a ring of the same box is another one. OpenCV fills by even-odd."""
+    again = [*SQUARE[turn:], *SQUARE[:turn]]
+    diamond = [[5, 1], [9, 5], [5, 9], [1, 5]]
+    assert measured(tmp_path, SQUARE, BOW, again)["repeated"] == 1
+    assert measured(tmp_path, SQUARE, again[::-1], again)["repeated"] == 2
+    assert measured(tmp_path, SQUARE, BOW, diamond)["repeated"] == measured(tmp_path, SQUARE)["repeated"] == 0
+    drawing = np.zeros((12, 12), np.uint8)
+    cv2.fillPoly(drawing, [np.array(SQUARE), np.array(again)], 1)
+    assert drawing[2:9, 2:9].sum() == 0
+
+
+def test_points_that_are_there_twice(tmp_path: Path) -> None:
+    """All of a ring; a few points that are there twice are left alone."""
+    stuttering = np.repeat(SQUARE, 2, axis=0).tolist()
+    assert measured(tmp_path, stuttering, BOW, np.repeat(HOLE, 2, axis=0).tolist())["stuttering"] == 2
+    rest = [
+        stuttering[:-1],
+        [*stuttering[:6], [2, 9], [1, 9]],
+        SQUARE,
+        [*SQUARE, SQUARE[0]],
+        np.repeat(SQUARE, 3, 0).tolist(),
+    ]
+    assert [measured(tmp_path, ring)["stuttering"] for ring in rest] == [0] * 5
 
 
 def test_the_length_of_all_rings_and_how_skew_a_quadrilateral_is(tmp_path: Path) -> None:

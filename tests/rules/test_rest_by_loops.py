@@ -243,7 +243,8 @@ def test_segments_that_are_a_box_alone(x: float, y: float, width: float, height:
 def test_outlines_filled_beyond_the_frame_or_crossed(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 12
-    columns: dict[str, Any] = {"segment": rng.permutation(n), "filled": rng.integers(0, 3, n), "vertices":
+    columns: dict[str, Any] = {"segment": rng.permutation(n), "filled": rng.integers(0, 3, n),
+                               "repeated": rng.integers(0, 3, n), "vertices":
                                rng.integers(1, 9, n), "outside": rng.integers(1, 5, n), "filled_pixels":
                                rng.integers(0, 4, n), "overshoot": rng.choice([0.0, 0.5, 0.6, 20.04], n),
                                "outside_pixels": rng.integers(0, 3, n) * 1000, "crossings": rng.integers(0, 3, n),
@@ -257,6 +258,17 @@ def test_outlines_filled_beyond_the_frame_or_crossed(seed: int) -> None:
          tuple(row[f"filled_{side}"] for side in ("x", "y", "width", "height")), row["filled_pixels"])
         for row in rows if row["filled"] and row["filled_pixels"] >= 2
     ]  # fmt: skip
+    filled += [
+        (
+            row["segment"],
+            f"{row['repeated']} ring{'s' * (row['repeated'] > 1)} there twice: the union is the same, and "
+            "empty by the even-odd rule",
+            None,
+            None,
+        )
+        for row in rows
+        if row["repeated"]
+    ]
     found = check("SEG018", tables, min_pixels=2)
     assert [(one.segments[0], one.message, one.bbox, one.pixels) for one in found] == filled
     beyond = [

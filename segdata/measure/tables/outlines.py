@@ -16,6 +16,7 @@ from segdata.core.strata import joint_codes
 from segdata.measure.registry import BatchView, measure
 
 _MAX_RINGS_COMPARED = 100  # per segment; boxes of more are not compared
+_MIN_STUTTERING = 12  # numbers of a ring of three points that are there twice
 _MAX_COUNTED_DISTANCE = 4096  # pixels beyond the frame; farther polygons are not drawn but computed by area
 
 
@@ -109,7 +110,8 @@ def measure_outlines(view: BatchView) -> pa.Table:
     crossings of a ring's edges with edges of the same ring), cross_x and cross_y (where the first one is, in pixels),
     left, top, right and bottom of the vertices, outside (vertices beyond the frame), overshoot (how far, pixels),
     outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
-    filled_height (the box of the first such ring).
+    filled_height (the box of the first such ring), repeated (rings with the points and pixels of an earlier one of the
+    segment), stuttering (rings each of whose points is there twice in a row).
     """
     batch = view.batch
     rings = SourceRings.from_column(batch.segments["rings"])
@@ -124,6 +126,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
         "around": kernels.ring_lengths(rings.xy, rings.first_number, rings.first_ring),
         "skew": _skew(rings),
+        "stuttering": _stuttering(rings),
         "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
         "cross_y": np.where(first_crossed >= 0, cross_y[first_crossed], np.nan) if len(count) else cross_y,
@@ -162,6 +165,21 @@ def _skew(rings: SourceRings) -> Floats:
     longer = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
     skew[quads] = apart / np.maximum(longer, np.finfo(float).tiny)
     return skew
+
+
+def _stuttering(rings: SourceRings) -> Ints:
+    """(n,) the rings of each segment of which every point is there twice in a row."""
+    first, n_numbers = rings.first_number[:-1], np.diff(rings.first_number)
+    rows = np.flatnonzero((n_numbers >= _MIN_STUTTERING) & (n_numbers % 4 == 0))
+    for pair in range(3):  # hardly any ring has three such pairs
+        x, y, next_x, next_y = (rings.xy[first[rows] + 4 * pair + k] for k in range(4))
+        rows = rows[(x == next_x) & (y == next_y)]
+    if len(rows) == 0:
+        return np.zeros(len(rings.segment), np.int64)
+    pairs = rings.xy[expand_ranges(first[rows], n_numbers[rows])].reshape(-1, 2, 2)
+    is_same = (pairs[:, 0] == pairs[:, 1]).all(axis=1)
+    is_whole = np.logical_and.reduceat(is_same, group_offsets(n_numbers[rows] // 4)[:-1])
+    return np.bincount(rings.ring_segment[rows[is_whole]], minlength=len(rings.segment))
 
 
 def _extents(rings: SourceRings) -> dict[str, Floats]:
@@ -234,9 +252,9 @@ def _area_beyond(rings: SourceRings, height: Ints, width: Ints) -> Ints:
 
 
 def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
-    """Rings whose pixels lie inside another ring of the same segment and belong to it, so that they are no holes."""
+    """Rings whose pixels lie inside another ring of the same segment and belong to it; and those that are repeated."""
     several = _segments_with_nested_rings(rings, height, width)
-    names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
+    names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height", "repeated")
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
     if len(several) == 0:
         return columns
@@ -257,12 +275,16 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
     ring = SweepRuns.from_runs(runs, line, segment)
     which, _, _, length = ring.strips_with(of_segment)
     shared = np.bincount(which, weights=length, minlength=n_rings).astype(np.int64)
+    n_numbers = np.diff(several_rings.first_number)
+    twice = (overlaps.pixels == area[small]) & (area[small] == area[large]) & (n_numbers[small] == n_numbers[large])
+    later = np.unique(np.maximum(small, large)[twice & (shared[small] == area[small])])
+    columns["repeated"] = np.bincount(several[segment[later]], minlength=len(rings.segment))
     inner = _even_odd_holes(small[within], large[within], area, shared)
     box = bounding_boxes(runs, ring_height, n_rings)
     owner = several[segment[inner]]
     np.add.at(columns["filled"], owner, 1)
     np.add.at(columns["filled_pixels"], owner, area[inner])
-    for name, values in zip(names[2:], box, strict=True):
+    for name, values in zip(names[2:6], box, strict=True):
         columns[name][owner[::-1]] = values[inner[::-1]]  # reversed: the first of each segment is written last
     return columns
 
