@@ -7,13 +7,14 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.rules.shared import image_names, is_thing
+from segdata.rules.shared import image_names, is_thing, segments_finding
 
 _HALF = 0.5
 _MIN_IMAGES = 2  # in which background has an id
+_MIN_CORNERS = 0.9  # of the pixels of an inverted bitmap that are the four corners of its box
 
 
-@rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "holes"), whole=True, by_part=True)
+@rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "parts", "holes"), whole=True, by_part=True)
 def inverted_mask(
     tables: Tables,
     *,
@@ -41,12 +42,22 @@ def inverted_mask(
         aaabbaaa
         aaaaaaaa
 
+    Flagged, the corners of a box around nothing (min_hole=4):
+        ............
+        .aaa..aaa...
+        .aa....aa...
+        ............
+        .a......a...
+        .aaa..aaa...
+
     The first is about datasets of one category. A mask is inverted if its segments cover more than half of the image
     and reach all four sides, those of most others less than half, and the gap between the two is wide: twice as wide as
     all of the others are apart. The second is about instances. Where a segment reaches all four sides, is the largest
     of several, and no pixel is left without an id, it is background if it has the same id in nearly all such images and
     covers more than half of each; or if nearly all images of the dataset have it. The third is about single things of
     instances: one that covers half of its image and reaches all four sides has one hole, in which nothing is labelled.
+    The fourth is about bitmaps that are cut to the box of their thing: nine in ten pixels of a thing are parts in the
+    four corners of its box.
 
     Why: some tools store foreground as black, others as white. A model that sees both learns neither; and a background
     with an id is counted as an object in every image.
@@ -56,7 +67,7 @@ def inverted_mask(
     Options: `min_images`: fewer tell nothing. `min_gap`: the gap between the shares of inverted masks and others, in
     ranges of the others. `max_share`: the largest share of inverted masks. `min_filled`: the least share of images,
     among those where one segment is all that the others leave, in which it has the same id. `min_hole`: the least size
-    of the hole in a thing, in pixels.
+    of the hole in a thing, or of the middle of its box, in pixels.
     Defaults: they follow from the definition; 41 openings of public datasets have no finding.
     """
     segments, images = tables.segments, tables.images
@@ -64,6 +75,7 @@ def inverted_mask(
     width, height = (images[name][segments["image"]] for name in ("width", "height"))
     whole = (segments["width"] == width) & (segments["height"] == height) & (frame > 0)
     counts = ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0) & (frame > 0)
+    yield from _corners_alone(tables, min_hole)
     yield from _everything_but(tables, counts & whole & (segments["area"] > _HALF * frame), min_hole)
     annotation = segments["annotation"]
     covered = np.where(counts, segments["area"] / np.maximum(frame, 1), 0.0)
@@ -93,6 +105,29 @@ def inverted_mask(
             f"{count_noun(int(others.sum()), 'other')}: are foreground and background exchanged?"
         )
         yield RowFinding(message, annotation=row, category=name)
+
+
+def _corners_alone(tables: Tables, min_hole: int) -> Findings:
+    """One finding for the things of each annotation that are the four corners of their boxes, each a part."""
+    if tables.profile.task == "semantic":
+        return
+    segments, parts = tables.segments, tables.parts
+    owner = parts["segment"]
+    left, top = (parts[start] == segments[start][owner] for start in ("x", "y"))
+    right, bottom = (
+        parts[start] + parts[side] == segments[start][owner] + segments[side][owner]
+        for start, side in (("x", "width"), ("y", "height"))
+    )
+    in_corner = (left ^ right) & (top ^ bottom)
+    corners = np.zeros((4, len(segments)), np.int64)
+    np.add.at(corners, ((2 * right + bottom)[in_corner], owner[in_corner]), parts["area"][in_corner])
+    middle = segments["width"] * segments["height"] - segments["area"]
+    is_inverted = (corners > 0).all(axis=0) & (corners.sum(axis=0) >= _MIN_CORNERS * segments["area"])
+    rows = np.flatnonzero(is_inverted & (middle >= min_hole) & is_thing(tables))
+    for group in segments.take(rows).groups("annotation"):
+        message = "the corners of a box around nothing: are the inside and the outside exchanged?"
+        what = count_noun(len(group), "segment")
+        yield segments_finding(tables, f"{what} {'is' if len(group) == 1 else 'are'} {message}", rows[group])
 
 
 def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:

@@ -107,9 +107,17 @@ def test_an_id_around_all_others_that_is_not_the_largest_is_no_background() -> N
     columns = {"annotation": annotation, "image": annotation, "segment_id": np.tile([1, 2], 6)}
     columns |= {"area": np.tile([30, 70], 6), "width": np.tile([10, 8], 6), "height": np.tile([10, 8], 6)}
     columns |= {"category_id": np.full(12, CAR), "iscrowd": np.zeros(12, bool)}
-    columns |= {"parts": np.ones(12, int), "holes": np.zeros(12, int)}
+    columns |= {"parts": np.ones(12, int), "holes": np.zeros(12, int), "x": annotation, "y": annotation}
     holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
-    assert check("SEG132", replace(images(6, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})) == []
+    assert (
+        check(
+            "SEG132",
+            replace(
+                images(6, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
+            ),
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,8 +144,11 @@ def test_an_id_that_is_all_that_others_leave_in_some_images(
     columns = {"annotation": annotation, "image": annotation, "segment_id": id_, "area": pixels, "width": side}
     columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
     columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
+    columns |= {"x": columns["annotation"], "y": columns["annotation"]}
     holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
-    tables = replace(images(10, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})
+    tables = replace(
+        images(10, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
+    )
     found = check("SEG132", tables, min_images=6)
     assert len(found) == n_found
     for one in found:
@@ -168,8 +179,11 @@ def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     columns = {"annotation": annotation, "image": annotation, "segment_id": id_, "area": area, "width": side}
     columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
     columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
+    columns |= {"x": columns["annotation"], "y": columns["annotation"]}
     holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
-    tables = replace(images(n, 10, 10), segments=Table(columns), measured={"holes": Table(holes)})
+    tables = replace(
+        images(n, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
+    )
     found = check("SEG132", tables, min_images=6, min_filled=0.75)
     best = max(expected.values(), key=len, default=[])
     among = sum(map(len, expected.values())) if best and min(best) > 50 else n

@@ -214,3 +214,34 @@ def test_an_outline_around_everything_but_an_object(judged: Judged, more: str, n
     picture = frame if own else "\n".join("aaa......aaa" if 3 <= row < 8 else "a" * 12 for row in range(12))
     found = judged("SEG132", f"{picture}\n\n{own}{more}" if own else f"{picture}\n\n{more}")
     assert [(one.pixels, one.bbox) for one in found] == [(30, (3, 3, 6, 5))] * n_found
+
+
+CORNERS = """
+................
+.aaa...aaa......
+.aa.....aa......
+.a.......a......
+................
+.a.......a......
+.aa.....aa......
+.aaa...aaa......
+................
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "n_found"),
+    [
+        ("", "", 1),
+        (".aaa...aaa......\n.aa..", ".aaa....aa......\n.aa..", 1),  # the corner itself need not be there
+        ("\n.a.......a......\n................", "\n.a.......a......\n.a..............", 0),  # two corners are one part
+        (".....\n................\n.a", ".....\n....aaaa........\n.a", 0),  # something is in the middle
+        ("a......\n................\n", "a..aaa.\n................\n", 0),  # its box is another one
+        ("\x00", "task: semantic\n", 0),
+        ("\x00", "a: fence (stuff)\ntask: panoptic\n", 0),
+    ],
+)
+def test_the_corners_of_a_box_around_nothing(judged: Judged, old: str, new: str, n_found: int) -> None:
+    picture = (CORNERS.strip() + "\n\n\x00").replace(old, new, 1).replace("\x00", "")
+    found = judged("SEG132", picture)
+    assert [one.message[:39] for one in found] == ["1 segment is the corners of a box aroun"] * n_found
