@@ -20,13 +20,23 @@ _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
 _MIN_SCORE, _MIN_RATIO = 12.0, 3.0  # of labels on another picture, as in displaced-labels
 _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
+_LONG, _SHAPES, _TURNABLE = range(3)  # kinds of rows: annotations with long outlines, segments, segments for any turn
+_UNIT = (
+    97.31  # parts of a pixel in which turnable boxes are; decimal numbers are no halves of it, which round both ways
+)
+_NEAR = 2  # such parts
+_MIN_TURNED = 0.6  # of the segments of both images
+_TURNS = (
+    "as they are", "mirrored left to right", "mirrored upside down", "turned by 180 degrees", "with x and y exchanged",
+    "turned by 90 degrees clockwise", "turned by 90 degrees counterclockwise", "turned by 90 degrees and mirrored",
+)  # fmt: skip
 
 
 @rule(
     "SEG315",
     "repeated-labels",
     severity="warning",
-    needs=("imprints", "shapes", "copies", "placements"),
+    needs=("imprints", "shapes", "copies", "placements", "outlines"),
     whole=True,
     habit="image",
     by_part=True,
@@ -34,10 +44,11 @@ _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 def repeated_labels(
     tables: Tables, *, min_edge: int = 200, max_alike: float = 0.1, min_segments: int = 4, min_share: float = 0.2
 ) -> Findings:
-    """Two different images have the same labels, or several of them, pixel by pixel.
+    """Two different images have the same labels, or several of them, pixel by pixel; also mirrored or turned.
 
     Example:
         these labels are a copy of those of 0016E5_08109.png, to the pixel, and the two pictures differ
+        24 of 31 segments are those of 000000318219.jpg, mirrored left to right
 
     The rule compares categories and pixels of whole annotations of different images. It leaves out what can be the same
     by chance or on purpose: boxes, filled images and labels with a short outline; copies of one image, saved again or
@@ -47,12 +58,14 @@ def repeated_labels(
     lie on the edges of the other picture and not on those of their own, as displaced-labels counts them. It also
     compares single segments, by box, area and length of the outline: several that are on two or three images, and on no
     more, are no accident either, whatever their categories: a picture that was saved again, and labelled by another
-    list.
+    list. Nor is it one that most labels of an image are mirrored, or turned by 90 or 180 degrees. Where many images have
+    such labels, the dataset was augmented, and nothing is flagged.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
 
-    Remedy: look at which of the images the labels fit, and draw or restore those of the other.
+    Remedy: look at which of the images the labels fit, and draw or restore those of the other. If a picture is mirrored
+    or turned as its labels are, it is a copy: keep both in one split.
 
     Options: `min_edge`: the least number of pixel edges of the outlines of segments that are no boxes. `max_alike`: the
     largest share of images that have another one's labels; where there are more, they are meant. `min_segments`,
@@ -63,11 +76,16 @@ def repeated_labels(
     long = np.flatnonzero(edges >= min_edge)
     repeating = _repeated_shapes(tables, np.flatnonzero(is_shape))
     # Annotations with long outlines, whose keys are 0, before the shapes.
-    columns = {name: np.concatenate([np.zeros_like(long), own]) for name, own in repeating.items()}
+    turnable = _turnable_shapes(tables, is_shape)
+    columns = {name: np.concatenate([np.zeros_like(long), repeating[name], turnable[name]]) for name in repeating}
     columns["annotation"][: len(long)] = long
+    columns["kind"] = np.repeat(
+        [_LONG, _SHAPES, _TURNABLE], [len(long), *(len(own["x"]) for own in (repeating, turnable))]
+    )
     tables, table = gather(tables, columns, {"annotation": "annotations"})
-    annotations, is_long = tables.annotations, table["perimeter"] == 0
-    rows, shapes = table["annotation"][is_long], table.take(~is_long)
+    annotations = tables.annotations
+    rows, shapes = table["annotation"][table["kind"] == _LONG], table.take(table["kind"] == _SHAPES)
+    yield from _turned_labels(tables, table.take(table["kind"] == _TURNABLE), max_alike, min_segments)
     repeated = tables.measured["repeated_labels"]
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MAX_DIFFERING_BITS)
     copied = repeated.take(np.isin(repeated["annotation"], rows) & ~alike)
@@ -110,15 +128,58 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     """
     segments = tables.segments
     rows = rows[segments["perimeter"][rows] >= _MIN_OUTLINE]
-    key, kept = shape_keys(segments, _SHAPE, rows), np.arange(len(rows))
+    rows = rows[_recurring(tables, shape_keys(segments, _SHAPE, rows), segments["annotation"][rows])]
+    return {name: segments[name][rows].astype(np.int64) for name in ("annotation", "category_id", *_SHAPE)}
+
+
+def _turnable_shapes(tables: Tables, is_shape: Flags) -> dict[str, Ints]:
+    """Like `_repeated_shapes`, where a shape may be mirrored and turned; boxes are in parts of a pixel (`_UNIT`).
+
+    Polygons are compared by points, as `area`, and length, since their pixels are others when they are mirrored.
+    """
+    segments, outlines = tables.segments, tables.outlines
+    is_raster = is_shape & (segments["perimeter"] >= _MIN_OUTLINE)
+    is_raster[outlines["segment"]] = False
+    masks = np.flatnonzero(is_raster)
+    rings = np.flatnonzero(is_shape[outlines["segment"]] & (outlines["around"] >= _MIN_OUTLINE))
+    drawn = outlines["segment"][rings]
+    row = np.concatenate([masks, drawn])
+    width, height = (segments[name][masks].astype(np.int64) for name in ("width", "height"))
+    sizes: dict[str, Ints] = {  # which no turn changes
+        "category_id": segments["category_id"][row],
+        "area": np.concatenate([segments["area"][masks], outlines["vertices"][rings]]),
+        "perimeter": _in_parts(segments["perimeter"][masks], outlines["around"][rings]),
+        "box": np.append(((width + height) << 40) + width * height, np.zeros(len(rings), np.int64)),
+    }
+    kept = _recurring(tables, shape_keys(Table(sizes), sizes, np.arange(len(row))), segments["annotation"][row])
+    n = np.searchsorted(kept, len(masks))
+    masks, rings = masks[kept[:n]], rings[kept[n:] - len(masks)]
+    left, top = outlines["left"][rings], outlines["top"][rings]
+    columns = {name: column[kept].astype(np.int64) for name, column in sizes.items() if name != "box"}
+    columns["annotation"] = segments["annotation"][row[kept]].astype(np.int64)
+    for name, ring in (
+        ("x", left), ("y", top), ("width", outlines["right"][rings] - left), ("height", outlines["bottom"][rings] - top)
+    ):  # fmt: skip
+        columns[name] = _in_parts(segments[name][masks], ring)
+    return columns
+
+
+def _in_parts(pixels: Ints, of_rings: Floats) -> Ints:
+    """Lengths of masks and of rings, one behind the other, in parts of a pixel."""
+    return np.rint(_UNIT * np.concatenate([pixels, of_rings])).astype(np.int64)
+
+
+def _recurring(tables: Tables, key: Ints, owner: Ints) -> Ints:
+    """The rows, ascending, whose key (n,) two to `_MAX_SEGMENT_IMAGES` owners (n,) have; of a hash of it perhaps."""
     if tables.turn is None:
-        kept = _shared_by_few(key, segments["annotation"][rows])
-    for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
+        return _shared_by_few(key, owner)
+    kept = np.arange(len(key))
+    for bits in (32, 64):  # half of the hash sorts out most
         short = key[kept] >> (64 - bits)
-        _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
+        _, first = joint_codes(short, owner[kept].astype(np.int64))
         shapes = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
         kept = kept[np.isin(short, shapes["key"][shapes["n"] <= _MAX_SEGMENT_IMAGES] if bits == 64 else shapes["key"])]
-    return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", "category_id", *_SHAPE)}
+    return kept
 
 
 def _shared_by_few(key: Ints, owner: Ints) -> Ints:
@@ -158,19 +219,77 @@ def _shared_segments(
     is_copied = (
         (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
     )
-    is_copied &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
     pairs, count, n_renamed = pairs[is_copied], count[is_copied], n_renamed[is_copied]
+    other = _are_of_other_pictures(tables, pairs)
+    for (row, of), *counts in zip(*(column[other].tolist() for column in (pairs, count, n_renamed)), strict=True):
+        yield row, of, *counts
+
+
+def _are_of_other_pictures(tables: Tables, pairs: Ints) -> Flags:
+    """(n,) whether two annotations (n, 2) are of images that are neither one picture nor of one sequence."""
     if len(pairs) == 0:
-        return
-    images = annotations["image"][pairs]
+        return np.zeros(0, bool)
+    images = tables.annotations["image"][pairs]
     # two copies of one are alike
     picture = linked_groups(len(tables.images), tables.alike["image"], tables.alike["of"])
-    alike = picture[images[:, 0]] == picture[images[:, 1]]
-    left_out = alike | _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
-    for (row, other), *counts in zip(
-        *(column[~left_out].tolist() for column in (pairs, count, n_renamed)), strict=True
-    ):
-        yield row, other, *counts
+    same = picture[images[:, 0]] == picture[images[:, 1]]
+    same |= _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
+    return np.asarray(~same & (images[:, 0] != images[:, 1]), bool)
+
+
+def _turned_labels(tables: Tables, shapes: Table, max_alike: float, min_segments: int) -> Iterator[RowFinding]:
+    """A finding for each annotation of which most segments are those of an earlier one, turned in one way."""
+    annotations = tables.annotations
+    if len(shapes) == 0:
+        return
+    shorter, longer = (choose(shapes["width"], shapes["height"]) for choose in (np.minimum, np.maximum))
+    key, _ = joint_codes(shapes["category_id"], shapes["area"], shapes["perimeter"], shorter, longer)
+    _, first = joint_codes(key, shapes["annotation"])
+    first = first[np.bincount(key[first])[key[first]] <= _MAX_SEGMENT_IMAGES]
+    after = np.flatnonzero(key[first][1:] == key[first][:-1]) + 1
+    rows, of = first[after], first[after - 1]
+    fits = _fitting_turns(annotations, tables.images, shapes, rows, of)
+    pairs, place = np.unique(
+        np.stack([shapes["annotation"][rows], shapes["annotation"][of]], axis=1), axis=0, return_inverse=True
+    )
+    count = np.stack([np.bincount(place.ravel(), fit, len(pairs)) for fit in fits]).astype(np.int64)
+    turn = count.argmax(axis=0)
+    n_shared = count.max(axis=0, initial=0)
+    _, annotator = number_names(annotations.texts("annotator"))
+    is_turned = (turn > 0) & (n_shared >= min_segments)
+    is_turned &= n_shared >= _MIN_TURNED * annotations["n_segments"][pairs].max(axis=1)
+    is_turned &= annotator[pairs[:, 0]] == annotator[pairs[:, 1]]
+    turned = np.flatnonzero(is_turned)
+    turned = turned[_are_of_other_pictures(tables, pairs[turned])]
+    if len(turned) > max(1, max_alike * len(annotations)):
+        return
+    for k in turned.tolist():
+        row, other = pairs[k].tolist()
+        n, name = annotations["n_segments"][row], _image_name(tables, other)
+        yield RowFinding(f"{n_shared[k]} of {n} segments are those of {name}, {_TURNS[turn[k]]}", annotation=row)
+
+
+def _fitting_turns(annotations: Table, images: Table, shapes: Table, rows: Ints, of: Ints) -> list[Flags]:
+    """For each of `_TURNS`: (n,) whether the shapes `of`, turned with their images, are in the places of `rows`."""
+    names = ("x", "y", "width", "height")
+    box, source = ([shapes[name][own] for name in names] for own in (rows, of))
+    sides, source_sides = (
+        [
+            np.rint(_UNIT * images[name][annotations["image"][shapes["annotation"][own]]]).astype(np.int64)
+            for name in ("width", "height")
+        ]
+        for own in (rows, of)
+    )
+    fits = []
+    for turn in range(len(_TURNS)):
+        is_exchanged, is_upside_down, is_mirrored = turn & 4, turn & 2, turn & 1
+        x, y, width, height = (source[k] for k in ((1, 0, 3, 2) if is_exchanged else range(4)))
+        x = sides[0] - x - width if is_mirrored else x
+        y = sides[1] - y - height if is_upside_down else y
+        away = [x - box[0], y - box[1], width - box[2], height - box[3]]
+        away += [mine - other for mine, other in zip(sides, source_sides[:: -1 if is_exchanged else 1], strict=True)]
+        fits.append(np.asarray(np.abs(np.stack(away)).max(axis=0, initial=0) <= _NEAR, bool))
+    return fits
 
 
 def _are_different(tables: Tables, pairs: Ints) -> Flags:

@@ -332,6 +332,7 @@ def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
     return is_shape, edges
 
 
+_SPARE_BITS = 2  # four buckets for each number
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
 
 
@@ -345,12 +346,15 @@ def shape_keys(segments: Table, columns: Iterable[str], rows: Ints) -> Ints:
 
 
 def occur_often(values: Ints, n: int) -> Flags:
-    """(n_values,) whether a number occurs `n` times or more; one sort."""
-    order = np.argsort(values)
-    ascending = values[order]
+    """(n_values,) whether a number occurs `n` times or more; one sort of those that share a bucket with as many."""
+    bits = len(values).bit_length() + _SPARE_BITS
+    bucket = ((values.astype(np.int64).view(np.uint64) * _MULTIPLIER) >> np.uint64(64 - bits)).astype(np.int64)
+    rows = np.flatnonzero(np.bincount(bucket)[bucket] >= n)
+    rows = rows[np.argsort(values[rows])]
+    ascending = values[rows]
     number = np.cumsum(np.diff(ascending, prepend=ascending[:1] - 1) != 0) - 1
     often = np.zeros(len(values), bool)
-    often[order] = np.bincount(number)[number] >= n
+    often[rows] = np.bincount(number)[number] >= n
     return often
 
 

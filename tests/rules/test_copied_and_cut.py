@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import segdata
 from segdata.core.batch import Batch
@@ -68,6 +68,53 @@ def test_the_labels_of_another_image(tmp_path: Path) -> None:
     # Also on an image of another size, if they fit there.
     sizes = [(SIDE, SIDE)] * 9 + [(SIDE, SIDE + 30)] + [(SIDE, SIDE)] * 2
     assert len(found(coco(tmp_path / "c", images, sizes), "SEG315")) == 1
+
+
+def turned(xy: np.ndarray, turn: int) -> np.ndarray:
+    """Points (n, 2) of an image of SIDE x SIDE, turned by the number of the turn."""
+    xy = xy[:, ::-1] if turn & 4 else xy
+    return np.stack([SIDE - x if flip else x for x, flip in zip(xy.T, (turn & 1, turn & 2), strict=True)], axis=1)
+
+
+@pytest.mark.parametrize("as_masks", [False, True])
+@pytest.mark.parametrize("turn", range(1, 8))
+def test_the_labels_of_another_image_turned(tmp_path: Path, turn: int, as_masks: bool) -> None:
+    rng = np.random.default_rng(turn)
+    own = [stones(rng, 6) for _ in range(12)]
+    again = [[turned(np.array(ring).reshape(-1, 2), turn).reshape(-1).tolist() for ring in rings] for rings in own[3]]
+    if as_masks:
+        (tmp_path / "masks").mkdir()
+        drawings = []
+        for objects in own:
+            picture = Image.new("I;16", (SIDE, SIDE))
+            for number, (ring,) in enumerate(objects, 1):
+                ImageDraw.Draw(picture).polygon(ring, fill=number)
+            drawings.append(np.array(picture))
+        values = drawings[3].T if turn & 4 else drawings[3]
+        values = values[:, ::-1] if turn & 1 else values
+        drawings[9] = values[::-1] if turn & 2 else values
+        for k, drawing in enumerate(drawings):
+            Image.fromarray(np.ascontiguousarray(drawing)).save(tmp_path / f"masks/{k:02d}.png")
+        findings = found(tmp_path, "SEG315", config=Config(instance_ids=InstanceIds(category="cell")))
+    else:
+        findings = found(coco(tmp_path / "all", [*own[:9], again, *own[10:]]), "SEG315")
+        few = [*own[:9], again[:3] + own[9][:3], *own[10:]]
+        assert found(coco(tmp_path / "few", few), "SEG315") == []
+    (finding,) = findings
+    assert finding.image == ("09.png" if as_masks else "9.png")
+    words = {1: "mirrored left to right", 2: "mirrored upside down", 3: "turned by 180 degrees"}
+    words |= {4: "with x and y exchanged", 5: "turned by 90 degrees clockwise"}
+    words |= {6: "turned by 90 degrees counterclockwise", 7: "turned by 90 degrees and mirrored"}
+    of = "03.png" if as_masks else "3.png"
+    assert finding.message.endswith(f" segments are those of {of}, {words[turn]}")
+
+
+def test_augmented_datasets_may_have_turned_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    own = [stones(rng, 6) for _ in range(8)]
+    mirrored = [[[turned(np.array(rings[0]).reshape(-1, 2), 1).reshape(-1).tolist()] for rings in one] for one in own]
+    assert found(coco(tmp_path / "augmented", own + mirrored), "SEG315") == []
+    assert len(found(coco(tmp_path / "one", [*own, mirrored[0]]), "SEG315")) == 1
 
 
 def test_objects_of_another_image_among_its_own(tmp_path: Path) -> None:

@@ -585,7 +585,10 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
     # 3 and 6 are each a copy of 1, and so of each other.
     alike = {"image": np.array([3, 6]), "of": np.array([1, 1]), "same": np.array([1, 0]), "bits": np.array([0, 4])}
     repeated = {"annotation": np.array([5]), "of": np.array([4]), "bits": np.array([-1])}
-    tables = with_tables(tables, alike=Table(alike), repeated_labels=Table(repeated))
+    outlines = Table(
+        {name: np.zeros(0, int) for name in ("segment", "around", "vertices", "left", "top", "right", "bottom")}
+    )
+    tables = with_tables(tables, alike=Table(alike), repeated_labels=Table(repeated), outlines=outlines)
     owners: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)  # and the category there
     edges = [0] * 8
     for k in range(n):
