@@ -7,7 +7,7 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
@@ -58,8 +58,8 @@ def repeated_labels(
     lie on the edges of the other picture and not on those of their own, as displaced-labels counts them. It also
     compares single segments, by box, area and length of the outline: several that are on two or three images, and on no
     more, are no accident either, whatever their categories: a picture that was saved again, and labelled by another
-    list. Nor is it one that most labels of an image are mirrored, or turned by 90 or 180 degrees. Where many images have
-    such labels, the dataset was augmented, and nothing is flagged.
+    list. Nor is it one that most labels of an image are those of another, mirrored or turned by 90 or 180 degrees.
+    Where many images have such labels, the dataset was augmented, and nothing is flagged.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.

@@ -125,6 +125,23 @@ def test_places_in_images(name: str, code: str) -> None:
     assert code in check_all(data, (1, 7), frozenset({"SEG132", "SEG317"}))
 
 
+def test_labels_of_another_image_turned() -> None:
+    rng = np.random.default_rng(0)
+    spots = [[(rng.random((12, 12)) < 0.8) for _ in range(5)] for _ in range(12)]
+    labels = {}
+    for k, several in enumerate(spots):
+        masks = []
+        for n, spot in enumerate(several):
+            mask = np.zeros((20, 80), bool)
+            mask[2 + n : 14 + n, 14 * n + 3 : 14 * n + 15] = spot
+            masks.append(mask)
+        labels[f"{k:02d}.png"] = [(mask, "stone") for mask in masks]
+    labels["12.png"] = [(mask[:, ::-1], name) for mask, name in labels["04.png"]]
+    data = segdata.from_arrays(labels, ["stone"])
+    data = dataclasses.replace(data, profile=dataclasses.replace(data.profile, task="instance"))
+    assert check_all(data, (1, 7), frozenset({"SEG315"})) == {"SEG315"}
+
+
 def test_what_a_taxonomy_asks_of_all_images() -> None:
     """Attributes, expected categories, ranges of sizes, and things as large as their image."""
     car = Category(
