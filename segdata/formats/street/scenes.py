@@ -434,15 +434,17 @@ class LabelMaskReader:
 
 def _numbered_stuff(runs: ValueRuns, labels: Ints, rows: Ints, mapping: LabelMapping) -> list[Defect]:
     """SEG206 for values, by row, that number stuff as if it were an object."""
-    name_of = {label.id: label.name for label in mapping.labels.categories}
+    stuff = {label.id: label.name for label in mapping.labels.categories if label.kind == "stuff"}
+    values = zip(*(own[rows].tolist() for own in (runs.value, labels, runs.area)), strict=True)
     return [
         Defect(
             "SEG206",
-            f"value {value} is that of an object, and {name_of.get(label, label)!r} is stuff: its value is {label}",
+            f"value {value} is that of an object, and {stuff[label]!r} is stuff: its value is {label}",
             pixels=pixels,
             severity="warning",
         )
-        for value, label, pixels in zip(*(own[rows].tolist() for own in (runs.value, labels, runs.area)), strict=True)
+        for value, label, pixels in values
+        if label in stuff
     ]
 
 

@@ -222,7 +222,7 @@ def test_categories_of_several_labels_are_one_segment_unless_numbered(tmp_path: 
 
 
 def test_stuff_with_the_number_of_an_object_is_told(tmp_path: Path) -> None:
-    save(tmp_path / f"{LABELS}_instanceIds.png", [[7, 8001, 8001, 26001, 26000, 23]])
+    save(tmp_path / f"{LABELS}_instanceIds.png", [[7, 8001, 8001, 26001, 26000, 23, 1024]])
     (defect,) = [each for each in load_defects(read(tmp_path)) if each.code == "SEG206"]
     message = "value 8001 is that of an object, and 'sidewalk' is stuff: its value is 8"
     assert (defect.severity, defect.pixels, defect.message) == ("warning", 2, message)
