@@ -66,7 +66,9 @@ def misfit_frame(
     the least number of slices that lie aside by turns. `rate`: the rate of false findings for rims.
     Defaults: they were chosen on CamSeq01, two results on DAVIS 2017, fly tissue and a spleen, where neighbours are
     nearer to each other by 4 % at most, and by 12 to 60 % if one slice is mirrored or shifted. In 14 volumes of
-    kidneys, which were not used to choose limits, nothing is flagged.
+    kidneys, which were not used to choose limits, nothing is flagged. Rims and slices aside were chosen on the spleen,
+    where rims reach 1 px, and on three readers of a brain. In 17 volumes of TotalSegmentator's tests, not used for it,
+    nothing is flagged; 17 of 24 slices that were made wider there and 24 of 24 volumes with slices aside are.
     """
     things = things_by_frame(tables, "volume")
     wider, aside = [*_wider_slices(tables, things, rate)], [*_slices_aside(tables, things, min_turns)]

@@ -82,7 +82,7 @@ def renamed_track(
     the tracks, and more than one, ends so in single places is not judged. `min_turns`: how often two ids take turns.
     `min_fit`: the least ratio of the area of a track that takes another over to that of both before.
     Defaults: in the ground truth of DAVIS (three videos), LabelMe's video and two results on DAVIS 2017 (48 frames)
-    nothing is flagged.
+    nothing is flagged, nor in 17 volumes of TotalSegmentator's tests with up to 61 structures.
     """
     yield from _other_categories(tables, min_pixels, min_frames)
     tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.from_tables(tables)

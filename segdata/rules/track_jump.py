@@ -123,7 +123,10 @@ def track_jump(
     these and for sizes.
     Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. In
     the results of OSVOS and RVOS on DAVIS 2017, 1 of 88 and 0 of 532 segments, whose neighbours agree by 0.57 and 0.00
-    in the median, are flagged: a mask that has a third of its size for a frame.
+    in the median, are flagged: a mask that has a third of its size for a frame. For sizes, ten other films of DAVIS
+    (645 frames) have none, nor have ten more that were not looked at before (731 frames), where 22 of 40 masks were
+    found that were drawn 5 or 10 px wider, 6 px thinner, or three times as large for one frame. The results of OSVOS
+    have one: half of a dog has the id of another track.
     """
     reported = set[int]()
     for finding in _off_path(tables, min_agree, max_fit, min_pixels, swap_gain):
@@ -153,6 +156,7 @@ def _other_sizes(tables: Tables, min_ratio: float, rate: float, min_pixels: int)
     row, chance = turns.row, turns.ratio_chance(things)
     edge = touches_edge(tables)[segment]
     is_whole = np.minimum(np.minimum(area[turns.before], area[turns.after]), area[row]) >= min_pixels
+    is_whole &= turns.is_most  # the neighbours of a slip are as unusual
     is_far = is_whole & (np.abs(turns.ratio) >= np.log(max(min_ratio, 1.0)))
     is_far &= (turns.ratio < 0) | ~(edge[row] | edge[turns.before] | edge[turns.after])
     is_smaller = np.flatnonzero(is_far & (turns.ratio < 0) & (chance <= rate))
