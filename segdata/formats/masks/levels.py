@@ -1,13 +1,15 @@
 """Levels: recover the few drawn values of masks to which compression, smoothing or another program added more."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.mask_values import ValueCounts
 from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_legend, decode_mask, index_legend
@@ -97,7 +99,8 @@ def find_levels(counts: ValueCounts) -> Ints | None:
     for row in frequent[np.argsort(-counts.pixels[frequent], kind="stable")].tolist():
         if not levels or _distance(channels[row], channels[levels]).min() > _MAX_DISTANCE:
             levels.append(row)
-    levels = sorted(row for row in levels if _inner_share(counts, channels[[row]]) > _MIN_INNER)
+    shares = _inner_shares(counts, [channels[[row]] for row in levels])
+    levels = sorted(row for row, share in zip(levels, shares.tolist(), strict=True) if share > _MIN_INNER)
     return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
 
 
@@ -110,7 +113,7 @@ def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
     n_near = counts.pixels[_distance(channels, channels[levels]).min(axis=1) <= _MAX_DISTANCE].sum()
     if others.sum() <= _MAX_LEVELS or not short or n_near <= _MIN_NEAR * counts.n_pixels:
         return False
-    return _inner_share(counts, channels[levels], near=False) < 1 - _MIN_NEAR
+    return bool(_inner_shares(counts, [channels[levels]], near=False)[0] < 1 - _MIN_NEAR)
 
 
 def _is_grey_ramp(palette: Palette) -> bool:
@@ -179,21 +182,33 @@ def _distance(channels: Ints, levels: Ints) -> Ints:
     return np.stack([np.abs(channels - level).max(axis=-1) for level in levels], axis=-1)
 
 
-def _inner_share(counts: ValueCounts, levels: Ints, near: bool = True) -> float:
-    """The share of the pixels near a level (or far from all) whose neighbours all are such, in some masks.
+def _inner_shares(counts: ValueCounts, choices: Sequence[Ints], near: bool = True) -> Floats:
+    """(k,) for each choice of levels (m, 3), the share of pixels near a level (or far from all) among alike neighbours.
 
-    Soft outlines have hardly any.
+    Soft outlines have hardly any. Some of the masks are looked at.
     """
-    n_inner = n_all = 0
+    n_inner, n_all = np.zeros((2, len(choices)), np.int64)
     for mask in counts.masks[:: max(1, len(counts.masks) // _N_SAMPLED)][:_N_SAMPLED]:
         with suppress(OSError):
             drawn = decode_mask(mask.path)
-            channels = _channels((drawn.as_shown() if mask.by_palette else drawn).values.astype(np.int64))
-            is_near = (_distance(channels, levels).min(axis=-1) <= _MAX_DISTANCE) == near
-            inner = is_near[1:-1] & is_near[:-2] & is_near[2:]
-            n_inner += int((inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:]).sum())
-            n_all += int(is_near.sum())
-    return n_inner / max(n_all, 1)
+            values = (drawn.as_shown() if mask.by_palette else drawn).values
+            for k, levels in enumerate(choices):
+                is_near = _are_near(values, levels) == near
+                inner = is_near[1:-1] & is_near[:-2] & is_near[2:]
+                n_inner[k] += np.count_nonzero(inner[:, 1:-1] & inner[:, :-2] & inner[:, 2:])
+                n_all[k] += np.count_nonzero(is_near)
+    return n_inner / np.maximum(n_all, 1)
+
+
+def _are_near(values: NDArray[np.integer], levels: Ints) -> Flags:
+    """(...,) whether packed colours are near one of the levels (m, 3): channel by channel, by table."""
+    packed = values.astype(np.uint32, copy=False)
+    channels = [(packed >> shift).astype(np.uint8) for shift in (0, 8, 16)]
+    near = np.zeros(values.shape, bool)
+    for level in levels:
+        tables = np.abs(np.arange(256)[:, None] - level) <= _MAX_DISTANCE
+        near |= np.logical_and.reduce([table[channel] for table, channel in zip(tables.T, channels, strict=True)])
+    return near
 
 
 def shown_counts(counts: ValueCounts) -> ValueCounts:

@@ -1,6 +1,7 @@
 """Masks without a taxonomy are read as they probably are meant, and the reading says so."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks.levels import _are_near, _inner_shares
 from segdata.formats.masks.provisional import (
     MaskValues,
     ValueCounts,
@@ -604,3 +606,25 @@ def test_greys_stored_as_colours_are_read_with_greys(tmp_path: Path, n_coloured:
     assert described(dataset.profile.taxonomy) == [(255, "foreground", "stuff")]
     assert len(dataset.segments) == 4
     assert not [finding for finding in segdata.validate(dataset).findings if finding.code == "SEG009"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans(), st.booleans())
+def test_the_inner_pixels_of_levels_are_those_of_a_loop(seed: int, n: int, has_colors: bool, near: bool) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.choice(rng.integers(0, 256, (6, 3)), (9, 7)) + rng.integers(0, 20, (9, 7, 1))
+    levels = rng.integers(0, 256, (n, 3)) if has_colors else rng.integers(0, 256, (n, 1)) * [1, 0, 0]
+    channels = np.minimum(values, 255) * (1 if has_colors else [1, 0, 0])
+    packed = channels @ [1, 1 << 8, 1 << 16]
+    is_near = np.array(
+        [[any(max(abs(level - pixel)) <= 16 for level in levels) for pixel in line] for line in channels]
+    )
+    assert (_are_near(packed, levels) == is_near).all()
+    with TemporaryDirectory() as folder:
+        pixels = channels[..., ::-1] if has_colors else packed
+        Image.fromarray(pixels.astype(np.uint8)).save(f"{folder}/a.png")
+        counts = count_values([Path(folder, "a.png")])
+        (share,) = _inner_shares(counts, [levels], near=near)
+    wanted = is_near == near
+    inner = sum(bool(wanted[y - 1 : y + 2, x - 1 : x + 2].all()) for y in range(1, 8) for x in range(1, 6))
+    assert share == pytest.approx(inner / max(int(wanted.sum()), 1))
