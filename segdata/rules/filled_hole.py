@@ -58,4 +58,4 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Findings:
         yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
     for segment, n in outlines.take(outlines["repeated"] > 0).lines("segment", "repeated"):
         message = f"{count_noun(n, 'ring')} there twice: the union is the same, and empty by the even-odd rule"
-        yield RowFinding(message, segments=(segment,))
+        yield RowFinding(message, segments=(segment,), is_fixable=False)

@@ -502,7 +502,8 @@ def test_annotations_whose_pictures_are_compared(seed: int, monkeypatch: pytest.
         "annotator": np.array([who for _, who in rows], object),
         "encoding": np.array([["x", None][int(rng.integers(2))] for _ in rows], object),
     })  # fmt: skip
-    view = DatasetView(Memory(PROFILE, Batch.empty()), PROFILE, {"images": images, "annotations": annotations}, [], 1)
+    tables = {"images": images, "annotations": annotations, "segments": Table({"annotation": np.zeros(0, np.int64)})}
+    view = DatasetView(Memory(PROFILE, Batch.empty()), PROFILE, tables, [], 1)
     plain_rows = [
         row for row, (k, _) in enumerate(rows) if labelled[row] and uris[k] in ("/a", "/d") and images["width"][k] > 0
     ]
