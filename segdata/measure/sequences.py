@@ -127,6 +127,24 @@ def things_by_frame(tables: Tables, kind: SequenceKind) -> Table:
     return Table(columns)
 
 
+def between_frames(things: Table, lag: int) -> Ints:
+    """(n,) the rows of `things_by_frame` whose thing is also `lag` frames before, `lag` rows, and `lag` behind."""
+    row = np.arange(lag, max(len(things) - lag, lag))
+    for step in (-lag, lag):
+        row = row[things["thing"][row + step] == things["thing"][row]]
+        row = row[things["place"][row + step] == things["place"][row] + step]
+    return row
+
+
+def shared_box_area(things: Table, a: Ints, b: Ints) -> Ints:
+    """(n,) the pixels that the boxes of `things_by_frame` in the rows `a` and `b`, arrays or single ones, share."""
+    across, down = (
+        np.minimum(things[high][a], things[high][b]) - np.maximum(things[low][a], things[low][b])
+        for low, high in (("left", "right"), ("top", "bottom"))
+    )
+    return np.asarray(np.maximum(across, 0) * np.maximum(down, 0), np.int64)
+
+
 def changes_category(tables: Tables, tracked: Table) -> Flags:
     """(n,) whether the track of each row of `tracked_segments` has several categories."""
     category = tables.segments["category_id"][tracked["segment"]]

@@ -9,7 +9,7 @@ from segdata.core.runs import Floats
 from segdata.core.statistics import group_median
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import things_by_frame, tracked_segments
+from segdata.measure.sequences import between_frames, things_by_frame, tracked_segments
 from segdata.rules.shared import Turns, stands_out, successions
 
 # by how many pixels boxes lie aside, how many times further than two slices further on, and the share of the slices
@@ -155,11 +155,7 @@ def _slices_aside(tables: Tables, things: Table, min_turns: int) -> Findings:
 
 def _off_middle(things: Table, values: Floats, lag: int) -> Floats:
     """(n,) how far a thing's value is from the middle of those `lag` slices before and behind it; NaN: unknown."""
-    off, n = np.full(len(things), np.nan), len(things) - lag
-    row = np.arange(lag, max(n, lag))
-    for step in (-lag, lag):
-        row = row[things["thing"][row + step] == things["thing"][row]]
-        row = row[things["place"][row + step] == things["place"][row] + step]
+    off, row = np.full(len(things), np.nan), between_frames(things, lag)
     off[row] = values[row] - (values[row - lag] + values[row + lag]) / 2
     return off
 
@@ -167,11 +163,10 @@ def _off_middle(things: Table, values: Floats, lag: int) -> Floats:
 def _median_by_slice(things: Table, values: Floats) -> Floats:
     """(n,) the median of the values of all things in a slice, without unknown ones; NaN if all are."""
     is_known = ~np.isnan(values)
-    result, (slice_, _) = np.full(len(things), np.nan), joint_codes(things["sequence"], things["place"])
+    slice_, _ = joint_codes(things["sequence"], things["place"])
     of_slice = np.full(int(slice_.max(initial=-1)) + 1, np.nan)
     of_slice[slice_[is_known]] = group_median(values[is_known], slice_[is_known])
-    result[:] = of_slice[slice_]
-    return result
+    return np.asarray(of_slice[slice_], np.float64)
 
 
 def _name(tables: Tables, segment: int) -> str:

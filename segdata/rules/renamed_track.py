@@ -15,7 +15,7 @@ from segdata.core.runs import Floats, Ints, expand_ranges
 from segdata.core.statistics import group_median
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import SequenceIndex, things_by_frame, tracked_segments
+from segdata.measure.sequences import SequenceIndex, shared_box_area, things_by_frame, tracked_segments
 from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
@@ -283,9 +283,5 @@ def _other_categories(tables: Tables, min_pixels: int, min_frames: int) -> Findi
 
 def _box_ious(things: Table, a: Ints, b: Ints) -> Floats:
     """(n,) the IoU of the boxes of things."""
-    shared, sizes = np.ones(len(a)), [np.ones(len(a)), np.ones(len(a))]
-    for low, high in (("left", "right"), ("top", "bottom")):
-        far = np.minimum(things[high][a], things[high][b])
-        shared *= np.maximum(far - np.maximum(things[low][a], things[low][b]), 0)
-        sizes = [size * (things[high][rows] - things[low][rows]) for size, rows in zip(sizes, (a, b), strict=True)]
-    return np.asarray(shared / np.maximum(sizes[0] + sizes[1] - shared, 1), np.float64)
+    shared, size, other_size = (shared_box_area(things, *rows) for rows in ((a, b), (a, a), (b, b)))
+    return np.asarray(shared / np.maximum(size + other_size - shared, 1), np.float64)

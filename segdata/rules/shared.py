@@ -16,7 +16,7 @@ from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import MAD_TO_SD, group_median, tail_probability
 from segdata.core.table import Table
 from segdata.core.taxonomy import STAND_IN
-from segdata.measure.sequences import FrameSequence, SequenceIndex
+from segdata.measure.sequences import FrameSequence, SequenceIndex, between_frames
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
@@ -436,9 +436,8 @@ class Turns(NamedTuple):
     """Things in three frames of a sequence, `lag` frames apart; (n,) each, rows of the table `things_by_frame`.
 
     rim: by how many pixels all four sides of the middle one's box lie further out than halfway between the others'
-    sides; negative: further in; 0: neither. is_most: no frame within `lag` changes the thing's area as much.
-    ratio: the logarithm of its area over that of the other whose area is
-    nearer; 0 if it lies between both.
+    sides; negative: further in; 0: neither. is_most: no frame within `lag` changes the thing's area as much. ratio: the
+    logarithm of its area over that of the other whose area is nearer; 0 if it lies between both.
     """
 
     before: Ints
@@ -451,10 +450,7 @@ class Turns(NamedTuple):
     @staticmethod
     def from_things(things: Table, lag: int = 1) -> "Turns":
         """All of them."""
-        row = np.arange(lag, max(len(things) - lag, lag))
-        for step in (-lag, lag):
-            row = row[things["thing"][row + step] == things["thing"][row]]
-            row = row[things["place"][row + step] == things["place"][row] + step]
+        row = between_frames(things, lag)
         sides = np.stack([-things["left"], -things["top"], things["right"], things["bottom"]], axis=1)
         out = sides[row] - (sides[row - lag] + sides[row + lag]) / 2
         rim = np.maximum(out.min(axis=1), 0) + np.minimum(out.max(axis=1), 0)

@@ -11,13 +11,12 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import group_median, tail_probability
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import things_by_frame, touches_edge, tracked_segments
+from segdata.measure.sequences import shared_box_area, things_by_frame, touches_edge, tracked_segments
 from segdata.rules.shared import Turns
 
 _MIN_TRACKS = 3  # of a frame, to estimate the motion of the camera
 _STEPS_AROUND = 3  # before and after
 _MIN_SCALE = 0.02  # of a box's side: outlines tremble
-_SIDES = (("left", "right"), ("top", "bottom"))
 _MIN_COVERED = 0.5  # of a box, by the box of what may hide the track
 # what another track takes: the share of a track's pixels, the share of these that may be lost, and the chance of it
 _MIN_TAKEN, _MAX_LOST, _MAX_CHANCE = 0.2, 0.25, 0.2
@@ -205,20 +204,12 @@ def _takers(things: Table, turns: Turns, chance: Floats, is_whole: Flags) -> tup
         others = order[begin[k] : end[k]]
         gain = change[others]
         others = others[(np.abs(gain + change[k]) <= _MAX_LOST * -change[k]) & (turns.ratio[others] > 0)]
-        others = others[_overlap(things, row[others], int(row[k]) - 1)]
+        others = others[shared_box_area(things, row[others], row[k] - 1) > 0]
         if len(others):
             other = int(others[np.argmin(chance[others])])
             product = max(float(chance[other] * chance[k]), 1e-300)
             takers[k], both[k] = row[other], product * (1 - np.log(product))  # Fisher's method for two
     return takers, both
-
-
-def _overlap(things: Table, rows: Ints, other: int) -> Flags:
-    """(n,) whether the boxes of some things overlap that of another one."""
-    overlaps = np.ones(len(rows), bool)
-    for low, high in _SIDES:
-        overlaps &= (things[low][rows] < things[high][other]) & (things[low][other] < things[high][rows])
-    return overlaps
 
 
 def _is_covered(things: Table, rows: Ints) -> Flags:
@@ -230,12 +221,8 @@ def _is_covered(things: Table, rows: Ints) -> Flags:
     for k, row in enumerate(rows.tolist()):
         others = order[begin[k] : end[k]]
         others = others[others != row]
-        shared = np.ones(len(others))
-        for low, high in _SIDES:
-            far = np.minimum(things[high][others], things[high][row - 1])
-            shared *= np.maximum(far - np.maximum(things[low][others], things[low][row - 1]), 0)
-        width, height = (things[high][row - 1] - things[low][row - 1] for low, high in _SIDES)
-        covered[k] = (shared >= _MIN_COVERED * width * height).any()
+        box = shared_box_area(things, row - 1, row - 1)
+        covered[k] = (shared_box_area(things, others, row - 1) >= _MIN_COVERED * box).any()
     return covered
 
 

@@ -430,23 +430,21 @@ class _Line:
     def mirrored(self, crossed: Flags) -> Iterator[Ints]:
         """The same for margins that mirror the places before them, with or without the outermost one twice."""
         number, n = self.number, len(self.number)
+        changes = np.append(0, np.cumsum(number[1:] != number[:-1]))  # before each place
         for once in (0, 1):
             at = np.arange(MIN_MARGIN, max(n - MIN_MARGIN + 1 - once, MIN_MARGIN))
             at = at[crossed[at] & (number[at + once] == number[at - 1])]
             for step in range(1, MIN_MARGIN):
                 at = at[number[at + once + step] == number[at - 1 - step]]
+            line = np.searchsorted(self.begin, at, side="right") - 1
+            begin, end = self.begin[line], self.begin[line + 1] - 1
+            size = np.stack([at - begin, end - at - once])  # before the place and behind it; the margin is the shorter
+            n_changes = np.minimum(changes[at - 1] - changes[begin], changes[end - 1] - changes[at + once])
+            may_be = (2 * size.min(axis=0) <= size.max(axis=0)) & (size.min(axis=0) >= MIN_MARGIN)
             found: list[list[int]] = []
-            for place, line in zip(
-                at.tolist(), (np.searchsorted(self.begin, at, side="right") - 1).tolist(), strict=True
-            ):
-                begin, end = int(self.begin[line]), int(self.begin[line + 1]) - 1
-                behind, before = number[place + once : end], number[begin:place][::-1]
-                for side, margin, other in ((2, behind, before), (0, before, behind)):
-                    is_margin = MIN_MARGIN <= len(margin) <= len(other) // 2
-                    if (
-                        is_margin
-                        and np.array_equal(margin, other[: len(margin)])
-                        and len(np.unique(margin)) >= _MIN_KINDS
-                    ):
-                        found.append([line, side, len(margin), 1, 0])
+            for k in np.flatnonzero(may_be & (n_changes >= _MIN_KINDS - 1)).tolist():
+                width, side = int(size[:, k].min()), 2 * int(size[1, k] < size[0, k])
+                behind, before = number[at[k] + once :][:width], number[at[k] - width : at[k]][::-1]
+                if np.array_equal(behind, before) and len(np.unique(behind)) >= _MIN_KINDS:
+                    found.append([int(line[k]), side, width, 1, 0])
             yield np.array(found, np.int64).reshape(-1, 5)
