@@ -83,14 +83,14 @@ from segdata.api.validate import validate as validate
 from segdata.core.batch import Batch as Batch
 from segdata.core.config import Config as Config
 from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
-from segdata.core.errors import LossError as LossError
 from segdata.core.errors import SegdataError as SegdataError
 from segdata.core.finding import Decision as Decision
 from segdata.core.finding import Defect as Defect
 from segdata.core.finding import Finding as Finding
 from segdata.core.format import Format as Format
-from segdata.core.format import Loss as Loss
 from segdata.core.label_maps import LabelMaps as LabelMaps
+from segdata.core.losses import Loss as Loss
+from segdata.core.losses import LossError as LossError
 from segdata.core.pixel_limit import set_max_pixels as set_max_pixels
 from segdata.core.rule import Rule as Rule
 from segdata.core.taxonomy import Category as Category

@@ -20,7 +20,7 @@ import segdata
 from segdata.core.batch import replace_column
 from segdata.core.config import Config, InstanceIds
 from segdata.core.dataset import OpenDataset
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.schema import runs_to_rle
 from segdata.store import canonical
 

@@ -34,7 +34,7 @@ from segdata.core.config import Overlap
 from segdata.core.errors import SegdataError
 from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import Defect
-from segdata.core.format import Loss, LossCounter
+from segdata.core.losses import Loss, LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import ratio

@@ -15,10 +15,11 @@ from segdata.core.batch import Batch
 from segdata.core.cluster import Cluster, connect
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import LossError, SegdataError, check_choice
+from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import Progress, default_jobs, no_progress
 from segdata.core.finding import Defect
-from segdata.core.format import LOSSES_FILE, Format, Loss, LossCounter, find_format
+from segdata.core.format import Format, find_format
+from segdata.core.losses import LOSSES_FILE, Loss, LossCounter, LossError
 from segdata.core.paths import as_url
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules

@@ -16,7 +16,8 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.format import Format, LossCounter, Source, find_format
+from segdata.core.format import Format, Source, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.paths import local_file, with_folder
 from segdata.core.runs import Ints
 from segdata.core.validation import FixedImage

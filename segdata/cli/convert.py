@@ -24,13 +24,13 @@ from segdata.cli.options import (
 )
 from segdata.cli.output import emit, make_console, place_name, protect_inputs, report_written
 from segdata.cli.process import FOUND, progress_bar, say
-from segdata.core.errors import LossError, count_noun
+from segdata.core.errors import count_noun
+from segdata.core.losses import Loss, LossError
 from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
     from segdata.core.dataset import OpenDataset
-    from segdata.core.format import Loss
     from segdata.store.diff.difference import Difference
 
 
@@ -116,7 +116,7 @@ def command(
     dataset = options.read(src, **{name: value for name, value in more.items() if value is not None})
     bar = ExitStack()
 
-    def announce(losses: "Sequence[Loss]") -> None:
+    def announce(losses: Sequence[Loss]) -> None:
         bar.close()
         if on_loss != "allow" or not losses:
             emit(losses_text(losses, to, make_console()))

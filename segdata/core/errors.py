@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segdata.core.format import Loss
+    pass
 
 
 class SegdataError(Exception):
@@ -41,14 +41,6 @@ class AmbiguousFormatError(SegdataError):
 
 class InvalidDatasetError(SegdataError):
     """`assert_valid` found something at or above the given severity."""
-
-
-class LossError(SegdataError):
-    """The target format cannot hold everything, and `on_loss` is ``error``. Nothing was written."""
-
-    def __init__(self, losses: "list[Loss]") -> None:
-        super().__init__("the target format cannot hold: " + "; ".join(map(str, losses)))
-        self.losses = losses
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -4,12 +4,12 @@ from segdata.core.errors import UnreadableError as UnreadableError
 from segdata.core.finding import Defect as Defect
 from segdata.core.format import FileProbe as FileProbe
 from segdata.core.format import FormatMatch as FormatMatch
-from segdata.core.format import LossCounter as LossCounter
-from segdata.core.format import LossKind as LossKind
 from segdata.core.format import NameLimits as NameLimits
 from segdata.core.format import ReadRequest as ReadRequest
 from segdata.core.format import Source as Source
 from segdata.core.format import find_format as find_format
+from segdata.core.losses import LossCounter as LossCounter
+from segdata.core.losses import LossKind as LossKind
 from segdata.core.profile import ImageSequence as ImageSequence
 from segdata.core.profile import Policy as Policy
 from segdata.core.profile import Profile as Profile

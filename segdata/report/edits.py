@@ -13,7 +13,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Count, Defect
-from segdata.core.format import Loss, LossKind
+from segdata.core.losses import Loss, LossKind
 from segdata.core.safe_text import shell_word
 from segdata.core.split_assignment import MEASURES, SplitAssignment
 from segdata.report.console import Console, shorten, table

@@ -11,7 +11,8 @@ import msgspec
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Severity
-from segdata.core.format import Format, LossKind
+from segdata.core.format import Format
+from segdata.core.losses import LossKind
 from segdata.core.profile import Task
 from segdata.core.rule import ALL_TASKS, Habit, Rule, rules
 from segdata.report.console import Console, display_width, fold

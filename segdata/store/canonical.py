@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, ReadRequest, Source
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import load_taxonomy
 from segdata.store import manifest as manifests

@@ -10,7 +10,7 @@ from segdata.core import yaml_files
 from segdata.core.atomic_files import write_whole
 from segdata.core.config import Coverage, Overlap
 from segdata.core.errors import SegdataError
-from segdata.core.format import Loss
+from segdata.core.losses import Loss
 from segdata.core.profile import Policy, Profile, RasterRule, Task
 from segdata.core.taxonomy import Taxonomy
 
@@ -26,7 +26,7 @@ class DeclaredPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One loss of a conversion, as in the file; see `segdata.core.format.Loss`."""
+    """One loss of a conversion, as in the file; see `segdata.core.losses.Loss`."""
 
     kind: str
     of: str

@@ -18,7 +18,8 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.format import Format, LossCounter, ReadRequest, Source
+from segdata.core.format import Format, ReadRequest, Source
+from segdata.core.losses import LossCounter
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints, positions_in
 from segdata.core.safe_text import shell_word

@@ -14,7 +14,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, list_names
-from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.losses import AffectedItems, LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Task
 from segdata.core.runs import Ints, NumberLine, number_groups

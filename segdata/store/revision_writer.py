@@ -18,7 +18,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.cluster import Cluster, ClusterError, Portion, RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.paths import as_url, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import bounding_boxes

@@ -11,7 +11,8 @@ from scipy.ndimage import binary_fill_holes
 
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, load_config
-from segdata.core.format import Format, LossCounter, LossKind, ReadRequest
+from segdata.core.format import Format, ReadRequest
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.schema import runs_to_rle

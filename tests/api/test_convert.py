@@ -14,7 +14,8 @@ from PIL import Image
 import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import LOSSES_FILE, Format, Loss, detect, formats
+from segdata.core.format import Format, detect, formats
+from segdata.core.losses import LOSSES_FILE, Loss
 from tests.generators.sample.dataset import make
 from tests.generators.schemas import json_schemas
 

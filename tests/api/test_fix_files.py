@@ -12,7 +12,7 @@ import segdata
 from segdata.api.fix_files import fix_files
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
-from segdata.core.format import Loss
+from segdata.core.losses import Loss
 from segdata.report.console import Console
 from segdata.report.edits import losses_text
 

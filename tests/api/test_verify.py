@@ -18,7 +18,8 @@ from segdata.api.in_memory import from_arrays
 from segdata.core import format as formats_module
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, LossCounter, find_format, formats
+from segdata.core.format import Format, find_format, formats
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.compare import check_losses, first_annotations

@@ -10,7 +10,7 @@ import pytest
 import segdata
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.tiff_files import create_raster
 from segdata.formats.geo.geotiff import write

@@ -5,7 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.format import AffectedItems, FileProbe, LossCounter, NameLimits
+from segdata.core.format import FileProbe, NameLimits
+from segdata.core.losses import AffectedItems, LossCounter
 
 
 def test_images_are_counted_once_however_often_they_come() -> None:

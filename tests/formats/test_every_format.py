@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from segdata import convert, diff, read
-from segdata.core.errors import LossError, SegdataError
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import Format, detect, formats
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossError
 from tests.generators.reference_pages import format_page, formats_markdown
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"

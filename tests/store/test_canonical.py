@@ -18,8 +18,9 @@ from pycocotools import mask as coco
 
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
-from segdata.core.format import FileProbe, LossCounter, ReadRequest, find_format
+from segdata.core.format import FileProbe, ReadRequest, find_format
 from segdata.core.label_hash import content_hash
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.store import canonical, revision_reader
 from segdata.store.manifest import load

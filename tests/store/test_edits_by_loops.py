@@ -13,7 +13,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect, Finding
 from segdata.core.finding_location import Annotation, FindingLocation
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, KindCount
 from segdata.store.fixes import _claimed_once, assign_to_nearest, finding_masks, join_annotations

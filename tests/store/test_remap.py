@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segdata.core import yaml_files
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile, Task
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.store.remap import MapTarget, Remap, TaxonomyMap, dump_map, load_map, rename_categories, resolve_map

@@ -13,7 +13,8 @@ import pytest
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Policy, Profile
 from segdata.core.schema import SEGMENTS
 from segdata.core.taxonomy import Category, Taxonomy

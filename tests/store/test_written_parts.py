@@ -16,7 +16,8 @@ from segdata.core.cluster import ClusterError, Portion
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.validation import FixedFinding, FixedImage
 from segdata.formats.dataset_folders import SplitPath
 from segdata.store import merge, revision_writer

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.format import LossCounter, LossKind, find_format
+from segdata.core.format import find_format
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.profile import Policy, Profile
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy

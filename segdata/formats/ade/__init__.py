@@ -20,8 +20,9 @@ X_atr.txt, of which no sample is public.
 
 import re
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import MASK_LOSSES
 
 ALIASES = ("ade", "ade20k-full")

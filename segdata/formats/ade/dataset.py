@@ -13,7 +13,8 @@ from PIL import Image
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import check_path_name, split_from_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges

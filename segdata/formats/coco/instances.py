@@ -28,8 +28,9 @@ segments are left out and counted.
 
 from pathlib import Path
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.coco import POLYGONS_OPTION, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
 

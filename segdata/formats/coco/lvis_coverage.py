@@ -19,7 +19,8 @@ import pyarrow as pa
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Coverage, encode_coverage, parse_coverage
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.safe_text import whole_number
 from segdata.formats.coco.images import CATEGORY_KEYS, Categories, ImageList, category_keys

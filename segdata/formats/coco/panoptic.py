@@ -16,8 +16,9 @@ void and unlabelled, so you read it back as unlabelled.
 
 from pathlib import Path
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.coco import TRUTH_OPTION, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
 

@@ -13,8 +13,9 @@ Items have no `bbox`: pycocotools and lvis-api would take the box's area for the
 gets that of the option `score` (default: 1), which is counted as a loss.
 """
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.coco import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
 from segdata.formats.shared import COCO_RESULTS_LOSSES
 

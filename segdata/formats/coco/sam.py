@@ -13,8 +13,9 @@ Not read: the folders of PNGs that ``amg.py`` writes without that option. Not wr
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.coco import document_sort
 
 ALIASES = ("sa1b", "segment-anything")

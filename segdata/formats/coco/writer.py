@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import with_folder
 from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile

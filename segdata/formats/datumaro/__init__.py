@@ -19,8 +19,9 @@ you get the first one's work.
 from pathlib import Path
 
 from segdata.core.errors import list_names
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import DATUMARO_LOSSES
 
 ALIASES = ("datum",)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, integer_column
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.safe_text import whole_number

@@ -19,8 +19,9 @@ doc/source/drivers/raster/gtiff.rst.
 
 from pathlib import Path
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 

@@ -17,8 +17,9 @@ import re
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import MASK_LOSSES
 
 ALIASES = ("kaggle", "rle", "csv-rle")

@@ -17,7 +17,8 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges

@@ -15,8 +15,9 @@ each segment, so that they come back; ``images.csv`` lists the images.
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import MASK_LOSSES
 
 NAMES = NameLimits(r"\r", hidden=False)

@@ -14,7 +14,8 @@ from segdata.core.batch import Batch
 from segdata.core.config import Coverage
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints

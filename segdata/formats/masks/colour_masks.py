@@ -21,8 +21,9 @@ taxonomy, and 255 for unlabelled and void; of Ultralytics also `data.yaml`. With
 them, in `img_dir/` or `images/`.
 """
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names

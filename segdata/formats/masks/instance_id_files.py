@@ -14,7 +14,8 @@ from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word

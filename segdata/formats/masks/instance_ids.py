@@ -11,8 +11,9 @@ files, named as for colour-masks.
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.masks import most_of, probe_masks
 from segdata.formats.shared import MASK_LOSSES
 

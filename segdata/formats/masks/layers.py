@@ -22,16 +22,16 @@ from collections import Counter
 from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
-from segdata.core import format
 from segdata.core.config import Layers, load_config
 from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared.file_names import MASK_FOLDERS, has_images, is_image_name
 
 ALIASES = ("binary-masks", "layer-masks", "binary")
 FAMILY = "masks"  # `--from masks` reads this format, too
-LOSSES: frozenset[format.LossKind] = frozenset()  # read only
+LOSSES: frozenset[LossKind] = frozenset()  # read only
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 

@@ -14,8 +14,9 @@ Not written.
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("SciPy and NumPy (each value's pixels)", "the files of BSDS500, CrackForest and Clothing Co-Parsing")

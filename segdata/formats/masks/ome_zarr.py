@@ -18,8 +18,9 @@ from os import DirEntry, scandir
 from pathlib import Path
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared.file_names import is_zarr_folder
 
 LOSSES: frozenset[LossKind] = frozenset()  # read only

@@ -10,8 +10,9 @@ attribute; boxes and clicks are not read. The split is the first word of the fil
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("Pillow and NumPy (each mask's pixels)", "the published files' columns")

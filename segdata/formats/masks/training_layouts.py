@@ -14,7 +14,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy

@@ -5,7 +5,8 @@ Source: DICOM PS3.10, section 7.1.
 
 import re
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
+from segdata.core.losses import LossKind
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # binary or fractional; label map
 DICOM_INDEX = "dicom.json"  # written by segdata beside objects

@@ -14,7 +14,8 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import AffectedItems, LossCounter, LossKind, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import AffectedItems, LossCounter, LossKind
 from segdata.core.medical_files import collect_dicom_warnings
 from segdata.core.paths import local_file
 from segdata.core.profile import ImageSequence, Profile, RasterRule

@@ -14,8 +14,9 @@ need. dicom.json beside the objects keeps the names of the images.
 Source: DICOM PS3.3 A.51 and C.8.20; ImagingDataCommons/highdicom docs/seg.rst.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.medical import DICOM_LOSSES, SEGMENTATIONS, dicom_clue
 
 LOSSES: frozenset[LossKind] = DICOM_LOSSES

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.medical_files import import_package
 from segdata.core.profile import Profile
 from segdata.core.runs import expand_ranges

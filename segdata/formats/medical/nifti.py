@@ -23,8 +23,9 @@ Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/sourc
 bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
 """
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 

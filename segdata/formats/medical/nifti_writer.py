@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints

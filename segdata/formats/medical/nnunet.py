@@ -14,8 +14,9 @@ B if any image has colours. nnU-Net expects that you name the folder like `Datas
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 

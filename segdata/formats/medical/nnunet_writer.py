@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category

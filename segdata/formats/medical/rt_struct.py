@@ -14,8 +14,9 @@ beside the structure sets keeps the names of the images.
 Source: DICOM PS3.3 A.19, C.8.8.5, C.8.8.6 and C.8.8.6.3 (inner and outer contours).
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.medical import DICOM_LOSSES, STRUCTURE_SET, dicom_clue
 
 LOSSES: frozenset[LossKind] = DICOM_LOSSES

@@ -15,7 +15,7 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.medical_files import import_package
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines

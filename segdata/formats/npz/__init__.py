@@ -13,8 +13,9 @@ taxonomy, whose ids are the numbers of the classes. The annotations come from a 
 Source: nnunetv2/inference/export_prediction.py of MIC-DKFZ/nnUNet.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 
 ALIASES = ("numpy", "npy", "probabilities", "logits")
 LOSSES: frozenset[LossKind] = frozenset()

@@ -17,8 +17,9 @@ import re
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
 ALIASES = ("hf", "datasets", "hugging-face-datasets")

@@ -22,7 +22,8 @@ from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints

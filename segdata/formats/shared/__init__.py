@@ -1,6 +1,6 @@
 """Shared by families of formats: images, masks, pairing, taxonomies, and sets of losses for a format's `LOSSES`."""
 
-from segdata.core.format import LossKind
+from segdata.core.losses import LossKind
 
 # Masks with one value per pixel, whatever the value means.
 MASK_LOSSES: frozenset[LossKind] = frozenset({

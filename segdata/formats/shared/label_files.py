@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from segdata.core.finding import Defect
-from segdata.core.format import LOSSES_FILE
+from segdata.core.losses import LOSSES_FILE
 from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names, walk_files
 from segdata.formats.shared.images import ImageFolder

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.losses import AffectedItems, LossCounter, LossKind
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile

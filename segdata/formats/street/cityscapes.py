@@ -20,8 +20,9 @@ cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
 
 import re
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import STREET_MASK_LOSSES
 
 ALIASES = ("gtfine", "cityscape")

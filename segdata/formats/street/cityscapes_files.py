@@ -25,7 +25,8 @@ from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun, list_names
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import check_path_name, dataset_folder
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.taxonomy import Category, Taxonomy

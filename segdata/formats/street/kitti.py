@@ -17,8 +17,9 @@ http://www.cvlibs.net/datasets/kitti/eval_semseg.php. Not checked on KITTI's own
 
 import re
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import STREET_MASK_LOSSES
 
 NAMES = NameLimits(r"\r", separator="_")

@@ -20,8 +20,9 @@ files, which are not free to copy.
 
 import re
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import STREET_MASK_LOSSES
 
 ALIASES = ("mapillary", "vistas")

@@ -17,7 +17,8 @@ from PIL import Image
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, RasterRule, Task
 from segdata.core.runs import Flags, Ints, number_groups

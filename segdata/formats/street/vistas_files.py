@@ -15,7 +15,8 @@ import msgspec
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Color, Taxonomy

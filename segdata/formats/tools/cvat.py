@@ -29,8 +29,9 @@ import zipfile
 from pathlib import Path
 
 from segdata.core.errors import list_names
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import CVAT_LOSSES
 
 ALIASES = ("cvat-xml", "cvat-images")

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.safe_text import stored_json, whole_number

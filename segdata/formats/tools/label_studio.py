@@ -26,8 +26,9 @@ free keys of `meta` survive an edit there.
 
 import re
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import TOOL_LOSSES
 
 ALIASES = ("labelstudio-json", "ls")

@@ -10,7 +10,7 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.losses import AffectedItems, LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints

@@ -18,8 +18,9 @@ one's work. For an image without annotation you get a file without shapes.
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import LABELME_LOSSES
 
 NAMES = FILE_NAMES

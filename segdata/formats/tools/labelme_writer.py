@@ -12,7 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.format import LOSSES_FILE, LossCounter
+from segdata.core.losses import LOSSES_FILE, LossCounter
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints

@@ -20,8 +20,9 @@ annotators, you get the first one's work.
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import TOOL_LOSSES
 
 NAMES = FILE_NAMES

@@ -15,7 +15,8 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints

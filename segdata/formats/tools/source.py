@@ -16,7 +16,8 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
+from segdata.core.format import HEAD_BYTES, Detached, ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs, group_offsets, positions_in

@@ -21,8 +21,9 @@ that models call their scores `confidence` is from memory.
 
 import re
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import TOOL_LOSSES
 
 ALIASES = ("sly",)

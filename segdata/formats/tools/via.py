@@ -19,8 +19,9 @@ attributes hold the category and the other data of a segment, file attributes th
 """
 
 from segdata.core.errors import list_names
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import VIA_LOSSES
 
 ALIASES = ("vgg", "vgg-image-annotator")

@@ -21,7 +21,8 @@ from msgspec import UNSET
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile

@@ -16,8 +16,9 @@ most 254 tracks. You find sequences without a split in `train.txt`: the official
 With `--copy-images` you get the images in `JPEGImages/<size>/<sequence>`.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import DAVIS_META, DAVIS_SIZES, PALETTE, frame_names, png_kinds
 

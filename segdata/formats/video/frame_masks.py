@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints, Rows

@@ -15,8 +15,9 @@ their own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get 
 this format.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import COLOUR, png_kinds
 

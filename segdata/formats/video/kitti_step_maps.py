@@ -16,7 +16,8 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints

@@ -15,8 +15,9 @@ pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no 
 get one of their own. If you write an image outside any sequence, it becomes a video of one frame.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats import video
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import GREY, frame_names, png_kinds

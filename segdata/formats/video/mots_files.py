@@ -18,7 +18,8 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest, Source
+from segdata.core.format import ReadRequest, Source
+from segdata.core.losses import LossCounter
 from segdata.core.paths import check_path_name, dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.losses import AffectedItems, LossCounter
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import bounding_boxes

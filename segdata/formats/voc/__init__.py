@@ -24,8 +24,9 @@ several objects.
 import re
 from contextlib import suppress
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.format import FileProbe, FormatMatch, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
 ALIASES = ("voc", "pascal", "voc2012", "voc2007", "pascal-voc-2012")

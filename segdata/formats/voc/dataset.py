@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Ints, bounding_boxes

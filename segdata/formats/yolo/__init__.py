@@ -26,8 +26,9 @@ annotated images of each split; taxonomy.yaml and images.csv keep ids, sizes and
 for the images in images/, where you get them with `--copy-images`.
 """
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
+from segdata.core.losses import LossKind
 from segdata.formats.shared import MASK_LOSSES
 
 ALIASES = (

@@ -17,7 +17,8 @@ from segdata.core import yaml_files
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.format import ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.paths import (
     check_path_name,
     dataset_folder,

@@ -10,8 +10,9 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import check_choice, count_noun
 from segdata.core.executor import no_progress, run_ordered
-from segdata.core.format import Loss, Source
-from segdata.core.format import LossKind as LossKind
+from segdata.core.format import Source
+from segdata.core.losses import Loss
+from segdata.core.losses import LossKind as LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, positions_in
 from segdata.formats.shared.derived_sources import AlteredSource

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from segdata.core.batch import concatenate_batches
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.formats.coco import instances, panoptic
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document

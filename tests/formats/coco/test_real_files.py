@@ -11,7 +11,8 @@ from pycocotools import mask as coco_mask
 
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, ReadRequest, Source, detect
+from segdata.core.format import ReadRequest, Source, detect
+from segdata.core.losses import LossCounter
 from segdata.formats.coco import instances, panoptic
 from segdata.formats.coco.segments import write_rles
 

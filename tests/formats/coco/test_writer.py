@@ -23,7 +23,8 @@ import segdata
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, InstanceIds, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter, ReadRequest, find_format
+from segdata.core.format import ReadRequest, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table

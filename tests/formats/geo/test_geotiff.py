@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 import segdata
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import FileProbe, Format, LossCounter, detect, find_format
+from segdata.core.format import FileProbe, Format, detect, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.tiff_files import create_raster, open_raster
 from segdata.formats.geo.geotiff import write

@@ -19,7 +19,8 @@ from PIL import Image
 import segdata
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import LossCounter, detect, find_format
+from segdata.core.format import detect, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.formats.masks.cellpose_files import PickledArray, read_pickled_dictionary
 from segdata.testing.pictures import masks_of_runs

@@ -12,7 +12,8 @@ from PIL import Image
 
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import FileProbe, LossCounter, ReadRequest
+from segdata.core.format import FileProbe, ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.colour_masks import detect, read, write
 from segdata.formats.shared.mask_palettes import mask_palette, voc_color

@@ -14,7 +14,8 @@ import segdata
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, InstanceIds, load_config
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, LossCounter, ReadRequest
+from segdata.core.format import FileProbe, ReadRequest
+from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.instance_ids import detect, read, write
 from segdata.formats.shared.painting import pixel_values

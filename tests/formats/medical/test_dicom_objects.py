@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from segdata import convert, diff, read, validate
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import LossCounter, detect, find_format
+from segdata.core.format import detect, find_format
+from segdata.core.losses import LossCounter
 from segdata.testing.round_trip import assert_round_trip
 from tests.formats.medical.datasets import box as box_of
 from tests.formats.medical.datasets import codes, met

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segdata import convert, diff, read
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.formats.medical.dicom_seg import write
 from tests.formats.medical.datasets import box as box_of
 from tests.generators.dicom_files import dicom_dataset, segment, write_ct, write_seg

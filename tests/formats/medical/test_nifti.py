@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import LossCounter, detect, find_format
+from segdata.core.format import detect, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti import write

@@ -8,7 +8,7 @@ import pytest
 
 from segdata import convert, read
 from segdata.core.batch import Batch, replace_column
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy

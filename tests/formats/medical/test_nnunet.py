@@ -13,7 +13,8 @@ from PIL import Image
 from segdata import convert, diff, read
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import LossCounter, detect, find_format
+from segdata.core.format import detect, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet import write

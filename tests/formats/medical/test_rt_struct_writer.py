@@ -9,7 +9,7 @@ import pytest
 
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
-from segdata.core.format import LossCounter
+from segdata.core.losses import LossCounter
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.formats.medical.rt_struct import write
 from tests.formats.medical.datasets import box as box_of

@@ -13,7 +13,8 @@ from segdata import convert
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import load_config
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, LossCounter, formats
+from segdata.core.format import Format, formats
+from segdata.core.losses import LossCounter
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table

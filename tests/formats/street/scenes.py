@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from segdata import Dataset
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.finding import Defect
-from segdata.core.format import Loss, LossCounter, find_format
+from segdata.core.format import find_format
+from segdata.core.losses import Loss, LossCounter
 from segdata.formats.shared.images import image_limits
 
 # A few labels of Cityscapes, as its table has them: id, and whether it has instances.

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from segdata import convert, read
 from segdata.core.batch import Batch, concatenate_batches
-from segdata.core.format import Format, LossCounter, find_format
+from segdata.core.format import Format, find_format
+from segdata.core.losses import LossCounter
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.store.canonical import write as write_canonical

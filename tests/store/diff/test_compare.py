@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import LOSS_KINDS as LOSS_KINDS
-from segdata.core.format import Loss
+from segdata.core.losses import LOSS_KINDS as LOSS_KINDS
+from segdata.core.losses import Loss
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.compare import EXPLAINS, check_losses, compare_datasets

@@ -9,7 +9,7 @@ import pytest
 
 from segdata.core.batch import Batch
 from segdata.core.finding import Defect
-from segdata.core.format import LOSS_KINDS, Loss
+from segdata.core.losses import LOSS_KINDS, Loss
 from segdata.core.runs import NumberLine
 from segdata.store.diff import compare
 from segdata.store.diff.compare import compare_datasets, first_annotations, verify_conversion
