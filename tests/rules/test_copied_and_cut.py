@@ -109,6 +109,18 @@ def test_the_labels_of_another_image_turned(tmp_path: Path, turn: int, as_masks:
     assert finding.message.endswith(f" segments are those of {of}, {words[turn]}")
 
 
+def test_a_small_share_of_segments_in_common_is_no_copy(tmp_path: Path) -> None:
+    """Among hundreds of small things, a few are alike by chance."""
+    rng = np.random.default_rng(2)
+    images = [stones(rng, 30) for _ in range(6)]
+    own = images[4]
+    images[4] = own[5:] + images[1][:5]
+    assert found(coco(tmp_path / "few", images), "SEG315") == []
+    images[4] = own[8:] + images[1][:8]
+    (finding,) = found(coco(tmp_path / "more", images), "SEG315")
+    assert finding.message.startswith("8 of 30 segments")
+
+
 def test_augmented_datasets_may_have_turned_labels(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     own = [stones(rng, 6) for _ in range(8)]

@@ -151,6 +151,13 @@ def test_slices_that_lie_aside_by_turns(axis: int) -> None:
     )
 
 
+def test_slices_that_lie_aside_by_turns_in_a_part_of_a_volume() -> None:
+    """Two slices in three are no habit of the scanner."""
+    labels = organ(20)
+    labels[1:14:2] = np.roll(labels[1:14:2], 3, axis=2)
+    assert not [one for one in found(labels, "volume") if "by turns" in one.message]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_slices_that_tremble_do_not_lie_aside(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -215,3 +222,22 @@ def test_a_blob_far_from_the_organ(at: int, side: int, stray: bool) -> None:
     assert [one.message for one in findings] == [
         f"1 stray part of 32 voxels, in a segment of {int(labels.sum()):,} voxels"
     ] * stray
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_blob_beside_the_organ_is_not_far_from_it(axis: int, mirrored: bool) -> None:
+    """On either side: what counts is the gap between them, against the organ's own width there."""
+    labels = np.zeros((20, 220, 220), np.int64)
+    labels[:, 75:145, 55:165] = np.where(organ(20) == 1, 1, 0)
+    rows, columns = (np.flatnonzero((labels == 1)[9].any(axis=other)) for other in (1, 0))
+    gap = max(np.ptp(rows), np.ptp(columns)) - 4
+    place = [int(rows.mean()), int(columns.mean())]
+    own = (rows, columns)[axis - 1]
+    place[axis - 1] = int(own[0] - gap - 4 if mirrored else own[-1] + gap)
+    for further in (0, 60):
+        moved = labels.copy()
+        place[axis - 1] += -further if mirrored else further
+        if 0 <= place[axis - 1] < 216:
+            moved[9:11, place[0] : place[0] + 4, place[1] : place[1] + 4] = 1
+            assert len(found(moved, "volume", ("SEG106",))) == (further > 0)
