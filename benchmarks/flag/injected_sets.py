@@ -30,7 +30,7 @@ from segdata.noise.networks.predictions import Predictions
 from segdata.noise.networks.predictions import open_predictions as finished
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.segments import GivenLabels
-from segdata.testing.noise import noisy
+from segdata.testing.noise import inject_errors
 
 SPOILED = 0.4  # of the images have errors
 
@@ -114,7 +114,7 @@ def predicted(
         return finished(out)
     torch.set_num_threads(threads)
     settings = Settings(**(CHOSEN[name].settings | (asked or {})), flips=0, seed=seed, jobs=1)
-    labels = data if CHOSEN[name].corrected else noisy(data, 1000 + seed, rates(rate), SPOILED)[0]
+    labels = data if CHOSEN[name].corrected else inject_errors(data, 1000 + seed, rates(rate), SPOILED)[0]
     return out_of_fold(labels, out, settings, planned=print, progress=told())
 
 

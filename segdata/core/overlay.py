@@ -9,6 +9,7 @@ from segdata.core import kernels
 from segdata.core.finding import Box
 from segdata.core.runs import (
     Flags,
+    Floats,
     Ints,
     NumberLine,
     Rows,
@@ -18,6 +19,18 @@ from segdata.core.runs import (
     run_columns,
     strips_between,
 )
+
+
+def box_ious(a: Floats | Ints, b: Floats | Ints) -> Floats:
+    """The IoU of boxes x, y, width, height: (4, ...) each, of shapes that broadcast; 0 for boxes without pixels.
+
+    >>> box_ious(np.array([0, 0, 2, 2]), np.array([[1, 0, 2, 2], [5, 5, 1, 1]]).T).round(2).tolist()
+    [0.33, 0.0]
+    """
+    sides = (np.minimum(a[k] + a[k + 2], b[k] + b[k + 2]) - np.maximum(a[k], b[k]) for k in (0, 1))
+    across, down = (np.maximum(side, 0) for side in sides)
+    shared = across * down
+    return np.asarray(shared / np.maximum(a[2] * a[3] + b[2] * b[3] - shared, 1e-9), np.float64)
 
 
 class Overlaps(msgspec.Struct, frozen=True):

@@ -72,6 +72,10 @@ class Tables:
             raise AttributeError(f"no measured table is called {name!r}{near}")
         return self.measured[name]
 
+    def category_name(self, segment: int) -> str:
+        """The name of a segment's category."""
+        return self.profile.name_of(int(self.segments["category_id"][segment]))
+
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: Iterable[Defect]) -> "Tables":
         """Build from all tables by name, and the defects of readers."""

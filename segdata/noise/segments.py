@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.overlay import Overlaps, SweepRuns, complement, find_overlaps
-from segdata.core.runs import Flags as Flags
-from segdata.core.runs import Floats as Floats
-from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
 
 
 def grow(runs: Runs, height: Ints, width: Ints, by: Ints) -> Runs:

@@ -8,9 +8,10 @@ import numpy as np
 
 from segdata.core.candidates import Candidates
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Action, Box, Correction, Decision
+from segdata.core.finding import Action, Correction, Decision
+from segdata.core.overlay import box_ious
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, bounding_boxes, number_groups
+from segdata.core.runs import Flags, Floats, Ints, bounding_boxes, number_groups
 from segdata.core.schema import runs_to_rle
 from segdata.core.statistics import linked_groups
 from segdata.core.table import Column, Table
@@ -20,7 +21,7 @@ from segdata.noise.neighbours import NEAR
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing, is_piece
 from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet, overlaps
+from segdata.noise.segments import UNLABELLED, GivenLabels, SegmentSet, overlaps
 from segdata.noise.thresholds import CategoryTrust, candidates_above
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
@@ -303,7 +304,7 @@ def _at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints, kind: Ints
     boxes = candidate_boxes(ranked)[rows]
     for left in np.split(chosen[np.argsort(of_kind, kind="stable")], np.cumsum(np.bincount(of_kind))[:-1]):
         while len(left) >= n_images:
-            alike = _iou(boxes[left], tuple(boxes[left[0]].tolist())) >= _MIN_BOX_IOU
+            alike = box_ious(boxes[left].T, boxes[left[:1]].T) >= _MIN_BOX_IOU
             alike[0] = True
             together, left = left[alike], left[~alike]
             if len(np.unique(image[together])) >= n_images:
@@ -554,21 +555,12 @@ def match_decisions(
         rows = np.array(rows_of.get((decision.image, segment_id), []), np.int64)
         if finding is not None and finding.bbox is not None:
             rows = np.append(rows, np.array(rows_of.get((decision.image, None), []), np.int64))
-            alike = _iou(box[rows], finding.bbox)
+            alike = box_ious(box[rows].T, np.array(finding.bbox))
             rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
         if len(rows) == 1 and (finding is not None or segment_id is not None):
             verdicts[int(rows[0])] = decision.verdict != ("accept" if finding is None else "reject")
     judged = sorted(verdicts)
     return np.array(judged, np.int64), np.array([verdicts[row] for row in judged], bool)
-
-
-def _iou(boxes: Ints, box: Box) -> Floats:
-    """(n,) of boxes (n, 4) with one."""
-    x, y, width, height = boxes.T.astype(np.float64)
-    wide = np.minimum(x + width, box[0] + box[2]) - np.maximum(x, box[0])
-    high = np.minimum(y + height, box[1] + box[3]) - np.maximum(y, box[1])
-    shared = np.maximum(wide, 0) * np.maximum(high, 0)
-    return np.asarray(shared / np.maximum(width * height + box[2] * box[3] - shared, 1))
 
 
 def reviewed_candidates(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.overlay import box_ious
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints
@@ -138,7 +139,7 @@ def _share_taken(tracked: Table, box: Floats, category: Ints, rows: Ints, min_ov
                 for row in before.tolist()
             ]
             taken += sum(
-                any(box_iou(box[other], box[row]) >= min_overlap for other in several.tolist())
+                bool((box_ious(box[several].T, box[row]) >= min_overlap).any())
                 for row, several in zip(before.tolist(), others, strict=True)
             )
     return taken / n if n else 0.0
@@ -163,14 +164,7 @@ def _replacement(tracked: Table, box: Floats, peers: Ints, row: int, last: int) 
         candidates = {name: [peer, sides[1][name]] for name, peer in sides[0].items() if name in sides[1]}
     best, most = -1, 0.0
     for name, several in candidates.items():
-        overlap = 0.0 if name in here else box_iou(box[several].mean(axis=0), box[row])
+        overlap = 0.0 if name in here else float(box_ious(box[several].mean(axis=0), box[row]))
         if overlap > most:
             best, most = several[0], overlap
     return best, most
-
-
-def box_iou(a: Floats, b: Floats) -> float:
-    """The IoU of two boxes x, y, width, height."""
-    across, down = (min(a[k] + a[k + 2], b[k] + b[k + 2]) - max(a[k], b[k]) for k in (0, 1))
-    shared = max(across, 0.0) * max(down, 0.0)
-    return float(shared / max(a[2] * a[3] + b[2] * b[3] - shared, 1e-9))

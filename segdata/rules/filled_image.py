@@ -105,7 +105,7 @@ def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, ma
         return
     usual = medians(tables, others.astype(np.float64), np.zeros(len(others), np.int64))["median"][0]
     for row in full.tolist():
-        name = tables.profile.name_of(int(segments["category_id"][row]))
+        name = tables.category_name(row)
         message = f"{name} fills the image; the others have {usual:.0f} categories (median)"
         yield RowFinding(message, segments=(row,), pixels=int(segments["area"][row]), category=name, severity="info")
 

@@ -8,7 +8,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats
 from segdata.core.strata import is_example, joint_codes
 from segdata.measure.sequences import SequenceIndex, is_frame_of
-from segdata.rules.shared import successions
+from segdata.rules.sequence_slips import successions
 
 _STILL = -0.2  # what exchanging two frames usually saves at most, unless labels only tremble and have no order
 _DISTANCE_IF_MISSING = 0.1  # of an image, for segments that only one of two frames has

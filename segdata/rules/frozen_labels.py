@@ -9,7 +9,8 @@ from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats
 from segdata.measure.sequences import is_frame_of
-from segdata.rules.shared import Succession, free_outlines, successions
+from segdata.rules.sequence_slips import Succession, successions
+from segdata.rules.shared import free_outlines
 
 
 @rule(

@@ -149,7 +149,7 @@ def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> Flags:
 
 def _names(tables: Tables, a: int, b: int) -> list[str]:
     """The categories of two segments, in an order that does not depend on theirs."""
-    return sorted(tables.profile.name_of(int(tables.segments["category_id"][row])) for row in (a, b))
+    return sorted(tables.category_name(row) for row in (a, b))
 
 
 def _rule_of(tables: Tables, *names: str) -> str:

@@ -10,7 +10,7 @@ from segdata.core.statistics import group_median
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 from segdata.measure.sequences import between_frames, things_by_frame, tracked_segments
-from segdata.rules.shared import Turns, stands_out, successions
+from segdata.rules.sequence_slips import FrameTriples, stands_out, successions
 
 # by how many pixels boxes lie aside, how many times further than two slices further on, and the share of the slices
 _MIN_ASIDE, _MIN_TIMES, _ALL_ASIDE = 1.0, 2.0, 0.9
@@ -113,13 +113,13 @@ def misfit_frame(
 
 def _wider_slices(tables: Tables, things: Table, rate: float) -> Findings:
     """Slices of volumes in which a category is wider or narrower all around than in their neighbours."""
-    turns = Turns.from_things(things)
-    has_rim = turns.has_rim(tables, things, rate)
-    for row, rim in zip(turns.row[has_rim].tolist(), turns.rim[has_rim].tolist(), strict=True):
+    triples = FrameTriples.from_things(things)
+    has_rim = triples.has_rim(tables, things, rate)
+    for row, rim in zip(triples.row[has_rim].tolist(), triples.rim[has_rim].tolist(), strict=True):
         segment = int(things["segment"][row])
         before, area, after = (int(things["area"][row + k]) for k in (-1, 0, 1))
         message = (
-            f"{_name(tables, segment)} is {abs(rim):.0f} px {'wider' if rim > 0 else 'narrower'} all around, or "
+            f"{tables.category_name(segment)} is {abs(rim):.0f} px {'wider' if rim > 0 else 'narrower'} all around, or "
             f"more, than between its neighbours: {area:,} px, before {before:,} and after {after:,}"
         )
         yield RowFinding(message, segments=(segment,), pixels=area)
@@ -147,8 +147,8 @@ def _slices_aside(tables: Tables, things: Table, min_turns: int) -> Findings:
             if enough and far.mean() >= _ALL_ASIDE:
                 segment = int(slices["segment"][rows[0]])
                 message = (
-                    f"{_name(tables, segment)} lies {abs(usual):.1f} px aside by turns, {sides}, in {int(far.sum())} "
-                    f"of {len(rows)} slices: those two steps away lie {tremble:.1f} px apart"
+                    f"{tables.category_name(segment)} lies {abs(usual):.1f} px aside by turns, {sides}, in "
+                    f"{int(far.sum())} of {len(rows)} slices: those two steps away lie {tremble:.1f} px apart"
                 )
                 yield RowFinding(message, segments=(segment,))
 
@@ -167,7 +167,3 @@ def _median_by_slice(things: Table, values: Floats) -> Floats:
     of_slice = np.full(int(slice_.max(initial=-1)) + 1, np.nan)
     of_slice[slice_[is_known]] = group_median(values[is_known], slice_[is_known])
     return np.asarray(of_slice[slice_], np.float64)
-
-
-def _name(tables: Tables, segment: int) -> str:
-    return tables.profile.name_of(int(tables.segments["category_id"][segment]))

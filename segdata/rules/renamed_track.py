@@ -8,6 +8,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.overlay import box_ious
 from segdata.core.profile import has_sequences
 from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
@@ -15,8 +16,7 @@ from segdata.core.runs import Floats, Ints, expand_ranges
 from segdata.core.statistics import group_median
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import SequenceIndex, shared_box_area, things_by_frame, tracked_segments
-from segdata.rules.brief_track import box_iou
+from segdata.measure.sequences import SequenceIndex, things_by_frame, tracked_segments
 
 _SIDES = ("x", "y", "width", "height")
 _MAX_TRACKS_SHOWN = 4  # in a message
@@ -106,8 +106,8 @@ def renamed_track(
             following = np.flatnonzero(kept & (place == first[inverse]) & (place == place[end] + 1))
             following = following[category[rows[following]] == category[rows[end]]]
             starts = [start for start in following.tolist() if start not in taken]
-            best = max(starts, key=lambda start: box_iou(box[rows[end]], box[rows[start]]), default=None)
-            if best is not None and box_iou(box[rows[end]], box[rows[best]]) >= min_overlap:
+            best = max(starts, key=lambda start: box_ious(box[rows[end]], box[rows[start]]), default=None)
+            if best is not None and box_ious(box[rows[end]], box[rows[best]]) >= min_overlap:
                 handovers.setdefault(int(place[best]), []).append((end, best))
                 taken.add(best)
         single = sum(len(pairs) for pairs in handovers.values() if len(pairs) == 1)
@@ -144,7 +144,7 @@ def _turns(frames: Frames, min_overlap: float, min_turns: int) -> Findings:
         for old in before.keys() - after.keys():
             for new in after.keys() - before.keys():
                 mine, other = before[old], after[new]
-                if mine.category == other.category and box_iou(mine.box, other.box) >= min_overlap:
+                if mine.category == other.category and box_ious(mine.box, other.box) >= min_overlap:
                     pair = (min(old, new), max(old, new))
                     changes[pair] += 1
                     at.setdefault(pair, other.segment)
@@ -172,7 +172,7 @@ def _stand_ins(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
                 continue
             mine, begins = frames[before][track], frames[before + 1][other]
             ends, back = frames[after - 1][other], frames[after][track]
-            if min(box_iou(mine.box, begins.box), box_iou(ends.box, back.box)) >= min_overlap:
+            if min(box_ious(mine.box, begins.box), box_ious(ends.box, back.box)) >= min_overlap:
                 kind = "" if begins.category == mine.category else ", of another category,"
                 away = count_noun(after - before - 1, "frame")
                 message = f"track {track} is {other}{kind} for {away}, and goes on after it"
@@ -198,8 +198,8 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
             low, high = np.minimum(old.box[:2], gone.box[:2]), np.maximum(_corner(old.box), _corner(gone.box))
             together = old.area + gone.area
             is_sum = min(new.area, together) >= min_fit * max(new.area, together)
-            fit = box_iou(np.concatenate([low, high - low]), new.box)
-            if is_sum and fit >= min_overlap and fit - box_iou(old.box, new.box) >= _MIN_IMPROVEMENT:
+            fit = box_ious(np.concatenate([low, high - low]), new.box)
+            if is_sum and fit >= min_overlap and fit - box_ious(old.box, new.box) >= _MIN_IMPROVEMENT:
                 message = (
                     f"track {track} has also what was track {ended} from this frame on: {new.area:,} px, before "
                     f"{old.area:,} and {gone.area:,}"
@@ -213,10 +213,12 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
     for before, after in pairwise(frames):
         moves = {}
         for old, member in before.items():
-            if old in after and box_iou(member.box, after[old].box) + _MIN_IMPROVEMENT > min_overlap:
+            if old in after and box_ious(member.box, after[old].box) + _MIN_IMPROVEMENT > min_overlap:
                 continue
             fits = {
-                new: box_iou(member.box, other.box) for new, other in after.items() if other.category == member.category
+                new: box_ious(member.box, other.box)
+                for new, other in after.items()
+                if other.category == member.category
             }
             best = max(fits, key=lambda new: fits[new], default=old)
             if best != old and best in before and fits[best] >= min_overlap:
@@ -255,7 +257,9 @@ def _other_categories(tables: Tables, min_pixels: int, min_frames: int) -> Findi
     old, new = np.repeat(ends, last - first), begins[order[expand_ranges(first, last - first)]]
     area = things["area"]
     fits = np.minimum(area[old], area[new]) >= _AS_LARGE * np.maximum(area[old], area[new])
-    fits &= _box_ious(things, old, new) >= _SAME_PLACE
+    sides = [things[name] for name in ("left", "top", "right", "bottom")]
+    box = np.stack([*sides[:2], sides[2] - sides[0], sides[3] - sides[1]])
+    fits &= box_ious(box[:, old], box[:, new]) >= _SAME_PLACE
     old, new = old[fits], new[fits]
     category = segments["category_id"][things["segment"]].astype(np.int64)
     pair = {"low": np.minimum(category[old], category[new]), "high": np.maximum(category[old], category[new])}
@@ -279,9 +283,3 @@ def _other_categories(tables: Tables, min_pixels: int, min_frames: int) -> Findi
             segments=tuple(int(things["segment"][meeting["new"][k]]) for k in several.tolist()),
             pixels=sizes[1],
         )
-
-
-def _box_ious(things: Table, a: Ints, b: Ints) -> Floats:
-    """(n,) the IoU of the boxes of things."""
-    shared, size, other_size = (shared_box_area(things, *rows) for rows in ((a, b), (a, a), (b, b)))
-    return np.asarray(shared / np.maximum(size + other_size - shared, 1), np.float64)

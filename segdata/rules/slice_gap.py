@@ -146,7 +146,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     blank = _is_blank(tables, skips)
     columns = ("before", "annotation", "shared", "smaller", "x", "y", "width", "height")
     for before, annotation, shared, smaller, *box in skips.take(~blank).lines(*columns):
-        name = tables.profile.name_of(int(segments.cell("category_id", before)))
+        name = tables.category_name(before)
         message = (
             f"{name} is missing here, but {shared:,} px overlap between the slices before and after "
             f"(the smaller part has {smaller:,} px)"
@@ -185,7 +185,7 @@ def _every_other(tables: Tables) -> Findings:
     }).take(is_sparse)  # fmt: skip
     for rows in sparse.groups("sequence", "step"):
         step_, segment, n_slices, between = (int(sparse[name][rows[0]]) for name in ("step", "segment", "n", "between"))
-        name = tables.profile.name_of(int(tables.segments["category_id"][segment]))
+        name = tables.category_name(segment)
         several = f" and {count_noun(len(rows) - 1, 'other category', 'other categories')}" if len(rows) > 1 else ""
         message = (
             f"{name}{several} {'are' if several else 'is'} on every {_ORDINALS.get(step_, f'{step_}th')} slice only: "

@@ -94,7 +94,7 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
         message = f"track {tracked['track'][row]} is missing in {frames} between {' and '.join(sizes)}"
         x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
         box: Box = (x, y, width, height)
-        name = tables.profile.name_of(int(segments["category_id"][ends[0]]))
+        name = tables.category_name(ends[0])
         yield RowFinding(message, annotation=int(missing[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
 
 

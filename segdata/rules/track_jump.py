@@ -12,7 +12,7 @@ from segdata.core.statistics import group_median, tail_probability
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 from segdata.measure.sequences import shared_box_area, things_by_frame, touches_edge, tracked_segments
-from segdata.rules.shared import Turns
+from segdata.rules.sequence_slips import FrameTriples
 
 _MIN_TRACKS = 3  # of a frame, to estimate the motion of the camera
 _STEPS_AROUND = 3  # before and after
@@ -151,16 +151,16 @@ def _other_sizes(tables: Tables, min_ratio: float, rate: float, min_pixels: int)
     segments, things = tables.segments, things_by_frame(tables, "video")
     things = things.take(~segments.missing("track_id")[things["segment"]])
     area, segment = things["area"], things["segment"]
-    turns = Turns.from_things(things)
-    row, chance = turns.row, turns.ratio_chance(things)
+    triples = FrameTriples.from_things(things)
+    row, chance = triples.row, triples.ratio_chance(things)
     edge = touches_edge(tables)[segment]
-    is_whole = np.minimum(np.minimum(area[turns.before], area[turns.after]), area[row]) >= min_pixels
-    is_whole &= turns.is_most  # the neighbours of a slip are as unusual
-    is_far = is_whole & (np.abs(turns.ratio) >= np.log(max(min_ratio, 1.0)))
-    is_far &= (turns.ratio < 0) | ~(edge[row] | edge[turns.before] | edge[turns.after])
-    is_smaller = np.flatnonzero(is_far & (turns.ratio < 0) & (chance <= rate))
+    is_whole = np.minimum(np.minimum(area[triples.before], area[triples.after]), area[row]) >= min_pixels
+    is_whole &= triples.is_most  # the neighbours of a slip are as unusual
+    is_far = is_whole & (np.abs(triples.ratio) >= np.log(max(min_ratio, 1.0)))
+    is_far &= (triples.ratio < 0) | ~(edge[row] | edge[triples.before] | edge[triples.after])
+    is_smaller = np.flatnonzero(is_far & (triples.ratio < 0) & (chance <= rate))
     is_far[is_smaller] = ~_is_covered(things, row[is_smaller])
-    takers, pair_chance = _takers(things, turns, chance, is_whole)
+    takers, pair_chance = _takers(things, triples, chance, is_whole)
     chance = np.where(takers >= 0, np.minimum(chance, pair_chance), np.where(is_far, chance, 1.0))
     stands = stands_beyond_chance(tables, np.where(is_whole, chance, 1.0), rate)
     reported = set(takers[stands & (takers >= 0)].tolist())
@@ -177,13 +177,13 @@ def _other_sizes(tables: Tables, min_ratio: float, rate: float, min_pixels: int)
             other = segments.cell("track_id", int(segment[takers[k]]))
             yield finding_of(int(row[k]), f"has lost a part of its pixels to track {other:.0f} in this frame only")
         else:
-            times, how = float(np.exp(abs(turns.ratio[k]))), "larger" if turns.ratio[k] > 0 else "smaller"
+            times, how = float(np.exp(abs(triples.ratio[k]))), "larger" if triples.ratio[k] > 0 else "smaller"
             yield finding_of(int(row[k]), f"is {times:.1f} times {how} in this frame only")
     rims = list[tuple[float, int, int]]()
     for lag in range(1, _STEPS_AROUND + 1):
-        turns = Turns.from_things(things, lag)
-        has_rim = turns.has_rim(tables, things, rate) & (area[turns.row] >= min_pixels)
-        rims += [(float(turns.rim[k]), int(turns.row[k]), lag) for k in np.flatnonzero(has_rim).tolist()]
+        triples = FrameTriples.from_things(things, lag)
+        has_rim = triples.has_rim(tables, things, rate) & (area[triples.row] >= min_pixels)
+        rims += [(float(triples.rim[k]), int(triples.row[k]), lag) for k in np.flatnonzero(has_rim).tolist()]
     for rim, here, lag in sorted(rims, key=lambda one: (-abs(one[0]), one)):
         if not reported & set(range(here - _STEPS_AROUND, here + _STEPS_AROUND + 1)):
             reported.add(here)
@@ -191,19 +191,19 @@ def _other_sizes(tables: Tables, min_ratio: float, rate: float, min_pixels: int)
             yield finding_of(here, f"is {how} than {count_noun(lag, 'frame')} before and after", lag)
 
 
-def _takers(things: Table, turns: Turns, chance: Floats, is_whole: Flags) -> tuple[Ints, Floats]:
-    """(n_turns,) the row of a track that gains in a frame what this one loses, -1: none; and the chance of both."""
-    takers, both = np.full(len(turns.row), -1), np.ones(len(turns.row))
-    area, row = things["area"].astype(np.float64), turns.row
+def _takers(things: Table, triples: FrameTriples, chance: Floats, is_whole: Flags) -> tuple[Ints, Floats]:
+    """(n_triples,) the row of a track that gains in a frame what this one loses, -1: none; and the chance of both."""
+    takers, both = np.full(len(triples.row), -1), np.ones(len(triples.row))
+    area, row = things["area"].astype(np.float64), triples.row
     change = area[row] - (area[row - 1] + area[row + 1]) / 2
-    loses = is_whole & (turns.ratio < 0) & (chance <= _MAX_CHANCE) & (-change >= _MIN_TAKEN * (area[row] - change))
+    loses = is_whole & (triples.ratio < 0) & (chance <= _MAX_CHANCE) & (-change >= _MIN_TAKEN * (area[row] - change))
     code, _ = joint_codes(things["sequence"][row], things["place"][row])
     order = np.argsort(code, kind="stable")
     begin, end = (np.searchsorted(code[order], code, side=side) for side in ("left", "right"))
     for k in np.flatnonzero(loses).tolist():
         others = order[begin[k] : end[k]]
         gain = change[others]
-        others = others[(np.abs(gain + change[k]) <= _MAX_LOST * -change[k]) & (turns.ratio[others] > 0)]
+        others = others[(np.abs(gain + change[k]) <= _MAX_LOST * -change[k]) & (triples.ratio[others] > 0)]
         others = others[shared_box_area(things, row[others], row[k] - 1) > 0]
         if len(others):
             other = int(others[np.argmin(chance[others])])

@@ -45,7 +45,7 @@ class InjectedError:
         return asdict(self)
 
 
-def noisy(
+def inject_errors(
     data: OpenDataset, seed: int, rates: CorruptionRates | None = None, share: float = 1.0
 ) -> tuple[OpenDataset, list[InjectedError]]:
     """Inject errors into a `share` of a dataset's images; returns the dataset and the errors. A seed fixes them.

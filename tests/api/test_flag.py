@@ -28,7 +28,7 @@ from segdata.noise.networks.plan import Settings
 from segdata.noise.segments import SegmentSet
 from segdata.report.fiftyone.finding_labels import _display_name
 from segdata.review import decision_log
-from segdata.testing.noise import InjectedError, noisy
+from segdata.testing.noise import InjectedError, inject_errors
 from tests.generators.oracle import OracleModel, blobs, patches
 
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"),))
@@ -55,7 +55,7 @@ def clean(*, stuff: bool = False, n: int = 4) -> OpenDataset:
 
 @cache
 def made(*, stuff: bool = False, seed: int = 1) -> tuple[OpenDataset, tuple[InjectedError, ...]]:
-    data, errors = noisy(clean(stuff=stuff), seed, CorruptionRates(0.15 if stuff else 0.08))
+    data, errors = inject_errors(clean(stuff=stuff), seed, CorruptionRates(0.15 if stuff else 0.08))
     return data, tuple(errors)
 
 

@@ -18,7 +18,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.plan import Settings
-from segdata.testing.noise import noisy
+from segdata.testing.noise import inject_errors
 from tests.generators.oracle import blobs
 
 NAMES = ("cell", "dust")
@@ -43,7 +43,7 @@ def scene(n: int = 3) -> Scene:
 def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """COCO instances with errors, and the list of the errors."""
     folder = tmp_path_factory.mktemp("labels")
-    data, errors = noisy(
+    data, errors = inject_errors(
         from_arrays(scene(), KINDS), 2, CorruptionRates(0.08, ("missing", "extra", "merge", "split", "dilate"))
     )
     convert(data, folder / "coco", to="coco-instances")

@@ -13,7 +13,7 @@ from segdata.noise.networks.plan import Settings
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.ranking import image_features, rank_candidates
 from segdata.noise.segments import GivenLabels
-from segdata.testing.noise import InjectedError, noisy
+from segdata.testing.noise import InjectedError, inject_errors
 
 TINY = Settings(
     folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
@@ -26,7 +26,7 @@ def test_errors_planted_before_the_training_come_out_on_top(
     shapes: Callable[[Path, int], OpenDataset], tmp_path: Path
 ) -> None:
     seed = 0
-    labels, errors = noisy(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
+    labels, errors = inject_errors(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
     predictions = out_of_fold(labels, tmp_path / "found", TINY)
     networks = NetworkPredictor(predictions, frozenset({3, 7}))
     given = GivenLabels.from_maps(labels.maps(), predictions.categories)

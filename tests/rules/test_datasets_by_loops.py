@@ -15,7 +15,7 @@ from segdata.core.table import Table
 from segdata.rules.capped_count import _cap_message, _cut_ids
 from segdata.rules.conflicting_duplicates import _follow_each_other, _is_filmed, _name_series
 from segdata.rules.frozen_labels import _period, _runs
-from segdata.rules.shared import Succession
+from segdata.rules.sequence_slips import Succession
 from segdata.rules.similar_names import _is_typing_error, _pairs_of_form, _singular, _typing_errors
 from tests.rules.campaigns import with_tables
 from tests.rules.test_rules_by_loops import CAR, PERSON, ROAD, SEEDS, check, images, mostly, scattered

@@ -175,7 +175,7 @@ def test_two_slices_at_an_end_of_a_block_are_exchanged_and_no_block_in_reverse(
 ) -> None:
     exchanged = np.array([place]), np.array([0.5])
     monkeypatch.setattr("segdata.rules.frames_exchanged._reversed_block", lambda *_: (3, 6, 0.9))
-    monkeypatch.setattr("segdata.rules.shared.Succession.exchanges", lambda *_, **__: exchanged)
+    monkeypatch.setattr("segdata.rules.sequence_slips.Succession.exchanges", lambda *_, **__: exchanged)
     messages = [finding.message for finding in found(organ(), "SEG360", kind="volume")]
     assert sum("are exchanged" in message for message in messages) == 1
     assert len(messages) == n_found
@@ -248,5 +248,5 @@ def test_slices_that_share_less_than_half_show_no_order(monkeypatch: pytest.Monk
     for k, x in enumerate([4, 12, 20, 33, 31, 42, 50, 58], 1):
         labels[k, 10:30, x : x + 16] = 1
     assert not found(labels, "SEG360", kind="volume")
-    monkeypatch.setattr("segdata.rules.shared._FURTHEST_NEIGHBOUR", 1.0)
+    monkeypatch.setattr("segdata.rules.sequence_slips._FURTHEST_NEIGHBOUR", 1.0)
     assert found(labels, "SEG360", kind="volume")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from segdata.core.finding import RowFinding
+from segdata.core.overlay import box_ious
 from segdata.core.rule import Tables, find_rule
 from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.sequences import SequenceIndex
 from segdata.rules import frames_exchanged
-from segdata.rules.brief_track import box_iou
 from segdata.rules.cornered_labels import _extents
 from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse, _reversed_block
 from segdata.rules.occlusion_treatment import _match
@@ -62,7 +62,7 @@ def film(frames: list[dict[int, tuple[Box, int]]], areas: Any = None) -> Tables:
 def test_the_overlap_of_boxes_is_that_of_their_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = (np.concatenate([rng.integers(0, 5, 2), rng.integers(1, 6, 2)]).astype(float) for _ in range(2))
-    assert box_iou(a, b) == pytest.approx(overlap(a, b))
+    assert box_ious(a, b) == pytest.approx(overlap(a, b))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -122,7 +122,7 @@ def test_a_track_of_one_frame_is_in_the_place_of_one_that_is_missing_or_rare(see
             if any(frames[j][other][1] != category for j in own) or not own:
                 continue
             mean = np.mean([frames[j][other][0] for j in own], axis=0)
-            iou = box_iou(mean, np.array((x, y, width, height), float))
+            iou = box_ious(mean, np.array((x, y, width, height), float))
             if iou > most or (iou == most and best is not None and other < best):
                 best, most = other, iou
         at_edge = x <= 0 or y <= 0 or x + width >= WIDE or y + height >= HIGH

@@ -10,7 +10,7 @@ from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.error_types import KINDS, CorruptionKind
-from segdata.testing.noise import InjectedError, noisy
+from segdata.testing.noise import InjectedError, inject_errors
 
 SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
 
@@ -38,7 +38,7 @@ def panoptic() -> OpenDataset:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: CorruptionKind) -> None:
-    data, errors = noisy(panoptic, 2, CorruptionRates(0.2, (kind,)))
+    data, errors = inject_errors(panoptic, 2, CorruptionRates(0.2, (kind,)))
     assert errors
     batch = whole(data)
     batch.runs.checked(*batch.segment_size)
@@ -57,20 +57,20 @@ def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: Cor
 
 
 def test_the_same_seed_gives_the_same_dataset(panoptic: OpenDataset) -> None:
-    one, other = noisy(panoptic, 3), noisy(panoptic, 3)
+    one, other = inject_errors(panoptic, 3), inject_errors(panoptic, 3)
     assert one[1] == other[1]
     assert segments(whole(one[0])) == segments(whole(other[0]))
-    assert noisy(panoptic, 4)[1] != one[1]
+    assert inject_errors(panoptic, 4)[1] != one[1]
 
 
 def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: OpenDataset) -> None:
-    data, errors = noisy(panoptic, 5, share=0.0)
+    data, errors = inject_errors(panoptic, 5, share=0.0)
     assert errors == []
     assert segments(whole(data)) == segments(whole(panoptic))
 
 
 def test_the_truth_has_what_a_report_needs(panoptic: OpenDataset) -> None:
-    _, errors = noisy(panoptic, 6, CorruptionRates(0.2))
+    _, errors = inject_errors(panoptic, 6, CorruptionRates(0.2))
     for each in errors:
         assert isinstance(each, InjectedError)
         row = each.row()
@@ -82,6 +82,6 @@ def test_the_truth_has_what_a_report_needs(panoptic: OpenDataset) -> None:
 
 def test_shares_are_those_that_were_asked_for(real_data: Path) -> None:
     clean = segdata.read(real_data / "gbm40_nuclei")
-    _, errors = noisy(clean, 7, CorruptionRates(0.05, ("missing",)))
+    _, errors = inject_errors(clean, 7, CorruptionRates(0.05, ("missing",)))
     n = whole(clean).n_segments
     assert len(errors) == pytest.approx(0.05 * n, rel=0.2)

@@ -19,7 +19,8 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Floats, Ints
+from segdata.core.overlay import box_ious
+from segdata.core.runs import Ints
 from segdata.formats.shared.json_files import attribute_value, encode_json
 from segdata.formats.shared.xml_files import XmlError, is_xml_text, read_xml
 
@@ -212,7 +213,7 @@ def match_boxes(
     third object, as development kits read them.
     """
     theirs = np.array([item.box for item in boxed], np.float64).reshape(-1, 4).T
-    shared = _box_iou(np.asarray(boxes, np.float64), theirs)
+    shared = box_ious(np.asarray(boxes, np.float64)[:, :, None], theirs[:, None])
     ids = np.array([named.get(item.name, named.get(item.name.strip(), -1)) for item in boxed], np.int64)
     first, second = np.nonzero((shared >= _SAME) & (category[:, None] == ids))
     in_turn = (first == second) & (shared[first, second] >= _ALIKE)
@@ -222,15 +223,6 @@ def match_boxes(
         if box_of[object_row] < 0 and not taken[box]:
             box_of[object_row], taken[box] = box, True
     return np.array(box_of, np.int64), [item for item, has in zip(boxed, taken, strict=True) if not has]
-
-
-def _box_iou(a: Floats, b: Floats) -> Floats:
-    """(n, m) shared pixels over pixels in either box, of (4, n) and (4, m) boxes x, y, width, height."""
-    left, top = (np.maximum(a[side][:, None], b[side]) for side in (0, 1))
-    right, bottom = (np.minimum((a[axis] + a[axis + 2])[:, None], b[axis] + b[axis + 2]) for axis in (0, 1))
-    both = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
-    iou: Floats = both / np.maximum((a[2] * a[3])[:, None] + b[2] * b[3] - both, 1e-9)
-    return iou
 
 
 def xml_attributes(batch: Batch) -> tuple[Attributes, list[int]]:
