@@ -81,6 +81,16 @@ def test_single_images_are_named(tmp_path: Path) -> None:
     assert "mirrored left to right" in finding.message
 
 
+def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:
+    root = make(tmp_path, lambda xy, image: [SIDE, 0] + xy * [-1, 1] if image == 3 else xy)
+    try:
+        segdata.set_max_pixels(1000)
+        assert found(root) == []
+    finally:
+        segdata.set_max_pixels()
+    assert len(found(root)) == 1
+
+
 @pytest.mark.parametrize(("rim", "words"), [(6.0, "[56] px narrower all around"), (-4.0, "[34] px wider all around")])
 def test_labels_that_were_grown_are_not_called_shifted(tmp_path: Path, rim: float, words: str) -> None:
     def change(ring: Points, image: int) -> Points:
