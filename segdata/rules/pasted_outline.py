@@ -8,12 +8,14 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
+from segdata.core.table import Table
 from segdata.rules.shared import free_outlines, occur_often, segments_finding, shape_keys
 
 _OUTLINE = ("width", "height", "area", "perimeter")
 _MIN_LEAD = 4  # times as many images as have the third most frequent outline: augmented copies repeat every outline
+_MAX_DISC_ERROR = 0.03  # of a disc's area; a circle in whole pixels, or of 30 vertices, is off by less
 _SHAPE = ("annotation", "category_id", "width", "height", "area", "perimeter")
 
 
@@ -36,8 +38,9 @@ def pasted_outline(
         23 segments in 17 images have one outline, 32 x 32 px and 1,024 px: was it a tool's default?
 
     The rule compares category, width, height, area and length of the outline, of segments that are no boxes. It leaves
-    out small shapes, which are alike by chance, and datasets in which many images have such segments: discs around
-    points, say, or drawn scenes. Segments in the same place are those of duplicate-segment.
+    out small shapes, which are alike by chance, discs of several sizes in one image, which a circle tool draws around
+    round things, and datasets in which many images have such segments: discs around points, say, or drawn scenes.
+    Segments in the same place are those of duplicate-segment.
 
     Over all images it compares width, height, area and length of the outline, of boxes too. An outline stands out if
     it is in many images (frames of one sequence are one), in far more than the third most frequent one of its length,
@@ -61,7 +64,7 @@ def pasted_outline(
 def _pasted_outlines(tables: Tables, min_segments: int, min_outline: int, max_share: float) -> Iterator[RowFinding]:
     """A finding for each outline that several objects of one image have, at other places."""
     is_shape, _ = free_outlines(tables)
-    rows = np.flatnonzero(is_example(tables, crowds=False) & is_shape)
+    rows = np.flatnonzero(is_example(tables, crowds=False) & is_shape & ~_discs_of_several_sizes(tables.segments))
     rows = rows[tables.segments["perimeter"][rows] >= min_outline]
     judged, count = np.unique(tables.segments["annotation"][rows], return_counts=True)
     judged = judged[count >= min_segments]
@@ -85,6 +88,23 @@ def _pasted_outlines(tables: Tables, min_segments: int, min_outline: int, max_sh
         )
         category = tables.profile.name_of(int(segments["category_id"][group[0]]))
         yield segments_finding(tables, message, rows[group], category)
+
+
+def _discs_of_several_sizes(segments: Table) -> Flags:
+    """(n_segments,) which segments are discs in an annotation whose discs differ in size."""
+    width, height = (segments[name].astype(np.int64) for name in ("width", "height"))
+    area = segments["area"].astype(np.int64)
+    discs = np.flatnonzero(
+        (width == height)
+        & (segments["perimeter"] == 2 * (width + height))  # convex
+        & (abs(area - np.pi / 4 * width * height) <= _MAX_DISC_ERROR * area)
+    )
+    owner = segments["annotation"][discs]
+    _, first = joint_codes(owner.astype(np.int64), width[discs])
+    n_sizes = np.bincount(owner[first], minlength=int(owner.max(initial=-1)) + 1)
+    several = np.zeros(len(segments), bool)
+    several[discs] = n_sizes[owner] > 1
+    return several
 
 
 def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_share: float) -> Iterator[RowFinding]:

@@ -491,6 +491,18 @@ def test_an_outline_that_was_pasted(tmp_path: Path, n_images: int, reported: int
     assert all(finding.message.startswith("4 segments have one outline") for finding in findings)
 
 
+@pytest.mark.parametrize(("radii", "reported"), [((12, 12, 12, 12), 1), ((12, 12, 12, 12, 16), 0)])
+def test_discs_of_a_circle_tool_are_not_pasted(tmp_path: Path, radii: tuple[int, ...], reported: int) -> None:
+    """Round things of one size have one outline if the tool draws circles; a single size may be one disc, pasted."""
+    angle = np.arange(30) * np.pi / 15
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    places = np.array([(20, 20), (60, 20), (20, 60), (60, 60), (95, 95)])
+    rings = [[(place + radius * circle).reshape(-1).tolist()] for radius, place in zip(radii, places, strict=False)]
+    rng = np.random.default_rng(5)
+    images = [rings, *(stones(rng, 5) for _ in range(5))]
+    assert len(found(coco(tmp_path / "discs", images), "SEG133")) == reported
+
+
 def _default_discs(images: list[list[list[list[float]]]], n_images: int, per_image: int) -> None:
     """Replace the first objects of every fourth image by one disc, at other places."""
     angle = np.arange(12) * np.pi / 6
