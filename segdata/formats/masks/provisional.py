@@ -28,6 +28,7 @@ from segdata.formats.masks.levels import (
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts, count_values
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
+from segdata.formats.shared.mask_palettes import voc_color
 
 _VOC_VOID = (224, 224, 192)
 _MIN_MASKS = 10  # needed to call a value rare
@@ -193,12 +194,19 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
 
 
 def _numbered_categories(counts: ValueCounts) -> Iterator[Category]:
-    """A category for each value: numbered colours, or ids in the palette's colours."""
+    """A category for each value: numbered colours, or ids in the palette's colours.
+
+    Value 0, or black, is the background if most masks have more of it than of others, or if the colours are the first
+    ones of VOC's palette, which begins with the background.
+    """
+    colors = {*counts.value.tolist()} - {pack_color(_VOC_VOID)}
+    is_voc = counts.has_colors and len(colors) > 2 and colors == {*map(pack_color, map(voc_color, range(len(colors))))}
     for row, value in enumerate(counts.value.tolist()):
         color = unpack_color(value) if counts.has_colors else _palette_color(value, counts.palette)
         number = row + 1 if counts.has_colors else value
         void = color == _VOC_VOID or (not counts.has_colors and _is_void_id(counts, row))
-        background = value == 0 and 2 * counts.leads[row] > len(counts.masks) and len(counts.value) > 1
+        usual = is_voc or 2 * counts.leads[row] > len(counts.masks)
+        background = value == 0 and usual and len(counts.value) > 1
         name = "void" if void else "background" if background else f"category_{number}"
         kind: CategoryKind = "void" if void else "stuff"
         yield Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(counts, row))

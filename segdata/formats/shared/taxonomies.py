@@ -346,7 +346,9 @@ def _text_rows(text: str, path: Path) -> list[_ColourRow]:
 
 def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
     rows: list[_ColourRow] = []
-    records = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    head, _, _ = text.partition("\n")
+    delimiter = ";" if ";" in head and "," not in head else ","  # spreadsheets, where a comma is decimal
+    records = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
     for number, record in enumerate(records, 2):
         cell = {(key or "").strip().lower(): str(value or "").strip() for key, value in record.items()}
         name = cell.get("name") or cell.get("class") or cell.get("label") or cell.get("category")

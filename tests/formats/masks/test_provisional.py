@@ -585,6 +585,29 @@ def test_255_beside_1_in_two_masks_is_void(tmp_path: Path) -> None:
     assert described(propose_taxonomy(counts_of(*masks)).taxonomy)[-1][2] == "void"
 
 
+@pytest.mark.parametrize(
+    ("colors", "first"),
+    [
+        ([(128, 0, 0), (0, 128, 0)], "background"),
+        ([(128, 0, 0), (0, 128, 0), (224, 224, 192)], "background"),
+        ([(128, 0, 0), (0, 128, 128)], "category_1"),  # not the first ones of VOC's palette
+        ([(250, 0, 0), (0, 250, 0)], "category_1"),
+    ],
+)
+def test_black_of_vocs_palette_is_the_background(
+    tmp_path: Path, colors: list[tuple[int, int, int]], first: str
+) -> None:
+    """Also where most pixels have another colour, as in a picture that is full of beans."""
+    palette = np.array([(0, 0, 0), *colors], np.uint8)
+    for number in range(3):
+        mask = np.ones((48, 48), np.uint8)
+        mask[:, :6] = 0
+        mask[:9, 9:] = 2
+        mask[:9, 20:30] = len(colors)
+        save(tmp_path / f"{number}.png", palette[mask])
+    assert segdata.read(tmp_path).taxonomy.categories[0].name == first
+
+
 def test_a_table_makes_categories_of_wide_values(tmp_path: Path) -> None:
     """As Datumaro's fixture of Kaggle: 16-bit masks beside labelmap.csv."""
     (tmp_path / "labelmap.csv").write_text("name,r,g,b\nbackground,0,0,0\ncat,255,0,0\ndog,0,255,0\n")

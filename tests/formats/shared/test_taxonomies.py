@@ -46,6 +46,8 @@ def test_csv(tmp_path: Path, header: str) -> None:
     assert [(each.id, each.name, each.rgb) for each in load_colour_table(path).categories] == [(0, "road", (1, 2, 3))]
     path.write_text(f"{header},id\nroad,1,2,3,17\n")
     assert load_colour_table(path).categories[0].id == 17
+    path.write_text(f"{header}\nroad,1,2,3\n".replace(",", ";"))  # as spreadsheets write where a comma is decimal
+    assert load_colour_table(path).categories[0].rgb == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
