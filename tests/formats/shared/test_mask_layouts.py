@@ -288,3 +288,16 @@ def test_depth_is_no_rival_of_labels(tmp_path: Path, masks: str, depth: str, ima
     lay_out(tmp_path, masks=(f"{masks}/0.png", f"{depth}/0.png"), photographs=(f"{images}/0.png",))
     (layout,) = find_layouts(tmp_path)
     assert (layout.masks, layout.images) == (tmp_path / masks, tmp_path / images)
+
+
+@pytest.mark.parametrize("depth", ["", "Fluo-N2DL-HeLa/"])
+def test_images_and_markers_of_the_cell_tracking_challenge_are_no_masks(tmp_path: Path, depth: str) -> None:
+    for number in range(3):
+        for name in (f"01/t{number:03}", f"01_GT/SEG/man_seg{number:03}", f"01_GT/TRA/man_track{number:03}"):
+            path = tmp_path / f"{depth}{name}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((20, 20), number + 1, np.uint16)).save(path)
+    message = rf"masks of the Cell Tracking Challenge in {depth}01_GT/SEG/; give one of them as DATA: \S*01_GT/SEG"
+    with pytest.raises(SegdataError, match=message):
+        segdata.read(tmp_path)
+    assert len(segdata.read(tmp_path / f"{depth}01_GT/SEG").images) == 3
