@@ -33,6 +33,7 @@ from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
+from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -156,7 +157,8 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     sizes = [int.from_bytes(raw[:4], order) for order in ("little", "big")]
     size = next((candidate for candidate in sizes if candidate in _MAGIC_BY_HEADER_SIZE), None)
     if size is None or len(raw) < size:
-        raise OSError("is not a NIfTI file: it does not begin with a header of 348 or 540 bytes")
+        reason = stands_in(raw, "the volume")
+        raise OSError(reason or "is not a NIfTI file: it does not begin with a header of 348 or 540 bytes")
     header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(raw[:size], check=False)
     magic = bytes(header["magic"])
     if not magic.startswith(_MAGIC_BY_HEADER_SIZE[size]):

@@ -20,6 +20,7 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.yaml_files import read_utf8
+from segdata.formats.shared.file_names import has_images
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -501,12 +502,17 @@ def open_voc(request: ReadRequest) -> PerImageSource:
 
 
 def _class_folder(request: ReadRequest) -> str:
-    """The folder of class masks: the option's, else the first of the usual names that exists."""
+    """The folder of class masks: the option's, else the first of the usual names, if possible one with image files.
+
+    An older labelme wrote arrays to SegmentationClass/, and the masks to SegmentationClassPNG/.
+    """
     if "classes" in request.options:
         return str(request.options["classes"])
     places = ("", "*/", "*/*/")
-    names = (name for place in places for name in _CLASS_FOLDERS if any(request.root.glob(f"{place}{name}/")))
-    return next(names, CLASSES)
+    folders = [
+        folder for place in places for name in _CLASS_FOLDERS for folder in request.root.glob(f"{place}{name}/")
+    ]
+    return next((folder.name for folder in (*filter(has_images, folders), *folders)), CLASSES)
 
 
 # The data of objects in XML files, as columns and as kinds of loss.

@@ -197,6 +197,12 @@ def test_images_and_labels_without_each_other(tmp_path: Path) -> None:
     assert batch.annotation_image.tolist() == [2, 3, 4, 5], "nobody worked on a"
 
 
+def test_a_pointer_of_git_lfs_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
+    message = met(read(tmp_path))[0].message
+    assert message.endswith("is a pointer of Git LFS, not the volume; run `git lfs pull`")
+
+
 def test_what_cannot_be_volumes_of_labels_is_said(tmp_path: Path) -> None:
     write_nifti(tmp_path / "time.nii", np.ones((2, 2, 2, 3), np.uint8))
     write_nifti(tmp_path / "flat.nii", np.ones((3, 2), np.uint8), sform=PLACED)

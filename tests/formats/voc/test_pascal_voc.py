@@ -253,6 +253,15 @@ def test_another_folder_of_class_masks_is_an_option(tmp_path: Path) -> None:
     assert segment_pixels(dataset, batch) == {2: ("bicycle", [(0, 0)], False)}
 
 
+def test_arrays_of_an_older_labelme_lie_beside_the_masks(tmp_path: Path) -> None:
+    write_scene(tmp_path, [[1]])
+    (tmp_path / "SegmentationClass").rename(tmp_path / "SegmentationClassPNG")
+    (tmp_path / "SegmentationClass").mkdir()
+    np.save(tmp_path / "SegmentationClass/2007_000001.npy", [[1]])
+    assert detect(tmp_path) == "pascal-voc"
+    assert len(read(tmp_path)) == 1
+
+
 def test_settings_beside_the_masks_leave_them_to_other_formats(tmp_path: Path) -> None:
     write_scene(tmp_path, [[1]])
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
