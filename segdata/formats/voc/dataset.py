@@ -509,9 +509,7 @@ def _class_folder(request: ReadRequest) -> str:
     if "classes" in request.options:
         return str(request.options["classes"])
     places = ("", "*/", "*/*/")
-    folders = [
-        folder for place in places for name in _CLASS_FOLDERS for folder in request.root.glob(f"{place}{name}/")
-    ]
+    folders = [folder for place in places for name in _CLASS_FOLDERS for folder in request.root.glob(f"{place}{name}/")]
     return next((folder.name for folder in (*filter(has_images, folders), *folders)), CLASSES)
 
 
