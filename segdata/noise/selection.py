@@ -367,30 +367,38 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
 # are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 49 findings in lists of fewer than ten, on
 # 12 sets, 17, 14 and 18; of 347 in longer ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
 _LONG_SHARE, _MIN_BELIEVED = 0.25, 10
+# The fewest parts of stuff in known images from which to learn what an error looks like. At first runs on 18 sets of
+# class maps with fewer labels 26 findings were right (16 of them on one set), 39 debatable and 78 false; on nine with
+# more, 62, 28 and 7, and on one with hardly more, 3, 13 and 24 (docs/results/flag.md).
+_MIN_PARTS_OF_STUFF = 1000
 
 
 def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are of a kind that is seldom right, whatever its P (docs/results/flag.md).
 
-    These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
-    image cuts, of which the model sees too little, long places that lack a label or have another one, and places that
-    lack one of a category without any in their image (of 30 on two sets none was right, 27 false), but not those of an
-    image almost without labels.
+    These are outlines to redraw, stuff that is said to be extra in part, all stuff of which there is too little to
+    learn from, things with a label that the border of the image cuts, of which the model sees too little, long places
+    that lack a label or have another one, and places that lack one of a category without any in their image (of 57 on
+    three sets none was right, 54 false), but not those of an image almost without labels.
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
     outline = (type_ == TYPES.index("boundary")) & (category != UNLABELLED)
     in_part = (type_ == TYPES.index("extra")) & ~is_thing
     alone = _lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows)
+    is_part = (ranked.row >= 0) & (ranked.category > UNLABELLED) & ~things[ranked.category]
+    n_parts = int((is_part & ranked.known_images[ranked.image]).sum())
+    few = ~is_thing & ~things[np.maximum(ranked.seen[rows], 0)] & ~ranked.left_out[rows]
+    few &= n_parts < _MIN_PARTS_OF_STUFF
     if not len(rows) or not ranked.candidates:
-        return np.asarray(outline | in_part | alone)
+        return np.asarray(outline | in_part | alone | few)
     x, y, width, height = candidate_boxes(ranked)[rows].T
     down, across = _image_sizes(ranked)[image].T
     cut = is_label & is_thing & (type_ != TYPES.index("category"))
     cut &= (x == 0) | (y == 0) | (x + width == across) | (y + height == down)
     long = ~is_label & ~ranked.left_out[rows]
     long &= np.maximum(width, height) > _LONG_SHARE * np.maximum(down, across)
-    return np.asarray(outline | in_part | cut | long | alone)
+    return np.asarray(outline | in_part | cut | long | alone | few)
 
 
 def _image_sizes(ranked: RankedCandidates) -> Ints:

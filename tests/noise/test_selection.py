@@ -440,6 +440,20 @@ def test_a_place_of_a_category_without_any_label_in_its_image_comes_last() -> No
     assert listed(replace(ranked, left_out=np.arange(100) == 98)) == [98, 99]
 
 
+@pytest.mark.parametrize(("n_parts", "n_known", "believed"), [(1000, 2, True), (999, 2, False), (1100, 1, False)])
+def test_of_few_parts_of_stuff_nothing_is_believed(n_parts: int, n_known: int, believed: bool) -> None:
+    """Twenty of them seem to have another name; things are believed, and parts in unknown images do not count."""
+    types: list[ErrorType] = ["category"] * 20 + ["extra"] * (n_parts - 20)
+    p = np.append(np.full(20, 0.9), np.full(n_parts - 20, 0.01)).tolist()
+    ranked = many([0] * 550 + [1] * (n_parts - 550), [*range(n_parts)], types, p, set())
+    ranked = replace(ranked, prior=0.01, informed=np.array([1.0, float(n_known == 2)]))
+    trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None) for n in "ab"]
+    for things in (False, True):
+        found = select_candidates(ranked, trust, np.full(3, 0.5), np.array([False, things, True]), None, 0)
+        assert found.rows.tolist() == [*range(20)]
+        assert found.seldom.tolist() == ([] if things or believed else [*range(20)])
+
+
 @pytest.mark.parametrize(("iou", "things", "listed"), [(0.79, True, False), (0.8, True, True), (0.79, False, True)])
 def test_outlines_of_things_are_listed_where_the_model_knows_their_category_exactly(
     iou: float, things: bool, listed: bool
@@ -454,7 +468,8 @@ def test_outlines_of_things_are_listed_where_the_model_knows_their_category_exac
     )
     trust = [CategoryTrust(category="a", iou=iou, auroc=0.9, injected=99, threshold=0.5, reason=None)]
     found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, things]), None, 0)
-    assert found.rows.tolist() == ([1, 0] if listed else [1])
+    # the outline comes last among things; all of so few parts of stuff do
+    assert found.rows.tolist() == ([1] if not listed else [1, 0] if things else [0, 1])
 
 
 @settings(max_examples=50, deadline=None)
