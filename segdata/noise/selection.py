@@ -378,8 +378,8 @@ def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fla
 
     These are outlines to redraw, stuff that is said to be extra in part, all stuff of which there is too little to
     learn from, things with a label that the border of the image cuts, of which the model sees too little, long places
-    that lack a label or have another one, and places that lack one of a category without any in their image (of 57 on
-    three sets none was right, 54 false), but not those of an image almost without labels.
+    that lack a label or have another one, and places that lack one of a category without any in their image (of 53 on
+    three sets none was right, 49 false), but not those of an image almost without labels.
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
