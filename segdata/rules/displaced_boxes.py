@@ -16,6 +16,7 @@ from segdata.core.table import Column, Table
 _SIDES = ("x", "y", "width", "height")
 _MIN_SCALE_CHANGE = 0.02  # of a scale; smaller changes do not count
 _FILLING = -1.0  # the points by which outlines are brought to one length
+_ONE_PIXEL_MORE, _EXACT = np.array([[0], [0], [1], [1]]), 0.01  # left, top, right and bottom; pixels
 _COARSE = 0.1  # how far the box of every second point of an outline is from that of all, in sides of the box
 
 
@@ -32,8 +33,11 @@ def displaced_boxes(
     file. If few fit as they are, and most fit after one and the same change, you get one finding that names it: shifted
     by so many pixels, also by a single one; scaled; mirrored; x and y exchanged; corners instead of sizes; shares of
     the image instead of pixels; or outlines that were written as all x before all y, or filled up with points at
-    (-1, -1) to one length. If most fit, but many do not, those that do not are judged alone, as a part of the
-    file.
+    (-1, -1) to one length. If most fit, but many do not, those that do not are judged alone, as a part of the file.
+
+    Boxes that are exactly one pixel wider and higher than the outlines, on the right and below, are an info: OpenCV's
+    contours go through the centres of the outermost pixels, and cut off half a pixel all around. Boxes that are one
+    pixel smaller are fine, since some count to the last pixel.
 
     Why: one of the two is wrong in the same way throughout: a script mistook the origin, counted pixels from 1, or
     resized images and only half of the labels. Everything that trains on boxes learns other places than what trains on
@@ -136,6 +140,14 @@ def _judge(
         if fits.mean() >= min_share:
             yield _finding(tables, annotation, int(fits.sum()), n, _shift_words(shift))
             return
+    grown = np.abs(corners - box - _ONE_PIXEL_MORE).max(axis=0) <= _EXACT
+    if n >= min_segments and grown.mean() >= min_share:
+        message = f"{int(grown.sum()):,} of {count_noun(n, 'declared box', 'declared boxes')} are one pixel wider and "
+        message += (
+            "higher than their segments, on the right and below: were outlines drawn through the pixels' centres?"
+        )
+        yield RowFinding(message, annotator=tables.annotations.cell("annotator", annotation), severity="info")
+        return
     off = np.flatnonzero(as_is > 2 * max_error)
     if len(off) < min_segments:
         return

@@ -91,6 +91,16 @@ def test_boxes_that_fit_or_differ_in_no_common_way_are_left_alone(tables: Tables
     assert not found("SEG030", declared(tables, np.full(own.shape, np.nan)))
 
 
+def test_boxes_one_pixel_larger_on_the_right_and_below_are_an_info(tables: Tables) -> None:
+    larger = boxes(tables) + np.array([0, 0, 1, 1])
+    larger[:3] += 5
+    (finding,) = found("SEG030", declared(tables, larger))
+    assert finding.message.startswith("33 of 36 declared boxes are one pixel wider and higher than their segments")
+    assert finding.severity == "info"
+    larger[3:10] += [0.25, 0, 0, 0]  # too few of them exactly
+    assert not found("SEG030", declared(tables, larger))
+
+
 OUTLINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "points at (-1, -1) are left out": lambda ring: np.concatenate([ring, np.full((70 - len(ring), 2), -1.0)]),
     "the outlines are read as all x before all y": lambda ring: ring.T.reshape(-1, 2),

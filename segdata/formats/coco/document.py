@@ -385,18 +385,22 @@ class ItemsExcerpt(Generic[T_co]):
         return ScannedItems(structs, self.rows.tolist(), (), self.pointer, scanned=scanned, keys=self.keys)
 
 
+_DECIMAL_ID = re.compile(rb'("(?:id|image_id|category_id|video_id)"\s*:\s*-?\d+)\.0+(?=[\s,}])')
 _MAX_ODD_ITEMS = 1_000  # decoded one by one in any list
 
 
 def _scanned_items(document: Document, key: str, lenient: type[T]) -> ScannedItems[T] | None:
-    """The items of a scanned list; None if it was not scanned, or has many unusual items."""
+    """The items of a scanned list; None if it was not scanned, or has many unusual items, or ids as decimals."""
     scanned, keys = document.scanned.get(key, (None, None))
     if scanned is None or keys is None:
         return None
     odd = np.flatnonzero(scanned.flags & IS_ODD)
     if len(odd) > max(_MAX_ODD_ITEMS, len(scanned) // 10) or (len(odd) and keys.texts):
         return None
-    items, broken = decode_each([scanned.raw(row) for row in odd.tolist()], lenient)
+    raws = [scanned.raw(row) for row in odd.tolist()]
+    if any(_DECIMAL_ID.search(raw) for raw in raws):  # its values are decoded from the document's text later on
+        return None
+    items, broken = decode_each(raws, lenient)
     sound = [(row, item) for row, item in zip(odd.tolist(), items, strict=True) if item is not None]
     if not patch_odd(scanned, [row for row, _ in sound], [item for _, item in sound], keys.numbers):
         return None
@@ -447,7 +451,10 @@ class DecodingProblem:
 
 
 def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
-    """Every value as `type_`, None if that fails, and the problems by position."""
+    """Every value as `type_`, None if that fails, and the problems by position.
+
+    An id of 3.0 is 3: tables with gaps have all numbers of a column as decimals, and pycocotools finds them equal.
+    """
     decode = msgspec.json.Decoder(type_).decode
     values: list[T | None] = []
     broken = {}
@@ -455,8 +462,13 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
         try:
             values.append(decode(raw))
         except msgspec.ValidationError as error:
-            values.append(None)
-            broken[row] = explain_validation_error(error, raw)
+            whole, n = _DECIMAL_ID.subn(rb"\1", bytes(raw))
+            try:
+                values.append(decode(whole) if n else None)
+            except msgspec.ValidationError:
+                values.append(None)
+            if values[-1] is None:
+                broken[row] = explain_validation_error(error, raw)
     return values, broken
 
 

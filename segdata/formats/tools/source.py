@@ -209,6 +209,7 @@ class ToolSource:
         segments = _group_annotations(images, shapes, offset.tolist(), parsed.broken)
         if tool.raster_rule == "coco":  # other rules draw edges, so that such a ring is a line of pixels
             _report_lines(images, shapes, offset, parsed, segments)
+        _report_clipped(images, shapes, offset, size)
         parts = [part for group in segments for part in group.parts]
         runs, rings = rasterise_shapes(shapes, size, parsed, parts, tool.notation, tool.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(group.parts) for group in segments])
@@ -248,6 +249,23 @@ def _report_lines(
         problem = "has a ring of zero area: its points are on one line; kept, with the pixels of COCO's rule"
         defect = replace(shapes[row].doubt(problem), segments=(ids[row],) if row in ids else ())
         images.report(int(np.searchsorted(offset, row, side="right")) - 1, [defect])
+
+
+def _report_clipped(images: ReadImages[ShapeAnnotation], shapes: Sequence[ToolShape], offset: Ints, size: Ints) -> None:
+    """SEG004 for masks with pixels outside of their image, of the size (n, 2) of each shape's."""
+    for row, shape in enumerate(shapes):
+        mask = shape.geometry
+        if not isinstance(mask, Bitmap):
+            continue
+        height, width = size[row].tolist()
+        right, bottom = mask.x + mask.mask.shape[1], mask.y + mask.mask.shape[0]
+        if mask.x >= 0 and mask.y >= 0 and right <= width and bottom <= height:
+            continue
+        within = mask.mask[max(-mask.y, 0) : max(height - mask.y, 0), max(-mask.x, 0) : max(width - mask.x, 0)]
+        if n := int(mask.mask.sum()) - int(within.sum()):
+            message = f"{n:,} px of the mask lie outside of the image of {width:,} x {height:,} px; they are left out"
+            defect = Defect("SEG004", message, place=shape.place, pixels=n, severity="warning")
+            images.report(int(np.searchsorted(offset, row, side="right")) - 1, [defect])
 
 
 def _columns(shapes: Sequence[ToolShape]) -> dict[str, list[object] | None]:

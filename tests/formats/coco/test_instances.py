@@ -83,6 +83,21 @@ def test_inner_ring_is_filled_as_coco_does(tmp_path: Path) -> None:
     assert (batch.runs.areas(1).tolist(), defects) == ([36], [])
 
 
+def test_ids_as_decimals_are_whole_numbers(tmp_path: Path) -> None:
+    """Tables with gaps have all numbers of a column as decimals; pycocotools finds 3.0 equal to 3."""
+    path = write_document(tmp_path, on([SQUARE]))
+    content = json.loads(path.read_text())
+    for one in [*content["images"], *content["annotations"]]:
+        one |= {key: float(one[key]) for key in ("id", "image_id", "category_id") if key in one}
+    path.write_text(json.dumps(content))
+    batch, defects = load_all(instances.read(ReadRequest(path)))
+    assert (batch.n_segments, defects) == (1, [])
+    content["annotations"][0]["image_id"] = 1.5
+    path.write_text(json.dumps(content))
+    _, defects = load_all(instances.read(ReadRequest(path)))
+    assert [defect.code for defect in defects] == ["SEG004"]
+
+
 @pytest.mark.parametrize("crowd", [0, 1])
 @pytest.mark.parametrize("segmentation", [[SQUARE], {"size": [7, 9], "counts": [8, 2, 53]}])
 def test_crowd_and_encoding_are_independent(tmp_path: Path, crowd: int, segmentation: Any) -> None:

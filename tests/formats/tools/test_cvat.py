@@ -127,6 +127,15 @@ def test_masks_go_row_by_row_through_their_box(
     np.testing.assert_array_equal(masks(loaded(read(folder)))[0], whole)
 
 
+@pytest.mark.parametrize(("left", "top", "outside"), [(21, 14, 0), (22, 14, 6), (-1, 14, 6), (21, 15, 9), (21, -2, 18)])
+def test_pixels_of_masks_outside_of_the_image_are_told(tmp_path: Path, left: int, top: int, outside: int) -> None:
+    save(tmp_path, image(f'<mask label="car" rle="0, 54" left="{left}" top="{top}" width="9" height="6"/>'))
+    batch = loaded(read(tmp_path))
+    told = [(defect.code, defect.pixels, defect.severity) for defect in batch.defects]
+    assert told == [("SEG004", outside, "warning")][: outside > 0]
+    assert batch.runs.areas(1).tolist() == [54 - outside]
+
+
 def test_groups_attributes_and_tags(tmp_path: Path) -> None:
     said = (
         '<attribute name="parked">true</attribute><attribute name="doors">4</attribute>'
