@@ -456,7 +456,10 @@ def _collapsed(pixels: Array, share: float) -> Array:
         return pixels
     scale = max(abs(1 - 2 * share), 0.05)
     middle = np.array([rows.mean(), columns.mean()])
-    return ndimage.affine_transform(pixels.astype(np.uint8), np.eye(2) / scale, middle - middle / scale, order=0) > 0
+    shrunken: Array = (
+        ndimage.affine_transform(pixels.astype(np.uint8), np.eye(2) / scale, middle - middle / scale, order=0) > 0
+    )
+    return shrunken
 
 
 @defect("an outline that shrinks and grows between two keyframes", "tracker", "files", "osvos")
