@@ -367,38 +367,44 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
 # are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 49 findings in lists of fewer than ten, on
 # 12 sets, 17, 14 and 18; of 347 in longer ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
 _LONG_SHARE, _MIN_BELIEVED = 0.25, 10
-# The fewest parts of stuff in known images from which to learn what an error looks like. At first runs on 18 sets of
-# class maps with fewer labels 26 findings were right (16 of them on one set), 39 debatable and 78 false; on nine with
-# more, 62, 28 and 7, and on one with hardly more, 3, 13 and 24 (docs/results/flag.md).
-_MIN_PARTS_OF_STUFF = 1000
 
 
 def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are of a kind that is seldom right, whatever its P (docs/results/flag.md).
 
-    These are outlines to redraw, stuff that is said to be extra in part, all stuff of which there is too little to
-    learn from, things with a label that the border of the image cuts, of which the model sees too little, long places
-    that lack a label or have another one, and places that lack one of a category without any in their image (of 53 on
-    three sets none was right, 49 false), but not those of an image almost without labels.
+    These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
+    image cuts, of which the model sees too little, long places that lack a label or have another one, and places that
+    lack one of a category without any in their image (of 50 on three sets none was right, 47 false), but not those of
+    an image almost without labels.
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
     outline = (type_ == TYPES.index("boundary")) & (category != UNLABELLED)
     in_part = (type_ == TYPES.index("extra")) & ~is_thing
     alone = _lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows)
-    is_part = (ranked.row >= 0) & (ranked.category > UNLABELLED) & ~things[ranked.category]
-    n_parts = int((is_part & ranked.known_images[ranked.image]).sum())
-    few = ~is_thing & ~things[np.maximum(ranked.seen[rows], 0)] & ~ranked.left_out[rows]
-    few &= n_parts < _MIN_PARTS_OF_STUFF
     if not len(rows) or not ranked.candidates:
-        return np.asarray(outline | in_part | alone | few)
+        return np.asarray(outline | in_part | alone)
     x, y, width, height = candidate_boxes(ranked)[rows].T
     down, across = _image_sizes(ranked)[image].T
     cut = is_label & is_thing & (type_ != TYPES.index("category"))
     cut &= (x == 0) | (y == 0) | (x + width == across) | (y + height == down)
     long = ~is_label & ~ranked.left_out[rows]
     long &= np.maximum(width, height) > _LONG_SHARE * np.maximum(down, across)
-    return np.asarray(outline | in_part | cut | long | alone | few)
+    return np.asarray(outline | in_part | cut | long | alone)
+
+
+# The fewest parts of stuff in known images from which to learn what an error looks like. At first runs on 18 sets of
+# class maps with fewer labels 26 findings were right (16 of them on one set), 39 debatable and 78 false; on nine with
+# more, 62, 28 and 7, and on one with hardly more, 3, 13 and 24 (docs/results/flag.md).
+_MIN_PARTS_OF_STUFF = 1000
+
+
+def _of_few_parts(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
+    """(c,) which `rows` are stuff, if there are too few parts to learn from; not those left out of an image."""
+    is_part = (ranked.row >= 0) & (ranked.category > UNLABELLED) & ~things[ranked.category]
+    n_parts = int((is_part & ranked.known_images[ranked.image]).sum())
+    is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
+    return np.asarray(~is_thing & ~ranked.left_out[rows] & (n_parts < _MIN_PARTS_OF_STUFF))
 
 
 def _image_sizes(ranked: RankedCandidates) -> Ints:
@@ -461,9 +467,9 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     above = above[~crumb & ~grown & ~_vague_outline(ranked, above, types, things) & ~_hardly_missing(ranked, above)]
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
-    seldom = _seldom_right(ranked, above, types, things)
-    order = np.argsort(seldom, kind="stable")
-    above, seldom = above[order], seldom[order]
+    kind, few = _seldom_right(ranked, above, types, things), _of_few_parts(ranked, above, things)
+    order = np.lexsort((kind, kind | few))  # also of few parts, kinds that are seldom right come after the others
+    above, seldom = above[order], (kind | few)[order]
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
     cause = group_causes(ranked, above, types)
     is_first = np.zeros(len(above), bool)
