@@ -44,14 +44,12 @@ _MAX_EXAMPLES = 3  # images to look at first
 class BiasTally:
     """Deviations of an annotator by category and cluster of images: n rows."""
 
-    # cluster, annotator, category, kind: (n,); `kind` counts `BIAS_KINDS`
-    cluster: Ints
-    annotator: Ints
-    category: Ints
-    kind: Ints
-    # hits, total: (n,) how often, of how many; for offsets the sum of pixels, and of how many segments
-    hits: Floats
-    total: Floats
+    cluster: Ints  # (n,)
+    annotator: Ints  # (n,)
+    category: Ints  # (n,)
+    kind: Ints  # (n,) counts `BIAS_KINDS`
+    hits: Floats  # (n,) how often; of offsets the sum of pixels
+    total: Floats  # (n,) of how many; of offsets the number of segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,14 +430,12 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVER
 class _BiasCell:
     """One kind of deviation in one category, of A annotators in the K clusters in which `annotator` was present."""
 
-    # kind, category, annotator: whose cell it is; `kind` counts `BIAS_KINDS`
-    kind: int
-    category: int
-    annotator: int
+    kind: int  # counts `BIAS_KINDS`
+    category: int  # of the cell
+    annotator: int  # of the cell
     cluster: Ints  # (K,) ascending
-    # hits, total: (K, A) as in `BiasTally`; 0 where there is nothing to count
-    hits: Floats
-    total: Floats
+    hits: Floats  # (K, A) as in `BiasTally`; 0 where there is nothing to count
+    total: Floats  # (K, A) likewise
     present: Flags  # (K, A) who annotated the cluster
     is_counted: bool  # the totals are segments, else pixels
 

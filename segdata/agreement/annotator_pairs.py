@@ -134,9 +134,8 @@ class AnnotatorPair:
     case: Ints  # (n_cases,) row of `batch.images`; of a volume's, the first
     case_of_frame: Ints  # (n_frames,) an image is one frame, each slice of a volume is one
     line: NumberLine  # of the frames
-    # a, b: what each drew
-    a: AnnotatorSegments
-    b: AnnotatorSegments
+    a: AnnotatorSegments  # what A drew
+    b: AnnotatorSegments  # what B drew
 
     @property
     def swap(self) -> "AnnotatorPair":

@@ -18,9 +18,8 @@ class CaseSlices:
     """The number of the slice, from 0, that each frame is of its case; an image is the only slice of its case."""
 
     frame: Ints  # (n_frames,) by case, in the order of the line
-    # begin, count: (n_cases,) where each case begins among these, and how many it has
-    begin: Ints
-    count: Ints
+    begin: Ints  # (n_cases,) where each case begins among the frames
+    count: Ints  # (n_cases,) how many frames it has
     number: Ints  # (n_frames,) which slice of its case a frame is
 
     @staticmethod
@@ -192,9 +191,8 @@ class ComparedShapes:
     case: Ints  # (n,)
     category: Ints  # (n,)
     match: Ints  # (n,) row of the matches; -1: all of a category
-    # of_a, of_b: the shape that each of A's and B's segments is in; -1: none
-    of_a: Ints
-    of_b: Ints
+    of_a: Ints  # the shape that each of A's segments is in; -1: none
+    of_b: Ints  # the shape that each of B's segments is in; -1: none
 
     def __len__(self) -> int:
         return len(self.case)
@@ -361,9 +359,8 @@ class PairOutlines:
     sheets: ShapeFrames
     a: ShapeOutlines
     b: ShapeOutlines
-    # of_a, of_b: (n_sheets,) which of A's and B's sheets each is
-    of_a: Ints
-    of_b: Ints
+    of_a: Ints  # (n_sheets,) which of A's sheets each is
+    of_b: Ints  # (n_sheets,) which of B's sheets each is
 
 
 def outline_pair(pair: AnnotatorPair, shapes: ComparedShapes, *, bands: bool = True) -> PairOutlines:

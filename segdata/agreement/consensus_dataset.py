@@ -433,15 +433,13 @@ class ConsensusChunk:
     batch: Batch  # to be written
     names: tuple[str, ...]  # of its annotators
     alone: tuple[str, ...]  # images that fewer than two annotated, by image_id: there is no consensus
-    # labelled, undecided: pixels that anybody labelled, and those of them on which there is no consensus
-    labelled: int
-    undecided: int
+    labelled: int  # pixels that anybody labelled
+    undecided: int  # those of them on which there is no consensus
     n_regions: int  # how many connected regions these are
     regions: tuple[UndecidedRegion, ...]  # the undecided regions, if they are to be listed
-    # n_drawn, n_rejected, n_disputed: segments by all annotators, things that too few had, and things in dispute
-    n_drawn: int
-    n_rejected: int
-    n_disputed: int
+    n_drawn: int  # segments by all annotators
+    n_rejected: int  # things that too few had
+    n_disputed: int  # things in dispute
     defects: tuple[Defect, ...]  # of the files
 
 

@@ -259,9 +259,8 @@ class ComparedSegments:
 
     couple: Ints  # (2, n) the two annotators
     case: Ints  # (n,)
-    # identical, alike: (n,) the pixels are the same; they nearly are
-    identical: Flags
-    alike: Flags
+    identical: Flags  # (n,) the pixels are the same
+    alike: Flags  # (n,) they nearly are
 
 
 def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> ComparedSegments:

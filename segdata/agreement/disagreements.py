@@ -115,15 +115,13 @@ def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> Disa
 class SplitSegments:
     """n segments that another annotator drew as several."""
 
-    # owner, maker: (n,) who has one, and who made several: positions of annotators
-    owner: Ints
-    maker: Ints
+    owner: Ints  # (n,) the annotator who has one, by position
+    maker: Ints  # (n,) the annotator who made several, by position
     whole: Ints  # (n,) the one: row of the segments
     place: Ints  # (n,) the cluster of things that it belongs to
     n_pieces: Ints  # (n,) how many there are instead
-    # annotation, by: (n,) rows of the owner's and of the maker's annotation
-    annotation: Ints
-    by: Ints
+    annotation: Ints  # (n,) rows of the owner's annotation
+    by: Ints  # (n,) rows of the maker's annotation
     others: Ints  # (n,) how many annotators the case has beside one
     pieces: "dict[tuple[int, int], list[int]]"  # for each maker and place the rows of the pieces
 

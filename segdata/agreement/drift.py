@@ -174,11 +174,10 @@ class _DriftFamily:
     annotator: int
     kind: BiasKind
     day: Floats  # (C,)
-    # cluster, category, value, weight: (n,)
-    cluster: Ints
-    category: Ints
-    value: Floats
-    weight: Floats
+    cluster: Ints  # (n,)
+    category: Ints  # (n,)
+    value: Floats  # (n,)
+    weight: Floats  # (n,)
     controls: tuple[Floats, ...]  # (n,) what others did: all of them, and all but one each; NaN: none was there
 
     @property

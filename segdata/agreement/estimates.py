@@ -74,11 +74,10 @@ class PairAmounts:
 
     comparison: AnnotatorPairs  # the compared panel
     sums: AdditiveSums  # of the n pairs
-    # case, cluster, a, b: (n,) rows of the cases, numbers of their clusters, positions of the annotators
-    case: Ints
-    cluster: Ints
-    a: Ints
-    b: Ints
+    case: Ints  # (n,) rows of the cases
+    cluster: Ints  # (n,) numbers of their clusters
+    a: Ints  # (n,) positions of the first annotators
+    b: Ints  # (n,) positions of the second annotators
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "PairAmounts":

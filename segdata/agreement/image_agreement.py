@@ -19,9 +19,8 @@ class WorstImage:
     value: float  # the mean score (IoU or PQ) over its categories and pairs of annotators
     category: str  # the one that lowers it most, by name
     low: float  # the mean score of that category
-    # a, b: the two who agree least on that category: positions of annotators
-    a: int
-    b: int
+    a: int  # position of an annotator of the two who agree least on that category
+    b: int  # position of the other one
     between: float  # their score
     n_categories: int  # how many categories the image has
 

@@ -174,9 +174,8 @@ class SegmentClusters:
     # (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories that are
     # not countable
     number: Ints
-    # i, j: (p,) pairs of segments of different annotators that share pixels
-    i: Ints
-    j: Ints
+    i: Ints  # (p,) a segment
+    j: Ints  # (p,) a segment of another annotator that shares pixels with it
     iou: Floats  # (p,)
     # (p,) how much of i lies in j, and of j in i, where both have one category, else 0
     i_in_j: Floats

@@ -14,19 +14,16 @@ from segdata.core.runs import Flags, Floats, Ints, Rows
 class InstanceOverlaps:
     """The n pairs of a segment of A and one of B that share pixels, without void, and flags of the segments."""
 
-    # a, b: (n,) rows of `pair.a` and `pair.b`
-    a: Rows
-    b: Rows
+    a: Rows  # (n,) rows of `pair.a`
+    b: Rows  # (n,) rows of `pair.b`
     shared: Ints  # (n,) pixels
     union: Ints  # (n,) pixels
     area_a: Ints  # (n_a,), (n_b,) pixels
     area_b: Ints  # (n_a,), (n_b,) pixels
-    # open_a, open_b: (n_a,), (n_b,) they may be matched
-    open_a: Flags
-    open_b: Flags
-    # spared_a, spared_b: (n_a,), (n_b,) they count for nothing if they are not matched
-    spared_a: Flags
-    spared_b: Flags
+    open_a: Flags  # (n_a,) they may be matched
+    open_b: Flags  # (n_b,) they may be matched
+    spared_a: Flags  # (n_a,) they count for nothing if they are not matched
+    spared_b: Flags  # (n_b,) likewise
 
     @property
     def iou(self) -> Floats:

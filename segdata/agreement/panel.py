@@ -288,14 +288,12 @@ class Panel:
     members: tuple[PanelMember, ...]  # the datasets
     taxonomies: JointTaxonomy  # their categories in the panel
     by: PairBy  # the key by which images were paired
-    # image, member, row: (m,) ascending by image: row `row` of the source of `member` is image `image` of the panel
-    image: Ints
-    member: Ints
-    row: Ints
+    image: Ints  # (m,) images of the panel, ascending
+    member: Ints  # (m,) members that have them
+    row: Ints  # (m,) the image's row in the member's source
     image_ids: Sequence[str]  # (n_images,) as the first member that has the image calls them
-    # profile, defects: of the whole
-    profile: Profile
-    defects: Sequence[Defect]
+    profile: Profile  # of the whole
+    defects: Sequence[Defect]  # of the whole
     case: Ints  # (n_images,) the same number for the slices of one volume, ascending
     aliases: Mapping[str, str] = field(default_factory=dict)  # annotator -> the name to use instead
 

@@ -77,11 +77,10 @@ class ImageScores:
 
     value: Floats  # (n,) from 0 to 1
     annotators: Ints  # (2, n) whose the pair is
-    # case, category, cluster, sort: (n,) of the image; images of one sort have one number
-    case: Ints
-    category: Ints
-    cluster: Ints
-    sort: Ints
+    case: Ints  # (n,)
+    category: Ints  # (n,)
+    cluster: Ints  # (n,) of the image
+    sort: Ints  # (n,) of the image; images of one sort have one number
 
     def take(self, kept: Flags) -> "ImageScores":
         """The scores with the flag `kept` (n,)."""

@@ -224,9 +224,8 @@ class CampaignPlan:
     # how many images it will have, the pilot's among them; None: not known, and totals are for 1000 images
     campaign: int | None = None
     min_instances: int = 3  # how many segments of each category are wanted
-    # minutes_per_image, minutes_per_segment: of work; one of them, or neither: as the annotations say (`seconds`)
-    minutes_per_image: float | None = None
-    minutes_per_segment: float | None = None
+    minutes_per_image: float | None = None  # of work
+    minutes_per_segment: float | None = None  # of work; without either, the annotations say it (`seconds`)
     rate: float | None = None  # the cost of an hour; None: not known
 
     def __post_init__(self) -> None:
@@ -271,18 +270,14 @@ class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_P
 class Outlook:
     """The projected content of a campaign."""
 
-    # n_images, n_units: annotated images of the pilot, and how many of them are independent (sequences and groups count
-    # once)
-    n_images: int
-    n_units: int
+    n_images: int  # annotated images of the pilot
+    n_units: int  # how many of them are independent: sequences and groups count once
     categories: tuple[CategoryOutlook, ...]  # those that have segments, or could
     segments: ProjectedRange  # in all
-    # void, unlabelled: shares of an image's pixels; NaN where the size of images is not known
-    void: ProjectedRange
-    unlabelled: ProjectedRange
-    # hours, cost: of work, with one annotation an image; None: nothing is known of it
-    hours: ProjectedRange | None
-    cost: ProjectedRange | None
+    void: ProjectedRange  # share of an image's pixels; NaN where the size of images is not known
+    unlabelled: ProjectedRange  # likewise
+    hours: ProjectedRange | None  # of work, with one annotation an image; None: nothing is known of it
+    cost: ProjectedRange | None  # likewise
     timed_by: str  # the source of the hours
 
 
@@ -443,9 +438,8 @@ class Costs:
     known: float
     assumed: str  # in words; empty where nothing was
     n_errors: int  # true errors that reviewers found
-    # rate, currency: of an hour; None: not known
-    rate: float | None = None
-    currency: str = ""
+    rate: float | None = None  # the cost of an hour; None: not known
+    currency: str = ""  # empty: not known
 
     @property
     def assurance(self) -> float:

@@ -25,9 +25,8 @@ class ImageRegions:
 
     runs: Runs  # the pixels, of owner 0
     label: Ints  # (n_runs,) int64, the region of each run
-    # area, perimeter: (n,) int64, pixels and pixel edges of each region
-    area: Ints
-    perimeter: Ints
+    area: Ints  # (n,) int64, pixels of each region
+    perimeter: Ints  # (n,) int64, pixel edges of each region
 
     @staticmethod
     def from_runs(runs: Runs, height: int, *, diagonal: bool = False) -> "ImageRegions":

@@ -40,18 +40,16 @@ class Overlaps(msgspec.Struct, frozen=True):
     Several segments may cover a pixel, so areas come from the segments, never from sums over these rows.
     """
 
-    # a, b: (n,) int32, rows of segments, or -1
-    a: Rows
-    b: Rows
+    a: Rows  # (n,) int32, rows of segments, or -1
+    b: Rows  # (n,) int32, rows of segments, or -1
     pixels: Ints  # (n,) int64
 
 
 class SweepRuns(msgspec.Struct, frozen=True):
     """Runs in sweep order: sorted by start on the line."""
 
-    # start, end: (n,) int64, places on the line, half open
-    start: Ints
-    end: Ints
+    start: Ints  # (n,) int64, places on the line
+    end: Ints  # (n,) int64, the places after the last ones
     owner: Rows  # (n,) int32, rows of segments
 
     @staticmethod

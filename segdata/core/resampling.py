@@ -205,9 +205,8 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
     """n values with their groups and strata, sorted by stratum; each stratum has two groups or more."""
 
     rows: Ints  # (n,) which of the caller's values they are
-    # group, stratum: (n,) counted from 0
-    group: Ints
-    stratum: Ints
+    group: Ints  # (n,) counted from 0
+    stratum: Ints  # (n,) counted from 0
     n_groups: int  # groups in all
 
     @staticmethod

@@ -236,9 +236,8 @@ class Components(msgspec.Struct, frozen=True):
     """Connected regions, each of one owner, numbered by their first run."""
 
     owner: Rows  # (n,) int32, whose region it is
-    # area, x, y, width, height: (n,) int64, pixels
-    area: Ints
-    x: Ints
+    area: Ints  # (n,) int64, pixels
+    x: Ints  # (n,) int64, pixels, as the others
     y: Ints
     width: Ints
     height: Ints
@@ -250,9 +249,8 @@ class SegmentShapes(msgspec.Struct, frozen=True):
 
     parts: Components  # the 4-connected components of all segments
     perimeter: Ints  # (n_owners,) int64, pixel edges between the segment and everything else, the frame's edge included
-    # n_parts, n_holes: (n_owners,) int64
-    n_parts: Ints
-    n_holes: Ints
+    n_parts: Ints  # (n_owners,) int64
+    n_holes: Ints  # (n_owners,) int64
 
 
 def segment_shapes(runs: Runs, height: Ints, n_owners: int) -> SegmentShapes:
@@ -297,10 +295,9 @@ def label_parts(runs: Runs, height: Ints, corners: bool = False) -> tuple[Ints, 
 class HoleStrips(msgspec.Struct, frozen=True):
     """The pixels of holes, as strips in columns, sorted by (owner, x, top)."""
 
-    # x, top, bottom: (n,) int64, the column, the first row and that after the last
-    x: Ints
-    top: Ints
-    bottom: Ints
+    x: Ints  # (n,) int64, the column
+    top: Ints  # (n,) int64, the first row
+    bottom: Ints  # (n,) int64, the row after the last
     owner: Rows  # (n,) int32, the segment
     hole: Ints  # (n,) int64, numbered from 0 in the order of first strips
     left: Ints  # (n,) int64, pixels that have the hole to the left, too

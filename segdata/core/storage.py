@@ -40,8 +40,7 @@ class Mirror:
     """The copy of a dataset's files on this machine."""
 
     root: Path  # the folder or file to read
-    # folder, url: `folder` holds what is below `url`
-    folder: Path
+    folder: Path  # what is below `url`, on this machine
     url: str
     remote: tuple[str, ...] = ()  # names below `url` that are not copied, but read on demand
 

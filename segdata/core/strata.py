@@ -114,13 +114,11 @@ def _column_texts(table: Table, column: str) -> StratumNames:
 class CategoryTally(msgspec.Struct, frozen=True):
     """One row for each (owner, category) that occurs, in ascending order."""
 
-    # owner, category: (n,) the owner's number, the category's id
-    owner: Ints
-    category: Ints
-    # segments, pixels, log_area: (n,) how many, the sum of their areas, and the mean of the logarithms of these
-    segments: Ints
-    pixels: Ints
-    log_area: Floats
+    owner: Ints  # (n,) the owner's number
+    category: Ints  # (n,) the category's id
+    segments: Ints  # (n,) how many
+    pixels: Ints  # (n,) the sum of their areas
+    log_area: Floats  # (n,) the mean of the logarithms of their areas
 
     @staticmethod
     def count(segments: Table, owner: Ints) -> "CategoryTally":

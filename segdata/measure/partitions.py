@@ -75,9 +75,8 @@ class MeasuringJob:
     """The arguments that all tasks of one measurement share."""
 
     data: RemoteDataset | None  # opens the dataset in a worker; None: nothing is measured
-    # profile, config: of the dataset
-    profile: Profile
-    config: Config
+    profile: Profile  # of the dataset
+    config: Config  # of the dataset
     families: frozenset[Family]  # to measure
     codes: tuple[str, ...]  # of the rules that run where an image is measured
     opened: tuple[Defect, ...]  # the defects found while opening
@@ -236,9 +235,8 @@ def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[
 class RemoteTables:
     """Tables whose pieces are held by workers."""
 
-    # cluster, pieces: the partitions, in order
     cluster: Cluster
-    pieces: "list[Future]"
+    pieces: "list[Future]"  # the partitions, in order
     n_rows: dict[str, Ints]  # table -> (n_pieces,) its rows in each
     empty: dict[str, pa.Table]  # the tables without rows, which have the columns and their types
     fetched: int = 0  # how many bytes of columns have come here so far

@@ -100,13 +100,11 @@ def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
 class Moments:
     """The moments of n owners; NaN for owners without pixels."""
 
-    # x, y: (n,) the centroid, in pixels; the centre of the first pixel is at 0
-    x: Floats
-    y: Floats
-    # xx, yy, xy: (n,) the second central moments over the area, in pixels²
-    xx: Floats
-    yy: Floats
-    xy: Floats
+    x: Floats  # (n,) the centroid, in pixels; the centre of the first pixel is at 0
+    y: Floats  # (n,) likewise
+    xx: Floats  # (n,) the second central moments over the area, in pixels²
+    yy: Floats  # (n,) likewise
+    xy: Floats  # (n,) likewise
 
     def axes(self, step_x: Floats | float = 1.0, step_y: Floats | float = 1.0) -> tuple[Floats, Floats, Floats]:
         """Length, width and direction (n,) of the ellipse with the same second moments.

@@ -47,15 +47,13 @@ class FlatEnds(msgspec.Struct, frozen=True):
 class SegmentWalk(msgspec.Struct, frozen=True):
     """The measures of every segment from one pass over its runs; all are 0 for a segment without pixels."""
 
-    # area, x, y, width, height: (n_segments,) pixels, and the bounding box
-    area: Ints
-    x: Ints
+    area: Ints  # (n_segments,) pixels
+    x: Ints  # (n_segments,) the bounding box, in pixels
     y: Ints
     width: Ints
     height: Ints
-    # parts, holes: (n_segments,) 4-connected parts, and holes
-    parts: Ints
-    holes: Ints
+    parts: Ints  # (n_segments,) 4-connected parts
+    holes: Ints  # (n_segments,)
     largest: Ints  # (n_segments,) pixels of the largest part
     perimeter: Ints  # (n_segments,) pixel edges between the segment and everything else, the frame's edge included
     several: Components  # the parts of the segments that have several

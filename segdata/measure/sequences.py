@@ -39,9 +39,8 @@ class FrameSequence(msgspec.Struct, frozen=True):
     sequence: str  # its name
     step: int  # the least difference of two numbers among all images of the sequence
     frame: Ints  # (n,) int64, the numbers, ascending
-    # annotation, image: (n,) int64, rows
-    annotation: Ints
-    image: Ints
+    annotation: Ints  # (n,) int64, rows
+    image: Ints  # (n,) int64, rows
 
 
 def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: SequenceKind) -> list[FrameSequence]:
@@ -160,9 +159,8 @@ class SequenceIndex(msgspec.Struct, frozen=True):
 
     sequences: list[FrameSequence]  # those of videos, and after them those of volumes
     sequence: Ints  # (n_annotations,) the number of its sequence; -1: none
-    # place, frame: (n_annotations,) its position there, and the frame's number
-    place: Ints
-    frame: Ints
+    place: Ints  # (n_annotations,) its position there
+    frame: Ints  # (n_annotations,) the frame's number
 
     @staticmethod
     def from_tables(tables: Tables) -> "SequenceIndex":

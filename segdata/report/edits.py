@@ -47,12 +47,10 @@ class RasterRuleDifference(Protocol):
 class ConversionOutcome:
     """The result of a conversion."""
 
-    # target, format: what was written, and its format
-    target: Path
-    format: str
-    # n_images, n_segments: how many were read; `losses` tells what of them the target does not have
-    n_images: int
-    n_segments: int
+    target: Path  # what was written
+    format: str  # its format
+    n_images: int  # how many images were read
+    n_segments: int  # how many segments were read; `losses` tells what of them the target does not have
     losses: tuple[Loss, ...]  # by the target format, and by defects of the source
     defects: tuple[Defect, ...]  # of the source; `validate` turns these into findings
     # how many segments came back with the same image, category and pixels; None: not asked for

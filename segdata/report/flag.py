@@ -302,9 +302,8 @@ class LabelErrors:
     # regions that are to be labelled, among those in which the model sees something and nothing is annotated
     regions: ErrorEstimate
     apart: bool  # whether it is known how many of the candidates are labels; else `of` of both is that of all
-    # drawn, decided: how many things the random sample has, and how many of them are decided
-    drawn: int = 0
-    decided: int = 0
+    drawn: int = 0  # how many things the random sample has
+    decided: int = 0  # how many of them are decided
     more: int = 0  # how many more of them are to be decided, for an estimate that says something; 0: it does already
 
     @property

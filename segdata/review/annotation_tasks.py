@@ -282,10 +282,9 @@ class RedrawnAnnotation:
     """The result of importing one annotation, or several."""
 
     after: Batch | None = None  # the new annotation; None: unchanged
-    # redrawn, deleted, added: ids of segments
-    redrawn: list[int | str] = field(default_factory=list)
-    deleted: list[int | str] = field(default_factory=list)
-    added: list[int] = field(default_factory=list)
+    redrawn: list[int | str] = field(default_factory=list)  # ids of segments
+    deleted: list[int | str] = field(default_factory=list)  # ids of segments
+    added: list[int] = field(default_factory=list)  # ids of segments
     untouched: int = 0  # number of segments that came back unchanged
     conflicts: list[str] = field(default_factory=list)  # reasons why something was not imported
     free_id: int = 0  # the next unused id

@@ -52,9 +52,8 @@ class AnnotationResult:
     """The result of applying decisions to one annotation."""
 
     after: Batch | None  # the new annotation; None: unchanged
-    # done, conflicts: the decisions that were applied, and those that were not, with the reason
-    done: list[AppliedDecision] = field(default_factory=list)
-    conflicts: list[DecisionConflict] = field(default_factory=list)
+    done: list[AppliedDecision] = field(default_factory=list)  # the decisions that were applied
+    conflicts: list[DecisionConflict] = field(default_factory=list)  # those that were not, with the reason
     by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
     already: int = 0  # how many decisions were already in place
     free_id: int = 0  # the next unused id

@@ -291,14 +291,12 @@ FLAG_CODES = "SEG5"  # beginning of the codes of `segdata flag`
 class RuleProgress:
     """Decided and open findings of a rule, or of several."""
 
-    # code, name: code and name of the rule
-    code: str
-    name: str
+    code: str  # of the rule
+    name: str  # of the rule
     # number of findings with each verdict, without disputes
     verdicts: Counter[Verdict] = field(default_factory=Counter)
-    # unsure, disputed: numbers of unsure and disputed findings
-    unsure: int = 0
-    disputed: int = 0
+    unsure: int = 0  # number of unsure findings
+    disputed: int = 0  # number of disputed findings
     open: int = 0  # number of current findings without a decision
 
     @property
@@ -326,12 +324,10 @@ class ReviewerProgress:
     name: str  # name of the reviewer
     # number of decisions with each verdict, including those changed later
     verdicts: Counter[Verdict] = field(default_factory=Counter)
-    # by_self, by_others: number of decisions changed later to another verdict, without unsure ones
-    by_self: int = 0
-    by_others: int = 0
-    # first, last: times of the first and last decision
-    first: str = ""
-    last: str = ""
+    by_self: int = 0  # decisions that their reviewer changed to another verdict, without unsure ones
+    by_others: int = 0  # that others changed
+    first: str = ""  # time of the first decision
+    last: str = ""  # time of the last decision
     images: int = 0  # number of images
 
     @property

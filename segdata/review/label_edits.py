@@ -26,9 +26,8 @@ class ChangeRefused(Exception):  # noqa: N818 - a change that is not made
 class LabelChange:
     """The change that one decision makes to an annotation."""
 
-    # taken, given: row of a segment -> pixels that it loses, and pixels that it gains
-    taken: dict[int, Runs] = field(default_factory=dict)
-    given: dict[int, Runs] = field(default_factory=dict)
+    taken: dict[int, Runs] = field(default_factory=dict)  # row of a segment -> pixels that it loses
+    given: dict[int, Runs] = field(default_factory=dict)  # -> pixels that it gains
     recalled: dict[int, int] = field(default_factory=dict)  # row of a segment -> the id of its new category
     deleted: set[int] = field(default_factory=set)  # rows of deleted segments
     # (category id, pixels, source) of new segments; `given` takes their pixels from the others first

@@ -53,9 +53,8 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
     """
 
     names: list[str]  # of the groups, sorted
-    # group, stratum: (n,) of each observation
-    group: Ints
-    stratum: Ints
+    group: Ints  # (n,) of each observation
+    stratum: Ints  # (n,) of each observation
     n_images: Ints  # (n,) how many annotations it is the mean of
     of: Ints  # (n_annotations,) the observation that an annotation belongs to; -1: none
     is_paired: bool  # whether the strata are the same images

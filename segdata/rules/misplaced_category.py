@@ -111,9 +111,8 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
 class _Law(msgspec.Struct, frozen=True):
     """Two categories of which one lies on the same side of the other in nearly all images or volumes."""
 
-    # category, other: their ids
-    category: int
-    other: int
+    category: int  # a category's id
+    other: int  # the other's id
     axis: int  # 0, 1 or 2; across, down, along slices, or the patient's
     sign: int  # 1: the category usually has the greater place
     is_named: bool  # their names differ by left and right, in volumes

@@ -30,9 +30,8 @@ class Remap(msgspec.Struct):
     """Applies a category map, batch by batch."""
 
     to: Mapping[int, int | None]  # old category id -> new one; None: such segments are dropped
-    # old, new: the taxonomies
-    old: Taxonomy
-    new: Taxonomy
+    old: Taxonomy  # the taxonomy before
+    new: Taxonomy  # the taxonomy after
     task: Task  # in semantic data, and of stuff, segments that get one category are joined in each annotation
     # image_id -> losses there: kind, number, pixels; an image that is loaded twice counts once
     lost: dict[str, list[tuple[str, int, int]]] = {}

@@ -67,9 +67,8 @@ class RowGroup(msgspec.Struct, frozen=True):
 class SegmentPart(msgspec.Struct, frozen=True):
     """Some segments, whole images of them."""
 
-    # file, what: for messages: the file, and which part of it
-    file: str
-    what: str
+    file: str  # for messages: the file
+    what: str  # which part of it
     image_ids: pa.Array  # of what images
     n_segments: int  # how many
     # gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged

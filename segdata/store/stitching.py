@@ -26,14 +26,12 @@ from segdata.store.windows import TILE_KEY, Tile, image_regions
 class TilePlaces:
     """The positions of tiles in their images, and the pixels that each owns: each pixel has one owner."""
 
-    # x, y: (n,) int64, of the tile in its image
-    x: Ints
-    y: Ints
-    # left, top, right, bottom: (n,) int64, the owned pixels in the image, half open
-    left: Ints
-    top: Ints
-    right: Ints
-    bottom: Ints
+    x: Ints  # (n,) int64, of the tile in its image
+    y: Ints  # (n,) int64, likewise
+    left: Ints  # (n,) int64, the owned pixels in the image, half open
+    top: Ints  # (n,) int64
+    right: Ints  # (n,) int64
+    bottom: Ints  # (n,) int64
 
     @staticmethod
     def from_tiles(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":

@@ -86,11 +86,10 @@ class Windows:
     """Rectangles inside the images of a batch, in pixels, ordered by image."""
 
     image: Ints  # (n,) int64, rows of the batch's images, ascending
-    # x, y, width, height: (n,) int64
-    x: Ints
-    y: Ints
-    width: Ints
-    height: Ints
+    x: Ints  # (n,) int64
+    y: Ints  # (n,) int64
+    width: Ints  # (n,) int64
+    height: Ints  # (n,) int64
     sized: bool = False  # their names tell their sizes, since several may begin at one place
 
     def __len__(self) -> int:

@@ -14,9 +14,8 @@ class BlandAltman(NamedTuple):
     """Bias, standard deviation and limits of agreement of differences, each (...)."""
 
     bias: Floats  # by how much B is larger on average
-    # lower, upper: the limits of agreement, between which 95 % of normal differences lie
-    lower: Floats
-    upper: Floats
+    lower: Floats  # lower limit of agreement
+    upper: Floats  # upper limit: 95 % of normal differences lie between both
     sd: Floats  # standard deviation of the differences
 
 

@@ -11,9 +11,8 @@ from segdata.core.runs import Floats
 class Decomposition(NamedTuple):
     """Shares of all pixels on which two annotators disagree, each (...) in [0, 1]; together 1."""
 
-    # missed, extra: in segments that only A, only B has
-    missed: Floats
-    extra: Floats
+    missed: Floats  # in segments that only A has
+    extra: Floats  # in segments that only B has
     confused: Floats  # in segments that both have, under different categories
     boundary: Floats  # at the edges of segments that both have, under one category
 

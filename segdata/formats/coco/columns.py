@@ -93,9 +93,8 @@ class RawColumn:
     """The undecoded values of n items under one key."""
 
     text: Bytes  # the bytes that hold them
-    # first, last: (n,) value i is ``text[first[i]:last[i]]``; -1 if an item lacks the key
-    first: Ints
-    last: Ints
+    first: Ints  # (n,) value i is ``text[first[i]:last[i]]``; -1 if an item lacks the key
+    last: Ints  # (n,)
 
     @staticmethod
     def from_values(raws: "Sequence[Raw] | RawColumn") -> "RawColumn":
@@ -131,9 +130,8 @@ class RawColumn:
 class ItemBlock:
     """Items for the decoding of a batch."""
 
-    # ids, category_ids: (n,) numbers, or objects
-    ids: Ints | Sequence[Id]
-    category_ids: Ints | Sequence[int]
+    ids: Ints | Sequence[Id]  # (n,) numbers, or objects
+    category_ids: Ints | Sequence[int]  # (n,) numbers, or objects
     column: Callable[[str], RawColumn]  # returns the undecoded values of a key
 
     @staticmethod
@@ -157,9 +155,8 @@ class ScannedList:
 
     file: FileBytes  # the document
     text: Bytes  # its bytes, without a byte order mark
-    # first, last: (n,) the byte ranges of the items
-    first: Ints
-    last: Ints
+    first: Ints  # (n,) where the bytes of the items begin
+    last: Ints  # (n,) and end
     values: Ints  # (n, k) the scanned values, see `kernels.scan_items`
     flags: NDArray[np.uint8]  # (n,) uint8, see `kernels.scan_items`
 
@@ -210,9 +207,8 @@ _MAX_GAP_BYTES = 1 << 14  # between two items that are read together
 class ListExcerpt:
     """Items of a list as byte ranges of a file, to be read by another process."""
 
-    # place, size: the file, a path or URL, and its bytes
-    place: str
-    size: int
+    place: str  # of the file, a path or URL
+    size: int  # its bytes
     ranges: Ints  # (k, 2) the bytes that hold the items
     checksum: int  # CRC-32 of these bytes
     # first, last, values, flags: as in `ScannedList`, with positions in these bytes

@@ -53,9 +53,8 @@ class _PaintedRaster:
 
     # the columns of `schema.IMAGES` that go into the index
     row: Mapping[str, Any]  # Any: cells of all types
-    # height, width: pixels; 0 where unknown
-    height: int
-    width: int
+    height: int  # pixels; 0 where unknown
+    width: int  # pixels; 0 where unknown
     pixels: Pixels | None  # (height, width); None if the image is not annotated
 
     @property

@@ -216,9 +216,8 @@ class RasterHeader:
     """The header of a raster."""
 
     path: Path  # the file
-    # width, height: pixels
-    width: int
-    height: int
+    width: int  # pixels
+    height: int  # pixels
     n_bands: int  # how many
     dtype: str  # numpy's name of the values' type
     place: Georeference  # the georeference

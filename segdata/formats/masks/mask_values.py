@@ -53,12 +53,10 @@ class ValueCounts:
 
     masks: tuple[MaskValues, ...]  # the readable masks
     value: Ints  # (k,) int64 ascending, ids or packed colours
-    # pixels, files, leads, runs: (k,) int64, how many pixels, in how many masks, in how many more than half of the
-    # pixels, and in how many vertical runs
-    pixels: Ints
-    files: Ints
-    leads: Ints
-    runs: Ints
+    pixels: Ints  # (k,) int64, how many pixels
+    files: Ints  # (k,) int64, in how many masks
+    leads: Ints  # (k,) int64, in how many masks more than half of the pixels
+    runs: Ints  # (k,) int64, in how many vertical runs
 
     @staticmethod
     def count(masks: Iterable[MaskValues]) -> "ValueCounts":

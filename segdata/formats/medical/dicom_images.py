@@ -47,9 +47,8 @@ class Plane:
     """The place of a slice: the centre of its first pixel, the directions of rows and columns, and spacing."""
 
     position: Floats  # (3,) millimetres (left, posterior, superior)
-    # row, column: (3,) unit vectors along a row (x grows) and along a column (y grows)
-    row: Floats
-    column: Floats
+    row: Floats  # (3,) unit vector along a row (x grows)
+    column: Floats  # (3,) unit vector along a column (y grows)
     spacing: Floats  # (2,) millimetres from one column to the next, and from one row to the next
 
     @property
@@ -69,11 +68,10 @@ class DicomImage:
 
     path: Path  # the file
     name: str  # below the folder of images, POSIX
-    # uid, series, study, reference: its own UID, and those of its series, study and frame of reference
-    uid: str
-    series: str
-    study: str
-    reference: str
+    uid: str  # its own UID
+    series: str  # UID of its series
+    study: str  # UID of its study
+    reference: str  # UID of its frame of reference
     size: tuple[int, int]  # height and width
     plane: Plane | None  # its plane; None if the file does not state it
     patient: str | None = None  # id of the patient

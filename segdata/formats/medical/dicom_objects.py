@@ -64,9 +64,8 @@ class DicomSlice(Generic[O, P]):
     size: tuple[int, int]  # height and width
     image: DicomImage | None = None  # its file; None if it was not found
     uid: str = ""  # of the image; empty if unknown
-    # sequence, frame: the volume and the position in it
-    sequence: str | None = None
-    frame: int | None = None
+    sequence: str | None = None  # the volume
+    frame: int | None = None  # the position in it
     # by object, for all objects that refer to this slice, even without pieces
     pieces: list[tuple[O, list[P]]] = field(default_factory=list)
 
@@ -148,9 +147,8 @@ SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # the third type, SEMIAUTOM
 class ObjectReader(Generic[O, P]):
     """The objects of a dataset."""
 
-    # format, what: the name of the format, and that of an object in messages
-    format: str
-    what: str
+    format: str  # the format's name
+    what: str  # an object's name in messages
     slices: DicomSlices[O, P]  # with the pieces of objects
     objects: list[O] = field(default_factory=list)  # the readable ones
     indexed: dict[str, DicomIndexFile] = field(default_factory=dict)  # name -> index entry

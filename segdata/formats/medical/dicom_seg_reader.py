@@ -80,9 +80,8 @@ class SegObject(DicomObject):
     size: tuple[int, int]  # height and width
     segments: dict[int, _SegSegment]  # by number
     frames: Sequence[_SegFrame]  # in the order of the pixel data
-    # series, reference: UIDs of the images' series and frame of reference
-    series: str
-    reference: str
+    series: str  # UID of the images' series
+    reference: str  # UID of their frame of reference
     creator: str | None
 
 

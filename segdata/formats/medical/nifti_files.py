@@ -52,8 +52,7 @@ class NiftiHeader:
 
     shape: tuple[int, int, int]  # columns, rows and slices
     dtype: np.dtype[np.generic]  # of the values in the file, with their byte order
-    # slope, inter: a voxel is the stored value * slope + inter
-    slope: float
+    slope: float  # a voxel is the stored value * slope + inter
     inter: float
     offset: int  # byte of the first value
     affine: Floats = field(repr=False)  # (4, 4) voxel indices to millimetres

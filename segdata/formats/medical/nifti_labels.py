@@ -51,9 +51,8 @@ class VolumeSlice(msgspec.Struct, frozen=True, omit_defaults=True):
     frame: int | None = None  # its number in the sequence
     uri: str | None = None  # of the image
     annotated: bool = True
-    # width, height: in pixels; 0 if the label files state them
-    width: int = 0
-    height: int = 0
+    width: int = 0  # in pixels; 0 if the label files state it
+    height: int = 0  # in pixels; 0 if the label files state it
     # the image's files as rows of `schema.IMAGES`, if it has several
     channels: tuple[dict[str, str | None], ...] | None = None
     coverage: str | None = None  # of the annotation; None: all categories, or those of the layers
@@ -380,9 +379,8 @@ _MAX_CATEGORIES = 500  # of distinct values; brain atlases have some hundred
 class LabelMeanings:
     """The meaning of the values of a dataset."""
 
-    # taxonomy, declared: as in the profile
-    taxonomy: Taxonomy
-    declared: bool
+    taxonomy: Taxonomy  # as in the profile
+    declared: bool  # as in the profile
     task: Task  # as in the profile
     decoders: Mapping[str, SegmentDecoder]  # name of a label file -> its layer's meaning
     # layer -> value -> category id, if values are not the ids

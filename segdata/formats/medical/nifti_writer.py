@@ -58,9 +58,8 @@ class PaintedImage:
     sequence: str | None
     frame: int | None
     channels: tuple[Mapping[str, str | None], ...] | None
-    # height, width: pixels; 0 where unknown
-    height: int
-    width: int
+    height: int  # pixels; 0 where unknown
+    width: int  # pixels; 0 where unknown
     annotated: bool  # whether it is annotated
     layers: Sequence[Values] = ()  # the values of each layer; empty if it is not annotated
     coverage: str | None = None  # of the annotation

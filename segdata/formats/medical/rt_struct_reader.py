@@ -61,9 +61,8 @@ class Contour:
 class Region:
     """A region of interest."""
 
-    # number, name: in the structure set
-    number: int
-    name: str
+    number: int  # in the structure set
+    name: str  # in the structure set
     algorithm: str  # AUTOMATIC, SEMIAUTOMATIC or MANUAL; empty if it is missing
     color: Color | None  # for display
     attributes: dict[str, str]  # its other attributes

@@ -385,9 +385,8 @@ class ValueMeanings(msgspec.Struct, frozen=True):
     """The meaning of the k values of a mask: one segment each."""
 
     kept: Flags  # (k,) whether a value is a segment; else it is background or unknown
-    # segment_id, category_id: (k,) int64
-    segment_id: Ints
-    category_id: Ints
+    segment_id: Ints  # (k,) int64
+    category_id: Ints  # (k,) int64
     iscrowd: Flags  # (k,) bool
     tracked: Flags | None = None  # (k,) whether the segment's id also is its track's; None: there are no tracks
     defects: Sequence[Defect] = ()  # values without a meaning

@@ -42,9 +42,8 @@ class _ConfigNames:
     """The names in the labelling configuration that the tasks use."""
 
     names: dict[int, str]  # category id -> label
-    # texts, numbers: names of attributes that are texts, and numbers
-    texts: set[str] = field(default_factory=set)
-    numbers: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)  # names of attributes that are texts
+    numbers: set[str] = field(default_factory=set)  # names of attributes that are numbers
 
     def attribute_results(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[Json], int]:
         """The results for attributes, and the number of attributes that no result can hold."""

@@ -248,9 +248,8 @@ class PolygonNotation:
 
     # of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
     layout: Layout = "pairs"
-    # low, high: the valid range of numbers
-    low: float = -MAX_COORDINATE
-    high: float = MAX_COORDINATE
+    low: float = -MAX_COORDINATE  # the least valid number
+    high: float = MAX_COORDINATE  # the largest valid number
     # the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the width and
     # height (m, 2) of the image of each point
     placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = _keep_points

@@ -156,17 +156,14 @@ def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
 class _SeamContacts(msgspec.Struct, frozen=True):
     """The contacts of pairs a < b, and the straight line that fits the pixel edges of each best."""
 
-    # a, b: (n,) rows
-    a: Ints
-    b: Ints
+    a: Ints  # (n,) rows
+    b: Ints  # (n,) rows
     edges: Floats  # (n,) pixel edges
-    # x, y: (n,) the middle of the edges, in pixels from the image's top left corner
-    x: Floats
-    y: Floats
+    x: Floats  # (n,) the middle of the edges, in pixels from the image's left
+    y: Floats  # (n,) and from its top
     angle: Floats  # (n,) of the line, in radians from the x axis
-    # length, deviation: (n,) see `measure_seams`
-    length: Floats
-    deviation: Floats
+    length: Floats  # (n,) see `measure_seams`
+    deviation: Floats  # (n,) see `measure_seams`
     box: tuple[Ints, Ints, Ints, Ints]  # x, y, width and height (n,) in pixels
 
 
@@ -269,20 +266,16 @@ class _Pieces(msgspec.Struct, frozen=True):
     """The slender pieces of segments, as rectangles with the centroid and moments of the piece."""
 
     owner: Ints  # (n,) ascending
-    # x, y: (n,) the middle, in pixels from the image's top left corner
-    x: Floats
-    y: Floats
-    # dx, dy: (n,) the direction, of length 1; of upright ones up or down
-    dx: Floats
-    dy: Floats
-    # length, breadth: (n,) pixels
-    length: Floats
-    breadth: Floats
-    # left, top, right, bottom: (n,) the box, half open
-    left: Ints
-    top: Ints
-    right: Ints
-    bottom: Ints
+    x: Floats  # (n,) the middle, in pixels from the image's left
+    y: Floats  # (n,) and from its top
+    dx: Floats  # (n,) the direction, of length 1
+    dy: Floats  # (n,) of upright ones up or down
+    length: Floats  # (n,) pixels
+    breadth: Floats  # (n,) pixels
+    left: Ints  # (n,) the box, half open
+    top: Ints  # (n,)
+    right: Ints  # (n,)
+    bottom: Ints  # (n,)
 
     def along(self, piece: Ints, other: Ints) -> Floats:
         """(p,) the offset of each other piece's centroid along the direction of `piece`, in pixels."""

@@ -58,9 +58,8 @@ class PartNumbers(msgspec.Struct, frozen=True):
 class SliceLinks(msgspec.Struct, frozen=True):
     """The links between parts and holes of successive slices, numbered over the whole dataset."""
 
-    # faces, touching: pairs of parts of neighbouring slices that share a face, and a corner at least
-    faces: IndexPairs
-    touching: IndexPairs
+    faces: IndexPairs  # pairs of parts of neighbouring slices that share a face
+    touching: IndexPairs  # pairs of those that share a corner at least
     joined: IndexPairs  # pairs of holes of neighbouring slices that share a corner at least
     open: Ints  # holes that reach out of their thing
     skips: ColumnArrays  # rows of the table `skips`
@@ -87,10 +86,9 @@ class _SliceParts(msgspec.Struct, frozen=True):
 
     window: FrameWindow  # the slices
     runs: Runs  # owned by parts
-    # segment, number, layer: of each part; `number` is that in the dataset
-    segment: Ints
-    number: Ints
-    layer: Ints
+    segment: Ints  # of each part
+    number: Ints  # of each part, in the dataset
+    layer: Ints  # of each part
     clusters: IndexPairs  # pairs of parts of one segment that corners connect
 
     @staticmethod

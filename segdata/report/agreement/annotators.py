@@ -40,9 +40,8 @@ BIAS_KINDS = ("missed", "extra", "confused", "offset")
 class ReportedBias:
     """The bias of an annotator in a category."""
 
-    # annotator, category: whose, with what
-    annotator: str
-    category: str
+    annotator: str  # whose
+    category: str  # with what
     kind: str  # missed, extra, confused: shares; offset: by how much larger
     value: Score  # with its interval
     others: float  # the value of all others; NaN where unknown, and of offsets 0

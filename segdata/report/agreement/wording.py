@@ -219,10 +219,9 @@ class Conclusion:
     head: str  # the conclusion, in a few words
     details: str = ""  # the numbers
     act: str = ""  # what to do; empty if nothing
-    # codes, annotator, category: of the findings behind it; none, None: all
-    codes: tuple[str, ...] = ()
-    annotator: str | None = None
-    category: str | None = None
+    codes: tuple[str, ...] = ()  # of the findings behind it; none: all
+    annotator: str | None = None  # None: all
+    category: str | None = None  # None: all
 
 
 def findings_of_code(findings: Iterable[Finding], code: str) -> list[Finding]:

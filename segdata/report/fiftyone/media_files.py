@@ -26,9 +26,8 @@ class AnnotationMasks:
     """The segments of one annotation of an image with known size."""
 
     runs: Runs  # pixels; the owner is the number of the segment within the annotation
-    # height, width: image size in pixels
-    height: int
-    width: int
+    height: int  # pixels
+    width: int  # pixels
     n_segments: int  # number of segments
 
     @staticmethod

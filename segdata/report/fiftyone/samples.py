@@ -52,9 +52,8 @@ class SampleEntry:
 
     image_id: str  # id of the image
     filepath: str  # picture to show
-    # width, height: size in pixels; 0: unknown
-    width: int
-    height: int
+    width: int  # pixels; 0: unknown
+    height: int  # pixels; 0: unknown
     # values of the image's fields, by name
     values: dict[str, Any]  # Any: FiftyOne has no types
     labels: LabelsByField  # (kind, annotator) -> labels; findings, proposals and disagreement have no annotator

@@ -24,9 +24,8 @@ class BackgroundImage:
     """
 
     image: Image.Image | None  # RGB; None where there is none
-    # width, height: of the labels, in pixels, which the image is stretched to
-    width: int
-    height: int
+    width: int  # of the labels, in pixels, to which the image is stretched
+    height: int  # likewise
     note: str = ""  # why there is no image, or why it does not fit; empty where all is well
     curve: tuple[int, ...] = ()  # the 256 grey levels that are shown instead; none: as they are
 

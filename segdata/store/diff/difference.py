@@ -194,9 +194,8 @@ class DifferenceCounter:
     changes: dict[DifferenceKind, list[DatasetChange]] = field(default_factory=dict)  # by kind, in the order of images
     # pixels by their category in A and in B; None: no category
     moves: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
-    # n_images, n_segments: in A and in B
-    n_images: list[int] = field(default_factory=lambda: [0, 0])
-    n_segments: list[int] = field(default_factory=lambda: [0, 0])
+    n_images: list[int] = field(default_factory=lambda: [0, 0])  # in A and in B
+    n_segments: list[int] = field(default_factory=lambda: [0, 0])  # in A and in B
     n_kept: int = 0  # segments of A that have the same image, category and pixels in B
     n_same: int = 0  # those of which B says everything else too that A says; their ids and vertices apart
     # in A and in B, what was met while reading, by code

@@ -47,9 +47,8 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
 class ImagePairs:
     """Pairs of images, in ascending order of their common key."""
 
-    # a, b: (n,) rows of each source's `image_ids`; -1 where that side lacks the image
-    a: Ints
-    b: Ints
+    a: Ints  # (n,) rows of A's `image_ids`; -1 where A lacks the image
+    b: Ints  # (n,) likewise of B's
     by: PairByName  # what they have in common
 
     def portions(self, n: int) -> list[tuple[Ints, Ints]]:
@@ -148,12 +147,10 @@ class LoadedSide:
 class DiffPortion:
     """Some pairs of images."""
 
-    # a, b: the loaded images of each dataset
-    a: LoadedSide
-    b: LoadedSide
-    # image_a, image_b: (n,) for each pair the row of the image in each side's batch; -1 where it lacks it
-    image_a: Ints
-    image_b: Ints
+    a: LoadedSide  # the loaded images of A
+    b: LoadedSide  # the loaded images of B
+    image_a: Ints  # (n,) for each pair the row of the image in A's batch; -1 where A lacks it
+    image_b: Ints  # (n,) likewise in B's
 
     @cached_property
     def complete_pairs(self) -> Ints:
@@ -197,13 +194,11 @@ class DiffPortion:
 class AnnotationPairs:
     """Pairs of annotations, and annotations without a partner on images that have one."""
 
-    # a, b: (n,) rows of each side's annotations
-    a: Ints
-    b: Ints
+    a: Ints  # (n,) rows of A's annotations
+    b: Ints  # (n,) rows of B's annotations
     pair: Ints  # (n,) the pair of images
-    # alone_a, alone_b: rows
-    alone_a: Ints
-    alone_b: Ints
+    alone_a: Ints  # rows
+    alone_b: Ints  # rows
     # frame_a, frame_b: (n_segments,) of each side: the pair of annotations that a segment belongs to, -1 where it is
     # not compared, since its annotation or image has no partner or one of another size
     frame_a: Ints
@@ -274,14 +269,12 @@ MIN_IOU = 0.5  # of matched segments
 class SegmentMatches:
     """Pairs of segments, in the order of A's, and segments without a partner."""
 
-    # a, b: (n,) rows of each side's segments
-    a: Ints
-    b: Ints
+    a: Ints  # (n,) rows of A's segments
+    b: Ints  # (n,) rows of B's segments
     shared: Ints  # (n,) pixels that both have
     exact: Flags  # (n,) whether both have exactly the same pixels, or both none
-    # alone_a, alone_b: rows of the segments without partner, of those that were compared
-    alone_a: Ints
-    alone_b: Ints
+    alone_a: Ints  # rows of the segments of A without partner, of those that were compared
+    alone_b: Ints  # likewise of B
 
 
 def match_segments(portion: DiffPortion, least: float, by_id: bool) -> SegmentMatches:
@@ -403,9 +396,8 @@ def _greedy(a: Ints, b: Ints) -> Ints:
 class DifferingStrips:
     """Strips of a line that only one side has, in order."""
 
-    # start, end: (n,) places, half open
-    start: Ints
-    end: Ints
+    start: Ints  # (n,) places
+    end: Ints  # (n,) the places after the last ones
     of_a: Flags  # (n,) A has it and B has not; else the reverse
 
 
