@@ -18,7 +18,7 @@ from segdata.core.statistics import ratio
 
 _MIN_RATE = 1e-12  # rates stay this far from 0 and 1, so that no vote has infinite weight
 _MIN_PIXELS = 0.5  # with fewer, a rate is unknown
-_MAX_ITERATIONS = 1000  # iterations
+_MAX_ITERATIONS, _TOLERANCE = 1000, 1e-8  # no rate changes by more in the last of the iterations
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,16 @@ class StapleResult:
     """The result of STAPLE in U fields."""
 
     probability: Floats  # (N,) that a pattern's pixels are truly of the category
-    # sensitivity, specificity: (U, R) the share of pixels that truly are, and truly are not, of the category, to which
-    # each annotator gave it, or did not; NaN where there are no such pixels, or none that the annotator judged
+    # (U, R) the share of pixels truly of the category to which each annotator gave it; NaN where they judged none
     sensitivity: Floats
-    specificity: Floats
+    specificity: Floats  # (U, R) the share of pixels truly of no such category to which they did not; NaN likewise
     prior: Floats  # (U,) the mean share of a field's pixels to which annotators gave the category
 
 
-def staple(
-    says: Flags, present: Flags, pixels: ArrayLike, field: ArrayLike | None = None, *, tolerance: float = 1e-8
-) -> StapleResult:
+def staple(says: Flags, present: Flags, pixels: ArrayLike, field: ArrayLike | None = None) -> StapleResult:
     """STAPLE of one category, in one field or several at once, by expectation maximisation.
 
-    In turn, until no rate of a field changes by more than `tolerance`: rates from probabilities W,
+    In turn, until no rate of a field changes by more than 1e-8: rates from probabilities W,
     p_r = sum of W d_r / sum of W and q_r = sum of (1 - W) (1 - d_r) / sum of (1 - W); and probabilities from rates,
     W = f A / (f A + (1 - f) B), A = product of p_r where d_r, else 1 - p_r, B = product of 1 - q_r where d_r, else q_r.
     W begins as the share of votes, f is its mean. The result depends on the field: over a large background q nears 1,
@@ -47,7 +44,7 @@ def staple(
     Parameters
     ----------
     says : (N, R) d_r: whether annotator r gave the pixels of a pattern the category
-    there : (N, R) whether the annotator judged them; who did not has no say
+    present : (N, R) whether the annotator judged them; who did not has no say
     pixels : (N,) how many pixels of the field have the pattern
     field : (N,) which field, ascending from 0; by default all are of one
 
@@ -60,11 +57,11 @@ def staple(
     row[answer] = np.arange(len(answer))
     n = np.bincount(answer, np.asarray(pixels, float) * present.any(axis=1), len(row)).astype(np.float64)
     field_of = np.zeros(len(row), np.int64) if field is None else np.asarray(field, np.int64)[row]
-    result = _expectation_maximisation((says & present)[row], present[row], n[:, None], field_of, tolerance)
+    result = _expectation_maximisation((says & present)[row], present[row], n[:, None], field_of)
     return replace(result, probability=result.probability[answer])
 
 
-def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints, tolerance: float) -> StapleResult:
+def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints) -> StapleResult:
     """STAPLE of N different answers that n (N, 1) pixels of field `field` (N,) got."""
     first = np.flatnonzero(np.diff(field, prepend=-1))
     no = present & ~yes
@@ -75,24 +72,25 @@ def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints
 
     share = ratio(yes.sum(axis=1), present.sum(axis=1), 0.0)[:, None]
     prior = ratio(total(n * share), total(n * np.ones_like(share)), 0.5)
-    believed = share
+    w = share  # the names are those of the docstring of `staple`: W, p, q and f
     rates, going = np.full((2, len(first), yes.shape[1]), np.inf), np.ones(len(first), bool)
     for _ in range(_MAX_ITERATIONS):
-        truly, falsely = n * believed, n * (1 - believed)
-        sums = [total(truly * yes), total(truly * present), total(falsely * no), total(falsely * present)]
-        p, q = ratio(sums[0], sums[1], 1.0), ratio(sums[2], sums[3], 1.0)
+        n_inside, n_outside = total(n * w * present), total(n * (1 - w) * present)
+        p, q = ratio(total(n * w * yes), n_inside, 1.0), ratio(total(n * (1 - w) * no), n_outside, 1.0)
         # A converged field stays as it is, so that its result does not depend on other fields.
         before, rates = rates, np.where(going[:, None], [p, q], rates)
-        going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > tolerance
+        going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > _TOLERANCE
         if not going.any():
             break
         f, p, q = (np.clip(rate, _MIN_RATE, 1 - _MIN_RATE) for rate in (prior, *rates))
         odds = np.log(f / (1 - f))[field, 0]
         odds += (yes * np.log(p / (1 - q))[field]).sum(axis=1) + (no * np.log((1 - p) / q)[field]).sum(axis=1)
         likely = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
-        believed = np.where(going[field], likely, believed[:, 0])[:, None]
-    rates_known = [np.where(sums[k] > _MIN_PIXELS, rates[k // 2], np.nan) for k in (1, 3)]
-    return StapleResult(believed[:, 0], rates_known[0], rates_known[1], prior[:, 0])
+        w = np.where(going[field], likely, w[:, 0])[:, None]
+    sensitivity, specificity = (
+        np.where(pixels > _MIN_PIXELS, rate, np.nan) for pixels, rate in zip((n_inside, n_outside), rates, strict=True)
+    )
+    return StapleResult(w[:, 0], sensitivity, specificity, prior[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +99,10 @@ class DisputedFields:
 
     case: Ints  # (U,) what each field is for
     category: Ints  # (U,) what each field is for
-    # field, pattern: (N,) ascending; all patterns of the case belong to each of its fields
-    field: Ints
-    pattern: Ints
-    # says, there: (N, R) whether an annotator gave the pattern's pixels the field's category, and whether they judged
-    # them: who calls them void did not
-    says: Flags
-    there: Flags
+    field: Ints  # (N,) ascending
+    pattern: Ints  # (N,) ascending in each field; all patterns of the case belong to each of its fields
+    says: Flags  # (N, R) whether an annotator gave the pattern's pixels the field's category
+    present: Flags  # (N, R) whether the annotator judged them: who calls them void did not
     pixels: Ints  # (N,) of the pattern that lie in the field
 
 
@@ -210,7 +205,7 @@ def decide_by_staple(votes: PixelVotes, margin: int = 3) -> PixelDecision:
     void = np.array([category.kind == "void" for category in votes.categories] + [False, False], bool)
     judged = (votes.vote != ABSENT) & ~void[votes.vote]
     fields = disputed_fields(votes, margin)
-    result = staple(fields.says, fields.there, fields.pixels, fields.field)
+    result = staple(fields.says, fields.present, fields.pixels, fields.field)
     likely = np.where(judged & (votes.vote >= 0), 1.0, 0.0)
     row, voter = np.nonzero(fields.says)
     likely[fields.pattern[row], voter] = result.probability[row]

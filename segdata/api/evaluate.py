@@ -93,7 +93,7 @@ def evaluate(
     Images that only the reference has are left out: give the model's answer on them even if it is empty. Returns an
     `Evaluation` for each model.
     """
-    from segdata.agreement.evaluation import evaluate_models as evaluated
+    from segdata.agreement.evaluation import evaluate_models
 
     opening = read_options(options, PairOptions)
     truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)
@@ -102,7 +102,8 @@ def evaluate(
     panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     with image_limits():
-        return EvaluationResult(evaluated(panel, GOLD, resampling=resampling(options), jobs=jobs, progress=progress))
+        evaluations = evaluate_models(panel, GOLD, resampling=resampling(options), jobs=jobs, progress=progress)
+    return EvaluationResult(evaluations)
 
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
@@ -187,10 +188,10 @@ def acceptance(
     is_gold = np.array([name == GOLD for name in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in annotator_pairs.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
-    n_back = len(np.unique(column_of(annotator_pairs.pairs, "case")))
-    if lot is not None and lot < n_back:
+    n_gold = len(np.unique(column_of(annotator_pairs.pairs, "case")))
+    if lot is not None and lot < n_gold:
         raise SegdataError(
-            f"lot: {count_noun(lot, 'image')} delivered, but {count_noun(n_back, 'gold image')} are among them"
+            f"lot: {count_noun(lot, 'image')} delivered, but {count_noun(n_gold, 'gold image')} are among them"
         )
     quality = quality or DeliveryQuality()
     inspection = inspect_delivery(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from segdata.api.read import Data, ReadOptions, read
 from segdata.core.config import Config, Gold, did_you_mean
@@ -116,10 +116,11 @@ def name_datasets(data: PanelData) -> list[NamedData]:
 
 def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[NamedData]:
     """All datasets with their names; `name` is for `data`, if that is a single dataset."""
-    own: list[NamedData] = [(name, data)] if isinstance(data, (str, Path, OpenDataset)) else name_datasets(data)
-    if name is not None and not isinstance(data, (str, Path, OpenDataset)):
+    if name is None:
+        return [*name_datasets(data), *name_datasets(others)]
+    if not isinstance(data, (str, Path, OpenDataset)):
         raise SegdataError(f"name {name!r} is for a single dataset; several have their own names")
-    return [*own, *name_datasets(others)]
+    return [(name, data), *name_datasets(others)]
 
 
 def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
@@ -139,7 +140,7 @@ def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_m
 
 def compare_panel(members: "Sequence[PanelMember]", section: Gold | None, options: PanelOptions) -> ComparedPanel:
     """Open and compare a panel; the section `gold` of segdata.yaml has tolerances that the options lack."""
-    from segdata.agreement.comparison import compare_panel
+    from segdata.agreement import comparison
     from segdata.agreement.gold_standard import boundary_tolerance
 
     panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
@@ -149,42 +150,50 @@ def compare_panel(members: "Sequence[PanelMember]", section: Gold | None, option
         passing: dict[str, Any] = {"jobs": options.get("jobs", 0), "progress": options.get("progress", no_progress)}
         client = options.get("client")
         if client is None:
-            tables = compare_panel(panel, tolerance=near, **passing)
+            tables = comparison.compare_panel(panel, tolerance=near, **passing)
         else:
             from segdata.core.cluster import RemoteDataset, connect  # needs the extra `dask`
 
             with connect(client) as cluster:
                 remote, cut = RemoteDataset.cut(_with_recipe(panel, members, options))
-                tables = compare_panel(panel, tolerance=near, on=(cluster, remote, cut), **passing)
+                tables = comparison.compare_panel(panel, tolerance=near, on=(cluster, remote, cut), **passing)
     assert tables.annotator_pairs is not None
     return ComparedPanel(panel, tables, tables.annotator_pairs, near)
 
 
-def _with_recipe(panel: "Panel", panel_members: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
+class _MemberRecipe(NamedTuple):
+    """How another process opens a member of a panel: that process gets no open files."""
+
+    open_source: Callable[[], OpenDataset]
+    profile: Profile
+    rows: Ints | None
+    name: str | None
+    depth: int
+    unnamed: str | None
+
+    def open(self) -> "PanelMember":
+        """The member, opened."""
+        from segdata.agreement.panel import PanelMember
+
+        dataset = replace(self.open_source(), profile=self.profile, rows=self.rows)
+        return PanelMember(dataset, self.name, self.depth, self.unnamed)
+
+
+def _with_recipe(panel: "Panel", members: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
     """The panel as a dataset that workers can open."""
-    members = [
-        (recipe_of(member.dataset), member.dataset.profile, member.dataset.rows, member) for member in panel_members
-    ]
-    shapes = [
-        (opens, profile, rows, (member.name, member.depth, member.unnamed)) for opens, profile, rows, member in members
+    recipes = [
+        _MemberRecipe(recipe_of(data), data.profile, data.rows, member.name, member.depth, member.unnamed)
+        for member, data in ((member, member.dataset) for member in members)
     ]
     renamed = options.get("taxonomy_map")
-    again = partial(_open_again, shapes, options.get("pair_by"), None if renamed is None else Path(renamed).absolute())
+    again = partial(_open_again, recipes, options.get("pair_by"), None if renamed is None else Path(renamed).absolute())
     return OpenDataset(panel, panel.profile, Config(), recipe=Recipe(panel, again))
 
 
-def _open_again(members: "list[_Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> OpenDataset:
+def _open_again(members: list[_MemberRecipe], pair_by: str | None, taxonomy_map: str | Path | None) -> OpenDataset:
     """Open the panel in another process."""
-    from segdata.agreement.panel import PanelMember
-
-    reopened = [
-        PanelMember(replace(opens(), profile=profile, rows=rows), *called) for opens, profile, rows, called in members
-    ]
-    panel = open_panel(reopened, pair_by, taxonomy_map)
+    panel = open_panel([member.open() for member in members], pair_by, taxonomy_map)
     return OpenDataset(panel, panel.profile, Config())
-
-
-_Member = tuple[Callable[[], OpenDataset], Profile, Ints | None, tuple[str | None, int, str | None]]
 
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:

@@ -305,14 +305,14 @@ def assign_splits(
     counts = np.zeros((len(ids), len(MEASURES), len(names)), np.int64)
     np.add.at(counts.transpose(0, 2, 1), (category, part[tally.owner]), measured.T.astype(np.int64))
     return SplitAssignment(
-        names,
-        shares,
-        {image: names[number] for image, number in zip(images, part.tolist(), strict=True)},
-        np.bincount(part, minlength=len(names)),
-        len(rank),
-        int(sizes.max(initial=0)),
-        tuple(tables.profile.name_of(int(id_)) for id_ in ids),
-        counts,
+        parts=names,
+        wanted=shares,
+        part_of={image: names[number] for image, number in zip(images, part.tolist(), strict=True)},
+        n_images=np.bincount(part, minlength=len(names)),
+        n_units=len(rank),
+        largest=int(sizes.max(initial=0)),
+        categories=tuple(tables.profile.name_of(int(id_)) for id_ in ids),
+        counts=counts,
     )
 
 

@@ -178,7 +178,7 @@ def _content_summary(root: Path, names: list[str]) -> str:
 def _apart(seen: FileProbe) -> Iterator[str]:
     """The subfolders of an unstructured folder of images, if each is a structured dataset by itself."""
     root, clue = seen.root, seen.once(probe_masks)
-    if root.is_file() or clue is None or clue.named:
+    if root.is_file() or clue is None or clue.is_declared:
         return
     datasets = []
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
@@ -189,7 +189,7 @@ def _apart(seen: FileProbe) -> Iterator[str]:
         except SegdataError:
             return
         inner = inside.once(probe_masks) if name in PLAIN_FORMATS else None
-        if inner is not None and not inner.named:
+        if inner is not None and not inner.is_declared:
             return
         datasets.append(f"{folder.name} ({name})")
     yield from datasets
@@ -449,7 +449,7 @@ def _structured_format(folder: Path) -> str | None:
 def _is_named_layout(seen: FileProbe) -> bool:
     """Whether the names of folders tell masks from images."""
     clue = seen.once(probe_masks)
-    return clue is not None and clue.named
+    return clue is not None and clue.is_declared
 
 
 def _sorted_parts(named: Iterable[tuple[str, Path]]) -> tuple[SplitPath, ...]:

@@ -45,18 +45,18 @@ def mean_entropy(probability: NDArray[np.floating]) -> float:
     return abs(float(entropy.mean() / np.log(max(len(p), 2)))) if entropy.size else 0.0
 
 
-def predicted_layout(probability: NDArray[np.floating], cells: int = _GRID_CELLS) -> Floats:
-    """(K * cells * cells,) what a model predicts in an image, (K, height, width), and roughly where.
+def predicted_layout(probability: NDArray[np.floating]) -> Floats:
+    """(K * 16,) what a model predicts in an image, (K, height, width), and roughly where.
 
-    These are square roots of the mean probabilities in a grid of cells, so that distances between images are Hellinger
+    These are square roots of the mean probabilities in 4 x 4 cells, so that distances between images are Hellinger
     distances. An image smaller than the grid has cells of one pixel, which repeat.
     """
     height, width = probability.shape[1:]
-    sides = [np.linspace(0, side, cells + 1)[:-1].astype(np.int64) for side in (height, width)]
+    sides = [np.linspace(0, side, _GRID_CELLS + 1)[:-1].astype(np.int64) for side in (height, width)]
     lengths = [np.maximum(np.diff(first, append=side), 1) for first, side in zip(sides, (height, width), strict=True)]
     p = np.asarray(probability, np.float64)
     mean = np.add.reduceat(np.add.reduceat(p, sides[0], axis=1), sides[1], axis=2) / np.outer(*lengths)
-    return np.asarray(np.sqrt(np.clip(mean, 0, 1)).ravel() / cells)
+    return np.asarray(np.sqrt(np.clip(mean, 0, 1)).ravel() / _GRID_CELLS)
 
 
 def annotation_order(features: Floats, unsure: Floats, n: int | None = None, known: Floats | None = None) -> Ints:

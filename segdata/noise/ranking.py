@@ -309,13 +309,12 @@ def _ranks(values: Floats) -> Floats:
 def rank_candidates(
     looks: Iterable[ImageFeatures],
     related: RelatedImages | None = None,
-    penalties: Sequence[float] = _PENALTIES,
     jobs: int = 1,
 ) -> RankedCandidates:
     """The probability that each candidate of some images is wrong.
 
     Images that are `related` (a patient, a scene) never teach how to judge each other, unless all are, and vouch for
-    each other, see `segdata.noise.trust`; by default none are. The chosen one of the `penalties` on large weights finds
+    each other, see `segdata.noise.trust`; by default none are. The chosen one of the penalties on large weights finds
     injected errors in other images best (log loss): the fewer errors, the higher it is. Nothing is learnt from images
     that are not known. `jobs` threads (0: one per core) learn the kinds of errors.
     """
@@ -326,7 +325,7 @@ def rank_candidates(
     )
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(related.folds_of)
-    sorts = [_score_candidates(looks, sort, fold, penalties, known_images(informed), jobs) for sort in (0, 1)]
+    sorts = [_score_candidates(looks, sort, fold, known_images(informed), jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
     less = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
     n_wrong, n_held = int((sorts[0]["held_mistake"] >= 0).sum()), len(sorts[0]["held_mistake"])  # annotated ones
@@ -505,7 +504,7 @@ class _TrainingCandidates:
 
 
 def _score_candidates(
-    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], informed: Flags, jobs: int
+    looks: Sequence[ImageFeatures], sort: int, fold: Ints, informed: Flags, jobs: int
 ) -> dict[str, NDArray[Any]]:
     """The columns of `RankedCandidates` for labels (`sort` 0) or regions (1), and for those with injected errors.
 
@@ -516,9 +515,7 @@ def _score_candidates(
     training = _TrainingCandidates.from_features(looks, sort, fold, informed if informed.any() else ~informed)
     x, image = _stack_tables([item.given[sort].x for item in looks])
     names = list(looks[0].names[sort])
-    odds, ratio, share = _learn_odds(
-        x, fold[image], training, _columns(names, () if sort else SURPRISES), penalties, jobs
-    )
+    odds, ratio, share = _learn_odds(x, fold[image], training, _columns(names, () if sort else SURPRISES), jobs)
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, training.x)
@@ -530,7 +527,7 @@ def _score_candidates(
         free_names = [name for name in names if name in MODEL_FREE]
         columns, rare = _columns(names, free_names), _columns(free_names, SURPRISES)
         bare = replace(training, x=training.x[:, columns])
-        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, penalties, jobs)
+        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, jobs)
         alone, oddest = free[0], oddest_of(x[:, columns], training.x[training.wrong == 0][:, columns], free_names)
         odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), training)
         is_known = informed[image]
@@ -556,14 +553,14 @@ _OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is
 
 
 def _learn_odds(
-    x: Floats, fold: Ints, training: _TrainingCandidates, rare: Ints, penalties: Sequence[float], jobs: int
+    x: Floats, fold: Ints, training: _TrainingCandidates, rare: Ints, jobs: int
 ) -> tuple[_OddsPair, Floats, Floats]:
     """Calibrated log odds of an error, from features (n, F); log ratios (n, K) and shares (K,) of the kinds of error.
 
     `rare` are the columns in which what is rare in correct labels counts, whatever the kind of error. Regions have
     none: they can hardly be wrong in a way that was not learnt.
     """
-    ratio, held_ratio, share = _kind_ratios(x, fold, training, penalties, jobs)
+    ratio, held_ratio, share = _kind_ratios(x, fold, training, jobs)
     odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
     if len(rare):
         unlearnt = unlearnt_odds(held_ratio, training.kind, share)
@@ -576,12 +573,10 @@ def _columns(names: Sequence[str], features: Sequence[str]) -> Ints:
     return np.array([names.index(name) for name in features], np.int64)
 
 
-def _kind_ratios(
-    x: Floats, fold: Ints, training: _TrainingCandidates, penalties: Sequence[float], jobs: int
-) -> tuple[Floats, Floats, Floats]:
+def _kind_ratios(x: Floats, fold: Ints, training: _TrainingCandidates, jobs: int) -> tuple[Floats, Floats, Floats]:
     """(n, K) and (h, K) log ratios of the kinds of error, and (K,) how common each counts, with the best penalty."""
     best, least = (np.empty(0), np.empty(0), np.empty(0)), np.inf
-    for ratio, held_ratio in cross_fits(x, fold, training.x, training.kind, training.fold, penalties, jobs):
+    for ratio, held_ratio in cross_fits(x, fold, training.x, training.kind, training.fold, _PENALTIES, jobs):
         share = kind_shares(held_ratio, training.kind)
         loss = log_loss(mean_log_ratio(held_ratio, share), training.wrong)
         if loss < least or not len(best[2]):

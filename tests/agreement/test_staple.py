@@ -170,7 +170,7 @@ def test_one_category_is_plain_staple(seed: int) -> None:
     drawn = panel(*texts)
     votes = collect_votes(drawn)
     found, of = decide_by_staple(votes), disputed_fields(votes)
-    plain = staple(of.says, of.there, of.pixels)
+    plain = staple(of.says, of.present, of.pixels)
     likely = np.zeros(len(votes.pixels))
     likely[of.pattern] = plain.probability
     np.testing.assert_array_equal(found.category == 0, likely > 0.5)

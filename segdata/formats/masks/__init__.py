@@ -27,16 +27,15 @@ class MaskProbe(msgspec.Struct, frozen=True):
     config: Config  # segdata.yaml
     heads: "Sequence[MaskHeader]"  # headers of some masks
     evidence: str  # the layout, for the user
-    # whether folder names, an index or a taxonomy show that these are masks, not just image files
-    named: bool
+    is_declared: bool  # whether folder names, an index or a taxonomy show that these are masks, not just image files
     numbers_objects: bool = False  # whether they are palette PNG frames of videos that number objects
     are_categories: bool = False  # whether values of more than 8 bits are categories
 
 
 def probe_masks(root: Path) -> MaskProbe | None:
     """The masks below `root`; None if there are none, or only photographs."""
-    named = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
-    if not named:
+    has_files = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
+    if not has_files:
         return None  # avoid importing Pillow for the many datasets without masks
     return _probe_image_files(root)
 
@@ -58,8 +57,8 @@ def list_readable(root: Path) -> list[Path]:
         counts = count_values(sample)
         if counts.masks and not are_ids(counts) and find_taxonomy(root, paths) is None:
             propose_taxonomy(counts)
-        is_told = not any(layout.family is not None and layout.family.rivals for layout in layouts)
-        return [root] if counts.masks and is_told else []
+        is_clear = not any(layout.family is not None and layout.family.rivals for layout in layouts)
+        return [root] if counts.masks and is_clear else []
     except UnclearMasksError as error:
         return error.folders
     except UnreadableError:
@@ -99,15 +98,17 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
         return None  # photographs
     masks, images = split_masks_from_images(every)
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
-    named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
+    is_declared = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
     heads = mask_headers(spread_sample(mask_paths, _N_SAMPLED))
     n_jpeg = sum(path.suffix.lower() in (".jpg", ".jpeg") for path in mask_paths)
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
-    if alone and (lossy or (not named and looks_like_photograph(spread_sample(mask_paths, 3)))):
+    if alone and (lossy or (not is_declared and looks_like_photograph(spread_sample(mask_paths, 3)))):
         return None
     wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
     are_categories = wide and not config.instance_ids and _are_categories(root, mask_paths)
-    return MaskProbe(config, heads, layouts[0].evidence, named, _numbers_objects(mask_paths, heads), are_categories)
+    return MaskProbe(
+        config, heads, layouts[0].evidence, is_declared, _numbers_objects(mask_paths, heads), are_categories
+    )
 
 
 def _are_categories(root: Path, paths: list[Path]) -> bool:

@@ -56,7 +56,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return None
     if not masks.are_categories and most_of(masks.heads, lambda head: head.bits > 8):
         return None
-    return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
+    return FormatMatch(0.7 if masks.is_declared else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 
 
 read = ImportedOnCall("segdata.formats.masks.colour_mask_files:open_colour_masks")

@@ -37,7 +37,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return FormatMatch(0.72, f"{masks.evidence}: palette masks that number the objects of each video")
     if not most_of(masks.heads, lambda head: head.bits >= 16 and not head.has_colors and head.lossy is None):
         return None
-    return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
+    return FormatMatch(0.7 if masks.is_declared else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
 
 read = ImportedOnCall("segdata.formats.masks.instance_id_files:open_instance_ids")

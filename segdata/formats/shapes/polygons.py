@@ -130,14 +130,14 @@ class RasterDisagreement:
         )
 
 
-def raster_disagreement(batch: Batch, rule: RasterRule = "coco", rounding: Rounding = "truncate") -> RasterDisagreement:
+def raster_disagreement(batch: Batch, rule: RasterRule = "coco") -> RasterDisagreement:
     """The difference for a reader that draws the polygons of `batch` by `rule`.
 
     By "coco" holes are filled, since COCO's polygons have none. Segments without polygons do not count; segments with
     changed pixels keep none.
     """
     source = SourcePolygons.from_batch(batch)
-    redrawn = (source.fill_holes() if rule == "coco" else source).rasterise(rule, rounding)
+    redrawn = (source.fill_holes() if rule == "coco" else source).rasterise(rule)
     rows = np.unique(source.segment)
     differing = count_differing_pixels(batch.runs, redrawn, source.height, source.width)[rows]
     return RasterDisagreement(len(rows), int(np.count_nonzero(differing)), int(differing.sum()))

@@ -70,8 +70,8 @@ _OTHER_TEXTS = ("readme", "classes", "license", "train", "val", "test", "autospl
 
 
 @dataclass(frozen=True, slots=True)
-class _DatasetClasses:
-    """The content of data.yaml or classes.txt."""
+class _DataFile:
+    """What data.yaml says: classes, splits and keypoints; of classes.txt the classes."""
 
     names: dict[int, str] = field(default_factory=dict)  # number -> name; empty if no file names them
     # train, val and test -> paths below the dataset's root, folders or lists
@@ -99,16 +99,14 @@ class _SplitFinder:
         for split, places in splits.items():
             for place in places:
                 if place.endswith(".txt") and (root / place).is_file():
-                    lines = (root / place).read_text(encoding="utf-8", errors="replace").splitlines()
-                    for number, text in enumerate(lines, 1):
-                        line = text.strip().replace("\\", "/").removeprefix("./")
+                    for number, line in _list_lines(root / place):
                         other = first.setdefault(line, split)
-                        if line and other != split:
-                            message = f"{line!r} is in the lists of {other} and of {split}; it is read as {other}"
-                            image = _without_folder(line, "images")
-                            defects.append(Defect("SEG304", message, place, line=number, image=image, lost=False))
-                        elif line:
+                        if other == split:
                             listed.setdefault(line.rpartition("/")[2], []).append((line, split))
+                            continue
+                        message = f"{line!r} is in the lists of {other} and of {split}; it is read as {other}"
+                        image = _without_folder(line, "images")
+                        defects.append(Defect("SEG304", message, place, line=number, image=image, lost=False))
                 elif place not in (".", "images"):  # the folder holds all images: no split
                     folders.setdefault(place, split)
         return _SplitFinder(listed, folders, defects)
@@ -125,13 +123,20 @@ class _SplitFinder:
         return split_from_path(image)
 
 
-def _read_classes(root: Path) -> _DatasetClasses:
+def _list_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The number and the path of each line of a list of images that names one."""
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if line := text.strip().replace("\\", "/").removeprefix("./"):
+            yield number, line
+
+
+def _read_classes(root: Path) -> _DataFile:
     """Read `data.yaml`, else `classes.txt`; raises UnreadableError if several files could name the classes."""
     path = _yaml_file(root)
     listed = next((name for name in _NAMES_FILES if (root / name).is_file()), None)
     names = {} if listed is None else _list_names(root / listed)
     if path is None:
-        return _DatasetClasses(names)
+        return _DataFile(names)
     file = relative_path(root, path)
     classes = _read_yaml(root, path, file)
     other = [number for number, name in names.items() if name != classes.names.get(number, name)]
@@ -162,11 +167,11 @@ def _yaml_file(root: Path) -> Path | None:
     return paths[0] if paths else None
 
 
-def _read_yaml(root: Path, path: Path, file: str) -> _DatasetClasses:
+def _read_yaml(root: Path, path: Path, file: str) -> _DataFile:
     try:
         document = yaml_files.parse_yaml(yaml_files.read_utf8(path), dict[str, Any], file)
     except SegdataError as error:
-        return _DatasetClasses(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
+        return _DataFile(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
     defects: list[Defect] = []
     names = dict(_read_names(document.get("names"), file, defects))
     count = document.get("nc")
@@ -176,7 +181,7 @@ def _read_yaml(root: Path, path: Path, file: str) -> _DatasetClasses:
     keypoints = None
     if isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape):
         keypoints = shape[0] * shape[1]
-    return _DatasetClasses(names, _read_splits(root, document, file, defects), keypoints, tuple(defects))
+    return _DataFile(names, _read_splits(root, document, file, defects), keypoints, tuple(defects))
 
 
 def _read_names(document_names: object, file: str, defects: list[Defect]) -> Iterator[tuple[int, str]]:
@@ -400,7 +405,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     return ToolSource.from_request(request, _YOLO, categories, entries, defects, reader, root=root)
 
 
-def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:
+def _named_by_number(classes: _DataFile, entries: list[ImageEntry]) -> _DataFile:
     """The occurring classes, with their numbers as names."""
     numbers: set[int] = set()
     for entry in entries:
