@@ -1,5 +1,7 @@
 """SEG314 displaced-labels: labels lie beside the edges of their pictures, and on them when they are moved or turned."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from segdata.core.errors import count_noun
@@ -110,27 +112,30 @@ def displaced_labels(
     stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
-    for row, group, own, score, change, x, y, other, alike in single.take(stands).lines(
-        "annotation", "group", "own", "score", "change", "x", "y", "other", "alike"
+    judged = [group for group, score in usual.items() if group not in flagged and score >= min_group_score]
+    yield from _displaced_in_image(tables, single.take(stands & np.isin(single["group"], judged)), furthest)
+    yield from _without_shade(single, min_images, min_blank, min_bare, min_padded)
+
+
+def _displaced_in_image(tables: Tables, placements: Table, furthest: Mapping[int, float]) -> Findings:
+    """A finding for each image whose labels fit its picture only after a change, or fit another picture."""
+    for row, own, score, change, x, y, other, alike in placements.lines(
+        "annotation", "own", "score", "change", "x", "y", "other", "alike"
     ):
-        if group in flagged or usual[group] < min_group_score:
-            continue
-        if change == ELSEWHERE and row in furthest:
+        if change != ELSEWHERE:
+            where = f"the picture only when they are {change_words(change, x, y)}"
+        elif row in furthest:
             yield RowFinding(
                 f"the outlines go on up to {furthest[row]:,.0f} px beyond the picture: it may be a tile of a "
                 "larger one, whose coordinates the labels have",
                 annotation=row,
             )
             continue
-        if change == ELSEWHERE and alike > score:
+        elif alike > score:
             continue  # the other picture shows the same things in the same places, as the next frame does
-        if change == ELSEWHERE:
-            name = tables.images["image_id"][tables.annotations["image"][other]]
-            message = f"the labels lie on the edges of another picture, {name}"
         else:
-            message = f"the labels lie on the edges of the picture only when they are {change_words(change, x, y)}"
-        yield RowFinding(f"{message}{_scores(score, own)}", annotation=row)
-    yield from _without_shade(single, min_images, min_blank, min_bare, min_padded)
+            where = f"another picture, {tables.images['image_id'][tables.annotations['image'][other]]}"
+        yield RowFinding(f"the labels lie on the edges of {where}{_scores(score, own)}", annotation=row)
 
 
 def _beyond_picture(tables: Tables) -> dict[str, Column]:
