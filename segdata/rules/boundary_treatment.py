@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import quote_guideline
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
@@ -46,8 +46,9 @@ def boundary_treatment(
     pixels of void or unlabelled pixels between them. An annotation draws them touching if it leaves a band in at most
     max_share of these places, and apart if it leaves a band in all but max_share. A finding needs min_files of both and
     hardly any in between: then the scene is not the cause, and annotators read the guideline in two ways. If the two
-    ways follow annotators, folders, sequences, cameras or months, the finding says so. The rule does not see borders
-    that are exactly upright.
+    ways follow annotators, folders, sequences, cameras or months, the finding says so; if they do not, and no guideline
+    tells how to draw the border, it is an info, since things may lie so. The rule does not see borders that are exactly
+    upright.
 
     Why: your model learns to leave a band at random, and boundary metrics measure who drew the border.
 
@@ -88,10 +89,12 @@ def boundary_treatment(
             message = (
                 f"{first!r} and {second!r} touch in {len(touching):,} annotations ({image_names(tables, touching)}), "
                 f"and have a band of void or nothing between them in {len(apart):,} ({image_names(tables, apart)}); "
-                f"{n_between:,} in between{_separating_column(tables, touching, apart)}"
+                f"{n_between:,} in between"
             )
-            message += quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
-            yield RowFinding(message, category=first)
+            column = _separating_column(tables, touching, apart)
+            guideline = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
+            severity: Severity | None = None if column or guideline else "info"
+            yield RowFinding(message + column + guideline, category=first, severity=severity)
 
 
 def _separating_column(tables: Tables, touching: Ints, separated: Ints) -> str:

@@ -86,6 +86,7 @@ def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_sha
             bbox=(left, top, right - left, bottom - top),
             pixels=int(rows["pixels"][row]),
             category=inner,
+            severity="info",
         )
 
 

@@ -71,7 +71,7 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     crowds, frames of videos, and masks that their storage changed.
 
     It also looks at categories that lie inside another one nearly everywhere, as nuclei in cells: in a hole of it, or
-    on its pixels. You get one finding for each image with parts that lie outside, not just at the border. Parts at the
+    on its pixels. You get one info for each image with parts that lie outside, not just at the border. Parts at the
     frame or under 16 px do not count, nor do categories that cover more than half of their images, in which everything
     lies. Slices of volumes are not compared.
 

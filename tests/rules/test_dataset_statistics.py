@@ -186,12 +186,16 @@ def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
     touching, apart = "aaaa\nbbbb", "aaaa\n....\nbbbb"
     text = "\n\n".join([touching, apart] * 3) + "\n\na: road\nb: car"
     tables = measure_source(draw_picture(text), frozenset({"borders"}), jobs=1)
-    (found,) = messages(boundary_treatment(tables, min_places=4))
+    (finding,) = boundary_treatment(tables, min_places=4)
+    found = finding.message
+    assert finding.severity == "info", "the scene may be the cause"
     assert found.startswith("'road' and 'car' touch in 3 annotations (1.png, 3.png, 5.png)")
     assert found.endswith("0 in between")
     who = np.array(["anna", "ben"] * 3, object)
     named = replace(tables, annotations=tables.annotations.beside(annotator=who))
-    assert messages(boundary_treatment(named, min_places=4))[0].endswith("; by annotator, these draw them apart: ben")
+    (finding,) = boundary_treatment(named, min_places=4)
+    assert finding.message.endswith("; by annotator, these draw them apart: ben")
+    assert finding.severity is None
 
 
 def test_of_those_who_draw_borders_apart_five_are_named() -> None:
