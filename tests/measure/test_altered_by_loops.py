@@ -10,6 +10,7 @@ import pytest
 from segdata.core.table import Table
 from segdata.measure.tables import altered_copies as copies
 from segdata.measure.tables.altered_copies import CROPPED, MIRRORED, _Fit
+from segdata.measure.tables.duplicates import MIN_CORRELATION
 
 SEEDS = range(25)
 AXES = ((2,), (1,), (1, 2))
@@ -54,7 +55,7 @@ def test_mirrored_pairs_correlate_where_images_show_their_own(seed: int, monkeyp
                 bits = 4 * ((thumbs[later] > 0) != (flipped[earlier] > 0)).sum()
                 a, b = thumbs[later][counts].astype(float), flipped[earlier][counts].astype(float)
                 correlation = (a * b).sum() / math.sqrt((a**2).sum() * (b**2).sum())
-                if bits <= 40 and apart[later, earlier] and correlation >= 0.75:
+                if bits <= 40 and apart[later, earlier] and correlation >= MIN_CORRELATION:
                     expected.append((later, earlier, (MIRRORED, 1.0, pytest.approx(correlation, rel=1e-4))))
     assert found == expected
 

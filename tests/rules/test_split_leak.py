@@ -75,7 +75,7 @@ def test_pictures_of_one_smooth_light_are_no_copies(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
         sky = np.linspace(200, 40, 160) + np.random.default_rng(down).normal(0, 3, (160, 160))
         sky[down : down + 12, right : right + 12] += 50
-        Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8)).save(image)
+        Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8)).save(image, quality=95)
         Image.fromarray(np.ones((160, 160), np.uint8)).save(mask)
     (tmp_path / "taxonomy.yaml").write_text("categories: [{id: 1, name: a}]\n")
     found = segdata.validate(segdata.read(tmp_path, format="colour-masks"), select="SEG304").findings
