@@ -1,6 +1,7 @@
 """SEG313, 354, 358, 359 and 360: what differs from what is usual in the dataset is found, and the usual is not."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,9 +17,9 @@ from segdata.core.rule_runner import run_rules
 from segdata.core.statistics import benjamini_hochberg, tail_probability
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
-from segdata.rules.statistic_outlier import _MIN_OCCURRENCE, _sums, _usual_overlaps
+from segdata.rules.statistic_outlier import _MIN_OCCURRENCE, _comparable, _sums, _usual_overlaps
 from tests.generators.sequences import sequence_dataset
-from tests.rules.test_copied_and_cut import recategorised
+from tests.rules.test_copied_and_cut import coco, recategorised
 
 
 def found(code: str, labels: np.ndarray, *, one_category: bool = False, **how: object) -> list[Finding]:
@@ -263,3 +264,12 @@ def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
 
 def test_a_dataset_without_a_segment_has_nothing_to_compare() -> None:
     assert not found("SEG313", np.zeros((8, 20, 20), np.int64), kind="volume")
+
+
+def test_images_are_compared_with_those_of_their_size(tmp_path: Path) -> None:
+    """Images that belong to no sequence are, and are called images."""
+    outline = [[[10.0, 10.0, 40.0, 10.0, 40.0, 40.0]]]
+    source = segdata.read(coco(tmp_path, [outline] * 4, [(60, 60), (900, 900), (900, 900), (60, 60)])).source
+    group, nouns = _comparable(measure_source(source, frozenset(), jobs=1))
+    assert group[0] == group[3] != group[1] == group[2]
+    assert nouns == ["image"] * 4
