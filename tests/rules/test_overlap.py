@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from segdata.core.finding import Finding
+from segdata.core.rule import find_rule
+from segdata.testing.pictures import draw_picture
 
 Judged = Callable[..., list[Finding]]
 THREE = "aaxbbycc\naaxbbycc\n\naxb.....\n\nx = a + b\ny = b + c\n"
@@ -27,6 +29,12 @@ def test_allowed_by_habit_the_dataset_is_an_info(judged: Judged) -> None:
     (finding,) = judged("SEG102", THREE)
     assert (finding.severity, finding.image, finding.pixels) == ("info", None, 5)
     assert finding.message.startswith("3 pairs of segments in 2 annotations share 5 px (summed over pairs)")
+
+
+def test_a_finding_about_the_dataset_needs_all_of_it() -> None:
+    rule = find_rule("SEG102")
+    for words, per_image in (("", False), ("overlap: allow", True), ("overlap: forbid", True)):
+        assert rule.runs_per_image(draw_picture(THREE + words).profile) == per_image
 
 
 def test_one_pair_shares(judged: Judged) -> None:
