@@ -635,8 +635,9 @@ def test_greys_stored_as_colours_are_read_with_greys(tmp_path: Path, n_coloured:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans(), st.booleans())
 def test_the_inner_pixels_of_levels_are_those_of_a_loop(seed: int, n: int, has_colors: bool, near: bool) -> None:
     rng = np.random.default_rng(seed)
-    values = rng.choice(rng.integers(0, 256, (6, 3)), (9, 7)) + rng.integers(0, 20, (9, 7, 1))
-    levels = rng.integers(0, 256, (n, 3)) if has_colors else rng.integers(0, 256, (n, 1)) * [1, 0, 0]
+    drawn = rng.integers(0, 256, (6, 3))
+    values = rng.choice(drawn, (9, 7)) + rng.integers(0, 20, (9, 7, 1))
+    levels = drawn[:n] * (1 if has_colors else [1, 0, 0])  # some pixels are near, some are too far by their noise
     channels = np.minimum(values, 255) * (1 if has_colors else [1, 0, 0])
     packed = channels @ [1, 1 << 8, 1 << 16]
     is_near = np.array(
@@ -644,8 +645,7 @@ def test_the_inner_pixels_of_levels_are_those_of_a_loop(seed: int, n: int, has_c
     )
     assert (_are_near(packed, levels) == is_near).all()
     with TemporaryDirectory() as folder:
-        pixels = channels[..., ::-1] if has_colors else packed
-        Image.fromarray(pixels.astype(np.uint8)).save(f"{folder}/a.png")
+        Image.fromarray((channels if has_colors else packed).astype(np.uint8)).save(f"{folder}/a.png")
         counts = count_values([Path(folder, "a.png")])
         (share,) = _inner_shares(counts, [levels], near=near)
     wanted = is_near == near
