@@ -10,7 +10,8 @@ name with the option `attribute`, else the only one with values, else the one th
 reported. An attribute that mostly has the same values counts where this one has none, which is reported, too. In a
 checkbox the first value is the category, the others are secondary categories. A region without a value gets the
 category `region`, and that is reported. Other attributes are kept, also those of files. VIA keeps no sizes, so
-you need the images, unless the files' attributes have `width` and `height`. A folder ``train``, ``val`` … is a split.
+you need the images, unless the files' attributes have `width` and `height`. A folder ``train``, ``val`` … is a split,
+and the images of ``via_train.json`` may be in ``train``.
 
 Written: ``via_project.json``, which VIA opens, with a polygon for each segment: the source's if there is one and it is
 exact, else the outlines of its pixels, parts and holes joined to one ring (exact by COCO's even-odd rule). Region

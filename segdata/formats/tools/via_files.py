@@ -23,7 +23,7 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
-from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path
+from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path, split_words
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -271,20 +271,15 @@ def open_via(request: ReadRequest) -> ToolSource:
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     dataset = ListedImages.from_request(request)
-    copies: Counter[tuple[str, str]] = Counter()  # images that a file repeats: that file, the first file
+    repetitions: _Repetitions = defaultdict(_Repetition)
     for path in paths:
         images, defects = read_via(path, relative_path(root, path))
         dataset.defects += defects
         for image in images:
-            _add_image(dataset, path, image, copies)
-    _leave_copies_out(dataset, copies)
+            _add_image(dataset, path, image, repetitions)
+    _leave_copies_out(dataset, repetitions)
     _check_images(dataset)
-    dataset.defects += [
-        Defect(
-            "SEG008", f"lists {count_noun(n, 'image')} as {first} does, with the same regions", file, severity="info"
-        )
-        for (file, first), n in copies.items()
-    ]
+    dataset.defects += [repetition.defect(*files) for files, repetition in repetitions.items()]
     attributes, names = _choose_categories(dataset, request.options.get("attribute"))
     categories = resolve_names(names, request.taxonomy).with_stand_in(NO_CATEGORY)
     dataset.report_unlisted("VIA")
@@ -310,8 +305,32 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: Counter[tuple[str, str]]) -> None:
-    """Add an image of a document; `copies` counts images that another document repeats with equal regions."""
+@dataclass(slots=True)
+class _Repetition:
+    """The images of a document that an earlier one lists, too, as a project and its export or backup do."""
+
+    n_copies: int = 0  # images with the same regions
+    changed: dict[str, str] = field(default_factory=dict)  # id of each image with other regions -> its place
+
+    def defect(self, file: str, first: str) -> Defect:
+        """One defect for the two files; an error if regions differ, since those of `file` are not read."""
+        if not self.changed:
+            message = f"lists {count_noun(self.n_copies, 'image')} as {first} does, with the same regions"
+            return Defect("SEG008", message, file, severity="info")
+        which = f"{len(self.changed):,} of them with" if self.n_copies else "with"
+        message = (
+            f"lists {count_noun(self.n_copies + len(self.changed), 'image')} that {first} lists, too, {which} other "
+            f"regions; the entries of {first} are read: move one of the files away, or name the file to validate"
+        )
+        image, place = next(iter(self.changed.items()))
+        return Defect("SEG008", message, file, place or None, image=image if len(self.changed) == 1 else None)
+
+
+_Repetitions = defaultdict[tuple[str, str], _Repetition]  # by the document and the earlier one
+
+
+def _add_image(dataset: ListedImages, document: Path, image: ViaImage, repetitions: _Repetitions) -> None:
+    """Add an image of a document, or count it as a repetition if an earlier document lists it."""
     file = relative_path(dataset.root, document)
     name = image.item.filename.replace("\\", "/")
     uri = image.item.filename if "://" in name else None
@@ -320,23 +339,38 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: C
         if uri is None:
             dataset.defects.append(outside_path_defect(image.item.filename, file, f"{image.place}/filename"))
         name = last_part
-    image_id = posixpath.join(dataset.id_folder(document), name)
+    folder, image_file = _find_image(dataset, document, name)
+    image_id = posixpath.join(folder, name)
     first = dataset.entries.get(image_id)
-    if first is not None:
-        if document not in first.files and image.has_regions_of(first.record):  # as in a project and its export
-            copies[file, relative_path(dataset.root, first.files[0])] += 1
-            return
+    if first is not None and document in first.files:
         message = f"image {image_id!r} is listed twice; the first entry is read"
         dataset.defects.append(Defect("SEG008", message, file, image.place or None, image=image_id))
         return
-    image_file = first_image(dataset.folders, (image_id, name))
-    split = _declared_split(image) or split_from_path(file)
+    if first is not None:
+        repetition = repetitions[file, relative_path(dataset.root, first.files[0])]
+        if image.has_regions_of(first.record):
+            repetition.n_copies += 1
+        else:
+            repetition.changed[image_id] = image.place
+        return
+    split = _declared_split(image) or split_from_path(f"{folder}/image")
     dataset.entries[image_id] = ImageEntry(
         image_id, image_file, (document,), image, size=_declared_size(image), uri=uri, split=split
     )
 
 
-def _leave_copies_out(dataset: ListedImages, copies: Counter[tuple[str, str]]) -> None:
+def _find_image(dataset: ListedImages, document: Path, name: str) -> tuple[str, Path | None]:
+    """The folder that an image's id names, and its file; that of ``via_train.json`` may be in the folder ``train``."""
+    folder, splits = dataset.id_folder(document), split_words(document.stem)
+    image_file = first_image(dataset.folders, (posixpath.join(folder, name), name))
+    if image_file is None and len(splits) == 1:
+        split_folder = posixpath.join(folder, splits[0])
+        image_file = first_image(dataset.folders, (posixpath.join(split_folder, name),))
+        folder = folder if image_file is None else split_folder
+    return folder, image_file
+
+
+def _leave_copies_out(dataset: ListedImages, repetitions: _Repetitions) -> None:
     """Remove missing images of a document that another document lists with equal regions and a file."""
     present: defaultdict[str, list[ImageEntry]] = defaultdict(list)
     for entry in dataset.entries.values():
@@ -345,7 +379,8 @@ def _leave_copies_out(dataset: ListedImages, copies: Counter[tuple[str, str]]) -
     for image_id, entry in list(dataset.entries.items()):
         for other in present[PurePosixPath(image_id).name] if entry.image is None else ():
             if other.files != entry.files and entry.record.has_regions_of(other.record):
-                copies[relative_path(dataset.root, entry.files[0]), relative_path(dataset.root, other.files[0])] += 1
+                files = relative_path(dataset.root, entry.files[0]), relative_path(dataset.root, other.files[0])
+                repetitions[files].n_copies += 1
                 del dataset.entries[image_id]
                 break
 

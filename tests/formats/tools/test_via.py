@@ -253,3 +253,47 @@ def test_a_saved_project_beside_its_export(tmp_path: Path) -> None:
     save(tmp_path / "via_project.json", region(POLYGON, kind="dog"), key="_via_img_metadata")
     (defect,) = [defect for defect in read(tmp_path).source.defects if defect.code == "SEG008"]
     assert (defect.severity, defect.image) == (None, "a.png")
+    assert defect.message.startswith("lists 1 image that via_export.json lists, too, with other regions; ")
+
+
+def save_all(path: Path, shapes: dict[str, object]) -> None:
+    """A file with a region on each image."""
+    listed = {name: {"filename": name, "regions": [region(shape, kind="cat")]} for name, shape in shapes.items()}
+    path.write_text(json.dumps(listed))
+
+
+def test_an_older_state_of_a_file_beside_it_is_one_finding(tmp_path: Path) -> None:
+    """However many images differ; it names both files and counts the images."""
+    moved = {**POLYGON, "all_points_x": [3, 12, 12, 3]}
+    for name in "abcd":
+        image(tmp_path, f"{name}.png")
+    save_all(tmp_path / "via.json", dict.fromkeys(["a.png", "b.png", "c.png", "d.png"], POLYGON))
+    save_all(tmp_path / "via_backup.json", {"a.png": POLYGON, "b.png": moved, "c.png": moved})
+    (defect,) = read(tmp_path).source.defects
+    assert (defect.code, defect.severity, defect.file, defect.image) == ("SEG008", None, "via_backup.json", None)
+    assert defect.place == "/b.png"
+    assert defect.message == (
+        "lists 3 images that via.json lists, too, 2 of them with other regions; the entries of via.json are read: move "
+        "one of the files away, or name the file to validate"
+    )
+    (tmp_path / "via_backup.json").rename(tmp_path / "via_backup.txt")
+    assert not read(tmp_path).source.defects
+
+
+@pytest.mark.parametrize("name", ["{}_via.json", "via_{}.json", "{}.json"])
+def test_images_in_the_folder_of_the_split_that_a_file_names(tmp_path: Path, name: str) -> None:
+    for split in ("train", "val"):
+        image(tmp_path / split)
+        save(tmp_path / name.format(split), region(POLYGON, kind="cat"))
+    dataset = read(tmp_path)
+    assert dataset.source.defects == ()
+    assert list(dataset.image_ids) == ["train/a.png", "val/a.png"]
+    assert loaded(dataset).images["split"].to_pylist() == ["train", "val"]
+    assert list(read(tmp_path / name.format("val")).image_ids) == ["val/a.png"]
+
+
+def test_an_image_beside_a_file_comes_before_one_in_a_split_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "train"):
+        image(folder)
+    save(tmp_path / "via_train.json", region(POLYGON, kind="cat"))
+    assert list(read(tmp_path).image_ids) == ["a.png"]
