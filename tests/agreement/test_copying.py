@@ -58,13 +58,13 @@ def told(found: Agreement) -> list[Finding]:
 @settings(max_examples=5)
 @given(st.integers(0, N_IMAGES), st.integers(0, 99))
 def test_the_share_of_copied_images_is_found(copied: int, seed: int) -> None:
-    """The share is what was planted, and from half of the images on it stands."""
+    """The share is what was planted, and with more than half of the images it stands."""
     ben = hand(seed + 1)
     found = agreed({"anna": hand(seed), "ben": ben, "carl": ben[:copied] + hand(seed + 2)[copied:]})
     work = pair(found, "ben", "carl")
     assert work.identical.value == pytest.approx(copied / N_IMAGES, abs=0.05)
     assert work.alike.value >= work.identical.value
-    assert work.stands or copied < N_IMAGES / 2
+    assert work.stands or copied <= N_IMAGES / 2  # at half of ten images the interval begins at 0.13
     assert not work.stands or copied > 0
     assert [each.stands for each in found.identical].count(True) <= 1
     assert work.one_voice == (copied if work.stands else 0)

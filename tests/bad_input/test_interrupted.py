@@ -112,10 +112,11 @@ def test_a_signal_at_any_time(
         except subprocess.TimeoutExpired:
             process.send_signal(number)
         _, stderr = process.communicate(timeout=120)
-    # Before Python itself hears signals the system ends it.
+    # Before Python itself hears signals the system ends it; before `main` runs, Python says where it was.
     assert process.returncode in (0, 1, CODES[number], -number)
-    assert "Traceback" not in stderr
-    assert len(stderr.strip().splitlines()) <= 1
+    if process.returncode != -signal.SIGINT or ", in main" in stderr:
+        assert "Traceback" not in stderr
+        assert len(stderr.strip().splitlines()) <= 1
     after = contents(work)
     if manifest.load(work).revision == "r0001":
         assert {name: data for name, data in after.items() if name in before} == before
