@@ -1,5 +1,6 @@
-"""SEG215 similar-names: names of categories are one word, written in several ways, or numbered."""
+"""SEG215 similar-names: names of categories, or values of an attribute, are one word, written in several ways."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -29,12 +30,17 @@ _WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no nu
 _COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
 _MIN_HABIT = 5  # names with a blank or line break, from which on they are one finding
+_TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_MAX_VALUES = 20  # of an attribute; with more it is any text
+_MIN_USES = 2  # segments for each value of an attribute, on average; with fewer it is any text
+_TRANSCRIPTIONS = {"text", "transcription", "ocr"}  # attributes with what is written in a picture, in its own case
+_MIN_CASED = 3  # letters of a value whose case says nothing
 _MIN_IMAGES_OF_ONE_NUMBER = 3  # images that name classes, and images that number them, if there is one number only
 
 
-@rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
+@rule("SEG215", "similar-names", severity="warning", needs=("spellings",), whole=True, by_part=True)
 def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20.0) -> Findings:
-    """Names of categories look like one: `car`, `Car` and `car ` with a blank; `cars`; `bicycel`; `car1` and `car2`.
+    """Names of categories, or values of an attribute, look like one: `car`, `Car`, `car ` with a blank, `bicycel`.
 
     Flagged, they differ only in case, blanks, hyphens or underscores:
         aabb
@@ -63,6 +69,11 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         a: plastic bag
         b: bag, plastic
 
+    Flagged, one value of an attribute in two spellings:
+        ab
+        a: car (side = left)
+        b: car (side = Left)
+
     Flagged, too: `car_x` and `car_y`, which are two columns of one name in a table that was joined, unless there are
     other names with one letter at the end, as `car_z`; `car` and `car_copy`; two names that look the same, one of which
     has letters of another alphabet; and numbers of classes in place of names: some images have only names that are
@@ -72,6 +83,10 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
     image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
     Ribs and lanes are left alone where images have some of them from the middle.
+
+    Values of an attribute are flagged in one finding for the attribute, if they differ only in case and blanks, or if
+    yes, true and 1, or no, false and 0, stand for one another: `left` and `Left `; `yes`, `Yes` and `true`. An
+    attribute with more than 20 values, or fewer than two segments for each, is any text and left alone.
 
     Five names or more that begin or end with a blank or line break are one finding: a list that was read line by line.
 
@@ -109,7 +124,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     ]
     if digits and not is_guess:
         yield from _numbers_for_names(tables, names, digits, n_segments)
-    if leading(tables) is None:
+    whole = leading(tables)
+    if whole is None:
         return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
     reported: set[str] = set()
@@ -133,6 +149,52 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         if meant is not None:
             message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
             yield RowFinding(message, category=name)
+    yield from _respelled_values(whole)
+
+
+def _respelled_values(tables: Tables) -> Findings:
+    """One finding for each attribute, at a segment with the rarest of the spellings."""
+    table = tables.spellings
+    uses: dict[str, dict[str, list[int]]] = {}  # attribute -> spelling -> rows
+    for row, (name, value) in enumerate(zip(table["name"].tolist(), table["value"].tolist(), strict=True)):
+        if value not in (None, "null") and plain_name(name) not in _TRANSCRIPTIONS:
+            uses.setdefault(name, {}).setdefault(_as_text(value), []).append(row)
+    for name, rows in uses.items():
+        n = {spelling: int(table["n"][of_spelling].sum()) for spelling, of_spelling in rows.items()}
+        if groups := _one_value_each(n):
+            shown = ["; ".join(f"{text!r} ({count_noun(n[text], 'segment')})" for text in group) for group in groups]
+            rarest = min((text for group in groups for text in group), key=lambda text: n[text])
+            message = f"values of {name!r} are spelled in several ways: {' / '.join(shown)}"
+            yield RowFinding(message, segments=(int(table["segment"][rows[rarest][0]]),))
+
+
+def _as_text(value: str) -> str:
+    """The value of an attribute as plain text, since some formats store only text.
+
+    >>> [_as_text(value) for value in ('"true"', "true", "1")]
+    ['true', 'true', '1']
+    """
+    plain = json.loads(value) if value.startswith('"') else value
+    return str(plain)
+
+
+def _one_value_each(n: Mapping[str, int]) -> list[list[str]]:
+    """Groups of spellings that are one value, the most frequent first; `n`: spelling -> segments.
+
+    >>> _one_value_each({"left": 5, "Left ": 1, "right": 3}), _one_value_each({"yes": 5, "1": 1, "no": 3})
+    ([['left', 'Left ']], [['yes', '1']])
+    """
+    forms: dict[str, list[str]] = {}
+    for spelling in sorted(n, key=lambda spelling: (-n[spelling], spelling)):
+        forms.setdefault(" ".join(spelling.casefold().split()), []).append(spelling)
+    if forms.keys() <= _TRUTHS.keys():
+        meant = {truth: [form for form in forms if _TRUTHS[form] == truth] for truth in (True, False)}
+        groups = [[spelling for form in of_truth for spelling in forms[form]] for of_truth in meant.values()]
+    elif len(forms) > _MAX_VALUES or sum(n.values()) < _MIN_USES * len(forms):
+        groups = []
+    else:
+        groups = [group for form, group in forms.items() if sum(map(str.isalpha, form)) >= _MIN_CASED]
+    return [sorted(group, key=lambda spelling: -n[spelling]) for group in groups if len(group) > 1]
 
 
 def _padded_names(entries: list[tuple[int, str]], reported: set[str]) -> Findings:

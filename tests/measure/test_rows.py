@@ -33,6 +33,14 @@ def test_every_row_says_what_its_segment_says(made: tuple[Profile, list[Batch]])
     ]
     table = rows.measure_attributes(view)
     assert list(zip(*(table[name].to_pylist() for name in ("segment", "name", "value")), strict=True)) == said
+    counted: dict[tuple[int, str, str], list[int]] = {}
+    for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
+        for key, value in pairs or ():
+            counted.setdefault((int(batch.segment_annotation[row]), key, value), []).append(row)
+    spellings = rows.measure_spellings(view).to_pylist()
+    assert [row["segment"] for row in spellings] == sorted(row["segment"] for row in spellings)
+    expected = {(own[0], key, value, len(own)) for (_, key, value), own in counted.items()}
+    assert {(row["segment"], row["name"], row["value"], row["n"]) for row in spellings} == expected
     also = [(row, id_) for row, ids in enumerate(batch.segments["also"].to_pylist()) for id_ in ids or ()]
     table = rows.measure_secondary_categories(view)
     assert list(zip(table["segment"].to_pylist(), table["category_id"].to_pylist(), strict=True)) == also
@@ -42,10 +50,10 @@ def test_every_row_says_what_its_segment_says(made: tuple[Profile, list[Batch]])
 @given(datasets())
 def test_chunks_put_together_are_the_whole(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = replace(made[0], taxonomy=NAMES), made[1]
-    families: frozenset[Family] = frozenset({"attributes", "also"})
+    families: frozenset[Family] = frozenset({"attributes", "spellings", "also"})
     whole = measure_batch(concatenate_batches(batches), profile, families)
     pieces = concatenate_measured(measure_batch(batch, profile, families) for batch in batches)
-    for name in ("attributes", "also"):
+    for name in ("attributes", "spellings", "also"):
         assert whole.tables[name].to_pylist() == pieces.tables[name].to_pylist()
 
 
@@ -53,7 +61,8 @@ def test_chunks_put_together_are_the_whole(made: tuple[Profile, list[Batch]]) ->
 @given(datasets())
 def test_nothing_is_said_of_nothing(made: tuple[Profile, list[Batch]]) -> None:
     view = BatchView(Batch.empty(), replace(made[0], taxonomy=NAMES))
-    assert rows.measure_attributes(view).num_rows == rows.measure_secondary_categories(view).num_rows == 0
+    for measured in (rows.measure_attributes, rows.measure_spellings, rows.measure_secondary_categories):
+        assert measured(view).num_rows == 0
 
 
 @pytest.mark.parametrize("seed", range(12))

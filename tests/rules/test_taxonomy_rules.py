@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import segdata
 from segdata import validate
 from segdata.core.finding import Defect, Finding
 from segdata.rules.similar_names import _as_number, _counts_objects
 from tests.generators.coco_documents import annotation, document, write_document
+from tests.rules.test_by_part import check_all
 
 Judged = Callable[..., list[Finding]]
 
@@ -185,6 +187,47 @@ def test_numbers_of_classes_among_names(tmp_path: Path, images: list[list[str]],
     )
     findings = validate(write_document(tmp_path, content), select="SEG215").findings
     assert [one.message.partition(" names, and")[0] for one in findings] == flagged
+
+
+@pytest.mark.parametrize(
+    ("values", "flagged"),
+    [
+        (["left", "left", "Left ", "right", "LEFT"], "'left' (2 segments); 'LEFT' (1 segment); 'Left ' (1 segment)"),
+        (["far  away", "far away", "near", "near"], "'far  away' (1 segment); 'far away' (1 segment)"),
+        (["yes", "no", "yes", True, "1", "no"], "'yes' (2 segments); '1' (1 segment); 'true' (1 segment)"),
+        (
+            [False, "no", "yes", 1, "yes", "no", "no", "no"],
+            "'yes' (2 segments); '1' (1 segment) / 'no' (4 segments); 'false' (1 segment)",
+        ),
+        (["no", "No", "unknown", "unknown"], ""),  # too short
+        (["no", "No", "no", "no"], "'no' (3 segments); 'No' (1 segment)"),
+        ([True, "true", False, "false"], ""),  # some formats store only text
+        ([1, "1", 0, 0], ""),
+        (["no", 1, 1, 2, 2, "no"], ""),  # how many
+        (["no", 1, 1, 1], ""),  # one meaning each
+        (["left", "right", "right-left", "left", "right", "right"], ""),
+        (["a", "A", "b", "b"], ""),  # grades
+        ([*map(str, range(21)), *map(str, range(21)), "left", "Left"], ""),  # any text
+        (["stop", "Stop", "exit", "way out"], ""),  # seldom twice
+        ([1.0, 2.5, 1, 1, 1, 1], ""),
+        ([["left"], ["Left"], ["left"], ["left"], None], """'["left"]' (3 segments); '["Left"]' (1 segment)"""),
+    ],
+)
+def test_values_of_an_attribute_in_several_spellings(tmp_path: Path, values: list[object], flagged: str) -> None:
+    content = document(
+        images=[{"id": row, "file_name": f"{row}.png", "width": 6, "height": 5} for row in range(len(values))],
+        annotations=[
+            annotation(id=row, image_id=row, attributes={"side": value, "text": ("stop", "Stop")[row % 2], "n": row})
+            for row, value in enumerate(values)
+        ],
+    )
+    data = segdata.read(write_document(tmp_path, content))
+    findings = data.validate(select="SEG215").findings
+    assert [(one.message, one.severity) for one in findings] == [
+        (f"values of 'side' are spelled in several ways: {flagged}", "warning")
+    ] * bool(flagged)
+    assert all(one.image is not None for one in findings)
+    assert len(check_all(data, (1, 2), frozenset({"SEG215"}))) == bool(flagged)
 
 
 @pytest.mark.parametrize(

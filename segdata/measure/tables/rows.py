@@ -108,15 +108,35 @@ def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
 @measure("attributes", tables={"attributes": {"segment": "segments"}})
 def measure_attributes(view: BatchView) -> pa.Table:
     """The table `attributes`, of the attributes that the taxonomy names: segment, name, value (JSON text or null)."""
-    batch = view.batch
     names = sorted({attribute.name for category in view.taxonomy.categories for attribute in category.attributes})
-    attributes = batch.segments["attributes"].combine_chunks()
-    count = pc.fill_null(pc.list_value_length(_as_list(attributes)), 0).to_numpy(zero_copy_only=False)
-    entries = _as_list(attributes).flatten()
-    key, value = entries.field(0), entries.field(1)
-    named = pc.is_in(key, value_set=pa.array(names, pa.string()))
+    stated = _attribute_rows(view.batch)
+    return stated.filter(pc.is_in(stated["name"], value_set=pa.array(names, pa.string())))
+
+
+@measure("spellings", tables={"spellings": {"segment": "segments"}})
+def measure_spellings(view: BatchView) -> pa.Table:
+    """The table `spellings`: each value of any attribute once for each annotation that has it.
+
+    Its columns: segment (the first one with it), name, value (JSON text), n (segments with it).
+    """
+    stated = _attribute_rows(view.batch)
+    annotation = view.batch.segment_annotation[stated["segment"].to_numpy()]
+    grouped = stated.append_column("annotation", pa.array(annotation)).group_by(
+        ["annotation", "name", "value"], use_threads=False
+    )
+    counted = grouped.aggregate([("segment", "min"), ("segment", "count")]).sort_by("segment_min")
+    return counted.select(["segment_min", "name", "value", "segment_count"]).rename_columns(
+        ["segment", "name", "value", "n"]
+    )
+
+
+def _attribute_rows(batch: Batch) -> pa.Table:
+    """All attributes of segments: segment, name, value."""
+    attributes = _as_list(batch.segments["attributes"].combine_chunks())
+    count = pc.fill_null(pc.list_value_length(attributes), 0).to_numpy(zero_copy_only=False)
+    entries = attributes.flatten()
     segment = pa.array(np.repeat(np.arange(batch.n_segments, dtype=np.int64), count))
-    return pa.table({"segment": segment, "name": key, "value": value}).filter(named)
+    return pa.table({"segment": segment, "name": entries.field(0), "value": entries.field(1)})
 
 
 @measure("also", tables={"also": {"segment": "segments"}})
