@@ -11,6 +11,7 @@ def orphan_file(tables: Tables) -> Findings:
     Example:
         images/0042.jpg has no mask in masks/
         masks/0043.png has no image in images/
+        images/Street 1.jpg has no labels; 'street_1.jpg', which is missing, is probably this file
 
     You also get a finding for a folder that is a dataset of another format, beside the one that is read.
 

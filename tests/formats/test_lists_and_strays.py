@@ -1,12 +1,16 @@
 """An image in the lists of two splits is a leak, and a counterpart in another split or folder is named."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import segdata
 from segdata.core.finding import Finding
+from segdata.formats.shared.file_names import misnamed_images
+from tests.generators.coco_documents import annotation, document, write_document
 
 
 def findings(folder: Path, *codes: str) -> list[Finding]:
@@ -76,6 +80,70 @@ def test_a_yolo_label_in_another_split_is_named(tmp_path: Path) -> None:
     missing, orphan = sorted(findings(yolo(tmp_path, labels, images, ""), "SEG002", "SEG011"), key=lambda one: one.code)
     assert missing.message.endswith("; an image without labels of that name is in train/images")
     assert orphan.message.endswith("; a label file of that name is in val/labels")
+
+
+@pytest.mark.parametrize("program", ["coco", "via", "labelme"])
+@pytest.mark.parametrize(
+    ("there", "is_meant"),
+    [
+        ("Street 01.png", True),  # case and a blank
+        ("street_1.png", True),
+        ("stret_01.png", True),
+        ("streets_01.png", True),
+        ("street_02.png", False),
+        ("street_011.png", False),
+        ("st_01.png", False),
+        ("street_01_L.png", False),
+    ],
+)
+def test_an_image_without_labels_is_probably_the_missing_one(
+    tmp_path: Path, program: str, there: str, is_meant: bool
+) -> None:
+    names, triangle = ["street_01.png", "b.png"], [[1, 1], [9, 1], [9, 9]]
+    for name in ("b.png", there):
+        picture(tmp_path / "images" / name)
+    folder = tmp_path if program == "coco" else tmp_path / "images"
+    if program == "coco":
+        annotations = [annotation(id=row, image_id=row, segmentation=[[1, 1, 9, 1, 9, 9]]) for row in (0, 1)]
+        listed = [{"id": row, "file_name": name, "width": 24, "height": 24} for row, name in enumerate(names)]
+        write_document(folder, document(images=listed, annotations=annotations))
+    if program == "via":
+        x, y = zip(*triangle, strict=True)
+        shape = {"name": "polygon", "all_points_x": x, "all_points_y": y}
+        regions = [{"shape_attributes": shape, "region_attributes": {"kind": "car"}}]
+        files = {name: {"filename": name, "size": -1, "regions": regions, "file_attributes": {}} for name in names}
+        (folder / "via.json").write_text(json.dumps(files))
+    if program == "labelme":
+        shapes = [{"label": "car", "points": triangle, "shape_type": "polygon", "flags": {}, "group_id": None}]
+        for name in names:
+            about = {"imagePath": name, "imageData": None, "imageHeight": 24, "imageWidth": 24}
+            text = json.dumps({"version": "5.0", "flags": {}, "shapes": shapes} | about)
+            (folder / name).with_suffix(".json").write_text(text)
+    (missing,) = findings(folder, "SEG002")
+    assert missing.image == "street_01.png"
+    (orphan,) = findings(folder, "SEG011")
+    assert orphan.image == there
+    hint = "; 'street_01.png', which is missing, is probably this file: rename one of them"
+    assert orphan.message.endswith(hint) == is_meant
+
+
+@pytest.mark.parametrize(
+    ("missing", "unlisted", "meant"),
+    [
+        (["scan_L.png"], ["scan_R.png"], {}),  # two sides
+        (["scan_L.png"], ["scan-l.png"], {"scan-l.png": "scan_L.png"}),
+        (["scan.png"], ["scam.png", "scans.png"], {}),  # one of two
+        (["scan.png", "scans.png"], ["scam.png"], {"scam.png": "scan.png"}),
+        (["scan.png", "scat.png"], ["scam.png"], {}),
+        (["1_2.png"], ["12.png"], {}),
+        (["a/scan.png"], ["b/scan.png"], {}),
+        (["!.png"], ["?.png"], {}),
+        (["road.png"], ["rode.png"], {}),
+        ([f"scan{k}.png" for k in range(21)], ["scan_1.png"], {}),
+    ],
+)
+def test_only_one_missing_image_may_be_meant(missing: list[str], unlisted: list[str], meant: dict[str, str]) -> None:
+    assert misnamed_images(missing, unlisted) == meant
 
 
 def test_a_mask_whose_image_is_in_another_split_is_named(tmp_path: Path) -> None:

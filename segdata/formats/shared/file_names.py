@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote
@@ -293,6 +294,62 @@ def fold_name(name: str) -> str:
     if "%" in name:
         name = unquote(name)
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).lower()
+
+
+_NAME_PART = re.compile(r"\d+|[^\W\d_]+")  # a number or a word
+_MAX_MISNAMED = 20  # missing images; more of them have another cause
+_MIN_WORD = 4  # letters of a word that is compared letter by letter: `_L` and `_R` are two images
+
+
+def misnamed_images(missing: Collection[str], unlisted: Iterable[str]) -> dict[str, str]:
+    """Image file without labels -> the missing image that it probably is, where only these two names are alike.
+
+    Such names have the same numbers, and differ only in case, extension, blanks and separators, or one letter.
+
+    >>> misnamed_images(["street 1.jpg", "scan_2.png"], ["stret_01.png", "Scan2.png", "scan3.png"])
+    {'stret_01.png': 'street 1.jpg', 'Scan2.png': 'scan_2.png'}
+    """
+    if len(missing) > _MAX_MISNAMED:
+        return {}
+    parts = {name: _name_parts(name) for name in missing}
+    pairs = [
+        (file, name)
+        for file in unlisted
+        if (of_file := _name_parts(file))
+        for name in parts
+        if _are_alike(of_file, parts[name])
+    ]
+    n_uses = Counter(chain.from_iterable(set(pair) for pair in pairs))
+    return {file: name for file, name in pairs if n_uses[file] == n_uses[name] == 1}
+
+
+def misnamed_hint(name: str | None) -> str:
+    """The end of a message about an image without labels, whose name is like that of the missing image `name`."""
+    return f"; {name!r}, which is missing, is probably this file: rename one of them" if name else ""
+
+
+def _name_parts(name: str) -> list[str]:
+    """The numbers of a folded path without extension, without leading zeros, and its words."""
+    stem = PurePosixPath(fold_name(name)).with_suffix("").as_posix()
+    return [part.lstrip("0") or "0" if part.isdecimal() else part for part in _NAME_PART.findall(stem)]
+
+
+def _are_alike(a: list[str], b: list[str]) -> bool:
+    """Whether names have the same numbers and text, but for one letter of a word."""
+    if [part for part in a if part.isdecimal()] != [part for part in b if part.isdecimal()]:
+        return False
+    if "".join(a) == "".join(b):
+        return True
+    differing = [pair for pair in zip(a, b, strict=False) if pair[0] != pair[1]]
+    if len(a) != len(b) or len(differing) != 1 or min(map(len, differing[0])) < _MIN_WORD:
+        return False
+    x, y = differing[0]
+    return _n_same(x, y) + _n_same(x[::-1], y[::-1]) >= max(len(x), len(y)) - 1
+
+
+def _n_same(a: str, b: str) -> int:
+    """The number of letters that two words have in common at their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
 def spread_sample(files: Sequence[T], n: int) -> Sequence[T]:

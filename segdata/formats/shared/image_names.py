@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.finding import Defect
 from segdata.core.paths import is_file
-from segdata.formats.shared.file_names import is_image_name, walk_nearest
+from segdata.formats.shared.file_names import is_image_name, misnamed_hint, misnamed_images, walk_nearest
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 
@@ -96,9 +96,7 @@ def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -
     except OSError:
         return []
     named = {PurePosixPath(name.decode("utf-8", "replace")).name for name in elsewhere}
+    orphans = [name for name in sorted(unlisted) if PurePosixPath(name).name not in named]
+    meant = misnamed_images(set(names) - folder.paths.keys(), orphans)
     message = f"image file that {document.name} does not name"
-    return [
-        Defect("SEG011", message, name, image=name)
-        for name in sorted(unlisted)
-        if PurePosixPath(name).name not in named
-    ]
+    return [Defect("SEG011", message + misnamed_hint(meant.get(name)), name, image=name) for name in orphans]

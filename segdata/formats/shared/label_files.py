@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.finding import Defect
 from segdata.core.losses import LOSSES_FILE
 from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
-from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names, walk_files
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names, misnamed_hint, misnamed_images, walk_files
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import no_images_defect, unsupported_files
 from segdata.formats.shared.per_image import ImageEntry, relative_path
@@ -67,12 +67,14 @@ def add_unlabelled_images(
     """
     labelled = {name.rpartition(".")[0] for name in entries}
     beside = []
-    for name in sorted(folder.paths.keys() - entries.keys() - set(claimed)):
+    unlabelled = sorted(folder.paths.keys() - entries.keys() - set(claimed))
+    meant = misnamed_images([name for name, entry in entries.items() if entry.image is None], unlabelled)
+    for name in unlabelled:
         if name.rpartition(".")[0] in labelled:
             beside.append(name)
             continue
         entries[name] = ImageEntry(name, folder.paths[name])
-        yield Defect("SEG011", "an image without labels", name, image=name)
+        yield Defect("SEG011", f"an image without labels{misnamed_hint(meant.get(name))}", name, image=name)
     if beside:
         are = "is a file" if len(beside) == 1 else f"are {len(beside):,} files"
         message = f"there {are} with the name of an image with labels and another extension: not read"

@@ -28,6 +28,7 @@ from segdata.formats.coco.segments import Polygons, flat_rings
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
+from segdata.formats.shared.file_names import misnamed_hint, misnamed_images
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.painting import count_segments, in_first_annotation
@@ -396,7 +397,7 @@ def nearest_name(folders: Sequence[ImageFolder], name: str) -> str | None:
     return next((hit for folder in folders if (hit := folder.similar_name(name))), None)
 
 
-def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:
+def unlisted_images(folders: Sequence[ImageFolder], entries: Collection[ImageEntry], tool: str) -> list[Defect]:
     """SEG011 for each image file that is not listed, in a folder with listed ones."""
     used = {str(entry.image) for entry in entries if entry.image is not None}  # strings hash faster than paths
     beside = {path.rpartition(os.sep)[0] for path in used}
@@ -406,8 +407,11 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
         for name, path in folder.paths.items()
         if str(path) not in used and str(path).rpartition(os.sep)[0] in beside
     }
+    meant = misnamed_images([entry.image_id for entry in entries if entry.image is None], unlisted.values())
+    message = f"an image that no {tool} file lists"
     return [
-        Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(unlisted.values())
+        Defect("SEG011", message + misnamed_hint(meant.get(name)), name, image=name)
+        for name in sorted(unlisted.values())
     ]
 
 
