@@ -309,7 +309,7 @@ def misnamed_images(missing: Collection[str], unlisted: Iterable[str]) -> dict[s
     >>> misnamed_images(["street 1.jpg", "scan_2.png"], ["stret_01.png", "Scan2.png", "scan3.png"])
     {'stret_01.png': 'street 1.jpg', 'Scan2.png': 'scan_2.png'}
     """
-    if len(missing) > _MAX_MISNAMED:
+    if not 0 < len(missing) <= _MAX_MISNAMED:
         return {}
     parts = {name: _name_parts(name) for name in missing}
     pairs = [

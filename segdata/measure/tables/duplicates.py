@@ -34,9 +34,8 @@ _MIN_STEP = 0.005  # of the brightest level: smaller steps between neighbours ar
 _MIN_STEPS = 48  # of 256: different pictures agree in 15 of 16 of so many once in 10^10 times
 _MIN_CONTRAST = 0.03  # of the brightest level: a thumbnail that varies less has no gradients to compare
 MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
-MIN_CORRELATION = (
-    0.92  # of the details of copies, mirrored or not: 0.92 at an eighth of the size, other poses of a satellite 0.91
-)
+# Of the details of copies, mirrored or not: they reach 0.92 at an eighth of the size, other poses of a satellite 0.91.
+MIN_CORRELATION = 0.92
 _MAX_DETAIL = 2.0  # times the median
 _DETAIL_SIZE = (34, 32)  # pixels of a thumbnail whose details are compared
 _HASHES_AT_ONCE = 2048
