@@ -13,7 +13,7 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Floats
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
-from segdata.rules import shared
+from segdata.rules import sequence_slips, shared
 from segdata.testing.pictures import draw_picture
 from tests.generators.sequences import sequence_dataset
 from tests.rules.campaigns import with_tables
@@ -167,9 +167,9 @@ def test_what_stands_out_is_four_quartiles_above_the_median(seed: int) -> None:
             middle <= 0 and value >= least and value - middle >= 4 * min(upper - middle, middle - lower)
             for value in values
         ]
-        assert shared.stands_out(values, least).tolist() == expected
-    assert shared.stands_out(np.array([UNKNOWN, UNKNOWN]), 0.0).tolist() == [False, False]
-    assert shared.stands_out(np.empty(0), 0.0).tolist() == []
+        assert sequence_slips.stands_out(values, least).tolist() == expected
+    assert sequence_slips.stands_out(np.array([UNKNOWN, UNKNOWN]), 0.0).tolist() == [False, False]
+    assert sequence_slips.stands_out(np.empty(0), 0.0).tolist() == []
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -251,17 +251,17 @@ def test_outlines_of_boxes_are_not_free() -> None:
     assert edges.tolist() == [18.0, 12.0]
 
 
-def way(seed: int) -> shared.Succession:
+def way(seed: int) -> sequence_slips.Succession:
     """How a sequence goes on; whole shares, so that ties are frequent."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 12))
     near, far = (rng.choice([0.0, 0.25, 0.5, 1.0, UNKNOWN], n, p=[0.2, 0.3, 0.25, 0.2, 0.05]) for _ in range(2))
     either, either_far = (rng.choice([8.0, 16.0, 40.0], n) for _ in range(2))
     sequence: Any = None
-    return shared.Succession(0, sequence, near, far, either, either_far)
+    return sequence_slips.Succession(0, sequence, near, far, either, either_far)
 
 
-def naive_saved(one: shared.Succession) -> list[tuple[int, float, float]]:
+def naive_saved(one: sequence_slips.Succession) -> list[tuple[int, float, float]]:
     rows = []
     for k in range(1, len(one.near) - 1):
         nearest = min(one.near[k], one.near[k + 1]) if one.near[k] == one.near[k] else UNKNOWN
@@ -289,7 +289,7 @@ def test_what_is_saved_without_a_frame_or_in_the_other_order(seed: int) -> None:
         gains.append((given - turned) / max(given, 1e-12) if given == given else UNKNOWN)
         saved.append(near[k] + near[k + 2] - far[k] - far[k + 1])
     for min_gain, min_pixels in ((0.0, 0), (0.0, 16), (0.0, 30), (0.25, 8), (0.5, 12)):
-        stands: Floats = shared.stands_out(np.array(gains), min_gain)
+        stands: Floats = sequence_slips.stands_out(np.array(gains), min_gain)
         expected = [
             k
             for k, gain, pixels, good in zip(range(1, len(gains) + 1), gains, saved, stands, strict=True)
@@ -308,8 +308,8 @@ def test_successions_are_shares_of_what_either_frame_has() -> None:
     labels[1, 1:3, 3:7] = 1  # 4 of them again
     labels[4, 1:3, 3:7] = 1
     tables = measure_source(sequence_dataset(labels, unannotated=[]), frozenset({"succession"}), jobs=1)
-    assert list(shared.successions(tables, 6)) == []
-    (one,) = shared.successions(tables, 5)
+    assert list(sequence_slips.successions(tables, 6)) == []
+    (one,) = sequence_slips.successions(tables, 5)
     np.testing.assert_allclose(one.near, [UNKNOWN, 2 / 3, 1.0, 0.0, 1.0])
     np.testing.assert_allclose(one.either, [UNKNOWN, 12, 8, 0, 8])
     # Of the frame before and the one after: frames 0 and 2, 1 and 3, 2 and 4.

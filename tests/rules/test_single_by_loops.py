@@ -15,7 +15,7 @@ from segdata.core.table import Table
 from segdata.core.taxonomy import MaxVoid
 from segdata.measure.measure import measure_source
 from segdata.measure.placements import ELSEWHERE
-from segdata.rules import shared
+from segdata.rules import sequence_slips, shared
 from segdata.rules.frame_order import _missing, _other_size, _same_number
 from segdata.rules.speck import _small_by_nature
 from segdata.testing.pictures import draw_picture
@@ -355,7 +355,7 @@ def test_labels_of_a_slice_that_fit_neither_neighbour(seed: int) -> None:
     def share(i: int, j: int) -> float:
         return apart[i][j] / max(either[i][j], 1)
 
-    ((one),) = shared.successions(tables, 6)
+    ((one),) = sequence_slips.successions(tables, 6)
     exchanged, _ = one.exchanges(0.05, 20)
     gains, pixels = {}, {}
     for k in range(1, 8):
@@ -370,7 +370,7 @@ def test_labels_of_a_slice_that_fit_neither_neighbour(seed: int) -> None:
         assert by_turns.annotation == fits[0]
         assert by_turns.message.startswith(f"{len(fits)} of {len(full)} frames fit those two steps away better")
         return
-    outlying = shared.stands_out(np.array(list(gains.values())), 0.1)
+    outlying = sequence_slips.stands_out(np.array(list(gains.values())), 0.1)
     expected = [k for k in fits if outlying[k - 1] and labels[k].any()]
     expected = [k for k in expected if k not in {*exchanged.tolist(), *(exchanged + 1).tolist()}]
     assert [one.annotation for one in found] == expected
