@@ -33,7 +33,6 @@ _MAX_FOLDERS = 40  # of one folder that are searched
 _MAX_LISTED = 100  # files listed in a folder
 _N_SAMPLED = 6  # files of a folder that are opened
 _LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)
-_TRUTH_OF_SEQUENCE = re.compile(r"\d\d_(?:gt|st)")  # gold and silver truth of a sequence
 _MAX_MASK_RUNS = 0.1  # runs per pixel: masks have fewer, photographs more
 
 
@@ -73,18 +72,6 @@ class FoldersInsideError(UnclearMasksError):
         )
 
 
-class CellTrackingError(UnclearMasksError):
-    """Masks of the Cell Tracking Challenge, which lie beside markers of tracks, silver truth and the images."""
-
-    def __init__(self, root: Path, folders: list[Path]) -> None:
-        listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
-        super().__init__(
-            folders,
-            f"{root}: holds masks of the Cell Tracking Challenge in {listed}; give one of them as DATA: "
-            f"{shell_word(str(folders[0]))}",
-        )
-
-
 class MaskLayout(msgspec.Struct, frozen=True):
     """A folder of masks and the folder of its images."""
 
@@ -115,12 +102,12 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a folder
     of masks alone. Empty where there is no image file at all. If each image has several masks that names do not
     distinguish, the family of the one layout has `rivals`. Raises UnclearMasksError where more than one folder may be
-    that of the masks, as in the layout of the Cell Tracking Challenge.
+    that of the masks.
     """
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
-    if images is None and chosen is None and (tracked := _cell_tracking_folders(root)):
-        raise CellTrackingError(root, tracked)
+    if images is None and chosen is None and (tracked := _cell_tracking_layout(root)):
+        return [tracked]
     layouts = [] if chosen is not None else _layouts_in_folders(root, images)
     if chosen is not None or (images is None and not _are_paired(layouts) and (layouts or not _are_apart(root))):
         family = find_family(root, chosen)
@@ -141,19 +128,32 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
 
 
-def _cell_tracking_folders(root: Path) -> list[Path]:
-    """The folders of masks in the layout of the Cell Tracking Challenge, `01_GT/SEG/` beside `01/`, at or below a root.
+def _cell_tracking_layout(root: Path) -> MaskLayout | None:
+    """The masks of the Cell Tracking Challenge, `01_GT/SEG/man_seg007.tif` of `01/t007.tif`, at or below a root.
 
-    Names and layout: https://public.celltrackingchallenge.net/documents/Naming%20and%20file%20content%20conventions.pdf
+    Not every frame has one. None if there are none, or masks of single slices. Names and layout:
+    https://public.celltrackingchallenge.net/documents/Naming%20and%20file%20content%20conventions.pdf
     """
     folders = _subfolders(root)
-    inside = [folder for name, folder in folders.items() if not _TRUTH_OF_SEQUENCE.fullmatch(name)]
-    levels = [folders, *(map(_subfolders, inside) if len(inside) <= _MAX_FOLDERS else ())]
-    truths = [
-        folder / "SEG" for level in levels for name, folder in level.items()
-        if _TRUTH_OF_SEQUENCE.fullmatch(name) and name.partition("_")[0] in level
-    ]  # fmt: skip
-    return [folder for folder in truths if folder.is_dir()]
+    sequences = [folder for name, folder in folders.items() if re.fullmatch(r"\d\d", name)]
+    if not sequences and len(folders) <= _MAX_FOLDERS:
+        levels = (_subfolders(folder) for folder in folders.values())
+        sequences = [folder for level in levels for name, folder in level.items() if re.fullmatch(r"\d\d", name)]
+    masks, unlabelled = {}, list[str]()
+    for folder in sequences:
+        of_image = {
+            mask.name.replace("man_seg", "t"): mask.relative_to(root).as_posix()
+            for mask in folder.parent.glob(f"{folder.name}_GT/SEG/man_seg*.tif")
+        }
+        for image in sorted(folder.glob("t*.tif")) if of_image else ():
+            name = image.relative_to(root).as_posix()
+            if image.name in of_image:
+                masks[name] = of_image[image.name]
+            else:
+                unlabelled.append(name)
+    where = "the Cell Tracking Challenge's folders 01_GT/SEG/ and 01/"
+    left_out = next(iter(unlabelled), None)
+    return MaskLayout(root, None, "", where, MaskFamily(masks), left_out) if masks else None
 
 
 def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
