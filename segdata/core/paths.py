@@ -266,7 +266,7 @@ PairingKey = tuple[str, int | str]
 
 
 def _stem(image: str) -> str:
-    return PurePosixPath(image).with_suffix("").as_posix()
+    return without_extension(image)
 
 
 def _name(image: str) -> str:
@@ -319,3 +319,15 @@ def _common_prefix(lists: Sequence[list[str]]) -> int:
     first, last = min(lists), max(lists)
     n = min(len(first), len(last))
     return next((k for k in range(n) if first[k] != last[k]), n)
+
+
+def without_extension(name: str | PurePosixPath) -> str:
+    """A relative path without the extension of its last part.
+
+    `PurePath.with_suffix` raises ValueError for ``..png`` from Python 3.13 on.
+
+    >>> without_extension("a/b.c.png"), without_extension("..png"), without_extension("a/.png")
+    ('a/b.c', '.', 'a/.png')
+    """
+    path = PurePosixPath(name)
+    return path.as_posix().removesuffix(path.suffix)

@@ -19,6 +19,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import Source
 from segdata.core.label_maps import LabelMaps
+from segdata.core.paths import without_extension
 from segdata.core.runs import Flags, Floats, Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.image_cluster import check_shared
@@ -210,7 +211,7 @@ ProbabilitiesOf = Callable[[Source], LoadProbabilities | None]
 _SHAPE_TYPES: frozenset[ErrorType] = frozenset({"missing", "extra", "boundary", "merge", "split"})
 _KEYS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
-    lambda name: PurePosixPath(name).with_suffix("").as_posix(),
+    lambda name: without_extension(name),
     lambda name: PurePosixPath(name).stem,
 )
 

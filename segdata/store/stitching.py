@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,6 +14,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.overlay import SweepRuns, find_overlaps_within, union_by_frame
+from segdata.core.paths import without_extension
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns
 from segdata.core.schema import IMAGES, runs_to_rle
@@ -281,4 +281,4 @@ def stitch_dataset(
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()
+    return without_extension(name)

@@ -18,6 +18,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import Source
+from segdata.core.paths import without_extension
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
 from segdata.core.safe_text import stored_json
@@ -61,7 +62,7 @@ def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
     >>> window_prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
     {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
     """
-    bare = {name: PurePosixPath(name).with_suffix("").as_posix() for name in image_ids}
+    bare = {name: without_extension(name) for name in image_ids}
     count = Counter(bare.values())
     return {name: stem if count[stem] == 1 else name for name, stem in bare.items()}
 

@@ -15,7 +15,7 @@ from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter, LossKind
-from segdata.core.paths import check_path_name, split_from_path, with_folder
+from segdata.core.paths import check_path_name, split_from_path, with_folder, without_extension
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.safe_text import stored_json
@@ -205,7 +205,7 @@ def _list_images(
             f"{root}: neither .json nor _atr.txt files name the classes; write taxonomy.yaml with their indices as ids"
         )
     of_mask = {_stem(row.files[0], root): row for row in rows if row.files}
-    pictures = {PurePosixPath(name).with_suffix("").as_posix(): name for name in ImageFolder.below(images).paths}
+    pictures = {without_extension(name): name for name in ImageFolder.below(images).paths}
     names, entries = _CategoryCollector(), []
     for files in all_files:
         if rows and files.seg is None:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.losses import LossCounter
+from segdata.core.paths import without_extension
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.safe_text import whole_number
@@ -177,7 +178,7 @@ class _DocumentWriter:
     def add(self, subset: str, item: Json) -> None:
         """Write an item; its id is the image's path, without extension unless another item has that."""
         path = item["image"]["path"]
-        stem = PurePosixPath(path).with_suffix("").as_posix()
+        stem = without_extension(path)
         item["id"] = path if (subset, stem) in self._ids else stem
         self._ids.add((subset, item["id"]))
         is_open = subset in self._files

@@ -19,7 +19,7 @@ from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
 from segdata.core.safe_text import whole_number
@@ -389,7 +389,7 @@ def _entries(
     file_names += [name + end for end in _SUFFIXES for name in bare]
     folder, defects = find_images(path, path.name, file_names, request.images)
     pictures = (*folder.paths, *whole) if bare else ()
-    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in pictures}
+    by_stem = {without_extension(name): name for name in pictures}
     if bare and whole:
         message = (
             f"{len(bare):,} of {count_noun(len(names), 'name')} of images are without an extension, as {bare[0]!r}; "

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tokenize import TokenError
 from typing import IO
 
@@ -21,7 +21,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
-from segdata.core.paths import dataset_folder
+from segdata.core.paths import dataset_folder, without_extension
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers
 from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
@@ -411,7 +411,7 @@ def _slice_entries(entry: ImageEntry, layouts: dict[Path, ArrayHeader | str], ax
     depth = head.shape[1 if axis == 0 else 0]
     if depth == 1:
         return [replace(entry, record=(head, 0))]
-    volume = PurePosixPath(entry.image_id).with_suffix("").as_posix()
+    volume = without_extension(entry.image_id)
     return [
         replace(entry, image_id=f"{volume}/{k:04d}", image=None, record=(head, k), sequence=volume, frame=k)
         for k in range(depth)

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote
 
+from segdata.core.paths import without_extension
+
 T = TypeVar("T")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
 MASK_FOLDERS = (
@@ -116,8 +118,8 @@ def _match_by_common_end(masks: list[str], images: list[str]) -> dict[str, str]:
     >>> _match_by_common_end(["a_15label.png", "b_15label.png"], ["a.tif", "b.tif", "c.tif"])
     {'a_15label.png': 'a.tif', 'b_15label.png': 'b.tif'}
     """
-    by_stem = {PurePosixPath(image).with_suffix("").as_posix(): image for image in images}
-    stems = [PurePosixPath(mask).with_suffix("").as_posix() for mask in masks]
+    by_stem = {without_extension(image): image for image in images}
+    stems = [without_extension(mask) for mask in masks]
     pairs = zip(
         min(stems, key=lambda stem: stem[::-1])[::-1], max(stems, key=lambda stem: stem[::-1])[::-1], strict=False
     )
@@ -149,7 +151,7 @@ def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[s
     for file in images:
         path = PurePosixPath(file)
         match = _BAND.fullmatch(path.stem)
-        if match is None or path.with_suffix("").as_posix() in whole_names:
+        if match is None or without_extension(path) in whole_names:
             continue
         image = path.parent / match[1] if match[1] else path.parent
         if image.name:
@@ -330,7 +332,7 @@ def misnamed_hint(name: str | None) -> str:
 
 def _name_parts(name: str) -> list[str]:
     """The numbers of a folded path without extension, without leading zeros, and its words."""
-    stem = PurePosixPath(fold_name(name)).with_suffix("").as_posix()
+    stem = without_extension(fold_name(name))
     return [part.lstrip("0") or "0" if part.isdecimal() else part for part in _NAME_PART.findall(stem)]
 
 

@@ -13,7 +13,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.losses import AffectedItems, LossCounter, LossKind
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -174,7 +174,7 @@ class MaskPaths:
         """The path below the target; raises SegdataError if the image id leaves it."""
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so no mask can be written")
-        stem = PurePosixPath("masks", image_id).with_suffix("").as_posix()
+        stem = without_extension(PurePosixPath("masks", image_id))
         if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems do not tell apart
             stem = f"masks/{image_id}.{len(self._taken)}"
         self._taken.add(stem.lower())

@@ -17,7 +17,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect, Severity
 from segdata.core.losses import LossCounter, LossKind
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints, Rows
 from segdata.formats.shared.images import ImageFolder
@@ -224,7 +224,7 @@ class FramePaths:
         if not PurePosixPath(image_id).name:
             raise SegdataError(f"image id {image_id!r} names no file, so its labels have no place")
         if sequence is None:
-            return FramePath(self._new_folder(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)
+            return FramePath(self._new_folder(without_extension(image_id)), 0, split)
         if frame is None or not 0 <= frame <= self._last:
             number = "no number" if frame is None else f"number {frame}"
             raise SegdataError(

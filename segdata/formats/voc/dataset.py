@@ -15,7 +15,7 @@ from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter, LossKind
-from segdata.core.paths import is_unsafe_path, with_folder
+from segdata.core.paths import is_unsafe_path, with_folder, without_extension
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
@@ -334,7 +334,7 @@ def _stem(path: Path, folder: Path | None = None) -> str:
     """A path below a folder, without extension."""
     below_it = path.relative_to(folder) if folder and path.is_relative_to(folder) else path
     stem = PurePosixPath(below_it)
-    return stem.with_suffix("").as_posix() if stem.name else "."  # images.csv may name the folder itself
+    return without_extension(stem) if stem.name else "."  # images.csv may name the folder itself
 
 
 @dataclass(frozen=True, slots=True)

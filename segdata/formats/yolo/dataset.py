@@ -27,6 +27,7 @@ from segdata.core.paths import (
     is_unsafe_path,
     split_from_path,
     with_folder,
+    without_extension,
 )
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs, positions_in
@@ -355,7 +356,7 @@ def _split_at(name: str, folder: str) -> tuple[str, str]:
     (('a', 'train/b'), ('', 'train/b'))
     """
     above, _, behind = f"/{name}".rpartition(f"/{folder}/")
-    return above.removeprefix("/"), PurePosixPath(behind.removeprefix("/")).with_suffix("").as_posix()
+    return above.removeprefix("/"), without_extension(behind.removeprefix("/"))
 
 
 def _key(name: str, folder: str) -> str:
