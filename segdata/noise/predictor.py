@@ -211,7 +211,7 @@ ProbabilitiesOf = Callable[[Source], LoadProbabilities | None]
 _SHAPE_TYPES: frozenset[ErrorType] = frozenset({"missing", "extra", "boundary", "merge", "split"})
 _KEYS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
-    lambda name: without_extension(name),
+    without_extension,
     lambda name: PurePosixPath(name).stem,
 )
 
