@@ -14,6 +14,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
+from segdata.core.strata import joint_codes, number_names
 from segdata.rules.shared import SEPARATORS, plain_name
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
@@ -155,17 +156,21 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
 def _respelled_values(tables: Tables) -> Findings:
     """One finding for each attribute, at a segment with the rarest of the spellings."""
     table = tables.spellings
-    uses: dict[str, dict[str, list[int]]] = {}  # attribute -> spelling -> rows
-    for row, (name, value) in enumerate(zip(table["name"].tolist(), table["value"].tolist(), strict=True)):
+    key, first = joint_codes(*(number_names(table.texts(name))[1] for name in ("name", "value")))
+    n_uses = np.bincount(key, table["n"]).astype(np.int64)
+    spellings: dict[str, dict[str, list[tuple[int, int]]]] = {}  # attribute -> spelling -> segments, an example
+    for row, n_segments in zip(first.tolist(), n_uses.tolist(), strict=True):
+        name, value = table.cell("name", row), table.cell("value", row)
         if value not in (None, "null") and plain_name(name) not in _TRANSCRIPTIONS:
-            uses.setdefault(name, {}).setdefault(_as_text(value), []).append(row)
-    for name, rows in uses.items():
-        n = {spelling: int(table["n"][of_spelling].sum()) for spelling, of_spelling in rows.items()}
+            uses = spellings.setdefault(name, {}).setdefault(_as_text(value), [])
+            uses.append((n_segments, table.cell("segment", row)))
+    for name, by_spelling in spellings.items():
+        n = {spelling: sum(n_segments for n_segments, _ in uses) for spelling, uses in by_spelling.items()}
         if groups := _one_value_each(n):
             shown = ["; ".join(f"{text!r} ({count_noun(n[text], 'segment')})" for text in group) for group in groups]
             rarest = min((text for group in groups for text in group), key=lambda text: n[text])
             message = f"values of {name!r} are spelled in several ways: {' / '.join(shown)}"
-            yield RowFinding(message, segments=(int(table["segment"][rows[rarest][0]]),))
+            yield RowFinding(message, segments=(min(segment for _, segment in by_spelling[rarest]),))
 
 
 def _as_text(value: str) -> str:

@@ -12,6 +12,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, find_contacts, first_identical, union_by_frame
 from segdata.core.runs import Components, Flags, Ints, Runs, find_holes, label_parts, run_columns, segment_shapes
+from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 
@@ -121,13 +122,10 @@ def measure_spellings(view: BatchView) -> pa.Table:
     """
     stated = _attribute_rows(view.batch)
     annotation = view.batch.segment_annotation[stated["segment"].to_numpy()]
-    grouped = stated.append_column("annotation", pa.array(annotation)).group_by(
-        ["annotation", "name", "value"], use_threads=False
-    )
-    counted = grouped.aggregate([("segment", "min"), ("segment", "count")]).sort_by("segment_min")
-    return counted.select(["segment_min", "name", "value", "segment_count"]).rename_columns(
-        ["segment", "name", "value", "n"]
-    )
+    codes = (number_names(stated[name].combine_chunks())[1] for name in ("name", "value"))
+    number, first = joint_codes(annotation, *codes)  # `pa.Table.group_by` takes 20 ms to import
+    order = np.argsort(first)
+    return stated.take(pa.array(first[order])).append_column("n", pa.array(np.bincount(number)[order]))
 
 
 def _attribute_rows(batch: Batch) -> pa.Table:
