@@ -1,6 +1,7 @@
 """SEG361 renamed-track: a track goes on under another id."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -105,9 +106,10 @@ def renamed_track(
         for end in np.flatnonzero(kept & (place == last[inverse])).tolist():
             following = np.flatnonzero(kept & (place == first[inverse]) & (place == place[end] + 1))
             following = following[category[rows[following]] == category[rows[end]]]
-            starts = [start for start in following.tolist() if start not in taken]
-            best = max(starts, key=lambda start: box_ious(box[rows[end]], box[rows[start]]), default=None)
-            if best is not None and box_ious(box[rows[end]], box[rows[best]]) >= min_overlap:
+            following = following[[start not in taken for start in following.tolist()]]
+            overlap = box_ious(box[rows[following]].T, box[rows[end]])
+            if len(following) and overlap.max() >= min_overlap:
+                best = int(following[overlap.argmax()])
                 handovers.setdefault(int(place[best]), []).append((end, best))
                 taken.add(best)
         single = sum(len(pairs) for pairs in handovers.values() if len(pairs) == 1)
@@ -211,17 +213,17 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
 def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
     """Two or more tracks that go on under the ids of others, as many numbers further, between the same two frames."""
     for before, after in pairwise(frames):
+        both, new_ids = [track for track in before if track in after], list(after)
+        own = box_ious(_boxes(before, both), _boxes(after, both)) + _MIN_IMPROVEMENT > min_overlap
+        stays = {track for track, fits in zip(both, own.tolist(), strict=True) if fits}
+        boxes, category = _boxes(after, new_ids), np.array([member.category for member in after.values()], np.int64)
         moves = {}
         for old, member in before.items():
-            if old in after and box_ious(member.box, after[old].box) + _MIN_IMPROVEMENT > min_overlap:
+            if old in stays or not new_ids:
                 continue
-            fits = {
-                new: box_ious(member.box, other.box)
-                for new, other in after.items()
-                if other.category == member.category
-            }
-            best = max(fits, key=lambda new: fits[new], default=old)
-            if best != old and best in before and fits[best] >= min_overlap:
+            overlap = np.where(category == member.category, box_ious(boxes, member.box), -1.0)
+            best = new_ids[int(overlap.argmax())]
+            if best != old and best in before and overlap.max() >= min_overlap:
                 moves[old] = best
         steps = Counter(new - old for old, new in moves.items() if moves.get(new) != old)
         step, count = steps.most_common(1)[0] if steps else (0, 0)
@@ -232,6 +234,11 @@ def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
         more = ", …" if len(chain) > _MAX_TRACKS_SHOWN else ""
         message = f"{len(chain)} tracks have the id of another from this frame on: {listed}{more}"
         yield RowFinding(message, segments=tuple(after[new].segment for new in chain.values()))
+
+
+def _boxes(frame: Mapping[int, _Member], tracks: Sequence[int]) -> Floats:
+    """(4, n) the boxes of some tracks of a frame."""
+    return np.array([frame[track].box for track in tracks], np.float64).reshape(-1, 4).T
 
 
 def _corner(box: Floats) -> Floats:
