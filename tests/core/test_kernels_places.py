@@ -115,6 +115,39 @@ def test_strip_hashes_depend_on_pixels_and_kind_alone(
     assert [[bool((first[:, a] == first[:, b]).all()) for a in range(3)] for b in range(3)] == same
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 3), st.integers(1, 3))), st.booleans())
+def test_lines_with_the_same_pixels_have_the_same_hash(
+    kernels: ModuleType, runs: list[tuple[int, int, int, int]], is_first_left_out: bool
+) -> None:
+    """Columns and rows of three images of 5 x 6 pixels, against lists of pixels; the numbers are the reference's."""
+    owner, x, top, length = np.array(sorted(set(runs)), np.int64).reshape(-1, 4).T.copy()
+    first_column, first_row = 5 * np.arange(3), 7 * np.arange(3)
+    if is_first_left_out:
+        first_column[0] = first_row[0] = -1
+    given_runs = (6 * x + top, length, owner.astype(np.int32), np.full(3, 6), first_column, first_row, 15, 21)
+    found = kernels.line_hashes(*given_runs)
+    for hashes, expected in zip(found, _reference.line_hashes(*given_runs), strict=True):
+        np.testing.assert_array_equal(hashes, expected)
+    columns, rows = ([[[] for _ in range(size)] for _ in range(3)] for size in (5, 7))
+    for one, column, begin, n in zip(owner, x, top, length, strict=True):
+        columns[one][column].append((begin, n))
+        for row in range(begin, begin + n):
+            rows[one][row].append(column)
+    for lines, hashes in zip((columns, rows), found, strict=True):
+        for one in range(int(is_first_left_out), 3):
+            own = hashes.reshape(3, -1)[one]
+            assert (own[:, None] == own).tolist() == [[a == b for b in lines[one]] for a in lines[one]]
+
+
+def test_runs_outside_of_their_lines_are_refused(kernels: ModuleType) -> None:
+    for start, length in ((30, 1), (4, 3), (0, -1)):
+        run = (np.array([start]), np.array([length]), np.zeros(1, np.int32), np.array([6]))
+        with pytest.raises(ValueError, match="outside of its lines"):
+            kernels.line_hashes(*run, np.zeros(1, np.int64), np.zeros(1, np.int64), 5, 7)
+    with pytest.raises(ValueError, match="come with"):
+        kernels.line_hashes(*run, np.zeros(2, np.int64), np.zeros(1, np.int64), 5, 7)
+
+
 LINE = np.array([0, 300, 500])  # where frames begin; two owners may lie in one
 
 

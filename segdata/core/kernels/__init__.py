@@ -37,7 +37,7 @@ _FUNCTIONS = {  # of each compiled module
     "outlines": ("bridges", "cycles", "follow"),
     "overlay": ("bands", "contacts", "cover_frames", "overlaps", "overlaps_within", "shared_pixels", "tally"),
     "pillow": ("draw_pillow",),
-    "places": ("bounds", "columns", "lift", "lower", "moments", "strip_hashes", "sweep_order"),
+    "places": ("bounds", "columns", "lift", "line_hashes", "lower", "moments", "strip_hashes", "sweep_order"),
     "polygons": ("rasterise",),
     "rings": ("flawed_rings", "parse_rings", "ring_lengths"),
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),

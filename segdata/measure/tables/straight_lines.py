@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
@@ -333,78 +334,63 @@ def measure_margins(view: BatchView) -> pa.Table:
     (rows) that repeat one within the image; 0 for mirrored ones. Only columns and rows count that the boxes of at least
     `MIN_CROSSED` segments cross, margins of at least `MIN_MARGIN`, and sides that as many segments reach.
     """
-    batch, found = view.batch, list[Ints]()
-    owner_annotation = batch.segment_annotation.astype(np.int64)
-    names = ("x", "y", "width", "height")
-    box = {name: view.tables["segments"][name].to_numpy().astype(np.int64) for name in names}
+    batch = view.batch
+    segments = {name: view.tables["segments"][name].to_numpy() for name in ("x", "y", "width", "height")}
     height, width = (side.astype(np.int64)[batch.annotation_image] for side in batch.image_size)
-    for side, (length, low, size) in enumerate(((width, "x", "width"), (height, "y", "height"))):
-        first, last = box[low], box[low] + box[size]
-        reach = [
-            np.bincount(owner_annotation[rows], minlength=len(length))
-            for rows in (first == 0, last == length[owner_annotation])
-        ]
-        chosen = np.flatnonzero(np.maximum(*reach) >= MIN_CROSSED)
-        if len(chosen) == 0:
-            continue
-        place = np.full(len(length), -1, np.int64)
-        place[chosen] = np.arange(len(chosen))
-        rows = np.flatnonzero(place[owner_annotation] >= 0)
-        line = _Line.from_lengths(length[chosen])
-        of_segment = place[owner_annotation[rows]]
-        line.add_runs(
-            batch.runs.take(rows, batch.n_segments), of_segment, batch.segment_size[0][rows], upright=side == 0
-        )
-        crossed = line.cover(of_segment, first[rows], last[rows]) >= MIN_CROSSED
-        for margins in (line.repeated(crossed), *line.mirrored(crossed)):
-            margins[:, 0] = chosen[margins[:, 0]]
-            margins = margins[np.stack(reach)[margins[:, 1] // 2, margins[:, 0]] >= MIN_CROSSED]
-            margins[:, 1] += side
-            found.append(margins)
-    columns = np.concatenate([*found, np.zeros((0, 5), np.int64)]).T
-    table = dict(zip(("annotation", "side", "width", "mirrored", "elsewhere"), columns, strict=True))
-    return pa.table(table | {"mirrored": columns[3] > 0})
+    owner = batch.segment_annotation.astype(np.int64)
+    columns = _Lines.of_segments(owner, width, segments["x"], segments["width"])
+    rows = _Lines.of_segments(owner, height, segments["y"], segments["height"])
+    hashes = kernels.line_hashes(
+        batch.runs.start,
+        batch.runs.length,
+        batch.runs.owner,
+        batch.segment_size[0],
+        columns.first[owner],
+        rows.first[owner],
+        len(columns.is_crossed),
+        len(rows.is_crossed),
+    )
+    margins = np.concatenate([columns.margins(hashes[0], 0), rows.margins(hashes[1], 1)]).T
+    table = dict(zip(("annotation", "side", "width", "mirrored", "elsewhere"), margins, strict=True))
+    return pa.table(table | {"mirrored": margins[3] > 0})
 
 
-class _Line:
-    """A number for each column, or row, of some annotations: equal ones have the same labels."""
+class _Lines(msgspec.Struct, frozen=True):
+    """The columns, or the rows, of the annotations of which enough segments reach a side, one line after the other."""
 
-    def __init__(self, begin: Ints) -> None:
-        self.begin = begin  # of each line, and the end of the last
-        self.number = np.zeros(int(begin[-1]), np.int64)
+    annotation: Ints  # (n,) of each line, ascending
+    begin: Ints  # (n + 1,) of each line, and the end of the last; the last place of each is free
+    first: Ints  # (n_annotations,) where each annotation's line begins; -1: it has none
+    reach: Ints  # (2, n_annotations) how many segments reach the first and the last place
+    is_crossed: Flags  # (places,) whether at least MIN_CROSSED segments cross the column or row
 
     @staticmethod
-    def from_lengths(length: Ints) -> "_Line":
-        """Lines of `length` (n,) with a free place behind each."""
-        return _Line(np.concatenate([[0], np.cumsum(length + 1)]))
+    def of_segments(owner: Ints, length: Ints, low: Ints, size: Ints) -> "_Lines":
+        """The lines of annotations of this `length`, whose segments cover `size` places from `low` on."""
+        high = low + size
+        at_sides = (low == 0, high == length[owner])
+        reach = np.stack([np.bincount(owner[rows], minlength=len(length)) for rows in at_sides])
+        annotation = np.flatnonzero(reach.max(axis=0) >= MIN_CROSSED)
+        begin = np.concatenate([[0], np.cumsum(length[annotation] + 1)])
+        first = np.full(len(length), -1, np.int64)
+        first[annotation] = begin[:-1]
+        rows = np.flatnonzero(first[owner] >= 0)
+        begins, ends = (np.bincount(first[owner[rows]] + end[rows], minlength=begin[-1]) for end in (low, high))
+        return _Lines(annotation, begin, first, reach, np.cumsum(begins - ends) >= MIN_CROSSED)
 
-    def cover(self, line: Ints, first: Ints, last: Ints, weight: Ints | None = None) -> Ints:
-        """The sum of the weights (default: 1) of the ranges from `first` to before `last` that cover each place."""
-        begins, ends = (
-            np.bincount(self.begin[line] + place, weight, len(self.number)).astype(np.int64) for place in (first, last)
-        )
-        return np.cumsum(begins - ends)
+    def margins(self, number: NDArray[np.uint64], axis: int) -> Ints:
+        """(m, 5) the columns of the table `margins`, from a number (places,) for each column or row."""
+        found: Ints = np.concatenate([self._repeated(number), *self._mirrored(number)])
+        found[:, 0] = self.annotation[found[:, 0]]
+        found = found[self.reach[found[:, 1] // 2, found[:, 0]] >= MIN_CROSSED]
+        found[:, 1] += axis
+        return found
 
-    def add_runs(self, runs: Runs, line: Ints, height: Ints, *, upright: bool) -> None:
-        """Add the runs of segments on some lines; `upright`: a line has a place for each column."""
-        x, top = run_columns(runs, height)
-        mark = (runs.owner.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        parts = (top, runs.length) if upright else (x,)
-        for part in parts:
-            mark = (mark ^ part.astype(np.uint64)) * np.uint64(0xC2B2AE3D27D4EB4F)
-            mark ^= mark >> np.uint64(29)
-        hashed = (mark >> np.uint64(33)).view(np.int64)  # 31 bits: sums of millions are exact as floats
-        of_run = line[runs.owner]
-        if upright:
-            self.number += np.bincount(self.begin[of_run] + x, hashed, len(self.number)).astype(np.int64)
-        else:
-            self.number += self.cover(of_run, top, top + runs.length, hashed)
-
-    def repeated(self, crossed: Flags) -> Ints:
+    def _repeated(self, number: NDArray[np.uint64]) -> Ints:
         """(n, 5) line, side (0 or 2), width, 0, elsewhere: margins at both ends that repeat the place before them."""
-        n = len(self.number)
+        n, crossed = len(number), self.is_crossed
         same = np.zeros(n, bool)
-        same[1:] = (self.number[1:] == self.number[:-1]) & crossed[1:] & crossed[:-1]
+        same[1:] = (number[1:] == number[:-1]) & crossed[1:] & crossed[:-1]
         same[self.begin[:-1]] = False
         breaks = np.flatnonzero(~same)
         line = np.searchsorted(self.begin, breaks, side="right") - 1
@@ -420,9 +406,9 @@ class _Line:
         ]
         return np.concatenate(margins)
 
-    def mirrored(self, crossed: Flags) -> Iterator[Ints]:
+    def _mirrored(self, number: NDArray[np.uint64]) -> Iterator[Ints]:
         """The same for margins that mirror the places before them, with or without the outermost one twice."""
-        number, n = self.number, len(self.number)
+        n, crossed = len(number), self.is_crossed
         changes = np.append(0, np.cumsum(number[1:] != number[:-1]))  # before each place
         for once in (0, 1):
             at = np.arange(MIN_MARGIN, max(n - MIN_MARGIN + 1 - once, MIN_MARGIN))

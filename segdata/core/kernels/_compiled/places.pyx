@@ -136,6 +136,58 @@ def strip_hashes(
     return result
 
 
+def line_hashes(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] owner,
+    const int64_t[::1] height,
+    const int64_t[::1] first_column,
+    const int64_t[::1] first_row,
+    Py_ssize_t n_columns,
+    Py_ssize_t n_rows,
+):
+    """A hash of each column and each row of images: see the numpy reference."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
+    cdef int64_t top, place
+    cdef uint64_t key
+    cdef Column at = Column(0, 0, 1)
+    check_shapes(n, owner.shape[0])
+    check_shapes(n, length.shape[0])
+    check_shapes(n_owners, first_column.shape[0])
+    check_shapes(n_owners, first_row.shape[0])
+    columns_result, rows_result = np.zeros(n_columns, np.uint64), np.zeros(n_rows, np.uint64)
+    cdef uint64_t[::1] of_column = columns_result, of_row = rows_result
+    cdef bint strange = False, outside = False
+    with nogil:
+        for i in range(n):
+            if not enter_run(&at, start, owner, height, i):
+                strange = True
+                break
+            top, key = start[i] - at.begin, mixed(<uint64_t>owner[i])
+            place = first_column[owner[i]]
+            if place >= 0:
+                place += at.x
+                if place >= n_columns:
+                    outside = True
+                    break
+                of_column[place] += mixed(key ^ ((<uint64_t>top << 32) + <uint64_t>length[i]))
+            place = first_row[owner[i]]
+            if place >= 0:
+                place += top
+                if length[i] < 0 or place + length[i] >= n_rows:
+                    outside = True
+                    break
+                key = mixed(key ^ <uint64_t>at.x)
+                of_row[place] += key
+                of_row[place + length[i]] -= key
+    if strange:
+        refuse(owner[i], n_owners)
+    if outside:
+        raise ValueError(f"run {i} lies outside of its lines")
+    np.cumsum(rows_result, out=rows_result)
+    return columns_result, rows_result
+
+
 cdef inline uint64_t mixed(uint64_t value) noexcept nogil:
     """A hash of a number (splitmix64: Steele et al., 2014, OOPSLA)."""
     value += 0x9E3779B97F4A7C15ULL

@@ -152,6 +152,48 @@ def strip_hashes(start: Int64, length: Int64, owner: Int32, height: Int64, kind:
     return hashes * (_mix(kind.astype(np.uint64)) | np.uint64(1))
 
 
+def line_hashes(
+    start: Int64,
+    length: Int64,
+    owner: Int32,
+    height: Int64,
+    first_column: Int64,
+    first_row: Int64,
+    n_columns: int,
+    n_rows: int,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """A hash (n_columns,) of each column and (n_rows,) of each row of images: of which owner has which pixels there.
+
+    Takes runs as `columns` does, the length of each, and for each owner (n_owners,) where the columns and rows of its
+    image begin, -1 for none; behind the rows of an image is a free place. Equal lines of an image have equal hashes.
+    Raises ValueError if a run lies outside of all lines.
+
+    >>> start, length, owner = np.array([1, 5, 8]), np.array([2, 2, 1]), np.zeros(3, np.int32)
+    >>> found = line_hashes(start, length, owner, np.array([4]), np.array([0]), np.array([0]), 3, 5)
+    >>> [len(set(line.tolist())) for line in found]  # distinct columns, and rows
+    [2, 3]
+    """
+    if len(length) != len(start) or not len(first_column) == len(first_row) == len(height):
+        raise ValueError(
+            f"{len(start)} starts come with {len(length)} lengths, {len(height)} heights with {len(first_column)} "
+            f"first columns and {len(first_row)} first rows"
+        )
+    x, top = columns(start, owner, height)
+    key = _mix(owner.astype(np.uint64))
+    of_column, of_row = np.zeros(n_columns, np.uint64), np.zeros(n_rows, np.uint64)
+    upright, level = first_column[owner] >= 0, first_row[owner] >= 0
+    place, begin = (first_column[owner] + x)[upright], (first_row[owner] + top)[level]
+    end = begin + length[level]
+    if (place >= n_columns).any() or (end < begin).any() or (end >= n_rows).any():
+        raise ValueError("a run lies outside of its lines")
+    strip = (top.astype(np.uint64) << np.uint64(32)) + length.astype(np.uint64)
+    np.add.at(of_column, place, _mix(key ^ strip)[upright])
+    crossing = _mix(key ^ x.astype(np.uint64))[level]
+    np.add.at(of_row, begin, crossing)
+    np.subtract.at(of_row, end, crossing)
+    return of_column, np.cumsum(of_row)
+
+
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A hash of each number (splitmix64: Steele et al., 2014, OOPSLA)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
