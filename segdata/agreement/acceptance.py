@@ -88,10 +88,11 @@ def strictest_plan(
 
 
 def operating_curve(plan: SamplingPlan, rates: Floats | None = None) -> Table:
-    """The operating curve of a plan: rate (share wrong), accepted (the probability), outgoing.
+    """The operating curve of a plan, a row for each of the `rates` (n,): rate, accepted, outgoing.
 
-    `outgoing` is the average share wrong after rejected deliveries are corrected in full, and accepted ones in the
-    sample only. Default rates: 0 to the share at which one delivery in a hundred is accepted, in 50 steps.
+    `rate` is the share wrong, `accepted` the probability, `outgoing` the average share wrong after rejected
+    deliveries are corrected in full, and accepted ones in the sample only. Default rates: 0 to the share at which
+    one delivery in a hundred is accepted, in 50 steps.
     """
     if rates is None:
         fine = np.linspace(0, 1, 10_001)

@@ -219,7 +219,7 @@ class ComparedShapes:
 
     @staticmethod
     def of_matches(pair: AnnotatorPair, matches: Mapping[str, NDArray[np.generic]]) -> "ComparedShapes":
-        """The shapes of every pair of matched things of one category."""
+        """The shapes of every pair of matched things of one category; raises ValueError if one is matched twice."""
         a, b = (np.asarray(matches[side], np.int64) for side in "ab")
         match = np.flatnonzero((a >= 0) & (b >= 0))
         same = pair.a.category[a[match]] == pair.b.category[b[match]]

@@ -109,7 +109,7 @@ def compare_panel(
 
 
 def load_images(panel: Panel, rows: Ints) -> PanelBatch:
-    """Load images of a panel; pixels outside their regions of interest get a void category of their own, the last."""
+    """Load images (rows) of a panel; pixels outside of their regions of interest get a void category, the last one."""
     return mark_outside(panel, *panel.load_asked(rows))
 
 

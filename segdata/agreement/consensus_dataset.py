@@ -481,7 +481,7 @@ def build_chunk(
 
 
 def consensus_chunks(panel: Panel) -> list[Ints]:
-    """Rows of a panel's images in ascending order of image_id, in portions that hold volumes whole."""
+    """Rows (n,) of a panel's images in ascending order of image_id, in portions that hold volumes whole."""
     ids = np.array(panel.image_ids, object)
     order = np.argsort(ids, kind="stable")
     n = max(len(panel.chunks()), 1)

@@ -123,6 +123,8 @@ def stratify_by_names(
 ) -> StratifiedAgreement:
     """The agreement by the name of each pair of annotations (n_pairs,); None: in no stratum.
 
+    Raises SegdataError if there are more names than can be compared.
+
     Differences are tested only if strata are `is_of_images`: strata of annotations also differ by annotator, and pairs
     of an image share annotators, so that permutations would differ less than the same people do anyway.
     Benjamini and Hochberg's false discovery rate is 5 % over all scores, and over all categories and scores.

@@ -329,8 +329,9 @@ def compare_digests(
 ) -> ComparedSegments:
     """Compare the parts of every two persons on the cases that both annotated; identical parts count once.
 
-    Parts that only one has are paired with parts of the other, as far as there are any. `near`: rows of parts of
-    two annotators that are nearly identical.
+    `case`, `annotator` and `digest` (n,) describe the parts, `present` (cases, annotators) who annotated what,
+    `person` (annotators,) who is who. Parts that only one has are paired with parts of the other, as far as there
+    are any. `near`: rows of parts of two annotators that are nearly identical.
     """
     key = mix(digest ^ mix(case.astype(np.uint64)))
     own = [np.flatnonzero(annotator == k) for k in range(present.shape[1])]

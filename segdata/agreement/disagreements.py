@@ -158,7 +158,7 @@ class SplitSegments:
         return self._by_most(self.whole)
 
     def pieces_in_merges(self, annotator: int, gold: int | None) -> Ints:
-        """The others' pieces of this annotator's segments that `merged_by_one` reports."""
+        """The others' pieces (p,) of this annotator's segments that `merged_by_one` reports."""
         reported = self.whole[self.merged_by_one(gold)]
         rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, reported))
         places = set(zip(self.maker[rows].tolist(), self.place[rows].tolist(), strict=True))

@@ -105,7 +105,7 @@ class PairAmounts:
         return unit, len(names)
 
     def weigh(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
-        """Weight the sums of clusters."""
+        """Weight the sums of the n clusters with `weights` (B, n), see `segdata.core.resampling`."""
         return WeightedSums(sums.weigh(weights), sums.cells, self.comparison.countable)
 
 
@@ -161,7 +161,7 @@ class PooledPairs:
 
 
 def between_persons(amounts: PairAmounts) -> Ints:
-    """The pairs of annotations by two persons, without copies; if there are none, with copies, or all pairs."""
+    """The rows (m,) of pairs by two persons, without copies; if there are none, with copies, or all pairs."""
     person = np.array(amounts.comparison.persons, np.int64)
     several = person[amounts.a] != person[amounts.b]
     copied = amounts.comparison.copied

@@ -104,7 +104,7 @@ def misses_bar(
 
 
 def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
-    """Annotator -> their pairs of annotations with the reference, without further passes of the reference."""
+    """Annotator -> the rows (m,) of their pairs with the reference, without further passes of the reference."""
     person = amounts.comparison.persons
     result = {}
     for a, b, rows in amounts.couples(amounts.all_rows):

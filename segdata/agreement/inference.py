@@ -300,7 +300,7 @@ STRATA_DRAWS = 999
 def strata_differences(
     statistic: Statistic, stratum: Ints, block: Ints, seed: int, *, n_draws: int = STRATA_DRAWS, width: int = 1
 ) -> tuple[Floats, Floats]:
-    """The values (n_strata, ...) of each stratum of n units, and the p-value (...) of their spread.
+    """The values (n_strata, ...) of each stratum of n units, and the p-value (...) of their spread; n is above 0.
 
     `statistic` takes weights (B, n), see `segdata.core.resampling`, `stratum` (n,) is counted from 0.
     Under the null hypothesis the units of a `block` (n,) can be exchanged between strata. The spread is the sum of

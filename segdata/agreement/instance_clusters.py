@@ -299,7 +299,7 @@ def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
 
 
 def member_rows(panel: PanelSegments, clusters: SegmentClusters) -> dict[str, Ints]:
-    """The rows of the table `members`, from the clusters of all segments."""
+    """The columns (m,) of the table `members`, from the clusters of all segments."""
     cluster = clusters.number
     in_one = np.flatnonzero(cluster >= 0)
     cluster_of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1

@@ -36,7 +36,7 @@ class JointTaxonomy:
     defects: tuple[Defect, ...]  # differences between the datasets' taxonomies
 
     def to_panel(self, dataset: int, ids: Ints) -> Ints:
-        """(n,) map category ids of a dataset to ids of the joint taxonomy."""
+        """Map category ids (n,) of a dataset to ids (n,) of the joint taxonomy; SegdataError if one is unknown."""
         own_ids, inverse = np.unique(ids, return_inverse=True)
         codes = self.codes[dataset]
         for id_ in own_ids.tolist():
@@ -185,7 +185,10 @@ class PanelMember:
 
 
 def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[PairBy, ImageRows]:
-    """Key -> (member, row of its source) of every image, in the order in which they occur."""
+    """Key -> (member, row of its source) of every image, in the order in which they occur.
+
+    Raises SegdataError, with examples of names, if no image is in two datasets.
+    """
     tried: tuple[PairBy, ...] = _TRIED if pair_by is None else (pair_by,)  # type: ignore[assignment]  # checked
     for by in tried:
         images: ImageRows = {}

@@ -436,7 +436,7 @@ def build_scorecard(
     Work has passed if `review`, which compares it before and after a review, has no changes. Without `review` the
     stages decide: of work that was reviewed, adjudicated or accepted, the share that is accepted has passed. Further
     passes of one person count as work, but not as agreement with others. `tolerance`: that of the comparison; None: the
-    default.
+    default. Raises ValueError if the tables were measured without what annotators have in common.
     """
     comparison = tables.annotator_pairs
     if comparison is None:

@@ -285,7 +285,7 @@ class DecidedStrips:
         return DecidedStrips(side.start, side.end, np.full(n, code), np.zeros(n, bool), unknown, unknown)
 
     def but(self, code: Ints) -> "DecidedStrips":
-        """The strips without those of some categories."""
+        """The strips without those of the categories `code` (k,)."""
         kept = ~np.isin(self.code, code)
         return DecidedStrips(
             *(getattr(self, name)[kept] for name in ("start", "end", "code", "crowd", "support", "iou"))

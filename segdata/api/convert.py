@@ -125,7 +125,7 @@ class ConversionStream:
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 
     def check(self, on_loss: Literal["warn", "error", "allow"]) -> tuple[Loss, ...]:
-        """The losses; raises if there was nothing to write, or if a loss is not allowed."""
+        """The losses; raises SegdataError if there was nothing to write, LossError if a loss is not allowed."""
         if self.n_images == 0:
             first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
             raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
@@ -177,7 +177,7 @@ def convert(
     copy_images, jobs, progress : see `Dataset`; instead of `copy_images`, a function
         that makes the copier of a folder
     to : the name of the format, as ``segdata formats`` lists them
-    on_loss : ``error``: write nothing if anything would be lost (`LossError`); ``warn`` or ``allow``: count losses
+    on_loss : ``error``: raise LossError and write nothing if anything would be lost; ``warn``, ``allow``: count losses
     verify : read the target again and compare everything; `proof.holds` says whether only counted losses differ
     taxonomy_map : a YAML file: old category -> new one
     write_options : of the format, as ``segdata formats NAME`` lists them

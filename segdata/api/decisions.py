@@ -53,7 +53,7 @@ def load_images(data: OpenDataset, names: Collection[str]) -> Iterator[Batch]:
 
 
 def image_portions(data: OpenDataset, names: Collection[str]) -> list[Ints]:
-    """The rows of these images, in portions to load at once."""
+    """The rows of these images, in portions (n,) to load at once."""
     rows_wanted = {row for row, name in enumerate(data.source.image_ids) if name in names}
     kept = (np.array([row for row in rows.tolist() if row in rows_wanted], np.int64) for rows in data.chunks())
     return [rows for rows in kept if len(rows)]

@@ -296,6 +296,7 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> Rework
     """Measure how much of the work `before` a reviewer corrected in `after`: `segdata.Dataset.rework`.
 
     Both are datasets, or revisions of one, ``DATA@r0001``. Options of `read` and `agree` hold for both.
+    Raises SegdataError if they have no annotation in common.
     """
     compared = compare_review(before, after, options)
     result = promote(

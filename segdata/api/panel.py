@@ -115,7 +115,7 @@ def name_datasets(data: PanelData) -> list[NamedData]:
 
 
 def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[NamedData]:
-    """All datasets with their names; `name` is for `data`, if that is a single dataset."""
+    """All datasets with their names; `name` is for a single dataset: raises SegdataError if `data` are several."""
     if name is None:
         return [*name_datasets(data), *name_datasets(others)]
     if not isinstance(data, (str, Path, OpenDataset)):
@@ -124,7 +124,10 @@ def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[Na
 
 
 def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
-    """The panel of some datasets; `pair_by` and `taxonomy_map` as for `segdata.agree`."""
+    """The panel of some datasets; `pair_by` and `taxonomy_map` as for `segdata.agree`.
+
+    Raises SegdataError if the map leaves a category undecided.
+    """
     from segdata.agreement.panel import build_panel
     from segdata.store.remap import load_map
 

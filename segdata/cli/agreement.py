@@ -53,7 +53,7 @@ NAMED_DATA = click.argument("data", nargs=-1, required=True, metavar="[NAME=]DAT
 
 
 def parse_named_dataset(text: str) -> tuple[str | None, Path]:
-    """NAME=DATA, or DATA; an existing path is DATA, whatever characters it contains."""
+    """NAME=DATA, or DATA; an existing path is DATA, whatever it contains; raises SegdataError if it is neither."""
     name, mark, path = text.partition("=")
     if not mark or Path(text).exists():
         return None, Path(text)

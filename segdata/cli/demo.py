@@ -136,7 +136,7 @@ _RESULTS = {
 
 
 def prepare_folder(folder: Path) -> None:
-    """Empty the folder of an earlier demo; refuse any other folder that is not empty."""
+    """Empty the folder of an earlier demo; raises SegdataError for any other folder that is not empty."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / _MARKER_FILE).is_file():
             raise SegdataError(f"{folder}: is not empty, and not an earlier demo; choose another folder")

@@ -83,7 +83,7 @@ def split_command(
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """NAME=SHARE, … as numbers by name.
+    """NAME=SHARE, … as numbers by name; raises UsageError, as do the other parsers of options here.
 
     >>> parse_shares("train=0.8, val=0.2")
     {'train': 0.8, 'val': 0.2}

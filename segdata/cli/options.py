@@ -246,7 +246,7 @@ SCHEDULER = option("--scheduler ADDRESS", "Run on the Dask cluster of this sched
 
 
 def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE options by name.
+    """NAME=VALUE options by name; raises UsageError for anything else.
 
     >>> parse_pairs(("polygons=exact",))
     {'polygons': 'exact'}
@@ -303,7 +303,10 @@ def rule_options(command: F) -> F:
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a file (`-`: of stdin) without blank lines and lines that begin with #."""
+    """The lines of a file (`-`: of stdin) without blank lines and lines that begin with #.
+
+    Raises SegdataError if none is left, or the text is not UTF-8.
+    """
     try:
         with click.open_file(str(path), encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file]

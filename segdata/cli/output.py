@@ -51,7 +51,7 @@ def emit(text: str, output: Path | None = None) -> None:
     """Write a report to stdout, or to a file, completely or not at all.
 
     The encoding is always UTF-8; names that UTF-8 cannot hold are escaped as in JSON, and so are control characters,
-    which could steer a terminal. A closed pipe is not an error.
+    which could steer a terminal. A closed pipe is not an error; other failures raise SegdataError.
     """
     text = escape_controls(text.rstrip("\n") + "\n", colours=output is None and make_console().colour)
     data = text.encode("utf-8")

@@ -91,7 +91,7 @@ class Batch:
         return NumberLine.from_sizes(height[self.annotation_image], width[self.annotation_image])
 
     def take_segments(self, rows: Ints, runs: Runs | None = None) -> "Batch":
-        """The same images and annotations with only some segments (in ascending order).
+        """The same images and annotations with only the segments `rows` (m,), which ascend.
 
         `runs` are those segments' runs when the caller has them already.
         """
@@ -99,7 +99,7 @@ class Batch:
         return Batch(self.images, self.annotations, self.segments.take(pa.array(rows)), kept, self.defects)
 
     def take_images(self, rows: Ints) -> "Batch":
-        """Only some images (in ascending order), with their annotations, segments and defects."""
+        """Only the images `rows` (n,), which ascend, with their annotations, segments and defects."""
         kept_annotations = np.flatnonzero(np.isin(self.annotation_image, rows))
         kept_segments = np.flatnonzero(np.isin(self.segment_annotation, kept_annotations))
         image = np.searchsorted(rows, self.annotation_image[kept_annotations]).astype(np.int32)
@@ -184,7 +184,7 @@ BoolMask = NDArray[np.bool_]
 def replace_runs(batch: Batch, rows: Ints, new_runs: Runs) -> Batch:
     """The batch with other pixels for some segments, whose polygons are removed.
 
-    `new_runs` has the owners 0, 1, … for `rows` (ascending).
+    `new_runs` has the owners 0, 1, … for `rows` (m,), which ascend.
     """
     others = np.setdiff1d(np.arange(batch.n_segments), rows)
     place = np.argsort(np.concatenate([rows, others]), kind="stable")
@@ -195,7 +195,7 @@ def replace_runs(batch: Batch, rows: Ints, new_runs: Runs) -> Batch:
 
 
 def clear_declared(segments: pa.Table, rows: Ints, *more: str) -> pa.Table:
-    """Clear for some segments the area and box that their file declares, and the columns `more`."""
+    """Clear the area and box that the file declares, and the columns `more`, of the segments `rows` (m,)."""
     gone = np.isin(np.arange(segments.num_rows), rows)
     for name in ("declared_area", "declared_bbox", *more):
         column = segments[name].combine_chunks()

@@ -291,7 +291,7 @@ class RemoteDataset:
         return batch
 
     def load_part(self, portion: "Portion") -> Any:  # Any: what the reader gives, a batch or more
-        """The content of a portion that was cut, in a worker."""
+        """The content of a portion that was cut, in a worker; raises ClusterError if its files are not there."""
         assert self.reader is not None
         self._prepare_process()
         self._check_sample_file()

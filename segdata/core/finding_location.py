@@ -169,7 +169,7 @@ def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
 
 
 def named_segments(batch: Batch, finding: Finding) -> Ints:
-    """The rows of the segments whose ids a finding gives, all rows of an id that occurs twice."""
+    """The rows (m,) of the segments whose ids a finding gives, all rows of an id that occurs twice."""
     if not finding.segments:
         return np.empty(0, np.int64)
     wanted = set(map(str, finding.segments))

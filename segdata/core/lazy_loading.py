@@ -30,7 +30,8 @@ _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<names>[\w.]+))?\s*(\[.*\])?
 def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The functions `__getattr__` and `__dir__` of a module, from the names that the stub beside its file imports.
 
-    `__all__` is the sorted list of these names, and of those that the stub declares.
+    `__all__` is the sorted list of these names, and of those that the stub declares. `__getattr__` raises
+    AttributeError for any other name.
     """
 
     @cache

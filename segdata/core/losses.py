@@ -99,7 +99,7 @@ class LossCounter:
         """Add to a kind of loss `count` segments, annotations or images (`of`), and `pixels`; keep 3 examples.
 
         `columns` names the lost columns of a kind that has several. With `AffectedItems` as examples, images are
-        counted too, each image once.
+        counted too, each image once. Raises ValueError if there is no such kind.
         """
         if count == 0 and pixels == 0:
             return

@@ -63,7 +63,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
         )
 
     def take(self, rows: Ints | Flags) -> "SweepRuns":
-        """Only some runs, in order."""
+        """Only some runs, by ascending row or by flag (n,)."""
         return SweepRuns(self.start[rows], self.end[rows], self.owner[rows])
 
     def shift(self, by: Ints) -> "SweepRuns":
@@ -90,7 +90,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
         return kernels.strips(self.start, self.end, self.owner, other.start, other.end, other.owner)
 
     def overlaps_with(self, other: "SweepRuns") -> tuple[Rows, Rows, Ints]:
-        """The pairs of owners of both sides that share pixels, in order, and how many."""
+        """The pairs of owners of both sides, (m,) each, that share pixels, in order, and how many (m,)."""
         return kernels.overlaps(self.start, self.end, self.owner, other.start, other.end, other.owner)
 
 

@@ -21,7 +21,7 @@ class TooManyPixelsError(OSError):
 
 
 def set_max_pixels(number: int | None = None) -> None:
-    """Set how many pixels an image may have to be decoded, in this process; None: the default, 178,956,970.
+    """Set how many pixels, 1 or more, an image may have to be decoded in this process; None: 178,956,970.
 
     A larger image is not decoded, and is reported as unreadable (SEG001): a compressed file of 1 MB can hold 1,000
     million pixels, which take gigabytes of memory. Images whose labels are polygons or RLE are not decoded, and so may

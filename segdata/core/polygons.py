@@ -32,7 +32,7 @@ class Rings(Generic[Number]):
 
     @staticmethod
     def outer_rings(xy: NDArray[Number], ring: Ints) -> "Rings[Number]":
-        """Rings that are outer rings of segments of their own."""
+        """Outer rings of segments of their own; `xy` and `ring` as in the class."""
         row = np.arange(len(ring) - 1)
         return Rings(xy, ring, row.astype(np.int32), row)
 

@@ -104,7 +104,10 @@ def _narrow(column: Column) -> Column:
 
 
 def combine_requests(requests: Sequence[Request | None], first_rows: Sequence[Mapping[str, int]]) -> Table:
-    """Combine the requests of all parts, in order, to an answer; `first_rows`: the first row of each part, by table."""
+    """Combine the requests of all parts, in order, to an answer; `first_rows`: the first row of each part, by table.
+
+    Raises ValueError if parts ask for different columns.
+    """
     asked = [(request, rows) for request, rows in zip(requests, first_rows, strict=True) if request is not None]
     pieces: dict[str, list[Column]] = {name: [] for name in asked[0][0].columns}
     for request, rows in asked:

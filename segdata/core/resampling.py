@@ -228,7 +228,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         return StratifiedGroups(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
 
     def compare(self, values: Floats) -> GroupComparison:
-        """Compare the groups by the caller's values."""
+        """Compare the groups by the values (n,) of their members."""
         own_values = values[self.rows]
         centred, weight, spread = self._center(own_values)
         n = np.bincount(self.group, minlength=self.n_groups)

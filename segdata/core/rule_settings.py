@@ -119,7 +119,7 @@ def check_config_categories(config: Config, profile: Profile) -> None:
 
 @contextmanager
 def locate_config_errors(path: Path | None) -> Iterator[None]:
-    """Add the file, and the line if there is one, to errors of the block about the configuration."""
+    """Raise errors of the block about the configuration as UnreadableError, with the file, and its line if known."""
     try:
         yield
     except SettingError as error:
@@ -182,7 +182,7 @@ def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppre
 
 
 def configured_overrides(config: Config) -> list[tuple[Override, dict[str, RuleSeverity]]]:
-    """The overrides of the configuration, each with code -> severity or "off"."""
+    """The overrides of the configuration, each with code -> severity or "off"; an empty one raises SettingError."""
     overrides = []
     for position, override in enumerate(config.overrides):
         where = f"overrides, entry {position + 1}"

@@ -103,7 +103,10 @@ BATCH_SEGMENTS = pa.schema(
 
 
 def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
-    """A table of `schema`; columns not given are null. Values may be sequences, numpy or Arrow arrays."""
+    """A table of `schema`; columns not given are null. Values may be sequences, numpy or Arrow arrays.
+
+    Raises KeyError if `schema` has no such column.
+    """
     unknown = columns.keys() - set(schema.names)
     if unknown:
         raise KeyError(f"no such column: {sorted(unknown)}")

@@ -43,7 +43,7 @@ class UnitAmounts:
         return len(self.first) - 1
 
     def entries(self, unit: int) -> tuple[Ints, Floats]:
-        """The quantities of a unit, and its shares of them."""
+        """The quantities (k,) of a unit, and its shares (k,) of them."""
         mine = slice(self.first[unit], self.first[unit + 1])
         return self.quantity[mine], self.share[mine]
 
@@ -250,7 +250,7 @@ class SplitAssignment:
 
 
 def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
-    """The names and shares of parts; raises SegdataError if shares are not positive or do not sum to 1."""
+    """The names and shares (k,) of parts; raises SegdataError if shares are not positive or do not sum to 1."""
     shares = np.array(list(parts.values()), np.float64)
     if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _SUM_TOLERANCE:
         shown = ", ".join(f"{name}={share:g}" for name, share in parts.items())

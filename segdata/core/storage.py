@@ -203,7 +203,7 @@ def upload(folder: Path, url: str, last: str) -> None:
 
 
 def upload_file(path: Path, url: str) -> int:
-    """Write one file under a URL; returns its size in bytes."""
+    """Write one file under a URL; returns its size in bytes. Raises SegdataError if it did not arrive whole."""
     with storage_errors(url):
         fs, place = _filesystem(url)
         fs.put_file(str(path), place)
@@ -235,7 +235,7 @@ def delete_below(url: str) -> None:
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Turn errors of object stores into SegdataErrors that say what to do."""
+    """Turn errors of object stores into UnreadableErrors that say what to do."""
     try:
         yield
     except (SegdataError, FileNotFoundError) as error:

@@ -215,7 +215,7 @@ class Table:
 
 
 def column_to_numpy(column: pa.ChunkedArray) -> Column:
-    """A column as a numpy array, without a copy if there is nothing to convert."""
+    """A column as a numpy array (n,), without a copy if there is nothing to convert."""
     if pa.types.is_integer(column.type) and column.null_count:
         return np.array(column.to_pylist(), dtype=object)
     if pa.types.is_boolean(column.type):

@@ -201,7 +201,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
 
 
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
-    """Parse a taxonomy from YAML text; errors call the file `name`."""
+    """Parse a taxonomy from YAML text; raises SegdataError with the line, in which the file is called `name`."""
     taxonomy, lines = yaml_files.parse_yaml_with_lines(text, Taxonomy, name)
     if not taxonomy.categories and lines.line_of("categories") is None:  # `categories: []` is deliberate
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")

@@ -109,7 +109,7 @@ def parse_yaml(text: str, type_: type[T], name: str) -> T:
 
 
 def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, YamlLines]:
-    """Like `parse_yaml`; also returns the lines of its keys and items."""
+    """Like `parse_yaml`, with the same errors; also returns the lines of its keys and items."""
     import yaml
 
     try:

@@ -266,7 +266,7 @@ class RemoteTables:
         return self._join(name, self._fetch(name, [column], np.flatnonzero(self.n_rows[name])))[column]
 
     def rows(self, name: str, column: str, rows: Ints) -> pa.ChunkedArray:
-        """Some rows of a column, in the order of `rows`."""
+        """Some rows of a column, in the order of `rows` (m,)."""
         if len(rows) == 0:
             return self.empty[name][column]
         first = self.first_rows(name)

@@ -70,7 +70,7 @@ def _connected_parts(mask: BoolMask) -> RegionMap:
 
 
 def fill_small_holes(mask: BoolMask, max_pixels: int) -> BoolMask:
-    """The mask with its holes of up to `max_pixels` pixels filled."""
+    """The mask (height, width) with its holes of up to `max_pixels` pixels filled."""
     from scipy.ndimage import label
 
     holes, n = label(~mask, structure=np.ones((3, 3)))  # holes are 8-connected, the dual of 4-connected parts

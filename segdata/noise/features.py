@@ -354,7 +354,7 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
 
 
 def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, prediction: ImagePrediction) -> Columns:
-    """How much more probable the predicted category is than the labelled one, and how thick the region is."""
+    """Columns (m,): how much more probable the predicted category is than the labelled one, and the thickness."""
     every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
     labelled_p = prediction.probability_at(label[every.of], every.at).astype(float)

@@ -73,7 +73,7 @@ def perturb_outlines(runs: Runs, height: Ints, width: Ints, size: Floats, rng: n
 
 
 def union_strips(owner: Ints, x: Ints, top: Ints, bottom: Ints, height: Ints, width: Ints) -> Runs:
-    """The union of strips of segments, in any order and overlapping, as runs, clipped to the images."""
+    """The union of strips (m,) of segments, in any order and overlapping, as runs, clipped to the images."""
     top, bottom = np.maximum(top, 0), np.minimum(bottom, height[owner])
     inside = np.flatnonzero((bottom > top) & (x >= 0) & (x < width[owner]))
     owner, x, top, bottom = owner[inside], x[inside], top[inside], bottom[inside]
@@ -138,7 +138,7 @@ class SegmentSet:
 
     @staticmethod
     def from_runs(runs: Runs, category: Ints, height: int, width: int) -> "SegmentSet":
-        """Segments with confidence 1."""
+        """Segments of the categories (n,), with confidence 1."""
         return SegmentSet(runs, np.asarray(category, np.int64), np.ones(len(category)), height, width)
 
     @property

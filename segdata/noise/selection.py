@@ -55,7 +55,7 @@ class SegmentRows:
         return SegmentRows(annotation, chosen[order], np.searchsorted(of_image[order], np.arange(n + 1)))
 
     def in_image(self, image: int) -> Ints:
-        """The rows of one image's segments."""
+        """The rows (m,) of one image's segments."""
         return self.segment[self.first[image] : self.first[image + 1]]
 
 

@@ -214,7 +214,7 @@ def requested_change(decision: Decision, editor: AnnotationEditor) -> LabelChang
 
 
 def rows_of_decision(decision: Decision, editor: AnnotationEditor) -> Ints:
-    """The segments that a decision names; raises ChangeRefused if one is missing or ambiguous."""
+    """The rows (m,) of segments that a decision names; raises ChangeRefused if one is missing or ambiguous."""
     if decision.finding is not None:
         ids = decision.finding.segments
     else:
@@ -234,7 +234,7 @@ def redrawn_row(decision: Decision, editor: AnnotationEditor) -> int | None:
 
 
 def rows_with_id(id_: int | str, batch: Batch) -> Ints:
-    """The segments of an annotation with an id of the source."""
+    """The rows (m,) of segments of an annotation with an id of the source."""
     return named_segments(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
 
 

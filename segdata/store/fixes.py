@@ -51,7 +51,7 @@ def register_fix(code: str) -> Callable[[FixFunction], FixFunction]:
 
 
 def named_segments(findings: Sequence[FindingLocation]) -> Ints:
-    """The distinct segments that findings name, in ascending order."""
+    """The distinct rows (m,) of the segments that findings name, in ascending order."""
     return np.unique(np.concatenate([np.empty(0, np.int64), *(finding.segments for finding in findings)]))
 
 

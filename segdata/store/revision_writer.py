@@ -88,7 +88,10 @@ class RevisionWriter:
             _write_row_groups(self._part, segment_rows(batch))
 
     def add_rows(self, images: pa.Table, annotations: pa.Table, n_segments: int) -> None:
-        """Append images and canonical annotations, and count their segments, which a worker may write."""
+        """Append images and canonical annotations, and count their segments, which a worker may write.
+
+        Raises ValueError unless images come in ascending order of image_id, each once.
+        """
         names = images["image_id"].to_pylist()
         if any(a >= b for a, b in zip([self._last_image, *names], names, strict=False) if a):
             raise ValueError(f"images must come in ascending order of image_id, each once: {names[0]!r} …")

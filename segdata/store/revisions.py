@@ -115,7 +115,10 @@ def _write_revision(
 
 @contextmanager
 def lock_dataset(root: Path) -> Iterator[None]:
-    """Lock a dataset against other programs that make revisions; the system frees the lock of a killed program."""
+    """Lock a dataset against other programs that make revisions; the system frees the lock of a killed program.
+
+    Raises SegdataError if another program holds the lock, or the folder cannot be read.
+    """
     if fcntl is None:
         yield
         return

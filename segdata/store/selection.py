@@ -434,7 +434,7 @@ def _plain_text(text: str) -> str:
 
 
 def category_condition(profile: Profile, names: list[str]) -> list[str]:
-    """The condition that a segment has one of these categories, or a descendant of one."""
+    """The condition that a segment has one of these categories, or a descendant; SegdataError if one is unknown."""
     if not names:
         return []
     taxonomy = profile.taxonomy

@@ -102,7 +102,7 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
 
 
 def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
-    """Link segments with equal ids, as cut by `segdata.store.windows`, or categories in semantic data."""
+    """Number (n,) segments alike that have equal ids, as cut by `segdata.store.windows`, or equal categories."""
     ids = batch.segments.select(["segment_id", "source_id", "category_id"])
     keys = zip(annotation.tolist(), *(ids[name].to_pylist() for name in ids.column_names), strict=True)
     number: dict[tuple[object, ...], int] = {}

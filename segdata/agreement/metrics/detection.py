@@ -35,5 +35,5 @@ def detection_scores(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> DetectionSc
 
 @metric("f1", takes=("tp", "fp", "fn"), higher_is_better=True, source="van Rijsbergen (1979), Information Retrieval")
 def f1(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Floats:
-    """F1 of segments, see `detection_scores`."""
+    """F1 (...) of segments, in [0, 1], from their counts (...); see `detection_scores`."""
     return detection_scores(tp, fp, fn).f1

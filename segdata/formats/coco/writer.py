@@ -360,7 +360,10 @@ class _CocoResult(msgspec.Struct, gc=False):
 def write_results(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, score: str | float = 1.0
 ) -> None:
-    """Write ``results.json`` and ``image_info.json``; `score` is for segments without one."""
+    """Write ``results.json`` and ``image_info.json``; `score` is for segments without one.
+
+    Raises SegdataError if `score` is no number.
+    """
     try:
         default = float(score)
     except ValueError as error:

@@ -99,7 +99,10 @@ class RasterWindow:
 
 
 def parse_side(value: object) -> int | None:
-    """Parse the option `tile`: the side of windows, 0 for whole rasters; None: by the size of each raster."""
+    """Parse the option `tile`: the side of windows in pixels, 0 for whole rasters; None: by the size of each raster.
+
+    Raises SegdataError for anything else.
+    """
     if value is None:
         return None
     try:

@@ -320,7 +320,10 @@ def _planes(entry: ImageEntry, file: _SegFile | str | None) -> list[ImageEntry]:
 
 
 def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
-    """Read the segments of one image or plane; `category` is the default for segments without one."""
+    """Read the segments of one image or plane; `category` is the default for segments without one.
+
+    Raises BrokenLabelsError if the file cannot be read or its masks do not fit the image.
+    """
     path, opened = entry.files[0], entry.record
     file = relative_path(root, path)
     if not isinstance(opened, _SegFile):

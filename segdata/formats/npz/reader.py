@@ -108,7 +108,7 @@ def choose_array(headers: dict[str, ArrayHeader], name: str | None) -> ArrayHead
 
 
 def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
-    """The array; raises UnreadableArrayError if it cannot be decoded, or is absurdly large."""
+    """The array, of the shape in its header; raises UnreadableArrayError if it cannot be decoded or is too large."""
     n_numbers = int(np.prod(head.shape, dtype=object))
     n_bytes = n_numbers * head.dtype.itemsize
     if n_bytes > MAX_ARRAY_BYTES:

@@ -207,7 +207,7 @@ def _read_files(path: Path, group: int, column: str, written: int) -> list[bytes
 def read_image(
     root: Path, columns: TableColumns, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """The segments in the label map, or maps, of one image."""
+    """The segments in the label map, or maps, of one image; raises BrokenLabelsError if they are not of one size."""
     row: TableRow = entry.record
     file, place = relative_path(root, row.path), f"row group {row.group}, row {row.row}"
     label = _decode_map(row, columns.label, file, place)
@@ -334,7 +334,10 @@ Label maps are in the column `label`{instances}; `id2label.json` says what their
 
 
 def write_parquet(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
-    """Write `data/<split>-00000-of-00001.parquet` for each split, README.md, id2label.json and taxonomy.yaml."""
+    """Write `data/<split>-00000-of-00001.parquet` for each split, README.md, id2label.json and taxonomy.yaml.
+
+    Raises SegdataError if a category id does not fit 16 bits.
+    """
     taxonomy = profile.taxonomy
     over = [id_ for id_ in taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
     if over:

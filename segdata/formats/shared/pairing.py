@@ -160,7 +160,8 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
 
     The bands of an image may be files of their own (`partner.banded`). Files without a partner, on either side, are
     SEG011; when not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own;
-    else they are the overviews of one. `chosen`: a word in the paths of the masks to take, if images have several.
+    else they are the overviews of one. `chosen`: a word in the paths of the masks to take, if images have several;
+    raises UnreadableError if they do and none is chosen.
     """
     if has_index(root):
         entries, defects = pair_by_index(root, images)
@@ -448,7 +449,10 @@ def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
 
 
 def size_option(request: ReadRequest, format: str) -> tuple[int, int]:
-    """Height and width from the option `size`, for images of unknown size; (0, 0) without it."""
+    """Height and width in pixels from the option `size`, for images of unknown size; (0, 0) without it.
+
+    Raises SegdataError if it is not HEIGHTxWIDTH.
+    """
     text = str(request.options.get("size", "0x0"))
     sides = [whole_number(part) for part in text.lower().split("x")]
     match sides:

@@ -399,7 +399,7 @@ _ROWS_PER_CHUNK = 1 << 24  # pixel rows over all segments, each counted as tall 
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
-    """Split the rows of n images into chunks of `per_chunk`."""
+    """Split the rows of n images into chunks (k,) with k at most `per_chunk`."""
     rows = np.arange(n_images, dtype=np.int64)
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 

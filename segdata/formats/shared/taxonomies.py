@@ -163,7 +163,10 @@ def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
 
 
 def table_names(taxonomy: Taxonomy) -> dict[int, str]:
-    """Category id -> name in tables: the category's name, or its id if an earlier category has that name."""
+    """Category id -> name in tables: the category's name, or its id if an earlier category has that name.
+
+    Raises SegdataError if that id is the name of a third category.
+    """
     named = taxonomy.by_name()
     names = {}
     for identity, category in taxonomy.by_id().items():

@@ -374,7 +374,7 @@ def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | No
     """Read all annotations and predictions on one image; `ids` maps labels to categories.
 
     Cancelled annotations are left out and reported. If an annotator has several on an image, the later ones get a
-    number after the name.
+    number after the name. Raises BrokenLabelsError if nothing can be read.
     """
     annotations: list[tuple[ShapeAnnotation, str]] = []
     problems: list[Defect] = []

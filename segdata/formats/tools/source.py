@@ -460,6 +460,7 @@ def free_name(image_id: str, suffix: str, taken: set[str]) -> str:
     """A unique name for an image's label file: the image's name with another extension, if free.
 
     It is never hidden, since hidden files are not read as labels. `taken` are the names so far, in lower case.
+    Raises SegdataError if the name would lie outside of the dataset.
     """
     if is_unsafe_path(image_id):
         raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its file has no place")

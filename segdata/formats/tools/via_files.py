@@ -125,7 +125,10 @@ def _parse_side(value: object) -> int:
 
 
 def read_image(reading: _CategoryAttributes, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """Read the regions on an image; without a declared size, they are drawn at the size that browsers show."""
+    """Read the regions on an image; without a declared size, they are drawn at the size that browsers show.
+
+    Raises BrokenLabelsError if the list of regions cannot be read.
+    """
     image: ViaImage = entry.record
     size = entry.size
     if 0 in size and head is not None:

@@ -99,7 +99,10 @@ def _color(text: str, path: Path, line: int) -> Color | None:
 
 
 def write_label_map(path: Path, classes: Iterable[tuple[Category, Color]]) -> None:
-    """Write `labelmap.txt`: the background, then each class with its colour."""
+    """Write `labelmap.txt`: the background, then each class with its colour.
+
+    Raises SegdataError if a name has a character that separates columns there.
+    """
     lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
     for category, color in classes:
         if any(mark in category.name for mark in ":\r\n") or category.name.lstrip().startswith("#"):

@@ -385,7 +385,7 @@ def _without_folder(name: str, folder: str) -> str:
 
 
 def open_yolo(request: ReadRequest) -> ToolSource:
-    """Open the dataset; raises UnreadableError if there are no labels, or no images."""
+    """Open the dataset; raises UnreadableError without labels or images, SegdataError for an unknown option."""
     root = dataset_folder(request.root)
     missing = str(request.options.get("missing", "unannotated"))
     if missing not in ("unannotated", "background"):

@@ -42,7 +42,7 @@ class NeckCut(NamedTuple):
 
 
 def shrink_mask(mask: Mask) -> tuple[Mask, float]:
-    """Reduce a mask that is larger than needed; returns the mask and the factor."""
+    """Reduce a mask (height, width) that is larger than needed; returns the mask and the factor."""
     scale = min(1.0, _MAX_SIDE / max(mask.shape))
     if scale == 1:
         return mask, 1.0

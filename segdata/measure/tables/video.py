@@ -288,7 +288,7 @@ def claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
 
 
 def claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
-    """Disjoint intervals of the pixels that both sides claim."""
+    """Disjoint intervals of the pixels that both sides claim: their starts and ends, (m,) each."""
     _, _, start, length = a.strips_with(b)
     start, length, _ = kernels.cover(start, start + length)
     return start, start + length

@@ -79,7 +79,7 @@ def choose_crops(
     *,
     vary: bool = True,
 ) -> CropChoice:
-    """Choose n crops of the images `rows`: half of them anywhere, half near a segment of a random category.
+    """Choose n crops of the images `rows` (k,): half of them anywhere, half near a segment of a random category.
 
     So a category with a thousandth of the pixels is still seen in every few steps.
     """

@@ -202,7 +202,7 @@ class MediaFiles:
     used: set[Path] = field(default_factory=set)  # files in use; `sweep` removes all others
 
     def mask(self, pixels: Map | Mask) -> str:
-        """The file of a mask, written if it does not exist; a boolean mask becomes 0 and 255."""
+        """The file of a mask (height, width), written if it does not exist; a boolean mask becomes 0 and 255."""
         values = pixels.astype("uint8") * 255 if pixels.dtype == bool else pixels
         name = blake2b(f"{values.shape}{values.dtype}".encode() + values.tobytes(), digest_size=16).hexdigest()
         path = (self.folder / "masks" / name[:2] / f"{name}.png").absolute()

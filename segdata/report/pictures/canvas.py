@@ -147,7 +147,7 @@ def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str,
 
 
 def outline(labels: NDArray[np.int32]) -> Flags:
-    """Whether a labelled pixel, or its right or lower neighbour, borders on another label or none."""
+    """(height, width) whether a labelled pixel, or its right or lower neighbour, borders on another label or none."""
     edge = np.zeros(labels.shape, bool)
     down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     edge[1:] |= down

@@ -224,7 +224,7 @@ def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], fo
 
 
 def save_png(picture: Image.Image, path: Path) -> None:
-    """Write a PNG file completely or not at all."""
+    """Write a PNG file completely or not at all; raises SegdataError if another program's file is there."""
     if path.exists() and not _is_ours(path):
         raise SegdataError(f"{path}: exists already and is no picture of segdata; name another folder")
     maker = PngImagePlugin.PngInfo()

@@ -52,7 +52,7 @@ class ImagePairs:
     by: PairByName  # what they have in common
 
     def portions(self, n: int) -> list[tuple[Ints, Ints]]:
-        """The pairs in up to `n` portions of about the same size."""
+        """The pairs, rows of both sides (m,) each, in up to `n` portions of about the same size."""
         cuts = np.array_split(np.arange(len(self.a)), max(n, 1))
         return [(self.a[rows], self.b[rows]) for rows in cuts if len(rows)]
 
@@ -154,7 +154,7 @@ class DiffPortion:
 
     @cached_property
     def complete_pairs(self) -> Ints:
-        """The pairs that have two images."""
+        """The rows (m,) of pairs that have two images."""
         return np.flatnonzero((self.image_a >= 0) & (self.image_b >= 0))
 
     @cached_property
