@@ -99,14 +99,15 @@ def tail_probability(values: Floats, group: Ints, least_scale: float | Floats = 
     which[order] = np.repeat(np.arange(len(first)), count)
     away, m = values - middle[which], (count / 2)[which]
     scale = np.where(away < 0, below[which], above[which])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         chance = np.where(away == 0, 1.0, (1 + np.abs(away) / (m * scale)) ** -m)
     return chance, middle[which]
 
 
 def _sort_groups(values: Floats, group: Ints) -> tuple[Ints, Ints, Ints]:
     """(n,) the order of values by group, then size; and where each group begins in it, and its number of values."""
-    order = np.lexsort((values, group))
+    order = np.argsort(values)
+    order = order[kernels.order_by(group[order].astype(np.int32), int(group.max()) + 1)]  # twice as fast as np.lexsort
     first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
     return order, first, np.diff(np.append(first, len(order)))
 

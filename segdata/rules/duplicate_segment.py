@@ -88,13 +88,14 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
 def _describe_one_thing(tables: Tables, rows: Ints, iou: Floats) -> Flags:
     """(n_pairs,) which of the pairs (rows, of two categories) are of categories that cover each other by design."""
     segments, pairs = tables.segments, tables.pairs
-    sides = np.stack([pairs["a"], pairs["b"]], axis=1)
-    low, high = np.sort(segments["category_id"][sides], axis=1).T.astype(np.int64)
-    covering = rows[pairs["shared"][rows] >= segments["area"][sides[rows]].min(axis=1) / 2]
-    counts = {"n": np.ones(len(covering), np.int64), "n_equal": iou[covering] == 1}
-    table = sum_by(tables, {"low": low[covering], "high": high[covering]}, counts, least=_MIN_COVERED)
+    a, b = pairs["a"][rows], pairs["b"][rows]
+    area, category = segments["area"], segments["category_id"].astype(np.int64)
+    low, high = np.minimum(category[a], category[b]), np.maximum(category[a], category[b])
+    covers = 2 * pairs["shared"][rows] >= np.minimum(area[a], area[b])
+    counts = {"n": np.ones(int(covers.sum()), np.int64), "n_equal": iou[rows[covers]] == 1}
+    table = sum_by(tables, {"low": low[covers], "high": high[covers]}, counts, least=_MIN_COVERED)
     table = table.take(table["n_equal"] <= _MAX_EQUAL * table["n"])
     meant = np.zeros(len(pairs), bool)
     for one, other in table.lines("low", "high"):
-        meant |= (low == one) & (high == other)
+        meant[rows[(low == one) & (high == other)]] = True
     return meant
