@@ -18,6 +18,7 @@ from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
+from segdata.core.memo import keep_results
 from segdata.core.paths import as_url, check_path_name, check_plain_files, dataset_folder, is_archive
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.profile import Profile
@@ -147,6 +148,7 @@ def read(
     return _read_files(root, recipe, only=only, cache=cache, **opening)
 
 
+@keep_results()
 def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[ReadOptions]) -> Dataset:
     """Open the dataset in a file or folder of this machine; `given` has all options of `read`."""
     format, config, taxonomy, options = given["format"], given["config"], given["taxonomy"], given["options"]

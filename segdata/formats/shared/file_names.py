@@ -93,6 +93,8 @@ def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, 
         (_without_extension, _without_mask_marks),
         (_without_image_marks, _without_mask_marks),
     ):
+        if len(partner) + len(second_masks) == len(names):
+            break
         by_key: dict[str, set[str]] = {}
         for file in files:
             for key in image_keys(file):

@@ -17,6 +17,7 @@ import msgspec
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
+from segdata.core.memo import kept
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, decoding
 from segdata.core.safe_text import quote_path
@@ -317,17 +318,7 @@ class ImageFolder:
         """Every image file below `root`, at any depth; with a `limit`, only near it, as `walk_nearest`."""
         if root is None or not root.is_dir():
             return ImageFolder(None)
-        paths = {}
-        walked = ((Path(folder), names) for folder, _, names in os.walk(root, followlinks=False))
-        for place, names in walked if limit is None else walk_nearest([root], limit):
-            start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
-            plain = str(place).isascii()
-            for name in names:
-                if is_image_name(name):
-                    paths[start + name] = path = place / name
-                    if not (plain and name.isascii()):
-                        check_path_name(path)
-        return ImageFolder(root, dict(sorted(paths.items())))
+        return ImageFolder(root, _list_images(root, limit).copy())
 
     @staticmethod
     def near(data: Path, images: Path | None = None) -> "ImageFolder":
@@ -382,6 +373,22 @@ class ImageFolder:
             return path, read_header(path), []
         except OSError as error:
             return path, None, [undecodable_file("image", error, name, name)]
+
+
+@kept
+def _list_images(root: Path, limit: int | None) -> dict[str, Path]:
+    """Name -> file of the image files below a folder, sorted by name; see `ImageFolder.below`."""
+    paths = {}
+    walked = ((Path(folder), names) for folder, _, names in os.walk(root, followlinks=False))
+    for place, names in walked if limit is None else walk_nearest([root], limit):
+        start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
+        plain = str(place).isascii()
+        for name in names:
+            if is_image_name(name):
+                paths[start + name] = path = place / name
+                if not (plain and name.isascii()):
+                    check_path_name(path)
+    return dict(sorted(paths.items()))
 
 
 def unsafe_path_defect(name: str, file: str | None, place: str | None, image: str | None = None) -> Defect:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from segdata.core.errors import UnreadableError
+from segdata.core.memo import kept
 from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
 from segdata.core.safe_text import shell_word
 from segdata.formats.shared.file_names import (
@@ -104,6 +105,11 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     distinguish, the family of the one layout has `rivals`. Raises UnclearMasksError where more than one folder may be
     that of the masks.
     """
+    return _find_layouts(root, images, chosen).copy()
+
+
+@kept
+def _find_layouts(root: Path, images: Path | None, chosen: str | None) -> list[MaskLayout]:
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
     if images is None and chosen is None and (tracked := _cell_tracking_layout(root)):

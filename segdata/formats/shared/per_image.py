@@ -322,7 +322,7 @@ class PerImageSource:
     read_image : returns the annotations of one image, one for each annotator, or none if it is not annotated. Called
         from any thread; may raise BrokenLabelsError
     annotator : for annotations without one
-    per_chunk : number of images to load at once
+    per_chunk : number of images to load at once; None: by their number and the size of the first, see `chunks`
     labels_name : name of the labels in messages about sizes
     """
 
@@ -332,7 +332,7 @@ class PerImageSource:
     defects: tuple[Defect, ...]
     read_image: Callable[[ImageEntry], Sequence[ImageAnnotation]] = field(repr=False)
     annotator: str | None = None
-    per_chunk: int = 16
+    per_chunk: int | None = None
     labels_name: str = "mask"
 
     @property
@@ -346,8 +346,11 @@ class PerImageSource:
         return entry.files if entry.image is None else (*entry.files, entry.image)
 
     def chunks(self) -> list[Ints]:
-        """The rows of all images in portions."""
-        return chunk_rows(len(self.entries), self.per_chunk)
+        """The rows of all images in portions of 16, or of up to 64 if they are many and small.
+
+        Each portion has a fixed cost, as much as that of a few small masks.
+        """
+        return chunk_rows(len(self.entries), self.per_chunk or _images_per_chunk(self.entries))
 
     def detached(self) -> Detached | None:
         """See `detach_entries`."""
@@ -395,7 +398,21 @@ class _EntriesReader(msgspec.Struct, frozen=True):
 _MIN_PER_CHUNK, _MAX_PER_CHUNK = 8_192, 32_768  # images and segments
 _MIN_CHUNKS = 40  # of a large dataset: enough for the threads of most machines
 _MANY_CHUNKS = 8  # with this many, the last chunks are smaller
+_LEAST_IMAGES, _MOST_IMAGES, _PIXELS_PER_CHUNK = 16, 64, 1 << 26  # of a chunk of masks
 _ROWS_PER_CHUNK = 1 << 24  # pixel rows over all segments, each counted as tall as its image
+
+
+def _images_per_chunk(entries: Sequence[ImageEntry]) -> int:
+    """The number of images to load at once; without the size of the first one, the least."""
+    most = int(np.clip(len(entries) // _MIN_CHUNKS, _LEAST_IMAGES, _MOST_IMAGES))
+    if most == _LEAST_IMAGES:
+        return most
+    paths = [path for path in (entries[0].image, *entries[0].files) if path is not None]
+    try:
+        header = read_header(paths[0])
+    except (OSError, IndexError):
+        return _LEAST_IMAGES
+    return int(np.clip(_PIXELS_PER_CHUNK // max(header.width * header.height, 1), _LEAST_IMAGES, most))
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
