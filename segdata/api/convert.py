@@ -231,11 +231,12 @@ _IMAGES_PER_CHUNK = 64  # loaded together to count their segments
 
 def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, Callable[[LossCounter], None]]:
     """The dataset without images whose names the format cannot hold, and a function that counts them as lost."""
-    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
-    reasons = {row: why for row in rows.tolist() if (why := format.names.why_not(dataset.source.image_ids[row]))}
+    image_ids = dataset.source.image_ids
+    rows = np.arange(len(image_ids)) if dataset.rows is None else dataset.rows
+    reasons = {row: why for row in rows.tolist() if (why := format.names.why_not(image_ids[row]))}
     if not reasons:
         return dataset, lambda losses: None
-    names = [f"{dataset.source.image_ids[row]!r}: {why}" for row, why in reasons.items()]
+    names = [f"{image_ids[row]!r}: {why}" for row, why in reasons.items()]
     if len(reasons) == len(rows):
         raise SegdataError(f"{dataset.profile.files}: image {names[0]}; {format.name} can hold no image; rename them")
 

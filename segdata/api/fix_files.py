@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
@@ -153,12 +153,12 @@ def _write_documents(
     return FixedFiles(target, to, tuple(images), whole, target / "changes.jsonl", has_images=True)
 
 
-class _DocumentSource(AlteredSource, frozen=True, kw_only=True):
+class _DocumentSource(AlteredSource, frozen=True, kw_only=True, dict=True):
     """A dataset of several documents, with the image names of one of them."""
 
     own_names: Mapping[str, str]
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """The document's names of its images; other images keep those of the whole."""
         return [self.own_names.get(name, name) for name in self.source.image_ids]

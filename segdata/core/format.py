@@ -154,7 +154,10 @@ class Source(Protocol):
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """(n_images,) in the order of the source; a duplicate id is listed as often as it occurs."""
+        """(n_images,) in the order of the source; a duplicate id is listed as often as it occurs.
+
+        A source that computes the list keeps it: callers ask for it image by image.
+        """
 
     @property
     def defects(self) -> Sequence["Defect"]:

@@ -512,7 +512,7 @@ class _FileNames:
         return replace_column(table, "file", [name and self(name) for name in table["file"].to_pylist()])
 
 
-class SplitSource(WrappedSource, frozen=True):
+class SplitSource(WrappedSource, frozen=True, dict=True):
     """One part of a dataset, with the names, categories and split that it has in the whole."""
 
     split: str
@@ -521,7 +521,7 @@ class SplitSource(WrappedSource, frozen=True):
     sequence_of: Mapping[str, str]
     remap: Remap | None
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """The names in the whole."""
         return [self.image_of.get(name, name) for name in self.source.image_ids]

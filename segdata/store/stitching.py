@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -144,7 +145,7 @@ def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Int
     return pc.if_else(pa.array(has), counts, pa.scalar(None, counts.type))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StitchedSource:
     """A source of the images from which tiles were cut."""
 
@@ -155,7 +156,7 @@ class StitchedSource:
     details: Mapping[str, Tile]  # image_id of the whole -> values of its row that differ from a tile's
     link: SegmentLink  # which segments of several tiles are one
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """The images, in ascending order."""
         return sorted(self.tiles)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from numbers import Integral
 from pathlib import PurePosixPath
@@ -296,7 +297,7 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     return pa.array(regions_by_window, batch.images["roi"].type)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _WindowSource:
     """A source of the windows of another source's images; the windows of one image are loaded together."""
 
@@ -312,7 +313,7 @@ class _WindowSource:
         """Delegates to the source."""
         return self.source.profile
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """The prefix of each image's windows; sorting by prefix sorts windows by name."""
         return [f"{self.prefix[name]}_x" for name in self.names]

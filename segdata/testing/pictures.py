@@ -34,6 +34,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast, get_args
 
 import msgspec
@@ -217,7 +218,7 @@ def read_pictures(page: str) -> list[RulePicture]:
     return pictures
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PictureDataset:
     """A drawn dataset, complete with its profile; it can be measured like one that was read from files."""
 
@@ -225,7 +226,7 @@ class PictureDataset:
     batch: Batch
     defects: Sequence[Defect] = ()
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """The images' names, counted from 1.png."""
         return cast(list[str], self.batch.images["image_id"].to_pylist())

@@ -64,6 +64,13 @@ def test_what_it_writes_is_detected_and_comes_back(each: Format, tmp_path: Path)
 
 
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
+def test_its_source_lists_the_images_once(each: Format, tmp_path: Path) -> None:
+    """Callers ask for the names image by image: a list for each is quadratic."""
+    source = read(sample_for(each, tmp_path)).source
+    assert source.image_ids is source.image_ids
+
+
+@pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
 def test_with_on_loss_error_nothing_is_left(each: Format, tmp_path: Path) -> None:
     target = tmp_path / "target"
     try:

@@ -123,7 +123,7 @@ def _with_origin(batch: Batch, origin: str) -> Batch:
     return replace(batch, annotations=annotations)
 
 
-class ChainedSource(msgspec.Struct, frozen=True):
+class ChainedSource(msgspec.Struct, frozen=True, dict=True):
     """Several sources, one after the other.
 
     Attributes
@@ -137,7 +137,7 @@ class ChainedSource(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     extra_defects: tuple[Defect, ...] = ()
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """(n_images,) the ids of all sources."""
         return [image_id for source in self.sources for image_id in source.image_ids]

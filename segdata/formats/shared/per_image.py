@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -335,7 +336,7 @@ class PerImageSource:
     per_chunk: int | None = None
     labels_name: str = "mask"
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """(n_images,) the ids, in order."""
         return [entry.image_id for entry in self.entries]

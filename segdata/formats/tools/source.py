@@ -6,6 +6,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -182,7 +183,7 @@ class ToolSource:
             annotator=request.annotator,
         )
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """(n_images,) the ids, in order."""
         return [entry.image_id for entry in self.entries]

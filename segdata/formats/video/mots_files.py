@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -109,7 +109,7 @@ class _TextSource:
     annotator: str | None = None
     source: str | None = None
 
-    @property
+    @cached_property
     def image_ids(self) -> Sequence[str]:
         """(n_images,) the ids, in order."""
         return [entry.image_id for entry in self.entries]

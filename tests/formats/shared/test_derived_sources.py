@@ -30,6 +30,7 @@ def chained(tmp_path: Path) -> ChainedSource:
 
 def test_all_images_and_defects(chained: ChainedSource) -> None:
     assert list(chained.image_ids) == ["a1.png", "a2.png", "b1.png", "b2.png"]
+    assert chained.image_ids is chained.image_ids, "a list for each image is quadratic"
     assert [each.code for each in chained.defects if each.severity != "info"] == ["SEG007", "SEG007"]
     assert np.concatenate(chained.chunks()).tolist() == [0, 1, 2, 3]
 
