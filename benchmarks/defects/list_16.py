@@ -62,7 +62,7 @@ def _rasters(made: Made) -> None:
     for k, scene in made.scenes():
         for folder, values in (("images", scene.picture), ("masks", scene.classes)):
             path = made.root / folder / f"tile_{k:02d}.tif"
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_raster(path, values, k)
     names = "".join(f"  - {{id: {k + 1}, name: {name}}}\n" for k, name in enumerate(NAMES))
     made.text("taxonomy.yaml", f"categories:\n{names}unlabelled: 0\n")
