@@ -1,9 +1,10 @@
 """SEG215 similar-names: names of categories, or values of an attribute, are one word, written in several ways."""
 
+import html
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
 
@@ -15,7 +16,7 @@ from segdata.core.reductions import gather, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import joint_codes, number_names
-from segdata.rules.shared import SEPARATORS, plain_name
+from segdata.rules.shared import SEPARATORS, join_first, plain_name
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
@@ -30,7 +31,12 @@ _WORD = re.compile(r"[^\W_]+")
 _WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no numbered letter
 _COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
-_MIN_HABIT = 5  # names with a blank or line break, from which on they are one finding
+_MIN_HABIT = 5  # names, or pairs of names, with which one thing is wrong, from which on they are one finding
+_WEB_CODE = re.compile(r"&(#\d+|#x[\da-fA-F]+|\w+);")
+_QUOTES = {"''", '""', "``", "“”", "‘’", "„“", "«»"}
+_NO_VALUES = {"nan", "NaN", "undefined", "null", "NULL", "#N/A", "#REF!"}  # as programs write them; None may be meant
+_MIN_CUT_LETTERS = 8  # of names that were cut off
+_IN_LIST = re.compile(r"(\d+)[\s.:_)\-]+\S.*")  # a name behind its number
 _TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _MAX_VALUES = 20  # of an attribute; with more it is any text
 _MIN_USES = 2  # segments for each value of an attribute, on average; with fewer it is any text
@@ -89,10 +95,12 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     yes, true and 1, or no, false and 0, stand for one another: `left` and `Left `; `yes`, `Yes` and `true`. An
     attribute with more than 20 values, or fewer than two segments for each, is any text and left alone.
 
-    Five names or more that begin or end with a blank or line break are one finding: a list that was read line by line.
-
-    A name in the wrong encoding is flagged, too: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`, and
-    is another name than the right one.
+    Names that nobody wrote like that are flagged, too: with a blank or line break around them, in quotation marks, with
+    codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), and in
+    the wrong encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their
+    first letters (`dining table` and `dining tab`), if two names or more are cut after as many; and names that all
+    have their number in a list before them (`0 car`, `1 bus`), which is an info. Five names, or pairs of names, of
+    one kind are one finding: somebody read a list wrongly.
 
     Names without a segment are compared, too, but not letter by letter. One letter more, less or other, or two letters
     exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
@@ -130,26 +138,20 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
     reported: set[str] = set()
+    yield from _pairs("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name), reported)
+    void = {category.name for category in profile.taxonomy.categories if category.kind == "void"}
+    yield from _odd_names([entry for entry in entries if entry[1] not in void], reported)
     for kind, pairs in (
-        ("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name)),
         ("are singular and plural of one word", _pairs_of_form(entries, _singular)),
         ("look the same, but have letters of two alphabets", _pairs_of_form(entries, _as_latin)),
         ("have the same words in another order", _pairs_of_form(entries, _sorted_words)),
         ("are a name and its copy", _copies(entries)),
         ("are the two columns of a name, as a join of tables calls them", _joined_columns(entries)),
+        ("are a name and its first letters, as many as of other names", _cut_names(entries)),
         ("are one letter apart", _typing_errors(entries, min_letters, min_ratio)),
     ):
-        for (n, common), (n_rare, rare) in pairs:
-            if rare not in reported:
-                reported.add(rare)
-                share = f"{count_noun(n, 'segment')} and {count_noun(n_rare, 'segment')}"
-                yield RowFinding(f"{common!r} and {rare!r} {kind} ({share})", category=rare)
-    yield from _padded_names(entries, reported)
-    for n, name in entries:
-        meant = _decode_mojibake(name)
-        if meant is not None:
-            message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
-            yield RowFinding(message, category=name)
+        yield from _pairs(kind, pairs, reported)
+    yield from _listed_names([name for _, name in entries])
     yield from _respelled_values(whole)
 
 
@@ -202,21 +204,45 @@ def _one_value_each(n: Mapping[str, int]) -> list[list[str]]:
     return [sorted(group, key=lambda spelling: -n[spelling]) for group in groups if len(group) > 1]
 
 
-def _padded_names(entries: list[tuple[int, str]], reported: set[str]) -> Findings:
-    """Names that begin or end with a blank or a line break, those of a whole list as one finding."""
-    padded = [(n, name) for n, name in entries if name != name.strip() and name not in reported]
-    if len(padded) >= _MIN_HABIT:
-        what = "a line break" if all(map(_ends_in_break, (name for _, name in padded))) else "a blank"
-        names = list_names([repr(name) for _, name in padded])
-        yield RowFinding(f"{len(padded):,} of {len(entries):,} names begin or end with {what}: {names}")
+def _pairs(kind: str, pairs: Iterable[tuple["_Entry", "_Entry"]], reported: set[str]) -> Findings:
+    """A finding for each pair of names that are one, those of a whole list as one; adds the rarer to `reported`."""
+    told: list[tuple[str, str, str]] = []
+    for (n, common), (n_rare, rare) in pairs:
+        if reported.isdisjoint((common, rare)):
+            reported.add(rare)
+            share = f"{count_noun(n, 'segment')} and {count_noun(n_rare, 'segment')}"
+            told.append((rare, f"{common!r} and {rare!r}", share))
+    if len(told) >= _MIN_HABIT:
+        yield RowFinding(f"{len(told):,} pairs of names {kind}: {join_first([pair for _, pair, _ in told], _NAMED)}")
         return
-    for n, name in padded:
-        what = "a line break" if _ends_in_break(name) else "a blank"
-        yield RowFinding(f"{name!r} begins or ends with {what} ({count_noun(n, 'segment')})", category=name)
+    for rare, pair, share in told:
+        yield RowFinding(f"{pair} {kind} ({share})", category=rare)
 
 
-def _ends_in_break(name: str) -> bool:
-    return name != name.strip("\r\n")
+def _odd_names(entries: list["_Entry"], reported: set[str]) -> Findings:
+    """Names that nobody wrote like that, those of a whole list as one finding; adds all to `reported`."""
+    told: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
+    for n, name in entries:
+        odd = next(((words, meant) for words, meant_by in _ODD if (meant := meant_by(name)) is not None), None)
+        if odd is not None and name not in reported:
+            told.setdefault(odd[0], []).append((n, name, odd[1]))
+    for (of_one, of_several), names in told.items():
+        reported |= {name for _, name, _ in names}
+        if len(names) >= _MIN_HABIT:
+            listed = list_names([repr(name) for _, name, _ in names])
+            yield RowFinding(f"{len(names):,} of {len(entries):,} names {of_several}: {listed}")
+            continue
+        for n, name, meant in names:
+            probably = f", probably {meant!r}" if meant else ""
+            yield RowFinding(f"{name!r} {of_one}{probably} ({count_noun(n, 'segment')})", category=name)
+
+
+def _listed_names(names: list[str]) -> Findings:
+    """One finding if each name has its number in a list before it."""
+    numbers = sorted(int(_as_number(match[1])) for name in names if (match := _IN_LIST.fullmatch(name)))
+    if len(names) >= _MIN_NUMBERED_NAMES and numbers in ([*range(len(names))], [*range(1, len(names) + 1)]):
+        listed = list_names([repr(name) for name in sorted(names, key=lambda name: (len(name), name))], _NAMED)
+        yield RowFinding(f"all {len(names):,} names begin with their number in a list: {listed}", severity="info")
 
 
 def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:
@@ -269,6 +295,11 @@ def _numbers_for_names(
         yield RowFinding(message, category=several[0])
 
 
+def _padding(blank: bool) -> Callable[[str], str | None]:
+    """A function that gives a text for names with a blank around them, or with a line break, and None for others."""
+    return lambda name: "" if name != name.strip() and (name == name.strip("\r\n")) == blank else None
+
+
 def _as_number(digits: str) -> float:
     """The number that digits write; infinity for more digits than a number of classes has.
 
@@ -309,6 +340,21 @@ def _decode_mojibake(name: str) -> str | None:
     return None
 
 
+def _unescape(name: str) -> str | None:
+    """The name without the codes of web pages; None if it has none.
+
+    >>> _unescape("traffic&nbsp;light"), _unescape("salt &amp; pepper"), _unescape("salt & pepper; salt")
+    ('traffic light', 'salt & pepper', None)
+    """
+    meant = html.unescape(name).replace("\xa0", " ") if _WEB_CODE.search(name) else name
+    return meant if meant != name else None
+
+
+def _unquote(name: str) -> str | None:
+    """The name without the quotation marks around it; None if there are none."""
+    return name[1:-1] if len(name) > 2 and name[0] + name[-1] in _QUOTES else None
+
+
 _Entry = tuple[int, str]  # segments of a category, and its name
 
 
@@ -337,6 +383,25 @@ def _joined_columns(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         for ends in by_stem.values():
             first, second = sorted(ends.values(), key=lambda entry: (-entry[0], entry[1]))
             yield first, second
+
+
+def _cut_names(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    """The entries of a name and of its first letters, where one number of letters cuts two names or more, in words.
+
+    >>> names = ["dining table", "dining tab", "traffic light", "traffic li", "boathouse", "boat"]
+    >>> [rare for _, (_, rare) in _cut_names([(1, name) for name in names])]
+    ['dining tab', 'traffic li']
+    """
+    by_name = {name: (n, name) for n, name in entries}
+    cut: dict[int, list[tuple[_Entry, _Entry]]] = {}
+    for n, name in entries:
+        for length in range(_MIN_CUT_LETTERS, len(name)):
+            if name[:length] in by_name:
+                cut.setdefault(length, []).append(((n, name), by_name[name[:length]]))
+    for pairs in cut.values():
+        n_in_words = sum((whole[1][len(rare) - 1 : len(rare) + 1]).isalnum() for whole, (_, rare) in pairs)
+        if n_in_words >= 2:
+            yield from pairs
 
 
 def _as_latin(name: str) -> str:
@@ -405,3 +470,16 @@ def _is_typing_error(a: str, b: str, min_letters: int) -> bool:
     end = next((i for i, (x, y) in enumerate(zip(a[::-1], b[::-1], strict=False)) if x != y), min(len(a), len(b)))
     exchanged = len(a) == len(b) and begin + end == len(a) - 2 and a[begin : begin + 2] == b[begin : begin + 2][::-1]
     return exchanged or begin + end >= max(len(a), len(b)) - 1
+
+
+_ODD: tuple[tuple[tuple[str, str], Callable[[str], str | None]], ...] = (
+    (("begins or ends with a blank", "begin or end with a blank"), _padding(blank=True)),
+    (("begins or ends with a line break", "begin or end with a line break"), _padding(blank=False)),
+    (("is in the wrong encoding", "are in the wrong encoding"), _decode_mojibake),
+    (("is in quotation marks", "are in quotation marks"), _unquote),
+    (("has codes of a web page", "have codes of a web page"), _unescape),
+    (
+        ("is what programs write where there is no value",) * 2,
+        lambda name: "" if name in _NO_VALUES else None,
+    ),
+)  # what is odd, of one name and of several, and the name that was meant, or an empty text

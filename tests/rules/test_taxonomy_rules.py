@@ -113,6 +113,16 @@ def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagg
         (("\u043a\u043e\u0442", "\u043a\u0438\u0442"), set(), ""),
         (("car", "car_copy", "bus copy"), {"car", "car_copy"}, "a name and its copy"),
         (("car", "car_old", "car_new"), set(), ""),
+        (("traffic light", "traffic&nbsp;light"), {"traffic light", "traffic&nbsp;light"}, "codes of a web page"),
+        (("salt & pepper; salt", "bus"), set(), ""),
+        (("bus", '"car"'), {'"car"', "car"}, "in quotation marks, probably"),
+        (("bus", "5' 'car"), set(), ""),
+        (("bus", "nan"), {"nan"}, "what programs write"),
+        (("bus", "none", "banana"), set(), ""),
+        (("0 car", "1 bus", "2 van"), {"0 car", "1 bus", "2 van"}, "all 3 names begin with their number"),
+        (("1 car", "2 bus", "van"), set(), ""),
+        (("3 car", "1 bus", "2 van"), {"3 car", "1 bus", "2 van"}, "all 3 names begin with their number"),
+        (("90 degrees", "45 degrees", "30 degrees"), set(), ""),
     ],
 )
 def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged: set[str], words: str) -> None:
@@ -132,6 +142,26 @@ def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged
         (
             ("car\n", "bus\n", "van\r\n", "dog\n", "cat\n", "cow"),
             ["5 of 6 names begin or end with a line break: 'cat\\n', 'dog\\n', 'van\\r\\n' and 2 more"],
+        ),
+        (
+            ("dining table", "traffic light", "dining tab", "traffic li"),
+            [
+                f"{name!r} and {name[:10]!r} are a name and its first letters, as many as of other names (1 segment "
+                "and 1 segment)"
+                for name in ("dining table", "traffic light")
+            ],
+        ),
+        (("dining table", "dining tab", "car"), []),
+        (
+            ("cat", "dog", "cow", "bus", "van", *(f'"{name}"' for name in ("cat", "dog", "cow", "bus", "van"))),
+            ["""5 of 10 names are in quotation marks: '"van"', '"bus"', '"cow"' and 2 more"""],
+        ),
+        (
+            ("cat", "dog", "cow", "bus", "van", "Cat", "Dog", "Cow", "Bus", "Van"),
+            [
+                "5 pairs of names differ only in case, blanks or separators: 'Van' and 'van', 'Bus' and 'bus', 'Cow' "
+                "and 'cow', 'Dog' and 'dog', 'Cat' and 'cat'"
+            ],
         ),
     ],
 )

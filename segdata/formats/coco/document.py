@@ -38,7 +38,7 @@ from segdata.formats.coco.columns import (
     scanned_block,
 )
 from segdata.formats.shared.file_names import stands_in
-from segdata.formats.shared.json_files import BOM, repeated_key_defects
+from segdata.formats.shared.json_files import BOM, repeated_key_defects, several_documents
 
 Raw = msgspec.Raw
 _MAX_LEADING_BLANKS = 4096  # blanks before the first character
@@ -251,8 +251,13 @@ def _explain_error(data: bytes, error: Exception, kind: DocumentKind) -> tuple[s
     if isinstance(error, RecursionError):
         return f"is not {kind.name}: it is nested too deeply", None
     offset = _error_offset(error)
-    cut = offset is None or offset >= len(data.rstrip())
-    offset = len(data) if offset is None else offset
+    is_trailing = offset is not None and "trailing characters" in str(error)
+    offset = len(data) if offset is None else offset - is_trailing  # it points behind the first of these
+    cut = offset >= len(data.rstrip())
+    if is_trailing:
+        several = several_documents(data.decode("utf-8", "replace"), len(data[:offset].decode("utf-8", "replace")))
+        if several is not None:
+            return f"is not JSON: {several}", data.count(b"\n", 0, offset) + 1
     line = data.count(b"\n", 0, offset) + 1
     column = len(data[data.rfind(b"\n", 0, offset) + 1 : offset].decode("utf-8", "replace")) + 1
     what = "the file is cut off" if cut else f"unexpected {chr(data[offset])!r}"

@@ -309,6 +309,22 @@ def _as_numbers(ids: Collection[Id]) -> Ints | None:
         return None
 
 
+def _position_hint(used: Ints | Sequence[Id], listed: Collection[Id], what: str) -> str:
+    """Ask whether ids that annotations use are positions in a list, half of which they name, and whose ids go on.
+
+    >>> _position_hint([0, 1, 2, 2], [7, 9, 2], "images"), _position_hint([1, 2, 9], [7, 1, 2], "images")
+    (': are image ids positions in the list of images, from 0?', '')
+    """
+    ids = _as_numbers(set(np.asarray(used, object).tolist()))
+    known = _as_numbers(listed)
+    if ids is None or known is None or 2 * len(ids) < len(known):
+        return ""
+    first = min(int(ids.min()), 1)
+    if first < 0 or ids.max() >= len(known) + first or known.max() < len(known) + first:
+        return ""
+    return f": are {'image' if what == 'images' else 'category'} ids positions in the list of {what}, from {first}?"
+
+
 def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList) -> None:
     """SEG007 for every annotation of an unlisted image; a hint names an id with the same digits as another type."""
     if "images" not in (listing.document.parts or {}):
@@ -322,10 +338,11 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
     file_names = set(listing.image_ids) if rows else set()
+    positions = _position_hint(items.ids("image_id"), listing.row_of, "images") if rows else ""
     for i in rows:
         item = items.items[i]
         other = alike.get(str(item.image_id))
-        hint = "" if other is None else f"; there is {other!r}, but a text is no number"
+        hint = positions if other is None else f"; there is {other!r}, but a text is no number"
         if item.image_id in file_names:
             hint = ": it is the file name of an image, not its id"
         message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
@@ -366,9 +383,10 @@ def _known_categories(
             document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
         _join_unnamed(document)
         return has_category
+    hint = "" if has_category.all() else _position_hint(used, categories.to, "categories")
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
         item = items.items[i]
-        message = f"category_id {item.category_id} is not among the categories; left out"
+        message = f"category_id {item.category_id} is not among the categories{hint}; left out"
         place, image_id = items.place(i, "/category_id"), listing.image_ids[image[i]] if image[i] >= 0 else None
         document.defects.append(Defect("SEG007", message, document.name, place, image=image_id, segments=(item.id,)))
     return has_category

@@ -124,7 +124,9 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             if size is None:
                 message = f"height x width is {' x '.join(sides)}; 1 to {_MAX_SIDE:,} is expected"
                 defects.append(Defect("SEG004", message, file_name, line=records.line_num, image=name))
-            row = KaggleRow(records.line_num, category, cells[columns.pixels].strip(), size or (0, 0))
+            pairs = cells[columns.pixels].strip()
+            pairs = "" if pairs == _NO_MASK else pairs
+            row = KaggleRow(records.line_num, category, pairs, size or (0, 0))
             rows.setdefault(name, []).append(row)
     except csv.Error as error:
         defects.append(Defect("SEG001", f"cannot be read from here on: {error}", file_name, line=records.line_num))
@@ -177,6 +179,7 @@ def _row_size(sides: list[str]) -> tuple[int, int] | None:
 Order = Literal["column", "row"]
 # Share of a mask that continues in the next line, in real masks and in masks read in the wrong order.
 _COHERENT, _TORN = 0.7, 0.3
+_NO_MASK = "-1"  # of an image without one (SIIM-ACR Pneumothorax), in place of run lengths
 _MIN_RUNS = 8  # runs needed to judge a mask
 
 
@@ -275,13 +278,16 @@ def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
         raise ValueError(f"start {int(start.min()) + 1}: pixels are counted from 1")
     if (length <= 0).any():
         raise ValueError(f"length {int(length.min())} is not positive")
+    absolute = np.cumsum(start) + np.cumsum(length) - length
     by_start = np.argsort(start, kind="stable")
+    is_relative = (np.diff(by_start) < 0).any() and absolute[-1] + length[-1] <= n_pixels
     start, length = start[by_start], length[by_start]
     if start[-1] + length[-1] > n_pixels:
         raise ValueError(f"pixel {int(start[-1] + length[-1])} is beyond the image's {n_pixels}")
     again = np.flatnonzero(start[1:] < start[:-1] + length[:-1])
     if len(again):
-        raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} occurs twice")
+        hint = ": does each start count from the end of the run before?" if is_relative else ""
+        raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} occurs twice{hint}")
     return start, length
 
 

@@ -100,6 +100,9 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
         raise UnreadableError(f"{path}: no 'labels' (name -> value), so this is not nnU-Net's dataset.json")
     defects: list[Defect] = []
     labels = _labels(data["labels"], defects)
+    if "channel_names" in data and "modality" not in data and all(key.isdecimal() for key in data["labels"]):
+        message = "labels are number: name, as in version 1; nnU-Net 2, which reads channel_names, refuses it"
+        defects.append(Defect("SEG004", message, DATASET_JSON, "/labels"))
     order = data.get("regions_class_order", [])
     order = order if _are_values(order) else []
     regions = [name for name in labels if name != IGNORE]

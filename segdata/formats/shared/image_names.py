@@ -17,7 +17,7 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
 def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
-    """Why document names match no nearby image file: different folders, leading zeros, blanks or upload prefixes.
+    """Why document names match no nearby image file: different folders, extensions, zeros, blanks, what uploads add.
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
@@ -31,10 +31,8 @@ def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[P
     ]
     by_key: dict[str, list[Path]] = {}
     for path in files:
-        by_key.setdefault(path.name, []).append(path)
-        by_key.setdefault(_number_key(path.name), []).append(path)
-        by_key.setdefault(_upload_key(path.name), []).append(path)
-        by_key.setdefault(_stripped_key(path.name), []).append(path)
+        for key_of in (_bare_name, _number_key, _upload_key, _stripped_key, _unsigned_key, _stem_key):
+            by_key.setdefault(key_of(path.name), []).append(path)
     if not by_key:
         return None
     for remedy, key_of in (
@@ -42,6 +40,8 @@ def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[P
         ("the spelling of the files", _number_key),
         ("the spelling of the files: uploads have eight letters and a dash before them", _upload_key),
         ("the spelling of the files: they begin or end with blanks or line ends", _stripped_key),
+        ("the spelling of the files: an address goes on with a question mark and its signature", _unsigned_key),
+        ("the extension of the files", _stem_key),
     ):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
@@ -76,6 +76,16 @@ def _upload_key(name: str) -> str:
 def _stripped_key(name: str) -> str:
     """The name without surrounding white space, as a key that equals no plain name."""
     return f"//{_bare_name(name).strip()}"
+
+
+def _unsigned_key(name: str) -> str:
+    """The name without what an address has behind its question mark, as a key that equals no plain name."""
+    return f"///{_bare_name(name.partition('?')[0])}"
+
+
+def _stem_key(name: str) -> str:
+    """The name without its extension, as a key that equals no plain name."""
+    return f"////{PurePosixPath(name).stem}"
 
 
 def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:

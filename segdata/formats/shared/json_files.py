@@ -64,8 +64,29 @@ def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSO
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        value = json.loads(text)  # accepts NaN, and reports errors more precisely
+        try:
+            value = json.loads(text)  # accepts NaN, and reports errors more precisely
+        except json.JSONDecodeError as error:
+            several = several_documents(error.doc, error.pos) if error.msg == "Extra data" else None
+            raise ValueError(several or error) from error
         return _mend_surrogates(value, "", [] if halves is None else halves)
+
+
+def several_documents(text: str, position: int) -> str | None:
+    r"""Explain a text that goes on at `position`, behind the end of a JSON document; None if no other begins there.
+
+    >>> several_documents('{"id": 1}\n{"id": 2}\n', 10)
+    'a JSON document in each line: join them to one list'
+    >>> several_documents('{"id":\n 1}{"id": 2}', 10)
+    'a second JSON document begins in line 2: was it appended to the first?'
+    >>> several_documents('{"id": 1}}', 9)
+    """
+    if text[position] not in "{[":
+        return None
+    if "\n" in text[:position].rstrip() or text[position - 1] != "\n":
+        line = text.count("\n", 0, position) + 1
+        return f"a second JSON document begins in line {line}: was it appended to the first?"
+    return "a JSON document in each line: join them to one list"
 
 
 def attribute_value(text: str) -> Any:  # Any: JSON

@@ -1,6 +1,6 @@
 """MOTS files: detect, read and write both layouts, a mask for each frame or text with RLE."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -436,6 +436,20 @@ def _add_line_entries(path: Path, lines: _MotsLines, entries: list[ImageEntry]) 
     return row_of_frame
 
 
+def _numbering_hint(labelled: Set[int], frames: Collection[int]) -> str:
+    """Ask whether labels count from another first frame: they end beyond the last one, and the first has none.
+
+    >>> _numbering_hint({1, 2, 4}, [0, 1, 2, 3]), _numbering_hint({0, 1, 4}, [0, 1, 2, 3])
+    (', which begins with 0: are labels counted from 1?', '')
+    """
+    first, last = min(frames), max(frames)
+    for step in (1, -1):
+        beyond, lacking = (last + step, first) if step > 0 else (first + step, last)
+        if beyond in labelled and lacking not in labelled and all(first <= one - step <= last for one in labelled):
+            return f", which begins with {first}: are labels counted from {first + step}?"
+    return ""
+
+
 def _image_rows(
     root: Path,
     path: Path,
@@ -447,8 +461,9 @@ def _image_rows(
     """(n_lines,) the image of each line, -1 for frames without one; images get the size given in lines."""
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
     row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse]
+    hint = _numbering_hint(set(numbers.tolist()), row_of_frame)
     for number in np.unique(lines.frame[row < 0]).tolist():
-        message = f"frame {number} is not among the images of the sequence; left out"
+        message = f"frame {number} is not among the images of the sequence{hint}; left out"
         line = int(lines.line[np.flatnonzero(lines.frame == number)[0]])
         defects.append(Defect("SEG007", message, relative_path(root, path), f"line {line}", line=line))
     _, first = np.unique(row, return_index=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from segdata.core import yaml_files
 from segdata.core.batch import Batch, integer_column
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
@@ -287,6 +287,12 @@ def _pair_files(
             message += stray_labels.hint(name, "a label file")
             defects.append(Defect("SEG011", message, name, image=image_id))
         entries.append(entry)
+    capital = [labels[key] for key in sorted(used) if labels[key].suffix != ".txt"]
+    if capital:
+        file, others = relative_path(root, capital[0]), count_noun(len(capital) - 1, "other")
+        message = "YOLO looks for .txt, and trains the image as background where a disk tells .txt from "
+        message += f"{capital[0].suffix}, as on Linux; the labels of this file and of {others} are read here"
+        defects.append(Defect("SEG002", message, file, severity="warning"))
     for key in unused:
         near = pictures.similar_name(key)
         file = labels[key].relative_to(root).as_posix()

@@ -140,6 +140,7 @@ def test_rows_read_down_the_columns_are_a_finding(tmp_path: Path) -> None:
         ("a.png,-4 2", "SEG005", "counted from 1"),
         ("a.png,11 3", "SEG005", "beyond the image's 12"),
         ("a.png,1 4 3 2", "SEG005", "pixel 3 occurs twice"),
+        ("a.png,3 2 1 3", "SEG005", "pixel 3 occurs twice: does each start count from the end of the run before?"),
         ("a.png,1 x", "SEG005", "'x' is not a whole number"),
         ("a.png,1 99999999999999999999", "SEG005", "is not a whole number"),
         ("a.png,1 2,3", "SEG004", "3 cells"),
@@ -153,6 +154,14 @@ def test_broken_rows_are_named_and_the_rest_is_read(tmp_path: Path, row: str, co
     found = [each for each in segdata.validate(dataset).findings if each.code == code]
     assert [(each.line, words in each.message) for each in found] == [(2, True)], found
     assert dataset.segments["image_id"].tolist() == ["b.png"]
+
+
+def test_minus_one_is_no_mask(tmp_path: Path) -> None:
+    """As in SIIM-ACR Pneumothorax."""
+    table(tmp_path, "ImageId,EncodedPixels\na.png, -1\nb.png,1 2\n")
+    dataset = segdata.read(tmp_path, format="kaggle-rle", options={"size": "3x4"})
+    assert [finding.code for finding in segdata.validate(dataset, select="SEG005").findings] == []
+    assert (len(dataset.annotations), dataset.segments["image_id"].tolist()) == (2, ["b.png"])
 
 
 @pytest.mark.parametrize(

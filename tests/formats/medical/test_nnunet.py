@@ -215,6 +215,13 @@ def test_decathlon(tmp_path: Path) -> None:
     assert set(by_category(dataset)) == {(f"BRATS_001.nii.gz/000{k}", "liver") for k in (0, 1)}
 
 
+def test_labels_of_version_1_beside_channels_of_version_2(tmp_path: Path) -> None:
+    labels = {"0": "background", "1": "liver"}
+    with_volumes(tmp_path, labels, np.ones((2, 2, 1), np.uint8), channel_names={"0": "CT"})
+    (defect,) = met(read(tmp_path))
+    assert (defect.code, defect.place, "refuses it" in defect.message) == ("SEG004", "/labels", True)
+
+
 def test_the_folder_above_a_dataset_is_that_dataset(tmp_path: Path) -> None:
     """As nnUNet_raw/ that holds one dataset; of two, you choose."""
     for name in ("Dataset007_Liver", "Dataset008_Spleen"):

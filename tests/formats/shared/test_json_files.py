@@ -7,6 +7,7 @@ import pytest
 
 import segdata
 from segdata.core.finding import Defect
+from segdata.formats.coco.document import read_document
 from segdata.formats.shared.json_files import parse_json, read_json
 from segdata.formats.shared.per_image import BrokenLabelsError
 
@@ -31,6 +32,24 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
         with pytest.raises(BrokenLabelsError, match=r"no JSON|empty"):
             read_json(path, "a.json", [])
     assert parse_json(b"[1.5]") == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"images": [1]}\n{"images": [2]}\n', "a JSON document in each line: join them"),
+        ('{"images":\n [1]}{"images": [2]}', "a second JSON document begins in line 2: was it appended"),
+        ('{"images": [1]}]', "unexpected ']' at line 1, column 16"),
+    ],
+)
+def test_several_documents_in_one_file(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    document = read_document(path, "a.json")
+    assert [words in defect.message for defect in document.defects] == [True], document.defects
+    if "unexpected" not in words:
+        with pytest.raises(BrokenLabelsError, match=words):
+            read_json(path, "a.json", [])
 
 
 def test_half_a_letter_in_one_task_of_label_studio(tmp_path: Path) -> None:

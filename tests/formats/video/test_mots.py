@@ -145,6 +145,20 @@ def test_motchallenge_layout(tmp_path: Path) -> None:
     assert [(each.code, each.line) for each in dataset.source.defects] == [("SEG007", 2)]
 
 
+@pytest.mark.parametrize(("first", "hint"), [(1, True), (0, False), (-1, False)])
+def test_labels_that_count_from_another_frame(tmp_path: Path, first: int, hint: bool) -> None:
+    for frame in range(3):
+        png(tmp_path / f"training/image_02/0002/{frame:06d}.png", np.zeros((2, 3, 3)), np.uint8)
+    rows = [line(frame, 2001, [[0, 1, 0], [0, 0, 0]]) for frame in range(max(first, 0), max(first, 0) + 3)]
+    if first < 0:
+        rows.append(line(7, 2001, [[1, 0, 0], [0, 0, 0]]))
+    (tmp_path / "instances_txt").mkdir()
+    (tmp_path / "instances_txt/0002.txt").write_text("".join(rows))
+    found = [each.message for each in read(tmp_path, options={"layout": "txt"}).source.defects if each.code == "SEG007"]
+    assert len(found) == (first != 0)
+    assert all(("which begins with 0: are labels counted from 1?" in message) == hint for message in found)
+
+
 def test_splits_and_labels_of_datumaro(tmp_path: Path) -> None:
     png(tmp_path / "val/instances/a/frame_3.png", [[0, 1002, 2005, 10000]])
     (tmp_path / "val/instances/labels.txt").write_text("cat\n\ndog\n")

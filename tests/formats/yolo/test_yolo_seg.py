@@ -246,6 +246,15 @@ def test_labels_in_utf_16(tmp_path: Path) -> None:
     assert finding.message == "is text in UTF-16, where UTF-8 is expected: save it as that"
 
 
+def test_extensions_that_ultralytics_does_not_find_on_linux(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE, "b": TRIANGLE, "c": TRIANGLE})
+    for name in "bc":
+        (folder / f"labels/{name}.txt").rename(folder / f"labels/{name}.TXT")
+    (finding,) = segdata.validate(folder, select="SEG002").findings
+    assert (finding.severity, finding.file) == ("warning", "labels/b.TXT")
+    assert "this file and of 1 other are read" in finding.message
+
+
 def test_images_turned_by_exif_are_as_they_are_shown(tmp_path: Path) -> None:
     folder = dataset(tmp_path, {"a": TRIANGLE})
     (folder / "images/a.png").unlink()
