@@ -1,4 +1,6 @@
-"""SEG317 cornered-labels: the labels of all or of many images lie in the upper left."""
+"""SEG317 cornered-labels: the labels of all or of many images lie in the upper left, or in another unit."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -6,18 +8,27 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import unique_inverse
+from segdata.core.runs import Floats, unique_inverse
 from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names
 
 _CORNER_SHARE = 0.55  # of width and height: half of the image, and a little
+_UNITS: dict[str, Callable[[Floats], Floats]] = {  # how far coordinates reach in an image, by the lengths of its sides
+    "as thousandths of the width and height": lambda side: np.full_like(side, 1000),
+    "as pixels, and not in percent": lambda side: side * side / 100,
+    "a hundred times smaller": lambda side: 100 * side,
+    "as shares of 1, and not in percent": lambda side: side / 100,
+    "as shares of the width and height": np.ones_like,
+}
+_MIN_REACH, _UNIT_TOLERANCE = 0.85, 0.01  # of these lengths that coordinates reach, and may lie outside
+_MIN_UNIT_IMAGES, _MIN_UNIT_OUTLINES = 2, 12
 
 
-@rule("SEG317", "cornered-labels", severity="warning", needs=(), whole=True, by_part=True)
+@rule("SEG317", "cornered-labels", severity="warning", needs=("outlines",), whole=True, by_part=True)
 def cornered_labels(
     tables: Tables, *, min_segments: int = 20, min_images: int = 3, min_share: float = 0.5, least: int = 6
 ) -> Findings:
-    """All labels of all or of many images lie in the upper left, or most objects begin in the corner of their image.
+    """All labels of many images lie in the upper left or have another unit, or most objects begin in the corner.
 
     Example:
         all 412 segments end within 50% of the width and 50% of the height of their images: are the coordinates those
@@ -25,11 +36,19 @@ def cornered_labels(
         all labels of 473 of 1,500 images lie in the upper left quarter, those of 52 in another one: are the
             coordinates those of smaller images?
         26 of 26 objects begin at x = 0, y = 0, in 6 images: did they lose their place?
+        the 319 outlines of 45 images (a.jpg, b.jpg, c.jpg, …) lie in their images if coordinates are read as
+            thousandths of the width and height
+        none of 4,976 outlines lies in its image: they reach from x = 615,463, y = 2,302,018 to x = 615,719,
+            y = 2,302,274: are these coordinates of a map, or of a larger image?
 
     The first needs `min_segments` segments in `min_images` images, none of which reaches beyond 55% of the width or of
     the height. The second needs `min_segments` images more than four times those whose labels all lie in another
     quarter, whichever has most; the frames of a sequence count as one image. The third is about things that are less
     than half as wide and high as their image; a pixel more or less is the same corner.
+
+    Units are judged by the outlines of images most of whose outlines leave the frame, or all of whose outlines lie in
+    the first hundredth of it: at least twelve outlines in two images. All of these must lie in their images if the
+    unit is another, and reach 85% of the width and height of one.
 
     Why: coordinates of a reduced image, in percent, or of masks whose place was lost, fit no object. Pixels and boxes
     agree with each other, so that no other check sees it without the pictures.
@@ -43,6 +62,8 @@ def cornered_labels(
     38 images have all labels in the upper left quarter and 55 to 74 in the others, of 388 magnetic tiles 60 and 29 to
     61.
     """
+    tables, reach = gather(tables, _outline_reach(tables), {"annotation": "annotations"})
+    yield from _other_units(tables, reach)
     tables, rows = gather(tables, _extents(tables), {"annotation": "annotations"})
     n_segments, right, lower = int(rows["segments"].sum()), rows["right"], rows["lower"]
     if n_segments < least:
@@ -89,6 +110,56 @@ def _extents(tables: Tables) -> dict[str, Column]:
     columns["things"], columns["first"] = (np.bincount(place[some], minlength=len(own)) for some in (thing, first))
     pixels = np.bincount(place[first], segments["area"][drawn[first]], len(own))
     return columns | {"pixels": pixels.astype(np.int64)}
+
+
+def _outline_reach(tables: Tables) -> dict[str, Column]:
+    """One row for each annotation with outlines: their number and extent, and how many leave or miss the frame."""
+    segments, images = tables.segments, tables.images
+    image = segments["image"][tables.outlines["segment"]]
+    has_size = (images["width"][image] > 0) & (images["height"][image] > 0)
+    outlines, image = tables.outlines.take(has_size), image[has_size]
+    own, place = unique_inverse(segments["annotation"][outlines["segment"]].astype(np.int64))
+    width, height = images["width"][image], images["height"][image]
+    leaves = (outlines["outside"] > 0) & (outlines["overshoot"] > 1)
+    misses = (outlines["left"] >= width) | (outlines["top"] >= height)
+    misses |= (outlines["right"] <= 0) | (outlines["bottom"] <= 0)
+    columns: dict[str, Column] = {"annotation": own, "outlines": np.bincount(place, minlength=len(own))}
+    for name, some in (("leaving", leaves), ("missing", misses)):
+        columns[name] = np.bincount(place[some], minlength=len(own))
+    for name, at, least in (("left", np.minimum, np.inf), ("top", np.minimum, np.inf),
+                            ("right", np.maximum, -np.inf), ("bottom", np.maximum, -np.inf)):  # fmt: skip
+        columns[name] = np.full(len(own), least)
+        at.at(columns[name], place, outlines[name])
+    return columns
+
+
+def _other_units(tables: Tables, reach: Table) -> Findings:
+    """One finding if outlines lie in their images in another unit, or if none does as coordinates are."""
+    image = tables.annotations["image"][reach["annotation"]]
+    sides = [tables.images[side][image].astype(np.float64) for side in ("width", "height")]
+    in_corner = (reach["right"] <= sides[0] / 100) & (reach["bottom"] <= sides[1] / 100)
+    for odd in (2 * reach["leaving"] > reach["outlines"], in_corner):
+        n, n_images = int(reach["outlines"][odd].sum()), len(np.unique(image[odd]))
+        if n < _MIN_UNIT_OUTLINES or n_images < _MIN_UNIT_IMAGES:
+            continue
+        own = reach.take(odd)
+        for words, length_of in _UNITS.items():
+            width, height = (length_of(side[odd]) for side in sides)
+            begin = min((own["left"] / width).min(), (own["top"] / height).min())
+            ends = [(own["right"] / width).max(), (own["bottom"] / height).max()]
+            if begin >= -_UNIT_TOLERANCE and min(ends) >= _MIN_REACH and max(ends) <= 1 + _UNIT_TOLERANCE:
+                yield RowFinding(
+                    f"the {n:,} outlines of {count_noun(n_images, 'image')} ({image_names(tables, own['annotation'])}) "
+                    f"lie in their images if coordinates are read {words}"
+                )
+                break
+    n, n_images = int(reach["outlines"].sum()), len(np.unique(image))
+    if n >= _MIN_UNIT_OUTLINES and n_images >= _MIN_UNIT_IMAGES and (reach["missing"] == reach["outlines"]).all():
+        yield RowFinding(
+            f"none of {n:,} outlines lies in its image: they reach from x = {reach['left'].min():,.0f}, "
+            f"y = {reach['top'].min():,.0f} to x = {reach['right'].max():,.0f}, y = {reach['bottom'].max():,.0f}: are "
+            "these coordinates of a map, or of a larger image?"
+        )
 
 
 def _reduced_images(tables: Tables, rows: Table, least: int) -> Findings:

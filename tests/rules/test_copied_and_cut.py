@@ -1,7 +1,7 @@
 """Labels that are copied, renamed, cut off, hollow or flooded: what files alone tell."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -452,6 +452,44 @@ def test_coordinates_of_smaller_images_in_some_files(tmp_path: Path) -> None:
         for image in reduced[1:25:3]
     ]
     assert found(coco(tmp_path / "both", reduced + several), "SEG317") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "factor"),
+    [
+        ("as thousandths of the width and height", lambda side: 1000 / side),
+        ("as pixels, and not in percent", lambda side: side / 100),
+        ("a hundred times smaller", lambda side: 100),
+        ("as shares of 1, and not in percent", lambda side: 0.01),
+        ("as shares of the width and height", lambda side: 1 / side),
+    ],
+)
+def test_coordinates_in_other_units(tmp_path: Path, words: str, factor: Callable[[float], float]) -> None:
+    """In five of nine images, of three sizes."""
+    rng = np.random.default_rng(3)
+    sizes = [(320, 260), (400, 320), (480, 360)] * 3
+    images = []
+    for number, (width, height) in enumerate(sizes):
+        scale = np.array([width, height]) / SIDE
+        rings = [np.array(rings[0]).reshape(-1, 2) * scale for rings in stones(rng, 6)]
+        rings[0] += np.array([width, height]) - rings[0].max(0)  # one reaches the corner
+        change = np.array([factor(width), factor(height)]) if number % 2 == 0 else 1.0
+        images.append([[(ring * change).reshape(-1).tolist()] for ring in rings])
+    sound = [image for number, image in enumerate(images) if number % 2]
+    assert found(coco(tmp_path / "sound", sound, sizes[1::2]), "SEG317") == []
+    (finding,) = found(coco(tmp_path / "other", images, sizes), "SEG317")
+    assert finding.message == (
+        f"the 30 outlines of 5 images (0.png, 2.png, 4.png, …) lie in their images if coordinates are read {words}"
+    )
+
+
+def test_coordinates_of_a_map(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    images = [stones(rng, 6) for _ in range(3)]
+    placed = [[[(np.array(rings[0]) / 2 + 615_000).tolist()] for rings in image] for image in images]
+    (finding,) = found(coco(tmp_path / "map", placed), "SEG317")
+    assert finding.message.startswith("none of 18 outlines lies in its image: they reach from x = 615,0")
+    assert found(coco(tmp_path / "some", [*placed, images[0]]), "SEG317") == []
 
 
 def test_masks_that_lost_their_place(tmp_path: Path) -> None:
