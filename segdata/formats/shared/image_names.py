@@ -21,7 +21,8 @@ def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[P
 
     None if fewer than half of the names are explained by that, or by masks, which may be called as their images.
     """
-    outermost = [place for place in places if not any(other in place.parents for other in places)]
+    # A walk does not follow links to folders.
+    outermost = [place for place in places if place.is_symlink() or not any(one in place.parents for one in places)]
     files = [
         folder / name
         for folder, inside in walk_nearest(outermost, _MAX_ENTRIES + 2 * len(names))

@@ -22,6 +22,7 @@ def test_images_of_cityscapes_panoptic(tmp_path: Path, given: str | None) -> Non
     assert "1 image name such as" in dataset.source.defects[0].message
 
 
+@pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize(
     ("named", "file", "hint"),
     [
@@ -30,12 +31,16 @@ def test_images_of_cityscapes_panoptic(tmp_path: Path, given: str | None) -> Non
         ("a.png", "b.jpg", ""),
     ],
 )
-def test_why_no_image_is_found(tmp_path: Path, named: str, file: str, hint: str) -> None:
-    write_document(tmp_path, document(images=[{"id": 1, "file_name": named, "width": 90, "height": 60}]))
+def test_why_no_image_is_found(tmp_path: Path, named: str, file: str, hint: str, linked: bool) -> None:
+    root = tmp_path / "set"
+    write_document(root, document(images=[{"id": 1, "file_name": named, "width": 90, "height": 60}]))
     noise = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
-    (tmp_path / "images").mkdir()
-    Image.fromarray(noise).save(tmp_path / "images" / file)
-    (finding,) = validate(tmp_path, select="SEG002").findings
+    pictures = tmp_path / "elsewhere" if linked else root / "images"
+    pictures.mkdir()
+    Image.fromarray(noise).save(pictures / file)
+    if linked:
+        (root / "images").symlink_to(pictures)
+    (finding,) = validate(root, select="SEG002").findings
     assert finding.severity == ("error" if hint else "info")
     assert hint in finding.message
 
