@@ -357,6 +357,19 @@ def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
     return value in taxonomy.by_id() or value == taxonomy.unlabelled_id
 
 
+def _class_as_nodata(root: Path, taxonomy: Taxonomy, heads: list[RasterHeader]) -> Iterator[Defect]:
+    """A defect for each category whose value some rasters, not all, declare as nodata."""
+    classes = {category.id: category.name for category in taxonomy.categories if category.kind != "void"}
+    for value in sorted(classes.keys() & {head.nodata_value for head in heads}):
+        paths = [head.path for head in heads if head.nodata_value == value and not head.has_colors]
+        if 0 < len(paths) < len(heads):
+            message = (
+                f"nodata is {value} in {len(paths)} of {len(heads)} rasters, in this one first, and the value of "
+                f"{classes[value]!r}: a GIS leaves these pixels out, and they are read as that"
+            )
+            yield Defect("SEG202", message, relative_path(root, paths[0]), severity="warning", lost=False)
+
+
 def _with_color(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None) -> Category:
     """The category; if it has no colour, with that of the colour table."""
     if category.color is not None or palette is None or not 0 <= category.id < len(palette):
@@ -456,6 +469,7 @@ def open_geotiff(request: ReadRequest) -> PerImageSource:
     if config is None:
         declared_taxonomy, declared = _find_taxonomy(request, opened, band)
         taxonomy, void = _add_void(declared_taxonomy, heads)
+        opened.defects += _class_as_nodata(request.root, taxonomy, [*heads])
         reader = _RasterLabelReader(request.root, taxonomy, void, band)
     else:
         taxonomy, rule = _instance_rule(request, config, heads)

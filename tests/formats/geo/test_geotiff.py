@@ -156,6 +156,15 @@ def test_nodata_is_void_unless_the_taxonomy_says_what_it_is(tmp_path: Path) -> N
     assert shown(segdata.read(tmp_path / "labels.tif", taxonomy=as_category)) == [[1, 2], [255, 9]]
 
 
+@pytest.mark.parametrize(("values", "flagged"), [((None, 1, 1), True), ((1, 1, 1), False), ((None, 0, 9), False)])
+def test_a_class_as_nodata_in_some_rasters(tmp_path: Path, values: tuple[int | None, ...], flagged: bool) -> None:
+    for number, value in enumerate(values):
+        geotiff(tmp_path / f"{number}.tif", np.array([[0, 1], [2, 1]], np.uint8), nodata=value)
+    taxonomy = Taxonomy(unlabelled=0, categories=(Category(id=1, name="water"), Category(id=2, name="field")))
+    found = segdata.validate(tmp_path, taxonomy=taxonomy, select="SEG202").findings
+    assert [(one.file, "nodata is 1 in 2 of 3 rasters" in one.message) for one in found] == [("1.tif", True)] * flagged
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_what_a_mask_band_hides_is_void(tmp_path: Path, inside: bool) -> None:
     """GDAL keeps masks in the TIFF, or beside it in labels.tif.msk."""
