@@ -212,6 +212,7 @@ class ToolSource:
         if tool.raster_rule == "coco":  # other rules draw edges, so that such a ring is a line of pixels
             _report_lines(images, shapes, offset, parsed, segments)
         _report_clipped(images, shapes, offset, size)
+        _report_outer_holes(images, shapes, offset, parsed)
         parts = [part for group in segments for part in group.parts]
         runs, rings = rasterise_shapes(shapes, size, parsed, parts, tool.notation, tool.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(group.parts) for group in segments])
@@ -250,6 +251,27 @@ def _report_lines(
     for row in np.unique(parsed.owner[polygons.polygon_of_ring[on_line]]).tolist():
         problem = "has a ring of zero area: its points are on one line; kept, with the pixels of COCO's rule"
         defect = replace(shapes[row].doubt(problem), segments=(ids[row],) if row in ids else ())
+        images.report(int(np.searchsorted(offset, row, side="right")) - 1, [defect])
+
+
+def _report_outer_holes(
+    images: ReadImages[ShapeAnnotation], shapes: Sequence[ToolShape], offset: Ints, parsed: ParsedPolygons
+) -> None:
+    """SEG006 for polygons with a hole that leaves the box of their exterior."""
+    polygons = parsed.drawn
+    polygon_of_ring = polygons.polygon_of_ring
+    exterior = polygons.polygon[:-1][polygon_of_ring]
+    if len(polygon_of_ring) == len(parsed.owner):
+        return  # no holes
+    begin = polygons.ring[:-1]
+    low, high = (at.reduceat(polygons.points, begin, axis=0) for at in (np.minimum, np.maximum))
+    beyond = np.maximum(low[exterior] - low, high - high[exterior]).max(axis=1)
+    worst = np.zeros(len(parsed.owner))
+    np.maximum.at(worst, polygon_of_ring, beyond)
+    for polygon in np.flatnonzero(worst > 1).tolist():
+        row = int(parsed.owner[polygon])
+        problem = f"has a hole that goes {worst[polygon]:,.0f} px beyond its outline: there it is no hole, but filled"
+        defect = replace(shapes[row].doubt(problem), severity="warning")
         images.report(int(np.searchsorted(offset, row, side="right")) - 1, [defect])
 
 

@@ -80,6 +80,16 @@ def test_the_pixels_are_those_of_gdal(tmp_path_factory: pytest.TempPathFactory, 
     assert (mask == expected).all()
 
 
+@pytest.mark.parametrize(("x", "n"), [(4, 0), (7.5, 0), (20, 1)])
+def test_a_hole_outside_of_its_outline(tmp_path: Path, x: float, n: int) -> None:
+    hole = [[x, 4], [x + 2, 4], [x + 2, 6], [x, 6], [x, 4]]
+    other = [[30, 4], [33, 4], [33, 6], [30, 4]]
+    written(tmp_path, feature(polygon(SQUARE, hole)), feature(polygon(other)))
+    findings = segdata.validate(tmp_path, options={"size": "40x40"}, select="SEG006").findings
+    message = "has a hole that goes 10 px beyond its outline: there it is no hole, but filled"
+    assert [(one.severity, message in one.message) for one in findings] == [("warning", True)] * n
+
+
 def test_parts_holes_classes_and_attributes(tmp_path: Path) -> None:
     hole = [[4, 4], [6, 4], [6, 6], [4, 6], [4, 4]]
     far = [[[20, 20], [24, 20], [24, 22], [20, 22], [20, 20]]]
