@@ -6,7 +6,10 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.strata import joint_codes
+from segdata.rules.shared import both_ways
 
+_MIN_TOGETHER, _MIN_INSIDE, _UNION_TOLERANCE = 3, 0.95, 0.1  # segments in one that is their union, and their pixels
 _MIN_COVERED, _MAX_EQUAL = 20, 0.2  # pairs of two categories of which one covers the other; the share of equal ones
 
 
@@ -45,11 +48,21 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
         a: car
         b: truck
 
+    Flagged, one is all others of its category together:
+        xxx.yyy.zz
+        xxx.yyy.zz
+
+        x = a + d
+        y = b + d
+        z = c + d
+        a, b, c, d: car
+
     Within a category an intersection over union of 0.75 or more counts, across categories identical pixels: which
     one is right? Near twins of two categories, 0.8 or more, are infos if you ask for them. Two categories that describe
     one thing by design, as its visible and its whole extent, are left out: in 20 pairs or more one covers at least half
     of the other, and at most one in five of these are equal. Each of several
-    identical segments is paired with the first. The rule ignores crowds.
+    identical segments is paired with the first. A segment that is the others together must have at least three
+    inside it, all of its category in the image. The rule ignores crowds.
 
     Why: a duplicate counts its object twice in training and evaluation. Under two categories it teaches that both are
     right.
@@ -62,6 +75,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
     pairs of crystals, cars and grains of powder are one object. At 0.8 across categories there are three: a bowl that
     is also a cup is right, and two lids on their containers may be intended. One of three is too few for a default.
     """
+    yield from _unions(tables)
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category, crowd = segments["area"], segments["category_id"], segments["iscrowd"]
@@ -83,6 +97,23 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
             is_fixable=bool(iou[row] == 1 and same_category[row]),
             severity=None if same_category[row] or iou[row] == 1 else "info",
         )
+
+
+def _unions(tables: Tables) -> Findings:
+    """A finding for each segment that is all others of its category and annotation together."""
+    segments, pairs = tables.segments, both_ways(tables.pairs)
+    one, other, area = pairs["one"], pairs["other"], segments["area"]
+    group, first = joint_codes(segments["annotation"], segments["category_id"])
+    counted = (area > 0) & ~segments["iscrowd"]
+    inside = (group[one] == group[other]) & counted[one] & counted[other] & (area[other] < area[one])
+    inside &= pairs["shared"] >= _MIN_INSIDE * area[other]
+    n_inside = np.bincount(one[inside], minlength=len(segments))
+    pixels = np.bincount(one[inside], pairs["shared"][inside], len(segments))
+    n_others = np.bincount(group[counted], minlength=len(first))[group] - 1
+    union = counted & (n_inside >= _MIN_TOGETHER) & (n_inside == n_others)
+    for row in np.flatnonzero(union & (np.abs(pixels - area) <= _UNION_TOLERANCE * area)).tolist():
+        message = f"it is the {n_inside[row]:,} other segments of its category here together: a mask of all objects?"
+        yield RowFinding(message, segments=(row,), pixels=int(area[row]), is_fixable=False)
 
 
 def _describe_one_thing(tables: Tables, rows: Ints, iou: Floats) -> Flags:
