@@ -3,9 +3,10 @@
 Read: a column of images (ImageId, id, img, image_id …) and one of pairs (EncodedPixels, rle, rle_mask, annotation,
 segmentation …), as in Airbus Ship Detection, TGS Salt and the Data Science Bowl 2018; a class in a column of its own
 (ClassId, class, label …, as in iMaterialist, with Height and Width) or after the image's name (`a.jpg_1`, `a.jpg_Fish`:
-ImageId_ClassId and Image_Label, as in Severstal and Understanding Clouds). A row without pairs means that the image was
-annotated and has no mask. Some competitions number pixels along the rows (set `order=row`), which the file does not
-show: if rows make no coherent regions one way, but do the other way, you get a finding.
+ImageId_ClassId and Image_Label, as in Severstal and Understanding Clouds). A row without pairs, or with -1 as in
+SIIM-ACR, means that the image was annotated and has no mask. Some competitions number pixels along the rows (set
+`order=row`), which the file does not show: if rows make no coherent regions one way, but do the other way, you get a
+finding.
 
 Written: ImageId, EncodedPixels, Height, Width, ClassId (the category's name), with a row for each segment.
 
