@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from segdata.core import kernels
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables
+from segdata.core.rule import Request, Tables, Turn, WaitError
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import joint_codes
@@ -26,22 +26,6 @@ from segdata.core.table import Column, Table
 
 _INTEGER_TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)  # the narrowest first
 _BUCKET_BITS = 48  # that buckets drop from the 64 of a float: sign, exponent and 4 bits of the fraction remain
-
-
-class Request(msgspec.Struct, frozen=True):
-    """The contribution of one part of the dataset to a reduction."""
-
-    columns: dict[str, Column]  # (n,) numbers or flags each
-    # how many of the columns are keys: rows with the same ones become one, and the other columns are summed. None: all
-    # rows are kept, in order, for the leading part alone
-    keys: int | None = None
-    links: Mapping[str, str] = {}  # column -> the table of which it is a row
-    least: int = 0  # of the first sum; keys with a smaller one are left out of the answer
-
-    @property
-    def nbytes(self) -> int:
-        """The number of bytes to send."""
-        return sum(column.nbytes for column in self.columns.values())
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -58,34 +42,13 @@ class Outcome(msgspec.Struct, frozen=True):
     request: Request | None = None
 
 
-class Turn:
-    """One run of a rule on a part."""
-
-    def __init__(self, part: Part) -> None:
-        self.whole, self._answers = part.whole, iter(part.answers)
-
-    def ask(self, request: Request) -> Table:
-        """The answer to a request; raises _WaitError if there is none yet."""
-        for answer in self._answers:
-            return answer
-        raise _WaitError(request)
-
-
-class _WaitError(Exception):
-    """A rule must wait in a part until its request is answered."""
-
-    def __init__(self, request: Request) -> None:
-        super().__init__("a rule that waits for other parts runs where nothing combines them")
-        self.request = request
-
-
 def run_part(check: Callable[[Tables], Iterable[RowFinding]], tables: Tables, part: Part) -> Outcome:
     """Run a rule on one part, up to its first request without an answer."""
     findings: list[RowFinding] = []
     try:
-        for finding in check(replace(tables, turn=Turn(part))):
+        for finding in check(replace(tables, turn=Turn(part.whole, part.answers))):
             findings.append(finding)
-    except _WaitError as waits:
+    except WaitError as waits:
         return Outcome(findings, pack_request(waits.request))
     return Outcome(findings)
 

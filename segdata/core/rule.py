@@ -10,17 +10,18 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
+
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect, RowFinding, Severity
 from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.profile import Profile, Task
+from segdata.core.table import Column, Table
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for agreement and flag alone
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.candidates import Candidates
-    from segdata.core.reductions import Turn
-    from segdata.core.table import Table
 
 Family = str  # a name under which measurements are registered and requested
 Command = Literal["validate", "agreement", "flag"]
@@ -56,17 +57,17 @@ class Tables:
     """
 
     profile: Profile
-    images: "Table"
-    annotations: "Table"
-    segments: "Table"
-    measured: "Mapping[str, Table]"
-    defects: "tuple[Defect, ...]"
+    images: Table
+    annotations: Table
+    segments: Table
+    measured: Mapping[str, Table]
+    defects: tuple[Defect, ...]
     annotator_pairs: "AnnotatorPairs | None" = None
     assessment: "PanelAssessment | None" = None
     candidates: "Candidates | None" = None
     turn: "Turn | None" = None
 
-    def __getattr__(self, name: str) -> "Table":
+    def __getattr__(self, name: str) -> Table:
         if name.startswith("__") or name not in self.measured:
             near = did_you_mean(name, [*self.measured, *_ROW_TABLES]) or "; is its family among the rule's `needs`?"
             raise AttributeError(f"no measured table is called {name!r}{near}")
@@ -77,11 +78,48 @@ class Tables:
         return self.profile.name_of(int(self.segments["category_id"][segment]))
 
     @staticmethod
-    def of(profile: Profile, tables: "Mapping[str, Table]", defects: Iterable[Defect]) -> "Tables":
+    def of(profile: Profile, tables: Mapping[str, Table], defects: Iterable[Defect]) -> "Tables":
         """Build from all tables by name, and the defects of readers."""
         measured = dict(tables)
         images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
         return Tables(profile, images, annotations, segments, measured, tuple(defects))
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The contribution of one part of the dataset to a reduction."""
+
+    columns: dict[str, Column]  # (n,) numbers or flags each
+    # how many of the columns are keys: rows with the same ones become one, and the other columns are summed. None: all
+    # rows are kept, in order, for the leading part alone
+    keys: int | None = None
+    links: Mapping[str, str] = {}  # column -> the table of which it is a row
+    least: int = 0  # of the first sum; keys with a smaller one are left out of the answer
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes to send."""
+        return sum(column.nbytes for column in self.columns.values())
+
+
+class Turn:
+    """One run of a rule on a part; `whole`: the tables of the whole dataset, in the leading part."""
+
+    def __init__(self, whole: Tables | None, answers: Iterable[Table]) -> None:
+        self.whole, self._answers = whole, iter(answers)
+
+    def ask(self, request: Request) -> Table:
+        """The answer to a request; raises WaitError if there is none yet."""
+        for answer in self._answers:
+            return answer
+        raise WaitError(request)
+
+
+class WaitError(Exception):
+    """A rule must wait in a part until its request is answered."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__("a rule that waits for other parts runs where nothing combines them")
+        self.request = request
 
 
 Findings = Iterator[RowFinding]
@@ -123,11 +161,11 @@ class Rule:
     check: RuleCheck
     options: dict[str, Any] = field(hash=False)  # Any: an option has the type of its default
     whole: bool = False
-    when: "Callable[[Profile], bool] | None" = None
+    when: Callable[[Profile], bool] | None = None
     habit: Habit | None = None
     opt_in: bool = False
-    per_image: "bool | Callable[[Profile], bool]" = False
-    by_part: "bool | Callable[[Profile], bool]" = False
+    per_image: bool | Callable[[Profile], bool] = False
+    by_part: bool | Callable[[Profile], bool] = False
     per_sequence: bool = False
 
     @property

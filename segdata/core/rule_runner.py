@@ -17,8 +17,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect, Finding, RowFinding, sort_findings
 from segdata.core.profile import Profile
-from segdata.core.reductions import Part, Request, combine_requests, run_part
-from segdata.core.rule import Command, Family, Rule, Tables, rules
+from segdata.core.reductions import Part, combine_requests, run_part
+from segdata.core.rule import Command, Family, Request, Rule, Tables, rules
 from segdata.core.rule_settings import (
     CONFIG_FILE,
     RuleSeverity,

@@ -1,7 +1,7 @@
 """SEG504 suspected-boundary: the model predicts the outline of a segment, or of a part of it, elsewhere."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG504", "suspected-boundary", severity="warning", needs=("noise",))

@@ -1,7 +1,7 @@
 """SEG503 suspected-category: the model predicts another category for a segment, or a part of it."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG503", "suspected-category", severity="warning", needs=("noise",))

@@ -1,7 +1,7 @@
 """SEG502 suspected-extra: the model predicts nothing where a segment, or a part of it, is."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 _SEEN = 0.5  # the probability from which the model sees the category in the segment
 

@@ -1,7 +1,7 @@
 """SEG505 suspected-merge: the model predicts an edge through a segment."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG505", "suspected-merge", severity="warning", needs=("noise",))

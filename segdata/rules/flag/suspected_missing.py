@@ -1,7 +1,7 @@
 """SEG501 suspected-missing: the model predicts a segment that nobody annotated."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))

@@ -1,7 +1,8 @@
 """SEG507 suspected-shift: the model predicts a segment in another place."""
 
-from segdata.core.candidates import describe_shift, flagged_candidates
+from segdata.core.candidates import describe_shift
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))

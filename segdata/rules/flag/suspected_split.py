@@ -1,7 +1,7 @@
 """SEG506 suspected-split: a segment is probably a piece of one thing, together with its neighbour."""
 
-from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.flag.shared import flagged_candidates
 
 
 @rule("SEG506", "suspected-split", severity="warning", needs=("noise",))

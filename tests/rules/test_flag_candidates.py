@@ -1,9 +1,9 @@
-"""Candidates: the words that go with a probability, and the correction that is proposed."""
+"""Flagged candidates: the words that go with a probability, and the correction that is proposed."""
 
 import pytest
 
-from segdata.core.candidates import Candidate
 from segdata.core.finding import Correction
+from segdata.rules.flag.shared import Candidate
 
 MAY, SURE = ("may be", "may have"), ("is probably", "probably has")
 
