@@ -127,7 +127,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         from segdata.api.evaluate import scorecard_of_agreement
         from segdata.report.agreement.html import agreement_html, listed_findings
 
-        run, cards = self.run, scorecard_of_agreement(self.run)
+        run, cards = self.run, scorecard_of_agreement(self, self.run.tables)
         typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
         result = self.with_proposals()
         hashes = label_hashes(run.dataset, listed_findings(result.findings), jobs)

@@ -17,6 +17,7 @@ from segdata.agreement.plugin import is_less_better
 from segdata.agreement.rework import CORRECTED, ReworkSummary, measure_rework
 from segdata.agreement.scorecard import Scorecard, build_scorecard
 from segdata.agreement.scores import column_of
+from segdata.agreement.summary import Agreement
 from segdata.agreement.surface_distances import Tolerance
 from segdata.api.panel import (
     ComparedPanel,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segdata.agreement.evaluation import Evaluation
-    from segdata.api.agreement import AgreementRun
 
 
 GOLD = "gold standard"  # cannot be the name of another annotator
@@ -383,17 +383,16 @@ def scorecard(
     return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.annotator_pairs))
 
 
-def scorecard_of_agreement(run: "AgreementRun") -> Scorecard:
+def scorecard_of_agreement(agreement: Agreement, tables: Tables) -> Scorecard:
     """The scorecard of a completed agreement, without another pass over the labels.
 
     Two annotators without a reference have no worst examples, as both would have the same.
     """
-    agreement, judged = run.agreement, run.tables.assessment
-    intervals = agreement.intervals
+    judged, intervals = tables.assessment, agreement.intervals
     resampled = Resampling(intervals.confidence, intervals.resamples, intervals.seed)
     reference = None if judged is None else judged.gold
     return build_scorecard(
-        run.tables,
+        tables,
         reference=reference,
         metric=agreement.leading,
         resampling=resampled,

@@ -182,7 +182,7 @@ def test_the_verdict(habits: AgreementRun, fail_on: Any, said: str) -> None:
 
 def test_each_annotator_has_a_section(habits: AgreementRun) -> None:
     """Volume and score of everybody, and their own worst examples with the guideline's sentence."""
-    scored = scorecard_of_agreement(habits)
+    scored = scorecard_of_agreement(habits.agreement, habits.tables)
     drawn = draw_pictures(habits.dataset, habits.tables, [], 1, scored.cards)
     page = Page(render_agreement(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
     assert [each.strip() for each in page.within["h3"][-4:]] == ["anna", "ben", "carl", "dora"]
@@ -196,7 +196,7 @@ def test_each_annotator_has_a_section(habits: AgreementRun) -> None:
 def test_two_without_a_reference_have_no_examples(compare: Compare) -> None:
     masks = np.ones((8, 8), np.uint8)
     found = compare({"anna": [masks], "ben": [np.where(np.eye(8), 2, masks).astype(np.uint8)]})
-    assert not any(card.worst for card in scorecard_of_agreement(found).cards)
+    assert not any(card.worst for card in scorecard_of_agreement(found.agreement, found.tables).cards)
 
 
 CATEGORIES = [Category(id=1, name="road", kind="stuff"), Category(id=2, name="car", kind="stuff")]
