@@ -99,6 +99,9 @@ def test_counted_loss_must_be_declared(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match="counts \\['hole'\\] and does not declare it"):
         assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
+    declaring = replace(honest, write=write, losses=honest.losses | {"hole"})
+    with pytest.raises(AssertionError, match="counts \\['hole'\\] without their pixels"):
+        assert_round_trip(declaring, PROFILE, [small()], tmp_path)
 
 
 RING = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 0, 1], [1, 1, 1, 0, 1]], bool)  # a ring, and a bar beside it
@@ -151,7 +154,7 @@ def test_counted_parts_and_holes_keep_the_law(tmp_path: Path, kinds: frozenset[L
         def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
             assert honest.write is not None
             for kind in counted:
-                losses.add(kind, "segments", 1)
+                losses.add(kind, "segments", 1, int(kind == "hole"))
             honest.write(profile, [parted(batch, masks) for batch in batches], target, losses)
 
         (tmp_path / name).mkdir()

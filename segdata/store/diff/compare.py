@@ -254,13 +254,13 @@ def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionPr
     pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | _NOT_COMPARED)
     moved = difference.counts["category-pixels"].pixels if "category-pixels" in difference.counts else 0
     if moved > pixels:
-        lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
+        lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_pixels_text(pixels, losses)}"
     segment_pixels = sum(difference.counts[kind].pixels for kind in _SEGMENT_KINDS if kind in difference.counts)
     twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _TRANSFERRED)
     if _loses_ids(losses):  # the rest of one segment is compared with another, which then counts as missing
         twice += 2 * sum(loss.pixels for loss in losses if loss.kind == "overlap")
     if segment_pixels > twice and not any(loss.kind in _REGROUPING for loss in losses):
-        lines["pixels"] = f"pixels: {segment_pixels:,} px of segments differ, {_allowed_text(twice)}"
+        lines["pixels"] = f"pixels: {segment_pixels:,} px of segments differ, {_allowed_pixels_text(twice, losses)}"
     concerned = {*lines, *(_SEGMENT_KINDS if "pixels" in lines else ())}
     changes = tuple(change for change in difference.changes if change.kind in concerned)
     return ConversionProof(difference, tuple(lines.values()), changes)
@@ -289,6 +289,13 @@ def _allowed_count(kind: DifferenceKind, losses: Sequence[Loss]) -> tuple[int, i
 
 def _allowed_text(number: int) -> str:
     return f"and losses of {number:,} were counted" if number else "and no such loss was counted"
+
+
+def _allowed_pixels_text(pixels: int, losses: Sequence[Loss]) -> str:
+    without = [loss.kind for loss in losses if "category-pixels" in EXPLAINS.get(loss.kind, ()) and not loss.pixels]
+    if pixels or not without:
+        return _allowed_text(pixels)
+    return f"and the losses of kind {', '.join(without)} were counted without their pixels"
 
 
 def verify_conversion(

@@ -438,6 +438,7 @@ def loss(kind: str, of: str, count: int, pixels: int = 0) -> Loss:
 
 VOID, UNTOLD = loss("void", "segments", 1, 30), loss("void", "categories", 1)
 OVERLAP, MERGED = loss("overlap", "pairs of segments", 1, 5), loss("instance", "segments", 3, 80)
+HOLE = loss("hole", "segments", 1)
 EMPTY, BARE = loss("empty-segment", "segments", 1), loss("empty-annotation", "images", 2)
 SOURCE, STAGE = loss("source", "annotations", 1), loss("annotation-attributes", "annotations", 1)
 SCORE, TRACK, RINGS = loss("score", "segments", 2), loss("track", "segments", 9), loss("rings", "segments", 3)
@@ -460,6 +461,11 @@ SCORE, TRACK, RINGS = loss("score", "segments", 2), loss("track", "segments", 9)
         (difference(pixels=(1, 6)), [OVERLAP], ["pixels: 6 px of segments differ, and losses of 5 were counted"]),
         (difference(category_pixels=(1, 6)), [OVERLAP], ["category-pixels: 6 px differ, and losses of 5"]),
         (difference(pixels=(2, 5)), [OVERLAP], ["pixels: 2 segments differ"]),
+        (
+            difference(category_pixels=(1, 6)),
+            [HOLE],
+            ["category-pixels: 6 px differ, and the losses of kind hole were counted without their"],
+        ),
         (difference(pixels=(1, 40), segment_missing=(2, 60)), [MERGED], []),
         (difference(pixels=(1, 40), segment_missing=(4, 60)), [MERGED], ["segment-missing"]),
         (difference(segment_missing=(2, 60), category_pixels=(1, 1)), [MERGED], ["category-pixels"]),
