@@ -150,7 +150,7 @@ def _changed(found: ImageCandidates, given: SegmentSet, better: SegmentSet) -> t
     np.maximum.at(best, met.a, iou)
     wrong = best < HARDLY
     region = SegmentPixels.of_runs(found.regions.runs, len(found.regions))
-    moved = region.means(given.categories()[region.at] != better.categories()[region.at]) > 0.5
+    moved = region.means(given.categories()[region.index] != better.categories()[region.index]) > 0.5
     both = np.append(wrong, moved)
     number = np.where(both, np.cumsum(both) - 1, -1).astype(np.int64)
     return (number[: len(wrong)], number[len(wrong) :]), int(both.sum())
@@ -161,8 +161,8 @@ def _of_pixels(found: ImageCandidates, seen: ImagePrediction) -> dict[str, Float
     p, of, n = [], [], 0
     for what, label in ((found.annotated, found.annotated.category), (found.regions, found.label)):
         pixels = SegmentPixels.of_runs(what.runs, len(what))
-        p.append(seen.probability_at(label[pixels.of], pixels.at).astype(float))
-        of.append(pixels.of + n)
+        p.append(seen.probability_at(label[pixels.owner], pixels.index).astype(float))
+        of.append(pixels.owner + n)
         n += len(what)
     said, whose = np.concatenate(p), np.concatenate(of)
     weight = np.exp((1 - said) / TEMPERATURE)

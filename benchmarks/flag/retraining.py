@@ -106,7 +106,7 @@ def corrections(
 def repaired(given: SegmentSet, clean: SegmentSet, truth: Corruptions, wrong: Ints) -> Map:
     """The labels with some errors undone, where they changed pixels."""
     changed = truth.changed_runs(given.height)
-    at = SegmentPixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).at
+    at = SegmentPixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).index
     columns = given.categories().copy()
     columns[at] = clean.categories()[at]
     return np.ascontiguousarray(columns.reshape(-1, given.height).T)

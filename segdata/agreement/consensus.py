@@ -73,9 +73,6 @@ class ConsensusMethod:
 MAJORITY = ConsensusMethod()
 
 
-_ROUNDING = 1e-6
-
-
 @dataclass(frozen=True, slots=True)
 class ReachedConsensus:
     """n agreed segments, in the order of their images, and the pixels without a consensus."""
@@ -117,19 +114,24 @@ def reach_consensus(
         decided = majority(votes.vote, least=method.least)
         strips = _decide_by_layers(images, method)
     if method.name == "instances" and images.annotators:
-        every = collect_panel_segments(images)
+        panel_segments = collect_panel_segments(images)
         countable = np.array([category.kind == "thing" for category in categories], bool)
-        clusters = cluster_segments(every, countable)
-        things = instance_consensus(every, clusters, least=method.least, exclusive=overlap == "forbid")
+        clusters = cluster_segments(panel_segments, countable)
+        things = instance_consensus(panel_segments, clusters, least=method.least, exclusive=overlap == "forbid")
     is_void = np.array([category.kind == "void" for category in categories], bool)
-    first = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
-    alone = _agreed_pixels(things, votes.line, first)
-    open_ = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
-    pieces = votes.pieces.take(open_)
-    undecided = uncovered_runs(pieces, _union_of_strips([strips.start, alone.start], [strips.end, alone.end]))
+    preceding = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
+    thing_pixels = _agreed_pixels(things, votes.line, preceding)
+    labelled = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
+    pieces = votes.pieces.take(labelled)
+    undecided = uncovered_runs(
+        pieces, _union_of_strips([strips.start, thing_pixels.start], [strips.end, thing_pixels.end])
+    )
     if void is not None:
         strips = DecidedStrips.concatenate([strips, DecidedStrips.bare(undecided, void)])
-    return _join_segments(strips, alone, things, votes, undecided, method)
+    return _join_segments(strips, thing_pixels, things, votes, undecided, method)
+
+
+_ROUNDING = 1e-6  # a probability that exceeds the limit by less may be equal to it
 
 
 def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
@@ -155,14 +157,14 @@ def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStr
     return DecidedStrips.concatenate(layers)
 
 
-def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: DecidedStrips) -> SweepRuns:
-    """The pixels of agreed things; `owner` is the row of the things' segments. Strips `first` take precedence."""
+def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, preceding: DecidedStrips) -> SweepRuns:
+    """The pixels of agreed things; `owner` is the row of the things' segments. Strips `preceding` take precedence."""
     if things is None:
         return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
     side = SweepRuns.from_runs(things.runs, line, things.image)
     kept = things.is_agreed[things.thing[side.owner]]
     agreed = side.take(kept)
-    return uncovered_runs(agreed, _union_of_strips([first.start], [first.end]))
+    return uncovered_runs(agreed, _union_of_strips([preceding.start], [preceding.end]))
 
 
 def _union_of_strips(start: list[Ints], end: list[Ints]) -> SweepRuns:
@@ -174,7 +176,7 @@ def _union_of_strips(start: list[Ints], end: list[Ints]) -> SweepRuns:
 
 def _join_segments(
     strips: DecidedStrips,
-    alone: SweepRuns,
+    thing_pixels: SweepRuns,
     things: InstanceConsensus | None,
     votes: PixelVotes,
     undecided: SweepRuns,
@@ -188,7 +190,7 @@ def _join_segments(
     n = len(keys)
     length = (strips.end - strips.start).astype(np.float64)
     support, iou = (_mean_over_pixels(inverse, length, value, n) for value in (strips.support, strips.iou))
-    rows, thing_of = np.unique(alone.owner, return_inverse=True)
+    rows, thing_of = np.unique(thing_pixels.owner, return_inverse=True)
     columns = {
         "image": keys // 2 // n_codes,
         "category": keys // 2 % n_codes,
@@ -200,7 +202,7 @@ def _join_segments(
     n_rejected = n_disputed = 0
     if things is not None:
         thing = things.thing[rows]
-        of_things = {
+        thing_columns = {
             "image": things.image[rows],
             "category": things.category[thing],
             "crowd": np.zeros(len(rows), bool),
@@ -208,10 +210,10 @@ def _join_segments(
             "iou": things.iou[thing],
             "track": thing,
         }
-        columns = {name: np.concatenate([column, of_things[name]]) for name, column in columns.items()}
+        columns = {name: np.concatenate([column, thing_columns[name]]) for name, column in columns.items()}
         rejected = ~things.is_agreed & (things.support < 1 - method.least)
         n_rejected, n_disputed = int(rejected.sum()), int((~things.is_agreed & ~rejected).sum())
-    start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
+    start, end = np.concatenate([strips.start, thing_pixels.start]), np.concatenate([strips.end, thing_pixels.end])
     owner = np.concatenate([inverse, n + thing_of])
     order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
     rank = positions_in(order, len(order))
@@ -368,13 +370,17 @@ def undecided_regions(batch: Batch, consensus: ReachedConsensus, annotators: Seq
     n = int(region.max(initial=-1)) + 1
     _, *box = kernels.extents(region.astype(np.int32), x, top, top + length, n)
     pixels = np.bincount(region, length, n).astype(np.int64)
-    of_image = np.zeros(n, np.int64)
-    of_image[region] = image
-    answers = _votes_by_region(consensus, region, length, annotators)
+    region_image = np.zeros(n, np.int64)
+    region_image[region] = image
+    votes = _votes_by_region(consensus, region, length, annotators)
     names = batch.images["image_id"].to_pylist()
-    rows = list(zip(*(column.tolist() for column in (of_image, *box, pixels)), strict=True))
-    order = np.lexsort((box[1], box[0], -pixels, of_image)).tolist()
-    return [UndecidedRegion(names[rows[k][0]], rows[k][1:5], rows[k][5], answers[k]) for k in order]
+    columns = (column.tolist() for column in (region_image, *box, pixels))
+    regions = [
+        UndecidedRegion(names[image], tuple(bbox), area, region_votes)
+        for (image, *bbox, area), region_votes in zip(zip(*columns, strict=True), votes, strict=True)
+    ]
+    order = np.lexsort((box[1], box[0], -pixels, region_image)).tolist()
+    return [regions[row] for row in order]
 
 
 def _votes_by_region(
@@ -386,17 +392,14 @@ def _votes_by_region(
         np.stack([region, consensus.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True
     )
     pixels = np.bincount(inverse, length).astype(np.int64)
-    names = [*(category.name for category in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
-    answers: list[dict[str, list[RegionVote]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
+    names = {code: category.name for code, category in enumerate(votes.categories)} | {UNLABELLED: NO_CATEGORY_NAME}
+    by_region: list[dict[str, list[RegionVote]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
     for k, name in enumerate(annotators):
         vote = votes.vote[cells[1], k]
-        answered = vote != ABSENT
-        key, which_key = np.unique(np.stack([cells[0][answered], vote[answered]]), axis=1, return_inverse=True)
-        amount = np.bincount(which_key, pixels[answered], key.shape[1]).astype(np.int64)
+        has_voted = vote != ABSENT
+        key, key_of_pixels = np.unique(np.stack([cells[0][has_voted], vote[has_voted]]), axis=1, return_inverse=True)
+        amount = np.bincount(key_of_pixels, pixels[has_voted], key.shape[1]).astype(np.int64)
         for cell in np.lexsort((key[1], -amount, key[0])).tolist():
             region_vote = RegionVote(names[int(key[1, cell])], int(amount[cell]))
-            answers[int(key[0, cell])].setdefault(name, []).append(region_vote)
-    return answers
-
-
-assert UNLABELLED == -1, "it takes the last name"
+            by_region[int(key[0, cell])].setdefault(name, []).append(region_vote)
+    return by_region

@@ -104,13 +104,13 @@ def stratify_by_column(
     pairs = comparison.pairs
     if len(pairs) == 0:
         return StratifiedAgreement(column, (), (), 0)
-    of_a, of_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
-    joined = np.empty(len(pairs), object)
-    joined[:] = [
+    names_a, names_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
+    pair_names = np.empty(len(pairs), object)
+    pair_names[:] = [
         a if a == b else None if None in (a, b) or column == "month" else " + ".join(sorted((a, b)))
-        for a, b in zip(of_a, of_b, strict=True)
+        for a, b in zip(names_a, names_b, strict=True)
     ]
-    return stratify_by_names(comparison, column, joined, resampling, is_of_images=column not in ANNOTATION_COLUMNS)
+    return stratify_by_names(comparison, column, pair_names, resampling, is_of_images=column not in ANNOTATION_COLUMNS)
 
 
 def stratify_by_names(
@@ -135,20 +135,20 @@ def stratify_by_names(
     strata, stratum = np.unique(names[rows].astype(str), return_inverse=True)
     if len(strata) > _MAX_STRATA:
         raise SegdataError(
-            f"by {column!r}: {len(strata)} different values; at most {_MAX_STRATA} portions can be compared"
+            f"by {column!r}: {len(strata)} different values; at most {_MAX_STRATA} strata can be compared"
         )
-    frames = comparison.cases["frames"]
-    portions = tuple(
+    n_images = comparison.cases["frames"]
+    scored_strata = tuple(
         Stratum(
             name=str(name),
-            images=int(frames[np.unique(amounts.case[own])].sum()),
-            pairs=len(own),
-            **overall_scores(amounts, own, resampling),
+            images=int(n_images[np.unique(amounts.case[stratum_rows])].sum()),
+            pairs=len(stratum_rows),
+            **overall_scores(amounts, stratum_rows, resampling),
         )
-        for name, own in ((name, rows[stratum == k]) for k, name in enumerate(strata))
+        for name, stratum_rows in ((name, rows[stratum == number]) for number, name in enumerate(strata))
     )
     tested = _test_differences(amounts, rows, stratum, resampling.seed) if is_of_images and len(strata) > 1 else ()
-    return StratifiedAgreement(column, portions, tested, len(between_persons(amounts)) - len(rows))
+    return StratifiedAgreement(column, scored_strata, tested, len(between_persons(amounts)) - len(rows))
 
 
 def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int) -> tuple[StratumDifference, ...]:
@@ -164,9 +164,9 @@ def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int
     values, p = strata_differences(pooled.category_statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
     stands = _stand_together(p)
     for k, category in zip(*np.nonzero(np.isfinite(p)), strict=True):
-        of_strata, chance, stand = tuple(values[:, k, category].tolist()), float(p[k, category]), stands[k, category]
+        reached, chance, stand = tuple(values[:, k, category].tolist()), float(p[k, category]), stands[k, category]
         name = amounts.comparison.categories[category].name
-        differences.append(StratumDifference(STRATUM_TEST_SCORES[k], name, of_strata, chance, bool(stand)))
+        differences.append(StratumDifference(STRATUM_TEST_SCORES[k], name, reached, chance, bool(stand)))
     return tuple(difference for difference in differences if np.isfinite(difference.values).any())
 
 
@@ -219,30 +219,30 @@ def contrast_pairs(
     if len(shared) == 0:
         return {}
     rows = [pair_rows[np.isin(amounts.case[pair_rows], shared)] for pair_rows in rows]
-    (unit, n), (other, _) = (amounts.units(pair_rows) for pair_rows in rows)
-    mine, theirs = amounts.sums.group(unit, n), amounts.sums.group(other, n)
+    (first_unit, n), (second_unit, _) = (amounts.units(pair_rows) for pair_rows in rows)
+    first_sums, second_sums = amounts.sums.group(first_unit, n), amounts.sums.group(second_unit, n)
 
     def statistic(weights: Floats) -> Floats:
-        sums = mine.weigh(weights[:, :n]), theirs.weigh(weights[:, n:])
+        sums = first_sums.weigh(weights[:, :n]), second_sums.weigh(weights[:, n:])
         weighed = WeightedSums(
-            {name: sums[0][name] + sums[1][name] for name in sums[0]}, mine.cells, comparison.countable
+            {name: sums[0][name] + sums[1][name] for name in sums[0]}, first_sums.cells, comparison.countable
         )
         return np.stack([pair_value(name, weighed) for name in scores], axis=1)
 
     def difference(weights: Floats) -> Floats:
-        none = np.zeros(weights.shape)
-        return statistic(np.concatenate([none, weights], axis=1)) - statistic(np.concatenate([weights, none], axis=1))
+        zeros = np.zeros(weights.shape)
+        return statistic(np.concatenate([zeros, weights], axis=1)) - statistic(np.concatenate([weights, zeros], axis=1))
 
-    interval = resampling.interval(difference, n, 2 * mine.width)
+    interval = resampling.interval(difference, n, 2 * first_sums.width)
     p = np.full(len(scores), np.nan)
     if n >= least_clusters:
-        p = exchange_test(statistic, n, resampling.seed, n_draws=n_permutations, width=2 * mine.width)[1]
+        p = exchange_test(statistic, n, resampling.seed, n_draws=n_permutations, width=2 * first_sums.width)[1]
     images = int(comparison.cases["frames"][shared].sum())
     reached = statistic(np.repeat(np.eye(2), n, axis=1))
     numbers = np.stack([interval.value, interval.low, interval.high, p, *reached], axis=1).tolist()
     return {
-        name: PairContrast(first, second, name, (one_s, two_s), Score(value, low, high, images, 0), chance, False)
-        for name, (value, low, high, chance, one_s, two_s) in zip(scores, numbers, strict=True)
+        name: PairContrast(first, second, name, (score_1, score_2), Score(value, low, high, images, 0), chance, False)
+        for name, (value, low, high, chance, score_1, score_2) in zip(scores, numbers, strict=True)
     }
 
 
@@ -267,8 +267,10 @@ def contrast_annotators(
         raise SegdataError(f"contrasts: they take {needed}, there are: {', '.join(names)}")
     combined = list(combinations(pairs, 2))
     if len(combined) > MAX_CONTRASTS:
-        many = f"contrasts: {len(pairs)} pairs of annotators make {len(combined):,}, at most {MAX_CONTRASTS} are tested"
-        raise SegdataError(f"{many}; name a reference with --gold, or give fewer annotators")
+        raise SegdataError(
+            f"contrasts: {len(pairs)} pairs of annotators make {len(combined):,}, at most {MAX_CONTRASTS} are tested; "
+            "name a reference with --gold, or give fewer annotators"
+        )
     contrasts = [
         contrast_pairs(
             comparison,
@@ -286,8 +288,8 @@ def contrast_annotators(
 def _is_copy(comparison: AnnotatorPairs, a: int, b: int) -> bool:
     """Whether one of two annotators only has copies on their common images, so that their agreement means nothing."""
     pairs = comparison.pairs
-    own = (pairs["a"] == a) & (pairs["b"] == b)
-    return bool(own.any()) and not bool(comparison.is_independent[own].any())
+    is_pair = (pairs["a"] == a) & (pairs["b"] == b)
+    return bool(is_pair.any()) and not bool(comparison.is_independent[is_pair].any())
 
 
 def _test_together(contrasts: Sequence[Mapping[str, PairContrast]], score: str) -> Iterator[PairContrast]:

@@ -96,9 +96,9 @@ def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     return kept
 
 
-OUTLINE_IOU = 0.25  # above which two segments may be one thing with different outlines
-SMALL_IOU = 0.1  # the same if the radii of discs of their areas differ by at most
-OUTLINE_PIXELS = 3.0
+OUTLINE_IOU = 0.25  # IoU above which two segments may be one thing with different outlines
+OUTLINE_PIXELS = 3.0  # difference of the radii of discs of their areas up to which a smaller IoU is enough
+SMALL_IOU = 0.1  # that IoU
 
 
 def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, area_b: Ints, open_: Flags) -> Flags:
@@ -121,8 +121,8 @@ def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, a
     near = np.sqrt(larger / np.pi) - np.sqrt(smaller / np.pi) <= OUTLINE_PIXELS
     near = (iou > OUTLINE_IOU) | (near & (iou > SMALL_IOU))
     row, column = (unique_inverse(np.asarray(side).astype(np.int64))[1] for side in (a, b))
-    alone = (np.bincount(row, inside)[row] == 1) & (np.bincount(column, inside)[column] == 1) if len(row) else inside
-    return np.asarray(open_ & inside & near & alone, bool)
+    single = (np.bincount(row, inside)[row] == 1) & (np.bincount(column, inside)[column] == 1) if len(row) else inside
+    return np.asarray(open_ & inside & near & single, bool)
 
 
 def segment_places(side: SweepRuns, line: NumberLine, n: int) -> tuple[Floats, Floats]:
@@ -159,8 +159,8 @@ def match_centres(
     if len(np.unique(annotator[rows])) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     place = centre[rows] * (OUTLINE_PIXELS, 1, 1)
-    apart = case[rows] * (OUTLINE_PIXELS + 1)
-    pairs = KDTree(np.column_stack([place, apart])).query_pairs(OUTLINE_PIXELS, output_type="ndarray")
+    case_place = case[rows] * (OUTLINE_PIXELS + 1)
+    pairs = KDTree(np.column_stack([place, case_place])).query_pairs(OUTLINE_PIXELS, output_type="ndarray")
     i, j = rows[pairs[:, 0]], rows[pairs[:, 1]]
     radius = np.sqrt(area / np.pi)
     kept = (
@@ -169,8 +169,8 @@ def match_centres(
     i, j = i[kept], j[kept]
     n = int(annotator.max()) + 1
     toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
-    _, inverse, times = np.unique(toward, return_inverse=True, return_counts=True)
-    alone = (times[inverse.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
-    i, j = i[alone], j[alone]
+    _, inverse, n_near = np.unique(toward, return_inverse=True, return_counts=True)
+    single = (n_near[inverse.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
+    i, j = i[single], j[single]
     first = annotator[i] < annotator[j]
     return np.where(first, i, j), np.where(first, j, i)

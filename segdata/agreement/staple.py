@@ -97,8 +97,8 @@ def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints
 class DisputedFields:
     """U fields, each for a category in a case on which annotators disagree, and their N patterns of votes."""
 
-    case: Ints  # (U,) what each field is for
-    category: Ints  # (U,) what each field is for
+    case: Ints  # (U,)
+    category: Ints  # (U,)
     field: Ints  # (N,) ascending
     pattern: Ints  # (N,) ascending in each field; all patterns of the case belong to each of its fields
     says: Flags  # (N, R) whether an annotator gave the pattern's pixels the field's category

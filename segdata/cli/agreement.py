@@ -5,9 +5,8 @@ They are `agreement`, `consensus`, `evaluate`, `acceptance`, `rework` and `score
 
 import functools
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +25,7 @@ from segdata.cli.options import (
     TOLERANCE,
     TOLERANCE_MM,
     DataOptions,
+    F,
     add_options,
     data_options,
     example,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
 
 
-F = TypeVar("F", bound=Callable[..., object])
 NAMED_DATA = click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 
 
@@ -336,7 +335,7 @@ def quality_options(command: F) -> F:
 
         return command(quality=DeliveryQuality(aql, limit, producer_risk, consumer_risk), **rest)
 
-    return add_options(_QUALITY, wrapper)  # type: ignore[return-value]  # click calls it by keyword
+    return add_options(*_QUALITY)(wrapper)  # type: ignore[return-value]  # click calls it by keyword
 
 
 @click.group(

@@ -1,9 +1,9 @@
 """`segdata convert`, and `segdata diff`, which compares what was converted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from segdata.store.diff.difference import Difference
 
 
-F = TypeVar("F", bound=Callable[..., object])
 # The folder below the target in which the programs of a format, or of a layout of masks, look for images.
 _IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages", "ultralytics": "images", "mmsegmentation": "img_dir"}
-_OF_B = (
+_options_of_b = add_options(
     option("--from-b FORMAT", "Format of B; default: detected.", type=FORMAT),
     option("--taxonomy-b FILE", "Taxonomy of B; default: taxonomy.yaml beside B.", type=PATH),
     option("--images-b DIR", "Folder of the image files of B.", type=PATH),
@@ -170,11 +169,6 @@ def _image_note(dataset: "OpenDataset", dst: Path, to: str, write_options: Mappi
 
 def _image_place(to: str, options: Mapping[str, str]) -> str | None:
     return _IMAGE_PLACES.get(to) or _IMAGE_PLACES.get(options.get("layout", ""))
-
-
-def _options_of_b(command: F) -> F:
-    """Add the options for reading B."""
-    return add_options(_OF_B, command)
 
 
 @click.command(

@@ -123,7 +123,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
         )
         return command(training=TrainingOptions(present, words), **rest)
 
-    return add_options(_TRAINING, wrapper)
+    return add_options(*_TRAINING)(wrapper)
 
 
 def _option_words(option: str, value: object) -> list[str]:

@@ -131,11 +131,15 @@ MAX_FINDINGS = option("--max-findings N", "List at most N findings, worst first.
 FORCE = flag("--force", "Overwrite existing files.")
 
 
-def add_options(options: Sequence[Callable[[F], F]], command: F) -> F:
-    """The command with further options, in this order on its help page."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """A decorator that adds several options, in this order on the help page."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def example(*commands: str) -> str:
@@ -239,7 +243,7 @@ def data_options(command: F) -> F:
         with pixel_limit(max_pixels), default_jobs(jobs):
             return command(options=DataOptions(given, jobs, words), **rest)
 
-    return add_options(_DATA_OPTIONS, wrapper)  # type: ignore[return-value]  # click calls it by keyword
+    return add_options(*_DATA_OPTIONS)(wrapper)  # type: ignore[return-value]  # click calls it by keyword
 
 
 SCHEDULER = option("--scheduler ADDRESS", "Run on the Dask cluster of this scheduler, such as tcp://10.0.0.5:8786.")
@@ -274,17 +278,14 @@ def option_text(option: str, *values: object) -> str:
 
 def report_options(*formats: str) -> Callable[[F], F]:
     """`--format` (the first is the default) and `--output`."""
-
-    def add(command: F) -> F:
-        command = option("--output -o", "Write the report to this file.", type=FILE)(command)
-        return option("--format", "Format of the report", "report", type=click.Choice(formats), default=formats[0])(
-            command
-        )
-
-    return add
+    return add_options(
+        option("--format", "Format of the report", "report", type=click.Choice(formats), default=formats[0]),
+        option("--output -o", "Write the report to this file.", type=FILE),
+    )
 
 
-_RULE_OPTIONS = (
+# Which findings count, and which of them fail.
+rule_options = add_options(
     option("--select CODES", "Run only these rules: codes, beginnings of codes, or names.", type=RULES, multiple=True),
     option("--ignore CODES", "Skip these rules.", type=RULES, multiple=True),
     flag("--include-reviewed", "Include findings that reviewers have already decided.", earlier="--no-review"),
@@ -295,11 +296,6 @@ _RULE_OPTIONS = (
         default="error",
     ),
 )
-
-
-def rule_options(command: F) -> F:
-    """`--select`, `--ignore`, `--include-reviewed` and `--fail-on`: which findings count, and which of them fail."""
-    return add_options(_RULE_OPTIONS, command)
 
 
 def read_list(path: Path) -> list[str]:

@@ -12,11 +12,11 @@ from segdata.core.runs import Floats, Ints, positions_in
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
 
-_MAX_PASSES = 8  # over all units, to find better parts for them
-_MAX_MOVES = 200_000  # that are tried; parts of many units are near their shares without
-_MAX_SWAPS = 4_000_000  # pairs of units that are tried
-_SIZE_WEIGHT = 4.0  # of the sizes of parts, relative to all categories together
-_MIN_GAIN = 1e-9  # of a move or swap, so that rounding does not loop for ever
+_MAX_PASSES = 8  # passes over all units, each of which finds better parts for some
+_MAX_MOVES = 200_000  # moves to try; with more units, parts are near their shares without
+_MAX_SWAPS = 4_000_000  # pairs of units to try
+_SIZE_WEIGHT = 4.0  # weight of the sizes of parts, relative to all categories together
+_MIN_GAIN = 1e-9  # gain of a move or swap, so that rounding does not loop for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class UnitAmounts:
 
     def entries(self, unit: int) -> tuple[Ints, Floats]:
         """The quantities (k,) of a unit, and its shares (k,) of them."""
-        mine = slice(self.first[unit], self.first[unit + 1])
-        return self.quantity[mine], self.share[mine]
+        span = slice(self.first[unit], self.first[unit + 1])
+        return self.quantity[span], self.share[span]
 
 
 def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints | None = None) -> Ints:
@@ -74,11 +74,11 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
     for unit in _rarest_first(categories, part):
         part[unit] = assignment.wanting(unit)
         assignment.put(unit, int(part[unit]))
-    for number in range(_MAX_PASSES):
+    for n_passes in range(_MAX_PASSES):
         improved = 0
-        if number == 0 or (number + 1) * len(free) <= _MAX_MOVES:
+        if n_passes == 0 or (n_passes + 1) * len(free) <= _MAX_MOVES:
             improved += sum(assignment.move(unit, part) for unit in free.tolist())
-        if (number + 1) * len(free) ** 2 <= _MAX_SWAPS:
+        if (n_passes + 1) * len(free) ** 2 <= _MAX_SWAPS:
             improved += sum(assignment.swap(unit, part, free) for unit in free.tolist())
         if not improved:
             break
@@ -111,18 +111,18 @@ def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
     """The free units (part -1) in the order of assignment; those without any quantity come last."""
     unit = np.repeat(np.arange(amounts.n_units), np.diff(amounts.first))
     free = part < 0
-    of_free = np.flatnonzero(free[unit])
-    order = of_free[np.lexsort((unit[of_free], -amounts.share[of_free], amounts.quantity[of_free]))]
+    free_entries = np.flatnonzero(free[unit])
+    order = free_entries[np.lexsort((unit[free_entries], -amounts.share[free_entries], amounts.quantity[free_entries]))]
     begin = np.searchsorted(amounts.quantity[order], np.arange(amounts.n_quantities + 1))
-    left = np.bincount(amounts.quantity[of_free], minlength=amounts.n_quantities)
+    n_left = np.bincount(amounts.quantity[free_entries], minlength=amounts.n_quantities)
     units: list[int] = []
-    while left.any():
-        rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
+    while n_left.any():
+        rarest = int(np.where(n_left > 0, n_left, np.iinfo(np.int64).max).argmin())
         for candidate in unit[order[begin[rarest] : begin[rarest + 1]]].tolist():
             if free[candidate]:
                 free[candidate] = False
                 units.append(candidate)
-                left[amounts.entries(candidate)[0]] -= 1
+                n_left[amounts.entries(candidate)[0]] -= 1
     return [*units, *np.flatnonzero(free).tolist()]
 
 
@@ -140,52 +140,52 @@ class _Assignment:
         self._amounts, self._shares = amounts, shares
         self._rows = csr_array((amounts.share, amounts.quantity, amounts.first), shape=size)
         self._squared = np.asarray((self._rows**2).sum(axis=1)).ravel()
-        self._over = -np.outer(np.asarray(self._rows.sum(axis=0)).ravel(), shares)  # (k, n_parts): has - wanted
+        self._excess = -np.outer(np.asarray(self._rows.sum(axis=0)).ravel(), shares)  # (k, n_parts): has - wanted
 
     def put(self, unit: int, part: int, times: int = 1) -> None:
         """Add a unit to a part (`times` 1), or remove it (-1)."""
         quantity, share = self._amounts.entries(unit)
-        self._over[quantity, part] += times * share
+        self._excess[quantity, part] += times * share
 
     def wanting(self, unit: int) -> int:
         """The part that lacks most of the unit's quantities, then most images; the first of equal ones."""
         quantity, _ = self._amounts.entries(unit)
-        lack = -self._over[quantity]
+        lack = -self._excess[quantity]
         return int((lack[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + lack[-1]).argmax())
 
     def move(self, unit: int, part: Ints) -> bool:
         """Move a unit to the part with the lowest cost; False if it is already there."""
         quantity, share = self._amounts.entries(unit)
-        own = int(part[unit])
-        over = self._over[quantity]
-        over[:, own] -= share
-        cost = (share[:, None] * (2 * over + share[:, None])).sum(axis=0) / self._shares
+        current = int(part[unit])
+        excess = self._excess[quantity]
+        excess[:, current] -= share
+        cost = (share[:, None] * (2 * excess + share[:, None])).sum(axis=0) / self._shares
         best = int(cost.argmin())
-        if cost[best] >= cost[own] - _MIN_GAIN:
+        if cost[best] >= cost[current] - _MIN_GAIN:
             return False
-        self.put(unit, own, -1)
+        self.put(unit, current, -1)
         self.put(unit, best)
         part[unit] = best
         return True
 
     def swap(self, unit: int, part: Ints, free: Ints) -> bool:
         """Swap a unit with the free unit of another part that reduces the cost most; False if none does."""
-        own, mine = int(part[unit]), np.zeros(self._amounts.n_quantities)
+        own, unit_shares = int(part[unit]), np.zeros(self._amounts.n_quantities)
         quantity, share = self._amounts.entries(unit)
-        mine[quantity] = share
+        unit_shares[quantity] = share
         others = free[part[free] != own]
         if not len(others):
             return False
-        rows, to = self._rows[others], part[others]
-        pull = 2 * (self._over[:, [own]] / self._shares[own] - self._over / self._shares)  # (k, n_parts)
-        apart = self._squared[others] - 2 * (rows @ mine) + self._squared[unit]
-        linear = (rows @ pull)[np.arange(len(others)), to] - (mine @ pull)[to]
-        cost = linear + apart * (1 / self._shares[own] + 1 / self._shares[to])
+        other_shares, other_parts = self._rows[others], part[others]
+        gradient = 2 * (self._excess[:, [own]] / self._shares[own] - self._excess / self._shares)  # (k, n_parts)
+        distance = self._squared[others] - 2 * (other_shares @ unit_shares) + self._squared[unit]
+        linear = (other_shares @ gradient)[np.arange(len(others)), other_parts] - (unit_shares @ gradient)[other_parts]
+        cost = linear + distance * (1 / self._shares[own] + 1 / self._shares[other_parts])
         best = int(cost.argmin())
         if cost[best] >= -_MIN_GAIN:
             return False
         other = int(others[best])
-        for moving, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
+        for moving, old, new in ((unit, own, int(other_parts[best])), (other, int(other_parts[best]), own)):
             self.put(moving, old, -1)
             self.put(moving, new)
             part[moving] = new
@@ -243,9 +243,9 @@ class SplitAssignment:
         images = self.counts[:, 0]
         enough = images.sum(axis=1) >= len(self.parts)
         lacks = (images == 0) & enough[:, None]
-        named = np.array(self.categories, object)
+        names = np.array(self.categories, object)
         return {
-            part: tuple(named[lacks[:, number]]) for number, part in enumerate(self.parts) if lacks[:, number].any()
+            part: tuple(names[lacks[:, number]]) for number, part in enumerate(self.parts) if lacks[:, number].any()
         }
 
 

@@ -37,19 +37,21 @@ class FileListing(msgspec.Struct, frozen=True):
     files: dict[str, FileStat]
 
     @staticmethod
-    def from_folders(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
-        """List the files in the folder of a dataset and in `folders`; None for more than `most` files.
+    def from_folders(
+        root: Path, folders: Iterable[Path], max_files: int, left_out: Collection[str] = ()
+    ) -> "FileListing | None":
+        """List the files in the folder of a dataset and in `folders`; None for more than `max_files` files.
 
-        Hidden files and folders, which hold no labels, and the files `but` in the dataset's folder are left out.
+        Hidden files and folders, which hold no labels, and the files `left_out` in the dataset's folder are left out.
         """
         home = root if root.is_dir() else root.parent
-        left_out = {str(home.absolute() / name) for name in but}
+        skipped = {str(home.absolute() / name) for name in left_out}
         files: dict[str, FileStat] = {}
         for folder in {home, *folders}:
             for entry in _files_below(folder):
-                if entry.path not in left_out:
+                if entry.path not in skipped:
                     files[entry.path] = _file_stat(entry.path)
-                if len(files) > most:
+                if len(files) > max_files:
                     return None
         return FileListing(files)
 
@@ -150,7 +152,7 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
             head.defects,
             head.opened,
             FileListing(dict(zip(files["path"], stats, strict=True))),
-            {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
+            {path: digest for path, digest in zip(files["path"], files["hash"], strict=True) if digest},
             head.token,
         )
         os.utime(path)  # the oldest are those that were unused for longest
@@ -170,8 +172,8 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "changed": [stat[2] for stat in stats],
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
-    own = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
-    encoded = {name: tables.encode(name) for tables in (entry.tables, own) for name in tables}
+    listing = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
+    encoded = {name: tables.encode(name) for tables in (entry.tables, listing) for name in tables}
     rows = {name: [piece.n_rows for piece in pieces] for name, pieces in encoded.items()}
     head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
 
@@ -210,7 +212,7 @@ class _StoredFindings(msgspec.Struct):
 def load_findings(folder: Path, key: str, token: str, decided_by: Mapping[str, str]) -> dict[str, list[Finding]]:
     """Load code -> findings in the tables of the entry `token`, of rules whose `decided_by` has not changed."""
     stored = _stored_findings(folder, key, token).rules
-    same = {code: findings for code, (mark, findings) in stored.items() if decided_by.get(code) == mark}
+    same = {code: findings for code, (digest, findings) in stored.items() if decided_by.get(code) == digest}
     return {code: msgspec.msgpack.decode(findings, type=list[Finding]) for code, findings in same.items()}
 
 

@@ -30,7 +30,7 @@ class ImageCandidates:
     row: Ints  # (n,) the given segment that each is, or is a part of
     regions: SegmentSet  # regions where the prediction differs, with the predicted category (0: nothing)
     label: Ints  # (m,) the category that the region is labelled as; 0: none
-    thin: Flags  # (m,) regions nowhere more than two pixels thick, of those that the model sees in a reduced image
+    thin: Flags  # (m,) whether all of a region is within one pixel of its edge in the reduced image that the model saw
 
 
 def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
@@ -118,12 +118,12 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
     code = np.where(differs, label * n + best, -1)
     regions = segments_of_map(code, given.height, given.width, blank=-1)
     inside, outline = regions.pixels(), outline_pixels(code.reshape(-1, given.height)).ravel()
-    core = np.bincount(inside.of[~outline[inside.at]], minlength=len(regions))
+    core = np.bincount(inside.owner[~outline[inside.index]], minlength=len(regions))
     kept = np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS))
     thin = np.zeros(len(regions), bool)
     if prediction.grain > 1:  # of reduced images an outline is off by as many pixels as the model sees as one
-        away = distances_to(outline.reshape(-1, given.height)).ravel()[inside.at]
-        thin = np.bincount(inside.of[away >= prediction.grain], minlength=len(regions)) == 0
+        away = distances_to(outline.reshape(-1, given.height)).ravel()[inside.index]
+        thin = np.bincount(inside.owner[away >= prediction.grain], minlength=len(regions)) == 0
     regions = regions.take(kept)
     predicted = regions.category % n
     sure = np.where(predicted == UNLABELLED, 1.0, regions.score)

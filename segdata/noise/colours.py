@@ -60,7 +60,7 @@ def colour_evidence(colours: CoarseColours, pixels: SegmentPixels, given: Ints, 
     is_drawn = drawn >= 0
     np.add.at(counts, (drawn[is_drawn], colours.code[is_drawn]), 1.0)
     whole = counts.sum(axis=0)
-    key, own = np.unique(pixels.of * colours.n + colours.code[pixels.at], return_counts=True)
+    key, own = np.unique(pixels.owner * colours.n + colours.code[pixels.index], return_counts=True)
     of, colour = np.divmod(key, colours.n)
     area = np.maximum(pixels.areas, 1)
     usual = (np.maximum(whole[colour] - own, 0) + 1) / (np.maximum(whole.sum() - area, 0)[of] + colours.n)

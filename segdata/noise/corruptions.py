@@ -401,17 +401,18 @@ def _split_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     runs, n, given = draft.runs(rows), len(rows), draft.given
     pixels = SegmentPixels.of_runs(runs, n)
     turn = draft.rng.uniform(0, np.pi, n)
-    x, y = np.divmod(pixels.at, given.height)
+    x, y = np.divmod(pixels.index, given.height)
     offset = draft.rng.uniform(-_MAX_CUT_OFFSET, _MAX_CUT_OFFSET, n) * given.radius[rows]
     centre = centres(runs, n, given.height)
-    side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
-    distance = side - offset[pixels.of]
-    line = np.where(draft.whole[rows], 0.0, _CUT_WIDTH)[pixels.of]
+    owner = pixels.owner
+    side = (x - centre[owner, 0]) * np.cos(turn)[owner] + (y - centre[owner, 1]) * np.sin(turn)[owner]
+    distance = side - offset[owner]
+    line = np.where(draft.whole[rows], 0.0, _CUT_WIDTH)[owner]
     halves = distance > line, distance <= -line
     share = np.minimum(*(pixels.means(half) for half in halves))
     cut = np.flatnonzero(share > _MIN_PIECE_SHARE)
     numbers = draft.note("split", rows[cut], share[cut])
-    new = [runs_of_pixels(pixels.at[half], pixels.of[half], given.height).take(cut, n) for half in halves]
+    new = [runs_of_pixels(pixels.index[half], pixels.owner[half], given.height).take(cut, n) for half in halves]
     draft.changed.append((new[0], rows[cut]))
     draft.added.append((new[1], draft.category[rows[cut]], numbers))
 
@@ -434,12 +435,12 @@ def _merge_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.before[second] = numbers
     draft.there[second] = False
     sides = [SegmentPixels.of_runs(draft.runs(side), len(side)) for side in (first, second)]
-    pixel, owner = (np.concatenate([getattr(side, name) for side in sides]) for name in ("at", "of"))
+    pixel, owner = np.concatenate([side.index for side in sides]), np.concatenate([side.owner for side in sides])
     union = runs_of_pixels(pixel, owner, given.height)
     size = draft.size(first)
     closed = grow(grow(union, *size, np.full(len(first), 2)), *size, np.full(len(first), -2))
     pixels = SegmentPixels.of_runs(closed, len(first))
-    pixel, owner = np.append(pixel, pixels.at), np.append(owner, pixels.of)
+    pixel, owner = np.append(pixel, pixels.index), np.append(owner, pixels.owner)
     draft.changed.append((runs_of_pixels(pixel, owner, given.height), first))
 
 
@@ -460,7 +461,7 @@ def add_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
             copies, np.full(_PLACEMENT_TRIES, given.height), np.full(_PLACEMENT_TRIES, given.width), right, down
         )
         pixels = SegmentPixels.of_runs(tried, _PLACEMENT_TRIES)
-        label_below = label[pixels.at]
+        label_below = label[pixels.index]
         covered = pixels.means(
             (label_below == given.category[row]) | (label_below == VOID) if full else label_below != UNLABELLED
         )

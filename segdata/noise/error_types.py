@@ -81,8 +81,8 @@ class Corruptions:
         """The pixels of each error that changed; all pixels of its segments if no outline changed."""
         n = len(self)
         sides = [SegmentPixels.of_runs(runs, n) for runs in (self.old, self.new)]
-        room = max((int(side.at.max(initial=0)) for side in sides), default=0) + 1
-        keys = [side.of * room + side.at for side in sides]
+        room = max((int(side.index.max(initial=0)) for side in sides), default=0) + 1
+        keys = [side.owner * room + side.index for side in sides]
         differing = np.setxor1d(keys[0], keys[1], assume_unique=True)
         moved = np.bincount(differing // room, minlength=n) > 0
         unmoved = keys[0][~moved[keys[0] // room]]
@@ -254,12 +254,14 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
     filled = owner.reshape(shape)[nearest[0], nearest[1]].ravel()
     hole_pixels = np.flatnonzero(hole)
     pixels = new.pixels()
-    runs = runs_of_pixels(np.append(pixels.at, hole_pixels), np.append(pixels.of, filled[hole_pixels]), new.height)
+    runs = runs_of_pixels(
+        np.append(pixels.index, hole_pixels), np.append(pixels.owner, filled[hole_pixels]), new.height
+    )
     return replace(new, runs=runs)
 
 
 def _pixels_by_corruption(segments: SegmentSet, number: Ints, n: int) -> Runs:
     """The pixels of all segments of each error."""
     pixels = segments.pixels()
-    corrupted = pixels.select(number[pixels.of] >= 0)
-    return runs_of_pixels(corrupted.at, number[corrupted.of], segments.height)
+    corrupted = pixels.select(number[pixels.owner] >= 0)
+    return runs_of_pixels(corrupted.index, number[corrupted.owner], segments.height)

@@ -57,9 +57,9 @@ def predicted_category(segments: SegmentSet, prediction: ImagePrediction) -> Int
     """
     pixels = segments.pixels()
     predicted, highest = segments.category.copy(), np.full(len(segments), _MIN_MEAN)
-    is_best = np.bincount(prediction.best[pixels.at], minlength=1) > 0
+    is_best = np.bincount(prediction.best[pixels.index], minlength=1) > 0
     for category in (np.flatnonzero(is_best[1:]) + 1).tolist():  # others have no pixel above a half
-        mean = pixels.means(prediction.probability[category, pixels.at])
+        mean = pixels.means(prediction.probability[category, pixels.index])
         predicted[mean > highest] = category
         highest = np.maximum(highest, mean)
     return predicted
@@ -145,12 +145,12 @@ def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImageP
     """
     rim = deep.pixels.select(deep.rim)
     main = _main_prediction(segments, prediction)
-    distance = np.minimum(prediction.distance[rim.at] / segments.radius[rim.of], _MAX_EDGE_RADII)
-    within = prediction.instance[rim.at] == main[rim.of]
+    distance = np.minimum(prediction.distance[rim.index] / segments.radius[rim.owner], _MAX_EDGE_RADII)
+    within = prediction.instance[rim.index] == main[rim.owner]
     signed = np.where(within, -distance, distance)
     mean, signed_mean = rim.means(distance), rim.means(signed)
     spread = np.sqrt(np.maximum(rim.means(signed**2) - signed_mean**2, 0))
-    pixels = prediction.distance[rim.at]
+    pixels = prediction.distance[rim.index]
     return {
         "edge_away": mean,
         "edge_inside": np.maximum(-signed_mean, 0),
@@ -158,7 +158,7 @@ def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImageP
         "edge_spread": spread,
         "edge_pixels": np.minimum(rim.means(np.minimum(pixels, 10)), 10),
         "edge_off": rim.means(pixels > 2.5),
-        "edge_seen": rim.means(prediction.edge[rim.at]),
+        "edge_seen": rim.means(prediction.edge[rim.index]),
     }
 
 
@@ -177,11 +177,11 @@ def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePred
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
     core = deep.deeper_than(_CORE_DEPTH)
-    border = core.select(prediction.border[core.at])
+    border = core.select(prediction.border[core.index])
     return {
-        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * segments.radius), _MAX_EDGE_RADII),
-        "seam_edge": border.means(prediction.edge[border.at]),
-        "core_edge": core.means(prediction.edge[core.at]),
+        "seam": np.minimum(border.sums(np.ones(len(border.index))) / (2 * segments.radius), _MAX_EDGE_RADII),
+        "seam_edge": border.means(prediction.edge[border.index]),
+        "core_edge": core.means(prediction.edge[core.index]),
     }
 
 
@@ -253,7 +253,7 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
 def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
     n = len(segments)
     core = deep.deeper_than(np.maximum(0.45 * segments.radius, 1))
-    inner = runs_of_ordered_pixels(core.at, core.of, segments.height)
+    inner = runs_of_ordered_pixels(core.index, core.owner, segments.height)
     parts = segment_shapes(inner, segments.heights, n).parts
     area = parts.area.astype(float)
     first, second = np.zeros(n), np.zeros(n)
@@ -284,7 +284,7 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     core_own, core_other = _own_and_other(segments, prediction, core)
     doubt = every.means(1 - own_p)
     has_core = core.areas > 0
-    nothing = prediction.probability_at(np.zeros(len(every.at), np.int64), every.at)
+    nothing = prediction.probability_at(np.zeros(len(every.index), np.int64), every.index)
     sure = np.maximum(other_p - own_p, 0) ** 3
     weight = np.exp((1 - own_p) / TEMPERATURE)
     return {
@@ -314,8 +314,8 @@ def _log_odds(p: Floats) -> Floats:
 def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
     first, second = prediction.two
-    own_p = prediction.probability_at(segments.category[pixels.of], pixels.at)
-    other_p = np.where(own_p >= first[pixels.at], second[pixels.at], first[pixels.at])
+    own_p = prediction.probability_at(segments.category[pixels.owner], pixels.index)
+    other_p = np.where(own_p >= first[pixels.index], second[pixels.index], first[pixels.index])
     return own_p.astype(float), other_p.astype(float)
 
 
@@ -327,15 +327,15 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     outline.
     """
     n, every, label = len(segments), deep.pixels, given.categories()
-    own_p = prediction.probability_at(segments.category[every.of], every.at).astype(float)
+    own_p = prediction.probability_at(segments.category[every.owner], every.index).astype(float)
     shells = [every.select(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
-    inner = [prediction.probability_at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
+    inner = [prediction.probability_at(segments.category[shell.owner], shell.index).astype(float) for shell in shells]
     around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
-    sums = [every.sums(own_p * (label[every.at] != segments.category[every.of]))]
+    sums = [every.sums(own_p * (label[every.index] != segments.category[every.owner]))]
     areas = [every.areas]
     for pixels in around:
-        category = segments.category[pixels.of]
-        sums.append(pixels.sums(prediction.probability_at(category, pixels.at) * (label[pixels.at] != category)))
+        category = segments.category[pixels.owner]
+        sums.append(pixels.sums(prediction.probability_at(category, pixels.index) * (label[pixels.index] != category)))
         areas.append(pixels.areas)
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(segment_shapes(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
@@ -357,8 +357,8 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
     """Columns (m,): how much more probable the predicted category is than the labelled one, and the thickness."""
     every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
-    labelled_p = prediction.probability_at(label[every.of], every.at).astype(float)
-    predicted_p = prediction.probability_at(regions.category[every.of], every.at).astype(float)
+    labelled_p = prediction.probability_at(label[every.owner], every.index).astype(float)
+    predicted_p = prediction.probability_at(regions.category[every.owner], every.index).astype(float)
     odds = np.log(np.maximum(predicted_p, MIN_PROBABILITY)) - np.log(np.maximum(labelled_p, MIN_PROBABILITY))
     weight = np.exp((1 - labelled_p) / TEMPERATURE)
     return {
@@ -371,7 +371,7 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
         "saying_nothing": (regions.category == 0).astype(float),
         "thick": core.areas / area,
         "score": regions.score,
-        "edge": every.means(prediction.edge[every.at]),
+        "edge": every.means(prediction.edge[every.index]),
     }
 
 

@@ -169,7 +169,7 @@ class _LabelComparison:
 
 def _union_runs(segments: SegmentSet, rows: Ints) -> Runs:
     """The pixels of some segments as one."""
-    pixels = segments.take(rows).pixels().at
+    pixels = segments.take(rows).pixels().index
     return runs_of_pixels(pixels, 0, segments.height) if len(pixels) else Runs.empty()
 
 

@@ -63,7 +63,7 @@ def describe_seen_parts(
     parts = prediction.predicted
     parts = parts.take(np.flatnonzero((parts.areas >= MIN_PART_PIXELS) & (parts.category > UNLABELLED)))
     n, inside, label = len(parts), parts.pixels(), given.categories()
-    p = prediction.probability_at(parts.category[inside.of], inside.at).astype(float)
+    p = prediction.probability_at(parts.category[inside.owner], inside.index).astype(float)
     weight = np.exp((1 - p) / TEMPERATURE)
     perimeter = segment_shapes(parts.runs, parts.heights, n).perimeter
     columns = [
@@ -74,12 +74,12 @@ def describe_seen_parts(
         64 / np.pi * parts.areas / np.maximum(perimeter, 4) ** 2,
         *(_brightness(parts, inside, grey) if grey is not None else np.zeros((5, n))),
     ]
-    labelled = inside.means(label[inside.at] != UNLABELLED) >= _MIN_LABELLED_SHARE
+    labelled = inside.means(label[inside.index] != UNLABELLED) >= _MIN_LABELLED_SHARE
     order = paint_order(candidates.annotated.areas, candidates.annotated.category == VOID)
     around = candidates.annotated.take(order).paint(candidates.annotated.areas[order], 0)  # area of what is labelled
-    own = label[inside.at] == parts.category[inside.of]
+    own = label[inside.index] == parts.category[inside.owner]
     confirmed = inside.means(own) >= _MIN_LABELLED_SHARE
-    bare = ~own & ((label == UNLABELLED) | (around >= _GROUND_SHARE * len(label)))[inside.at]
+    bare = ~own & ((label == UNLABELLED) | (around >= _GROUND_SHARE * len(label)))[inside.index]
     alone = (inside.means(own) < _MAX_OWN_SHARE) & (inside.means(bare) >= _MIN_LABELLED_SHARE)
     region, whole = _parts_of_regions(candidates, parts)
     kept = np.append(~labelled, False)[region] & (candidates.label == UNLABELLED)
@@ -100,15 +100,15 @@ def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: GreyImage) -> tu
     value, edges = grey.values.ravel().astype(float), grey.edges.ravel().astype(float)
     usual = max(float(edges.mean()), _LEAST)
     number = parts.paint(np.arange(len(parts)), -1)
-    rim = inside.select(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.at])
+    rim = inside.select(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.index])
     elsewhere = number < 0
-    mean = inside.means(value[inside.at])
+    mean = inside.means(value[inside.index])
     return (
-        np.log(np.maximum(rim.means(edges[rim.at]), _LEAST) / usual),
+        np.log(np.maximum(rim.means(edges[rim.index]), _LEAST) / usual),
         mean,
         mean - float((value[elsewhere] if elsewhere.any() else value).mean()),
-        np.sqrt(np.maximum(inside.means(value[inside.at] ** 2) - mean**2, 0)),
-        np.log(np.maximum(inside.means(edges[inside.at]), _LEAST) / usual),
+        np.sqrt(np.maximum(inside.means(value[inside.index] ** 2) - mean**2, 0)),
+        np.log(np.maximum(inside.means(edges[inside.index]), _LEAST) / usual),
     )
 
 

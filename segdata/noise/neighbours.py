@@ -33,7 +33,7 @@ class SegmentDepths:
     def deeper_than(self, more_than: float | Floats) -> SegmentPixels:
         """The pixels deeper than a limit: one for all, or (n,) for each segment."""
         limit = np.broadcast_to(np.asarray(more_than), (self.pixels.n,))
-        return self.pixels.select(self.depth > limit[self.pixels.of])
+        return self.pixels.select(self.depth > limit[self.pixels.owner])
 
     @property
     def rim(self) -> Flags:
@@ -46,15 +46,15 @@ def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
 
     Within a segment the nearest rim of any is its own: others lie beyond it.
     """
-    depth = np.empty(len(pixels.at))
+    depth = np.empty(len(pixels.index))
     layer = _disjoint_layers(segments)
     shape = (segments.width, segments.height)
     for number in range(int(layer.max(initial=-1)) + 1):
-        in_layer = layer[pixels.of] == number
+        in_layer = layer[pixels.owner] == number
         label = np.full(segments.width * segments.height, -1, np.int32)
-        label[pixels.at[in_layer]] = pixels.of[in_layer]
+        label[pixels.index[in_layer]] = pixels.owner[in_layer]
         distance = distances_to(outline_pixels(label.reshape(shape)))
-        depth[in_layer] = distance.ravel()[pixels.at[in_layer]] + 1.0
+        depth[in_layer] = distance.ravel()[pixels.index[in_layer]] + 1.0
     return depth
 
 
@@ -162,12 +162,12 @@ def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Map
     n = len(regions)
     label = given.categories()
     inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
-    like_inside = inside.sums(label[inside.at] == regions.category[inside.of])
-    like_around = around.sums(label[around.at] == regions.category[around.of])
+    like_inside = inside.sums(label[inside.index] == regions.category[inside.owner])
+    like_around = around.sums(label[around.index] == regions.category[around.owner])
     ring = np.maximum(around.areas - inside.areas, 1)
     overlap = overlaps(regions, given)
     fit = np.zeros(n)
     union = regions.areas[overlap.a] + given.areas[overlap.b] - overlap.pixels
     np.maximum.at(fit, overlap.a, overlap.pixels / np.maximum(union, 1))
-    labelled = inside.means(label[inside.at] != 0)
+    labelled = inside.means(label[inside.index] != 0)
     return {"beside": (like_around - like_inside) / ring, "labelled": labelled, "fit": fit}

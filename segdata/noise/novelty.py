@@ -101,7 +101,7 @@ def _deviation(values: Floats, category: Ints, scale: str) -> Floats:
 def _largest(deep: SegmentDepths) -> Floats:
     """(n,) the depth of the deepest pixel."""
     depth = np.zeros(deep.pixels.n)
-    np.maximum.at(depth, deep.pixels.of, deep.depth)
+    np.maximum.at(depth, deep.pixels.owner, deep.depth)
     return depth
 
 
@@ -143,8 +143,8 @@ def _surroundings(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet) 
     around = SegmentPixels.of_runs(deep.near, n)
     inside = deep.pixels
     same, labelled = (
-        [label[pixels.at] == segments.category[pixels.of] for pixels in (around, inside)],
-        [label[pixels.at] > UNLABELLED for pixels in (around, inside)],
+        [label[pixels.index] == segments.category[pixels.owner] for pixels in (around, inside)],
+        [label[pixels.index] > UNLABELLED for pixels in (around, inside)],
     )
     room = np.maximum(around.areas - inside.areas, 1)
     columns = {
@@ -172,29 +172,31 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> M
     """
     n, flat = len(segments), grey.values.ravel()
     inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
-    value = flat[inside.at].astype(float)
+    value = flat[inside.index].astype(float)
     mean = inside.means(value)
     spread = np.sqrt(np.maximum(inside.means(value**2) - mean**2, 0))
     n_inside, n_around = inside.areas, around.areas
-    outside = (around.sums(flat[around.at].astype(float)) - inside.sums(value)) / np.maximum(n_around - n_inside, 1)
+    outside = (around.sums(flat[around.index].astype(float)) - inside.sums(value)) / np.maximum(n_around - n_inside, 1)
     rim = inside.select(deep.rim)
-    contrast = rim.means(flat[rim.at].astype(float)) - outside
+    contrast = rim.means(flat[rim.index].astype(float)) - outside
     strength = grey.edges.ravel()
     usual = max(float(strength.mean()), _MIN_STRENGTH)
-    on_rim = rim.means(strength[rim.at].astype(float))
+    on_rim = rim.means(strength[rim.index].astype(float))
     edge = np.log(np.maximum(on_rim, _MIN_STRENGTH) / usual)
     contrasts, edges = _deviation(contrast, segments.category, "grey"), _deviation(edge, segments.category, "log")
     sign = np.sign(_category_median(contrast, segments.category))
     wide = SegmentPixels.of_runs(deep.further, n)
     band = inside.select(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
     n_wide, n_band = wide.areas, band.areas
-    beside = strength[wide.at].astype(float)
+    beside = strength[wide.index].astype(float)
     near = (
-        wide.sums(beside) - inside.sums(strength[inside.at].astype(float)) + band.sums(strength[band.at].astype(float))
+        wide.sums(beside)
+        - inside.sums(strength[inside.index].astype(float))
+        + band.sums(strength[band.index].astype(float))
     )
     near /= np.maximum(n_wide - n_inside + n_band, 1)
     traced = np.log(np.maximum(on_rim, _MIN_STRENGTH) / np.maximum(near, _MIN_STRENGTH))
-    ring = flat[wide.at].astype(float)
+    ring = flat[wide.index].astype(float)
     n_ring = np.maximum(n_wide - n_inside, 1)
     ring_mean = (wide.sums(ring) - inside.sums(value)) / n_ring
     ring_square = (wide.sums(ring**2) - inside.sums(value**2)) / n_ring
@@ -239,8 +241,8 @@ def region_contrast(
     beyond, spread_beyond = _mean_and_spread(value, wide)
     distinct = np.abs(mean - beyond) / np.maximum(np.hypot(spread, spread_beyond), _MIN_SPREAD["grey"])
     on_new, around = (
-        near.means(strength[near.at]),
-        (wide.means(strength[wide.at]) + inside.means(strength[inside.at])) / 2,
+        near.means(strength[near.index]),
+        (wide.means(strength[wide.index]) + inside.means(strength[inside.index])) / 2,
     )
     usual = max(float(strength.mean()), _MIN_STRENGTH)
     whole = np.maximum(SegmentPixels.of_runs(deep.near, n).areas - regions.areas, 1)
@@ -259,13 +261,13 @@ def region_contrast(
 def _pixels_beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
     """For grown regions, the pixels outside of them that have the region's label."""
     painted = regions.paint(np.arange(len(regions)), -1)
-    return pixels.select((drawn[pixels.at] == label[pixels.of]) & (painted[pixels.at] != pixels.of))
+    return pixels.select((drawn[pixels.index] == label[pixels.owner]) & (painted[pixels.index] != pixels.owner))
 
 
 def _mean_and_spread(value: Floats, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(n,) each: mean and standard deviation of values over the pixels of each segment."""
-    mean = pixels.means(value[pixels.at])
-    return mean, np.sqrt(np.maximum(pixels.means(value[pixels.at] ** 2) - mean**2, 0))
+    mean = pixels.means(value[pixels.index])
+    return mean, np.sqrt(np.maximum(pixels.means(value[pixels.index] ** 2) - mean**2, 0))
 
 
 def _unlike(mean: Floats, category: Ints, value: Floats, drawn: Ints) -> Floats:

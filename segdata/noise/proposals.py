@@ -77,7 +77,7 @@ def propose_for_annotated(
         pieces, n = _split_segment(segment, prediction.instance, prediction)
         return Proposal("split", category, pieces, n, iou=_iou(segment, pieces))
     if type_ == "split" and (neighbour := _joining_segment(candidates, number, given, prediction)) >= 0:
-        both = np.append(segment.pixels().at, given.pixels_of(neighbour))
+        both = np.append(segment.pixels().index, given.pixels_of(neighbour))
         union = runs_of_pixels(both, 0, given.height)
         return Proposal("join", category, union, 1, neighbour, _iou(segment, union))
     return _propose_redraw(segment, prediction, alike=alike)
@@ -94,7 +94,7 @@ def propose_for_region(candidates: ImageCandidates, number: int, prediction: Ima
 
 def _most_probable_other(segment: SegmentSet, prediction: ImagePrediction) -> int:
     """The most probable category other than its own and than nothing."""
-    mean = prediction.probability[:, segment.pixels().at].mean(axis=1)
+    mean = prediction.probability[:, segment.pixels().index].mean(axis=1)
     mean[[UNLABELLED, int(segment.category[0])]] = -1.0
     return int(mean.argmax())
 
@@ -136,7 +136,7 @@ def _split_segment(segment: SegmentSet, instance: Ints, prediction: ImagePredict
     from scipy.ndimage import distance_transform_edt, label
 
     watershed = import_extra("skimage.segmentation", "torch", "scikit-image").watershed
-    pixels = segment.pixels().at
+    pixels = segment.pixels().index
     mask = segment.mask()
     marker = np.zeros(mask.shape, np.int32)
     number, row, count = np.unique(instance[pixels], return_inverse=True, return_counts=True)
@@ -178,7 +178,7 @@ def is_piece(segment: SegmentSet, given: SegmentSet, prediction: ImagePrediction
     The model sees its category there (mean probability of half or more), and no other given segment covers half of it,
     as the original of a copy would.
     """
-    is_predicted = prediction.probability[int(segment.category[0]), segment.pixels().at].mean() >= _MIN_SEEN
+    is_predicted = prediction.probability[int(segment.category[0]), segment.pixels().index].mean() >= _MIN_SEEN
     covered = overlaps(segment, given).pixels > _MIN_HELD_SHARE * segment.areas[0]
     return bool(is_predicted and covered.sum() <= 1)  # one is the segment itself
 
@@ -186,7 +186,7 @@ def is_piece(segment: SegmentSet, given: SegmentSet, prediction: ImagePrediction
 def _iou(segment: SegmentSet, pieces: Runs) -> float:
     count: Ints = np.zeros(segment.width * segment.height, np.int64)
     for runs in (segment.runs, pieces):
-        count[np.unique(SegmentPixels.of_runs(runs, 1).at)] += 1
+        count[np.unique(SegmentPixels.of_runs(runs, 1).index)] += 1
     return float((count == 2).sum() / max(int((count > 0).sum()), 1))
 
 
@@ -204,7 +204,7 @@ class ProposedEdit(Proposal):
             return 0
         pixels = SegmentPixels.of_runs(self.pieces, self.n_pieces)
         canvas = np.full(width * height, -1, np.int64)
-        canvas[pixels.at] = pixels.of
+        canvas[pixels.index] = pixels.owner
         number = canvas.reshape(width, height)
         sides = ((number[before], number[after]) for before, after in ADJACENT)
         return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in sides)
@@ -216,7 +216,7 @@ class ProposedEdit(Proposal):
         """
         if self.n_pieces != 1:
             return 0.0, 0.0
-        pieces = SegmentPixels.of_runs(self.pieces, 1).at
+        pieces = SegmentPixels.of_runs(self.pieces, 1).index
         if self.segment >= 0 and not self.whole:
             unchanged = np.setdiff1d(given.pixels_of(self.segment), segment.pixels_of(0))
             pieces = np.setdiff1d(pieces, unchanged)
@@ -259,7 +259,7 @@ def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> Pr
     if not len(other_rows):
         return _edit_whole_segment(proposal, row)
     before = given.pixels_of(row)
-    remaining = np.setdiff1d(redrawn.pixels_of(0), given.take(other_rows).pixels().at)
+    remaining = np.setdiff1d(redrawn.pixels_of(0), given.take(other_rows).pixels().index)
     amended = _edit_redrawn(row, proposal.category, before, _nearest_part(remaining, before, given), given.height)
     return _edit_whole_segment(proposal, row) if amended.action == "delete" else replace(amended, whole=True)
 
@@ -270,8 +270,8 @@ def _nearest_part(pixels: Ints, others: Ints, given: SegmentSet) -> Ints:
         return pixels
     parts, owner = split_into_parts(runs_of_pixels(pixels, 0, given.height), given.height, 1)
     pixels_of_parts = SegmentPixels.of_runs(parts, len(owner))
-    shares = pixels_of_parts.sums(np.isin(pixels_of_parts.at, others))
-    return np.sort(pixels_of_parts.at[pixels_of_parts.of == int(shares.argmax())])
+    shares = pixels_of_parts.sums(np.isin(pixels_of_parts.index, others))
+    return np.sort(pixels_of_parts.index[pixels_of_parts.owner == int(shares.argmax())])
 
 
 def edit_part(
@@ -299,7 +299,7 @@ def edit_part(
     if proposal.action == "rename":
         return ProposedEdit("add", proposal.category, proposal.pieces, 1, segment=row, whole=False)
     unchanged = np.setdiff1d(segment_pixels, part)
-    edited = np.union1d(unchanged, np.unique(SegmentPixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
+    edited = np.union1d(unchanged, np.unique(SegmentPixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).index))
     amended = _edit_redrawn(row, int(given.category[row]), segment_pixels, edited, given.height)
     return replace(amended, gone=proposal.action == "delete")
 
@@ -319,7 +319,7 @@ def _seam_pixels(candidates: ImageCandidates, row: int, prediction: ImagePredict
         *_split_segment(full, np.where(alike[prediction.instance], prediction.instance, -1), prediction)
     )
     number = np.full(mask.shape, -1, np.int64)
-    number.ravel()[pieces.at] = pieces.of
+    number.ravel()[pieces.index] = pieces.owner
     seam = np.zeros(mask.shape, bool)
     for before, after in ADJACENT:
         seam[before] |= (number[before] != number[after]) & (number[before] >= 0) & (number[after] >= 0)
@@ -330,12 +330,13 @@ def _gap_pixels(candidates: ImageCandidates, number: int) -> Ints:
     """The pixels between a part and others of its category, at most 4 px from one to the other."""
     annotated = candidates.annotated
     alike = annotated.take(np.flatnonzero(annotated.category == annotated.category[number]))
-    labelled = np.unique(alike.pixels().at)
+    labelled = np.unique(alike.pixels().index)
     union = annotated.same_image(runs_of_pixels(labelled, 0, annotated.height), 1)
     closed = annotated.same_image(union.grown(NEAR), 1).grown(-NEAR)
     surroundings = annotated.row(number).grown(2 * NEAR)
     return np.intersect1d(
-        np.setdiff1d(SegmentPixels.of_runs(closed, 1).at, labelled), SegmentPixels.of_runs(surroundings, 1).at
+        np.setdiff1d(SegmentPixels.of_runs(closed, 1).index, labelled),
+        SegmentPixels.of_runs(surroundings, 1).index,
     )
 
 

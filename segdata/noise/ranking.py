@@ -55,7 +55,7 @@ from segdata.noise.trust import (
     known_images,
 )
 
-_SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
+_SEVERITY_RANGE = 0.25, 1.5  # severity of the mistakes of an image
 _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
 
@@ -171,12 +171,12 @@ def _feature_tables(
     mistake: tuple[Ints, Ints],
     grey: GreyImage | None,
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
-    annotated_names, x = annotated_features(candidates, given, prediction, grey)
-    regions, r = region_features(candidates, given, prediction, grey)
+    annotated_names, annotated = annotated_features(candidates, given, prediction, grey)
+    region_names, regions = region_features(candidates, given, prediction, grey)
     category = np.where(candidates.regions.category > 0, candidates.regions.category, candidates.label)
-    return (annotated_names, regions), (
-        FeatureTable(x, mistake[0], candidates.annotated.category),
-        FeatureTable(r, mistake[1], category),
+    return (annotated_names, region_names), (
+        FeatureTable(annotated, mistake[0], candidates.annotated.category),
+        FeatureTable(regions, mistake[1], category),
     )
 
 
@@ -307,7 +307,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def rank_candidates(
-    looks: Iterable[ImageFeatures],
+    images: Iterable[ImageFeatures],
     related: RelatedImages | None = None,
     jobs: int = 1,
 ) -> RankedCandidates:
@@ -318,53 +318,53 @@ def rank_candidates(
     injected errors in other images best (log loss): the fewer errors, the higher it is. Nothing is learnt from images
     that are not known. `jobs` threads (0: one per core) learn the kinds of errors.
     """
-    looks = list(looks)
-    related = RelatedImages.unrelated(len(looks)) if related is None else related
+    images = list(images)
+    related = RelatedImages.unrelated(len(images)) if related is None else related
     informed = informed_images(
-        [item.fit for item in looks], ImageLikeness.from_appearance([item.look for item in looks], related.unit)
+        [item.fit for item in images], ImageLikeness.from_appearance([item.look for item in images], related.unit)
     )
-    known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
+    known = known_images(informed) if known_images(informed).any() else np.ones(len(images), bool)
     fold = assign_folds(related.folds_of)
-    sorts = [_score_candidates(looks, sort, fold, known_images(informed), jobs) for sort in (0, 1)]
+    sorts = [_score_candidates(images, sort, fold, known_images(informed), jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
-    less = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
+    excess = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
     n_wrong, n_held = int((sorts[0]["held_mistake"] >= 0).sum()), len(sorts[0]["held_mistake"])  # annotated ones
-    taught = [looks[row] for row in np.flatnonzero(known).tolist()]
+    taught = [images[row] for row in np.flatnonzero(known).tolist()]
     iou = _category_iou(taught)
-    odds, left_out = _missing_label_odds(scores["odds"] - less, looks, fold, known_images(informed), iou)
-    move = label_shifts([item.alignment for item in looks], iou)
-    columns = _candidate_columns([item.candidates for item in looks])
-    astray = (columns["row"] >= 0) & (move != 0).any(axis=1)[scores["image"]]
-    odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
+    odds, left_out = _missing_label_odds(scores["odds"] - excess, images, fold, known_images(informed), iou)
+    move = label_shifts([item.alignment for item in images], iou)
+    columns = _candidate_columns([item.candidates for item in images])
+    misaligned = (columns["row"] >= 0) & (move != 0).any(axis=1)[scores["image"]]
+    odds = np.where(misaligned, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     ranked = RankedCandidates(
         image=scores["image"],
         **columns,
         odds=odds,
         probability=logistic(odds),
-        type=np.where(astray[:, None], np.array([item == "shift" for item in TYPES], float), scores["type"]),
+        type=np.where(misaligned[:, None], np.array([item == "shift" for item in TYPES], float), scores["type"]),
         doubt=scores["doubt"],
-        softmin=np.array([item.softmin for item in looks]),
-        held_out=_held_out_ranking(scores, less, known, taught),
+        softmin=np.array([item.softmin for item in images]),
+        held_out=_held_out_ranking(scores, excess, known, taught),
         held_category=scores["held_category"],
         iou=iou,
-        candidates=[item.candidates for item in looks],
-        believed=np.concatenate([*(item.believed for item in looks), columns["seen"][columns["row"] < 0]]),
+        candidates=[item.candidates for item in images],
+        believed=np.concatenate([*(item.believed for item in images), columns["seen"][columns["row"] < 0]]),
         move=move,
         informed=informed,
         left_out=left_out,
-        prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-less)),
-        colours=_colours_of(looks),
+        prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-excess)),
+        colours=_colours_of(images),
         related=related,
-        alone=scores["alone"] - less,
+        alone=scores["alone"] - excess,
         oddest=scores["oddest"],
-        **_noted_rows(looks),
+        **_noted_rows(images),
     )
     return replace(ranked, probability=logistic(ranked.reported_odds))
 
 
-def _category_iou(looks: Sequence[ImageFeatures]) -> Floats:
+def _category_iou(images: Sequence[ImageFeatures]) -> Floats:
     """(K,) the IoU of what is seen with what is given, over these images."""
-    shared, either = (sum((getattr(item, name) for item in looks), np.zeros(1)) for name in ("shared", "either"))
+    shared, either = (sum((getattr(item, name) for item in images), np.zeros(1)) for name in ("shared", "either"))
     return np.asarray(shared / np.maximum(either, 1))
 
 
@@ -381,17 +381,17 @@ def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]
     }
 
 
-def _noted_rows(looks: Sequence[ImageFeatures]) -> dict[str, Ints]:
+def _noted_rows(images: Sequence[ImageFeatures]) -> dict[str, Ints]:
     """The rows of `thin`, `bare`, `small` and `unfit` candidates, see `RankedCandidates`."""
-    candidates = [item.candidates for item in looks]
+    candidates = [item.candidates for item in images]
     n_annotated = sum(len(item.annotated) for item in candidates)
     thin = np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])
-    bare = np.concatenate([np.empty(0, bool), *(item.seen.place >= 0 for item in looks)])
+    bare = np.concatenate([np.empty(0, bool), *(item.seen.place >= 0 for item in images)])
     return {
         "thin": n_annotated + np.flatnonzero(thin),
         "bare": n_annotated + np.flatnonzero(bare),
         "small": _small_rows(candidates),
-        "unfit": n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *map(_unfit_regions, looks)])),
+        "unfit": n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *map(_unfit_regions, images)])),
     }
 
 
@@ -406,12 +406,12 @@ def _unfit_regions(item: ImageFeatures) -> Flags:
     return np.asarray((label == UNLABELLED) & has_label & (item.shared[regions.category] < MIN_IOU * rest))
 
 
-def _colours_of(looks: Sequence[ImageFeatures]) -> Floats:
+def _colours_of(images: Sequence[ImageFeatures]) -> Floats:
     """(n,) the evidence of colours for each candidate, annotated ones first; NaN in images that cannot be read."""
     sorts = [
         np.full(len(getattr(item.candidates, sort)), np.nan) if item.colours is None else item.colours[at]
         for at, sort in enumerate(("annotated", "regions"))
-        for item in looks
+        for item in images
     ]
     return np.concatenate([np.empty(0), *sorts])
 
@@ -436,11 +436,11 @@ def _small_rows(candidates: Sequence[ImageCandidates]) -> Ints:
 
 
 def _held_out_ranking(
-    scores: dict[str, Any], less: float, known: Flags, taught: Sequence[ImageFeatures]
+    scores: dict[str, Any], excess: float, known: Flags, taught: Sequence[ImageFeatures]
 ) -> EvaluatedRanking:
     """How the candidates of images that were held out are ranked; `known` (i,): those that something is learnt from."""
     return EvaluatedRanking(
-        score=logistic(scores["held_odds"] - less),
+        score=logistic(scores["held_odds"] - excess),
         image=scores["held_image"],
         mistake=scores["held_mistake"],
         mistake_type=[TYPE_OF[KINDS[number]] for item in taught for number in item.kinds.tolist()],
@@ -450,23 +450,25 @@ def _held_out_ranking(
 
 
 def _missing_label_odds(
-    odds: Floats, looks: Sequence[ImageFeatures], fold: Ints, known: Flags, iou: Floats
+    odds: Floats, images: Sequence[ImageFeatures], fold: Ints, known: Flags, iou: Floats
 ) -> tuple[Floats, Flags]:
     """The log odds (n,) with what the looks of regions say, which come last; and where their image leaves them out."""
-    seen_parts = [item.seen for item in looks]
+    seen_parts = [item.seen for item in images]
     share = left_out_probability(seen_parts, fold, known, iou >= MIN_IOU)
     lacking = missing_label_probability(seen_parts, fold, known, iou >= VAGUE_IOU, share)
-    of_image = _odds_of_regions(len(odds), looks, share, "region")
-    of_looks = _odds_of_regions(len(odds), looks, lacking, "place")
-    return np.maximum(np.logaddexp(odds, of_image), of_looks), of_image > odds
+    image_odds = _odds_of_regions(len(odds), images, share, "region")
+    place_odds = _odds_of_regions(len(odds), images, lacking, "place")
+    return np.maximum(np.logaddexp(odds, image_odds), place_odds), image_odds > odds
 
 
-def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Floats], of: str) -> Floats:
+def _odds_of_regions(n: int, images: Sequence[ImageFeatures], share: Sequence[Floats], part: str) -> Floats:
     """(n,) the log odds of regions, which come last, whose parts have these probabilities; -inf: no evidence.
 
-    `of`: the column of `SeenParts` with the part of each region.
+    `part`: the column of `SeenParts` with the part of each region.
     """
-    regions = [np.append(odds, 0.0)[getattr(item.seen, of)] for odds, item in zip(share, looks, strict=True)]  # -1: 0
+    regions = [
+        np.append(odds, 0.0)[getattr(item.seen, part)] for odds, item in zip(share, images, strict=True)
+    ]  # -1: 0
     p = np.concatenate([np.zeros(n - sum(map(len, regions))), *regions])
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-9)))
@@ -484,10 +486,10 @@ class _TrainingCandidates:
     category: Ints  # (h,)
 
     @staticmethod
-    def from_features(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_TrainingCandidates":
+    def from_features(images: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_TrainingCandidates":
         """The candidates of one sort in the images that the model knows (i,)."""
         rows = np.flatnonzero(known)
-        taught = [looks[row] for row in rows.tolist()]
+        taught = [images[row] for row in rows.tolist()]
         tables = [item.corrupted[sort] for item in taught]
         first = np.cumsum([0, *(len(item.kinds) for item in taught)]).tolist()
         x, image = _stack_tables([table.x for table in tables])
@@ -504,7 +506,7 @@ class _TrainingCandidates:
 
 
 def _score_candidates(
-    looks: Sequence[ImageFeatures], sort: int, fold: Ints, informed: Flags, jobs: int
+    images: Sequence[ImageFeatures], sort: int, fold: Ints, informed: Flags, jobs: int
 ) -> dict[str, NDArray[Any]]:
     """The columns of `RankedCandidates` for labels (`sort` 0) or regions (1), and for those with injected errors.
 
@@ -512,27 +514,28 @@ def _score_candidates(
     novelty of a label, which needs no model, weighs as much as all features together, since real errors are mostly odd
     in size and shape; in images that the model does not know it alone counts.
     """
-    training = _TrainingCandidates.from_features(looks, sort, fold, informed if informed.any() else ~informed)
-    x, image = _stack_tables([item.given[sort].x for item in looks])
-    names = list(looks[0].names[sort])
+    training = _TrainingCandidates.from_features(images, sort, fold, informed if informed.any() else ~informed)
+    x, image = _stack_tables([item.given[sort].x for item in images])
+    names = list(images[0].names[sort])
     odds, ratio, share = _learn_odds(x, fold[image], training, _columns(names, () if sort else SURPRISES), jobs)
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, training.x)
     )
     usual = held_worst[training.wrong == 0]
-    alone, oddest = np.full(len(x), -np.inf), np.full(len(x), "", object)
+    model_free, oddest = np.full(len(x), -np.inf), np.full(len(x), "", object)
     unlearnt = unknown_kind_odds(worst, usual), unknown_kind_odds(held_worst, usual)
     if not sort:
         free_names = [name for name in names if name in MODEL_FREE]
-        columns, rare = _columns(names, free_names), _columns(free_names, SURPRISES)
+        columns, rare_columns = _columns(names, free_names), _columns(free_names, SURPRISES)
         bare = replace(training, x=training.x[:, columns])
-        free, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare, jobs)
-        alone, oddest = free[0], oddest_of(x[:, columns], training.x[training.wrong == 0][:, columns], free_names)
-        odds = _calibrated(((odds[0] + free[0]) / 2, (odds[1] + free[1]) / 2), training)
+        free_odds, _, _ = _learn_odds(x[:, columns], fold[image], bare, rare_columns, jobs)
+        model_free = free_odds[0]
+        oddest = oddest_of(x[:, columns], training.x[training.wrong == 0][:, columns], free_names)
+        odds = _calibrated(((odds[0] + free_odds[0]) / 2, (odds[1] + free_odds[1]) / 2), training)
         is_known = informed[image]
         odds, unlearnt = (
-            (np.where(is_known, odds[0], free[0]), odds[1]),
+            (np.where(is_known, odds[0], free_odds[0]), odds[1]),
             (np.where(is_known, unlearnt[0], -np.inf), unlearnt[1]),
         )
     return {
@@ -544,7 +547,7 @@ def _score_candidates(
         "held_image": training.image,
         "held_mistake": training.mistake,
         "held_category": training.category,
-        "alone": alone,
+        "alone": model_free,
         "oddest": oddest,
     }
 

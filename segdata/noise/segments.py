@@ -180,12 +180,12 @@ class SegmentSet:
 
     def pixels_of(self, number: int) -> Ints:
         """(p,) the pixels of one segment, in order."""
-        return self.row(number).pixels().at
+        return self.row(number).pixels().index
 
     def mask(self) -> Flags:
         """(width, height) the pixels of any segment."""
         mask = np.zeros((self.width, self.height), bool)
-        mask.ravel()[self.pixels().at] = True
+        mask.ravel()[self.pixels().index] = True
         return mask
 
     def join(self, other: "SegmentSet") -> "SegmentSet":
@@ -222,8 +222,8 @@ class SegmentSet:
 class SegmentPixels:
     """The single pixels of segments, in the order of their runs."""
 
-    at: Ints  # (p,) the pixel, counted column by column
-    of: Ints  # (p,) the segment
+    index: Ints  # (p,) in the image, counted column by column
+    owner: Ints  # (p,) the segment
     n: int  # how many segments there are
 
     @staticmethod
@@ -236,22 +236,22 @@ class SegmentPixels:
     @cached_property
     def areas(self) -> Ints:
         """(n,) the pixels of each segment."""
-        return np.diff(self._first) if self._is_sorted else np.bincount(self.of, minlength=self.n)
+        return np.diff(self._first) if self._is_sorted else np.bincount(self.owner, minlength=self.n)
 
     @cached_property
     def _first(self) -> Ints:
         """(n + 1,) where the pixels of each segment begin, and the end, where they are sorted."""
-        return np.searchsorted(self.of, np.arange(self.n + 1))
+        return np.searchsorted(self.owner, np.arange(self.n + 1))
 
     @cached_property
     def _is_sorted(self) -> bool:
         """Whether the pixels of a segment follow each other, as they do where runs are sorted by their owners."""
-        return bool((self.of[1:] >= self.of[:-1]).all())
+        return bool((self.owner[1:] >= self.owner[:-1]).all())
 
     def sums(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the sum of `values` (p,) over each segment."""
         if not self._is_sorted:
-            return np.bincount(self.of, values, self.n).astype(np.float64)
+            return np.bincount(self.owner, values, self.n).astype(np.float64)
         has, sums = self.areas > 0, np.zeros(self.n)
         if has.any():  # ten times as fast, and other threads go on meanwhile
             sums[has] = np.add.reduceat(values, self._first[:-1][has], dtype=np.float64)
@@ -263,7 +263,7 @@ class SegmentPixels:
 
     def select(self, chosen: Flags) -> "SegmentPixels":
         """Some of the pixels."""
-        return SegmentPixels(self.at[chosen], self.of[chosen], self.n)
+        return SegmentPixels(self.index[chosen], self.owner[chosen], self.n)
 
 
 def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
@@ -328,19 +328,19 @@ def runs_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) 
     return runs, distinct.astype(np.int64)
 
 
-def runs_of_pixels(at: Ints, of: Ints | int, height: int) -> Runs:
-    """The runs of pixels `at` (p,) of owners `of`, (p,) or the same for all, in any order and with repetitions."""
-    room = int(at.max(initial=0)) + 1
-    key = np.sort(of * room + at, kind="stable")  # in pieces that are in order already
+def runs_of_pixels(index: Ints, owner: Ints | int, height: int) -> Runs:
+    """The runs of pixels (p,) of one owner, or of an owner each (p,), in any order and with repetitions."""
+    room = int(index.max(initial=0)) + 1
+    key = np.sort(owner * room + index, kind="stable")  # in pieces that are in order already
     owner, place = np.divmod(key[np.diff(key, prepend=-1) > 0], room)
     return runs_of_ordered_pixels(place, owner, height)
 
 
-def runs_of_ordered_pixels(at: Ints, of: Ints, height: int) -> Runs:
-    """The runs of pixels `at` (p,) of owners `of` (p,), in the order of both and without repetitions."""
-    follows = (at[1:] == at[:-1] + 1) & (of[1:] == of[:-1]) & (at[1:] % height != 0)
-    first = np.flatnonzero(np.append(np.ones(min(len(at), 1), bool), ~follows))
-    return Runs(at[first], np.diff(np.append(first, len(at))), of[first].astype(np.int32))
+def runs_of_ordered_pixels(index: Ints, owner: Ints, height: int) -> Runs:
+    """The runs of pixels (p,) of an owner each (p,), in the order of both and without repetitions."""
+    follows = (index[1:] == index[:-1] + 1) & (owner[1:] == owner[:-1]) & (index[1:] % height != 0)
+    first = np.flatnonzero(np.append(np.ones(min(len(index), 1), bool), ~follows))
+    return Runs(index[first], np.diff(np.append(first, len(index))), owner[first].astype(np.int32))
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ class _ImageProposals:
 
     def _cells(self, segment: SegmentSet, amended: ProposedEdit, category: int, predicted: int) -> dict[str, Any]:
         names, case = self._case.names, self._case
-        believed = segment.pixels().at
+        believed = segment.pixels().index
         x, y, width, height = (int(side[0]) for side in bounding_boxes(segment.runs, segment.heights, 1))
         right, down = amended.way(segment, self._given)
         segments = case.rows.in_image(self._image)

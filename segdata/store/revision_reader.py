@@ -108,7 +108,7 @@ class CanonicalSource:
     ) -> None:
         self._profile, self._root, self._defects = profile, root, list(defects)
         self._lacks_images, self._lacks_annotations = images is None, annotations is None
-        self._called = [PurePosixPath(file).name for file in files]
+        self._file_names = [PurePosixPath(file).name for file in files]
         safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
         self._images = self._unique(*safe, ["image_id"], files[0])
         own_annotations = self._drop_orphans(
@@ -173,7 +173,7 @@ class CanonicalSource:
         annotation = np.minimum(np.searchsorted(key, keys), max(len(key) - 1, 0))
         has_annotation = key[annotation] == keys if len(key) else np.zeros(len(keys), bool)
         for row in [] if self._lacks_annotations else np.flatnonzero(~has_annotation):
-            message = f"segment of an annotation that {self._called[1]} lacks"
+            message = f"segment of an annotation that {self._file_names[1]} lacks"
             defects.append(_segment_defect("SEG007", message, stored, int(row)))
         if not has_annotation.all() or (annotation[1:] < annotation[:-1]).any():
             rows_kept = np.flatnonzero(has_annotation)
@@ -185,19 +185,19 @@ class CanonicalSource:
         """A reader of rows and row groups for other processes; None for tables in memory."""
         if not all(isinstance(group.part.read, RowGroup) for group in self._groups):
             return None
-        reader = _RevisionReader(self._profile, self._lacks_annotations, tuple(self._called), self._root.absolute())
+        reader = _RevisionReader(self._profile, self._lacks_annotations, tuple(self._file_names), self._root.absolute())
         return Detached(reader, self._cut)
 
     def _cut(self, rows: Ints) -> "_RevisionPortion":
-        own = np.sort(rows)
-        images, count = self._images.take(pa.array(own)), np.diff(self._first_annotation)[own]
+        ascending = np.sort(rows)
+        images, count = self._images.take(pa.array(ascending)), np.diff(self._first_annotation)[ascending]
         return _RevisionPortion(
-            order=np.searchsorted(own, rows),
+            order=np.searchsorted(ascending, rows),
             images=images,
-            annotations=self._annotations.take(pa.array(expand_ranges(self._first_annotation[own], count))),
+            annotations=self._annotations.take(pa.array(expand_ranges(self._first_annotation[ascending], count))),
             parts=[
                 _detached_part(self._groups[number].part, images["image_id"].combine_chunks())
-                for number in self._groups_of(own)
+                for number in self._groups_of(ascending)
             ],
         )
 
@@ -229,11 +229,11 @@ class CanonicalSource:
     def _index_images(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
         """The images whose segments each part holds."""
         listed = list(parts)
-        every = pa.chunked_array([part.image_ids for part in listed], pa.string())
+        image_ids = pa.chunked_array([part.image_ids for part in listed], pa.string())
         ends = np.cumsum([len(part.image_ids) for part in listed])
-        for part, rows in zip(listed, np.split(_positions(every, self._images["image_id"]), ends), strict=False):
+        for part, rows in zip(listed, np.split(_positions(image_ids, self._images["image_id"]), ends), strict=False):
             for lost in self._unknown(part.image_ids, rows):
-                message = f"segments of image {lost!r}, which {self._called[0]} lacks"
+                message = f"segments of image {lost!r}, which {self._file_names[0]} lacks"
                 self._defects.append(Defect("SEG007", message, part.file, image=lost))
             yield _ImageGroup(part, np.sort(rows[rows >= 0]))
 
@@ -267,7 +267,7 @@ class CanonicalSource:
         """The annotations of images that exist, and their rows."""
         rows = _positions(annotations["image_id"], self._images["image_id"])
         for lost in self._unknown(annotations["image_id"], rows):
-            message = f"annotation of image {lost!r}, which {self._called[0]} lacks"
+            message = f"annotation of image {lost!r}, which {self._file_names[0]} lacks"
             self._defects.append(Defect("SEG007", message, name, image=lost))
         return annotations.filter(pa.array(rows >= 0)), np.flatnonzero(rows >= 0)
 
@@ -342,9 +342,9 @@ class _RevisionReader(msgspec.Struct, frozen=True):
 def _detached_part(part: SegmentPart, image_ids: pa.Array) -> SegmentPart:
     """A row group for another process, restricted to some images."""
     assert isinstance(part.read, RowGroup)
-    own = part.image_ids.filter(pc.is_in(part.image_ids, value_set=image_ids))
+    part_ids = part.image_ids.filter(pc.is_in(part.image_ids, value_set=image_ids))
     read = msgspec.structs.replace(part.read, metadata=None)
-    return SegmentPart(part.file, part.what, own, part.n_segments, read)
+    return SegmentPart(part.file, part.what, part_ids, part.n_segments, read)
 
 
 def _images_of_groups(groups: Sequence[_ImageGroup]) -> tuple[Ints, Ints]:

@@ -147,7 +147,7 @@ def test_void_is_left_alone() -> None:
         assert (truth.after[rows] < 0).all()
         before = SegmentPixels.of_runs(clean.take(np.arange(5)).runs, 5)
         np.testing.assert_array_equal(
-            np.sort(SegmentPixels.of_runs(new.take(rows).runs, len(rows)).at), np.sort(before.at)
+            np.sort(SegmentPixels.of_runs(new.take(rows).runs, len(rows)).index), np.sort(before.index)
         )
 
 

@@ -38,7 +38,9 @@ def test_what_the_model_sees_just_so_is_above_suspicion() -> None:
 
 
 def mask_of(drawn: SegmentSet, at: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.isin(np.arange(drawn.width * drawn.height), SegmentPixels.of_runs(drawn.take(np.array([at])).runs, 1).at)
+    return np.isin(
+        np.arange(drawn.width * drawn.height), SegmentPixels.of_runs(drawn.take(np.array([at])).runs, 1).index
+    )
 
 
 def test_a_segment_that_is_gone_is_a_region() -> None:
@@ -153,7 +155,7 @@ def test_doubt_is_the_mean_over_the_pixels_of_each() -> None:
     table = named(annotated_features(find_candidates(clean, prediction, THINGS), clean, prediction))
     pixels = SegmentPixels.of_runs(clean.runs, len(clean))
     for row in range(len(clean)):
-        mine = pixels.at[pixels.of == row]
+        mine = pixels.index[pixels.owner == row]
         assert table["doubt"][row] == pytest.approx(1 - prediction.probability[1, mine].mean(), abs=1e-5)
 
 

@@ -55,7 +55,7 @@ def test_a_thing_is_redrawn_without_its_neighbours() -> None:
     found = find_candidates(given, prediction, ONE)
     amended = edit_thing(found, 0, "boundary", given, prediction)
     assert (amended.action, amended.segment, amended.whole) == ("redraw", 0, True)
-    proposed = SegmentPixels.of_runs(amended.pieces, 1).at
+    proposed = SegmentPixels.of_runs(amended.pieces, 1).index
     assert sorted(proposed.tolist()) == pixels(3, 5, 13, 10).tolist()
     assert amended.iou == pytest.approx(80 / 130)
 
@@ -136,7 +136,7 @@ def test_a_part_that_is_two_is_cut_where_the_model_sees_the_edge() -> None:
     found = find_candidates(given, prediction, SOIL)
     amended = edit_part(found, 0, "merge", given, prediction)
     assert (amended.action, amended.segment) == ("redraw", 0)
-    cut = np.setdiff1d(pixels(10, 5, 30, 20), SegmentPixels.of_runs(amended.pieces, 1).at)
+    cut = np.setdiff1d(pixels(10, 5, 30, 20), SegmentPixels.of_runs(amended.pieces, 1).index)
     columns = np.unique(cut // HEIGHT)
     assert len(cut) == 20 * len(columns)  # right through
     assert ((columns >= 23) & (columns <= 26)).all()
@@ -151,7 +151,7 @@ def test_two_rings_that_touch_are_cut_where_they_do() -> None:
     )
     found = find_candidates(given, seen(given, 3, as_one=True), SOIL)
     amended = edit_part(found, 0, "merge", given, seen(given, 3, as_one=True))
-    cut = np.setdiff1d(at, SegmentPixels.of_runs(amended.pieces, 1).at)
+    cut = np.setdiff1d(at, SegmentPixels.of_runs(amended.pieces, 1).index)
     assert 0 < len(cut) < 20
     assert np.abs(cut // HEIGHT - 29).max() <= 2
     parts, _ = split_into_parts(amended.pieces, HEIGHT, 1)
@@ -228,7 +228,7 @@ def test_what_is_redrawn_overlaps_what_was_drawn(
     amended = edit_thing(find_candidates(given, prediction, ONE), 0, type_, given, prediction)
     if amended.action in ("redraw", "split"):
         before = given.pixels_of(0)
-        after = np.unique(SegmentPixels.of_runs(amended.pieces, amended.n_pieces).at)
+        after = np.unique(SegmentPixels.of_runs(amended.pieces, amended.n_pieces).index)
         both = len(np.intersect1d(before, after))
         assert both / len(np.union1d(before, after)) >= MIN_PROPOSAL_IOU
     else:

@@ -30,7 +30,7 @@ def test_runs_hold_the_pixels_that_they_are_made_of(layers: np.ndarray) -> None:
     drawn.runs.checked(drawn.heights, drawn.widths)
     pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
     again = np.zeros((len(layers), layers[0].size), bool)
-    again[pixels.of, pixels.at] = True
+    again[pixels.owner, pixels.index] = True
     np.testing.assert_array_equal(again.reshape(len(layers), drawn.width, drawn.height).transpose(0, 2, 1), layers)
 
 
@@ -63,9 +63,9 @@ def test_depth_is_the_distance_to_where_a_segment_ends(layers: np.ndarray) -> No
         inner = ndimage.binary_erosion(mask, border_value=1)
         if mask.any() and not mask.all():
             expected = ndimage.distance_transform_edt(~(mask & ~inner))[mask] + 1
-            mine = deep.pixels.of == row
+            mine = deep.pixels.owner == row
             found = np.zeros(mask.size)
-            found[deep.pixels.at[mine]] = deep.depth[mine]
+            found[deep.pixels.index[mine]] = deep.depth[mine]
             np.testing.assert_allclose(found.reshape(mask.shape[::-1]).T[mask], expected, atol=1e-4)
 
 

@@ -42,7 +42,7 @@ _LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s
 
 @dataclass(frozen=True, slots=True)
 class AdeObject:
-    """An object in a text file."""
+    """An object in a text file; called a note where it must be told from the region of the mask that it names."""
 
     name: str  # of the category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
     level: int  # 0 for objects, 1 for their parts, 2 for parts of these …

@@ -101,7 +101,7 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
         taxonomy = Taxonomy(categories=tuple(entry for entry in new_categories if entry.id not in headings))
         keys = {id_: extra for id_, extra in keys.items() if id_ not in headings}
         return Categories(taxonomy, False, {id_: headings.get(id_, id_) for id_ in first}, listed=listed, keys=keys)
-    _report_crossed(document, first, user_taxonomy)
+    _report_swapped_ids(document, first, user_taxonomy)
     mapped = _map_categories(first, user_taxonomy, listed)
     return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
 
@@ -111,18 +111,20 @@ def _headings(first: Mapping[int, _CategoryItem]) -> dict[int, int]:
 
     Roboflow's first entry is the project, with supercategory none; a class may have the same name.
     """
-    own = {item.name: id_ for id_, item in first.items() if item.name is not None and item.supercategory == item.name}
+    members = {
+        item.name: id_ for id_, item in first.items() if item.name is not None and item.supercategory == item.name
+    }
     return {
-        id_: own[item.name]
+        id_: members[item.name]
         for id_, item in first.items()
-        if item.name in own and item.supercategory in (None, "", "none")
+        if item.name in members and item.supercategory in (None, "", "none")
     }
 
 
-def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_taxonomy: Taxonomy) -> None:
+def _report_swapped_ids(document: Document, first: dict[int, _CategoryItem], user_taxonomy: Taxonomy) -> None:
     """SEG202 if the taxonomy assigns an id of the document to another of the document's categories."""
     by_id, names = user_taxonomy.by_id(), {item.name for item in first.values()}
-    crossed = [
+    swapped = [
         f"{id_} is {_category_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
         for id_, item in first.items()
         if id_ in by_id
@@ -130,9 +132,9 @@ def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_ta
         and by_id[id_].name in names
         and item.name in user_taxonomy.by_name()
     ]
-    if crossed:
-        more = f" (and {len(crossed) - 3} more)" if len(crossed) > 3 else ""
-        message = f"category ids are swapped: {', '.join(crossed[:3])}{more}; segdata goes by name"
+    if swapped:
+        more = f" (and {len(swapped) - 3} more)" if len(swapped) > 3 else ""
+        message = f"category ids are swapped: {', '.join(swapped[:3])}{more}; segdata goes by name"
         document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
 
 
@@ -254,11 +256,11 @@ AnyImageItem = StrictImageItem | ImageItem
 class ImageList:
     """The readable images of a document."""
 
-    document: Document  # the document
+    document: Document
     items: Items[AnyImageItem]  # their entries
     image_ids: list[str]  # (n,) unique
     width: Ints  # (n,) int64, pixels; 0 if the document states none
-    height: Ints  # as `height`
+    height: Ints  # as `width`
     row_of: dict[Id, int]  # the document's image id -> row here, or `SKIPPED_IMAGE`
     positions: Sequence[int] = ()  # (n,) the position of each image in `items`
 
@@ -484,17 +486,17 @@ def _find_misnamed_images(
     """
     right = {name: PurePosixPath(name).name.removesuffix(_WRONG) + _RIGHT for name in names if name.endswith(_WRONG)}
     parent = document.absolute().parent
-    for place in [images] if images is not None else [parent / _CITYSCAPES_FOLDER, parent.parent / _CITYSCAPES_FOLDER]:
+    for folder in [images] if images is not None else [parent / _CITYSCAPES_FOLDER, parent.parent / _CITYSCAPES_FOLDER]:
         if not right:
             break
-        files = {path.name: path for path in ImageFolder.below(place).paths.values()}
+        files = {path.name: path for path in ImageFolder.below(folder).paths.values()}
         paths = {name: files[file] for name, file in right.items() if file in files}
         if paths:
             message = (
                 f"{count_noun(len(paths), 'image name')} such as {next(iter(paths))!r}, which createPanopticImgs.py "
                 f"writes and no file has; the files ending in {_RIGHT!r} are read"
             )
-            return ImageFolder(place, paths), [Defect("SEG002", message, file_name, severity="info")]
+            return ImageFolder(folder, paths), [Defect("SEG002", message, file_name, severity="info")]
     return None
 
 
@@ -534,7 +536,7 @@ def find_document_images(
 
 def document_profile(request: ReadRequest, document: Document, categories: Categories, format: str) -> Profile:
     """The profile of a document; panoptic files label each pixel once, instances files any set of pixels."""
-    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
+    metadata = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     panoptic = format == "coco-panoptic"
     return Profile(
         name=request.root.name if request.root.is_dir() else request.root.stem,
@@ -546,7 +548,7 @@ def document_profile(request: ReadRequest, document: Document, categories: Categ
         overlap=Policy("forbid" if panoptic else "allow"),
         raster_rule="mask-native" if panoptic else "coco",
         files=document.path.as_posix(),
-        metadata=kept | categories.metadata,
+        metadata=metadata | categories.metadata,
     )
 
 
@@ -560,10 +562,10 @@ def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None =
     named = request.options.get("truth")
     path = Path(str(named)) if named is not None else next(iter(sorted(document.parent.glob(IMAGE_INFO_FILES))), None)
     if path is not None:
-        document_of_truth = read_document(path, relative_path(request.root, path))
-        if document_of_truth.parts is None or "images" not in document_of_truth.parts:
+        truth = read_document(path, relative_path(request.root, path))
+        if truth.parts is None or "images" not in truth.parts:
             raise UnreadableError(f"{path}: lists no images, so it is no ground truth")
-        return document_of_truth
+        return truth
     if request.images is not None and used is not None:
         return _document_of_folder(request.images, used)
     return None

@@ -74,9 +74,9 @@ class _CategoryPainter:
     """Paints category ids."""
 
     taxonomy: Taxonomy  # whose ids
-    losses: LossCounter  # that are counted
-    blank: int = field(init=False)  # what unlabelled pixels have
-    used: bool = False  # whether any pixel is unlabelled
+    losses: LossCounter
+    blank: int = field(init=False)  # the value of unlabelled pixels
+    has_unlabelled: bool = False  # whether any pixel is unlabelled
 
     def __post_init__(self) -> None:
         over = [id_ for id_ in self.taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
@@ -100,7 +100,7 @@ class _CategoryPainter:
                 # As few bits as possible, since large rasters are limited by memory.
                 dtype = smallest_unsigned(self.max_value)
                 pixels = paint_and_count(batch, image, values[image.segments], self.blank, dtype, self.losses)
-                self.used = self.used or bool((pixels == self.blank).any())
+                self.has_unlabelled = self.has_unlabelled or bool((pixels == self.blank).any())
             yield _PaintedRaster(row, image.height, image.width, pixels)
 
 
@@ -109,7 +109,7 @@ class _SegmentPainter:
     """Paints a number for each segment, its id if possible, and writes a table of these numbers."""
 
     names: Mapping[int, str]  # of the categories, by id
-    losses: LossCounter  # that are counted
+    losses: LossCounter
     table: IdTableWriter
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
@@ -142,13 +142,13 @@ class _RasterWriter:
     Parameters
     ----------
     target : the folder
-    most : the largest value in any image; None: each raster has what it needs
+    max_value : the largest value in any image; None: each raster has what it needs
     nodata : the nodata value; None: there is none
     colors : the taxonomy with the colours of values; None: values are not categories
     """
 
-    def __init__(self, target: Path, most: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
-        self._target, self._most, self._nodata = target, most, nodata
+    def __init__(self, target: Path, max_value: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
+        self._target, self._max_value, self._nodata = target, max_value, nodata
         self._colors = _colormap(colors)
         self._names = MaskPaths()
         self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and the windows written so far
@@ -170,9 +170,9 @@ class _RasterWriter:
             return
         name = self._name(image_id)
         size = picture.width, picture.height
-        most = int(picture.pixels.max(initial=0)) if self._most is None else self._most
+        max_value = int(picture.pixels.max(initial=0)) if self._max_value is None else self._max_value
         place = Georeference.from_metadata(picture.metadata)
-        with create_raster(with_folder(self._target / name), **self._profile(size, most, place)) as raster:
+        with create_raster(with_folder(self._target / name), **self._profile(size, max_value, place)) as raster:
             self._describe(raster, picture)
             raster.write(picture.pixels.astype(raster.dtypes[0]), 1)
         self.rows.append(_index_row(picture, name, None))
@@ -216,9 +216,9 @@ class _RasterWriter:
     def _create(self, key: str, picture: _PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
         name = self._name(piece.raster)
         self._files[key] = name, []
-        most = 2**32 - 1 if self._most is None else self._most
+        max_value = 2**32 - 1 if self._max_value is None else self._max_value
         place = Georeference.from_metadata(picture.metadata).shift(-piece.window.x, -piece.window.y)
-        profile = self._profile((piece.raster_width, piece.raster_height), most, place)
+        profile = self._profile((piece.raster_width, piece.raster_height), max_value, place)
         raster = self._closing.enter_context(create_raster(with_folder(self._target / name), **profile))
         self._describe(raster, picture)
         return raster
@@ -230,8 +230,9 @@ class _RasterWriter:
         self._closing.close()
         self._open = None
 
-    def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
-        options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": smallest_unsigned(most)}
+    def _profile(self, size: tuple[int, int], max_value: int, place: Georeference) -> dict[str, object]:
+        options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1}
+        options["dtype"] = smallest_unsigned(max_value)
         if min(size) >= _BLOCK_SIDE:
             options |= {"tiled": True, "blockxsize": _BLOCK_SIDE, "blockysize": _BLOCK_SIDE}
         if place.crs is not None:
@@ -292,29 +293,29 @@ def write_geotiff(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
     """Write the rasters, and files with the data that rasters do not hold."""
-    by = values or ("category" if profile.task == "semantic" else "instance")
-    check_choice("values", by, ("category", "instance"))
+    value_kind = values or ("category" if profile.task == "semantic" else "instance")
+    check_choice("values", value_kind, ("category", "instance"))
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
-    if by == "category":
+    if value_kind == "category":
         painter = _CategoryPainter(profile.taxonomy, losses)
         void = next(iter(profile.taxonomy.void_ids), None)
-        folder = _RasterWriter(target, painter.max_value, void, profile.taxonomy)
-        _save_images(folder, painter, batches, losses, CATEGORY_MASK_LOSSES)
-        taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
+        rasters = _RasterWriter(target, painter.max_value, void, profile.taxonomy)
+        _save_images(rasters, painter, batches, losses, CATEGORY_MASK_LOSSES)
+        taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.has_unlabelled else profile.taxonomy
         write_sidecars(target, profile, taxonomy)
     else:
         names = table_names(profile.taxonomy)
-        folder = _RasterWriter(target, None, None, None)
+        rasters = _RasterWriter(target, None, None, None)
         with (target / ID_TABLE).open("w", encoding="utf-8", newline="") as file:
             numbers = _SegmentPainter(names, losses, IdTableWriter(file, names))
-            _save_images(folder, numbers, batches, losses, MASK_LOSSES)
+            _save_images(rasters, numbers, batches, losses, MASK_LOSSES)
         write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=ID_TABLE))
-    write_raster_index(target, folder.rows)
+    write_raster_index(target, rasters.rows)
 
 
 def _save_images(
-    folder: _RasterWriter,
+    rasters: _RasterWriter,
     painter: _RasterPainter,
     batches: Iterable[Batch],
     losses: LossCounter,
@@ -325,9 +326,9 @@ def _save_images(
         for batch in batches:
             count_losses(batch, losses, kinds, _HELD_COLUMNS)
             for picture in painter.pictures(batch):
-                folder.save(picture)
+                rasters.save(picture)
     finally:
-        folder.close()
+        rasters.close()
 
 
 def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:

@@ -16,10 +16,10 @@ from segdata.formats.shared.mask_files import UNKNOWN, Legend, Palette, colour_l
 
 WHITE_16 = 65535
 _WHITES = frozenset({1, 255, WHITE_16})  # of 1, 8 and 16 bits
-_MIN_WHITES = 3  # masks; in fewer, 255 may be void where others hold 1
-_MAX_LEVELS = 8  # of a binary mask; more greys come from smoothing
-_MAX_DISTANCE = 16  # by which compression changes a grey
-_MAX_TINGE = 8  # between the channels of a grey after conversion
+_MIN_WHITES = 3  # masks with 255; in fewer it may be void, where others hold 1
+_MAX_LEVELS = 8  # levels of a binary mask; more greys come from smoothing
+_MAX_DISTANCE = 16  # change of a grey by compression
+_MAX_TINGE = 8  # difference between the channels of a grey after conversion
 _MAX_TRANSITION = 4.0  # length in pixels of grey runs at smoothed outlines; runs of categories are longer
 _MIN_SMOOTHED = 0.9  # share of smoothed masks for which the dataset counts as smoothed
 _MIN_INNER = 0.25  # share of a level's pixels that are surrounded by the same level
@@ -90,8 +90,8 @@ def find_levels(counts: ValueCounts) -> Ints | None:
     Levels are far from each other, and most of their pixels are surrounded by the same level. None if a palette
     defines the values.
     """
-    is_told = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
-    if len(counts.value) <= _MAX_LEVELS + 2 or is_told or (not counts.has_colors and counts.value[-1] > 255):
+    has_palette = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
+    if len(counts.value) <= _MAX_LEVELS + 2 or has_palette or (not counts.has_colors and counts.value[-1] > 255):
         return None
     channels = _channels(counts.value)
     frequent = np.flatnonzero(counts.pixels >= _MIN_LEVEL * counts.n_pixels)
@@ -136,9 +136,9 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False)
     """
     shown = shown_counts(counts)
     legend = colour_legend(taxonomy) if shown.has_colors else index_legend(taxonomy, None)
-    of_several = [mask for mask in shown.masks if len(mask.value) > 1]
-    n_smoothed = sum(not np.isin(mask.value, legend.value).all() for mask in of_several)
-    if len(legend.value) == 0 or n_smoothed < (0 if wanted else _MIN_SMOOTHED * len(of_several)):
+    with_several = [mask for mask in shown.masks if len(mask.value) > 1]
+    n_smoothed = sum(not np.isin(mask.value, legend.value).all() for mask in with_several)
+    if len(legend.value) == 0 or n_smoothed < (0 if wanted else _MIN_SMOOTHED * len(with_several)):
         return None
     levels = find_levels(shown)
     if levels is None:
@@ -147,10 +147,10 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False)
     if distance.min(axis=1).max() > _MAX_DISTANCE:
         return None
     meaning = legend.category[distance.argmin(axis=1)]
-    named = legend.read(shown.value)
-    is_left = named == UNKNOWN
-    read = Legend(shown.value, np.where(is_left, meaning[nearest_levels(shown, levels)], named))
-    return SmoothedReading(read, left_values(shown, is_left, len(levels), "warning" if wanted else None))
+    category = legend.read(shown.value)
+    is_left = category == UNKNOWN
+    all_values = Legend(shown.value, np.where(is_left, meaning[nearest_levels(shown, levels)], category))
+    return SmoothedReading(all_values, left_values(shown, is_left, len(levels), "warning" if wanted else None))
 
 
 def nearest_levels(counts: ValueCounts, levels: Ints) -> Ints:

@@ -240,6 +240,9 @@ def segments_by_region(
     return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, defects)
 
 
+_MAX_UNKNOWN_VALUES = 32  # in one slice, as in `mask_files`
+
+
 def _unknown_values(is_unknown: Flags, values: ValueRuns) -> list[Defect]:
     """SEG009 for each value without a meaning, or one SEG010 for so many that they come from interpolation."""
     rows = np.flatnonzero(is_unknown).tolist()
@@ -258,7 +261,6 @@ def _list_values(values: Ints) -> str:
     return f"value{'s' if len(values) > 1 else ''} {', '.join(map(str, values.tolist()))}"
 
 
-_MAX_UNKNOWN_VALUES = 32  # in one slice, as in `mask_files`
 _ITK_SNAP_HEADER = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
 _ITK_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
 _MAX_NAMED_VALUE = 2**62  # no larger number is the id of a category, or the value of a voxel
@@ -283,8 +285,8 @@ class LabelNames:
 
     def names_of(self, label: LabelFile) -> dict[int, _ValueName]:
         """The names of the values in a volume, from its header or the nearest table; empty if there is none."""
-        if is_text_volume(label.path.name) and (own := dict(_slicer_names(label.path, label.plane))):
-            return own
+        if is_text_volume(label.path.name) and (header_names := dict(_slicer_names(label.path, label.plane))):
+            return header_names
         for path in self._tables(label.path):
             names = self._table(path)
             if names:
@@ -318,7 +320,11 @@ class LabelNames:
                 message = f"label names cannot be read: {error}"
                 self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
-        return {value: called for value, called in pairs if called.name.strip() and abs(value) <= _MAX_NAMED_VALUE}
+        return {
+            value: value_name
+            for value, value_name in pairs
+            if value_name.name.strip() and abs(value) <= _MAX_NAMED_VALUE
+        }
 
 
 def _slicer_names(volume: Path, plane: int) -> Iterator[tuple[int, _ValueName]]:
@@ -370,9 +376,6 @@ def _parse_json(text: str) -> list[tuple[int, _ValueName]]:
         return []
     pairs = [(value, name) if isinstance(value, int) else (name, value) for name, value in labels.items()]
     return [(int(value), _ValueName(str(name))) for value, name in pairs if not isinstance(name, list) and int(value)]
-
-
-_MAX_CATEGORIES = 500  # of distinct values; brain atlases have some hundred
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,11 +438,10 @@ def find_meanings(
 
 def _id_legend(taxonomy: Taxonomy) -> Legend:
     """The legend if values are category ids; 0 is unlabelled, unless a category has that id."""
-    nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
     ids = {id_: id_ for id_ in taxonomy.by_id()}
-    return Legend.from_mapping(
-        {0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED}
-    )
+    if taxonomy.unlabelled_id is None:
+        return Legend.from_mapping({0: UNLABELLED} | ids)
+    return Legend.from_mapping(ids | {taxonomy.unlabelled_id: UNLABELLED})
 
 
 def _parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
@@ -477,7 +479,7 @@ def _taxonomy_of_values(
 ) -> Taxonomy:
     """A category for each occurring value; if the only value is 1, it is named after the layer, if any."""
     values = sorted({value for label in labels for value in _values(label, decoded)})
-    _check_few(request, values)
+    _refuse_intensities(request, values)
     layer = labels[0].layer if labels and values in ([], [1]) else ""
     values = [1] if layer else values  # an empty layer says that nothing is there
     return _taxonomy({value: _ValueName(layer or f"category_{value}") for value in values})
@@ -493,17 +495,19 @@ def _find_layer_meanings(
         table = names.names_of(label)
         tables.setdefault(label.layer, {}).update(table)
         values.setdefault(label.layer, set()).update(_values(label, decoded), table)
-    called: dict[str, dict[int, _ValueName]] = {}
+    layer_names: dict[str, dict[int, _ValueName]] = {}
     for layer, layer_values in values.items():
-        _check_few(request, sorted(layer_values))
+        _refuse_intensities(request, sorted(layer_values))
         is_mask = layer_values <= {1} and layer != ""
-        called[layer] = {
+        layer_names[layer] = {
             value: tables[layer].get(value, _ValueName(layer if is_mask else f"{layer or 'labels'} {value}"))
             for value in ([1] if is_mask else sorted(layer_values))  # an empty layer says that nothing is there
         }
-    names_found = {name.name: name for layer in sorted(called) for name in called[layer].values()}
+    names_found = {name.name: name for layer in sorted(layer_names) for name in layer_names[layer].values()}
     named = resolve_names(names_found, request.taxonomy, _taxonomy(dict(enumerate(names_found.values(), 1))))
-    layers = {layer: {value: named.to[name.name] for value, name in values.items()} for layer, values in called.items()}
+    layers = {
+        layer: {value: named.to[name.name] for value, name in values.items()} for layer, values in layer_names.items()
+    }
     meaning = layer_meanings(named.taxonomy, named.declared, labels, layers, named.metadata)
     return replace(meaning, named_by_files=True)
 
@@ -533,7 +537,10 @@ def _values(label: LabelFile, decoded: DecodedFiles[LabelVolume]) -> list[int]:
         return []
 
 
-def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
+_MAX_CATEGORIES = 500  # distinct values of a dataset; brain atlases have some hundred
+
+
+def _refuse_intensities(request: ReadRequest, values: Sequence[int]) -> None:
     if len(values) > _MAX_CATEGORIES:
         raise UnreadableError(
             f"{request.root}: {len(values):,} distinct values: are they intensities, or instances? Name label files so "
@@ -541,12 +548,10 @@ def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
         )
 
 
-def _taxonomy(called: Mapping[int, _ValueName]) -> Taxonomy:
+def _taxonomy(names: Mapping[int, _ValueName]) -> Taxonomy:
     """Stuff categories with these names; void if the name says so."""
     categories = (
-        Category(
-            id=id_, name=name.name, kind="void" if kind_from_name(name.name) == "void" else "stuff", color=name.color
-        )
-        for id_, name in sorted(called.items())
+        Category(id=id_, name=name.name, kind=kind_from_name(name.name, "stuff"), color=name.color)
+        for id_, name in sorted(names.items())
     )
     return Taxonomy(categories=tuple(categories), unlabelled=0)

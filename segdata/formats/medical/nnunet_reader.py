@@ -327,8 +327,8 @@ def _nnunet_source(
             slice_entry(labelled, frame, _existing_file(frame.uri)) for labelled in volumes for frame in labelled.frames
         ]
         entries.sort(key=lambda entry: entry.image_id)
-        look = partial(_read_picture, opened.root, meaning.decoders)
-        source = PerImageSource(request.root, meaning.profile(request), entries, (), look, request.annotator)
+        read_image = partial(_read_picture, opened.root, meaning.decoders)
+        source = PerImageSource(request.root, meaning.profile(request), entries, (), read_image, request.annotator)
     profile = replace(
         source.profile,
         format="nnunet",
@@ -443,29 +443,24 @@ def open_nnunet(request: ReadRequest) -> PerImageSource:
     if not (root / DATASET_JSON).is_file():
         raise UnreadableError(f"{root}: no {DATASET_JSON}, which every nnU-Net dataset has")
     dataset_json = read_dataset_json(root / DATASET_JSON)
-    opened = OpenVolumes(root)
+    opened, volumes = OpenVolumes(root), list[LabelledVolume]()
     are_volumes = is_volume_name(f"x{dataset_json.ending}")
     if (root / VOLUME_INDEX).is_file():
         volumes, _ = read_volume_index(root, opened.defects)
         for labelled in volumes if are_volumes else ():
             opened.add(labelled, None)
+    elif are_volumes:
+        _add_case_volumes(root, dataset_json, opened)
     else:
-        volumes = [
-            labelled for labelled in _case_volumes(root, dataset_json, opened, are_volumes) if labelled is not None
-        ]
+        cases = _find_cases(root, dataset_json, opened.defects)
+        volumes = [_case_volume(root, case, dataset_json, None, (0, 0)) for case in cases]
     return _nnunet_source(request, dataset_json, opened.volumes if are_volumes else volumes, opened)
 
 
-def _case_volumes(
-    root: Path, dataset_json: DatasetJson, opened: OpenVolumes, are_volumes: bool
-) -> Iterator[LabelledVolume | None]:
-    """The cases in the folders of a dataset; volumes with their headers."""
+def _add_case_volumes(root: Path, dataset_json: DatasetJson, opened: OpenVolumes) -> None:
+    """Open the headers of the volumes of all cases."""
     for case in _find_cases(root, dataset_json, opened.defects):
-        if not are_volumes:
-            yield _case_volume(root, case, dataset_json, None, (0, 0))
-            continue
         image = opened.image([path for path in case.images if path is not None and path.is_file()])
         shape = image.shape if image is not None else opened.shape(case.label)
         if shape is not None:
             opened.add(_case_volume(root, case, dataset_json, shape[2], (shape[1], shape[0])), image)
-        yield None

@@ -138,7 +138,7 @@ class MaskHeader(msgspec.Struct, frozen=True):
 def mask_header(path: Path) -> MaskHeader:
     """Read the header of a mask file without decoding pixels; raises OSError with the reason."""
     with open_image(path) as image:
-        return _header(image, _first(path))
+        return _header(image, _first_bytes(path))
 
 
 def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
@@ -203,7 +203,7 @@ def n_pages(path: Path) -> int:
 def decode_mask(path: Path, page: int = 0) -> MaskFile:
     """Decode a mask file, or one page of it; raises OSError with the reason."""
     first, data = _read_head(path)
-    if page == 0 and data is not None and (plain := _plain(data)) is not None:
+    if page == 0 and data is not None and (plain := _decode_plain_png(data)) is not None:
         return plain
     with open_image(path) as image:
         return _decode(image, first, page)
@@ -211,13 +211,13 @@ def decode_mask(path: Path, page: int = 0) -> MaskFile:
 
 def decode_mask_bytes(data: bytes) -> MaskFile:
     """Decode a mask file in memory; raises OSError with the reason."""
-    if (plain := _plain(data)) is not None:
+    if (plain := _decode_plain_png(data)) is not None:
         return plain
     with open_bytes(data) as image:
         return _decode(image, data[:_N_FIRST_BYTES])
 
 
-def _plain(data: bytes) -> MaskFile | None:
+def _decode_plain_png(data: bytes) -> MaskFile | None:
     """Decode a common PNG file without Pillow; None if only Pillow can."""
     decoded = decode_png(data)
     if decoded is None:
@@ -235,7 +235,7 @@ def read_png(path: Path) -> PngPixels | None:
     return None if data is None else decode_png(data)
 
 
-def _first(path: Path) -> bytes:
+def _first_bytes(path: Path) -> bytes:
     with path.open("rb", buffering=0) as file:
         return file.read(_N_FIRST_BYTES)
 
@@ -275,10 +275,10 @@ def _header(image: Image.Image, first: bytes) -> MaskHeader:
         if len(colors) % 3:
             raise OSError(f"damaged: the palette has {len(colors)} bytes, which are not three for each colour")
         palette = np.frombuffer(colors, np.uint8).reshape(-1, 3)
-    return MaskHeader(image.mode, bits, palette, _lossy(image, first))
+    return MaskHeader(image.mode, bits, palette, _lossy_reason(image, first))
 
 
-def _lossy(image: Image.Image, first: bytes) -> str | None:
+def _lossy_reason(image: Image.Image, first: bytes) -> str | None:
     if image.format in ("JPEG", "MPO", "JPEG2000"):
         return "JPEG compression"
     if image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"):
@@ -297,9 +297,9 @@ def _pixels(image: Image.Image, head: MaskHeader) -> Values:
     if image.mode == "L" and image.format == "PNG" and head.bits in _GREY_STEP:
         return pixels // np.uint8(_GREY_STEP[head.bits])
     if image.mode == "F":
-        return _integral(pixels)
+        return _float_values(pixels)
     if image.mode == "I":
-        return _thirty_two(image, np.ascontiguousarray(pixels))
+        return _int32_values(image, np.ascontiguousarray(pixels))
     if image.mode.startswith("I;16"):
         return np.ascontiguousarray(pixels, dtype=np.uint16)
     if image.mode in ("L", "P") or head.has_colors:
@@ -307,7 +307,7 @@ def _pixels(image: Image.Image, head: MaskHeader) -> Values:
     raise OSError(f"mode {image.mode} is not a mask; save it as 8 or 16 bit grey, palette or RGB PNG")
 
 
-def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
+def _int32_values(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
     """The 32-bit values of an image; Pillow reads unsigned TIFFs as signed, and before 10.3 16-bit PNGs as 32-bit."""
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]  # only TIFF images have it
@@ -316,7 +316,7 @@ def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
     return pixels
 
 
-def _integral(pixels: NDArray[np.float32]) -> Values:
+def _float_values(pixels: NDArray[np.float32]) -> Values:
     """Float pixels as integers; raises OSError unless they are whole numbers that a float represents exactly."""
     if not np.isfinite(pixels).all() or (pixels != np.round(pixels)).any() or (np.abs(pixels) > 2**24).any():
         raise OSError("some float pixels are not whole numbers; save ids as integers")
@@ -526,11 +526,11 @@ def unpack_color(value: int) -> Color:
 def colour_legend(taxonomy: Taxonomy) -> Legend:
     """The legend of RGB masks; if `unlabelled` is a category id, that category's colour means unlabelled."""
     meaning = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
-    nobody = taxonomy.unlabelled_color
-    if nobody is None and taxonomy.unlabelled_id is not None:
+    unlabelled = taxonomy.unlabelled_color
+    if unlabelled is None and taxonomy.unlabelled_id is not None:
         named = taxonomy.by_id().get(taxonomy.unlabelled_id)
-        nobody = named.rgb if named else None
-    return Legend.from_mapping(meaning if nobody is None else meaning | {pack_color(nobody): UNLABELLED})
+        unlabelled = named.rgb if named else None
+    return Legend.from_mapping(meaning if unlabelled is None else meaning | {pack_color(unlabelled): UNLABELLED})
 
 
 def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
@@ -542,12 +542,12 @@ def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
     meaning = {category: category for category in taxonomy.by_id()}
     if taxonomy.unlabelled_id is not None:
         return Legend.from_mapping(meaning | {taxonomy.unlabelled_id: UNLABELLED})
-    nobody = taxonomy.unlabelled_color
-    if nobody is None:
+    unlabelled = taxonomy.unlabelled_color
+    if unlabelled is None:
         return Legend.from_mapping(meaning)
     shown = np.repeat(np.arange(256)[:, None], 3, axis=1) if palette is None else palette
     return Legend.from_mapping(
-        {int(value): UNLABELLED for value in np.flatnonzero((shown == nobody).all(axis=1))} | meaning
+        {int(value): UNLABELLED for value in np.flatnonzero((shown == unlabelled).all(axis=1))} | meaning
     )
 
 
@@ -572,10 +572,10 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
             f"{len(rows):,} values are not in the taxonomy ({pixels:,} px): the mask was smoothed, resized or stored"
         )
         return [Defect("SEG010", f"{message} in another way", place=f"x={x}, y={y}", pixels=pixels)]
-    return [_unknown(mask, runs, int(row), taxonomy) for row in rows]
+    return [_unknown_value_defect(mask, runs, int(row), taxonomy) for row in rows]
 
 
-def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> Defect:
+def _unknown_value_defect(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> Defect:
     """SEG009 for one value, with its pixel count, its first pixel, and the nearest known colour."""
     value, area = int(runs.value[row]), int(runs.area[row])
     x, y = runs.first_pixel(row)

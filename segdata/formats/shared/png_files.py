@@ -58,11 +58,11 @@ def png_header(data: bytes) -> PlainHeader | None:
         return None
     offset = _IHDR_END
     while data[offset + 4 : offset + 8] != b"IDAT":
-        (size,) = struct.unpack_from(">I", data, offset) if offset + 12 <= len(data) else (0,)
+        (size,) = struct.unpack_from(">I", data, offset) if offset + _CHUNK_OVERHEAD <= len(data) else (0,)
         kind = data[offset + 4 : offset + 8]
         if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, offset, size):
             return None
-        offset += size + 12
+        offset += size + _CHUNK_OVERHEAD
     return (width, height, 1) if 0 < width * height <= _MAX_PIXELS else None
 
 
@@ -148,8 +148,6 @@ def unfilter_rows(inflated: bytes, height: int, step: int) -> Bytes | None:
     filtered = np.frombuffer(inflated, np.uint8).reshape(height, -1)
     if step == 1 and not filtered[:, 0].any():
         return filtered[:, 1:]  # the usual case for palette indices
-    if not kernels.is_compiled("undo_filters"):
-        return None
-    if filtered[:, 0].max() > MAX_FILTER:
+    if not kernels.is_compiled("undo_filters") or filtered[:, 0].max() > MAX_FILTER:
         return None
     return kernels.undo_filters(filtered, step)

@@ -147,9 +147,9 @@ def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dic
     return metadata
 
 
-def kind_from_name(name: str) -> CategoryKind:
-    """The kind that a name implies: void for names such as "ignore", else thing."""
-    return "void" if name.strip().lower() in VOID_NAMES else "thing"
+def kind_from_name(name: str, usual: CategoryKind = "thing") -> CategoryKind:
+    """The kind that a name implies: void for names such as "ignore", else the `usual` one."""
+    return "void" if name.strip().lower() in VOID_NAMES else usual
 
 
 def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
@@ -185,7 +185,7 @@ _NAME_LIST_FILES = ("labels_info.json", "id2label.json", "labels.json", "label_m
 DATA_YAML = "data.yaml"
 _IGNORED_VALUE = 255  # in masks of Ultralytics
 _IGNORED_NAMES = ("ignore", "ignored", "void 255")
-_N_SAMPLED = 8  # masks whose values tell whether names are numbered from 0
+_N_SAMPLED = 8  # masks to read, whose values tell whether names are numbered from 0
 _MAX_YAML_BYTES = 1 << 20
 _MASKS_LINE = re.compile(r"""^masks_dir\s*:\s*["']?([^"'#\n]+)""", re.MULTILINE)
 _ColourRow = tuple[int, str, tuple[int, int, int] | None]  # id, name, colour
@@ -223,8 +223,8 @@ def _numbered_names(path: Path) -> dict[int, str]:
         content = json.loads(path.read_bytes()) if path.stat().st_size <= _MAX_YAML_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
-    beneath = [content[key] for key in _NAME_KEYS if key in content] if isinstance(content, dict) else []
-    return next(filter(None, map(_names_by_id, [content, *beneath])), {})
+    nested = [content[key] for key in _NAME_KEYS if key in content] if isinstance(content, dict) else []
+    return next(filter(None, map(_names_by_id, [content, *nested])), {})
 
 
 def _names_by_id(content: object) -> dict[int, str]:
@@ -312,8 +312,7 @@ def load_colour_table(path: Path) -> Taxonomy:
             named = sorted(_numbered_names(path).items())
             return Taxonomy(
                 categories=tuple(
-                    Category(id=number, name=name, kind="void" if name.lower() in VOID_NAMES else "stuff")
-                    for number, name in named
+                    Category(id=number, name=name, kind=kind_from_name(name, "stuff")) for number, name in named
                 )
             )
         return (_label_classes if path.name == "label_classes.json" else _dataset_meta)(text, path)
@@ -321,7 +320,7 @@ def load_colour_table(path: Path) -> Taxonomy:
         return _ultralytics_names(text, path)
     read = _csv_rows if path.suffix == ".csv" else _text_rows
     categories = tuple(
-        Category(id=number, name=name, color=color, kind="void" if name.lower() in VOID_NAMES else "stuff")
+        Category(id=number, name=name, color=color, kind=kind_from_name(name, "stuff"))
         for number, name, color in read(text, path)
     )
     if not categories:
@@ -460,7 +459,7 @@ def _dataset_meta(text: str, path: Path) -> Taxonomy:
                 id=id_ if meta.labels else numbers[name],
                 name=name,
                 color=colors[numbers[name]] if colors and name in numbers else None,
-                kind="void" if name.lower() in VOID_NAMES else "stuff",
+                kind=kind_from_name(name, "stuff"),
             )
             for id_, name in enumerate(names)
         )

@@ -45,18 +45,18 @@ def read_videos(root: Element, problems: list[tuple[str, str]], *, interpolate: 
     """The videos of a file; `problems` gets message and place of unreadable shapes."""
     tasks = [*root.iterfind("./meta/task"), *root.iterfind("./meta/job"), *root.iterfind("./meta/project/tasks/task")]
     by_id = {task.findtext("id"): task for task in tasks}
-    only = tasks[0] if len(tasks) == 1 else None
+    single_task = tasks[0] if len(tasks) == 1 else None
     videos: dict[str | None, CvatVideo] = {}
     for row, track in enumerate(root.iterfind("track"), 1):
         id_ = track.get("task_id")
-        task = by_id.get(id_) if id_ is not None else only
+        task = by_id.get(id_) if id_ is not None else single_task
         if id_ not in videos:
             videos[id_] = _video(task, track.get("subset"))
         _add_track(videos[id_], track, f"/annotations/track[{row}]", row, problems, interpolate=interpolate)
-    if not videos and only is not None and not any(True for _ in root.iterfind("image")):
-        videos[None] = _video(only, None)
+    if not videos and single_task is not None and not any(True for _ in root.iterfind("image")):
+        videos[None] = _video(single_task, None)
     for id_, video in videos.items():
-        video.frames |= _task_frames(by_id.get(id_) if id_ is not None else only, video.frames)
+        video.frames |= _task_frames(by_id.get(id_) if id_ is not None else single_task, video.frames)
     return list(videos.values())
 
 
@@ -96,7 +96,7 @@ def _add_track(
     label, group, source = track.get("label", ""), track.get("group_id"), track.get("source")
     number = parse_digits(track.get("id"))
     id_ = row if number is None else number
-    keys: dict[int, CvatElement] = {}
+    keyframes: dict[int, CvatElement] = {}
     count: dict[str, int] = {}
     for shape in track:
         if shape.tag not in AREAS:
@@ -106,17 +106,17 @@ def _add_track(
         frame = parse_digits(shape.get("frame"))
         if frame is None:
             problems.append((f"frame is {shape.get('frame')!r:.40}, a whole number is expected; left out", shape_place))
-        elif frame in keys:
+        elif frame in keyframes:
             problems.append((f"the track has two shapes in frame {frame}; the first one is read", shape_place))
         else:
-            keys[frame] = CvatElement(shape, shape_place, label, group, source, id_)
-    for frame, item in keys.items():
+            keyframes[frame] = CvatElement(shape, shape_place, label, group, source, id_)
+    for frame, item in keyframes.items():
         video.frames.add(frame)
         video.certain.add(frame)
         if item.element.get("outside") != "1":
             video.shapes.setdefault(frame, []).append(item)
-    for before, after in _keyframe_gaps(keys, video):
-        between = dict(_interpolate(keys[before], keys[after], before, after)) if interpolate else {}
+    for before, after in _keyframe_gaps(keyframes, video):
+        between = dict(_interpolate(keyframes[before], keyframes[after], before, after)) if interpolate else {}
         for frame in range(before + 1, after):
             if frame in between:
                 video.shapes.setdefault(frame, []).append(between[frame])
@@ -127,13 +127,13 @@ def _add_track(
                 video.unknown += 1
 
 
-def _keyframe_gaps(keys: Mapping[int, CvatElement], video: CvatVideo) -> Iterator[tuple[int, int]]:
+def _keyframe_gaps(keyframes: Mapping[int, CvatElement], video: CvatVideo) -> Iterator[tuple[int, int]]:
     """Pairs of keyframes with frames between them in which the track may be visible."""
-    frames = sorted(keys)
+    frames = sorted(keyframes)
     step = min((b - a for a, b in pairwise(frames)), default=1)
-    written_out = any(item.element.get("keyframe") == "0" for item in keys.values())
+    written_out = any(item.element.get("keyframe") == "0" for item in keyframes.values())
     for before, after in pairwise(frames):
-        inside = keys[before].element.get("outside") != "1"
+        inside = keyframes[before].element.get("outside") != "1"
         if inside and after - before > (step if written_out else 1) and after - before <= _MAX_FRAMES:
             yield before, after
 

@@ -94,16 +94,16 @@ class _AnnotationFile(msgspec.Struct):
     framesCount: object = msgspec.UNSET  # noqa: N815
 
 
-def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _AnnotationFile:
-    """Read a file; adds lone surrogates and repeated keys to `halves`. Raises BrokenLabelsError for other files."""
+def _read_annotation_file(path: Path, file: str, defects: list[Defect]) -> _AnnotationFile:
+    """Read a file; adds lone surrogates and repeated keys to `defects`. Raises BrokenLabelsError for other files."""
     try:
         data = read_small_file(path)
         content = msgspec.json.decode(data, type=_AnnotationFile)
-        halves += repeated_key_defects(data, file)
+        defects += repeated_key_defects(data, file)
         return content
     except (OSError, ValueError, RecursionError):  # slower parsing finds the defect
         pass
-    document = read_json(path, file, halves)
+    document = read_json(path, file, defects)
     if not isinstance(document, dict):
         raise BrokenLabelsError(Defect("SEG004", "is not an object with size and objects", file))
     objects = document.get("objects", [])
@@ -175,12 +175,12 @@ def read_image(
     `classes` are the category ids by titles, `titles` those by the ids of meta.json.
     """
     file = relative_path(root, entry.files[0])
-    halves: list[Defect] = []
-    document = _read_annotation_file(entry.files[0], file, halves)
+    defects: list[Defect] = []
+    document = _read_annotation_file(entry.files[0], file, defects)
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageObjects(_size(document.size, file), classes, titles, defects=halves)
+    reading = _ImageObjects(_size(document.size, file), classes, titles, defects=defects)
     objects = ((f"/objects/{row}", item) for row, item in enumerate(document.objects))
     shapes = read_shapes(objects, partial(_tool_shape, reading), reading.defects)
     for kind, count in reading.without_pixels.items():

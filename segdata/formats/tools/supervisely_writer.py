@@ -104,8 +104,8 @@ def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, 
         for row, image in enumerate(segments_by_image(batch)):
             path = _annotation_path(image, project.taken)
             if image.annotated:
-                written = _annotation(batch, image, annotations[first[row]], project, losses)
-                with_folder(target / path).write_text(encode_json(written), encoding="utf-8")
+                document = _annotation(batch, image, annotations[first[row]], project, losses)
+                with_folder(target / path).write_text(encode_json(document), encoding="utf-8")
             project.rows.append(image.index_row(path if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, project.rows, videos=True)
     (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
@@ -123,8 +123,9 @@ def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
     ]
     path = PurePosixPath(*folders, "ann", f"{name}.json").as_posix()
     if path in taken:
-        both = f"{taken[path]!r} and {image.image_id!r}"
-        raise SegdataError(f"images {both} would share the file {path}; rename one of them")
+        raise SegdataError(
+            f"images {taken[path]!r} and {image.image_id!r} would share the file {path}; rename one of them"
+        )
     taken[path] = image.image_id
     return path
 
@@ -150,10 +151,7 @@ def _objects(
     areas = image.runs.areas(len(image.segments))
     category = batch.segment_category[image.segments]
     has_category = np.isin(category, np.array(list(project.titles), np.int64))
-    without_category, empty = (
-        image.segments[~has_category],
-        image.segments[has_category & (areas == 0)],
-    )
+    without_category, empty = image.segments[~has_category], image.segments[has_category & (areas == 0)]
     losses.add(
         "category",
         "segments",

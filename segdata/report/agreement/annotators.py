@@ -93,10 +93,6 @@ def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], flo
 
 BIAS_CODE, MISPLACED_CODE = "SEG406", "SEG413"
 _VERBS = {"missed": "misses", "extra": "adds"}
-_BOUNDARY_MOVING_SHARE = 0.2  # of a category missed or labelled otherwise: enough to move its boundary by itself
-_MIN_OFFSET = 0.1  # px or mm: less is no bias
-_MIN_LACKING_SHARE = 0.05  # of one annotator's pixels that the other lacks: enough to report
-_MAX_EXAMPLES = 3  # images that an advice names
 
 
 def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
@@ -107,14 +103,16 @@ def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
     most = misplaced_annotators(result, tables)
     if len(most) == 1:
         head = f"{most[0]}: the labels are misplaced"
-        act = f"Change the labels of {most[0]} as the finding says, or correct the header of the files, and compare "
-        act += f"again. Until then, ignore every figure that includes {most[0]}."
+        advice = f"Change the labels of {most[0]} as the finding says, or correct the header of the files, and compare "
+        advice += f"again. Until then, ignore every figure that includes {most[0]}."
     else:
         head = f"{join_words(most)}: the labels of one of them are misplaced"
-        act = "See whose labels lie on the image; change the others, or correct the header of the files, and compare "
-        act += "again. Until then, ignore every figure that includes them."
+        advice = (
+            "See whose labels lie on the image; change the others, or correct the header of the files, and compare "
+            "again. Until then, ignore every figure that includes them."
+        )
     details = "; ".join(finding.message for finding in findings) + "."
-    yield Conclusion("repair", findings[0].severity, head, details, act, (MISPLACED_CODE,))
+    yield Conclusion("repair", findings[0].severity, head, details, advice, (MISPLACED_CODE,))
 
 
 def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
@@ -135,10 +133,10 @@ def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
         for annotator in dict.fromkeys(
             finding.annotator for finding in findings_of_code(result.findings, code) if finding.annotator
         ):
-            mine = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == annotator]
-            details = "; ".join(finding.message.removeprefix(f"{annotator}: ") for finding in mine) + "."
+            named = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == annotator]
+            details = "; ".join(finding.message.removeprefix(f"{annotator}: ") for finding in named) + "."
             yield Conclusion(
-                "person", mine[0].severity, f"{annotator}: {topic}", details, rule_remedy(code), (code,), annotator
+                "person", named[0].severity, f"{annotator}: {topic}", details, rule_remedy(code), (code,), annotator
             )
     deviating = findings_of_code(result.findings, BIAS_CODE)
     unfit = misplaced_annotators(result, tables)
@@ -152,21 +150,26 @@ def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
         yield _no_deviation(result, tables)
 
 
+_MAX_EXAMPLES = 3  # images that an advice names
+
+
 def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
     reported = biases_of_findings(findings)
-    mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in reported]
-    mine = [bias for bias in mine if not _follows_from_others(bias, mine, tables)]
-    sentences = [f"{annotator} {_bias_in_words(bias, tables)}" for bias in mine] or [
+    biases = [
+        bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in reported
+    ]
+    biases = [bias for bias in biases if not _follows_from_others(bias, biases, tables)]
+    sentences = [f"{annotator} {_bias_in_words(bias, tables)}" for bias in biases] or [
         finding.message for finding in findings
     ]
-    quotes = dict.fromkeys(_quote(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
-    act = f"Teach {annotator}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
-    examples = {of.category: of.examples for of in result.annotator_bias if of.annotator == annotator}
-    shown = [examples.get(bias.category, {}).get(bias.kind, ()) for bias in mine]
+    quotes = dict.fromkeys(_quote(tables.profile.taxonomy, bias.category, bias.kind) for bias in biases)
+    advice = f"Teach {annotator}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
+    examples = {bias.category: bias.examples for bias in result.annotator_bias if bias.annotator == annotator}
+    shown = [examples.get(bias.category, {}).get(bias.kind, ()) for bias in biases]
     # The worst image of each bias first, then the second ones.
     images = dict.fromkeys(name for rank in zip_longest(*shown) for name in rank if name)
     if images:
-        act += f" Look first at {join_words(list(images)[:_MAX_EXAMPLES])}."
+        advice += f" Look first at {join_words(list(images)[:_MAX_EXAMPLES])}."
     remarks = (
         f"Also {join_words([sentence.removeprefix(f'{annotator} ') for sentence in sentences[1:]], 6)}."
         if sentences[1:]
@@ -179,7 +182,7 @@ def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Ag
         if annotator in (work.a, work.b) and work.one_voice
     )
     remarks = (remarks + shared).strip()
-    return Conclusion("person", findings[0].severity, sentences[0], remarks, act, (BIAS_CODE,), annotator)
+    return Conclusion("person", findings[0].severity, sentences[0], remarks, advice, (BIAS_CODE,), annotator)
 
 
 def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
@@ -191,7 +194,10 @@ def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str
     }
 
 
-def _follows_from_others(bias: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
+_BOUNDARY_MOVING_SHARE = 0.2  # share of a category missed or labelled otherwise that moves its boundary by itself
+
+
+def _follows_from_others(bias: ReportedBias, biases: Sequence[ReportedBias], tables: Tables) -> bool:
     """Whether an offset of stuff follows from pixels that are missed, added or labelled as another category."""
     comparison = tables.annotator_pairs
     if bias.kind != "offset" or comparison is None:
@@ -199,7 +205,7 @@ def _follows_from_others(bias: ReportedBias, mine: Sequence[ReportedBias], table
     is_counted = dict(
         zip([category.name for category in comparison.categories], comparison.countable.tolist(), strict=True)
     )
-    same = [other for other in mine if other.category == bias.category and other.kind != "offset"]
+    same = [other for other in biases if other.category == bias.category and other.kind != "offset"]
     return not is_counted[bias.category] and any(other.weight >= _BOUNDARY_MOVING_SHARE for other in same)
 
 
@@ -276,16 +282,20 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
     tested = [p for bias in result.annotator_bias for p in bias.p.values()]
     if not tested:
         n = result.intervals.clusters
-        many = count_noun(n, "sequence, patient or single image", "sequences, patients or single images")
-        details = f"{many} {'is' if n == 1 else 'are'} too few to tell a habit from chance."
+        clusters = count_noun(n, "sequence, patient or single image", "sequences, patients or single images")
+        details = f"{clusters} {'is' if n == 1 else 'are'} too few to tell a habit from chance."
         least = least_clusters(max(len(result.annotator_bias), 1) * len(BIAS_KINDS), max(persons, 2))
-        act = (
+        advice = (
             f"Let the same annotators label images of {least} sequences, patients or scenes, or {least} single images."
         )
-        return Conclusion("person", "info", "Too few images to tell who deviates", details, act)
+        return Conclusion("person", "info", "Too few images to tell who deviates", details, advice)
     cells = count_noun(len(tested), "cell")
     details = f"{cells} of annotator, category and kind tested; chance names anybody in at most 5 % of campaigns."
     return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", details)
+
+
+_MIN_OFFSET = 0.1  # px or mm; less is no bias
+_MIN_LACKING_SHARE = 0.05  # share of one annotator's pixels that the other lacks, from which it is reported
 
 
 def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
@@ -330,11 +340,11 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     head, *more_differences = [*differences, *gaps]
     details = f"{'; '.join(more_differences)}. " if more_differences else ""
     if reference is not None:
-        act = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
-        return Conclusion("person", "info", head, details.rstrip(), act)
+        advice = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
+        return Conclusion("person", "info", head, details.rstrip(), advice)
     details += "With two annotators it is unknown which of them deviates."
-    act = "Let a third annotator label the same images, or name the reference with --gold."
-    return Conclusion("person", "info", head, details, act)
+    advice = "Let a third annotator label the same images, or name the reference with --gold."
+    return Conclusion("person", "info", head, details, advice)
 
 
 def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
@@ -378,18 +388,14 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, if several can be compared and none is reported as unclear."""
     lead = result.leading
-    with_value = [
-        category
-        for category in compared_categories(result)
-        if category.scores[lead].value == category.scores[lead].value
-    ]
+    with_value = [category for category in compared_categories(result) if not math.isnan(category.scores[lead].value)]
     if len(with_value) < 2 or tables.annotator_pairs is None:
         return
     ranked = sorted(with_value, key=lambda category: category.scores[lead].value)
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, {SHORT_NAMES[lead]} {score_with_interval(lead, worst.scores[lead])}"
     confusion = Confusion.from_pairs(tables.annotator_pairs)
-    details = f"{called_instead(confusion, worst.category)}"
+    details = called_instead(confusion, worst.category)
     details += f" Best: {best.category} with {format_score(lead, best.scores[lead].value)}."
     yield Conclusion("guideline", "info", head, details.strip(), category=worst.category)
 
@@ -412,10 +418,9 @@ def called_instead(confusion: Confusion, name: str) -> str:
 
 def _is_mostly_divided(result: Agreement, category: str) -> bool:
     """Whether most segments in dispute are whole for some annotators and several for others."""
-    disputed = [
-        f.code == "SEG405" for f in result.findings if f.category == category and "SEG401" <= f.code <= "SEG405"
-    ]
-    return 2 * sum(disputed) > len(disputed)
+    codes = [finding.code for finding in result.findings if finding.category == category]
+    disputes = [code for code in codes if "SEG401" <= code <= "SEG405"]
+    return 2 * disputes.count("SEG405") > len(disputes)
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, category: str, is_divided: bool) -> str:
@@ -435,32 +440,34 @@ _MIN_EXCESS = 0.05  # share beyond what two persons have alike: enough to report
 def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """Conclusions on annotators who kept more of a model's segments than two persons draw alike; one for each model."""
     for model in dict.fromkeys(unchanged.model for unchanged in result.unchanged):
-        mine = sorted(
+        model_shares = sorted(
             (unchanged for unchanged in result.unchanged if unchanged.model == model),
             key=lambda unchanged: -unchanged.share.value,
         )
-        largely_unchanged = [unchanged for unchanged in mine if is_largely_unchanged(unchanged)]
-        expected = _expected_share(mine[0])
+        largely_unchanged = [unchanged for unchanged in model_shares if is_largely_unchanged(unchanged)]
+        expected = _expected_share(model_shares[0])
         if not largely_unchanged:
-            shares = [f"{unchanged.annotator} {score_with_interval('missed', unchanged.share)}" for unchanged in mine]
+            shares = [
+                f"{unchanged.annotator} {score_with_interval('missed', unchanged.share)}" for unchanged in model_shares
+            ]
             yield Conclusion(
                 "model", "info", f"Hardly anything is {model}'s, unchanged", f"{join_words(shares)}. {expected}"
             )
             continue
-        first, *others = [
+        head, *others = [
             f"{score_with_interval('missed', work.share)} of {work.annotator}'s segments are {model}'s, unchanged"
             for work in largely_unchanged
         ]
-        further = (
+        remarks = (
             f"Also {join_words(others)}: where both left a segment unchanged they agree without having looked. "
             if others
             else ""
         )
-        act = (
+        advice = (
             f"What was left as it was may be right, or not looked at: have some of these images drawn without {model}, "
             "and compare. Until then agreement with it says little."
         )
-        yield Conclusion("model", "warning", first, f"{further}{expected}", act)
+        yield Conclusion("model", "warning", head, f"{remarks}{expected}", advice)
 
 
 def is_largely_unchanged(unchanged: UnchangedShare) -> bool:

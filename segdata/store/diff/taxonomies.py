@@ -68,9 +68,9 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
     name it listed); else to the new categories with it as parent; else to the new one with its id, or its colour. A
     person must decide between several candidates, if id and colour disagree, and if a category gets new children.
     """
-    heirs = {name: _find_successors(category, old, new) for name, category in _by_name(old).items()}
-    migration = {name: heir.successor for name, heir in heirs.items()}
-    changes = [*_category_changes(heirs, new), *_field_changes(heirs, old, new)]
+    successors = {name: _find_successors(category, old, new) for name, category in _by_name(old).items()}
+    migration = {name: successor.choice for name, successor in successors.items()}
+    changes = [*_category_changes(successors, new), *_field_changes(successors, old, new)]
     order = {name: place for place, name in enumerate((*_by_name(old), *_by_name(new)))}
     changes.sort(
         key=lambda change: (TAXONOMY_CHANGE_KINDS.index(change.kind), order.get((*change.old, *change.new, "")[0], 0))
@@ -86,7 +86,7 @@ class _Successors:
     why: Literal["name", "alias", "parent", "id", "color", "id and color apart", "nothing"]
 
     @property
-    def successor(self) -> str | tuple[str, ...] | None:
+    def choice(self) -> str | tuple[str, ...] | None:
         if not self.names:
             return None
         return self.names[0] if len(self.names) == 1 and self.why != "id and color apart" else self.names
@@ -94,39 +94,43 @@ class _Successors:
 
 def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Successors:
     name, names_before, names_after = category.name, _by_name(old), _by_name(new)
-    fresh = {entry.name: entry for entry in new.categories if entry.name not in names_before}
-    children = tuple(entry.name for entry in fresh.values() if entry.parent == name)
+    added = {entry.name: entry for entry in new.categories if entry.name not in names_before}
+    children = tuple(entry.name for entry in added.values() if entry.parent == name)
     if name in names_after:
-        had = any(entry.parent == name for entry in old.categories)
-        return _Successors((name, *children), "parent") if children and not had else _Successors((name,), "name")
+        had_children = any(entry.parent == name for entry in old.categories)
+        return (
+            _Successors((name, *children), "parent") if children and not had_children else _Successors((name,), "name")
+        )
     by_alias = tuple(entry.name for entry in new.categories if name in entry.aliases)
-    by_alias = by_alias or tuple(other for other in category.aliases if other in fresh)
+    by_alias = by_alias or tuple(other for other in category.aliases if other in added)
     if by_alias or children:
         return _Successors(tuple(dict.fromkeys(by_alias or children)), "alias" if by_alias else "parent")
-    free = [entry for entry in fresh.values() if not set(entry.aliases) & names_before.keys()]
+    free = [entry for entry in added.values() if not set(entry.aliases) & names_before.keys()]
     by_id = next((entry for entry in free if entry.id == category.id), None)
     by_color = next((entry for entry in free if category.rgb is not None and entry.rgb == category.rgb), None)
     if by_id is not None and by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
         names = [entry.name for entry in (by_id, by_color) if entry is not None]
         return _Successors(tuple(names), "id and color apart")
-    heir = by_id or by_color
-    return _Successors(() if heir is None else (heir.name,), "nothing" if heir is None else "id" if by_id else "color")
+    match = by_id or by_color
+    return _Successors(
+        () if match is None else (match.name,), "nothing" if match is None else "id" if by_id else "color"
+    )
 
 
-def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterator[TaxonomyChange]:
+def _category_changes(successors: Mapping[str, _Successors], new: Taxonomy) -> Iterator[TaxonomyChange]:
     """The changes of categories: added, removed, renamed, split and merged."""
     sources: defaultdict[str, list[str]] = defaultdict(list)
-    for name, heir in heirs.items():
-        if isinstance(heir.successor, str):
-            sources[heir.successor].append(name)
-    for name, heir in heirs.items():
-        match heir.successor:
+    for name, successor in successors.items():
+        if isinstance(successor.choice, str):
+            sources[successor.choice].append(name)
+    for name, successor in successors.items():
+        match successor.choice:
             case None:
                 yield TaxonomyChange("removed", (name,), (), f"{name!r} is gone")
             case str(now) if now != name and len(sources[now]) == 1:
-                message = f"{name!r} is {now!r} now, by its {heir.why}"
+                message = f"{name!r} is {now!r} now, by its {successor.why}"
                 yield TaxonomyChange("renamed", (name,), (now,), message)
-            case tuple(several) if heir.why == "id and color apart":
+            case tuple(several) if successor.why == "id and color apart":
                 message = (
                     f"{name!r} is gone; its id and its colour are not those of one category: {_quote_names(several)}?"
                 )
@@ -136,25 +140,25 @@ def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterat
     for now, olds in sources.items():
         if len(olds) > 1:
             yield TaxonomyChange("merged", tuple(olds), (now,), f"{_quote_names(olds)} are {now!r} now")
-    reached = {name for heir in heirs.values() for name in heir.names}
+    reached = {name for successor in successors.values() for name in successor.names}
     for name, category in _by_name(new).items():
         if name not in reached:
             yield TaxonomyChange("added", (), (name,), f"{name!r} (id {category.id}) is new")
 
 
-def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonomy) -> Iterator[TaxonomyChange]:
+def _field_changes(successors: Mapping[str, _Successors], old: Taxonomy, new: Taxonomy) -> Iterator[TaxonomyChange]:
     """The changed fields of categories that are in both taxonomies."""
     before, after = _by_name(old), _by_name(new)
-    sources = Counter(heir.names[0] for heir in heirs.values() if heir.names)
-    for name, heir in heirs.items():
-        same = heir.names[0] if heir.names and heir.why != "id and color apart" else None
-        if same is None or (same != name and (sources[same] > 1 or heir.why == "parent")):
+    sources = Counter(successor.names[0] for successor in successors.values() if successor.names)
+    for name, successor in successors.items():
+        new_name = successor.names[0] if successor.names and successor.why != "id and color apart" else None
+        if new_name is None or (new_name != name and (sources[new_name] > 1 or successor.why == "parent")):
             continue
-        before_fields, after_fields = _category_fields(before[name]), _category_fields(after[same])
+        before_fields, after_fields = _category_fields(before[name]), _category_fields(after[new_name])
         for kind, fields in _FIELDS.items():
             changed = _changed_fields(before_fields, after_fields, fields(before_fields.keys() | after_fields.keys()))
             if changed:
-                yield TaxonomyChange(kind, (name,), (same,), f"{same!r}: {changed}")
+                yield TaxonomyChange(kind, (name,), (new_name,), f"{new_name!r}: {changed}")
     before_fields, after_fields = _taxonomy_fields(old), _taxonomy_fields(new)
     changed = _changed_fields(before_fields, after_fields, before_fields)
     if changed:

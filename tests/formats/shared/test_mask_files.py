@@ -238,6 +238,6 @@ def test_each_owner_gets_the_pixels_of_its_values(image: np.ndarray, data: st.Da
 
 def test_a_file_that_is_cut_after_it_was_opened_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "m.png")
-    monkeypatch.setattr(mask_files, "_first", lambda path: path.read_bytes()[:20])
+    monkeypatch.setattr(mask_files, "_first_bytes", lambda path: path.read_bytes()[:20])
     with pytest.raises(OSError, match="damaged: it ends within its header"):
         mask_files.mask_header(tmp_path / "m.png")
