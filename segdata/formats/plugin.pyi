@@ -42,20 +42,6 @@ from segdata.formats.shared.label_files import pair_label_files as pair_label_fi
 from segdata.formats.shared.mask_files import MaskFile as MaskFile
 from segdata.formats.shared.mask_files import ValueRuns as ValueRuns
 from segdata.formats.shared.mask_files import decode_mask as decode_mask
-from segdata.formats.shared.painting import ImageSegments as ImageSegments
-from segdata.formats.shared.painting import MaskPaths as MaskPaths
-from segdata.formats.shared.painting import annotation_examples as annotation_examples
-from segdata.formats.shared.painting import count_category_mask_losses as count_category_mask_losses
-from segdata.formats.shared.painting import count_hidden_segments as count_hidden_segments
-from segdata.formats.shared.painting import count_losses as count_losses
-from segdata.formats.shared.painting import count_segment_mask_losses as count_segment_mask_losses
-from segdata.formats.shared.painting import count_segments as count_segments
-from segdata.formats.shared.painting import count_spatial_losses as count_spatial_losses
-from segdata.formats.shared.painting import count_unannotated_images as count_unannotated_images
-from segdata.formats.shared.painting import paint as paint
-from segdata.formats.shared.painting import segment_examples as segment_examples
-from segdata.formats.shared.painting import segments_by_image as segments_by_image
-from segdata.formats.shared.painting import start_folder as start_folder
 from segdata.formats.shared.pairing import find_images as find_images
 from segdata.formats.shared.per_image import BrokenLabelsError as BrokenLabelsError
 from segdata.formats.shared.per_image import ImageAnnotation as ImageAnnotation
@@ -65,6 +51,20 @@ from segdata.formats.shared.per_image import relative_path as relative_path
 from segdata.formats.shared.taxonomies import CategoryNames as CategoryNames
 from segdata.formats.shared.taxonomies import resolve_names as resolve_names
 from segdata.formats.shared.taxonomies import write_sidecars as write_sidecars
+from segdata.formats.shared.writing import ImageSegments as ImageSegments
+from segdata.formats.shared.writing import MaskPaths as MaskPaths
+from segdata.formats.shared.writing import annotation_examples as annotation_examples
+from segdata.formats.shared.writing import count_category_mask_losses as count_category_mask_losses
+from segdata.formats.shared.writing import count_hidden_segments as count_hidden_segments
+from segdata.formats.shared.writing import count_losses as count_losses
+from segdata.formats.shared.writing import count_segment_mask_losses as count_segment_mask_losses
+from segdata.formats.shared.writing import count_segments as count_segments
+from segdata.formats.shared.writing import count_spatial_losses as count_spatial_losses
+from segdata.formats.shared.writing import count_unannotated_images as count_unannotated_images
+from segdata.formats.shared.writing import paint as paint
+from segdata.formats.shared.writing import segment_examples as segment_examples
+from segdata.formats.shared.writing import segments_by_image as segments_by_image
+from segdata.formats.shared.writing import start_folder as start_folder
 from segdata.formats.shared.xml_files import read_xml as read_xml
 
 API_VERSION: int

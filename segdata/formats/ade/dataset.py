@@ -44,21 +44,11 @@ from segdata.formats.ade.regions import (
     missing_masks,
     read_regions,
 )
+from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.mask_palettes import rgb_picture
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    MaskPaths,
-    count_hidden_segments,
-    count_losses,
-    count_segment_mask_losses,
-    count_segments,
-    paint,
-    segments_by_image,
-    start_folder,
-)
 from segdata.formats.shared.pairing import (
     Cell,
     has_index,
@@ -397,7 +387,7 @@ def _add_columns(batch: Batch, keys: list[Keys]) -> None:
                 segment_keys[name] = msgspec.Raw(msgspec.json.encode(value))
 
 
-def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCounter) -> Runs:
+def _paint_level(batch: Batch, image: writing.ImageSegments, path: Path, losses: LossCounter) -> Runs:
     """Write the mask of one level; returns the visible pixels of each of its n segments.
 
     Raises SegdataError if there are more segments than blue values.
@@ -411,9 +401,9 @@ def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCou
     category = batch.segment_category[image.segments]
     blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread over 0 to 255
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
-    pixels = paint(image, values, 0, np.uint32)
+    pixels = writing.paint(image, values, 0, np.uint32)
     rgb_picture(pixels).save(with_folder(path))
-    count_hidden_segments(batch, image, values, pixels, losses)
+    writing.count_hidden_segments(batch, image, values, pixels, losses)
     runs = ValueRuns.of(pixels)
     owner = {value: segment for segment, value in enumerate(values.tolist())}
     return runs.assign_owners(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)
@@ -448,7 +438,7 @@ def write_ade(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
                 f"category {category.name!r} has id {category.id}, ADE20K's masks hold classes 1 to {MAX_CLASSES}; "
                 "renumber it"
             )
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     writer = _AdeWriter(profile.taxonomy, target, losses)
     write_index(target, writer.rows(batches), videos=True)
 
@@ -460,7 +450,7 @@ class _AdeWriter:
     taxonomy: Taxonomy  # of the dataset
     target: Path  # the folder
     losses: LossCounter
-    _names: MaskPaths = field(default_factory=MaskPaths)
+    _names: writing.MaskPaths = field(default_factory=writing.MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and yield the rows of images.csv."""
@@ -469,7 +459,9 @@ class _AdeWriter:
             kept = np.isin(batch.segment_category, category_ids)
             written = _SegmentKeys.from_batch(batch)
             self._count(batch, kept, written)
-            for image, pairs in zip(segments_by_image(batch), batch.images["metadata"].to_pylist(), strict=True):
+            for image, pairs in zip(
+                writing.segments_by_image(batch), batch.images["metadata"].to_pylist(), strict=True
+            ):
                 metadata, mask = dict(pairs or ()), None
                 if image.annotated:
                     stem = self._names.name(image.image_id, "").removeprefix("masks/")
@@ -482,15 +474,15 @@ class _AdeWriter:
 
     def _count(self, batch: Batch, kept: Flags, written: _SegmentKeys) -> None:
         """Count the losses of a batch; segments of different levels may overlap."""
-        count_losses(batch, self.losses, LOSSES, _HELD_COLUMNS)
+        writing.count_losses(batch, self.losses, LOSSES, _HELD_COLUMNS)
         for level in np.unique(written.level).tolist():
             rows = np.flatnonzero(written.level == level)
-            count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)
+            writing.count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)
         rows = np.array(written.lost, np.int64)
-        count_segments(batch, rows, "attributes", self.losses)
+        writing.count_segments(batch, rows, "attributes", self.losses)
 
     def _write(
-        self, batch: Batch, image: ImageSegments, written: _SegmentKeys, stem: str, metadata: dict[str, str]
+        self, batch: Batch, image: writing.ImageSegments, written: _SegmentKeys, stem: str, metadata: dict[str, str]
     ) -> None:
         n = len(image.segments)
         level = written.level[image.segments]
@@ -514,7 +506,7 @@ class _AdeWriter:
         (self.target / f"{stem}.json").write_bytes(msgspec.json.encode({"annotation": document}))
 
     def _document(
-        self, batch: Batch, image: ImageSegments, written: _SegmentKeys, masks: list[str]
+        self, batch: Batch, image: writing.ImageSegments, written: _SegmentKeys, masks: list[str]
     ) -> dict[str, object]:
         """The JSON document of an image and its visible segments."""
         segment_ids = integer_column(batch.segments["segment_id"])[image.segments]
@@ -558,4 +550,4 @@ class _AdeWriter:
         return {"filename": path.name, "folder": folder, "imsize": size, "object": objects}
 
     def _lose(self, kind: LossKind, batch: Batch, rows: Ints) -> None:
-        count_segments(batch, rows, kind, self.losses)
+        writing.count_segments(batch, rows, kind, self.losses)

@@ -23,20 +23,8 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import IMAGE_KEYS, category_items
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
-from segdata.formats.shared import COCO_RESULTS_LOSSES
+from segdata.formats.shared import COCO_RESULTS_LOSSES, writing
 from segdata.formats.shared.mask_palettes import rgb_picture
-from segdata.formats.shared.painting import (
-    MaskPaths,
-    annotation_examples,
-    count_losses,
-    count_overlap_losses,
-    count_segments,
-    count_spatial_losses,
-    count_unannotated_images,
-    in_first_annotation,
-    paint,
-    segments_by_image,
-)
 
 PANOPTIC_COLUMNS = frozenset({"images.metadata", "annotations.attributes"})
 
@@ -163,20 +151,20 @@ def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> Flags
 
     Counts segments of void, which COCO does not have, and of unknown categories.
     """
-    category, first = batch.segment_category, in_first_annotation(batch)
+    category, first = batch.segment_category, writing.in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
     in_taxonomy = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     kinds: tuple[tuple[LossKind, Flags], ...] = (("void", void), ("category", ~in_taxonomy))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
-        count_segments(batch, rows, kind, losses, areas)
+        writing.count_segments(batch, rows, kind, losses, areas)
     return first & in_taxonomy & ~void
 
 
 def count_profile_losses(profile: Profile, losses: LossCounter) -> None:
     """Count the places of volumes, and the details of the taxonomy that `category_items` leaves out."""
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     taxonomy = profile.taxonomy
     kept = {"id", "name", "kind", "color", "parent", "definition"}
     categories = [category for category in taxonomy.categories if category.kind != "void"]
@@ -320,8 +308,8 @@ def write_instances(
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
             # `_annotations` counts rings, as that depends on how they are written.
-            count_losses(batch, losses, instances.LOSSES - {"rings"}, frozenset({"images.metadata"}))
-            count_unannotated_images(batch, losses)
+            writing.count_losses(batch, losses, instances.LOSSES - {"rings"}, frozenset({"images.metadata"}))
+            writing.count_unannotated_images(batch, losses)
             ids = image_ids.assign(batch)
             image = np.array(ids, np.int64)
             annotations = _annotations(batch, profile.taxonomy, image, segment_ids, losses, polygons)
@@ -338,11 +326,11 @@ def _annotations(
     ids = segment_ids.assign(own_ids)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != own_ids) | texts)
-    count_segments(batch, rows[changed], "segment-id", losses)
+    writing.count_segments(batch, rows[changed], "segment-id", losses)
     items = written_segments(batch, rows, ids)
     drawing = encode_segments(batch, rows, polygons)
     lost = np.flatnonzero(drawing.lost)
-    count_segments(batch, rows[lost], "rings", losses)
+    writing.count_segments(batch, rows[lost], "rings", losses)
     for item, segmentation, is_keyhole in zip(items, drawing.shapes, drawing.keyhole.tolist(), strict=True):
         item.segmentation, item.segdata_keyhole = segmentation, int(is_keyhole)
     for item, image in zip(items, image_ids[batch.segment_image[rows]].tolist(), strict=True):
@@ -390,10 +378,12 @@ def write_results(
 
 def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
     """Count what lists of results cannot hold, such as annotations that are not from a model."""
-    count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
-    count_unannotated_images(batch, losses)
+    writing.count_losses(
+        batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"})
+    )
+    writing.count_unannotated_images(batch, losses)
     not_model = np.flatnonzero([source != "model" for source in batch.annotations["source"].to_pylist()])
-    losses.add("source", "annotations", len(not_model), examples=annotation_examples(batch, not_model))
+    losses.add("source", "annotations", len(not_model), examples=writing.annotation_examples(batch, not_model))
 
 
 def _results(
@@ -403,10 +393,10 @@ def _results(
     segments = batch.segments.take(pa.array(rows))
     scores = segments["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
-    count_segments(batch, rows[bare], "score", losses)
+    writing.count_segments(batch, rows[bare], "score", losses)
     changed = integer_column(segments["segment_id"]) != n_before + 1 + np.arange(len(rows))
     moved = np.flatnonzero(changed | segments["source_id"].is_valid().to_numpy())
-    count_segments(batch, rows[moved], "segment-id", losses)
+    writing.count_segments(batch, rows[moved], "segment-id", losses)
     scores = np.where(np.isfinite(scores), scores, default)
     rles = write_rles(batch.runs, rows, *batch.segment_size)
     return map(
@@ -423,12 +413,12 @@ def write_panoptic(profile: Profile, batches: Iterable[Batch], target: Path, los
     folder = target / "panoptic"
     folder.mkdir(parents=True)
     count_profile_losses(profile, losses)
-    image_ids, names = ImageIds(), MaskPaths()
+    image_ids, names = ImageIds(), writing.MaskPaths()
     encode = msgspec.json.Encoder().encode
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            count_losses(batch, losses, panoptic.LOSSES, PANOPTIC_COLUMNS)
+            writing.count_losses(batch, losses, panoptic.LOSSES, PANOPTIC_COLUMNS)
             ids = image_ids.assign(batch)
             shown = batch.take_segments(np.flatnonzero(are_listable(batch, profile.taxonomy, losses)))
             entries = _entries(shown, ids, names, folder, losses)
@@ -438,18 +428,18 @@ def write_panoptic(profile: Profile, batches: Iterable[Batch], target: Path, los
 
 
 def _entries(
-    batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: LossCounter
+    batch: Batch, image_ids: list[int], names: writing.MaskPaths, folder: Path, losses: LossCounter
 ) -> list[dict[str, object]]:
     """Write the masks of a batch; returns the entries of `annotations`."""
     ids = _segment_ids(batch, losses)
-    count_overlap_losses(batch, ids, losses)
+    writing.count_overlap_losses(batch, ids, losses)
     attributes = entry_attributes(batch)
     annotation = np.searchsorted(batch.annotation_image, np.arange(len(image_ids))).tolist()
     visible, rows, entries = [], [], list[dict[str, object]]()
-    for k, image in enumerate(segments_by_image(batch)):
+    for k, image in enumerate(writing.segments_by_image(batch)):
         if image.annotated:
             name = names.name(image.image_id).removeprefix("masks/")
-            picture = paint(image, ids[image.segments], UNLABELLED, np.uint32)
+            picture = writing.paint(image, ids[image.segments], UNLABELLED, np.uint32)
             rgb_picture(picture).save(with_folder(folder / name), "PNG")
             runs, visible_rows = _visible_pixels(picture, ids[image.segments])
             visible.append(runs)
@@ -459,7 +449,7 @@ def _entries(
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
     hidden = np.setdiff1d(np.arange(batch.n_segments), kept)
-    count_segments(batch, hidden, "empty-segment", losses)
+    writing.count_segments(batch, hidden, "empty-segment", losses)
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(image_rows) for image_rows in rows]))
     segments = written_segments(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
@@ -496,5 +486,5 @@ def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
             )
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
-    count_segments(batch, changed, "segment-id", losses)
+    writing.count_segments(batch, changed, "segment-id", losses)
     return ids

@@ -25,14 +25,8 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import encode_segments, rings_are_exact
 from segdata.formats.datumaro.reader import DEFAULT
-from segdata.formats.shared import DATUMARO_LOSSES
+from segdata.formats.shared import DATUMARO_LOSSES, writing
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.painting import (
-    count_losses,
-    count_segments,
-    count_spatial_losses,
-    count_unannotated_images,
-)
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.source import count_lost_rings, image_rows, writable_rows
 
@@ -50,11 +44,11 @@ def _segment_annotations(
     """(n,) the Datumaro annotations of each segment at these rows."""
     table = batch.segments.select(_COLUMNS).take(pa.array(rows))
     moved = np.flatnonzero((integer_column(table["segment_id"]) == 0) | table["source_id"].is_valid().to_numpy())
-    count_segments(batch, rows[moved], "segment-id", losses)
+    writing.count_segments(batch, rows[moved], "segment-id", losses)
     segments = table.to_pylist()
     attributes = [{key: raw_json(value) for key, value in segment["attributes"] or ()} for segment in segments]
     held = np.array([k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64)
-    count_segments(batch, rows[held], "attributes", losses)
+    writing.count_segments(batch, rows[held], "attributes", losses)
     labels = [label_of[segment["category_id"]] for segment in segments]
     group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
     shapes = _segment_shapes(batch, rows, alone, losses)
@@ -201,7 +195,7 @@ class _DocumentWriter:
 
 def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into `target`."""
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
         documents = _DocumentWriter(target / "annotations", profile, stack)
@@ -214,8 +208,8 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
 
 
 def _count_unheld(batch: Batch, losses: LossCounter) -> None:
-    count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD_COLUMNS)
-    count_unannotated_images(batch, losses)
+    writing.count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD_COLUMNS)
+    writing.count_unannotated_images(batch, losses)
     for image in batch.images.select(["image_id", "split", "metadata"]).to_pylist():
         split = image["split"]
         if (

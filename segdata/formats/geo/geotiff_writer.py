@@ -28,18 +28,8 @@ from segdata.formats.geo.raster_files import (
     read_raster_header,
     write_raster_index,
 )
-from segdata.formats.shared import CATEGORY_MASK_LOSSES, MASK_LOSSES
+from segdata.formats.shared import CATEGORY_MASK_LOSSES, MASK_LOSSES, writing
 from segdata.formats.shared.instance_id_rules import ID_TABLE, IdTableWriter
-from segdata.formats.shared.painting import (
-    MaskPaths,
-    count_category_mask_losses,
-    count_losses,
-    count_spatial_losses,
-    number_segments,
-    paint_and_count,
-    segments_by_image,
-    smallest_unsigned,
-)
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
 _MAX_VALUE = 2**32 - 1
@@ -92,14 +82,14 @@ class _CategoryPainter:
         categories = self.taxonomy.by_id()
         category = batch.segment_category.tolist()
         values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
-        count_category_mask_losses(batch, values, self.losses, self.blank)
+        writing.count_category_mask_losses(batch, values, self.losses, self.blank)
         rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
-        for row, image in zip(rows, segments_by_image(batch), strict=True):
+        for row, image in zip(rows, writing.segments_by_image(batch), strict=True):
             pixels = None
             if image.annotated:
                 # As few bits as possible, since large rasters are limited by memory.
-                dtype = smallest_unsigned(self.max_value)
-                pixels = paint_and_count(batch, image, values[image.segments], self.blank, dtype, self.losses)
+                dtype = writing.smallest_unsigned(self.max_value)
+                pixels = writing.paint_and_count(batch, image, values[image.segments], self.blank, dtype, self.losses)
                 self.has_unlabelled = self.has_unlabelled or bool((pixels == self.blank).any())
             yield _PaintedRaster(row, image.height, image.width, pixels)
 
@@ -114,7 +104,7 @@ class _SegmentPainter:
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
-        numbered_images = number_segments(batch, self.names, self.losses, _MAX_VALUE)
+        numbered_images = writing.number_segments(batch, self.names, self.losses, _MAX_VALUE)
         for row, (image, numbered) in zip(rows, numbered_images, strict=True):
             if numbered is not None:
                 self.table.add_segments(batch, image.image_id, numbered)
@@ -150,7 +140,7 @@ class _RasterWriter:
     def __init__(self, target: Path, max_value: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
         self._target, self._max_value, self._nodata = target, max_value, nodata
         self._colors = _colormap(colors)
-        self._names = MaskPaths()
+        self._names = writing.MaskPaths()
         self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and the windows written so far
         self._open: tuple[str, Any] | None = None  # Any: rasterio has no types
         self._closing = ExitStack()
@@ -232,7 +222,7 @@ class _RasterWriter:
 
     def _profile(self, size: tuple[int, int], max_value: int, place: Georeference) -> dict[str, object]:
         options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1}
-        options["dtype"] = smallest_unsigned(max_value)
+        options["dtype"] = writing.smallest_unsigned(max_value)
         if min(size) >= _BLOCK_SIDE:
             options |= {"tiled": True, "blockxsize": _BLOCK_SIDE, "blockysize": _BLOCK_SIDE}
         if place.crs is not None:
@@ -295,7 +285,7 @@ def write_geotiff(
     """Write the rasters, and files with the data that rasters do not hold."""
     value_kind = values or ("category" if profile.task == "semantic" else "instance")
     check_choice("values", value_kind, ("category", "instance"))
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     if value_kind == "category":
         painter = _CategoryPainter(profile.taxonomy, losses)
@@ -324,7 +314,7 @@ def _save_images(
     """Write all images, and count the losses."""
     try:
         for batch in batches:
-            count_losses(batch, losses, kinds, _HELD_COLUMNS)
+            writing.count_losses(batch, losses, kinds, _HELD_COLUMNS)
             for picture in painter.pictures(batch):
                 rasters.save(picture)
     finally:

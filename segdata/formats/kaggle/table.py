@@ -25,16 +25,8 @@ from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.kaggle import LOSSES, find_table
+from segdata.formats.shared import writing
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    count_losses,
-    count_segments,
-    count_spatial_losses,
-    count_unannotated_images,
-    segment_examples,
-    segments_by_image,
-)
 from segdata.formats.shared.pairing import find_images, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
@@ -430,7 +422,7 @@ _FILE = "labels.csv"
 
 def write_table(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write the table: `target` itself if it ends in .csv, else labels.csv in that folder, with taxonomy.yaml."""
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     alone = target.suffix.lower() == ".csv"
     path = target if alone else target / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -447,10 +439,10 @@ def _write_rows(profile: Profile, batches: Iterable[Batch], file: TextIO, losses
     lines.writerow(("ImageId", "EncodedPixels", "Height", "Width", "ClassId"))
     names = {id_: category.name for id_, category in profile.taxonomy.by_id().items()}
     for batch in batches:
-        count_losses(batch, losses, LOSSES)
-        count_unannotated_images(batch, losses)
+        writing.count_losses(batch, losses, LOSSES)
+        writing.count_unannotated_images(batch, losses)
         category = batch.segment_category.tolist()
-        for image in segments_by_image(batch):
+        for image in writing.segments_by_image(batch):
             in_taxonomy = np.array([category[row] in names for row in image.segments.tolist()], bool)
             written = _writable_segments(batch, image, in_taxonomy, losses)
             size = (image.height or "", image.width or "")
@@ -461,23 +453,25 @@ def _write_rows(profile: Profile, batches: Iterable[Batch], file: TextIO, losses
                 lines.writerow((image.image_id, "", *size, ""))
 
 
-def _writable_segments(batch: Batch, image: ImageSegments, in_taxonomy: Flags, losses: LossCounter) -> ImageSegments:
+def _writable_segments(
+    batch: Batch, image: writing.ImageSegments, in_taxonomy: Flags, losses: LossCounter
+) -> writing.ImageSegments:
     """The segments of an image that get rows; the others are counted as losses."""
     areas = image.runs.areas(len(image.segments))
     lacking, pixels = image.segments[~in_taxonomy], int(areas[~in_taxonomy].sum())
-    losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
+    losses.add("category", "segments", len(lacking), pixels, writing.segment_examples(batch, lacking))
     kept = np.flatnonzero(in_taxonomy & (areas > 0))
     empty = image.segments[in_taxonomy & (areas == 0)]
-    count_segments(batch, empty, "empty-segment", losses)
+    writing.count_segments(batch, empty, "empty-segment", losses)
     rows = image.segments[kept]
     ids = batch.segments["segment_id"].to_numpy()[rows]
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
-    count_segments(batch, renumbered, "segment-id", losses)
+    writing.count_segments(batch, renumbered, "segment-id", losses)
     return image.only(kept)
 
 
-def _pairs_text(image: ImageSegments) -> Iterator[str]:
+def _pairs_text(image: writing.ImageSegments) -> Iterator[str]:
     """The pairs of each segment; runs that continue in the next column are joined."""
     offset = image.runs.offsets(len(image.segments)).tolist()
     for begin, end in pairwise(offset):

@@ -32,16 +32,10 @@ from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.formats.masks.cellpose import LOSSES
+from segdata.formats.shared import writing
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    MaskPaths,
-    count_losses_of_batches,
-    number_segments,
-    start_folder,
-)
 from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -382,8 +376,8 @@ def _meanings(
 
 def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `<image>_seg.npy` files, `images.csv` and `taxonomy.yaml` below `target`."""
-    start_folder(target, profile, losses)
-    counted = count_losses_of_batches(batches, losses, LOSSES)
+    writing.start_folder(target, profile, losses)
+    counted = writing.count_losses_of_batches(batches, losses, LOSSES)
     write_index(target, _write_files(counted, target, profile.taxonomy.by_id().keys(), losses))
 
 
@@ -391,13 +385,13 @@ def _write_files(
     batches: Iterable[Batch], target: Path, categories: Collection[int], losses: LossCounter
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the files; yields the rows of the index."""
-    paths = MaskPaths()
+    paths = writing.MaskPaths()
     for batch in batches:
         columns = [
             batch.segments[name].cast(pa.int64()).fill_null(0).to_numpy()
             for name in ("segment_id", "category_id", "iscrowd")
         ]
-        for image, numbered in number_segments(batch, categories, losses):
+        for image, numbered in writing.number_segments(batch, categories, losses):
             name = None
             if numbered is not None:
                 details = np.stack([numbered.values, *(column[numbered.rows] for column in columns)], axis=1)
@@ -406,7 +400,7 @@ def _write_files(
             yield image.index_row(name)
 
 
-def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints) -> None:
+def _save(path: Path, image: writing.ImageSegments, pixels: NDArray[Any], details: Ints) -> None:
     """Save one file with the keys that Cellpose's program expects."""
     content = {
         "outlines": pixels * _inner_boundary(pixels),

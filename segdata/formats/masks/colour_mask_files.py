@@ -22,6 +22,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import colour_masks, most_of
 from segdata.formats.masks.instance_id_files import open_provisional_ids, provisional_reading
+from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -39,16 +40,6 @@ from segdata.formats.shared.mask_files import (
     value_place,
 )
 from segdata.formats.shared.mask_palettes import MaskPalette, mask_palette
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    MaskPaths,
-    count_category_mask_losses,
-    count_hidden_segments,
-    count_losses_of_batches,
-    count_spatial_losses,
-    paint,
-    segments_by_image,
-)
 from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -472,7 +463,7 @@ def write_colour_masks(
     """
     from segdata.formats.masks.training_layouts import write_training_masks  # seldom needed
 
-    counted = count_losses_of_batches(batches, losses, colour_masks.LOSSES)
+    counted = writing.count_losses_of_batches(batches, losses, colour_masks.LOSSES)
     if layout == "flat":
         _write_flat_masks(profile, counted, target, losses)
     else:
@@ -482,7 +473,7 @@ def write_colour_masks(
 def _write_flat_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`: pixels are kept, instances are not."""
     palette = mask_palette(profile.taxonomy)
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     blank_used: list[bool] = []
     write_index(target, _write_colour_files(batches, target, palette, losses, blank_used))
@@ -496,24 +487,24 @@ def _write_colour_files(
     batches: Iterable[Batch], target: Path, palette: MaskPalette, losses: LossCounter, blank_used: list[bool]
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the masks; yields the rows of the index."""
-    names = MaskPaths()
+    names = writing.MaskPaths()
     for batch in batches:
         values = palette.values(batch.segment_category)
-        count_category_mask_losses(batch, values, losses, palette.blank)
-        for image in segments_by_image(batch):
+        writing.count_category_mask_losses(batch, values, losses, palette.blank)
+        for image in writing.segments_by_image(batch):
             mask = None
             if image.annotated:
                 mask = names.name(image.image_id)
                 pixels = _paint(image, values[image.segments], palette)
                 blank_used.append(palette.blank is not None and bool((pixels == palette.blank).any()))
-                count_hidden_segments(batch, image, values[image.segments], pixels, losses)
+                writing.count_hidden_segments(batch, image, values[image.segments], pixels, losses)
                 palette.picture(pixels).save(with_folder(target / mask))
             yield image.index_row(mask)
 
 
-def _paint(image: ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[np.uint32]:
+def _paint(image: writing.ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[np.uint32]:
     """The values of one mask, without segments of unknown categories."""
-    pixels = paint(image, values, _NO_VALUE if palette.blank is None else palette.blank, np.uint32)
+    pixels = writing.paint(image, values, _NO_VALUE if palette.blank is None else palette.blank, np.uint32)
     if palette.blank is None and bool((pixels == _NO_VALUE).any()):
         raise SegdataError(
             f"image {image.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"

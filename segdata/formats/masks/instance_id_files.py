@@ -23,10 +23,10 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import instance_ids
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask, occurring_values
-from segdata.formats.shared.painting import MaskPaths, count_losses_of_batches, count_spatial_losses, number_segments
 from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, table_names, write_sidecars
+from segdata.formats.shared.writing import MaskPaths, count_losses_of_batches, count_spatial_losses, number_segments
 
 if TYPE_CHECKING:
     from segdata.formats.masks.mask_values import ValueCounts

@@ -18,14 +18,7 @@ from segdata.core.losses import LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.painting import (
-    MaskPaths,
-    count_category_mask_losses,
-    count_hidden_segments,
-    count_spatial_losses,
-    paint,
-    segments_by_image,
-)
+from segdata.formats.shared import writing
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import train_and_val, write_data_yaml, write_sidecars
 
@@ -54,7 +47,7 @@ def write_training_masks(
     values |= {category.id: _IGNORED_VALUE for category in profile.taxonomy.categories if category.kind == "void"}
     renumbered = [category for category in profile.taxonomy.categories if values[category.id] != category.id]
     losses.add("category-details", "categories", len(renumbered), 0, [category.name for category in renumbered[:3]])
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     splits: dict[str, str] = {}
     write_index(target, _write_masks(batches, target, layout, values, losses, splits))
@@ -103,12 +96,12 @@ def _write_masks(
     splits: dict[str, str],
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the masks, add each split's folder -> name to `splits`, and yield the rows of the index."""
-    names = MaskPaths()
+    names = writing.MaskPaths()
     folder = _FOLDERS[layout][1]
     for batch in batches:
         painted = np.array([values.get(id_, -1) for id_ in batch.segment_category.tolist()], np.int64)
-        count_category_mask_losses(batch, painted, losses, _IGNORED_VALUE, ids=painted)
-        for image in segments_by_image(batch):
+        writing.count_category_mask_losses(batch, painted, losses, _IGNORED_VALUE, ids=painted)
+        for image in writing.segments_by_image(batch):
             mask = None
             if image.annotated:
                 split = image.split or _DEFAULT_SPLIT
@@ -120,7 +113,7 @@ def _write_masks(
                 parts = inner.parts[1:] if len(inner.parts) > 1 and inner.parts[0] == split else inner.parts
                 mask = names.name("/".join((split, *parts))).replace("masks", folder, 1)
                 row_values = painted[image.segments]
-                pixels = paint(image, row_values, _IGNORED_VALUE, np.uint32)
-                count_hidden_segments(batch, image, row_values, pixels, losses)
+                pixels = writing.paint(image, row_values, _IGNORED_VALUE, np.uint32)
+                writing.count_hidden_segments(batch, image, row_values, pixels, losses)
                 Image.fromarray(pixels.astype(np.uint8)).save(with_folder(target / mask))
             yield image.index_row(mask)

@@ -31,17 +31,8 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_labels import VolumeIndexEntry, VolumeIndexLabel, VolumeSlice, write_volume_index
 from segdata.formats.medical.nifti_reader import LAYERS_KEY
+from segdata.formats.shared import writing
 from segdata.formats.shared.instance_id_rules import ID_TABLE, IdTableWriter
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    count_category_mask_losses,
-    count_losses,
-    count_segment_mask_losses,
-    count_segments,
-    paint_and_count,
-    segments_by_image,
-    smallest_unsigned,
-)
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
 Values = NDArray[np.unsignedinteger[Any]]  # (height, width); Any: of any width
@@ -137,9 +128,11 @@ def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
         yield stack
 
 
-def painted_images(batch: Batch, paint_layers: Callable[[ImageSegments], Sequence[Values]]) -> Iterator[PaintedImage]:
+def painted_images(
+    batch: Batch, paint_layers: Callable[[writing.ImageSegments], Sequence[Values]]
+) -> Iterator[PaintedImage]:
     """The painted images of a batch; `paint_layers` returns the values of each, none if it is not annotated."""
-    for row, image in zip(_image_rows(batch), segments_by_image(batch), strict=True):
+    for row, image in zip(_image_rows(batch), writing.segments_by_image(batch), strict=True):
         yield PaintedImage(
             **row, height=image.height, width=image.width, annotated=image.annotated, layers=paint_layers(image)
         )
@@ -236,7 +229,7 @@ def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossC
         yield from painted_images(batch, partial(_next_layers, layers))
 
 
-def _next_layers(layers: Iterable[Iterator[Values | None]], image: ImageSegments) -> list[Values]:
+def _next_layers(layers: Iterable[Iterator[Values | None]], image: writing.ImageSegments) -> list[Values]:
     return [pixels for layer in layers if (pixels := next(layer)) is not None]
 
 
@@ -244,13 +237,13 @@ def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Loss
     """The values of one layer in each image of a batch, of its segments at `rows`; None: not annotated."""
     layer = batch.take_segments(rows)
     values = value[rows]
-    count_category_mask_losses(layer, values, losses, blank)
-    narrow = smallest_unsigned(max(int(values.max(initial=0)), blank))
-    for image in segments_by_image(layer):
+    writing.count_category_mask_losses(layer, values, losses, blank)
+    narrow = writing.smallest_unsigned(max(int(values.max(initial=0)), blank))
+    for image in writing.segments_by_image(layer):
         if not image.annotated:
             yield None
             continue
-        yield paint_and_count(layer, image, values[image.segments], blank, np.uint32, losses).astype(narrow)
+        yield writing.paint_and_count(layer, image, values[image.segments], blank, np.uint32, losses).astype(narrow)
 
 
 _MAX_INSTANCE_VALUE = 2**31 - 1  # a value
@@ -294,13 +287,13 @@ class InstancePainter:
         """The images of the batches, while what one value a pixel cannot hold is counted."""
         for batch in batches:
             is_known = np.isin(batch.segment_category, np.array(list(self._names), np.int64))
-            count_segment_mask_losses(batch, is_known, self._losses)
+            writing.count_segment_mask_losses(batch, is_known, self._losses)
             yield from painted_images(batch, partial(self._paint, batch, is_known))
 
-    def _paint(self, batch: Batch, is_known: Flags, image: ImageSegments) -> list[Values]:
+    def _paint(self, batch: Batch, is_known: Flags, image: writing.ImageSegments) -> list[Values]:
         if not image.annotated:
             return []
-        return [paint_and_count(batch, image, self._values(batch, image, is_known), 0, np.uint32, self._losses)]
+        return [writing.paint_and_count(batch, image, self._values(batch, image, is_known), 0, np.uint32, self._losses)]
 
     def write_table(self, path: Path) -> None:
         """Write the table of values, volume by volume."""
@@ -310,7 +303,7 @@ class InstancePainter:
                 for value, (category, segment, crowd) in sorted(volume.meaning.items()):
                     table.add(name, value, category, segment, crowd)
 
-    def _values(self, batch: Batch, image: ImageSegments, is_known: Flags) -> Ints:
+    def _values(self, batch: Batch, image: writing.ImageSegments, is_known: Flags) -> Ints:
         """(n,) the value of each segment of an image, -1 if it is not painted; counts losses."""
         sequence = image.sequence
         volume = self._volumes.setdefault(sequence or image.image_id, _VolumeValues())
@@ -337,7 +330,7 @@ class InstancePainter:
             values_seen.add(value)
             values[position] = value
         for kind, lost in lost_rows.items():
-            count_segments(batch, np.array(lost, np.int64), kind, self._losses)
+            writing.count_segments(batch, np.array(lost, np.int64), kind, self._losses)
         return values
 
 
@@ -460,5 +453,5 @@ def write_nifti(
 
 def _count_batch_losses(batch: Batch, losses: LossCounter, by: str) -> Batch:
     """Count the batch's losses (the painter counts tracks and crowd flags of instances), and return it."""
-    count_losses(batch, losses, LOSSES if by == "category" else LOSSES - {"crowd", "track"}, _HELD_COLUMNS)
+    writing.count_losses(batch, losses, LOSSES if by == "category" else LOSSES - {"crowd", "track"}, _HELD_COLUMNS)
     return batch

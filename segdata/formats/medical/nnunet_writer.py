@@ -57,19 +57,10 @@ from segdata.formats.medical.nnunet_reader import (
     DatasetJson,
     parse_dataset_json,
 )
+from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, is_image_name
 from segdata.formats.shared.images import open_image, read_header
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    count_category_mask_losses,
-    count_losses,
-    count_segments,
-    count_spatial_losses,
-    in_first_annotation,
-    paint,
-    segments_by_image,
-)
 from segdata.formats.shared.taxonomies import write_sidecars
 
 _MAX_VALUE = 2**16 - 1
@@ -189,19 +180,22 @@ def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCount
     for batch in batches:
         category = batch.segment_category
         others = batch.take_segments(np.flatnonzero(~np.isin(category, np.array(list(regions), np.int64))))
-        count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
+        writing.count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
         streams = []
         for id_ in regions:
             region_batch = batch.take_segments(np.flatnonzero(category == id_))
-            count_category_mask_losses(
+            writing.count_category_mask_losses(
                 region_batch, np.full(region_batch.n_segments, plan.values[id_], np.int64), losses, 0
             )
-            streams.append(segments_by_image(region_batch))
+            streams.append(writing.segments_by_image(region_batch))
         yield from painted_images(batch, partial(_paint_image, streams, plan, losses))
 
 
 def _paint_image(
-    streams: Iterable[Iterator[ImageSegments]], plan: NnunetPlan, losses: LossCounter, image: ImageSegments
+    streams: Iterable[Iterator[writing.ImageSegments]],
+    plan: NnunetPlan,
+    losses: LossCounter,
+    image: writing.ImageSegments,
 ) -> list[Values]:
     """The values of an image, given streams of its segments by region: a pixel has the value of its last region.
 
@@ -211,7 +205,7 @@ def _paint_image(
     if not image.annotated:
         return []
     masks = [
-        paint(image_segments, np.ones(len(image_segments.segments), np.int64), 0, np.uint8).astype(bool)
+        writing.paint(image_segments, np.ones(len(image_segments.segments), np.int64), 0, np.uint8).astype(bool)
         for image_segments in region_images
     ]
     pixels: Values = np.zeros(masks[0].shape, np.uint16)
@@ -307,7 +301,7 @@ def write_nnunet(
     """Write the cases: volumes, or pictures."""
     plan = _make_plan(profile, file_ending, channels)
     if plan.ending == ".png":
-        count_spatial_losses(profile, losses)
+        writing.count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     folder = _CaseWriter(target, profile, plan.ending, losses)
     counted = (_count_batch_losses(batch, plan, losses) for batch in batches)
@@ -332,10 +326,10 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
 
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
     """Count the batch's losses, among them merged void categories, and return it."""
-    count_losses(batch, losses, LOSSES, _HELD_COLUMNS)
+    writing.count_losses(batch, losses, LOSSES, _HELD_COLUMNS)
     merged = np.isin(batch.segment_category, np.array(plan.merged_void, np.int64))
-    rows = np.flatnonzero(merged & in_first_annotation(batch))
-    count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
+    rows = np.flatnonzero(merged & writing.in_first_annotation(batch))
+    writing.count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
     return batch
 
 

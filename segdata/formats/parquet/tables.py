@@ -31,6 +31,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.masks.colour_mask_files import read_mask
 from segdata.formats.parquet import LOSSES, find_shards
+from segdata.formats.shared import writing
 from segdata.formats.shared.derived_sources import local_path
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -40,18 +41,6 @@ from segdata.formats.shared.mask_files import (
     colour_legend,
     decode_mask_bytes,
     index_legend,
-)
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    count_category_mask_losses,
-    count_hidden_segments,
-    count_losses,
-    count_segment_mask_losses,
-    count_segments,
-    count_spatial_losses,
-    paint,
-    pixel_values,
-    segments_by_image,
 )
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -67,7 +56,7 @@ _DECODER_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, Overflo
 _LABEL_COLUMNS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
 _INSTANCE_COLUMNS = ("instance", "instances", "instance_map", "instance_mask", "instance_segmentation")
-_IMAGE_COLUMNS = ("image", "img", "pixel_values", "images")
+_IMAGE_COLUMNS = ("image", "img", "writing.pixel_values", "images")
 _SHARD_NAME = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
 
 
@@ -342,7 +331,7 @@ def write_parquet(profile: Profile, batches: Iterable[Batch], target: Path, loss
     over = [id_ for id_ in taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
     if over:
         raise SegdataError(f"category id {over[0]} does not fit a label map of 16 bits (0 to 65 535)")
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     blank = _blank(taxonomy)
     with_instances = profile.task != "semantic"
     (target / "data").mkdir(parents=True)
@@ -405,16 +394,16 @@ def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter
 ) -> Iterator[dict[str, Any]]:
     """The images of a batch as rows of the table: files, label maps and what describes them."""
-    count_losses(batch, losses, LOSSES, frozenset({"images.split"}))
+    writing.count_losses(batch, losses, LOSSES, frozenset({"images.split"}))
     category = batch.segment_category
     is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     values = np.where(is_known, category, -1)
     ids = batch.segments["segment_id"].fill_null(0).to_numpy()
     if with_instances:
-        count_segment_mask_losses(batch, is_known, losses)
+        writing.count_segment_mask_losses(batch, is_known, losses)
     else:
-        count_category_mask_losses(batch, values, losses, blank)
-    for image in segments_by_image(batch):
+        writing.count_category_mask_losses(batch, values, losses, blank)
+    for image in writing.segments_by_image(batch):
         line: dict[str, Any] = {"image_id": image.image_id, "image": None}
         line |= {"width": image.width or None, "height": image.height or None}
         path = local_path(image.uri)
@@ -422,29 +411,29 @@ def _rows(
             line["image"] = {"bytes": path.read_bytes(), "path": image.image_id}
         if image.annotated:
             values_of_image = values[image.segments]
-            label = paint(image, values_of_image, blank, np.uint16)
+            label = writing.paint(image, values_of_image, blank, np.uint16)
             line["label"] = _png(label, image.image_id)
             if with_instances:
                 numbers = _instance_values(batch, image, ids, values_of_image, losses)
-                instance = paint(image, numbers, 0, np.uint16)
-                count_hidden_segments(batch, image, numbers, instance, losses)
+                instance = writing.paint(image, numbers, 0, np.uint16)
+                writing.count_hidden_segments(batch, image, numbers, instance, losses)
                 line["instance"] = _png(instance, image.image_id)
             else:
-                count_hidden_segments(batch, image, values_of_image, label, losses)
+                writing.count_hidden_segments(batch, image, values_of_image, label, losses)
         yield line
 
 
-def _instance_values(batch: Batch, image: ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
+def _instance_values(batch: Batch, image: writing.ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the instance map; -1 if it is not painted."""
     painted_ones = np.flatnonzero((values >= 0) & (image.runs.areas(len(values)) > 0))
     rows = image.segments[painted_ones]
-    new_values = pixel_values(ids[rows])
+    new_values = writing.pixel_values(ids[rows])
     if len(new_values) and new_values.max() > _MAX_VALUE:
         raise SegdataError(
             f"image {image.image_id!r}: {len(new_values):,} segments do not fit an instance map of 16 bits"
         )
     changed = rows[new_values != ids[rows]]
-    count_segments(batch, changed, "segment-id", losses)
+    writing.count_segments(batch, changed, "segment-id", losses)
     numbers = np.full(len(values), -1, np.int64)
     numbers[painted_ones] = new_values
     return numbers

@@ -22,7 +22,7 @@ from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import ValueMeanings, ValueRuns
-from segdata.formats.shared.painting import NumberedSegments
+from segdata.formats.shared.writing import NumberedSegments
 
 _MAX_ID = 2**62
 _MAX_DIVISOR = 2**32  # values have 32 bits at most

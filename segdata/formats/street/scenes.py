@@ -23,21 +23,10 @@ from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, RasterRule, Task
 from segdata.core.runs import Flags, Ints, number_groups
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared import STREET_MASK_LOSSES
+from segdata.formats.shared import STREET_MASK_LOSSES, writing
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskFile, ValueRuns, decode_entry_mask
-from segdata.formats.shared.painting import (
-    INDEXED,
-    ImageSegments,
-    count_category_mask_losses,
-    count_losses,
-    count_segments,
-    in_first_annotation,
-    paint_and_count,
-    segments_by_image,
-    start_folder,
-)
 from segdata.formats.shared.pairing import Cell, Pairing, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -521,7 +510,7 @@ def write_scenes(
     A semantic dataset gets only masks of label ids, since it does not say which pixels of a thing are one instance.
     Raises SegdataError if an image has more instances of a label than there are numbers.
     """
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     write_index(target, _rows(profile, batches, target, losses, style), videos=True)
 
 
@@ -537,13 +526,13 @@ def _rows(
     stems = _FileStems(style)
     for batch in batches:
         segment_values = _SegmentValues.from_batch(batch, style, np.array(things, np.int64))
-        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, INDEXED)
-        for image in segments_by_image(batch):
+        writing.count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, writing.INDEXED)
+        for image in writing.segments_by_image(batch):
             path = None
             if image.annotated:
                 image = _visible_segments(image, segment_values)
                 values = segment_values.fill(image, numbering)
-                pixels = paint_and_count(batch, image, values, blank, np.uint16, losses)
+                pixels = writing.paint_and_count(batch, image, values, blank, np.uint16, losses)
                 stem = stems.stem(image.image_id, image.split)
                 path = _save_masks(target, stem, pixels, style, numbered=numbering is not None)
             yield image.index_row(path, videos=True)
@@ -597,7 +586,7 @@ class _SegmentValues:
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
         return _SegmentValues(label, numbered, crowd & ~is_crowd_kept, ids, np.full(len(label), _NOT_WRITTEN, np.int64))
 
-    def fill(self, image: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
+    def fill(self, image: writing.ImageSegments, numbering: InstanceEncoding | None) -> Ints:
         """Choose the values (n,) of one image's segments; raises SegdataError if there are too many."""
         rows = image.segments
         label = self.label[rows]
@@ -610,7 +599,7 @@ class _SegmentValues:
         return self.value[rows]
 
 
-def _visible_segments(image: ImageSegments, segment_values: _SegmentValues) -> ImageSegments:
+def _visible_segments(image: writing.ImageSegments, segment_values: _SegmentValues) -> writing.ImageSegments:
     kept = np.flatnonzero((segment_values.label[image.segments] >= 0) & (image.runs.areas(len(image.segments)) > 0))
     return image.only(kept)
 
@@ -624,7 +613,7 @@ def _count(
     losses: LossCounter,
 ) -> None:
     """Count the losses of masks; `numbered`: values are segment ids, else label ids."""
-    is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
+    is_written, areas = writing.in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segment_category
     void = (segment_values.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     blank_categories = [category for category, label in style.label_of.items() if label == style.blank]
@@ -636,11 +625,11 @@ def _count(
     )
     for kind, flags in kinds:
         rows = np.flatnonzero(is_written & flags)
-        count_segments(batch, rows, kind, losses, areas)
+        writing.count_segments(batch, rows, kind, losses, areas)
     others = np.flatnonzero(~void & ~blank)
     # Segments without pixels have no value, but their category is known.
     values = np.where((segment_values.label >= 0) & (segment_values.value < 0), 0, segment_values.value)[others]
-    count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
+    writing.count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 
 class _FileStems:

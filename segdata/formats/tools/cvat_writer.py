@@ -26,14 +26,8 @@ from segdata.core.safe_text import stored_json, whole_number
 from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shared import CVAT_LOSSES
+from segdata.formats.shared import CVAT_LOSSES, writing
 from segdata.formats.shared.json_files import Json, attribute_value
-from segdata.formats.shared.painting import (
-    count_losses,
-    count_segments,
-    count_unannotated_images,
-    start_folder,
-)
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.xml_files import is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
@@ -99,12 +93,12 @@ def _write_images(profile: Profile, batches: Iterable[Batch], target: Path, loss
     The head of the file lists the attributes of all segments, so segments go to a temporary file first.
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     specs, number = _AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
-            count_losses(batch, losses, _COLUMN_LOSSES, _HELD)
-            count_unannotated_images(batch, losses)
+            writing.count_losses(batch, losses, _COLUMN_LOSSES, _HELD)
+            writing.count_unannotated_images(batch, losses)
             for image in _image_elements(batch, names, specs, losses, number):
                 body.write(image.encode())
                 number += 1
@@ -175,7 +169,7 @@ def _image_elements(
             texts = _element_texts(segment, label, source, specs, has_group=kept[k])
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not texts.is_whole:
-                count_segments(batch, image_segments[[k]], "attributes", losses)
+                writing.count_segments(batch, image_segments[[k]], "attributes", losses)
             start = f"label={quoteattr(label)}{texts.source}{texts.fields}"
             elements += [f"<{tag} {start}{shape}{group}>{texts.content}</{tag}>\n" for tag, shape in parts]
         renamed = image_segments[
@@ -185,7 +179,7 @@ def _image_elements(
                 if segment["segment_id"] != k + 1 or segment["source_id"] is not None
             ]
         ]
-        count_segments(batch, renamed, "segment-id", losses)
+        writing.count_segments(batch, renamed, "segment-id", losses)
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
         tags = _tag_elements(image, specs, losses)
@@ -363,11 +357,11 @@ def _write_videos(profile: Profile, batches: Iterable[Batch], target: Path, loss
     SegdataError if frames have no number or the same one.
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     specs, paths = _AttributeTypes(is_mutable=True), FramePaths(_MAX_NUMBER)
     videos: dict[str, _Video] = {}  # by folder
     for batch in batches:
-        count_losses(batch, losses, _COLUMN_LOSSES, _HELD_BY_VIDEOS)
+        writing.count_losses(batch, losses, _COLUMN_LOSSES, _HELD_BY_VIDEOS)
         _add_batch(videos, paths.assign(batch), batch, names, specs, losses)
     specs.count_lost(losses)
     categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
@@ -395,7 +389,9 @@ def _add_batch(
     segments = batch.segments.take(pa.array(rows)).to_pylist()
     sources = batch.annotations["source"].to_pylist()
     annotated = set(batch.annotation_image.tolist())
-    count_segments(batch, rows[[segment["source_id"] is not None for segment in segments]], "segment-id", losses)
+    writing.count_segments(
+        batch, rows[[segment["source_id"] is not None for segment in segments]], "segment-id", losses
+    )
     for row, (path, (image, in_image, _)) in enumerate(zip(paths, image_rows(batch, rows), strict=True)):
         video = videos.setdefault(path.folder, _Video(image["sequence"] or path.folder, path.split))
         cells = (image[name] for name in ("width", "height", "uri", "sequence", "frame", "split"))
@@ -406,10 +402,10 @@ def _add_batch(
             source = segment["source"] or sources[segment["annotation"]]
             texts = _element_texts(segment | {"track_id": None}, label, source, specs)
             if not texts.is_whole:
-                count_segments(batch, rows[[k]], "attributes", losses)
+                writing.count_segments(batch, rows[[k]], "attributes", losses)
             track = segment["track_id"]
             if track is None or not 0 <= track <= _MAX_NUMBER:
-                count_segments(batch, rows[[k]], "track", losses)
+                writing.count_segments(batch, rows[[k]], "track", losses)
                 video.n_loose += track is None
                 track = -video.n_loose if track is None else track
             tag, geometry = shapes[k][0]

@@ -19,8 +19,8 @@ from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 from segdata.formats.shared.json_files import Json, attribute_value, encode_json
-from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.shared.writing import count_losses, count_spatial_losses, segment_examples
 from segdata.formats.shared.xml_files import is_xml_text
 from segdata.formats.tools.label_studio import LOSSES
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id

@@ -22,7 +22,7 @@ from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import LABELME_LOSSES
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
+from segdata.formats.shared.writing import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
 from segdata.formats.tools.shapes import GROUP, retraces
 from segdata.formats.tools.source import (

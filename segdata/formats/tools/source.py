@@ -32,7 +32,6 @@ from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_o
 from segdata.formats.shared.file_names import misnamed_hint, misnamed_images
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.painting import count_segments, in_first_annotation
 from segdata.formats.shared.pairing import images_folder, missing_images
 from segdata.formats.shared.per_image import (
     ImageEntry,
@@ -44,6 +43,7 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.taxonomies import CategoryNames
+from segdata.formats.shared.writing import count_segments, in_first_annotation
 from segdata.formats.tools.shapes import (
     GROUP,
     GroupedShapes,

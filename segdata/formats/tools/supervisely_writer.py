@@ -14,15 +14,8 @@ from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shared import writing
 from segdata.formats.shared.json_files import Json, attribute_value, encode_json, is_long_number
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    count_losses,
-    count_segments,
-    segment_examples,
-    segments_by_image,
-    start_folder,
-)
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
@@ -95,13 +88,13 @@ class _ProjectIndex:
 
 def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write the project `target`; raises SegdataError if two images would share an annotation file."""
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     project = _ProjectIndex(names_by_id(profile.taxonomy))
     for batch in batches:
-        count_losses(batch, losses, LOSSES, _HELD)
+        writing.count_losses(batch, losses, LOSSES, _HELD)
         first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
         annotations = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()
-        for row, image in enumerate(segments_by_image(batch)):
+        for row, image in enumerate(writing.segments_by_image(batch)):
             path = _annotation_path(image, project.taken)
             if image.annotated:
                 document = _annotation(batch, image, annotations[first[row]], project, losses)
@@ -111,7 +104,7 @@ def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, 
     (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
 
 
-def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
+def _annotation_path(image: writing.ImageSegments, taken: dict[str, str]) -> str:
     """The annotation file of an image below the target; raises SegdataError for names that no file can have."""
     if is_unsafe_path(image.image_id):
         raise SegdataError(f"image {image.image_id!r}: its annotation would lie outside the project; rename it")
@@ -131,7 +124,7 @@ def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
 
 
 def _annotation(
-    batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
+    batch: Batch, image: writing.ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
 ) -> Json:
     tags, lost = project.metas.split_attributes(annotation["attributes"])
     affected = AffectedItems([image.image_id], [image.image_id])
@@ -145,7 +138,7 @@ def _annotation(
 
 
 def _objects(
-    batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
+    batch: Batch, image: writing.ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
 ) -> list[Json]:
     """The objects of one image; counts segments that a project cannot hold."""
     areas = image.runs.areas(len(image.segments))
@@ -157,13 +150,13 @@ def _objects(
         "segments",
         len(without_category),
         int(areas[~has_category].sum()),
-        segment_examples(batch, without_category),
+        writing.segment_examples(batch, without_category),
     )
-    count_segments(batch, empty, "empty-segment", losses)
+    writing.count_segments(batch, empty, "empty-segment", losses)
     kept = np.flatnonzero(has_category & (areas > 0))
     rows = image.segments[kept]
     with_text_id = rows[batch.segments["source_id"].is_valid().to_numpy()[rows]]
-    count_segments(batch, with_text_id, "segment-id", losses)
+    writing.count_segments(batch, with_text_id, "segment-id", losses)
     creation = {
         "labelerLogin": annotation["annotator"],
         "createdAt": annotation["created"],
@@ -176,7 +169,7 @@ def _objects(
     for row, segment, bitmap in zip(rows, segments, bitmaps, strict=True):
         tags, lost = _tags(segment, project.metas)
         if lost:
-            count_segments(batch, row[None], "attributes", losses)
+            writing.count_segments(batch, row[None], "attributes", losses)
         bitmap_data = {"data": encode_mask(bitmap.mask), "origin": [bitmap.x, bitmap.y]}
         objects.append(
             {

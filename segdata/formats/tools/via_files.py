@@ -33,9 +33,9 @@ from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import resolve_names
+from segdata.formats.shared.writing import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
     PolygonNotation,

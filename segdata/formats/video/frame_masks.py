@@ -20,19 +20,9 @@ from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints, Rows
+from segdata.formats.shared import writing
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
-from segdata.formats.shared.painting import (
-    INDEXED,
-    ImageSegments,
-    count_category_mask_losses,
-    count_losses,
-    count_segments,
-    count_spatial_losses,
-    in_first_annotation,
-    paint_and_count,
-    segments_by_image,
-)
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
@@ -362,7 +352,7 @@ class ValueScheme:
 
         Raises SegdataError if a sequence has more tracks than there are numbers.
         """
-        category, is_drawn = batch.segment_category, in_first_annotation(batch)
+        category, is_drawn = batch.segment_category, writing.in_first_annotation(batch)
         kinds, inverse = np.unique(category, return_inverse=True)
         bases = np.array([self.base.get(id_, -1) for id_ in kinds.tolist()], np.int64)[inverse]
         void = np.isin(category, np.array(self.voids, np.int64))
@@ -375,23 +365,23 @@ class ValueScheme:
         number, has_own_track = self.numbers.assign(batch, rows, bases[rows])
         values[rows] += number
         loose = np.flatnonzero(is_drawn & (values >= 0) & ~numbered & tracked)
-        count_segments(batch, loose, "track", losses)
+        writing.count_segments(batch, loose, "track", losses)
         _count_tracks(batch, rows, values[rows], has_own_track, losses)
         if self.plain_crowds:
             lost = np.flatnonzero(is_drawn & crowd & (void | ~thing))
-            count_segments(batch, lost, "crowd", losses)
+            writing.count_segments(batch, lost, "crowd", losses)
         others = np.flatnonzero(is_drawn & void & (category != (self.voids[0] if self.voids else -1)))
         areas = batch.runs.areas(batch.n_segments)
-        count_segments(batch, others, "category", losses, areas)
+        writing.count_segments(batch, others, "category", losses, areas)
         return values
 
 
 def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, losses: LossCounter) -> None:
     """Count the segments at `rows` that get a new track, and those whose track gets another id (`ids`)."""
     new = rows[~has_own_track]
-    count_segments(batch, new, "track", losses)
+    writing.count_segments(batch, new, "track", losses)
     renamed = rows[has_own_track & (integer_column(batch.segments["track_id"])[rows] != ids)]
-    count_segments(batch, renamed, "track-id", losses)
+    writing.count_segments(batch, renamed, "track-id", losses)
 
 
 Values = NDArray[np.uint32]
@@ -412,18 +402,18 @@ class FrameWriter:
 
     def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
         """Write all frames below `target`."""
-        count_spatial_losses(profile, losses)
+        writing.count_spatial_losses(profile, losses)
         write_index(target, self._rows(batches, losses), videos=True)
 
     def _rows(self, batches: Iterable[Batch], losses: LossCounter) -> Iterator[tuple[Cell, ...]]:
         """Write the masks, and yield the rows of the index."""
         by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
         for batch in batches:
-            count_losses(batch, losses, by_columns, INDEXED)
+            writing.count_losses(batch, losses, by_columns, writing.INDEXED)
             values = self.scheme.values(batch, losses)
-            count_category_mask_losses(batch, values, losses, ids=values)
+            writing.count_category_mask_losses(batch, values, losses, ids=values)
             category = batch.segment_category
-            for image, frame_path in zip(segments_by_image(batch), self.paths.assign(batch), strict=True):
+            for image, frame_path in zip(writing.segments_by_image(batch), self.paths.assign(batch), strict=True):
                 name = None
                 if image.annotated:
                     pixels, shown, rows = self._paint(batch, image, values[image.segments], losses)
@@ -431,14 +421,14 @@ class FrameWriter:
                 yield image.index_row(name, videos=True)
 
     def _paint(
-        self, batch: Batch, image: ImageSegments, values: Ints, losses: LossCounter
+        self, batch: Batch, image: writing.ImageSegments, values: Ints, losses: LossCounter
     ) -> tuple[Values, Ints, Ints]:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
         kept_image = image.only(kept)
         # Painted in small numbers, so that the occurring values are found by counting.
-        frame = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
+        frame = writing.paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
         area = _decode_in_place(frame, np.concatenate([[self.blank], distinct]).astype(np.uint32))
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
             losses.add("unlabelled", "images", 1, int(area[0]), [image.image_id])

@@ -21,7 +21,7 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import category_items
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import are_listable, count_profile_losses, document_head, encode_segments
-from segdata.formats.shared.painting import count_losses, count_segments
+from segdata.formats.shared.writing import count_losses, count_segments
 from segdata.formats.video.frame_masks import Spool
 from segdata.formats.video.youtube_vis import LOSSES
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo

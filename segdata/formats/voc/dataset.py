@@ -20,6 +20,7 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.yaml_files import read_utf8
+from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import has_images
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import (
@@ -30,21 +31,6 @@ from segdata.formats.shared.mask_files import (
     undecodable_mask,
     unknown_value_defects,
     unpack_color,
-)
-from segdata.formats.shared.painting import (
-    INDEXED,
-    ImageSegments,
-    MaskPaths,
-    count_category_mask_losses,
-    count_hidden_segments,
-    count_losses,
-    count_segment_mask_losses,
-    count_segments,
-    count_spatial_losses,
-    in_first_annotation,
-    paint,
-    pixel_values,
-    segments_by_image,
 )
 from segdata.formats.shared.pairing import (
     Cell,
@@ -528,7 +514,7 @@ def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     writer = _VocWriter(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
-    count_spatial_losses(profile, losses)
+    writing.count_spatial_losses(profile, losses)
     write_index(target, writer.rows(batches), videos=True)
     (target / LISTS).mkdir(parents=True)
     for split, stems in writer.lists.items():
@@ -549,14 +535,14 @@ class _VocWriter:
     palette: ClassPalette  # of the classes
     losses: LossCounter
     lists: dict[str, list[str]] = field(default_factory=dict)  # the stems of annotated images by split
-    _names: MaskPaths = field(default_factory=MaskPaths)
+    _names: writing.MaskPaths = field(default_factory=writing.MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and yield the rows of images.csv."""
         for batch in batches:
             index = self.palette.values(batch.segment_category)
             attributes = self._count_attributes(batch, index)
-            for image in segments_by_image(batch):
+            for image in writing.segments_by_image(batch):
                 mask = None
                 if image.annotated:
                     stem = self._names.name(image.image_id, "").removeprefix("masks/")
@@ -568,41 +554,43 @@ class _VocWriter:
     def _count_attributes(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
-            count_losses(batch, self.losses, LOSSES, INDEXED)
-            count_category_mask_losses(batch, index, self.losses)
+            writing.count_losses(batch, self.losses, LOSSES, writing.INDEXED)
+            writing.count_category_mask_losses(batch, index, self.losses)
             return []
-        count_losses(batch, self.losses, LOSSES, INDEXED | _XML_COLUMNS)
+        writing.count_losses(batch, self.losses, LOSSES, writing.INDEXED | _XML_COLUMNS)
         self._count_void(batch, index == VOID)
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # one region for each annotation
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
-        count_segment_mask_losses(batch, index >= 0, self.losses, same)
+        writing.count_segment_mask_losses(batch, index >= 0, self.losses, same)
         attributes, lost_rows = xml_attributes(batch)
         rows = np.array(lost_rows, np.int64)
-        count_segments(batch, rows, "attributes", self.losses)
+        writing.count_segments(batch, rows, "attributes", self.losses)
         return attributes
 
     def _count_void(self, batch: Batch, void: Flags) -> None:
         """Count the lost data of void segments, which have no box, and void segments that are joined."""
         void_segments = batch.take_segments(np.flatnonzero(void))
-        count_losses(void_segments, self.losses, _XML_LOSSES, frozenset({"annotations.source"}))
+        writing.count_losses(void_segments, self.losses, _XML_LOSSES, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
-        rows = np.flatnonzero(void & in_first_annotation(batch) & (areas > 0))
+        rows = np.flatnonzero(void & writing.in_first_annotation(batch) & (areas > 0))
         annotation = batch.segment_annotation[rows]
         several = rows[np.bincount(annotation, minlength=batch.annotations.num_rows)[annotation] > 1]
-        count_segments(batch, several, "instance", self.losses, areas)
+        writing.count_segments(batch, several, "instance", self.losses, areas)
 
-    def _paint(self, batch: Batch, image: ImageSegments, index: Ints, attributes: Attributes, stem: str) -> None:
+    def _paint(
+        self, batch: Batch, image: writing.ImageSegments, index: Ints, attributes: Attributes, stem: str
+    ) -> None:
         painted_rows = np.flatnonzero((index >= 0) & (image.runs.areas(len(index)) > 0))
         visible = image.only(painted_rows)
-        classes = paint(visible, index[painted_rows], BACKGROUND, np.uint8)
+        classes = writing.paint(visible, index[painted_rows], BACKGROUND, np.uint8)
         self._save(CLASSES, stem, classes, self.palette.palette)
         if self.semantic:
-            count_hidden_segments(batch, visible, index[painted_rows], classes, self.losses)
+            writing.count_hidden_segments(batch, visible, index[painted_rows], classes, self.losses)
             return
         number = _object_values(batch, visible, index[painted_rows], self.losses)
-        objects = paint(visible, number, BACKGROUND, np.uint8)
+        objects = writing.paint(visible, number, BACKGROUND, np.uint8)
         self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
-        count_hidden_segments(batch, visible, number, objects, self.losses)
+        writing.count_hidden_segments(batch, visible, number, objects, self.losses)
         self._describe(batch, visible, number, objects, attributes, stem)
 
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
@@ -610,7 +598,13 @@ class _VocWriter:
         palette_image(pixels, palette).save(with_folder(path))
 
     def _describe(
-        self, batch: Batch, image: ImageSegments, number: Ints, objects: Pixels, attributes: Attributes, stem: str
+        self,
+        batch: Batch,
+        image: writing.ImageSegments,
+        number: Ints,
+        objects: Pixels,
+        attributes: Attributes,
+        stem: str,
     ) -> None:
         """Write the XML file of one image, with a box for each visible object."""
         runs = ValueRuns.of(objects)
@@ -627,7 +621,7 @@ class _VocWriter:
         with_folder(path).write_text(text, encoding="utf-8")
 
 
-def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
+def _object_values(batch: Batch, image: writing.ImageSegments, index: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError if there are too many."""
     ids = integer_column(batch.segments["segment_id"])[image.segments]
     is_object = index != VOID
@@ -638,9 +632,9 @@ def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: Loss
             "instance-ids or coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
-    number[is_object] = pixel_values(ids[is_object], MAX_OBJECTS)
+    number[is_object] = writing.pixel_values(ids[is_object], MAX_OBJECTS)
     changed = image.segments[number != ids]
-    count_segments(batch, changed, "segment-id", losses)
+    writing.count_segments(batch, changed, "segment-id", losses)
     return number
 
 

@@ -36,17 +36,9 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
+from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import Namesakes, walk_files
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
-from segdata.formats.shared.painting import (
-    INDEXED,
-    ImageSegments,
-    count_losses,
-    count_segments,
-    segment_examples,
-    segments_by_image,
-    start_folder,
-)
 from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, train_and_val, write_data_yaml
@@ -475,16 +467,16 @@ class _DatasetIndex:
 
 def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write the folder `target`; raises SegdataError if two images would share a label file."""
-    start_folder(target, profile, losses)
+    writing.start_folder(target, profile, losses)
     names = names_by_id(profile.taxonomy)
     written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
-        count_losses(batch, losses, LOSSES - {"rings"}, INDEXED)
+        writing.count_losses(batch, losses, LOSSES - {"rings"}, writing.INDEXED)
         rows = _rows_with_lines(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segment_category[rows].tolist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-        for row, image in enumerate(segments_by_image(batch)):
+        for row, image in enumerate(writing.segments_by_image(batch)):
             label = _label_path(image, written.taken)
             if image.annotated:
                 path = target / label
@@ -496,7 +488,7 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     write_data_yaml(target, {**train_and_val(files, _IMAGE_LIST), **files}, list(names.values()))
 
 
-def _label_path(image: ImageSegments, taken: dict[str, str]) -> str:
+def _label_path(image: writing.ImageSegments, taken: dict[str, str]) -> str:
     """The label file of an image, below the target; raises SegdataError for names that no file can have."""
     if is_unsafe_path(image.image_id):
         raise SegdataError(f"image {image.image_id!r}: its labels would lie outside the dataset; rename it")
@@ -529,7 +521,7 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     kept = {row for row in exact if np.array_equal(scale_points(shares[row], sides[row]), source[row])}
     with_rings = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
     lost = rows[[row for row in with_rings if row not in kept]]
-    count_segments(batch, lost, "rings", losses)
+    writing.count_segments(batch, lost, "rings", losses)
     lines = [texts[row].encode() for row in range(len(rows))]
     _count_bridges(batch, rows, runs, lines, losses)
     return lines
@@ -569,7 +561,7 @@ def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], los
     ]
     more = count_differing_pixels(runs, rasterise(polygons, "cv2", height, width), height, width)
     bridged = np.flatnonzero(more)
-    losses.add("part", "segments", len(bridged), int(more.sum()), segment_examples(batch, rows[bridged]))
+    losses.add("part", "segments", len(bridged), int(more.sum()), writing.segment_examples(batch, rows[bridged]))
 
 
 def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
@@ -579,7 +571,7 @@ def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter)
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renamed = rows[(integer_column(batch.segments["segment_id"])[rows] != line) | named]
-    count_segments(batch, renamed, "segment-id", losses)
+    writing.count_segments(batch, renamed, "segment-id", losses)
     return rows
 
 

@@ -18,8 +18,8 @@ from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.instance_ids import detect, read, write
-from segdata.formats.shared.painting import pixel_values
 from segdata.formats.shared.per_image import PerImageSource
+from segdata.formats.shared.writing import pixel_values
 from segdata.testing.pictures import masks_of_runs
 
 TAXONOMY = Taxonomy(

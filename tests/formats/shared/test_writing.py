@@ -21,7 +21,7 @@ from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS,
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks import colour_masks, instance_ids
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdTableWriter
-from segdata.formats.shared.painting import (
+from segdata.formats.shared.writing import (
     MaskPaths,
     are_visible,
     number_segments,
