@@ -391,12 +391,14 @@ def _cut_names(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
     >>> names = ["dining table", "dining tab", "traffic light", "traffic li", "boathouse", "boat"]
     >>> [rare for _, (_, rare) in _cut_names([(1, name) for name in names])]
     ['dining tab', 'traffic li']
+    >>> [*_cut_names([(1, name) for name in ("vertebra", "vertebra_1", "vertebra_2", "vertebra_19", "vertebra_20")])]
+    []
     """
     by_name = {name: (n, name) for n, name in entries}
     cut: dict[int, list[tuple[_Entry, _Entry]]] = {}
     for n, name in entries:
         for length in range(_MIN_CUT_LETTERS, len(name)):
-            if name[:length] in by_name:
+            if name[:length] in by_name and not name[length].isdecimal():
                 cut.setdefault(length, []).append(((n, name), by_name[name[:length]]))
     for pairs in cut.values():
         n_in_words = sum((whole[1][len(rare) - 1 : len(rare) + 1]).isalnum() for whole, (_, rare) in pairs)

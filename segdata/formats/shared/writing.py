@@ -1,4 +1,4 @@
-"""Writing: the folder of a target, its images with their segments, painted pixels, and the losses that a writer counts."""
+"""Writing: the target folder, images with their segments, painted pixels, and the losses that a writer counts."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
