@@ -484,7 +484,7 @@ _MAX_BESIDE = 50  # folders beside the document that are searched
 def find_images(
     document: Path, file_name: str, names: Sequence[str], images: Path | None, skip: Sequence[Path] = ()
 ) -> tuple[ImageFolder, list[Defect]]:
-    """Find the folder of a document's images: `images` if given, else the first near the document that has any of them.
+    """Find the folder of a document's images: `images` if given, else that near the document that has most of them.
 
     Images that this folder lacks may lie in its subfolders or its parent. In `images` they may be in a folder of the
     document's split, in another one (`images/train2017/`), or in several.
@@ -500,13 +500,21 @@ def find_images(
     for name in nested:
         folder, _, file = name.rpartition("/")
         by_folder.setdefault(folder, set()).add(file)
+    best: tuple[int, ImageFolder | None] = 0, None
     for place in folders:
         if _has_any(place, by_folder):
             if images is not None:
                 return _with_other_folders(ImageFolder.below(place), folders, names), []
             # The folder around a document may be a whole disk.
             pictures = ImageFolder.of_names(place, names) if _holds(place, document) else ImageFolder.below(place)
-            return _with_other_folders(pictures, _folders_in_line(place, folders), names), []
+            pictures = _with_other_folders(pictures, _folders_in_line(place, folders), names)
+            n = len(pictures.paths.keys() & names)
+            if n > best[0]:
+                best = n, pictures
+            if n == len(names):
+                break
+    if best[1] is not None:
+        return best[1], []
     if not names:
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
@@ -595,7 +603,7 @@ def _image_places(document: Path) -> list[Path]:
     labels = next((folder for folder in document.absolute().parents[:2] if folder.name == "annotations"), None)
     if labels is not None:
         above = labels.parent
-        places += [above / split, above / "images" / split, above / "images", above]
+        places += [above / split, above / split / "images", above / "images" / split, above / "images", above]
         around += [above, above / "images"]
     beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]
     return list(dict.fromkeys(places + beside[:_MAX_BESIDE]))

@@ -367,6 +367,21 @@ def test_images_whose_names_lack_zeros_or_folders(
         assert not told or str(message) in defect.message
 
 
+def test_images_are_those_of_the_folder_that_has_most(tmp_path: Path) -> None:
+    """`annotations/instances_val.json` beside `val/images`, of which a folder of tests has some."""
+    names = ["a.png", "b.png", "c.png"]
+    for file in ("test/a.png", *(f"val/images/{name}" for name in names)):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (3, 2)).save(tmp_path / file)
+    document = tmp_path / "annotations/instances_val.json"
+    document.parent.mkdir()
+    folder, defects = find_images(document, "instances_val.json", names, None)
+    assert (folder.root, sorted(folder.paths), defects) == (tmp_path / "val/images", names, [])
+    (tmp_path / "val/images").rename(tmp_path / "pictures")
+    folder, defects = find_images(document, "instances_val.json", names, None)
+    assert (folder.root, defects) == (tmp_path / "pictures", [])
+
+
 @pytest.mark.parametrize("name", ["labels/a.txt", "a.json"])
 def test_a_pointer_of_git_lfs_in_place_of_labels(tmp_path: Path, name: str) -> None:
     touch(tmp_path, "images/a.png", "images/b.png")
