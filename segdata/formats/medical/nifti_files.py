@@ -126,7 +126,12 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
 
 def _text_header(path: Path, is_image: bool) -> NiftiHeader:
     """The header of an NRRD or MetaImage file."""
-    text = read_text_header(path)
+    try:
+        text = read_text_header(path)
+    except OSError as error:
+        with path.open("rb") as file:
+            reason = stands_in(file.read(64), "the volume")
+        raise (error if reason is None else OSError(reason)) from error
     if text.n_layers > 1 and not is_image and not any(key.startswith("segment0_") for key in text.fields):
         raise OSError(f"{text.n_layers} values at each voxel are no labels, but for the layers of 3D Slicer's segments")
     try:

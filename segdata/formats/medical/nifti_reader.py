@@ -156,7 +156,9 @@ def _open_volumes(request: ReadRequest) -> OpenVolumes:
         raise UnreadableError(f"{request.root}: found no volumes; they end in .nii, .nii.gz, .nrrd or .mha")
     for scan in scans:
         _add_scan(opened, scan)
-    opened.defects += _unpaired_defects(opened.root, scans, request)
+    unread = {defect.file for defect in opened.defects if defect.code == "SEG001"}
+    unpaired = _unpaired_defects(opened.root, scans, request)
+    opened.defects += [defect for defect in unpaired if defect.file is None or defect.file not in unread]
     return opened
 
 

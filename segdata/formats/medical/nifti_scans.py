@@ -94,6 +94,7 @@ def find_scans(
     cases = _cases_of_folders(alone, {name: path for name, path in images_by_name.items() if name not in paired})
     unpaired = {name: path for name, path in images_by_name.items() if name not in paired}
     only = _only_images({name: label_files[name][0].path for name in alone if name not in cases}, unpaired)
+    numbered = _numbered_cases({bare for name, bare in alone.items() if name not in cases and name not in only})
     for name, (label, bare) in label_files.items():
         image, layer = image_of[name], nifti_stem(PurePosixPath(bare).name)
         if image is not None:
@@ -107,6 +108,8 @@ def find_scans(
             scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
         elif name in only:
             image = only[name]
+        elif bare in numbered:
+            image, layer = bare, ""
         else:
             image, layer = others.get(name) or _without_image(bare)
         scan = scans_of.setdefault(image, Scan(image))
@@ -355,6 +358,23 @@ def _only_images(labels: Mapping[str, Path], images: Mapping[str, Path]) -> dict
         if len(beside) == 1 and all(_lies_on(labels[name], beside[0]) for name in names):
             only |= dict.fromkeys(names, by_file[beside[0]])
     return only
+
+
+def _numbered_cases(labels: Iterable[str]) -> set[str]:
+    """The labels without an image that a number at the end tells apart from all others of their folder.
+
+    They are cases: `training_seg_01` and `training_seg_02`. The number is that of a layer if there are several cases
+    (`a_seg_1`, `a_seg_2`, `b_seg_1`), or if words name other layers.
+
+    >>> sorted(_numbered_cases(["a_seg_1.nii", "a_seg_2.nii"])), _numbered_cases(["a_seg_1.nii", "b_seg_1.nii"])
+    (['a_seg_1.nii', 'a_seg_2.nii'], set())
+    """
+    by_folder: dict[PurePosixPath, dict[str, set[str]]] = {}
+    for bare in labels:
+        before = re.sub(r"(?<=[._-])\d+$", "", nifti_stem(PurePosixPath(bare).name))
+        by_folder.setdefault(PurePosixPath(bare).parent, {}).setdefault(before, set()).add(bare)
+    alike = [names for starts in by_folder.values() if len(starts) == 1 for names in starts.values()]
+    return {name for names in alike if len(names) > 1 for name in names}
 
 
 def _lies_on(label: Path, image: Path) -> bool:

@@ -203,6 +203,33 @@ def test_a_pointer_of_git_lfs_is_called_so(tmp_path: Path) -> None:
     assert message.endswith("is a pointer of Git LFS, not the volume; run `git lfs pull`")
 
 
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
+def test_a_pointer_in_place_of_an_image_is_no_image_without_labels(tmp_path: Path, name: str) -> None:
+    write_nifti(tmp_path / "b_seg.nii.gz", np.ones((2, 2, 2), np.uint8), sform=PLACED)
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
+    (pointer,) = [defect for defect in met(read(tmp_path)) if defect.file == name]
+    assert (pointer.code, pointer.message.partition(": ")[2]) == (
+        "SEG001", "is a pointer of Git LFS, not the volume; run `git lfs pull`",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "volumes"),
+    [
+        (["brain_seg_01", "brain_seg_02", "brain_seg_03"], ["brain_seg_01", "brain_seg_02", "brain_seg_03"]),
+        (["a_seg_1", "a_seg_2", "b_seg_1", "b_seg_2"], ["a", "b"]),
+        (["brain_seg_tumour", "brain_seg_cyst"], ["brain"]),
+    ],
+)
+def test_a_number_counts_volumes_where_nothing_else_tells_them_apart(
+    tmp_path: Path, names: list[str], volumes: list[str]
+) -> None:
+    for name in names:
+        write_nifti(tmp_path / f"{name}.nii.gz", np.ones((2, 2, 2), np.uint8), sform=PLACED)
+    images = whole(read(tmp_path)).images["image_id"].to_pylist()
+    assert images == [f"{name}.nii.gz/000{k}" for name in volumes for k in (0, 1)]
+
+
 def test_what_cannot_be_volumes_of_labels_is_said(tmp_path: Path) -> None:
     write_nifti(tmp_path / "time.nii", np.ones((2, 2, 2, 3), np.uint8))
     write_nifti(tmp_path / "flat.nii", np.ones((3, 2), np.uint8), sform=PLACED)
