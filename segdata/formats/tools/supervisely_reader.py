@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.errors import UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, dataset_folder, split_from_path
@@ -399,9 +399,7 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
 def open_supervisely(request: ReadRequest) -> ToolSource:
     """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
     root = dataset_folder(request.root)
-    meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
-    if meta is None:
-        raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
+    meta = _find_meta(root)
     taxonomy, own_titles, defects = _read_classes(meta, relative_path(root, meta))
     entries, image_defects = _images(root, images_folder(request))
     titles = [category.name for category in taxonomy.categories]
@@ -410,6 +408,28 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     read = partial(read_image, root, ids, own_titles)
     defects += image_defects
     return ToolSource.from_request(request, _SUPERVISELY, categories, entries, defects, read, root=root)
+
+
+def _find_meta(root: Path) -> Path:
+    """The file of the classes in a project's folder, above it, or in the one folder below that holds the datasets.
+
+    Raises UnreadableError if there is none, or several below.
+    """
+    for folder in (root, root.parent):
+        if (folder / META).is_file():
+            return folder / META
+    projects = {
+        parent: None
+        for folder in _dataset_folders(root)
+        for parent in (folder, *folder.parents)
+        if parent.is_relative_to(root) and (parent / META).is_file()
+    }
+    if not projects:
+        raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
+    if len(projects) > 1:
+        names = list_names([parent.relative_to(root).as_posix() for parent in projects])
+        raise UnreadableError(f"{root}: holds several projects; give one of their folders as DATA: {names}")
+    return next(iter(projects)) / META
 
 
 def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:

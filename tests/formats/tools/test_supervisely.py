@@ -221,6 +221,17 @@ def test_nested_datasets_and_files_that_stay_alone(tmp_path: Path) -> None:
     assert len(segdata.read(folder / "ds").annotations) == 2
 
 
+def test_a_project_below_the_folder(tmp_path: Path) -> None:
+    """Repositories have theirs in `project/`, beside a README."""
+    project(tmp_path / "project", polygon([[1, 1], [6, 1], [6, 6]]))
+    opened = segdata.read(tmp_path)
+    assert (opened.profile.format, list(opened.image_ids)) == ("supervisely", ["project/ds/a.png"])
+    assert [category.name for category in opened.profile.taxonomy.categories] == ["cat", "dog"]
+    project(tmp_path / "older", polygon([[1, 1], [6, 1], [6, 6]]))
+    with pytest.raises(UnreadableError, match="several projects; give one of their folders as DATA: older, project"):
+        segdata.read(tmp_path, format="supervisely")
+
+
 @pytest.mark.parametrize("kind", ["videos", "volumes", "point_clouds"])
 def test_other_projects_are_refused(tmp_path: Path, kind: str) -> None:
     folder = project(tmp_path)
