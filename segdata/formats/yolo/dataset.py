@@ -279,6 +279,8 @@ def _pair_files(
             message += stray_labels.hint(name, "a label file")
             defects.append(Defect("SEG011", message, name, image=image_id))
         entries.append(entry)
+    if split_of.listed or split_of.folders:
+        entries, defects = _without_images_of_no_split(entries, defects)
     capital = [labels[key] for key in sorted(used) if labels[key].suffix != ".txt"]
     if capital:
         file, others = relative_path(root, capital[0]), count_noun(len(capital) - 1, "other")
@@ -291,6 +293,23 @@ def _pair_files(
         hint = f"; there is {near!r}" if near else stray_images.hint(file, "an image without labels")
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
     return sorted(entries, key=lambda entry: entry.image_id), defects
+
+
+def _without_images_of_no_split(
+    entries: list[ImageEntry], defects: list[Defect]
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """Without images that have neither labels nor a split, if all that have labels have one: YOLO does not load them.
+
+    They are pictures of results and documents; one info counts them.
+    """
+    outside = {entry.image_id for entry in entries if not entry.files and entry.split is None}
+    if not outside or not all(entry.split for entry in entries if entry.files):
+        return entries, defects
+    message = f"{count_noun(len(outside), 'image')} without labels and in no split, such as {min(outside)!r}: left out"
+    return (
+        [entry for entry in entries if entry.image_id not in outside],
+        [*(defect for defect in defects if defect.image not in outside), Defect("SEG011", message, severity="info")],
+    )
 
 
 def _find_labels(root: Path) -> dict[str, Path]:
@@ -384,7 +403,7 @@ def _without_folder(name: str, folder: str) -> str:
 
 def open_yolo(request: ReadRequest) -> ToolSource:
     """Open the dataset; raises UnreadableError without labels or images, SegdataError for an unknown option."""
-    root = dataset_folder(request.root)
+    root = _find_root(dataset_folder(request.root))
     missing = str(request.options.get("missing", "unannotated"))
     if missing not in ("unannotated", "background"):
         raise SegdataError(f"yolo-seg: missing is {missing!r}, must be unannotated or background")
@@ -402,6 +421,16 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     reader = partial(_read_image, root, names, classes.keypoints)
     defects = [*classes.defects, *splits.defects, *defects]
     return ToolSource.from_request(request, _YOLO, categories, entries, defects, reader, root=root)
+
+
+def _find_root(folder: Path) -> Path:
+    """The folder of the one data.yaml below, if it holds all labels and the folder itself names no classes."""
+    if has_index(folder) or _yaml_file(folder) is not None or any((folder / name).is_file() for name in _NAMES_FILES):
+        return folder
+    below = [path.parent for _, path in walk_files(folder) if path.name == "data.yaml"]
+    if len(below) != 1 or not all(path.is_relative_to(below[0]) for path in _find_labels(folder).values()):
+        return folder
+    return below[0]
 
 
 def _named_by_number(classes: _DataFile, entries: list[ImageEntry]) -> _DataFile:

@@ -407,3 +407,27 @@ def test_boxes_before_the_points_are_named_and_left_out(tmp_path: Path) -> None:
     for mask, other in zip(masks(plain), masks(boxed), strict=True):
         assert (mask == other).all()
     assert (codes(plain), codes(boxed)) == ([], ["SEG004"])
+
+
+def test_a_dataset_below_the_folder_and_pictures_beside_its_splits(tmp_path: Path) -> None:
+    """A repository has results, and pictures of its README, beside the data that YOLO loads."""
+    line = "0 0.1 0.1 0.5 0.1 0.5 0.5"
+    (tmp_path / "data").mkdir()
+    yaml = "train: train/images\nval: val/images\nnames: [cat, dog]\n"
+    dataset(tmp_path / "data", {}, yaml=yaml)
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (tmp_path / "data" / split / kind).mkdir(parents=True)
+        Image.new("L", (30, 20)).save(tmp_path / f"data/{split}/images/{split}.png")
+        (tmp_path / f"data/{split}/labels/{split}.txt").write_text(line)
+    for picture in ("result.png", "data/runs/curve.png"):
+        (tmp_path / picture).parent.mkdir(exist_ok=True)
+        Image.new("L", (30, 20)).save(tmp_path / picture)
+    opened = segdata.read(tmp_path)
+    assert [category.name for category in opened.profile.taxonomy.categories] == ["cat", "dog"]
+    assert list(opened.image_ids) == ["train/train.png", "val/val.png"]
+    (left_out,) = opened.source.defects
+    assert (left_out.code, left_out.severity) == ("SEG011", "info")
+    assert "1 image without labels and in no split, such as 'runs/curve.png'" in left_out.message
+    Image.new("L", (30, 20)).save(tmp_path / "data/val/images/background.png")
+    assert "val/background.png" in segdata.read(tmp_path).image_ids, "YOLO loads it"
