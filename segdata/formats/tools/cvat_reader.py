@@ -96,11 +96,11 @@ def _tool_shape(types: Types, size: tuple[int, int], item: CvatElement, place: s
     shape = _read_shape(item, size)
     group = _parse_integer(item.group, "group_id") or None
     attributes = _attributes(item.element, item.label, types)
-    columns = _columns(item, attributes)
+    columns = _columns(item, attributes, types)
     return ToolShape(item.label, shape, place, group, None, attributes, columns)
 
 
-def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]:
+def _columns(item: CvatElement, attributes: dict[str, str], types: Types) -> dict[str, object]:
     """The columns of a shape; moves attributes to columns, and fields to attributes, where they belong."""
     element = item.element
     columns: dict[str, object] = {"track_id": item.track}
@@ -121,7 +121,9 @@ def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]
     if source == SEMI_AUTO:
         attributes.setdefault("source", json_text(SEMI_AUTO))
     if element.get("occluded") == "1":
-        attributes.setdefault("occluded", "true")
+        # Labels that declare an attribute of this name have values of their own for it, `yes` and `no`.
+        declared = any(name == "occluded" for _, name in types)
+        attributes.setdefault("is_occluded" if declared else "occluded", "true")
     z_order = _parse_integer(element.get("z_order"), "z_order")
     if z_order:
         attributes.setdefault("z_order", str(z_order))
@@ -298,6 +300,8 @@ class _CvatDataset(ListedImages):
     others: Counter[str] = field(default_factory=Counter)  # tag -> number of shapes without area
     other_names: set[str] = field(default_factory=set)  # their labels
     sequences: list[ImageSequence] = field(default_factory=list)
+    # file and an earlier one -> images of both, with their places in the later file
+    repeated: dict[tuple[Path, Path], list[tuple[str, str]]] = field(default_factory=dict)
 
     def count_other(self, tag: str, label: str) -> None:
         """Count a shape without area."""
@@ -313,6 +317,22 @@ class _CvatDataset(ListedImages):
                 f"shapes have labels that the list of labels lacks: {list_names(unlisted, _MAX_NAMED)}; it has {listed}"
             )
             self.defects.append(Defect("SEG004", message, severity="warning"))
+
+    def report_repeated(self) -> None:
+        """SEG008 for each image that a file lists again; one for all that two files have in common."""
+        for (path, first), images in self.repeated.items():
+            file = relative_path(self.root, path)
+            if path == first or len(images) == 1:
+                self.defects += [
+                    Defect(
+                        "SEG008", f"image {image!r} is listed twice; the first one is read", file, place, image=image
+                    )
+                    for image, place in images
+                ]
+                continue
+            names = list_names([image for image, _ in images], _MAX_NAMED)
+            message = f"{len(images):,} images are in {relative_path(self.root, first)}, too, which is read: {names}"
+            self.defects.append(Defect("SEG008", message, file))
 
     def report_others(self) -> None:
         """Remove the labels of points and lines, which are no categories of segments, and report what is left out."""
@@ -341,6 +361,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
             message = f"the same file as {relative_path(dataset.root, first)}, byte by byte; that one is read"
             dataset.defects.append(Defect("SEG008", message, relative_path(dataset.root, path), severity="warning"))
     dataset.report_unlisted_labels()
+    dataset.report_repeated()
     dataset.report_others()
     dataset.report_missing()
     dataset.report_unlisted("CVAT")
@@ -445,8 +466,8 @@ def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jo
     if image_id in dataset.entries and split:
         image_id = posixpath.join(folder, split, name)
     if image_id in dataset.entries:
-        message = f"image {image_id!r} is listed twice; the first one is read"
-        dataset.defects.append(Defect("SEG008", message, file, place, image=image_id))
+        first = dataset.entries[image_id].files[0]
+        dataset.repeated.setdefault((path, first), []).append((image_id, place))
         return
     shapes = tuple(_shapes(dataset, image, place))
     dataset.names.update(shape.label for shape in shapes if shape.label)

@@ -354,6 +354,30 @@ def test_labels_that_the_list_lacks_are_named(tmp_path: Path) -> None:
     assert not [one for one in without.source.defects if one.code == "SEG004"]
 
 
+def test_the_flag_is_no_value_of_an_attribute_that_labels_declare(tmp_path: Path) -> None:
+    own = f'<polygon label="car" {POINTS} occluded="0"><attribute name="occluded">yes</attribute></polygon>'
+    inner = image(own + f'<polygon label="bus" {POINTS} occluded="1"/>')
+    declared = META.replace("<name>occluded</name>", "")
+    for meta, name in (
+        (declared, "occluded"),
+        (declared.replace("<name>doors</name>", "<name>occluded</name>"), "is_occluded"),
+    ):
+        car, bus = loaded(read(save(tmp_path / name, inner, meta=meta))).segments["attributes"].to_pylist()
+        assert (car, bus) == ([("occluded", '"yes"')], [(name, "true")])
+
+
+def test_images_that_two_files_list_are_told_once(tmp_path: Path) -> None:
+    shapes = "".join(image(f'<polygon label="car" {POINTS}/>', name) for name in ("a.png", "b.png", "c.png"))
+    save(tmp_path, shapes, name="a.xml")
+    save(tmp_path, shapes + image("", "d.png"), name="b.xml")
+    opened = read(tmp_path)
+    assert opened.image_ids == ["a.png", "b.png", "c.png", "d.png"]
+    (repeated,) = [defect for defect in opened.source.defects if defect.code == "SEG008"]
+    assert (repeated.file, repeated.message) == (
+        "b.xml", "3 images are in a.xml, too, which is read: a.png, b.png, c.png",
+    )  # fmt: skip
+
+
 def test_two_files_that_are_the_same_are_read_once(tmp_path: Path) -> None:
     image = f'<image id="0" name="a.png" width="20" height="16"><polygon label="car" {POINTS}/></image>'
     save(tmp_path, image)

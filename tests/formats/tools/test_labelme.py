@@ -71,6 +71,16 @@ def test_a_file_without_image_belongs_to_that_of_its_name_where_the_others_are(t
     assert [mask.tolist() for mask in masks(bare)] == [mask.tolist() for mask in masks(whole)]
 
 
+def test_a_folder_that_labels_the_images_of_another_is_told_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.new("RGB", (30, 20)).save(tmp_path / f"{name}.png")
+        save(tmp_path / f"{name}.json", shape("car", [[3, 4], [12, 4], [12, 15]]))
+        save(tmp_path / f"old/{name}.json", shape("car", [[3, 4], [9, 4], [9, 15]]), imagePath=f"../{name}.png")
+    (repeated,) = [defect for defect in read(tmp_path).source.defects if defect.code == "SEG008"]
+    assert "2 images have labels in" in repeated.message
+    assert repeated.message.endswith("a.png, b.png")
+
+
 def test_masks_beside_the_files_they_were_made_of_are_no_images(tmp_path: Path) -> None:
     for name in "ab":
         save(tmp_path / f"{name}.json", shape("car", [[1, 1], [9, 1], [9, 9]]), imagePath=f"{name}.jpg")
