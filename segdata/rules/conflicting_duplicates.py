@@ -12,10 +12,13 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
+from segdata.rules.shared import picture_of_copy
 
 _MAX_NAMES = 3  # of categories in a finding
 _MIN_SEQUENCE_IMAGES = 3  # of a sequence that only names tell
 _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near to another; but two at least
+# Of the image's pixels: what covers them changes about half of their bits, and 16 of 256 differ at most.
+_MIN_SHARE_ABSENT = 1 / 8
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 
@@ -31,12 +34,13 @@ def conflicting_duplicates(
 
     You get one finding for each annotation whose image repeats an earlier one, by the same annotator, where the pixels
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
-    frames of one sequence are then ignored, since things move there. Images whose names differ only in their last
-    number are frames of a sequence, too, if they are neighbours, or if at least half of them look like another one. So
-    are those whose numbers are among the nearest twentieth (and two at least), if so many of the images that look alike
-    are near to each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the
-    pixels of categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of
-    volumes are compared where the files of two volumes are byte-identical.
+    frames of one sequence are then ignored, since things move there, unless one lacks a category that covers an eighth
+    of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames of
+    a sequence, too, if they are neighbours, or if at least half of them look like another one. So are those whose
+    numbers are among the nearest twentieth (and two at least), if so many of the images that look alike are near to
+    each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the pixels of
+    categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are
+    compared where the files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.
@@ -54,8 +58,9 @@ def conflicting_duplicates(
     union = twins["area"] + twins["other_area"] - twins["shared"]
     iou, pixels = twins["shared"] / np.maximum(union, 1), union - twins["shared"]
     is_same_file = alike["same"][pair] == 1
-    filmed = _is_filmed(images, alike)[pair]
-    is_similar = (alike["bits"][pair] <= max_bits) & ~filmed
+    size = (images["width"] * images["height"])[alike["image"][pair]]
+    is_absent = (np.minimum(twins["area"], twins["other_area"]) == 0) & (pixels >= _MIN_SHARE_ABSENT * size)
+    is_similar = (alike["bits"][pair] <= max_bits) & (~_is_filmed(images, alike)[pair] | is_absent)
     differs = (iou < min_iou) & (pixels >= min_pixels) & (is_same_file | is_similar)
     conflicts = twins.beside(iou=iou, pixels=pixels, same=is_same_file).take(differs)
     for rows in conflicts.groups("annotation", "other"):
@@ -84,12 +89,12 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     recorded = (sequence[alike["image"]] == sequence[alike["of"]]) & ~images.missing("sequence")[alike["image"]]
     series, place = _name_series(images["image_id"].tolist())
     first, second = (series[alike[name]] for name in ("image", "of"))
-    together = (first == second) & (first >= 0)
+    apart = np.abs(place[alike["image"]] - place[alike["of"]])
+    together = (first == second) & (first >= 0) & (apart > 0)  # copies of one picture are no two frames
     members = np.bincount(series[series >= 0], minlength=1)
     looking_alike = np.unique(np.concatenate([alike["image"][together], alike["of"][together]]))
     n_alike = np.bincount(series[looking_alike], minlength=len(members))
     is_film = (n_alike >= members / 2) & (members >= _MIN_SEQUENCE_IMAGES)
-    apart = np.abs(place[alike["image"]] - place[alike["of"]])
     reach = np.maximum(members // _NEAREST, _MIN_NEAR_IMAGES)
     is_near = together & (apart <= reach[np.maximum(first, 0)])
     is_succession = _follow_each_other(first[together], is_near[together], members, reach)
@@ -112,7 +117,7 @@ def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints)
 def _name_series(names: list[str]) -> tuple[Ints, Ints]:
     """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
 
-    Folders that are called as splits are do not count.
+    Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies.
     """
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     folders: dict[str, str] = {}  # as it is written -> without splits; there are few, and paths are slow
@@ -120,7 +125,8 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints]:
         name = str(PurePosixPath(image_id)) if image_id.endswith(("/", "/.")) else image_id
         last = name[name.rfind("/") + 1 :]
         dot = last.rfind(".")
-        numbered = _NUMBERED.fullmatch(last[:dot] if 0 < dot < len(last) - 1 else last)
+        stem = picture_of_copy(last) or (last[:dot] if 0 < dot < len(last) - 1 else last)
+        numbered = _NUMBERED.fullmatch(stem)
         if numbered is not None:
             written = name[: len(name) - len(last)]
             if written not in folders:
@@ -130,6 +136,6 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints]:
             series.setdefault((folders[written], before, after), []).append((int(number), row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
     for position, members in enumerate(series.values()):
-        rows = [row for _, row in sorted(members)]
-        which[rows], place[rows] = position, np.arange(len(rows))
+        numbers, rows = (list(column) for column in zip(*members, strict=True))
+        which[rows], place[rows] = position, np.unique(numbers, return_inverse=True)[1]
     return which, place

@@ -6,7 +6,7 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG008", "duplicate-id", severity="error", needs=(), habit="image", per_image=True)
 def duplicate_id(tables: Tables) -> Findings:
-    """The same image, annotation or category id occurs twice in one file.
+    """The same image, annotation or category id occurs twice.
 
     Example:
         /annotations/4040/id is 309, as /annotations/309/id

@@ -83,6 +83,23 @@ def test_frames_that_only_their_names_tell_are_no_conflicts(tmp_path: Path, patt
     assert [found for found in conflicts(path) if found.severity == "warning"] == []
 
 
+def test_frames_of_roboflow_are_frames_but_none_may_lack_what_covers_an_eighth(tmp_path: Path) -> None:
+    folders = ("val", "train", "train")
+    names = [f"{folders[number % 3]}/frame_{number:04}_jpg.rf.{number:032x}.jpg" for number in range(9)]
+    images = series(names, [1] * 9)
+    assert [found for found in conflicts(write(tmp_path, images, brighter=names[4])) if found.image == names[4]] == []
+    path = write(tmp_path, images, brighter=names[4])
+    document = json.loads(path.read_text())
+    document["annotations"][4]["category_id"] = 2  # what was a cat of 900 of 6,912 px is a cup
+    path.write_text(json.dumps(document))
+    warnings = [found for found in conflicts(path) if found.severity == "warning"]
+    assert warnings
+    assert all(names[4] in (found.image, found.message.split(", but")[0].split()[-1]) for found in warnings)
+    copy = f"val/frame_0004_jpg.rf.{4096:032x}.jpg"  # of the picture of a frame, no frame of its own
+    pair = {names[4]: (1, [SQUARE]), copy: (1, [SMALLER])}
+    assert len(conflicts(write(tmp_path / "copies", pair, brighter=copy))) == 1
+
+
 def test_a_photo_saved_again_far_from_its_number_is_a_conflict(tmp_path: Path) -> None:
     names = [f"train/IMG_{number:04}.png" for number in range(1, 12)] + ["val/IMG_0100.png", "train/IMG_0500.png"]
     path = write(tmp_path, series(names, [*range(1, 12), 77, 2]), brighter="train/IMG_0500.png")
