@@ -490,6 +490,8 @@ class _FlagRun:
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
+        reasons = zip(thought.choice.seldom.tolist(), thought.choice.reasons, strict=True)
+        seldom = sorted((place[row], reason) for row, reason in reasons if row in place)
         odds = thought.ranked.reported_odds[[*place]]
         unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known_images].tolist()]
         looks, expected = image_table(case, thought.ranked), expected_errors(thought.calibration.draws(odds))
@@ -512,7 +514,8 @@ class _FlagRun:
             quality=tuple(quality),
             unknown_images=tuple(unknown),
             causes=common_causes(case, thought.ranked, thought.choice, validation.findings, place),
-            seldom_right=tuple(sorted(place[row] for row in thought.choice.seldom.tolist() if row in place)),
+            seldom_right=tuple(position for position, _ in seldom),
+            seldom_reasons=tuple(reason for _, reason in seldom),
         )
 
 

@@ -41,7 +41,13 @@ CorruptionKind = Literal[
     "habit",
 ]
 
+# Why a finding is seldom right: its kind, too few labels to learn from, or the list as a whole.
+SeldomReason = Literal[
+    "outline", "extra-part", "cut", "border", "long", "absent", "no-piece", "few-parts", "short-list", "unknown-images"
+]
+
 TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
+SELDOM_REASONS: tuple[SeldomReason, ...] = get_args(SeldomReason)
 KINDS: tuple[CorruptionKind, ...] = get_args(CorruptionKind)
 UNUSUAL_CODE = "SEG510"  # of labels that no model suspects
 CODES: dict[ErrorType, str] = {type_: f"SEG{code}" for code, type_ in enumerate(TYPES, 501)}

@@ -16,7 +16,7 @@ from segdata.core.schema import runs_to_rle
 from segdata.core.statistics import linked_groups
 from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
-from segdata.noise.error_types import CODES, TYPES, ErrorType
+from segdata.noise.error_types import CODES, SELDOM_REASONS, TYPES, ErrorType, SeldomReason
 from segdata.noise.neighbours import NEAR
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing, is_piece
@@ -248,6 +248,7 @@ class Selection:
     left_out: int = 0  # candidates above their threshold that were not selected
     cause: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # (c,) see `group_causes`
     seldom: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # those of `rows` that are seldom right
+    reasons: tuple[SeldomReason, ...] = ()  # why, for each of `seldom`
     n_labels: int = 0  # how many of those that the sample stands for are annotated; the others are predicted only
 
 
@@ -262,7 +263,8 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     and five places or more of one image that lack a label, whatever the type: the image is labelled in part. So have,
     with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. What
     is found at one place of several copies of a picture has one cause, and what is seen alike at one place of three
-    images or more and lacks a label: a logo, the bonnet of the car. Every other candidate is a cause of its own.
+    images or more and lacks a label: a logo, the bonnet of the car. So has, for each category, what lacks a label along
+    the border, if the set leaves it out there. Every other candidate is a cause of its own.
     """
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
     image, is_label = ranked.image[rows], ranked.row[rows] >= 0
@@ -271,9 +273,11 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     lacks = _lack_labels(ranked, rows)
     type_ = np.where(is_astray, TYPES.index("shift"), np.where(lacks, TYPES.index("missing"), types[rows]))
     key = 4 * (image * len(TYPES) + type_) + np.where(is_left_out, 3, np.where(lacks, 2, is_label))
+    along = left_out_along_border(ranked)[rows] & lacks & ~is_left_out
+    key[along] = -1 - ranked.seen[rows[along]]
     _, group, count = np.unique(key, return_inverse=True, return_counts=True)
     needed = np.where(lacks, _MIN_COMMON, np.maximum(n_labels[image] / 2, _MIN_COMMON))
-    needed[is_astray | is_left_out] = 2
+    needed[is_astray | is_left_out | along] = 2
     is_shared = count[group] >= needed
     number = np.where(is_shared, group, len(count) + np.arange(len(rows)))
     picture = ranked.related.picture
@@ -310,6 +314,38 @@ def _at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints, kind: Ints
             if len(np.unique(image[together])) >= n_images:
                 pairs.append(np.column_stack([np.full(len(together) - 1, together[0]), together[1:]]))
     return np.concatenate(pairs)
+
+
+# How many things that are seen along the border, at most as many of which have a label, and in how many images, tell
+# that a set leaves them out there on purpose.
+_MIN_ALONG, _MAX_LABELLED_ALONG = 20, 0.2
+
+
+def left_out_along_border(ranked: RankedCandidates) -> Flags:
+    """(n,) what lacks a label and lies so near the border that hardly anything of its category has a label there.
+
+    Many guidelines leave out what the border cuts, or a strip along it: one question to their author, not an error
+    each. The strip is the widest in which at most a fifth of what is labelled or seen has a label.
+    """
+    result = np.zeros(len(ranked), bool)
+    if not len(ranked.bare) or not ranked.candidates:
+        return result
+    x, y, width, height = candidate_boxes(ranked).T
+    down, across = _image_sizes(ranked)[ranked.image].T
+    away = np.minimum(np.minimum(x, y), np.minimum(across - x - width, down - y - height))
+    is_label, known = ranked.row >= 0, ranked.known_images[ranked.image]
+    for category in np.unique(ranked.seen[ranked.bare]).tolist():
+        bare = ranked.bare[ranked.seen[ranked.bare] == category]
+        rows = np.concatenate([np.flatnonzero(is_label & (ranked.category == category)), bare])
+        rows = rows[known[rows]]
+        rows = rows[np.argsort(away[rows], kind="stable")]
+        n_within = np.searchsorted(away[rows], away[rows], "right")  # as near as each, or nearer
+        n_labelled = np.cumsum(is_label[rows])[n_within - 1]
+        hardly_any = (n_within >= _MIN_ALONG) & (n_labelled <= _MAX_LABELLED_ALONG * n_within)
+        widest = int(away[rows][hardly_any].max(initial=-1))
+        if len(np.unique(ranked.image[bare[away[bare] <= widest]])) >= _MIN_IMAGES:
+            result[bare[away[bare] <= widest]] = True
+    return result
 
 
 def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
@@ -364,33 +400,68 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
 
 
 # The share of the longer side of its image from which on a place is long, and the fewest findings of other kinds that
-# are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 49 findings in lists of fewer than ten, on
-# 12 sets, 17, 14 and 18; of 347 in longer ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
+# are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 5 no longer than is usual for their thing
+# (roots of teeth) 3, 2 and none. Of 49 findings in lists of fewer than ten, on 12 sets, 17, 14 and 18; of 347 in longer
+# ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
 _LONG_SHARE, _MIN_BELIEVED = 0.25, 10
 
 
-def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Flags:
-    """(c,) which `rows` are of a kind that is seldom right, whatever its P (docs/results/flag.md).
+def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Ints:
+    """(c,) why `rows` are seldom right, whatever their P: the first that holds, a row of `SELDOM_REASONS`; -1: none.
 
     These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
-    image cuts, of which the model sees too little, long places that lack a label or have another one, and places that
-    lack one of a category without any in their image (of 50 on three sets none was right, 47 false), but not those of
-    an image almost without labels.
+    image cuts, of which the model sees too little, what the set leaves out along the border, places that lack a label
+    or have another one and are long, also for a thing of their category, and places that lack one of a category without
+    any in their image (of 50 on three sets none was right, 47 false), but not those of an image almost without labels;
+    labels to join that are no pieces; and stuff of which there are too few parts (docs/results/flag.md).
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
-    outline = (type_ == TYPES.index("boundary")) & (category != UNLABELLED)
-    in_part = (type_ == TYPES.index("extra")) & ~is_thing
-    alone = _lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows)
-    if not len(rows) or not ranked.candidates:
-        return np.asarray(outline | in_part | alone)
-    x, y, width, height = candidate_boxes(ranked)[rows].T
-    down, across = _image_sizes(ranked)[image].T
-    cut = is_label & is_thing & (type_ != TYPES.index("category"))
-    cut &= (x == 0) | (y == 0) | (x + width == across) | (y + height == down)
-    long = ~is_label & ~ranked.left_out[rows]
-    long &= np.maximum(width, height) > _LONG_SHARE * np.maximum(down, across)
-    return np.asarray(outline | in_part | cut | long | alone)
+    holds: dict[SeldomReason, Flags] = {
+        "outline": (type_ == TYPES.index("boundary")) & (category != UNLABELLED),
+        "extra-part": (type_ == TYPES.index("extra")) & ~is_thing,
+        "absent": _lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows),
+        "few-parts": _of_few_parts(ranked, rows, things),
+    }
+    if len(rows) and ranked.candidates:
+        x, y, width, height = candidate_boxes(ranked)[rows].T
+        down, across = _image_sizes(ranked)[image].T
+        cut = is_label & is_thing & (type_ != TYPES.index("category"))
+        holds["cut"] = cut & ((x == 0) | (y == 0) | (x + width == across) | (y + height == down))
+        length, limit = np.maximum(width, height), _LONG_SHARE * np.maximum(down, across)
+        limit = np.maximum(limit, _usual_lengths(ranked, things)[np.maximum(ranked.seen[rows], 0)])
+        holds["long"] = ~is_label & ~ranked.left_out[rows] & (length > limit)
+        holds["border"] = left_out_along_border(ranked)[rows] & ~ranked.left_out[rows]
+        holds["no-piece"] = (type_ == TYPES.index("split")) & is_thing & is_label & ~_is_piece(ranked, rows)
+    reason = np.full(len(rows), -1)
+    for number, name in reversed(tuple(enumerate(SELDOM_REASONS))):
+        reason[holds.get(name, np.zeros(len(rows), bool))] = number
+    return reason
+
+
+def _usual_lengths(ranked: RankedCandidates, things: Flags) -> Floats:
+    """(K,) the median length of the boxes of labels of each category of things; 0 for stuff, or without labels."""
+    is_label = ranked.row >= 0
+    _, _, width, height = candidate_boxes(ranked)[is_label].T
+    category, result = ranked.category[is_label], np.zeros(len(things))
+    for id_ in np.unique(category[things[category]]).tolist():
+        result[id_] = np.median(np.maximum(width, height)[category == id_])
+    return result
+
+
+# The share of the usual area of a category below which a thing may be a piece of another. Of larger ones on six sets 2
+# were right (both with their other part around or over them), 4 debatable, 7 false; of smaller ones both were right.
+_PIECE_SHARE = 1 / 3
+
+
+def _is_piece(ranked: RankedCandidates, rows: Ints) -> Flags:
+    """(c,) whether `rows` are labels that are much smaller than is usual in their category."""
+    areas = np.concatenate([item.annotated.areas for item in ranked.candidates])
+    category, small = ranked.category[: len(areas)], np.zeros(len(ranked), bool)
+    for id_ in np.unique(category[rows[rows < len(areas)]]).tolist():
+        of_category = np.flatnonzero(category == id_)
+        small[of_category] = areas[of_category] < _PIECE_SHARE * np.median(areas[of_category])
+    return np.asarray(small[rows])
 
 
 # The fewest parts of stuff in known images from which to learn what an error looks like. At first runs on 18 sets of
@@ -467,24 +538,31 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     above = above[~crumb & ~grown & ~_vague_outline(ranked, above, types, things) & ~_hardly_missing(ranked, above)]
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
-    kind, few = _seldom_right(ranked, above, types, things), _of_few_parts(ranked, above, things)
-    order = np.lexsort((kind, kind | few))  # also of few parts, kinds that are seldom right come after the others
-    above, seldom = above[order], (kind | few)[order]
+    reason = _seldom_right(ranked, above, types, things)
+    # also of few parts, kinds that are seldom right come after the others
+    order = np.lexsort(((reason >= 0) & (reason < SELDOM_REASONS.index("few-parts")), reason >= 0))
+    above, reason = above[order], reason[order]
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
     cause = group_causes(ranked, above, types)
     is_first = np.zeros(len(above), bool)
     is_first[np.unique(cause, return_index=True)[1]] = True
     kept = np.flatnonzero(cause < n_most)
     kept = kept[np.argsort(~is_first[kept], kind="stable")]
-    n_believed = n_done + int((~seldom[kept]).sum())
-    if n_believed < _MIN_BELIEVED or ranked.known_images.mean() < 0.5:
-        seldom[:] = True
+    reason = reason[kept]
+    of_all: SeldomReason | None = None
+    if ranked.known_images.mean() < 0.5:
+        of_all = "unknown-images"
+    elif n_done + int((reason < 0).sum()) < _MIN_BELIEVED:
+        of_all = "short-list"
+    if of_all is not None:
+        reason[reason < 0] = SELDOM_REASONS.index(of_all)
     return Selection(
         rows=above[kept],
         by_lot=np.zeros(len(kept), bool),
         left_out=len(above) - len(kept),
         cause=cause[kept],
-        seldom=above[kept][seldom[kept]],
+        seldom=above[kept][reason >= 0],
+        reasons=tuple(SELDOM_REASONS[number] for number in reason[reason >= 0].tolist()),
     )
 
 

@@ -1,6 +1,7 @@
 """Flag: the labels to review, worst first, the reliability of the ranking, and an estimate of all wrong labels."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,7 +14,7 @@ from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Flags, Ints
 from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
-from segdata.noise.error_types import UNUSUAL_CODE
+from segdata.noise.error_types import UNUSUAL_CODE, SeldomReason
 from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
@@ -52,6 +53,19 @@ def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
 _MAX_IMAGES_NAMED = 5  # the worst ones
 _BUDGETS = ("0.01", "0.05", "0.1")
 _SELDOM_RIGHT = "also look at: seldom more than a matter of opinion"
+_SELDOM_WORDS: dict[SeldomReason, str] = {
+    "outline": "outlines to redraw",
+    "extra-part": "stuff that is extra in part",
+    "cut": "things that the border of the image cuts",
+    "border": "left out along the border by the whole set",
+    "long": "places longer than a quarter of the image",
+    "absent": "places of a category without a label in the image",
+    "no-piece": "labels to join that are no small pieces",
+    "few-parts": "class maps with too few parts to learn from",
+    "short-list": "fewer than ten others are left",
+    "unknown-images": "the model knows fewer than half of the images",
+}
+_JUDGED_FIRST = 10  # findings that tell of the rest, see docs/results/flag.md
 _UNLIMITED_WIDTH = 1_000_000  # columns, so that no line is broken
 
 
@@ -147,7 +161,12 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         n_seldom = len(flagged.seldom_right)
         if n_seldom:
             which = "all" if n_seldom == len(labels) else f"{n_seldom:,} of them"
-            yield from console.wrap(f"{_SELDOM_RIGHT} ({which})", style="dim")
+            count = Counter(flagged.seldom_reasons).most_common()
+            why = ", ".join(f"{_SELDOM_WORDS[reason]} ({n:,})" for reason, n in count)
+            yield from console.wrap(f"{_SELDOM_RIGHT} ({which}){why and ': ' + why}", "", "  ", "dim")
+        if len(labels) - n_seldom > _JUDGED_FIRST:
+            advice = f"judge the first {_JUDGED_FIRST}, they tell of the rest: stop if few of them are right"
+            yield from console.wrap(advice, "", "  ")
     if odd:
         them = "it is" if odd == 1 else "they are"
         message = (
@@ -191,10 +210,11 @@ def _extent(flagged: FlagResult, cause: CommonCause) -> str:
     if findings[0].segments:
         extent = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
     else:
-        extent = f"{count_noun(n, 'region')} without a label"
+        extent = f"{count_noun(n, 'region')} without a label{' along the border' * cause.along_border}"
     extent += f", in {count_noun(len(cause.copies), 'copy')} too" if cause.copies else ""
     if cause.others:
-        extent += f", at the same place of {count_noun(len(cause.others), 'other image')}"
+        where = "also in" if cause.along_border else "at the same place of"
+        extent += f", {where} {count_noun(len(cause.others), 'other image')}"
     return extent
 
 

@@ -16,8 +16,16 @@ from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
 from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import segments_of_map
-from segdata.noise.selection import group_causes, likely_types, match_decisions, select_candidates
+from segdata.noise.segments import SegmentSet, segments_of_map
+from segdata.noise.selection import (
+    Selection,
+    candidate_boxes,
+    group_causes,
+    left_out_along_border,
+    likely_types,
+    match_decisions,
+    select_candidates,
+)
 from segdata.noise.thresholds import CategoryTrust
 from segdata.noise.trust import RelatedImages
 
@@ -356,6 +364,85 @@ def test_what_lacks_a_label_at_one_place_of_three_images_is_one_cause() -> None:
     assert causes(held(4, 1), held(4, 1, 61), held(4, 1)) == [0, 1, 2]
 
 
+def beside_borders(labelled: list[tuple[int, int]], bare: list[tuple[int, int]]) -> RankedCandidates:
+    """Labels and places without one, as (image, distance to the left border), of 2 px in images of 60 x 400 px."""
+
+    def drawn(places: list[tuple[int, int]], image: int) -> SegmentSet:
+        pixels = np.zeros((60, 400), np.int64)  # column by column
+        for number, (of, away) in enumerate(places):
+            if of == image:
+                pixels[away : away + 2, 4 * number + 2 : 4 * number + 4] = number + 1
+        segments = segments_of_map(pixels.ravel(), 400, 60)
+        return replace(segments, category=np.ones(len(segments), np.int64))
+
+    labelled, bare, n_images = sorted(labelled), sorted(bare), 1 + max(of for of, _ in labelled + bare)
+    candidates = []
+    for image in range(n_images):
+        things, places = drawn(labelled, image), drawn(bare, image)
+        flags = np.zeros(len(places), bool)
+        candidates.append(ImageCandidates(things, np.arange(len(things)), places, flags.astype(np.int64), flags))
+    n, m = len(labelled), len(bare)
+    image: list[int] = [of for of, _ in labelled + bare]
+    types: list[ErrorType] = [*["extra"] * n, *["missing"] * m]
+    ranked = many(image, [*range(n), *[-1] * m], types, [0.9] * (n + m), set())
+    return replace(ranked, candidates=tuple(candidates), bare=np.arange(n, n + m))
+
+
+IN_IMAGES = st.tuples(st.integers(0, 4), st.integers(0, 12))
+
+
+@given(st.lists(IN_IMAGES, min_size=1, max_size=25), st.lists(IN_IMAGES, min_size=1, max_size=60))
+@settings(max_examples=60)
+def test_what_is_left_out_along_the_border_by_loops(
+    labelled: list[tuple[int, int]], bare: list[tuple[int, int]]
+) -> None:
+    ranked = beside_borders(labelled, bare)
+    widest = -1
+    for away in range(13):
+        n_labelled, n_bare = (sum(at <= away for _, at in places) for places in (labelled, bare))
+        hardly_any = n_labelled + n_bare >= 20 and n_labelled <= 0.2 * (n_labelled + n_bare)
+        widest = away if hardly_any and away in {at for _, at in labelled + bare} else widest
+    inside = [(of, at) for of, at in sorted(bare) if at <= widest]
+    expected = [at <= widest and len({of for of, _ in inside}) >= 3 for _, at in sorted(bare)]
+    assert left_out_along_border(ranked).tolist() == [False] * len(labelled) + expected
+
+
+def test_what_a_set_leaves_out_along_the_border_is_one_question_and_comes_last() -> None:
+    """Seven cells at the border of each of three images, and one inside, beside 60 that have a label."""
+    inside = [(at % 3, 20) for at in range(60)]
+    ranked = beside_borders(inside, [(of, 0) for of in range(3) for _ in range(7)] + [(0, 20), (1, 20)])
+    ranked = replace(ranked, probability=np.where(ranked.row >= 0, 0.01, 0.9), prior=0.01)
+    ranked = replace(ranked, odds=np.log(ranked.probability) - np.log1p(-ranked.probability))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+
+    def chosen(of: RankedCandidates) -> Selection:
+        return select_candidates(of, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+
+    away = candidate_boxes(ranked)[:, 0]
+    found = chosen(ranked)
+    assert away[found.rows].tolist() == [20, 20, *[0] * 21]
+    assert found.cause.tolist() == [0, 1, *[2] * 21]
+    assert found.reasons == ("short-list",) * 2 + ("border",) * 21
+    some_labelled = beside_borders([*inside, *[(of, 0) for of in (0, 1, 2)] * 2], [(of, 0) for of in (0, 1, 2)] * 7)
+    assert not left_out_along_border(some_labelled).any()
+
+
+@pytest.mark.parametrize(("height", "reason"), [(3, "short-list"), (4, "no-piece")])
+def test_labels_to_join_are_pieces(height: int, reason: str) -> None:
+    """Of the least of six labels, a third of the usual size or less."""
+    drawn, none = np.zeros((60, 40), np.int64), np.zeros((60, 40), np.int64)
+    for at in range(6):
+        drawn[2 + 10 * at : 5 + 10 * at, 5 : 5 + (height if at == 0 else 12)] = at + 1
+    things, nothing = segments_of_map(drawn.ravel(), 40, 60), segments_of_map(none.ravel(), 40, 60)
+    things = replace(things, category=np.ones(6, np.int64))
+    held = ImageCandidates(things, np.arange(6), nothing, np.arange(0), np.zeros(0, bool))
+    p = [0.9 if area == things.areas.min() else 0.01 for area in things.areas.tolist()]
+    ranked = replace(many([0] * 6, [*range(6)], ["split"] * 6, p, set()), candidates=(held,), prior=0.01)
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.reasons == (reason,)
+
+
 def test_labels_that_fit_badly_do_not_grow() -> None:
     """Of two places of stuff without a label, one is in an image whose labels of it fit badly; it may be missing."""
     types: list[ErrorType] = ["extra"] * 98 + ["boundary", "boundary"]
@@ -422,6 +509,24 @@ def test_long_places_short_lists_and_unknown_data_are_seldom_right(
     assert found.seldom.tolist() == (found.rows.tolist() if all_of_them else [n])
     decided = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0, np.array([1]))
     assert decided.seldom.tolist() == (found.rows.tolist() if n_known < 20 else [n])  # it was a longer list
+    of_list = "unknown-images" if n_known < 20 else "short-list"
+    assert found.reasons == (of_list,) * (n_listed * all_of_them) + ("long",)
+
+
+@pytest.mark.parametrize(("usual", "reason"), [(10, "long"), (11, "short-list")])
+def test_a_place_as_long_as_its_things_usually_are_is_not_long(usual: int, reason: str) -> None:
+    """Three teeth of a length, and a place of 11 px in an image of 40 px."""
+    drawn, place = np.zeros((40, 40), np.int64), np.zeros((40, 40), np.int64)
+    for at in range(3):
+        drawn[2 : 2 + usual, 2 + 8 * at : 6 + 8 * at] = at + 1
+    place[20:31, 5:10] = 1
+    things, seen = segments_of_map(drawn.ravel(), 40, 40), segments_of_map(place.ravel(), 40, 40)
+    held = ImageCandidates(things, np.arange(3), seen, np.zeros(1, np.int64), np.zeros(1, bool))
+    ranked = many([0] * 4, [0, 1, 2, -1], ["extra"] * 3 + ["missing"], [0.01] * 3 + [0.9], set())
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    ranked = replace(ranked, candidates=(held,), prior=0.01)
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.reasons == (reason,)
 
 
 def test_a_place_of_a_category_without_any_label_in_its_image_comes_last() -> None:

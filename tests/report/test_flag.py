@@ -15,6 +15,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise import trust
+from segdata.noise.error_types import SeldomReason
 from segdata.noise.flag_result import CommonCause, FlagResult
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.console import Console
@@ -76,6 +77,9 @@ def test_findings_of_one_cause_are_one_line() -> None:
     (line,) = [line for line in told(structs.replace(result, causes=(elsewhere,))).splitlines() if "same place" in line]
     assert f" {n_here} " in line
     assert "at the same place of 1 other image" in " ".join(told(structs.replace(result, causes=(elsewhere,))).split())
+    if not listed[0].segments:
+        along = told(structs.replace(result, causes=(structs.replace(elsewhere, along_border=True),)))
+        assert "without a label along the border, also in 1 other image" in " ".join(along.split())
     (statement,) = [each for each in flag_statements(structs.replace(result, causes=(copied,))) if "copy" in each]
     assert statement.startswith("one cause each: look at the image first: 0.png (")
     assert "one cause" not in told(result)
@@ -95,6 +99,19 @@ def test_what_is_seldom_right_has_its_own_part() -> None:
     assert f"at x {place[0]}, y {place[1]}," in rest
     assert f"at x {place[0]}, y {place[1]}," not in main
     assert f"{head} (all)" in told(structs.replace(result, seldom_right=tuple(range(6))))
+    reasons: tuple[SeldomReason, ...] = ("outline", "border", "border")
+    text = " ".join(told(structs.replace(result, seldom_right=(3, 4, 5), seldom_reasons=reasons)).split())
+    assert f"{head} (3 of them): left out along the border by the whole set (2), outlines to redraw (1)" in text
+
+
+def test_of_a_long_first_part_the_first_ten_are_to_be_judged() -> None:
+    result = found()[1]
+    findings = result.validation.findings * 2
+    long = structs.replace(result, validation=replace(result.validation, findings=findings))
+    n = sum(finding.correction is not None for finding in findings)
+    advice = "judge the first 10, they tell of the rest"
+    assert (advice in told(long)) == (n > 10)
+    assert advice not in told(structs.replace(long, seldom_right=tuple(range(n - 10))))
 
 
 def test_a_weak_category_beside_known_ones_comes_with_advice() -> None:
