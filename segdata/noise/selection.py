@@ -450,7 +450,8 @@ def _usual_lengths(ranked: RankedCandidates, things: Flags) -> Floats:
 
 
 # The share of the usual area of a category below which a thing may be a piece of another. Of larger ones on six sets 2
-# were right (both with their other part around or over them), 4 debatable, 7 false; of smaller ones both were right.
+# were right (both with their other part around or over them), 4 debatable, 7 false; of smaller ones both were right
+# (sizes guessed from boxes).
 _PIECE_SHARE = 1 / 3
 
 
