@@ -121,7 +121,7 @@ class SplitSegments:
     place: Ints  # (n,) the cluster of things that it belongs to
     n_pieces: Ints  # (n,) how many there are instead
     annotation: Ints  # (n,) rows of the owner's annotation
-    by: Ints  # (n,) rows of the maker's annotation
+    maker_annotation: Ints  # (n,) rows of the maker's annotation
     others: Ints  # (n,) how many annotators the case has beside one
     pieces: "dict[tuple[int, int], list[int]]"  # for each maker and place the rows of the pieces
 
@@ -138,7 +138,7 @@ class SplitSegments:
         (pair, side, segment), inverse, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
         of_a = side == 0
         owner, maker = (np.where(of_a == first_is, pairs["a"][pair], pairs["b"][pair]) for first_is in (True, False))
-        annotation, by = (
+        annotation, maker_annotation = (
             np.where(of_a == first_is, pairs["annotation_a"][pair], pairs["annotation_b"][pair])
             for first_is in (True, False)
         )
@@ -148,7 +148,15 @@ class SplitSegments:
         for row, piece in zip(inverse.tolist(), groups["piece"].tolist(), strict=True):
             pieces.setdefault((int(maker[row]), int(place[row])), []).append(piece)
         return SplitSegments(
-            owner, maker, segment, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
+            owner,
+            maker,
+            segment,
+            place,
+            n_pieces,
+            annotation,
+            maker_annotation,
+            present[pairs["case"][pair]] - 1,
+            pieces,
         )
 
     def merged_by_one(self, gold: int | None) -> Ints:
@@ -187,7 +195,7 @@ def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
     two = gold is None and comparison.is_first_pass.sum() == 2
     for kind, rows, segments in (
         ("merge", groups.merged_by_one(gold), groups.annotation),
-        ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.by),
+        ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.maker_annotation),
     ):
         result.append(
             _disagreement_rows(

@@ -60,7 +60,7 @@ class ProjectedRates:
 class SampleUnits:
     """The sampled units."""
 
-    of: Ints  # (n_images,) the unit that each image belongs to, counted from 0
+    unit: Ints  # (n_images,) the unit that each image belongs to, counted from 0
     images: Floats  # (m,) how many images each unit has
 
     @staticmethod
@@ -72,7 +72,7 @@ class SampleUnits:
     def totals(self, values: Floats) -> Floats:
         """(m, k) sums of the values (n_images, k) of each unit's images."""
         sums = np.zeros((len(self.images), values.shape[1]))
-        np.add.at(sums, self.of, values)
+        np.add.at(sums, self.unit, values)
         return sums
 
 
@@ -408,7 +408,7 @@ def _project_hours(
         return None, "no annotation says how long it took"
     inverse, row = np.unique(image[timed], return_inverse=True)
     mean = _per_image(seconds[timed], row) / np.bincount(row)[:, None]
-    projected = project_amounts(SampleUnits.from_ids(sample.of[inverse]), mean, size).project(0, plan.n_images / 3600)
+    projected = project_amounts(SampleUnits.from_ids(sample.unit[inverse]), mean, size).project(0, plan.n_images / 3600)
     return projected, f"the times of {len(inverse):,} annotated images"
 
 

@@ -22,7 +22,7 @@ _EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the pr
 class Strata:
     """Items in strata of similar probability."""
 
-    of: Ints  # (n,) the stratum of each item, from 0, the least probable first
+    stratum: Ints  # (n,) the stratum of each item, from 0, the least probable first
     size: Ints  # (H,) the number of items
     draw: Ints  # (H,) the number to draw
 
@@ -73,13 +73,15 @@ class ReviewSample:
     @staticmethod
     def draw(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
         """The rows `sure`, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
-        by_stratum = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
+        by_stratum = [
+            rng.permutation(np.flatnonzero(strata.stratum == h))[:k] for h, k in enumerate(strata.draw.tolist())
+        ]
         sampled = np.concatenate([np.empty(0, np.int64), *by_stratum])
         sampled = sampled[rng.permutation(len(sampled))]
         spacing = max(len(sure), 1) / max(len(sampled), 1)
         place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(sampled)) + rng.random()) * spacing)
         order = np.argsort(place, kind="stable")
-        stratum = np.append(np.full(len(sure), -1), strata.of[sampled])
+        stratum = np.append(np.full(len(sure), -1), strata.stratum[sampled])
         return ReviewSample(np.append(sure, others[sampled])[order], stratum[order], strata.size)
 
     @property

@@ -204,7 +204,7 @@ class RankedCandidates:
 
     image: Ints  # (n,) the row of the image
     row: Ints  # (n,) the given segment; -1: a region that was not annotated so
-    at: Ints  # (n,) the row among the annotated candidates, or among the regions, of the image
+    candidate: Ints  # (n,) the row among the annotated candidates, or among the regions, of the image
     category: Ints  # (n,) as given; 0: nothing
     seen: Ints  # (n,) what the model sees in a region; -1 for what was annotated
     # (n,) log odds, as learnt, of another kind of mistake, which would make its pixels improbable, and of labels that
@@ -369,13 +369,15 @@ def _category_iou(images: Sequence[ImageFeatures]) -> Floats:
 
 
 def _candidate_columns(candidates: Sequence[ImageCandidates]) -> dict[str, Ints]:
-    """(n,) `row`, `at`, `category` and `seen` as `RankedCandidates` has them: what is annotated, then the regions."""
+    """(n,) the columns of `RankedCandidates` that place a candidate: annotated ones, then the regions."""
     annotated, regions = [item.annotated for item in candidates], [item.regions for item in candidates]
     predicted = np.concatenate([np.empty(0, np.int64), *(item.category for item in regions)])
     row = np.concatenate([np.empty(0, np.int64), *(item.row for item in candidates)])
     return {
         "row": np.append(row, np.full(len(predicted), -1)),
-        "at": np.concatenate([np.empty(0, np.int64), *(np.arange(len(item)) for item in (*annotated, *regions))]),
+        "candidate": np.concatenate(
+            [np.empty(0, np.int64), *(np.arange(len(item)) for item in (*annotated, *regions))]
+        ),
         "category": np.concatenate([*(item.category for item in annotated), *(item.label for item in candidates)]),
         "seen": np.append(np.full(len(row), -1), predicted),
     }

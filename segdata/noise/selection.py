@@ -151,7 +151,7 @@ class _ImageProposals:
 
     def proposal(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a candidate, and its correction."""
-        candidates, row_in_image = ranked.candidates[ranked.image[row]], int(ranked.at[row])
+        candidates, row_in_image = ranked.candidates[ranked.image[row]], int(ranked.candidate[row])
         name = TYPES[type_]
         if ranked.row[row] < 0:
             segment = candidates.regions.row(row_in_image)
@@ -355,7 +355,7 @@ def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flag
     image, count = np.unique(ranked.image[rows[of_stuff]], return_counts=True)
     for one in image[count > 1].tolist():
         places = of_stuff[ranked.image[rows[of_stuff]] == one]
-        regions = ranked.candidates[one].regions.take(ranked.at[rows[places]])
+        regions = ranked.candidates[one].regions.take(ranked.candidate[rows[places]])
         met = overlaps(regions.same_image(regions.grown(NEAR), len(regions)), regions)
         alike = ranked.category[rows[places[met.a]]] == ranked.category[rows[places[met.b]]]
         beside[places[met.b[(met.a < met.b) & alike]]] = True

@@ -56,7 +56,7 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
     group: Ints  # (n,) of each observation
     stratum: Ints  # (n,) of each observation
     n_images: Ints  # (n,) how many annotations it is the mean of
-    of: Ints  # (n_annotations,) the observation that an annotation belongs to; -1: none
+    observation: Ints  # (n_annotations,) the observation that an annotation belongs to; -1: none
     is_paired: bool  # whether the strata are the same images
 
     @staticmethod
@@ -89,8 +89,8 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
         void = np.isin(drawn, tables.profile.taxonomy.void_ids)
         things = tables.profile.taxonomy.thing_ids
         for category in np.unique(drawn[~void]).tolist():
-            rows = np.flatnonzero((drawn == category) & (self.of[owner] >= 0))
-            observation = self.of[owner[rows]]
+            rows = np.flatnonzero((drawn == category) & (self.observation[owner] >= 0))
+            observation = self.observation[owner[rows]]
             having = np.bincount(observation, minlength=len(self.group)).astype(np.float64)
             yield GroupFeature("presence", category, having / self.n_images, np.ones(len(self.group), bool))
             some = having > 0
@@ -102,9 +102,9 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
             logs = np.bincount(observation, weights=shares, minlength=len(having))
             yield GroupFeature("size", category, logs / np.maximum(having, 1), some)
         if void.any():
-            rows = np.flatnonzero(void & (self.of[owner] >= 0))
+            rows = np.flatnonzero(void & (self.observation[owner] >= 0))
             share = amount[rows] / frame[owner[rows]]
-            total = np.bincount(self.of[owner[rows]], weights=share, minlength=len(self.group))
+            total = np.bincount(self.observation[owner[rows]], weights=share, minlength=len(self.group))
             yield GroupFeature("void", None, total / self.n_images, np.ones(len(self.group), bool))
 
 

@@ -239,7 +239,7 @@ def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> 
     """Of two regions of cells, one is seen as a thing of which the model knows nothing."""
     result = case(0)[0]
     two = np.arange(2)
-    one = {name: getattr(result, name)[two] for name in ("image", "at", "odds", "type", "doubt", "believed")}
+    one = {name: getattr(result, name)[two] for name in ("image", "candidate", "odds", "type", "doubt", "believed")}
     regions = replace(
         result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
     )
@@ -291,7 +291,7 @@ def test_only_strong_evidence_or_what_is_likely_is_flagged(rarer: float) -> None
     assert 0 < flagged.sum() < len(result) / 4
     many = replace(result, **{  # a large set, in which the same labels count many times
         name: np.tile(getattr(result, name), 5)
-        for name in ("image", "row", "at", "category", "seen", "odds", "probability", "doubt", "believed")
+        for name in ("image", "row", "candidate", "category", "seen", "odds", "probability", "doubt", "believed")
     })  # fmt: skip
     strong = candidates_above(many, trust, np.zeros(2)) % len(result)
     assert set(strong.tolist()) == set(np.flatnonzero(odds >= min(STRONG_EVIDENCE * prior, LIKELY_ODDS)).tolist())
@@ -306,7 +306,7 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
         _, given, prediction = pages[result.image[row]]
         found, at, name = (
             looks[result.image[row]].candidates,
-            int(result.at[row]),
+            int(result.candidate[row]),
             ranked.mistake_type[ranked.mistake[row]],
         )
         if result.row[row] < 0:
@@ -342,7 +342,7 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     right, down = result.move[bad].tolist()
     given, prediction = pages[bad]
     back = moved_by(looks[bad].candidates.annotated, right, down)
-    for row in result.at[astray].tolist():
+    for row in result.candidate[astray].tolist():
         proposal = propose_for_annotated(looks[bad].candidates, row, "shift", given, prediction, (right, down))
         np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)
 

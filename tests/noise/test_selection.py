@@ -38,7 +38,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -
     return RankedCandidates(
         image=row,
         row=row - is_region,
-        at=row,
+        candidate=row,
         category=row + category,
         seen=row + seen,
         odds=one,
@@ -291,7 +291,7 @@ def test_regions_of_stuff_that_touch_are_one_finding() -> None:
     row = [*range(100), -1, -1, -1, -1]
     drawn = many([0] * 104, row, ["extra"] * 100 + ["category"] * 4, [0.1] * 100 + [0.9, 0.8, 0.7, 0.6], set())
     category, of_regions = np.append(np.ones(100, np.int64), label[order]), regions.category[order]
-    ranked = replace(drawn, candidates=(held,), at=at, category=category, prior=0.01)
+    ranked = replace(drawn, candidates=(held,), candidate=at, category=category, prior=0.01)
     ranked = replace(ranked, seen=np.append(np.full(100, -1), of_regions))
     trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=9, threshold=0.5, reason=None) for n in "abc"]
 

@@ -159,7 +159,7 @@ def test_what_groups_are_compared_in(seed: int, alone: bool) -> None:
     names = sorted({who for who in whose if who is not None})
     assert observed.names == names
     if len(names) < 2:
-        assert observed.of.tolist() == [-1] * len(owners)
+        assert observed.observation.tolist() == [-1] * len(owners)
         return
     several = {own for own in range(n) if len([who for other, who in owners if other == own and who]) > 1}
     assert observed.is_paired == bool(several)
@@ -173,7 +173,7 @@ def test_what_groups_are_compared_in(seed: int, alone: bool) -> None:
     assert observed.n_images.tolist() == [len(cells[key]) for key in keys]
     assert not several or observed.stratum.tolist() == [number for number, _ in keys]
     of = [next((k for k, key in enumerate(keys) if row in cells[key]), -1) for row in range(len(owners))]
-    assert observed.of.tolist() == of
+    assert observed.observation.tolist() == of
     areas: dict[tuple[int, int], list[int]] = {}
     for own, category, area in segments.lines("annotation", "category_id", "area"):
         areas.setdefault((own, category), []).append(area)

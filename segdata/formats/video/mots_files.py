@@ -94,8 +94,8 @@ class _TextSource:
     root : base of the paths in messages
     profile, defects : of the dataset
     entries : its images, with their sizes; those with a record are annotated
-    at, offset : the segments of image row i are ``at[offset[i]:offset[i + 1]]``
-    draw : decodes the segments `at` these positions, given heights and widths (n,) of their images
+    position, offset : the segments of image row i are ``position[offset[i]:offset[i + 1]]``
+    draw : decodes the segments at these positions, given heights and widths (n,) of their images
     annotator, source : of all annotations; None: unknown
     """
 
@@ -103,7 +103,7 @@ class _TextSource:
     profile: Profile
     entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
-    at: Ints
+    position: Ints
     offset: Ints
     draw: Callable[[Ints, Ints, Ints], _DecodedSegments] = field(repr=False)
     annotator: str | None = None
@@ -117,7 +117,7 @@ class _TextSource:
     def chunks(self) -> list[Ints]:
         """The rows of images in chunks of some thousand segments."""
         heights = np.array([entry.size[0] for entry in self.entries], np.int64)
-        return chunk_segments(self.offset, segments_per_chunk(len(self.at), heights))
+        return chunk_segments(self.offset, segments_per_chunk(len(self.position), heights))
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their segments decoded."""
@@ -129,7 +129,7 @@ class _TextSource:
         # The missing size of the image was reported with the listing; without it nothing can be drawn.
         count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
         image = np.repeat(np.arange(len(rows)), count)
-        decoded = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
+        decoded = self.draw(self.position[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
         defects += [replace(fault, image=entries[image[k]].image_id) for k, fault in decoded.faults]
         annotation = np.cumsum(annotated) - 1
         segments = make_table(
@@ -381,7 +381,7 @@ def _open_text(
         profile=profile(entries),
         entries=entries,
         defects=tuple(defects),
-        at=order,
+        position=order,
         offset=offset,
         draw=partial(_decode_segments, all_lines, classes),
         annotator=request.annotator,

@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 class FoldUnits:
     """Images that must stay together in one fold."""
 
-    of: Ints  # (n_images,) images with the same number belong together
+    unit: Ints  # (n_images,) images with the same number belong together
     note: str = ""  # deviation from the request; empty if none
 
     def among(self, rows: Flags) -> int:
         """The number of units of the images `rows` (n_images,)."""
-        return len(np.unique(self.of[rows]))
+        return len(np.unique(self.unit[rows]))
 
 
 def fold_units(related: RelatedImages, usable: Flags) -> FoldUnits:
@@ -77,15 +77,15 @@ def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, 
     `usable` (n_images,): those that can be trained on. The others get a fold, too, but every fold has some usable ones.
     """
     names = [f"fold {place}" for place in range(n_folds)]
-    dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), units.of, seed)
+    dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), units.unit, seed)
     number = {name: place for place, name in enumerate(names)}
     fold = np.array([number[dealt.part_of[image]] for image in tables.images["image_id"].tolist()], np.int64)
     for empty in np.flatnonzero(np.bincount(fold[usable], minlength=n_folds) == 0).tolist():
         several = np.bincount(fold[usable], minlength=n_folds)
-        for unit in np.unique(units.of[usable]):  # the first one that is not all of its fold
-            in_unit = (units.of == unit) & usable
+        for unit in np.unique(units.unit[usable]):  # the first one that is not all of its fold
+            in_unit = (units.unit == unit) & usable
             if in_unit.sum() < several[fold[in_unit][0]]:
-                fold[units.of == unit] = empty
+                fold[units.unit == unit] = empty
                 break
     return fold
 
