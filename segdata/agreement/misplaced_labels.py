@@ -14,15 +14,7 @@ from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.errors import count_noun
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints, NumberLine, expand_ranges
-from segdata.measure.placements import (
-    MIN_OUTLINE_PIXELS,
-    SHIFTED,
-    OutlinePlanes,
-    change_words,
-    common_change,
-    reduce_outlines,
-    reduced_size,
-)
+from segdata.measure import placements
 
 MISPLACED_CODE = "SEG413"
 _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
@@ -103,18 +95,18 @@ def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
     planes = list(_outline_planes(batch, annotator, other))
     if len(planes) < _MIN_COMPARED_IMAGES:
         return ""
-    place, fitting = common_change(planes, np.inf)
-    ratio = _SHIFT_RATIO if place.change == SHIFTED else _RATIO
+    place, fitting = placements.common_change(planes, np.inf)
+    ratio = _SHIFT_RATIO if place.change == placements.SHIFTED else _RATIO
     if place.score < max(_SCORE, ratio * place.own) or fitting < _SHARE * len(planes):
         return ""
     return (
         f"in {fitting:,} of {count_noun(len(planes), 'image')} only when the labels are "
-        f"{change_words(place.change, place.x, place.y)}: outlines lie on each other {place.score:.0f} instead of "
-        f"{place.own:.0f} standard deviations above chance"
+        f"{placements.change_words(place.change, place.x, place.y)}: outlines lie on each other {place.score:.0f} "
+        f"instead of {place.own:.0f} standard deviations above chance"
     )
 
 
-def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[OutlinePlanes]:
+def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[placements.OutlinePlanes]:
     """The outlines of two annotators, for each image that both annotated."""
     annotators = batch.annotations["annotator"].to_pylist()
     row = {(image, name): k for k, (image, name) in enumerate(zip(batch.annotation_image, annotators, strict=True))}
@@ -122,10 +114,10 @@ def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[Outlin
         own, others = row.get((image, annotator)), row.get((image, other))
         if own is None or others is None or min(height, width) < 2:
             continue
-        size = reduced_size(height, width)
-        outlines, lines = (reduce_outlines(batch, k, (height, width), size)[0] for k in (own, others))
-        if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= MIN_OUTLINE_PIXELS:
-            yield OutlinePlanes.from_outline(own, outlines, lines, (height, width))
+        size = placements.reduced_size(height, width)
+        outlines, lines = (placements.reduce_outlines(batch, k, (height, width), size)[0] for k in (own, others))
+        if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= placements.MIN_OUTLINE_PIXELS:
+            yield placements.OutlinePlanes.from_outline(own, outlines, lines, (height, width))
 
 
 def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:

@@ -44,6 +44,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
+from segdata.formats.street import scenes
 from segdata.formats.street.cityscapes_labels import (
     IGNORED,
     IGNORED_NAME,
@@ -54,29 +55,6 @@ from segdata.formats.street.cityscapes_labels import (
     UNLABELLED,
     UNLABELLED_NAME,
     load_labels,
-)
-from segdata.formats.street.scenes import (
-    CITYSCAPES,
-    KITTI,
-    LABEL_IDS,
-    NO_SPLIT,
-    LabelMapping,
-    LabelMaskReader,
-    MaskStyle,
-    SceneFiles,
-    chosen_option,
-    folder_kind,
-    label_ids,
-    label_mapping,
-    mask_path,
-    open_scenes,
-    pair_by_index,
-    pair_files,
-    split_files,
-    stem_of,
-    unique_key,
-    with_folder_kind,
-    write_scenes,
 )
 
 KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # readable, in order of preference
@@ -100,7 +78,7 @@ _OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
 _TRAIN_ID_OF = np.array([TRAIN_ID.get(label, IGNORED) for label in range(256)], np.uint8)
 
 
-def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> SceneFiles:
+def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> scenes.SceneFiles:
     """The label files at or below a path, and their images.
 
     If an image has fine and coarse labels, the fine ones are taken, or those of `type_`. Raises UnreadableError if
@@ -133,9 +111,9 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> Scen
         places["images"] = Path(folder.root if root.is_absolute() else os.path.relpath(folder.root)).as_posix()
 
     def image_name(key: str) -> str:
-        return key.removeprefix(f"{NO_SPLIT}/") + f"{_MARK}.png"
+        return key.removeprefix(f"{scenes.NO_SPLIT}/") + f"{_MARK}.png"
 
-    return SceneFiles(labels, _match_images(folder, labels), image_name, places, tuple(defects))
+    return scenes.SceneFiles(labels, _match_images(folder, labels), image_name, places, tuple(defects))
 
 
 def _folder_of_type(type_: str, kinds: dict[str, Path]) -> str:
@@ -176,7 +154,7 @@ def _key(root: Path, path: Path, type_: str, base: str) -> str:
 def _with_split(name: PurePosixPath, below_type: bool) -> str:
     """A key from a name below the folder of a type, whose first folder is a split, or from a name below any folder."""
     has_split = len(name.parts) > (1 if below_type else 2) or (len(name.parts) == 2 and name.parts[0] in SPLITS)
-    return name.as_posix() if has_split else f"{NO_SPLIT}/{name.as_posix()}"
+    return name.as_posix() if has_split else f"{scenes.NO_SPLIT}/{name.as_posix()}"
 
 
 def _find_images(root: Path, images: Path | None) -> ImageFolder:
@@ -209,7 +187,7 @@ def _match_images(folder: ImageFolder, labels: dict[str, dict[str, Path]]) -> di
         plain = PurePosixPath(name).with_suffix("")
         base = plain.name.removesuffix(_MARK)
         key = _with_split(plain.parent / base, folder.root is not None and folder.root.name == IMAGES)
-        key = unique_key(key, name, pictures)
+        key = scenes.unique_key(key, name, pictures)
         pictures[key] = name, path
         of_base.setdefault(base, []).append(key)
     for key in labels:
@@ -229,7 +207,7 @@ class _PolygonList:
     defects: list[Defect] = field(default_factory=list)  # of the objects left out
 
 
-def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
+def read_polygons(reader: scenes.LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
     """The segments of an entry's polygons; raises BrokenLabelsError if its file is not such a JSON file.
 
     A segment keeps the rings of its objects if all their pixels are visible.
@@ -306,7 +284,7 @@ def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def _read_objects(document: dict[str, Any], reader: LabelMaskReader) -> _PolygonList:
+def _read_objects(document: dict[str, Any], reader: scenes.LabelMaskReader) -> _PolygonList:
     """The objects to paint; broken ones are left out, with a defect each."""
     drawing = _PolygonList()
     labels = {category.name: category for category in reader.mapping.labels.categories}
@@ -326,12 +304,14 @@ def _read_objects(document: dict[str, Any], reader: LabelMaskReader) -> _Polygon
             drawing.defects.append(Defect("SEG009", f"{name!r:.80} is not one of the labels", place=f"{place}/label"))
         elif problem is not None:
             drawing.defects.append(Defect("SEG006", f"the polygon of {name!r} {problem}", place=f"{place}/polygon"))
-        elif label.kind == "thing" and not group and count[name] >= CITYSCAPES.divisor:
-            message = f"the instance {count[name] + 1:,} of {name!r}: only {CITYSCAPES.divisor:,} can be numbered"
+        elif label.kind == "thing" and not group and count[name] >= scenes.CITYSCAPES.divisor:
+            message = (
+                f"the instance {count[name] + 1:,} of {name!r}: only {scenes.CITYSCAPES.divisor:,} can be numbered"
+            )
             drawing.defects.append(Defect("SEG004", message, place=place))
         else:
             numbered = label.kind == "thing" and not group
-            drawing.value.append(label.id * CITYSCAPES.divisor + count[name] if numbered else label.id)
+            drawing.value.append(label.id * scenes.CITYSCAPES.divisor + count[name] if numbered else label.id)
             drawing.ring.append(np.asarray(item["polygon"], np.float64).reshape(-1, 2))
             drawing.place.append(place)
             count[name] += numbered
@@ -340,8 +320,8 @@ def _read_objects(document: dict[str, Any], reader: LabelMaskReader) -> _Polygon
 
 def open_cityscapes(request: ReadRequest) -> PerImageSource:
     """Open a dataset in the layout of Cityscapes; raises SegdataError for options that do not fit it."""
-    kind = chosen_option(request.options, "labels", KINDS)
-    type_ = chosen_option(request.options, "gt", (_FINE, _COARSE))
+    kind = scenes.chosen_option(request.options, "labels", KINDS)
+    type_ = scenes.chosen_option(request.options, "gt", (_FINE, _COARSE))
     pairing = _pair_files(request, kind, type_)
     labels, official = _labels(request)
     kinds = {str(entry.record) for entry in pairing.entries if entry.is_annotated}
@@ -350,25 +330,27 @@ def open_cityscapes(request: ReadRequest) -> PerImageSource:
     readers = {
         kind: partial(
             _read_image,
-            LabelMaskReader(request.root, mapping, CITYSCAPES if kind in _NUMBERED_KINDS else None, numbered),
+            scenes.LabelMaskReader(
+                request.root, mapping, scenes.CITYSCAPES if kind in _NUMBERED_KINDS else None, numbered
+            ),
             official,
         )
         for kind, mapping in mappings.items()
     }
     rule: RasterRule = "pil" if "polygons" in kinds else "mask-native"
-    return open_scenes(request, "cityscapes", pairing, mappings["instanceIds"].naming, readers, numbered, rule)
+    return scenes.open_scenes(request, "cityscapes", pairing, mappings["instanceIds"].naming, readers, numbered, rule)
 
 
 def _pair_files(request: ReadRequest, kind: str | None, type_: str | None) -> Pairing:
     root, images = request.root, images_folder(request)
     if has_index(root):
-        return pair_by_index(root, images, kind, _label_kind, _with_label_kind)
-    return pair_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
+        return scenes.pair_by_index(root, images, kind, _label_kind, _with_label_kind)
+    return scenes.pair_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
 
 
 def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
     """The labels of the ids in the files, and whether they are Cityscapes' own."""
-    if chosen_option(request.options, "ids", ("official", "taxonomy")) == "taxonomy":
+    if scenes.chosen_option(request.options, "ids", ("official", "taxonomy")) == "taxonomy":
         if request.taxonomy is None:
             raise UnreadableError(f"{request.root}: ids=taxonomy needs a taxonomy; give --taxonomy")
         return request.taxonomy, False
@@ -376,10 +358,10 @@ def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
     return labels, labels is LABELS
 
 
-def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) -> Mapping[str, LabelMapping]:
+def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) -> Mapping[str, scenes.LabelMapping]:
     """Kind of file -> mapping of its ids; all have the same taxonomy."""
     if not trained:
-        mapping = label_mapping(labels, taxonomy)
+        mapping = scenes.label_mapping(labels, taxonomy)
         return dict.fromkeys(KINDS, mapping)
     ignored = IGNORED_NAME
     voids = (
@@ -389,13 +371,13 @@ def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) 
         ignored = voids[0]
     ignore = Category(id=IGNORED, name=ignored, kind="void")
     all_labels = msgspec.structs.replace(labels, categories=(*labels.categories, ignore))
-    mapping = label_mapping(all_labels, taxonomy)
+    mapping = scenes.label_mapping(all_labels, taxonomy)
     return dict.fromkeys(KINDS, mapping) | {
-        "trainIds": label_mapping(all_labels, taxonomy, TRAINED | {IGNORED: IGNORED})
+        "trainIds": scenes.label_mapping(all_labels, taxonomy, TRAINED | {IGNORED: IGNORED})
     }
 
 
-def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> ImageAnnotation:
+def _read_image(reader: scenes.LabelMaskReader, official: bool, entry: ImageEntry) -> ImageAnnotation:
     """Read the segments of one image. Coarse labels are sparse."""
     path = entry.files[0]
     annotation = {"coverage": "sparse"} if f"_{_COARSE}_" in path.name else {}
@@ -413,7 +395,7 @@ def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> I
     return replace(annotated, annotation=annotation)
 
 
-def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]) -> Iterator[Defect]:
+def _compare_label_ids(reader: scenes.LabelMaskReader, path: Path, values: NDArray[Any]) -> Iterator[Defect]:
     """SEG014 if the label id mask differs from the instance id mask, as training code reads the former."""
     beside = _with_label_kind("labelIds", path)
     if beside == path or not beside.is_file():
@@ -438,16 +420,16 @@ def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]
         yield Defect("SEG014", message, file, f"x={x[0]}, y={y[0]}", pixels=len(x), lost=False)
 
 
-def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
+def _check_ids(reader: scenes.LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
     """Raise BrokenLabelsError if a file named as label ids must hold train ids, or vice versa."""
     labels, _ = reader.split(runs.value)
-    label_ids = set(labels.tolist())
+    ids = set(labels.tolist())
     if kind == "trainIds":
-        impossible, meant = label_ids & _LABEL_IDS - _TRAIN_IDS, "label ids"
-        swapped = bool(impossible) and IGNORED not in label_ids and label_ids <= _LABEL_IDS
+        impossible, meant = ids & _LABEL_IDS - _TRAIN_IDS, "label ids"
+        swapped = bool(impossible) and IGNORED not in ids and ids <= _LABEL_IDS
     else:
-        impossible, meant = label_ids & {IGNORED}, "train ids"
-        swapped = bool(impossible) and label_ids <= _TRAIN_IDS
+        impossible, meant = ids & {IGNORED}, "train ids"
+        swapped = bool(impossible) and ids <= _TRAIN_IDS
     if swapped:
         row = int(np.flatnonzero(np.isin(labels, list(impossible)))[0])
         x, y = runs.first_pixel(row)
@@ -474,9 +456,9 @@ def write_cityscapes(
     writable = batches if unknown == "drop" else require_known_categories(profile, batches, "Cityscapes")
     trained = str(trainids) in ("yes", "True")
     labels = official_labels(profile.taxonomy)
-    kinds = {"labelIds": LABEL_IDS} | ({"labelTrainIds": _TRAIN_ID_OF} if trained else {})
-    style = MaskStyle(
-        numbering=CITYSCAPES,
+    kinds = {"labelIds": scenes.LABEL_IDS} | ({"labelTrainIds": _TRAIN_ID_OF} if trained else {})
+    style = scenes.MaskStyle(
+        numbering=scenes.CITYSCAPES,
         label_of=labels,
         blank=UNLABELLED,
         stem=_stem,
@@ -484,7 +466,7 @@ def write_cityscapes(
         instances="instanceIds",
         labels=kinds,
     )
-    write_scenes(profile, writable, target, losses, style)
+    scenes.write_scenes(profile, writable, target, losses, style)
 
 
 def official_labels(taxonomy: Taxonomy) -> dict[int, int]:
@@ -492,7 +474,7 @@ def official_labels(taxonomy: Taxonomy) -> dict[int, int]:
     by_name = taxonomy.by_name()
     unlabelled = by_name.get(UNLABELLED_NAME)
     blank = {} if unlabelled is None else {unlabelled.id: UNLABELLED}
-    return blank | label_ids(LABELS, taxonomy)
+    return blank | scenes.label_ids(LABELS, taxonomy)
 
 
 def require_known_categories(profile: Profile, batches: Iterable[Batch], format: str) -> Iterator[Batch]:
@@ -522,7 +504,7 @@ def _stem(split: str | None, image_id: str) -> str:
     if folders and folders[0] == split:
         folders = folders[1:]
     official = _OFFICIAL.fullmatch(base)
-    city = "_".join(folders) or (official["city"] if official else NO_SPLIT)
+    city = "_".join(folders) or (official["city"] if official else scenes.NO_SPLIT)
     return f"{_FINE}/{split}/{city}/{base}"
 
 
@@ -536,20 +518,22 @@ _IMAGES = "image_2"
 
 def open_kitti(request: ReadRequest) -> PerImageSource:
     """Open the dataset with the labels of Cityscapes, or its own; raises UnreadableError if there are no masks."""
-    kind = chosen_option(request.options, "labels", tuple(_KINDS))
-    joins = chosen_option(request.options, "stuff", ("joined", "numbered")) != "numbered"
+    kind = scenes.chosen_option(request.options, "labels", tuple(_KINDS))
+    joins = scenes.chosen_option(request.options, "stuff", ("joined", "numbered")) != "numbered"
     root, images = request.root, images_folder(request)
     if has_index(root):
-        pairing = pair_by_index(root, images, kind, folder_kind, with_folder_kind)
+        pairing = scenes.pair_by_index(root, images, kind, scenes.folder_kind, scenes.with_folder_kind)
     else:
-        pairing = pair_files(root, split_files(root, images, _IMAGES, ".png", _KINDS), tuple(_KINDS), kind, images)
-    mapping = label_mapping(load_labels(root), request.taxonomy)
+        pairing = scenes.pair_files(
+            root, scenes.split_files(root, images, _IMAGES, ".png", _KINDS), tuple(_KINDS), kind, images
+        )
+    mapping = scenes.label_mapping(load_labels(root), request.taxonomy)
     numbered = any(entry.record == "instance" for entry in pairing.entries)
     readers = {
-        "instance": LabelMaskReader(root, mapping, KITTI, numbered, joins).read,
-        "semantic": LabelMaskReader(root, mapping, None, numbered).read,
+        "instance": scenes.LabelMaskReader(root, mapping, scenes.KITTI, numbered, joins).read,
+        "semantic": scenes.LabelMaskReader(root, mapping, None, numbered).read,
     }
-    return open_scenes(request, "kitti", pairing, mapping.naming, readers, numbered)
+    return scenes.open_scenes(request, "kitti", pairing, mapping.naming, readers, numbered)
 
 
 def write_kitti(
@@ -557,16 +541,16 @@ def write_kitti(
 ) -> None:
     """Write the masks of all images."""
     check_choice("unknown", unknown, ("refuse", "drop"))
-    writable = batches if unknown == "drop" else require_known_categories(profile, batches, "KITTI")
-    stem = partial(stem_of, _IMAGES)
+    writable = batches if unknown == "drop" else require_known_categories(profile, batches, "scenes.KITTI")
+    stem = partial(scenes.stem_of, _IMAGES)
     labels = official_labels(profile.taxonomy)
-    style = MaskStyle(
-        numbering=KITTI,
+    style = scenes.MaskStyle(
+        numbering=scenes.KITTI,
         label_of=labels,
         blank=UNLABELLED,
         stem=stem,
-        path=partial(mask_path, ""),
+        path=partial(scenes.mask_path, ""),
         instances="instance",
-        labels={"semantic": LABEL_IDS},
+        labels={"semantic": scenes.LABEL_IDS},
     )
-    write_scenes(profile, writable, target, losses, style)
+    scenes.write_scenes(profile, writable, target, losses, style)

@@ -23,26 +23,8 @@ from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
+from segdata.formats.street import scenes
 from segdata.formats.street.cityscapes_labels import drop_similar_colors
-from segdata.formats.street.scenes import (
-    LABEL_IDS,
-    VISTAS,
-    LabelMaskReader,
-    MaskStyle,
-    SceneFiles,
-    chosen_option,
-    folder_kind,
-    label_ids,
-    label_mapping,
-    mask_path,
-    open_scenes,
-    pair_by_index,
-    pair_files,
-    split_files,
-    stem_of,
-    with_folder_kind,
-    write_scenes,
-)
 
 UNLABELLED_NAME = "void--unlabeled"
 _MAX_LABELS = 256  # ids have 8 bits
@@ -158,30 +140,30 @@ def label_colors(labels: Sequence[Category]) -> list[Color]:
 
 def open_vistas(request: ReadRequest) -> PerImageSource:
     """Open the dataset; raises UnreadableError if there are no masks, or no labels for them."""
-    kind = chosen_option(request.options, "labels", _KINDS)
-    wanted_version = chosen_option(request.options, "version", _VERSIONS[:2])
+    kind = scenes.chosen_option(request.options, "labels", _KINDS)
+    wanted_version = scenes.chosen_option(request.options, "version", _VERSIONS[:2])
     root, images = request.root, images_folder(request)
     if has_index(root):
         version = _OUR_VERSION
-        pairing = pair_by_index(root, images, kind, folder_kind, with_folder_kind)
+        pairing = scenes.pair_by_index(root, images, kind, scenes.folder_kind, scenes.with_folder_kind)
     else:
         version, files = _files(root, images, _VERSIONS if wanted_version is None else (wanted_version,))
-        pairing = pair_files(root, files, _KINDS, kind, images)
+        pairing = scenes.pair_files(root, files, _KINDS, kind, images)
     labels = _labels(request, version)
-    mapping = label_mapping(labels, request.taxonomy)
+    mapping = scenes.label_mapping(labels, request.taxonomy)
     numbered = any(entry.record == "instances" for entry in pairing.entries)
     readers = {
-        "instances": LabelMaskReader(root, mapping, VISTAS, numbered).read,
-        "labels": LabelMaskReader(root, mapping, None, numbered).read,
+        "instances": scenes.LabelMaskReader(root, mapping, scenes.VISTAS, numbered).read,
+        "labels": scenes.LabelMaskReader(root, mapping, None, numbered).read,
     }
-    return open_scenes(request, "mapillary-vistas", pairing, mapping.naming, readers, numbered)
+    return scenes.open_scenes(request, "mapillary-vistas", pairing, mapping.naming, readers, numbered)
 
 
-def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[str, SceneFiles]:
+def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[str, scenes.SceneFiles]:
     """The first version that has files, and its files."""
     for version in versions:
         folders = {kind: f"{version}/{kind}".removeprefix("/") for kind in _KINDS}
-        files = split_files(root, images, _IMAGES, ".jpg", folders)
+        files = scenes.split_files(root, images, _IMAGES, ".jpg", folders)
         if files.labels:
             break
     return version, files
@@ -204,10 +186,10 @@ def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losse
     labels = _vistas_labels(profile.taxonomy)
     own = Taxonomy(categories=tuple(Category(id=id_, name=label.name) for id_, label in enumerate(labels[:-1])))
     palette = bytes(value for color in label_colors(labels) for value in color)
-    stem, path = partial(stem_of, _IMAGES), partial(mask_path, f"{_OUR_VERSION}/")
-    label_of, kinds = label_ids(own, profile.taxonomy), {"labels": LABEL_IDS}
-    style = MaskStyle(
-        numbering=VISTAS,
+    stem, path = partial(scenes.stem_of, _IMAGES), partial(scenes.mask_path, f"{_OUR_VERSION}/")
+    label_of, kinds = scenes.label_ids(own, profile.taxonomy), {"labels": scenes.LABEL_IDS}
+    style = scenes.MaskStyle(
+        numbering=scenes.VISTAS,
         label_of=label_of,
         blank=len(labels) - 1,
         stem=stem,
@@ -217,5 +199,5 @@ def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losse
         palette=palette,
         crowds=False,
     )
-    write_scenes(profile, batches, target, losses, style)
+    scenes.write_scenes(profile, batches, target, losses, style)
     (target / f"config_{_OUR_VERSION}.json").write_text(_dump_vistas_config(labels, _OUR_VERSION), encoding="utf-8")

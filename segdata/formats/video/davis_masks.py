@@ -26,22 +26,8 @@ from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
-from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
+from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES, frame_masks
 from segdata.formats.video.davis import LOSSES
-from segdata.formats.video.frame_masks import (
-    FrameFolder,
-    FramePath,
-    FramePaths,
-    FrameWriter,
-    TrackNumbers,
-    Values,
-    ValueScheme,
-    decode_frame,
-    first_folder,
-    list_sequences,
-    pair_frames,
-    safe_file_name,
-)
 
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
 _LAYOUT = f"DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png"
@@ -71,7 +57,7 @@ class _DavisFolder:
     """The folders of one set of videos."""
 
     root: Path  # holds ImageSets and meta.json
-    folders: FrameFolder  # the videos
+    folders: frame_masks.FrameFolder  # the videos
 
 
 def _find_folders(root: Path, images: Path | None, mask_option: str) -> list[_DavisFolder]:
@@ -86,7 +72,7 @@ def _find_folders(root: Path, images: Path | None, mask_option: str) -> list[_Da
         return [
             _DavisFolder(
                 folder,
-                FrameFolder(
+                frame_masks.FrameFolder(
                     *_mask_and_image_folder(folder, images and images / folder.name, mask_option),
                     folder.name,
                     f"{folder.name}/",
@@ -94,7 +80,7 @@ def _find_folders(root: Path, images: Path | None, mask_option: str) -> list[_Da
             )
             for folder in above
         ]
-    return [_DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, mask_option)))]
+    return [_DavisFolder(root, frame_masks.FrameFolder(*_mask_and_image_folder(root, images, mask_option)))]
 
 
 def _mask_and_image_folder(root: Path, images: Path | None, mask_option: str) -> tuple[Path, Path | None]:
@@ -108,7 +94,7 @@ def _mask_and_image_folder(root: Path, images: Path | None, mask_option: str) ->
     if not masks.is_dir():
         raise UnreadableError(f"{masks}: no such mask folder")
     size = masks.name if masks.name in DAVIS_SIZES else ""
-    return masks, images or first_folder(root / DAVIS_IMAGES / size, root / DAVIS_IMAGES)
+    return masks, images or frame_masks.first_folder(root / DAVIS_IMAGES / size, root / DAVIS_IMAGES)
 
 
 def _mask_folders(root: Path) -> list[Path]:
@@ -185,7 +171,7 @@ class _SetWriter:
     _videos: dict[str, dict[int, tuple[str, list[int]]]] = field(default_factory=dict)
     _lists: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, frame_path: FramePath, number: Ints, category: Ints) -> None:
+    def add(self, frame_path: frame_masks.FramePath, number: Ints, category: Ints) -> None:
         self._lists.setdefault(frame_path.split or "train", set()).add(frame_path.folder)
         for object_number, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
             objects = self._videos.setdefault(frame_path.folder, {})
@@ -196,7 +182,7 @@ class _SetWriter:
         sets.mkdir(parents=True)
         for split, folders in self._lists.items():
             lines = "".join(f"{folder}\n" for folder in sorted(folders))
-            (sets / f"{safe_file_name(split)}.txt").write_text(lines, encoding="utf-8", newline="\n")
+            (sets / f"{frame_masks.safe_file_name(split)}.txt").write_text(lines, encoding="utf-8", newline="\n")
         if self.names:
             videos = {
                 folder: _MetaVideo(
@@ -292,7 +278,7 @@ def open_davis(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
     root, images = request.root, images_folder(request)
     folders = _find_folders(root, images, str(request.options.get("masks", "")))
-    pairing = pair_frames(root, [place.folders for place in folders], images, layout=_LAYOUT, sparse=True)
+    pairing = frame_masks.pair_frames(root, [place.folders for place in folders], images, layout=_LAYOUT, sparse=True)
     defects = list(pairing.defects)
     categories_of = {
         place.folders.masks / name: objects
@@ -302,7 +288,7 @@ def open_davis(request: ReadRequest) -> PerImageSource:
     year = _choose_year(request, folders, pairing.entries, has_meta=bool(categories_of))
     objects = _DavisObjects.from_taxonomy(year, categories_of, request.taxonomy)
     entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, folders, year)
-    sequences = list_sequences(entries)
+    sequences = frame_masks.list_sequences(entries)
     profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=sequences)
     reader = partial(_read_frame, root, objects)
     return PerImageSource(root, profile, entries, tuple(defects), reader, annotator=request.annotator)
@@ -329,7 +315,7 @@ def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[_DavisFolder],
 
 
 def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask, runs = decode_frame(root, entry, False, "values", "object numbers", "8-bit palette PNG")
+    mask, runs = frame_masks.decode_frame(root, entry, False, "values", "object numbers", "8-bit palette PNG")
     category, is_known = objects.categories(runs.value, entry.files[0].parent)
     void = is_known & (category == objects.naming.to[objects.void])
     # In 2016, 255 is the first object, not the 255th.
@@ -351,22 +337,30 @@ def write_davis(
     """Write all images; raises SegdataError for what a sequence has no numbers for."""
     check_choice("size", size, DAVIS_SIZES)
     names = {category.id: category.name for category in profile.taxonomy.by_id().values() if category.kind != "void"}
-    scheme = ValueScheme(
+    scheme = frame_masks.ValueScheme(
         base=dict.fromkeys(names, 0),
         void=VOID,
         voids=profile.taxonomy.void_ids,
-        numbers=TrackNumbers(1, _LAST_TRACK, f"DAVIS holds {_LAST_TRACK}"),
+        numbers=frame_masks.TrackNumbers(1, _LAST_TRACK, f"DAVIS holds {_LAST_TRACK}"),
     )
     target.mkdir(parents=True)
     sets = _SetWriter(target, names if set(names.values()) - {_OBJECT} else {})
     save = partial(_save_frame, target, size, sets)
-    FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), save, LOSSES).write(profile, batches, target, losses)
+    frame_masks.FrameWriter(scheme, 0, frame_masks.FramePaths(_LAST_FRAME), save, LOSSES).write(
+        profile, batches, target, losses
+    )
     sets.write()
     write_sidecars(target, profile, profile.taxonomy)
 
 
 def _save_frame(
-    target: Path, size: str, sets: _SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
+    target: Path,
+    size: str,
+    sets: _SetWriter,
+    frame_path: frame_masks.FramePath,
+    pixels: frame_masks.Values,
+    shown: Ints,
+    category: Ints,
 ) -> str:
     name = f"{DAVIS_MASKS[0]}/{size}/{frame_path.folder}/{frame_path.number:05d}.png"
     picture = Image.fromarray(pixels.astype(np.uint8))

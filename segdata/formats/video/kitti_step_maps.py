@@ -28,20 +28,7 @@ from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
-from segdata.formats.video import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
-from segdata.formats.video.frame_masks import (
-    FrameFolder,
-    FramePath,
-    FramePaths,
-    FrameWriter,
-    TrackNumbers,
-    Values,
-    ValueScheme,
-    decode_frame,
-    first_folder,
-    list_sequences,
-    pair_frames,
-)
+from segdata.formats.video import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS, frame_masks
 from segdata.formats.video.kitti_step import LOSSES
 
 VOID = 255
@@ -175,26 +162,32 @@ _N_PROBED = 16  # masks decoded to detect the benchmark
 def open_step(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no maps, or the meaning of their classes is unknown."""
     root, images = request.root, images_folder(request)
-    pairing = pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
+    pairing = frame_masks.pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
     masks = [path for entry in pairing.entries for path in entry.files]
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
     classes = _read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
-    sequences = list_sequences(pairing.entries)
+    sequences = frame_masks.list_sequences(pairing.entries)
     profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=sequences)
     reader = partial(_read_frame, root, classes)
     return PerImageSource(root, profile, pairing.entries, pairing.defects, reader, annotator=request.annotator)
 
 
-def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
+def _frame_folders(root: Path, images: Path | None) -> list[frame_masks.FrameFolder]:
     maps = root if root.name == STEP_MAPS else root / STEP_MAPS
     if not maps.is_dir():
         raise UnreadableError(f"{root}: no folder {STEP_MAPS}; {_LAYOUT}")
-    photos = images or first_folder(maps.parent / "images")
+    photos = images or frame_masks.first_folder(maps.parent / "images")
     splits = [maps / name for name in STEP_SPLITS if (maps / name).is_dir()]
     if not splits:
-        return [FrameFolder(maps, photos or first_folder(maps.parent / "training", maps.parent / "training/image_02"))]
+        return [
+            frame_masks.FrameFolder(
+                maps, photos or frame_masks.first_folder(maps.parent / "training", maps.parent / "training/image_02")
+            )
+        ]
     return [
-        FrameFolder(folder, first_folder(photos / folder.name) if photos else None, folder.name, f"{folder.name}/")
+        frame_masks.FrameFolder(
+            folder, frame_masks.first_folder(photos / folder.name) if photos else None, folder.name, f"{folder.name}/"
+        )
         for folder in splits
     ]
 
@@ -208,7 +201,7 @@ def _occurring(masks: list[Path]) -> set[int]:
 
 
 def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask, runs = decode_frame(root, entry, True, "ids", "class and track", "8-bit RGB PNG")
+    mask, runs = frame_masks.decode_frame(root, entry, True, "ids", "class and track", "8-bit RGB PNG")
     kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
     category = np.array([classes.category.get(class_, 0) for class_ in kind.tolist()], np.int64)
     taxonomy = classes.naming.taxonomy
@@ -236,25 +229,27 @@ def write_step(
     classes, whose = _step_class_numbers(profile.taxonomy, labels)
     stuff = frozenset(category.id for category in profile.taxonomy.categories if category.kind == "stuff")
     refusal = f"STEP holds {STEP_LAST_TRACK:,} of a category"
-    scheme = ValueScheme(
+    scheme = frame_masks.ValueScheme(
         base={id_: number << 16 for id_, number in classes.items()},
         void=VOID << 16,
         voids=profile.taxonomy.void_ids,
-        numbers=TrackNumbers(1, STEP_LAST_TRACK, refusal, small=_SMALL),
+        numbers=frame_masks.TrackNumbers(1, STEP_LAST_TRACK, refusal, small=_SMALL),
         plain=stuff,
         plain_crowds=True,
     )
     (target / STEP_MAPS).mkdir(parents=True)
-    FrameWriter(scheme, VOID << 16, FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES).write(
-        profile, batches, target, losses
-    )
+    frame_masks.FrameWriter(
+        scheme, VOID << 16, frame_masks.FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES
+    ).write(profile, batches, target, losses)
     taxonomy = profile.taxonomy
     if not taxonomy.void_ids:
         taxonomy = msgspec.structs.replace(taxonomy, unlabelled=VOID)
     write_sidecars(target, profile, taxonomy, options={"labels": whose})
 
 
-def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+def _save_frame(
+    target: Path, frame_path: frame_masks.FramePath, pixels: frame_masks.Values, shown: Ints, category: Ints
+) -> str:
     split = frame_path.split if frame_path.split in STEP_SPLITS else STEP_SPLITS[0]
     name = f"{STEP_MAPS}/{split}/{frame_path.folder}/{frame_path.number:06d}.png"
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)

@@ -39,22 +39,7 @@ from segdata.formats.shared.per_image import (
     segments_per_chunk,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.video import MOTS_TEXT_FOLDER
-from segdata.formats.video.frame_masks import (
-    FrameFolder,
-    FramePath,
-    FramePaths,
-    FrameWriter,
-    Spool,
-    TrackNumbers,
-    Values,
-    ValueScheme,
-    decode_frame,
-    first_folder,
-    frame_numbers,
-    list_sequences,
-    pair_frames,
-)
+from segdata.formats.video import MOTS_TEXT_FOLDER, frame_masks
 from segdata.formats.video.mots import LOSSES
 from segdata.formats.video.mots_classes import (
     DIVISOR,
@@ -406,7 +391,7 @@ def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry]
         sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
         folder = _sequence_images(root, images, path, sequence)
         paths = ImageFolder.below(folder).paths
-        numbers = frame_numbers([Path(name).stem for name in paths])
+        numbers = frame_masks.frame_numbers([Path(name).stem for name in paths])
         prefix = sequence if folder is None or folder.name == sequence else f"{sequence}/{folder.name}"
         rows_of_file[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
         entries += [
@@ -418,11 +403,11 @@ def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry]
 
 def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str) -> Path | None:
     if images is not None:
-        return first_folder(images / sequence, images)
+        return frame_masks.first_folder(images / sequence, images)
     above = _text_folder(root).parent
     places = [place / name for place in (root, above) for name in ("training/image_02", "image_02", "images")]
     beside = path.parent.parent / "img1" if path.name == "gt.txt" else None
-    return first_folder(beside, *(place / sequence for place in places))
+    return frame_masks.first_folder(beside, *(place / sequence for place in places))
 
 
 def _add_line_entries(path: Path, lines: _MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
@@ -481,9 +466,9 @@ class _TextWriter(AbstractContextManager["_TextWriter"]):
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._spool = Spool()
+        self._spool = frame_masks.Spool()
 
-    def save(self, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+    def save(self, frame_path: frame_masks.FramePath, pixels: frame_masks.Values, shown: Ints, category: Ints) -> str:
         """Add the values of one frame; returns the file that will hold them."""
         height, width = pixels.shape
         mask_runs = ValueRuns.of(pixels)
@@ -521,7 +506,7 @@ def open_mots(request: ReadRequest) -> Source:
     if layout == "txt":
         classes = read_mots_classes(root, _text_folder(root), request.taxonomy)
         return _open_text(request, images, classes, partial(_profile, request, classes))
-    pairing = pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
+    pairing = frame_masks.pair_frames(root, _frame_folders(root, images), images, layout=_LAYOUT)
     masks = [path for entry in pairing.entries for path in entry.files]
     above = [root / _MASKS, *(folder for path in masks[:1] for folder in (path.parent, path.parent.parent))]
     folder = next((folder_above for folder_above in above if (folder_above / LABELS).is_file()), root)
@@ -550,26 +535,26 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir())
 
 
-def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
+def _frame_folders(root: Path, images: Path | None) -> list[frame_masks.FrameFolder]:
     """The folders of masks: `instances/`, one in each split, or the root itself."""
     if not root.is_dir():
         raise UnreadableError(f"{root}: is not a folder; {_LAYOUT}")
     if (root / _MASKS).is_dir():
-        return [FrameFolder(root / _MASKS, images or _image_folder(root))]
+        return [frame_masks.FrameFolder(root / _MASKS, images or _image_folder(root))]
     splits = [folder for folder in _folders(root) if (folder / _MASKS).is_dir()]
     if splits:
         return [
-            FrameFolder(
+            frame_masks.FrameFolder(
                 split / _MASKS, images / split.name if images else _image_folder(split), split.name, f"{split.name}/"
             )
             for split in splits
         ]
-    return [FrameFolder(root, images or (_image_folder(root.parent) if root.name == _MASKS else None))]
+    return [frame_masks.FrameFolder(root, images or (_image_folder(root.parent) if root.name == _MASKS else None))]
 
 
 def _image_folder(root: Path) -> Path | None:
     """The usual folder of the images of sequences."""
-    return first_folder(root / "training/image_02", root / "image_02", root / "images")
+    return frame_masks.first_folder(root / "training/image_02", root / "image_02", root / "images")
 
 
 def _misnamed_frames(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
@@ -591,12 +576,12 @@ def _misnamed_frames(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
 
 
 def _profile(request: ReadRequest, classes: MotsClasses, entries: Iterable[ImageEntry]) -> Profile:
-    sequences = list_sequences(entries)
+    sequences = frame_masks.list_sequences(entries)
     return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=sequences)
 
 
 def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask, runs = decode_frame(root, entry, False, "ids", "ids of 16 bits", "them as 16-bit grey PNG")
+    mask, runs = frame_masks.decode_frame(root, entry, False, "ids", "ids of 16 bits", "them as 16-bit grey PNG")
     category, is_known = classes.category_of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     defects = _unknown(mask, runs, ~is_known & (runs.value != 0))
@@ -621,29 +606,31 @@ def write_mots(
     """Write all images; raises SegdataError for what the format has no numbers for."""
     check_choice("layout", layout, _LAYOUTS)
     classes, names = mots_class_numbers(profile.taxonomy)
-    scheme = ValueScheme(
+    scheme = frame_masks.ValueScheme(
         base={id_: DIVISOR * number for id_, number in classes.items()},
         void=IGNORED * DIVISOR,
         voids=profile.taxonomy.void_ids,
-        numbers=TrackNumbers(0, DIVISOR - 1, f"MOTS holds {DIVISOR:,} of a category"),
+        numbers=frame_masks.TrackNumbers(0, DIVISOR - 1, f"MOTS holds {DIVISOR:,} of a category"),
     )
     folder = target / (_MASKS if layout == "png" else MOTS_TEXT_FOLDER)
     folder.mkdir(parents=True)
     if names is not None:
         (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
     if layout == "png":
-        FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES).write(
-            profile, batches, target, losses
-        )
+        frame_masks.FrameWriter(
+            scheme, 0, frame_masks.FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES
+        ).write(profile, batches, target, losses)
     else:
         with _TextWriter(target) as lines:
-            FrameWriter(scheme, 0, FramePaths(_LAST_FRAME, {Path(LABELS).stem}), lines.save, LOSSES).write(
-                profile, batches, target, losses
-            )
+            frame_masks.FrameWriter(
+                scheme, 0, frame_masks.FramePaths(_LAST_FRAME, {Path(LABELS).stem}), lines.save, LOSSES
+            ).write(profile, batches, target, losses)
     write_sidecars(target, profile, profile.taxonomy)
 
 
-def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+def _save_frame(
+    target: Path, frame_path: frame_masks.FramePath, pixels: frame_masks.Values, shown: Ints, category: Ints
+) -> str:
     name = f"{_MASKS}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(exist_ok=True)
     Image.fromarray(pixels.astype(np.uint16)).save(target / name)
