@@ -239,7 +239,7 @@ def _odd_names(entries: list["_Entry"], reported: set[str]) -> Findings:
 
 def _listed_names(names: list[str]) -> Findings:
     """One finding if each name has its number in a list before it."""
-    numbers = sorted(int(_as_number(match[1])) for name in names if (match := _IN_LIST.fullmatch(name)))
+    numbers = sorted(_as_number(match[1]) for name in names if (match := _IN_LIST.fullmatch(name)))
     if len(names) >= _MIN_NUMBERED_NAMES and numbers in ([*range(len(names))], [*range(1, len(names) + 1)]):
         listed = list_names([repr(name) for name in sorted(names, key=lambda name: (len(name), name))], _NAMED)
         yield RowFinding(f"all {len(names):,} names begin with their number in a list: {listed}", severity="info")
@@ -395,10 +395,11 @@ def _cut_names(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
     []
     """
     by_name = {name: (n, name) for n, name in entries}
+    lengths = sorted({len(name) for name in by_name} - {*range(_MIN_CUT_LETTERS)})
     cut: dict[int, list[tuple[_Entry, _Entry]]] = {}
     for n, name in entries:
-        for length in range(_MIN_CUT_LETTERS, len(name)):
-            if name[:length] in by_name and not name[length].isdecimal():
+        for length in lengths:
+            if length < len(name) and name[:length] in by_name and not name[length].isdecimal():
                 cut.setdefault(length, []).append(((n, name), by_name[name[:length]]))
     for pairs in cut.values():
         n_in_words = sum((whole[1][len(rare) - 1 : len(rare) + 1]).isalnum() for whole, (_, rare) in pairs)

@@ -123,6 +123,8 @@ def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagg
         (("1 car", "2 bus", "van"), set(), ""),
         (("3 car", "1 bus", "2 van"), {"3 car", "1 bus", "2 van"}, "all 3 names begin with their number"),
         (("90 degrees", "45 degrees", "30 degrees"), set(), ""),
+        (("123456 car", "1 bus", "2 van"), set(), ""),
+        (("bus" * 9000, "car" * 9000), set(), ""),
     ],
 )
 def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged: set[str], words: str) -> None:

@@ -270,14 +270,14 @@ def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
         raise ValueError(f"start {int(start.min()) + 1}: pixels are counted from 1")
     if (length <= 0).any():
         raise ValueError(f"length {int(length.min())} is not positive")
-    absolute = np.cumsum(start) + np.cumsum(length) - length
     by_start = np.argsort(start, kind="stable")
-    is_relative = (np.diff(by_start) < 0).any() and absolute[-1] + length[-1] <= n_pixels
     start, length = start[by_start], length[by_start]
     if start[-1] + length[-1] > n_pixels:
         raise ValueError(f"pixel {int(start[-1] + length[-1])} is beyond the image's {n_pixels}")
     again = np.flatnonzero(start[1:] < start[:-1] + length[:-1])
     if len(again):
+        # Starts from the end of the run before are in no order, and all runs together fit into the image.
+        is_relative = (np.diff(by_start) < 0).any() and start.sum() + length.sum() <= n_pixels
         hint = ": does each start count from the end of the run before?" if is_relative else ""
         raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} occurs twice{hint}")
     return start, length

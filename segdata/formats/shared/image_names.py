@@ -86,7 +86,8 @@ def _unsigned_key(name: str) -> str:
 
 def _stem_key(name: str) -> str:
     """The name without its extension, as a key that equals no plain name."""
-    return f"////{PurePosixPath(name).stem}"
+    bare = _bare_name(name)
+    return f"////{bare.rpartition('.')[0] or bare}"
 
 
 def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:

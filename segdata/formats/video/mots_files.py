@@ -427,6 +427,8 @@ def _numbering_hint(labelled: Set[int], frames: Collection[int]) -> str:
     >>> _numbering_hint({1, 2, 4}, [0, 1, 2, 3]), _numbering_hint({0, 1, 4}, [0, 1, 2, 3])
     (', which begins with 0: are labels counted from 1?', '')
     """
+    if not frames:
+        return ""
     first, last = min(frames), max(frames)
     for step in (1, -1):
         beyond, lacking = (last + step, first) if step > 0 else (first + step, last)

@@ -159,6 +159,12 @@ def test_labels_that_count_from_another_frame(tmp_path: Path, first: int, hint: 
     assert all(("which begins with 0: are labels counted from 1?" in message) == hint for message in found)
 
 
+def test_a_sequence_without_lines_and_images(tmp_path: Path) -> None:
+    (tmp_path / "instances_txt").mkdir()
+    (tmp_path / "instances_txt/0002.txt").write_text("")
+    assert len(read(tmp_path, options={"layout": "txt"}, format="mots").images) == 0
+
+
 def test_splits_and_labels_of_datumaro(tmp_path: Path) -> None:
     png(tmp_path / "val/instances/a/frame_3.png", [[0, 1002, 2005, 10000]])
     (tmp_path / "val/instances/labels.txt").write_text("cat\n\ndog\n")
