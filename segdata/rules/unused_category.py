@@ -3,6 +3,7 @@
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.taxonomy import STAND_IN
 
 
 @rule("SEG204", "unused-category", severity="warning", needs=(), whole=True, by_part=True, habit="category")
@@ -26,8 +27,8 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
         category: car (parent vehicle)
         category: ignored (void)
 
-    Parents of other categories and void need no segments. If your data have no segment at all, nothing is flagged, nor
-    if the categories are a guess (SEG219).
+    Parents of other categories, void, and the stand-in for labels without a category need no segments. If your data
+    have no segment at all, nothing is flagged, nor if the categories are a guess (SEG219).
 
     Why: your model gets an output that it never learns, and averages over categories count an empty one.
 
@@ -44,6 +45,8 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
         return
     severity: Severity | None = "info" if len(whole.images) < min_dataset else None
     for category in categories:
+        if category.definition == STAND_IN:  # the labels without a category are told, and may all be unreadable
+            continue
         if category.id not in used and category.kind != "void" and category.name not in parents:
             message = f"no segment is of category {category.name!r} (id {category.id})"
             yield RowFinding(message, category=category.name, pixels=0, severity=severity)

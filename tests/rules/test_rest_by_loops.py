@@ -15,7 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.profile import ImageSequence, Policy
 from segdata.core.rule import Tables
 from segdata.core.table import Table
-from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, Taxonomy
+from segdata.core.taxonomy import STAND_IN, Attribute, Category, ExpectedCategory, Taxonomy
 from segdata.rules.repeated_labels import _are_different
 from tests.rules.campaigns import with_tables
 from tests.rules.test_rules_by_loops import (
@@ -525,7 +525,8 @@ def test_categories_that_the_taxonomy_lacks(seed: int) -> None:
 def test_categories_that_nothing_has(n_images: int) -> None:
     tables = scattered(np.random.default_rng(0), images(n_images, 4, 4), 1, (CAR,))
     extra = (Category(id=20, name="vehicle"), Category(id=21, name="van", parent="vehicle"),
-             Category(id=22, name="own", parent="own"))  # fmt: skip
+             Category(id=22, name="own", parent="own"),
+             Category(id=23, name="region", definition=STAND_IN))  # fmt: skip
     own = tables.profile.taxonomy
     tables = with_profile(tables, taxonomy=msgspec.structs.replace(own, categories=(*own.categories, *extra)))
     found = check("SEG204", tables)
