@@ -7,9 +7,9 @@ Read: ``annotations.xml`` of an unzipped export, or a folder with several, image
 boxes and ellipses, rotated or not, and masks, whose counts go row by row through their box, are drawn as CVAT draws
 them for COCO. Shapes of one label and group_id are the parts of one segment. Polylines, points, cuboids and skeletons
 have no area: they are counted and left out. Attributes keep the types that the labels declare. occluded and z_order are
-attributes too. source is kept: manual is human, auto is model, semi-auto is human with an attribute that says so. The
-attributes is_crowd, score and track_id become the columns of these names. Tags, and the ids of the task and the job,
-are metadata of the image, a subset is its split.
+attributes too; the former is is_occluded if labels declare an attribute of its name. source is kept: manual is human,
+auto is model, semi-auto is human with an attribute that says so. The attributes is_crowd, score and track_id become the
+columns of these names. Tags, and the ids of the task and the job, are metadata of the image, a subset is its split.
 
 In a video every frame is an image and every track a track; a shape that is outside is not there. Frames between two
 keyframes, which CVAT itself writes out, are unknown: with the option `interpolate=yes` you interpolate shapes with as

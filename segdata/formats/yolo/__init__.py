@@ -13,10 +13,11 @@ confidence and poses are reported and left out, line by line; an oriented box lo
 read as one.
 
 An empty file is an image on which nothing was found. An image without file is not annotated, though Ultralytics trains
-it as background; you choose with the option `missing`. Ultralytics keeps one of several lines of one class with the
-same bounding box; segdata reads all of them. supervision rounds where Ultralytics truncates, which moves polygons by up
-to a pixel, and writes five digits, of which truncation can make the pixel before; it writes parts as segments of their
-own.
+it as background; you choose with the option `missing`. Pictures without file that lie in none of data.yaml's splits are
+left out. A data.yaml below the folder is read if it is the only one and all labels lie beside it. Ultralytics keeps one
+of several lines of one class with the same bounding box; segdata reads all of them. supervision rounds where
+Ultralytics truncates, which moves polygons by up to a pixel, and writes five digits, of which truncation can make the
+pixel before; it writes parts as segments of their own.
 
 Written: labels/<image>.txt, 9 digits and more, one ring a segment: the source's if it draws exactly the segment's
 pixels, else one through border pixels, before their middles, so that rounding finds the same ones. A hole costs
