@@ -117,7 +117,8 @@ def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints)
 def _name_series(names: list[str]) -> tuple[Ints, Ints]:
     """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
 
-    Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies.
+    Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies. Equal
+    numbers have the same place.
     """
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     folders: dict[str, str] = {}  # as it is written -> without splits; there are few, and paths are slow

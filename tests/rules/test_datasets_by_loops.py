@@ -144,9 +144,9 @@ def test_names_that_count_are_a_series(seed: int) -> None:
         kept = tuple(folder for folder in folders if folder.lower() not in splits)
         groups[kept, stem[:head], stem[tail:]].append((int(stem[head:tail]), row))
     for members in groups.values():
-        rows = [row for _, row in sorted(members)]
+        rows, numbers = [row for _, row in members], sorted({number for number, _ in members})
         assert len({int(series[row]) for row in rows}) == 1
-        assert place[rows].tolist() == list(range(len(rows)))
+        assert place[rows].tolist() == [numbers.index(number) for number, _ in members], "equal numbers are copies"
     assert len(set(series[series >= 0].tolist())) == len(groups)
 
 

@@ -36,7 +36,7 @@ WHOLE = json.dumps(document(), indent=1).encode()
         (WHOLE[:-1], "cut off", 36),
         (WHOLE.replace(b'"width": 6,', b'"width": 6'), "line 7, column 4", 7),
         (b"[" * 100_000, "", None),
-        (b"{} {}", "unexpected", 1),
+        (b"{} {}", "second JSON document", 1),
         (b"[]", "an object", None),
         (b"7", "an object", None),
         (b"\x89PNG\r\n\x1a\n", "not JSON", None),
