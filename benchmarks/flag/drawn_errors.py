@@ -130,10 +130,10 @@ class Trial:
             log = np.log(np.maximum(page.look.candidates.annotated.areas, 1))
             rarity.append(np.abs(log - np.median(log)) if len(log) else log)
         regions = np.zeros(int((self.ranked.row < 0).sum()))
-        by_lot = np.random.default_rng(0).random(len(self.mistake))
+        at_random = np.random.default_rng(0).random(len(self.mistake))
         return {
             "segdata": self.ranked.odds, "softmin (cleanlab)": self.pixels("softmin"), "pixels": self.pixels("pixels"),
-            "area rarity": np.append(np.concatenate(rarity), regions), "random": by_lot,
+            "area rarity": np.append(np.concatenate(rarity), regions), "random": at_random,
         }  # fmt: skip
 
     def images(self) -> dict[str, Floats]:

@@ -61,9 +61,9 @@ class Trial:
 
     def scores(self) -> dict[str, Floats]:
         """Name -> (n,) scores of candidates."""
-        by_lot = np.random.default_rng(0).random(len(self.mistake))
+        at_random = np.random.default_rng(0).random(len(self.mistake))
         of_image = self.images["loss"][self.result.image]
-        return {"segdata": self.result.odds, **self.pixels, "image loss": of_image, "random": by_lot}
+        return {"segdata": self.result.odds, **self.pixels, "image loss": of_image, "random": at_random}
 
     def attainable(self, l2: float = 10.0) -> Floats:
         """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""

@@ -22,7 +22,7 @@ class Candidates(msgspec.Struct, frozen=True):
     # sees it; "" for nothing), x, y, width, height, pixels (of what is suspected), flagged (whether it is above the
     # threshold of a category that is to be trusted, and within the budget), whole (not only a part of the segment),
     # believed, believed_seen (the mean probability of `category` and of `seen` over the pixels), right, down (pixels by
-    # which the model sees it elsewhere), seam (pixels of the edge that the model sees through it), by_lot (drawn at
+    # which the model sees it elsewhere), seam (pixels of the edge that the model sees through it), is_sampled (drawn at
     # random, so that all errors can be estimated)
     suspects: Table
     corrections: tuple[Correction, ...]  # one for each suspect

@@ -173,7 +173,7 @@ def image_probabilities(probability: Floats, cost: Floats, image: Ints, n_images
 
 
 def choose_sample(
-    probability: Floats, cost: Floats, budget: Budget, *, kind: Ints | None = None, by_lot: float = 0.2,
+    probability: Floats, cost: Floats, budget: Budget, *, kind: Ints | None = None, random_share: float = 0.2,
     quota: float = 0.2, seed: int = 0,
 ) -> ReviewSample:  # fmt: skip
     """Choose the items to review.
@@ -183,8 +183,8 @@ def choose_sample(
     probability : (n,) that each is wrong
     cost : (n,) seconds to judge each, above 0; they count if the budget is in minutes
     kind : (n,) the type, or category, of each, from 0, for the quota; None: no quota
-    by_lot : the share of the budget for a random sample, stratified by probability; 0: the only error rate that you
-        can estimate is that of the chosen items
+    random_share : the share of the budget for a random sample, stratified by probability; 0: the only error rate that
+        you can estimate is that of the chosen items
     quota : the share of the rest that is reserved for the kinds, equally: the most probable errors of each
 
     The remaining budget goes to the most probable errors, per second if the budget is in minutes. The same seed gives
@@ -193,10 +193,10 @@ def choose_sample(
     room = budget.room(cost)
     price = cost if budget.minutes is not None else np.ones(len(cost))
     order = np.argsort(-probability / price, kind="stable")
-    sure = _most_probable(order, price, (1 - by_lot) * room, kind, quota)
+    sure = _most_probable(order, price, (1 - random_share) * room, kind, quota)
     others = np.setdiff1d(np.arange(len(cost)), sure)
     room_left = room - float(price[sure].sum())
-    n = min(len(others), int(room_left / price[others].mean() + 0.5)) if len(others) and by_lot > 0 else 0
+    n = min(len(others), int(room_left / price[others].mean() + 0.5)) if len(others) and random_share > 0 else 0
     strata = Strata.of_probability(probability[others], n)
     rng = np.random.default_rng(seed)
     return ReviewSample.draw(sure[np.argsort(-probability[sure], kind="stable")], others, strata, rng)

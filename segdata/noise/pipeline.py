@@ -191,7 +191,7 @@ def find_label_errors(
         trust = [msgspec.structs.replace(item, threshold=bound) for item, bound in zip(trust, moved, strict=True)]
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
         ends = recalibration.probability_range(ranked.reported_odds[selection.rows])
-        rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, ends, threads, timed)
+        rows = suspected_rows(case, ranked, selection.rows, selection.is_sampled, ends, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
         odd = unusual_labels(ranked, trust, settled) if budget is None else settled[:0]
         rows = msgspec.structs.replace(

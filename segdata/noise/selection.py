@@ -26,7 +26,7 @@ from segdata.noise.thresholds import CategoryTrust, candidates_above
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "low", "high", "believed", "believed_seen", "right", "down")
-_FLAGS = ("flagged", "by_lot", "whole")
+_FLAGS = ("flagged", "is_sampled", "whole")
 _TEXTS = ("type", "category", "seen")
 
 
@@ -106,16 +106,16 @@ def suspected_rows(
     case: LabelCheck,
     ranked: RankedCandidates,
     chosen: Ints,
-    by_lot: Flags,
+    is_sampled: Flags,
     ends: tuple[Floats, Floats],
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Candidates:
     """The candidates `chosen` (rows of `ranked`), worst first, with a proposal for each.
 
-    `by_lot` (c,): which of these belong to the random sample; `ends`: between which (c,) their probabilities lie, see
-    `Recalibration.probability_range`. The prediction for an image is loaded once, by `jobs`
-    threads; `progress` is called with the number of images done since the last call.
+    `is_sampled` (c,): which of these belong to the random sample; `ends`: between which (c,) their probabilities
+    lie, see `Recalibration.probability_range`. The prediction for an image is loaded once, by `jobs` threads;
+    `progress` is called with the number of images done since the last call.
     """
     types = likely_types(ranked, case.predictor.things)
     order = np.argsort(ranked.image[chosen], kind="stable")
@@ -133,7 +133,7 @@ def suspected_rows(
     for results in run_ordered(propose, groups, jobs):
         for place, row, correction in results:
             ranges = {"low": float(ends[0][place]), "high": float(ends[1][place])}
-            rows[place] = row | ranges | {"flagged": True, "by_lot": bool(by_lot[place])}
+            rows[place] = row | ranges | {"flagged": True, "is_sampled": bool(is_sampled[place])}
             corrections[place] = correction
         progress(1)
     every = range(len(chosen))
@@ -242,7 +242,7 @@ class Selection:
     """The selected candidates."""
 
     rows: Ints  # (c,) rows of the candidates, the most probable errors first
-    by_lot: Flags  # (c,) whether each belongs to the random sample, from which all errors can be estimated
+    is_sampled: Flags  # (c,) whether each belongs to the random sample, from which all errors can be estimated
     sample: ReviewSample | None = None  # with a budget, the same candidates, or images, in the order of review
     images: Ints | None = None  # (i,) the chosen images, if the budget is of images; else None
     left_out: int = 0  # candidates above their threshold that were not selected
@@ -559,7 +559,7 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
         reason[reason < 0] = SELDOM_REASONS.index(of_all)
     return Selection(
         rows=above[kept],
-        by_lot=np.zeros(len(kept), bool),
+        is_sampled=np.zeros(len(kept), bool),
         left_out=len(above) - len(kept),
         cause=cause[kept],
         seldom=above[kept][reason >= 0],
@@ -575,7 +575,7 @@ def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selectio
     order = np.argsort(-ranked.probability[rows], kind="stable")
     return Selection(
         rows=rows[order],
-        by_lot=chosen.stratum[order] >= 0,
+        is_sampled=chosen.stratum[order] >= 0,
         sample=ReviewSample(rows, chosen.stratum, chosen.size),
         left_out=len(np.setdiff1d(shortlist.above, rows)),
         cause=group_causes(ranked, rows[order], types),
@@ -593,7 +593,7 @@ def _select_images(shortlist: _Shortlist, budget: Budget, seed: int) -> Selectio
     rows = above[inside]
     return Selection(
         rows=rows,
-        by_lot=np.zeros(len(rows), bool),
+        is_sampled=np.zeros(len(rows), bool),
         sample=sample,
         images=sample.rows,
         left_out=int((~inside).sum()),

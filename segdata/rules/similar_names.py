@@ -206,27 +206,28 @@ def _one_value_each(n: Mapping[str, int]) -> list[list[str]]:
 
 def _pairs(kind: str, pairs: Iterable[tuple["_Entry", "_Entry"]], reported: set[str]) -> Findings:
     """A finding for each pair of names that are one, those of a whole list as one; adds the rarer to `reported`."""
-    told: list[tuple[str, str, str]] = []
+    flagged: list[tuple[str, str, str]] = []
     for (n, common), (n_rare, rare) in pairs:
         if reported.isdisjoint((common, rare)):
             reported.add(rare)
             share = f"{count_noun(n, 'segment')} and {count_noun(n_rare, 'segment')}"
-            told.append((rare, f"{common!r} and {rare!r}", share))
-    if len(told) >= _MIN_HABIT:
-        yield RowFinding(f"{len(told):,} pairs of names {kind}: {join_first([pair for _, pair, _ in told], _NAMED)}")
+            flagged.append((rare, f"{common!r} and {rare!r}", share))
+    if len(flagged) >= _MIN_HABIT:
+        named = join_first([pair for _, pair, _ in flagged], _NAMED)
+        yield RowFinding(f"{len(flagged):,} pairs of names {kind}: {named}")
         return
-    for rare, pair, share in told:
+    for rare, pair, share in flagged:
         yield RowFinding(f"{pair} {kind} ({share})", category=rare)
 
 
 def _odd_names(entries: list["_Entry"], reported: set[str]) -> Findings:
     """Names that nobody wrote like that, those of a whole list as one finding; adds all to `reported`."""
-    told: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
+    flagged: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
     for n, name in entries:
         odd = next(((words, meant) for words, meant_by in _ODD if (meant := meant_by(name)) is not None), None)
         if odd is not None and name not in reported:
-            told.setdefault(odd[0], []).append((n, name, odd[1]))
-    for (of_one, of_several), names in told.items():
+            flagged.setdefault(odd[0], []).append((n, name, odd[1]))
+    for (of_one, of_several), names in flagged.items():
         reported |= {name for _, name, _ in names}
         if len(names) >= _MIN_HABIT:
             listed = list_names([repr(name) for _, name, _ in names])

@@ -16,20 +16,22 @@ def of_items(probability: Floats, n: int, **asked: float) -> ReviewSample:
 
 
 @given(probabilities, st.integers(1, 80), st.floats(0, 1), st.integers(0, 5))
-def test_as_many_are_seen_as_there_is_room_for_each_once(p: Floats, n: int, by_lot: float, seed: int) -> None:
-    what = of_items(p, n, by_lot=by_lot, seed=seed)
+def test_as_many_are_seen_as_there_is_room_for_each_once(p: Floats, n: int, random_share: float, seed: int) -> None:
+    what = of_items(p, n, random_share=random_share, seed=seed)
     assert len(np.unique(what.rows)) == len(what.rows)
     room = min(n, len(p))
-    assert len(what.rows) == room if by_lot > 0 else len(what.rows) <= room
+    assert len(what.rows) == room if random_share > 0 else len(what.rows) <= room
     assert what.n == len(p)
     drawn = what.stratum >= 0
     assert ((what.inclusion > 0) & (what.inclusion <= 1)).all()
-    np.testing.assert_allclose((1 / what.inclusion).sum(), len(p) if by_lot > 0 and drawn.any() else len(what.rows))
+    np.testing.assert_allclose(
+        (1 / what.inclusion).sum(), len(p) if random_share > 0 and drawn.any() else len(what.rows)
+    )
 
 
 def test_the_most_probable_come_first_and_the_others_by_lot_among_them() -> None:
     p = np.linspace(0.01, 0.9, 1000)
-    what = of_items(p, 100, by_lot=0.2)
+    what = of_items(p, 100, random_share=0.2)
     sure = what.rows[what.stratum < 0]
     assert sure.tolist() == list(range(999, 919, -1))
     at = np.flatnonzero(what.stratum >= 0)
@@ -51,7 +53,7 @@ def test_every_item_has_the_chance_that_is_told() -> None:
     p = np.concatenate([np.full(40, 0.02), np.full(10, 0.4), np.full(5, 0.9)])
     times, told = np.zeros(55), np.zeros(55)
     for seed in range(600):
-        what = of_items(p, 20, by_lot=0.75, seed=seed)
+        what = of_items(p, 20, random_share=0.75, seed=seed)
         times[what.rows] += 1
         told[what.rows] = what.inclusion
     assert np.abs(times / 600 - told).max() < 0.09  # 4.4 standard errors
@@ -59,16 +61,16 @@ def test_every_item_has_the_chance_that_is_told() -> None:
 
 def test_minutes_are_spent_where_most_is_found_in_them() -> None:
     p, cost = np.array([0.5, 0.4, 0.3, 0.2]), np.array([60.0, 20.0, 20.0, 20.0])
-    what = choose_sample(p, cost, Budget(minutes=1), by_lot=0)
+    what = choose_sample(p, cost, Budget(minutes=1), random_share=0)
     assert what.rows.tolist() == [1, 2, 3]
-    assert cost[choose_sample(p, cost, Budget(minutes=2), by_lot=0).rows].sum() <= 120
+    assert cost[choose_sample(p, cost, Budget(minutes=2), random_share=0).rows].sum() <= 120
 
 
 def test_quotas_keep_a_place_for_what_is_rare() -> None:
     p = np.append(np.full(500, 0.5), np.full(5, 0.1))
     kind = np.append(np.zeros(500, np.int64), np.ones(5, np.int64))
-    none = choose_sample(p, np.ones(505), Budget(items=50), kind=kind, by_lot=0, quota=0)
-    some = choose_sample(p, np.ones(505), Budget(items=50), kind=kind, by_lot=0, quota=0.2)
+    none = choose_sample(p, np.ones(505), Budget(items=50), kind=kind, random_share=0, quota=0)
+    some = choose_sample(p, np.ones(505), Budget(items=50), kind=kind, random_share=0, quota=0.2)
     assert (none.rows >= 500).sum() == 0
     assert (some.rows >= 500).sum() == 5
     assert len(some.rows) == len(none.rows) == 50

@@ -17,7 +17,7 @@ ROW: dict[str, Any] = {
     "annotation": 0, "segment": 0, "type": "boundary", "probability": 0.3, "low": 0.12, "high": 0.55,
     "category": "car", "seen": "car",
     "x": 0, "y": 0, "width": 2, "height": 2, "pixels": 4, "flagged": True, "whole": True, "believed": 0.4,
-    "believed_seen": 0.9, "right": 0.0, "down": 0.0, "seam": 0, "by_lot": False,
+    "believed_seen": 0.9, "right": 0.0, "down": 0.0, "seam": 0, "is_sampled": False,
 }  # fmt: skip
 
 

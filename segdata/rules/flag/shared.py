@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
     right: float
     down: float
     seam: int
-    by_lot: bool
+    is_sampled: bool
     box: Box
     called: str
     place: int
@@ -80,7 +80,7 @@ class Candidate(NamedTuple):
         lot = f"{belongs} to the random sample that estimates all errors: {self.probability_range}; if it is wrong"
         message = f"{what}: {self.probability_range}, {why}"
         return RowFinding(
-            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {message}; {self.remedy}",
+            f"{self.called} {lot}, {self.remedy}" if self.is_sampled else f"{self.called} {message}; {self.remedy}",
             segments=(self.segment,) if self.segment >= 0 else (),
             annotation=self.annotation,
             category=self.category or self.seen,
@@ -94,7 +94,7 @@ class Candidate(NamedTuple):
 
 _COLUMNS = (
     "annotation", "segment", "probability", "low", "high", "category", "seen", "pixels", "whole", "believed",
-    "believed_seen", "right", "down", "seam", "by_lot",
+    "believed_seen", "right", "down", "seam", "is_sampled",
 )  # fmt: skip
 
 
