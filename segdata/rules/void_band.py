@@ -11,6 +11,7 @@ from segdata.core.strata import is_example
 from segdata.rules.shared import image_names
 
 _MIN_LABELLED_SHARE = 0.5  # of the pixels of most images, or the rule has nothing to judge
+_MIN_SEGMENTS = 2  # of an annotation: one by itself has its own box, such as a board that fills its photograph
 _STRAIGHT = 0.5  # of a side of the box: segments end flat there, as a cut ends them and no roof does
 _SIDES = ("left", "top", "right", "bottom")
 
@@ -68,7 +69,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
         task: semantic
 
     The rule judges datasets in which most pixels are labelled, and there annotations whose segments fill nearly all of
-    the box around all of them; a single instance says nothing. If that box ends short of the image, no pixel beyond it
+    the box around all of them; a single segment says nothing. If that box ends short of the image, no pixel beyond it
     is labelled, apart from void. And it has to end as if it were cut: along half of its side or more, segments end flat
     (SEG116). You get one finding for each combination of bands, with the images that have them; it is an info if all of
     these annotations have some band, because then it is how this dataset was made.
@@ -84,8 +85,8 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     least share of the box that is labelled, and not void.
     Defaults: 41 openings of public datasets have no finding; the labels of CamVid and CamSeq01 (56 masks) reach the
     frame on all sides. The demand that most pixels are labelled was added after findings on sparse sets among them, and
-    the demand of flat ends after 43 false findings on sky above facades (598 photographs, now 1: a facade that ends 2
-    px short of the frame).
+    the demand of flat ends after 43 false findings on sky above facades (598 photographs, then 1: a facade that ends 2
+    px short of the frame), and that of two segments after 6 on boards that nearly fill their photographs.
     """
     rows = np.flatnonzero(is_example(tables))
     segments, annotations = tables.segments.take(rows), tables.annotations
@@ -97,9 +98,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
         np.minimum.at(low[axis], owner, segments[start].astype(np.int64))
         np.maximum.at(high[axis], owner, (segments[start] + segments[size]).astype(np.int64))
     frame = np.stack([tables.images[name][annotations["image"]].astype(np.int64) for name in ("width", "height")])
-    # A thing by itself has its own box.
-    n_least = 1 if tables.profile.task == "semantic" else 2
-    has_some = (low[0] < far) & (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= n_least)
+    has_some = (low[0] < far) & (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= _MIN_SEGMENTS)
     margins = np.concatenate([low, frame - high]).T  # (n, 4)
     filled = annotations["labelled"] - annotations["void"]
     is_dense = has_some & (filled >= min_filled * np.where(has_some, (high - low).prod(axis=0), 1))
