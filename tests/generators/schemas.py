@@ -3,6 +3,7 @@
 `python -m tests.generators.schemas [FOLDER]` writes them, into `schemas/` by default.
 """
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -102,8 +103,21 @@ def json_schemas() -> dict[str, dict[str, Any]]:  # Any: JSON
         definition["required"] = [*definition["properties"]]
     schemas["dataset"] = {"title": "dataset.yaml: a canonical dataset", **msgspec.json.schema(Manifest)}
     return {
-        name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} for name, schema in schemas.items()
+        name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **_clean_descriptions(schema)}
+        for name, schema in schemas.items()
     }
+
+
+def _clean_descriptions(schema: Any) -> Any:  # Any: JSON
+    """The schema with docstrings without their indentation, which Python 3.13 takes away and earlier versions keep."""
+    if isinstance(schema, list):
+        return [_clean_descriptions(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    cleaned = {name: _clean_descriptions(part) for name, part in schema.items()}
+    if isinstance(cleaned.get("description"), str):
+        cleaned["description"] = inspect.cleandoc(cleaned["description"])
+    return cleaned
 
 
 def schemas() -> dict[str, str]:
