@@ -13,7 +13,7 @@ _results: ContextVar[dict[Hashable, Any] | None] = ContextVar("results", default
 
 @contextmanager
 def keep_results() -> Iterator[None]:
-    """Keep the results of functions that are `kept` while the block runs, in this thread; also in nested blocks."""
+    """Keep the results of functions that `memoize` wraps while the block runs, in this thread and in nested blocks."""
     if _results.get() is not None:
         yield
         return
@@ -24,13 +24,13 @@ def keep_results() -> Iterator[None]:
         _results.reset(token)
 
 
-def kept(function: Callable[P, T]) -> Callable[P, T]:
+def memoize(function: Callable[P, T]) -> Callable[P, T]:
     """Call a function once for the same arguments within `keep_results`, else each time.
 
     Arguments are hashable, and nobody changes the result. Errors are not kept.
 
     >>> calls = []
-    >>> listed = kept(lambda folder: calls.append(folder) or len(calls))
+    >>> listed = memoize(lambda folder: calls.append(folder) or len(calls))
     >>> with keep_results():
     ...     first = listed("a"), listed("a"), listed("b")
     >>> first, listed("a")

@@ -17,7 +17,7 @@ import msgspec
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
-from segdata.core.memo import kept
+from segdata.core.memo import memoize
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, decoding
 from segdata.core.safe_text import quote_path
@@ -375,7 +375,7 @@ class ImageFolder:
             return path, None, [undecodable_file("image", error, name, name)]
 
 
-@kept
+@memoize
 def _list_images(root: Path, limit: int | None) -> dict[str, Path]:
     """Name -> file of the image files below a folder, sorted by name; see `ImageFolder.below`."""
     paths = {}

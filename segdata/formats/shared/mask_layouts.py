@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from segdata.core.errors import UnreadableError
-from segdata.core.memo import kept
+from segdata.core.memo import memoize
 from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
 from segdata.core.safe_text import shell_word
 from segdata.formats.shared.file_names import (
@@ -108,7 +108,7 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     return _find_layouts(root, images, chosen).copy()
 
 
-@kept
+@memoize
 def _find_layouts(root: Path, images: Path | None, chosen: str | None) -> list[MaskLayout]:
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []

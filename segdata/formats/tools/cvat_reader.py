@@ -47,6 +47,7 @@ from segdata.formats.tools.source import (
     left_out_defects,
     outside_path_defect,
     read_head,
+    repeated_image_defects,
 )
 
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
@@ -300,8 +301,7 @@ class _CvatDataset(ListedImages):
     others: Counter[str] = field(default_factory=Counter)  # tag -> number of shapes without area
     other_names: set[str] = field(default_factory=set)  # their labels
     sequences: list[ImageSequence] = field(default_factory=list)
-    # file and an earlier one -> images of both, with their places in the later file
-    repeated: dict[tuple[Path, Path], list[tuple[str, str]]] = field(default_factory=dict)
+    repeated: dict[tuple[Path, Path], list[Defect]] = field(default_factory=dict)  # as for `repeated_image_defects`
 
     def count_other(self, tag: str, label: str) -> None:
         """Count a shape without area."""
@@ -317,22 +317,6 @@ class _CvatDataset(ListedImages):
                 f"shapes have labels that the list of labels lacks: {list_names(unlisted, _MAX_NAMED)}; it has {listed}"
             )
             self.defects.append(Defect("SEG004", message, severity="warning"))
-
-    def report_repeated(self) -> None:
-        """SEG008 for each image that a file lists again; one for all that two files have in common."""
-        for (path, first), images in self.repeated.items():
-            file = relative_path(self.root, path)
-            if path == first or len(images) == 1:
-                self.defects += [
-                    Defect(
-                        "SEG008", f"image {image!r} is listed twice; the first one is read", file, place, image=image
-                    )
-                    for image, place in images
-                ]
-                continue
-            names = list_names([image for image, _ in images], _MAX_NAMED)
-            message = f"{len(images):,} images are in {relative_path(self.root, first)}, too, which is read: {names}"
-            self.defects.append(Defect("SEG008", message, file))
 
     def report_others(self) -> None:
         """Remove the labels of points and lines, which are no categories of segments, and report what is left out."""
@@ -361,7 +345,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
             message = f"the same file as {relative_path(dataset.root, first)}, byte by byte; that one is read"
             dataset.defects.append(Defect("SEG008", message, relative_path(dataset.root, path), severity="warning"))
     dataset.report_unlisted_labels()
-    dataset.report_repeated()
+    dataset.defects += repeated_image_defects(dataset.root, dataset.repeated)
     dataset.report_others()
     dataset.report_missing()
     dataset.report_unlisted("CVAT")
@@ -466,8 +450,9 @@ def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jo
     if image_id in dataset.entries and split:
         image_id = posixpath.join(folder, split, name)
     if image_id in dataset.entries:
-        first = dataset.entries[image_id].files[0]
-        dataset.repeated.setdefault((path, first), []).append((image_id, place))
+        message = f"image {image_id!r} is listed twice; the first one is read"
+        again = Defect("SEG008", message, file, place, image=image_id)
+        dataset.repeated.setdefault((path, dataset.entries[image_id].files[0]), []).append(again)
         return
     shapes = tuple(_shapes(dataset, image, place))
     dataset.names.update(shape.label for shape in shapes if shape.label)

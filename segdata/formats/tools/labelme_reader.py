@@ -5,7 +5,7 @@ import io
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -44,7 +44,13 @@ from segdata.formats.tools.shapes import (
     read_shapes,
     remove_bridges,
 )
-from segdata.formats.tools.source import Tool, ToolSource, nearest_name, outside_path_defect
+from segdata.formats.tools.source import (
+    Tool,
+    ToolSource,
+    nearest_name,
+    outside_path_defect,
+    repeated_image_defects,
+)
 
 Raw = msgspec.Raw
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
@@ -542,13 +548,14 @@ def _list_entries(
     ]
     entries: dict[str, ImageEntry] = {}
     claimed: set[str] = set()
-    repeated: dict[tuple[Path, Path], list[tuple[str, str]]] = {}  # folder and the first one -> images, later files
+    repeated: dict[tuple[Path, Path], list[Defect]] = {}  # as for `repeated_image_defects`
     for name, path in labels.items():
         place_index, image_id = image_of[name]
         file = relative_path(root, path)
         if image_id in entries:
             folders_of_both = path.parent, entries[image_id].files[0].parent
-            repeated.setdefault(folders_of_both, []).append((image_id, file))
+            message = f"a second file of labels of image {image_id!r}; the first one is read"
+            repeated.setdefault(folders_of_both, []).append(Defect("SEG008", message, file, image=image_id))
             continue
         image = None if place_index is None else folders[place_index].paths[image_id]
         entries[image_id] = ImageEntry(image_id, image, (path,))
@@ -558,7 +565,7 @@ def _list_entries(
             hint = f"; choose with --images {' or '.join(choices[:3])}" if len(choices) > 1 else ""
             message = f"image file {image_id!r} does not exist{hint or similar_name_hint(similar)}"
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
-    defects += _repeated_defects(root, repeated)
+    defects += repeated_image_defects(root, repeated)
     if not used:
         absent = no_images_defect(len(entries), root_folder, images)
         if elsewhere:
@@ -567,19 +574,6 @@ def _list_entries(
     for place_index in sorted(used) if root.is_dir() else ():
         defects += add_unlabelled_images(entries, folders[place_index], claimed)
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
-
-
-def _repeated_defects(root: Path, repeated: dict[tuple[Path, Path], list[tuple[str, str]]]) -> Iterator[Defect]:
-    """SEG008 for each second file of an image; one for a folder that repeats those of another."""
-    for (folder, first), files in repeated.items():
-        if folder == first or len(files) == 1:
-            for image, file in files:
-                message = f"a second file of labels of image {image!r}; the first one is read"
-                yield Defect("SEG008", message, file, image=image)
-            continue
-        names = list_names([image for image, _ in files])
-        message = f"{len(files):,} images have labels in {relative_path(root, first)}, too, which are read: {names}"
-        yield Defect("SEG008", message, relative_path(root, folder))
 
 
 def _folders_with_images(image_ids: Iterable[str], below: ImageFolder) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, ReadRequest
 from segdata.core.losses import LossCounter
@@ -477,6 +477,20 @@ def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
     for row, image in enumerate(batch.images.to_pylist()):
         owner = owners[annotation[row]] if row in annotated else {}
         yield image, slice(bounds[row], bounds[row + 1]), owner
+
+
+def repeated_image_defects(root: Path, repeated: Mapping[tuple[Path, Path], Sequence[Defect]]) -> Iterator[Defect]:
+    """SEG008 for images that are labelled again: each within a file or folder, all that two have in common as one.
+
+    `repeated`: a file or folder and the one that labels its images first -> a defect for each image.
+    """
+    for (place, first), defects in repeated.items():
+        if place == first or len(defects) == 1:
+            yield from defects
+            continue
+        names = list_names([str(defect.image) for defect in defects])
+        message = f"{len(defects):,} images have labels in {relative_path(root, first)}, too, which are read: {names}"
+        yield Defect("SEG008", message, relative_path(root, place))
 
 
 def free_name(image_id: str, suffix: str, taken: set[str]) -> str:

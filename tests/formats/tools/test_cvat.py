@@ -374,7 +374,7 @@ def test_images_that_two_files_list_are_told_once(tmp_path: Path) -> None:
     assert opened.image_ids == ["a.png", "b.png", "c.png", "d.png"]
     (repeated,) = [defect for defect in opened.source.defects if defect.code == "SEG008"]
     assert (repeated.file, repeated.message) == (
-        "b.xml", "3 images are in a.xml, too, which is read: a.png, b.png, c.png",
+        "b.xml", "3 images have labels in a.xml, too, which are read: a.png, b.png, c.png",
     )  # fmt: skip
 
 
