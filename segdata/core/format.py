@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownForma
 from segdata.core.finding import Defect
 from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.losses import LOSS_KINDS, LossKind
+from segdata.core.memo import keep_results
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
@@ -31,9 +32,6 @@ HEAD_BYTES = 1 << 16  # of a file that detection reads
 _MAX_FILES_OF_SUFFIX = 64  # in one folder
 _MAX_FOLDERS = 400  # on one level
 _MAX_DEPTH = 6  # of folders below the root
-
-
-_Answer = TypeVar("_Answer")
 
 
 class FileProbe:
@@ -51,14 +49,6 @@ class FileProbe:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._heads: dict[str, bytes] = {}
-        self._answers: dict[Callable[[Path], Any], Any] = {}
-
-    def once(self, question: Callable[[Path], _Answer]) -> _Answer:
-        """The result of a function of this probe, which is called once however many formats ask."""
-        if question not in self._answers:
-            self._answers[question] = question(self.root)
-        answer: _Answer = self._answers[question]
-        return answer
 
     @cached_property
     def names(self) -> list[str]:
@@ -393,6 +383,7 @@ def _plain_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+@keep_results()
 def detect(root: Path, seen: FileProbe | None = None) -> str:
     """Detect the format of a dataset, by name; `seen` is a probe of its files, if there is one.
 

@@ -13,6 +13,7 @@ import msgspec
 
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError, list_names
 from segdata.core.format import FileProbe, Format, detect, find_format
+from segdata.core.memo import keep_results
 from segdata.core.paths import SPLIT_WORD, split_of_name
 from segdata.core.safe_text import shell_word
 from segdata.formats.coco import document_sort, is_broken_json
@@ -73,6 +74,7 @@ _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # one file may hold the labels of many images
 
 
+@keep_results()
 def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     """The name of the format of a dataset; raises SegdataError, which names the contents, if no format fits.
 
@@ -177,18 +179,17 @@ def _content_summary(root: Path, names: list[str]) -> str:
 
 def _apart(seen: FileProbe) -> Iterator[str]:
     """The subfolders of an unstructured folder of images, if each is a structured dataset by itself."""
-    root, clue = seen.root, seen.once(probe_masks)
+    root, clue = seen.root, probe_masks(seen.root)
     if root.is_file() or clue is None or clue.is_declared:
         return
     datasets = []
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
     for folder in folders if len(folders) <= _MAX_FOLDERS else []:
         try:
-            inside = FileProbe(folder)
-            name = detect(folder, inside)
+            name = detect(folder)
         except SegdataError:
             return
-        inner = inside.once(probe_masks) if name in PLAIN_FORMATS else None
+        inner = probe_masks(folder) if name in PLAIN_FORMATS else None
         if inner is not None and not inner.is_declared:
             return
         datasets.append(f"{folder.name} ({name})")
@@ -448,7 +449,7 @@ def _structured_format(folder: Path) -> str | None:
 
 def _is_named_layout(seen: FileProbe) -> bool:
     """Whether the names of folders tell masks from images."""
-    clue = seen.once(probe_masks)
+    clue = probe_masks(seen.root)
     return clue is not None and clue.is_declared
 
 

@@ -49,17 +49,6 @@ def test_the_number_of_images_is_that_of_all_their_names(portions: list[list[str
     assert images == ([len({name for names in portions for name in names})] if portions else [])
 
 
-def test_what_several_formats_ask_of_a_folder_is_answered_once(tmp_path: Path) -> None:
-    asked = []
-
-    def count_files(root: Path) -> int:
-        asked.append(root)
-        return len(list(root.iterdir()))
-
-    probe = FileProbe(tmp_path)
-    assert (probe.once(count_files), probe.once(count_files), asked) == (0, 0, [tmp_path])
-
-
 def test_many_folders_do_not_hide_what_lies_in_them(tmp_path: Path) -> None:
     for number in range(500):
         (tmp_path / f"{number:03}" / "masks").mkdir(parents=True)

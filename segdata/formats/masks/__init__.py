@@ -10,6 +10,7 @@ import msgspec
 
 from segdata.core.config import Config, load_config
 from segdata.core.errors import UnreadableError
+from segdata.core.memo import memoize
 from segdata.core.paths import split_of_name
 from segdata.formats.shared.file_names import has_images, is_image_name, spread_sample
 
@@ -32,6 +33,7 @@ class MaskProbe(msgspec.Struct, frozen=True):
     are_categories: bool = False  # whether values of more than 8 bits are categories
 
 
+@memoize
 def probe_masks(root: Path) -> MaskProbe | None:
     """The masks below `root`; None if there are none, or only photographs."""
     has_files = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()

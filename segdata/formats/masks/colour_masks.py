@@ -51,7 +51,7 @@ def image_of(mask: str) -> str | None:
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with 8 bits, or with categories in more of them, unless segdata.yaml says otherwise."""
-    masks = files.once(probe_masks)
+    masks = probe_masks(files.root)
     if masks is None or masks.config.layers or masks.config.instance_ids or masks.numbers_objects:
         return None
     if not masks.are_categories and most_of(masks.heads, lambda head: head.bits > 8):

@@ -27,7 +27,7 @@ CHECKED = ("Pillow and numpy (each value's pixels)",)
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with more than 8 bits, or any masks if segdata.yaml has `instance_ids`."""
-    masks = files.once(probe_masks)
+    masks = probe_masks(files.root)
     if masks is None or masks.config.layers or masks.are_categories:
         return None
     if masks.config.instance_ids:

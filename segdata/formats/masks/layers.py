@@ -27,6 +27,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, FormatMatch
 from segdata.core.lazy_loading import ImportedOnCall
 from segdata.core.losses import LossKind
+from segdata.core.memo import memoize
 from segdata.formats.shared.file_names import MASK_FOLDERS, has_images, is_image_name
 
 ALIASES = ("binary-masks", "layer-masks", "binary")
@@ -47,7 +48,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return FormatMatch(0.95, "segdata.yaml has layers")
     if config is not None and config.instance_ids is not None:
         return None
-    implied = implied_layers(files.names) or files.once(layers_of_contents)
+    implied = implied_layers(files.names) or layers_of_contents(files.root)
     return None if implied is None else FormatMatch(0.9, f"files are called {implied.pattern}")
 
 
@@ -140,6 +141,7 @@ def _names_object(name: str, stems: Container[str]) -> bool:
     return number.isdecimal() and any(starts) and words[-1].lower() not in MASK_FOLDERS
 
 
+@memoize
 def layers_of_contents(root: Path) -> Layers | None:
     """The `layers` settings if each image has several binary masks whose paths differ in the category."""
     if not root.is_dir() or not has_images(root):
