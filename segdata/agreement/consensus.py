@@ -17,7 +17,7 @@ from segdata.agreement.instance_clusters import (
     collect_panel_segments,
     instance_consensus,
 )
-from segdata.agreement.instance_overlaps import category_lines, union_of_runs
+from segdata.agreement.instance_matching import category_lines, union_of_runs
 from segdata.agreement.staple import decide_by_staple
 from segdata.agreement.votes import (
     ABSENT,

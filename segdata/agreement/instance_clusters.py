@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.agreement.annotator_pairs import AnnotatorSegments, PanelBatch, collect_segments, uncovered_runs
-from segdata.agreement.instance_matching import match_centres, match_optimal, match_outlines, segment_places
-from segdata.agreement.instance_overlaps import (
+from segdata.agreement.instance_matching import (
     category_lines,
     covered_areas,
+    match_centres,
+    match_optimal,
+    match_outlines,
     pixels_in_crowds,
     segment_areas,
+    segment_places,
     union_of_runs,
 )
 from segdata.agreement.votes import ABSENT, UNDECIDED, plurality

@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
-from segdata.agreement.instance_matching import match_centres, match_optimal, match_outlines, segment_places
-from segdata.agreement.instance_overlaps import (
+from segdata.agreement.instance_matching import (
     InstanceOverlaps,
     _overlapping_pairs,
     category_lines,
     instance_overlaps,
+    match_centres,
+    match_optimal,
+    match_outlines,
     segment_areas,
+    segment_places,
     union_of_runs,
 )
 from segdata.core import kernels

@@ -12,7 +12,7 @@ import numpy as np
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import findings_page, split_decided
-from segdata.core.cluster import Cluster, connect
+from segdata.core.cluster import Cluster, ImageCluster, connect
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, import_extra
 from segdata.core.executor import no_progress
@@ -42,7 +42,6 @@ from segdata.noise.flag_result import (
     misalignment_notes,
     ranked_images,
 )
-from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
 from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan, configured_settings
 from segdata.noise.networks.predictions import open_predictions

@@ -1,4 +1,4 @@
-"""Cluster: run functions over portions of a dataset on a Dask cluster.
+"""Cluster: run functions over portions of a dataset on a Dask cluster, or of the single images in them.
 
 A task is a function that can be pickled and a portion of a dataset. Only the data decide what the portions are, and
 results come in their order: they depend neither on the number of workers nor on workers that are lost, whose tasks
@@ -13,10 +13,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pyarrow as pa
 from PIL import Image
@@ -28,12 +28,15 @@ from segdata.core.dataset import OpenDataset, recipe_of
 from segdata.core.errors import SegdataError, count_noun, import_extra
 from segdata.core.executor import keep_freed_memory, no_progress
 from segdata.core.format import PortionReader, Source, detach
+from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import local_file
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,6 +46,7 @@ _VERSION = "__import__('segdata').__version__"
 _URI_SAMPLE = 64  # images in which a file is looked for that workers must have
 _MAX_OPEN_SOURCES = 2  # per worker
 _START_WORKER = "start some with `dask worker ADDRESS`"
+PORTION = 16  # single images in a task, at most
 
 
 class ClusterError(SegdataError):
@@ -411,3 +415,80 @@ def _first_uri(data: OpenDataset) -> str | None:
     chunks = data.chunks()
     uris = data.source.load(chunks[0][:_URI_SAMPLE]).images["uri"].to_pylist() if chunks else []
     return next(filter(None, uris), None)
+
+
+class ImageWork(Protocol[R]):
+    """The work of workers; it can be pickled."""
+
+    def __call__(self, maps: LabelMaps, images: Ints, /) -> list[R]:
+        """A result for each image: `maps` has their labels, `images` are their rows in the dataset."""
+
+
+def check_shared(path: Path) -> None:
+    """Raise ClusterError, in a worker, where it does not see a file of networks or predictions."""
+    if not path.is_file():
+        raise ClusterError(
+            f"{path} is not there for a worker; workers need networks and predictions at the same path: give "
+            "--work-dir or --predictions a folder on a disk that all of them share"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageJob:
+    """The data that all tasks of a run share."""
+
+    data: RemoteDataset
+    taxonomy: Taxonomy
+    annotator: str | None
+    work: ImageWork[Any]  # Any: whatever it returns
+
+
+def _run_portion(portion: tuple[Portion, Ints], job: _ImageJob) -> list[Any]:
+    """The results for the images of a portion, and their rows in the dataset; in a worker."""
+    own, images = portion
+    return job.work(LabelMaps.from_batches([job.data.load_local(own)], job.taxonomy, job.annotator), images)
+
+
+@dataclass(frozen=True)
+class ImageCluster:
+    """A cluster whose workers judge images of a dataset."""
+
+    cluster: Cluster  # as `segdata.core.cluster.connect` yields it
+    data: OpenDataset
+    annotator: str | None = None  # of the labels; None: the first of each image
+    _remote: RemoteDataset = field(init=False)
+    _cut: Callable[[Ints], Portion] = field(init=False)
+
+    def __post_init__(self) -> None:
+        remote, cut = RemoteDataset.cut(self.data)
+        object.__setattr__(self, "_remote", remote)
+        object.__setattr__(self, "_cut", cut)
+
+    def run(self, work: ImageWork[R], images: Ints) -> Iterator[R]:
+        """The result of `work` for each image, in the order of `images`, ascending rows of the dataset.
+
+        Raises what `work` raises, and ClusterError where workers are lost again and again.
+        """
+        job = _ImageJob(self._remote, self.data.taxonomy, self.annotator, work)
+        try:
+            shared = self.cluster.share(job)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise SegdataError(
+                f"the model or the predictions cannot be sent to workers ({error}); give predictions in files"
+            ) from error
+        for results in self.cluster.run_ordered(_run_portion, self._portions(images), shared):
+            yield from results
+
+    @cached_property
+    def _chunks(self) -> list[Ints]:
+        return self.data.chunks()
+
+    def _portions(self, images: Ints) -> Iterator[tuple[Portion, Ints]]:
+        """A few images at a time, all of one portion of the source, and their rows in the dataset."""
+        first = 0
+        for chunk in self._chunks:
+            in_chunk = images[(images >= first) & (images < first + len(chunk))]
+            for begin in range(0, len(in_chunk), PORTION):
+                some = in_chunk[begin : begin + PORTION]
+                yield self._cut(chunk[some - first]), some
+            first += len(chunk)

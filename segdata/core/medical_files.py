@@ -1,5 +1,7 @@
 """Medical images: a slice of a volume (NIfTI through nibabel, NRRD, MetaImage), and a DICOM image through pydicom.
 
+Beside them a cache of decoded files, and the spacing and axes of an affine.
+
 NRRD (.nrrd, .nhdr) and MetaImage (.mha, .mhd) have a header of text. The first axis runs fastest, as in NIfTI: voxel
 (i, j, k) is column i and row j of slice k. An axis of colours, or of layers, lies before these three and is
 interleaved. Both formats place voxels by directions to the left, posterior and superior of a patient, if they say so;
@@ -13,14 +15,15 @@ import logging
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -427,3 +430,73 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
     except (*_DICOM_DAMAGE, pydicom.errors.InvalidDicomError) as error:
         raise OSError(f"damaged: {error}") from error
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+
+
+T = TypeVar("T")
+
+
+class DecodedFiles(Generic[T]):
+    """Keeps the decoded content of the last few files.
+
+    A file is decoded once while other threads that need it wait; an error of `decode` is raised in all of them.
+    """
+
+    def __init__(self, decode: Callable[[Path], T], most: int = 4) -> None:
+        self._decode, self._most = decode, most
+        self._lock = Lock()
+        self._files: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
+
+    def get(self, path: Path) -> T:
+        """The decoded content of this file."""
+        with self._lock:
+            decoded = self._files.setdefault(path, _DecodedFile())
+            self._files.move_to_end(path)
+            while len(self._files) > self._most:
+                self._files.popitem(last=False)
+        return decoded.read(self._decode, path)
+
+
+class _DecodedFile(Generic[T]):
+    """The decoded content of a file, or the error."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._content: list[T] = []
+        self._error: Exception | None = None
+
+    def read(self, decode: Callable[[Path], T], path: Path) -> T:
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if not self._content:
+                try:
+                    self._content.append(decode(path))
+                except Exception as error:
+                    self._error = error
+                    raise
+            return self._content[0]
+
+
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+def voxel_spacing(affine: Floats) -> tuple[float, float, float]:
+    """Millimetres between voxel centres along i, j and k."""
+    i, j, k = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    return i, j, k
+
+
+def axis_codes(affine: Floats) -> str:
+    """Letters of the world axes that i, j and k are nearest to; every world axis is used once.
+
+    >>> axis_codes(np.diag([-1.0, 1.0, 2.0, 1.0]))
+    'LAS'
+    """
+    direction = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    left = np.abs(direction)
+    letters = [""] * 3
+    for _ in range(3):
+        world, voxel = np.unravel_index(int(left.argmax()), left.shape)
+        letters[voxel] = _LETTERS[world][int(direction[world, voxel] > 0)]
+        left[world, :] = left[:, voxel] = -1
+    return "".join(letters)

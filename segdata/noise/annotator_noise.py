@@ -206,7 +206,7 @@ def find_noisy_groups(
 
 
 def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
-    """The pairs of categories that labels confuse; see `segdata.core.candidates.Candidates.confusions`.
+    """The pairs of categories that labels confuse; see `segdata.core.rule.Candidates.confusions`.
 
     Each thing counts, and each part of stuff in which the model predicts another category than the label.
     """
@@ -224,7 +224,7 @@ def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
 
 
 def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
-    """Annotators and batches whose labels are wrong more often; see `segdata.core.candidates.Candidates.doubted`.
+    """Annotators and batches whose labels are wrong more often; see `segdata.core.rule.Candidates.doubted`.
 
     Batches are the months in which annotations were made, and the values of the column `by` of the configuration.
     Images of the same camera, size and split are compared; images of one group or sequence count as one. Images that

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from segdata.core.candidates import describe_shift
 from segdata.core.errors import list_names
 from segdata.core.finding import Finding
+from segdata.core.rule import describe_shift
 from segdata.core.schema import runs_to_rle
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation

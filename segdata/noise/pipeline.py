@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.candidates import Candidates
+from segdata.core.cluster import ImageCluster
 from segdata.core.executor import n_threads, no_progress, run_ordered
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
+from segdata.core.rule import Candidates
 from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
@@ -21,15 +22,68 @@ from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
 from segdata.noise.corruptions import training_rates
 from segdata.noise.error_types import LEARNED_KINDS
-from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor
-from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
+from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, needed_odds, rank_candidates
 from segdata.noise.segments import GivenLabels
-from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
-from segdata.noise.thresholds import CategoryTrust, category_trust, flag_thresholds
+from segdata.noise.selection import (
+    LabelCheck,
+    Selection,
+    candidate_boxes,
+    reviewed_candidates,
+    select_candidates,
+    suspected_rows,
+)
+from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
 from segdata.noise.trust import RelatedImages
-from segdata.noise.unusual import unusual_labels, unusual_table
+
+_MAX_SHARE, _MAX_LISTED = 0.02, 20  # of all labels, and at most as many: nobody reads a long list of mere oddities
+
+
+def unusual_labels(ranked: RankedCandidates, trust: Sequence[CategoryTrust], settled: Ints | None = None) -> Ints:
+    """(u,) the rows of unusual labels, the oddest first; none if the model can judge half of the labels.
+
+    A weak model cannot rank labels, but errors are often unusual in size, shape, place or brightness. Such labels are
+    worth a look; their probability of error is unknown, so they have none and count as no expected error.
+
+    The evidence that needs no model must be as strong as that of any other finding, and something about the label must
+    be rare, so that a finding can name it. `settled` are rows that reviewers have decided. Source of the limit: see
+    `STRONG_EVIDENCE`.
+    """
+    is_label, is_judged = ranked.row >= 0, np.zeros(len(ranked), bool)
+    is_judged[candidates_above(ranked, trust)] = True
+    n_labels = int(is_label.sum())
+    if ranked.alone is None or 2 * int((is_judged & is_label).sum()) >= n_labels:
+        return np.empty(0, np.int64)
+    is_open = is_label & ~is_judged & (np.exp(ranked.alone) >= needed_odds(n_labels, ranked.prior))
+    if ranked.oddest is not None:
+        is_open &= ranked.oddest != ""
+    is_open[[] if settled is None else settled] = False
+    rows = np.flatnonzero(is_open)
+    n_most = min(int(_MAX_SHARE * n_labels), _MAX_LISTED)
+    return rows[np.argsort(-ranked.alone[rows], kind="stable")][:n_most]
+
+
+def unusual_table(case: LabelCheck, ranked: RankedCandidates, rows: Ints) -> Table:
+    """The table of unusual labels, see `Candidates.unusual`."""
+    image = case.images[ranked.image[rows]]
+    boxes = candidate_boxes(ranked)[rows]
+    areas = np.concatenate([np.empty(0, np.int64), *(candidates.annotated.areas for candidates in ranked.candidates)])
+    segment = case.rows.first[image] + ranked.row[rows]
+    parts = np.bincount(case.rows.first[case.images[ranked.image]][ranked.row >= 0] + ranked.row[ranked.row >= 0])
+    oddest = np.full(len(ranked), "", object) if ranked.oddest is None else ranked.oddest
+    return Table(
+        {
+            "annotation": case.rows.annotation[image],
+            "segment": case.rows.segment[segment],
+            "category": np.array(case.names, object)[ranked.category[rows]],
+            **{name: boxes[:, column] for column, name in enumerate(("x", "y", "width", "height"))},
+            "pixels": areas[rows],  # labels come before regions
+            "whole": parts[segment] == 1,
+            "oddest": oddest[rows],
+        }
+    )
+
 
 _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 
@@ -96,7 +150,7 @@ def _layout_distance(features: Floats, image_features: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Layouts:
-    """`predicted_layout` and `mean_entropy` of images; see `segdata.noise.image_cluster.ImageWork`."""
+    """`predicted_layout` and `mean_entropy` of images; see `segdata.core.cluster.ImageWork`."""
 
     predictor: Predictor
 
@@ -215,7 +269,7 @@ def _systematic_errors(
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """The features of images; see `segdata.noise.image_cluster.ImageWork`."""
+    """The features of images; see `segdata.core.cluster.ImageWork`."""
 
     predictor: Predictor
     channel: Ints  # of `GivenLabels`

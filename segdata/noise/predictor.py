@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.cluster import RemoteDataset
+from segdata.core.cluster import RemoteDataset, check_shared
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import Source
@@ -22,7 +22,6 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import without_extension
 from segdata.core.runs import Flags, Floats, Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
-from segdata.noise.image_cluster import check_shared
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.segments import UNLABELLED, SegmentSet, distances_to, segments_of_map
 

@@ -15,7 +15,7 @@ from segdata.core.image_files import ChannelArray
 from segdata.core.runs import Flags, Floats, Ints, bounding_boxes
 from segdata.core.table import Column
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
-from segdata.noise.appearance import GreyImage, describe_appearance, grey_values
+from segdata.noise.appearance import CoarseColours, GreyImage, colour_evidence, describe_appearance, grey_values
 from segdata.noise.calibration import (
     OFFSET_DEVIATION,
     assign_folds,
@@ -29,7 +29,6 @@ from segdata.noise.calibration import (
     unknown_kind_odds,
 )
 from segdata.noise.candidates import ImageCandidates, find_candidates
-from segdata.noise.colours import CoarseColours, colour_evidence
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
 from segdata.noise.evaluation import EvaluatedRanking

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.candidates import Candidates
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Action, Correction, Decision
 from segdata.core.overlay import box_ious
-from segdata.core.rule import Tables
+from segdata.core.rule import Candidates, Tables
 from segdata.core.runs import Flags, Floats, Ints, bounding_boxes, number_groups
 from segdata.core.schema import runs_to_rle
 from segdata.core.statistics import linked_groups

@@ -19,7 +19,7 @@ from segdata.agreement.instance_clusters import (
     member_rows,
     member_table,
 )
-from segdata.agreement.instance_overlaps import instance_overlaps
+from segdata.agreement.instance_matching import instance_overlaps
 from segdata.agreement.instance_tables import match_table
 from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.votes import UNDECIDED

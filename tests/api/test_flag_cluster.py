@@ -61,7 +61,7 @@ def here(discs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segdata.noise.image_cluster.PORTION", 3)
+    monkeypatch.setattr("segdata.core.cluster.PORTION", 3)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -156,7 +156,7 @@ class TestErrors:
 
 def test_portions_are_those_of_the_data(discs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of a dataset: images are loaded by their rows in the source, and named by those in the dataset."""
-    from segdata.noise.image_cluster import ImageCluster
+    from segdata.core.cluster import ImageCluster
 
     data = segdata.read(discs, only=[f"{k:02d}.png" for k in (1, 2, 4, 6, 7, 9, 10)])
     monkeypatch.setattr(type(data.source), "chunks", lambda source: np.array_split(np.arange(12), 2))

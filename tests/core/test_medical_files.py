@@ -9,7 +9,7 @@ from segdata import read
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import read_channels
 from segdata.core.medical_files import read_dicom_image, read_volume_slice
-from segdata.report.pictures.background import BackgroundImage
+from segdata.report.pictures.canvas import BackgroundImage
 from tests.generators.dicom_files import save, write_ct
 from tests.generators.nifti_files import nifti_bytes, write_nifti
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segdata.core.image_files import ChannelArray
-from segdata.noise.colours import CoarseColours, colour_evidence
+from segdata.noise.appearance import CoarseColours, colour_evidence
 from segdata.noise.segments import SegmentPixels, segments_of_map
 
 SIDE = 40

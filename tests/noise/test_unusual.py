@@ -14,9 +14,9 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.plan import Settings
 from segdata.noise.novelty import oddest_of
+from segdata.noise.pipeline import unusual_labels
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.thresholds import CategoryTrust
-from segdata.noise.unusual import unusual_labels
 from segdata.report.console import Console
 from segdata.report.findings import ReportContext, load_findings
 from segdata.report.flag import FlagReport, flag_text

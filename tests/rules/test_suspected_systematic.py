@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.candidates import Candidates
 from segdata.core.finding import RowFinding
-from segdata.core.rule import rules
+from segdata.core.rule import Candidates, rules
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.core.candidates import Candidates
 from segdata.core.finding import Correction, RowFinding
-from segdata.core.rule import Tables, find_rule
+from segdata.core.rule import Candidates, Tables, find_rule
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture

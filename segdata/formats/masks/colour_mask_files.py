@@ -58,7 +58,7 @@ from segdata.formats.shared.taxonomies import (
 )
 
 if TYPE_CHECKING:
-    from segdata.formats.masks.levels import SmoothedReading
+    from segdata.formats.masks.mask_values import SmoothedReading
 
 _N_HEADERS = 64  # masks whose headers are read before any is decoded
 _MAX_SMOOTHED = 0.1  # share of grey pixels in the foreground; with more, the threshold decides its shape
@@ -405,8 +405,10 @@ def _read_smoothed(sample: MaskSample, taxonomy: Taxonomy, *, wanted: bool) -> "
     known = {*colour_legend(taxonomy).value.tolist(), *index_legend(taxonomy, None).value.tolist()}
     if not wanted and len(sample.values - known) <= _MAX_UNKNOWN_VALUES:
         return None
-    from segdata.formats.masks.levels import read_smoothed  # these two are seldom needed
-    from segdata.formats.masks.mask_values import count_values
+    from segdata.formats.masks.mask_values import (
+        count_values,
+        read_smoothed,  # these two are seldom needed
+    )
 
     return read_smoothed(count_values(sample.masks), taxonomy, wanted)
 

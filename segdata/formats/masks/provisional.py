@@ -16,16 +16,19 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
-from segdata.formats.masks.levels import (
+from segdata.formats.masks.mask_values import (
+    MAX_CATEGORIES,
     WHITE_16,
+    MaskValues,
+    ValueCounts,
     are_whites,
     binary_level,
+    count_values,
     find_levels,
     left_values,
     nearest_levels,
     shown_counts,
 )
-from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts, count_values
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
 from segdata.formats.shared.mask_palettes import voc_color

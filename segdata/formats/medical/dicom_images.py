@@ -17,12 +17,11 @@ import numpy as np
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.medical_files import collect_dicom_warnings, import_package, is_dicom
+from segdata.core.medical_files import axis_codes, collect_dicom_warnings, import_package, is_dicom
 from segdata.core.paths import absolute_uri, check_path_name, dataset_folder, local_file, relative_uri
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Floats
 from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
-from segdata.formats.medical.volume_files import axis_codes
 from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
 from segdata.formats.shared.json_files import read_sidecar
 from segdata.formats.shared.per_image import relative_path

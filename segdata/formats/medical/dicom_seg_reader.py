@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.medical_files import import_package
+from segdata.core.medical_files import DecodedFiles, import_package
 from segdata.core.runs import Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Color
@@ -40,7 +40,6 @@ from segdata.formats.medical.dicom_objects import (
     SegmentMeanings,
     name_categories,
 )
-from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource

@@ -23,16 +23,17 @@ from segdata.core.errors import SegdataError
 from segdata.core.medical_files import (
     TEXT_SUFFIXES,
     TextHeader,
+    axis_codes,
     import_package,
     is_text_volume,
     open_voxels,
     read_text_header,
+    voxel_spacing,
 )
 from segdata.core.paths import with_folder
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
 from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.mask_files import ValueRuns, Values
 

@@ -25,7 +25,7 @@ from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.medical_files import is_text_volume, read_text_header
+from segdata.core.medical_files import DecodedFiles, is_text_volume, read_text_header
 from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Flags, Ints, Runs
@@ -34,7 +34,6 @@ from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import LabelVolume, VolumePlace, nifti_stem
 from segdata.formats.medical.nifti_scans import LabelFile
-from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import index_entry_defect, unsafe_path_defect
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
 from segdata.formats.shared.json_files import read_sidecar

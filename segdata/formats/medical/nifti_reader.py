@@ -12,6 +12,7 @@ import numpy as np
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
+from segdata.core.medical_files import DecodedFiles, voxel_spacing
 from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Policy
 from segdata.core.runs import Runs
@@ -38,7 +39,6 @@ from segdata.formats.medical.nifti_labels import (
     slices_of_volume,
 )
 from segdata.formats.medical.nifti_scans import LabelFile, Scan, find_scans
-from segdata.formats.medical.volume_files import DecodedFiles, voxel_spacing
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import (

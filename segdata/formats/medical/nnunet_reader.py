@@ -18,6 +18,7 @@ import numpy as np
 from segdata.core.errors import SegdataError, UnreadableError, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
+from segdata.core.medical_files import DecodedFiles
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path, local_file, slice_uri
 from segdata.core.profile import Policy
 from segdata.core.safe_text import whole_number
@@ -37,7 +38,6 @@ from segdata.formats.medical.nifti_labels import (
 )
 from segdata.formats.medical.nifti_reader import OpenVolumes, slice_entry, volume_source
 from segdata.formats.medical.nifti_scans import LabelFile
-from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import unsafe_path_defect
 from segdata.formats.shared.mask_files import UNLABELLED, Legend, ValueRuns, decode_entry_mask
 from segdata.formats.shared.per_image import (

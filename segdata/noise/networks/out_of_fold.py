@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.atomic_files import lock_target, write_whole
+from segdata.core.cluster import ImageCluster
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.executor import no_progress
@@ -21,7 +22,6 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints
 from segdata.core.split_assignment import assign_splits
 from segdata.measure.measure import measure_source
-from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
     DataFacts,

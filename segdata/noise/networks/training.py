@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from segdata.core.cluster import ImageCluster, check_shared
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.finding import Defect
@@ -29,7 +30,6 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints
 from segdata.core.split_assignment import shuffle_rows
-from segdata.noise.image_cluster import ImageCluster, check_shared
 from segdata.noise.networks import network
 from segdata.noise.networks.crops import (
     WINDOW,
@@ -496,7 +496,7 @@ _REMOTE_IMAGES = 2**28  # bytes of decoded images that a worker keeps
 
 @dataclass(frozen=True)
 class _RemotePrediction:
-    """Predicts images in a worker, by networks in the shared folder; see `segdata.noise.image_cluster.ImageWork`."""
+    """Predicts images in a worker, by networks in the shared folder; see `segdata.core.cluster.ImageWork`."""
 
     folder: Path
     plan: TrainingPlan

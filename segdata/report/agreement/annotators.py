@@ -15,7 +15,7 @@ from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Taxonomy
-from segdata.report.agreement.confusion import UNLABELLED, Confusion
+from segdata.report.agreement.charts import UNLABELLED, Confusion
 from segdata.report.agreement.copying import copied_pairs
 from segdata.report.agreement.tables import compared_categories
 from segdata.report.agreement.wording import (

@@ -20,9 +20,15 @@ from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import BIAS_KINDS, ReportedBias, biases_of_findings, reported_biases
-from segdata.report.agreement.charts import ChartRow, ChartValue, confusion_chart, offsets_chart, shares_chart
+from segdata.report.agreement.charts import (
+    ChartRow,
+    ChartValue,
+    Confusion,
+    confusion_chart,
+    offsets_chart,
+    shares_chart,
+)
 from segdata.report.agreement.conclusions import conclusions, reference_name
-from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.copying import unranked_pairs
 from segdata.report.agreement.drift import drift_charts
 from segdata.report.agreement.tables import agreement_tables, compared_categories

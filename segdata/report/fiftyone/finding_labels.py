@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.candidates import excludes_nothing
 from segdata.core.finding import SEVERITIES, Box, Correction, Decision, Finding
 from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.label_hash import hash_finding_labels
 from segdata.core.overlay import crop_to_box
 from segdata.core.profile import Profile
+from segdata.core.rule import excludes_nothing
 from segdata.core.schema import rle_to_runs
 from segdata.report.fiftyone.media_files import AnnotationMasks, Mask, MediaFiles, relative_boxes
 from segdata.report.fiftyone.segment_labels import fits_inline, label_document, label_id, label_list

@@ -15,7 +15,7 @@ from segdata.core.image_files import split_uri
 from segdata.core.pixel_limit import decoding
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, expand_ranges
-from segdata.report.pictures.background import BackgroundImage
+from segdata.report.pictures.canvas import BackgroundImage
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.uint8] | NDArray[np.uint16]

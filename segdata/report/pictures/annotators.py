@@ -18,8 +18,7 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.console import shorten
-from segdata.report.pictures.background import BackgroundImage
-from segdata.report.pictures.canvas import View, draw_chip, outline, panes_side_by_side
+from segdata.report.pictures.canvas import BackgroundImage, View, draw_chip, outline, panes_side_by_side
 from segdata.report.pictures.colors import ANNOTATOR_COLORS, annotator_color
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 

@@ -22,8 +22,7 @@ from segdata.core.profile import Profile
 from segdata.core.taxonomy import Color
 from segdata.core.validation import FixedImage
 from segdata.report.console import Console
-from segdata.report.pictures.background import BackgroundImage
-from segdata.report.pictures.canvas import View, draw_chip, fold_text, font
+from segdata.report.pictures.canvas import BackgroundImage, View, draw_chip, fold_text, font
 from segdata.report.pictures.colors import SEVERITY_COLORS, category_colors, segment_colors
 from segdata.report.pictures.scene import (
     INSET_SIDE,

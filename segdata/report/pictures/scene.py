@@ -16,8 +16,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points, locate_finding
 from segdata.core.profile import Profile
 from segdata.core.validation import Validation
-from segdata.report.pictures.background import BackgroundImage
-from segdata.report.pictures.canvas import Pixels, View, draw_chip, outline, panes_side_by_side
+from segdata.report.pictures.canvas import BackgroundImage, Pixels, View, draw_chip, outline, panes_side_by_side
 from segdata.report.pictures.colors import SEVERITY_COLORS, segment_colors
 
 _STRIPE_COLORS = np.array([(255, 235, 0), (15, 15, 15)], np.uint8)  # visible on any category's colour

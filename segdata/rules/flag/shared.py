@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdata.core.candidates import CONFIDENCE, excludes_nothing
 from segdata.core.finding import Action, Box, Correction, RowFinding
-from segdata.core.rule import Tables
+from segdata.core.rule import CONFIDENCE, Tables, excludes_nothing
 
 LIKELY_ERROR = 0.5  # probability at or above which messages say "probably", below it "may be"
 

@@ -1,7 +1,6 @@
 """SEG507 suspected-shift: the model predicts a segment in another place."""
 
-from segdata.core.candidates import describe_shift
-from segdata.core.rule import Findings, Tables, rule
+from segdata.core.rule import Findings, Tables, describe_shift, rule
 from segdata.rules.flag.shared import flagged_candidates
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from segdata.formats.masks.matlab_variables import DamagedMatError, TooLargeMatError, read_variables
+from segdata.formats.masks.matlab_files import DamagedMatError, TooLargeMatError, read_variables
 
 SCIPY_FILES = sorted(Path(scipy.io.__file__).parent.glob("matlab/tests/data/test[!h]*_[67].*.mat"))  # not HDF5
 LEFT_OUT = ("complex", "sparse", "func", "object")

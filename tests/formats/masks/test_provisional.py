@@ -17,7 +17,7 @@ from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.levels import _are_near, _inner_shares
+from segdata.formats.masks.mask_values import _are_near, _inner_shares
 from segdata.formats.masks.provisional import (
     MaskValues,
     ValueCounts,

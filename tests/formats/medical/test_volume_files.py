@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from segdata.formats.medical.volume_files import DecodedFiles
+from segdata.core.medical_files import DecodedFiles
 
 
 def test_a_shelf_decodes_each_file_once_for_all_threads() -> None:

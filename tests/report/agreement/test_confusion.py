@@ -10,8 +10,8 @@ import segdata
 from segdata.agreement.image_agreement import ImageAgreement
 from segdata.api.agreement import AgreementRun
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.report.agreement.charts import UNLABELLED, Confusion
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.agreement.confusion import UNLABELLED, Confusion
 from tests.generators.agreement_tables import tables_of_maps
 
 CATEGORIES = [Category(id=k + 1, name=name, kind="stuff") for k, name in enumerate(("road", "car", "fence"))]

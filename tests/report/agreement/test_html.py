@@ -23,9 +23,15 @@ from segdata.api.evaluate import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.annotators import ReportedBias
-from segdata.report.agreement.charts import ChartRow, ChartValue, confusion_chart, offsets_chart, shares_chart
+from segdata.report.agreement.charts import (
+    ChartRow,
+    ChartValue,
+    Confusion,
+    confusion_chart,
+    offsets_chart,
+    shares_chart,
+)
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.html import (
     AgreementPictures,
     draw_pictures,

@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as arrays
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
 from segdata.report.pictures.annotators import AnnotatedImage, _closely, _side_by_side, densest_square
-from segdata.report.pictures.background import BackgroundImage
-from segdata.report.pictures.canvas import View
+from segdata.report.pictures.canvas import BackgroundImage, View
 from segdata.report.pictures.colors import ANNOTATOR_COLORS, annotator_color
 from tests.generators.agreement_tables import tables_of_maps
 from tests.generators.panels import panel_of_masks

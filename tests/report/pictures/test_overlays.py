@@ -8,8 +8,7 @@ from PIL import Image
 
 from segdata.core.batch import replace_column
 from segdata.core.finding import Finding
-from segdata.report.pictures.background import BackgroundImage
-from segdata.report.pictures.canvas import View
+from segdata.report.pictures.canvas import BackgroundImage, View
 from segdata.report.pictures.overlays import draw_overlay
 from segdata.testing.pictures import PictureDataset, draw_picture
 
