@@ -23,7 +23,7 @@ from segdata.core.executor import Progress, no_progress
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables, rules
 from segdata.core.rule_settings import configured_options
-from segdata.core.safe_text import shell_word
+from segdata.core.safe_text import reading_json, shell_word
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.report.agreement.wording import Conclusion
@@ -134,12 +134,8 @@ def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadO
 
 def flag_report(path: Path) -> FlagReport:
     """Load the JSON report of `segdata flag`; raises SegdataError if the file is no such report."""
-    try:
+    with reading_json(path, "a report of segdata flag", "make one with --format json"):
         return msgspec.json.decode(path.read_bytes(), type=FlagReport)
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is not a report of segdata flag: {error}; make one with --format json") from error
 
 
 class PilotOutcome(Result, PilotResult):

@@ -1,15 +1,19 @@
 """Safe text: names from files must not steer the terminal, run in a shell, or be formulas in a spreadsheet.
 
 All names that segdata prints or writes into reports pass through these functions; label files keep names unchanged.
-`whole_number` and `stored_json` parse what foreign files hold as text.
+`whole_number`, `stored_json` and `reading_json` are for what foreign files hold.
 """
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from segdata.core.errors import SegdataError
 from segdata.core.paths import as_url
 
 # Control characters but tab and line feed, those that turn the direction of text, and halves of surrogate pairs.
@@ -44,6 +48,18 @@ def stored_json(text: str | None, type: type[_T]) -> _T | None:
         return None if text is None else msgspec.json.decode(text, type=type)
     except (ValueError, RecursionError):
         return None
+
+
+@contextmanager
+def reading_json(path: Path, what: str, remedy: str = "") -> Iterator[None]:
+    """While the block reads a JSON file named by the user, raise SegdataError if it cannot be read or is not `what`."""
+    end = f"; {remedy}" if remedy else ""
+    try:
+        yield
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror or error}{end}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise SegdataError(f"{path}: is not {what}: {error}{end}") from error
 
 
 def escape_controls(text: str, *, colours: bool = False) -> str:

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.errors import SegdataError
 from segdata.core.runs import Flags, Ints, Runs
+from segdata.core.safe_text import reading_json
 from segdata.core.schema import rle_to_runs
 from segdata.noise.candidates import MIN_PART_PIXELS
 from segdata.noise.corruptions import match_corruptions
@@ -42,12 +42,8 @@ class KnownError(msgspec.Struct, frozen=True):
 
 def read_known_errors(path: Path) -> list[KnownError]:
     """The errors of a list; raises SegdataError if the file is not such a list."""
-    try:
+    with reading_json(path, "a list of errors as segdata.testing.noise writes it"):
         return msgspec.json.decode(path.read_bytes(), type=list[KnownError])
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is not a list of errors as segdata.testing.noise writes it: {error}") from error
 
 
 def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruptions:

@@ -20,7 +20,7 @@ from segdata.core.finding import SEVERITIES, Correction, Count, Defect, Finding,
 from segdata.core.paths import local_file
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
-from segdata.core.safe_text import shell_word
+from segdata.core.safe_text import reading_json, shell_word
 from segdata.core.validation import FailOn, Validation
 from segdata.report.console import Console, display_width, shorten, table
 
@@ -403,14 +403,10 @@ def baseline_json(validation: Validation) -> str:
 def read_baseline(path: Path) -> tuple[Finding, ...]:
     """All findings of a report, new or known; raises SegdataError if the file is not a complete report."""
     remedy = "create one with --write-baseline or --format json"
-    try:
+    with reading_json(path, "a report of findings", remedy):
         if path.is_char_device() or path.is_block_device():
             raise SegdataError(f"{path}: is a device, not a file; {remedy}")
         report = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=FindingsReport)
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
-    except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is not a report of findings: {error}; {remedy}") from error
     if report.omitted:
         raise SegdataError(
             f"{path}: leaves out {count_noun(report.omitted, 'finding')}; create it without --max-findings"
@@ -499,14 +495,8 @@ def load_findings(path: Path) -> list[Finding]:
 
 
 def _read_report(path: Path) -> _AnyReport | list[FindingRow]:
-    remedy = "create one with --format json"
-    try:
+    with reading_json(path, "a report of findings", "create one with --format json"):
         text = path.read_bytes().removeprefix(BOM_UTF8)
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
-    try:
         if text.lstrip().startswith(b'{"code"'):
             return msgspec.json.Decoder(FindingRow).decode_lines(text)
         return msgspec.json.decode(text, type=_AnyReport)
-    except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is not a report of findings: {error}; {remedy}") from error

@@ -22,6 +22,7 @@ import msgspec
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.safe_text import reading_json
 from segdata.core.validation import finding_key
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -200,13 +201,8 @@ def read_export(path: Path) -> list[Decision]:
         if not path.is_file():
             raise SegdataError(f"{path}: no such file")
         return read_decisions(path)
-    try:
+    with reading_json(path, "an export of decisions", "export it from the HTML report again"):
         export = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=DecisionExport)
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        remedy = "export it from the HTML report again"
-        raise SegdataError(f"{path}: is not an export of decisions: {error}; {remedy}") from error
     for number, decision in enumerate(export.decisions):
         check_decision(decision, f"{path}: decision {number + 1}")
     return list(export.decisions)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import msgspec
 import pytest
 
 import segdata
+from segdata.api.report import flag_report
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Correction, Finding
 from segdata.core.profile import Policy, Profile
 from segdata.core.rule import rules
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.validation import Validation
+from segdata.noise.known_errors import read_known_errors
 from segdata.report.console import Console
 from segdata.report.findings import (
     FindingRow,
@@ -33,6 +36,7 @@ from segdata.report.findings import (
     load_findings,
     read_baseline,
 )
+from segdata.review.decision_log import read_export
 from tests.generators.schemas import json_schemas
 
 PROFILE = Profile("x", "coco-instances", "instance", Taxonomy(), True, Policy("sparse"), Policy("allow"))
@@ -329,6 +333,15 @@ def test_what_is_none_is_refused(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(SegdataError, match=r"is not a report of findings: .*--format json"):
         load_findings(path)
+
+
+@pytest.mark.parametrize("read", [read_baseline, load_findings, read_export, flag_report, read_known_errors])
+@pytest.mark.parametrize("content", [b'{"findings": "\xff"}', b"[" * 5000, b"\0"])
+def test_a_damaged_file_is_refused_in_words(content: bytes, read: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    path.write_bytes(content)
+    with pytest.raises(SegdataError, match=r"found\.json: is not "):
+        read(path)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

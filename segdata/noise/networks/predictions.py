@@ -353,7 +353,7 @@ def open_predictions(folder: str | Path) -> Predictions:
     path = Path(folder) / "predictions.json"
     try:
         content: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SegdataError(f"{path}: no finished predictions: {error}") from error
     version = content.get("version")
     if version not in (_FIRST_VERSION, VERSION):
