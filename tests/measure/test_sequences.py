@@ -12,7 +12,8 @@ from segdata.core.runs import Ints
 from segdata.measure import sequences
 from segdata.measure.measure import measure_source
 from segdata.measure.sequences import DatasetView, FrameWindow, RetainedSource
-from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
+from segdata.testing.strategies import videos
+from tests.generators.sequences import SequenceDataset, sequence_dataset
 
 
 @dataclass(frozen=True, slots=True)

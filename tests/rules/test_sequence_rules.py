@@ -19,8 +19,9 @@ from segdata.core.profile import Profile, SequenceKind
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
 from segdata.measure.measure import measure_source
+from segdata.testing.strategies import videos
 from tests.generators.sample.dataset import render_video, write_video
-from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
+from tests.generators.sequences import SequenceDataset, sequence_dataset
 
 VIDEO = ["SEG351", "SEG352", "SEG353", "SEG354", "SEG355", "SEG356", "SEG357"]
 

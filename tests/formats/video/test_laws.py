@@ -18,8 +18,7 @@ from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS,
 from segdata.store.canonical import write as write_canonical
 from segdata.testing.pictures import masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
-from segdata.testing.strategies import datasets
-from tests.generators.sequences import VIDEO_TAXONOMY, videos
+from segdata.testing.strategies import VIDEO_TAXONOMY, datasets, videos
 
 Film = tuple[Profile, list[Batch]]
 FORMATS = {
