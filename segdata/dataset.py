@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 import msgspec
 
 import segdata
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.executor import Progress, no_progress
 
@@ -42,7 +43,7 @@ class _Command:
     def __get__(self, dataset: object | None, owner: type | None = None) -> Callable[..., Any]:  # Any: each its own
         if dataset is None:
             return method_of(self.name, self._method)
-        return MethodType(getattr(segdata, self.name), dataset)
+        return MethodType(method_of(self.name, self._method), dataset)
 
 
 class _ReviewCommand(Generic[P, R]):
@@ -57,22 +58,30 @@ class _ReviewCommand(Generic[P, R]):
     def __get__(self, review: "DatasetReview | None", owner: type | None = None) -> Callable[P, R]:
         if review is None:
             return method_of(self._name, self._method)
-        return partial(getattr(segdata, self._name), review.dataset)
+        return partial(method_of(self._name, self._method), review)
 
 
+@cache
 def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each function has its own types
     """A method for a function of `segdata`, with a help page in which `self` replaces the dataset."""
+    from segdata.api.read import ReadOptions
+
     function = getattr(segdata, name)
-
-    @functools.wraps(function)
-    def call_method(self: object, *arguments: Any, **options: Any) -> Any:  # Any: as above
-        return function(getattr(self, "dataset", self), *arguments, **options)
-
     signature = inspect.signature(function)
     first, *rest = signature.parameters.values()
     parameters = [first.replace(name="self", annotation=inspect.Parameter.empty)]
     for parameter in rest:
         parameters += _unpack_options(parameter) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
+    keywords = [parameter.name for parameter in parameters[1:]]
+
+    @functools.wraps(function)
+    def call_method(self: object, *arguments: Any, **options: Any) -> Any:  # Any: as above
+        for keyword in options:  # of `read`: it refuses them for an open dataset, with the reason
+            if keyword not in keywords and keyword not in ReadOptions.__annotations__:
+                hint = did_you_mean(keyword, keywords)
+                raise TypeError(f"{method}() got an unexpected keyword argument {keyword!r}{hint}")
+        return function(getattr(self, "dataset", self), *arguments, **options)
+
     _show_signature(call_method, signature.replace(parameters=parameters))
     call_method.__name__, call_method.__qualname__ = method.rpartition(".")[2], method
     call_method.__doc__ = _without_parameter(function.__doc__ or "", first.name)
@@ -153,7 +162,8 @@ class Dataset(OpenDataset):
 
     The methods are the commands of the command line, with the same names. Results have `to_json()` (the text of
     ``--format json``), `table()` (a pandas table), `findings` where they consist of findings, and `to_html()` where
-    the command has an HTML report.
+    the command has an HTML report. ``help(segdata.Conversion)`` lists what the result of `convert` has; each type that
+    a method returns has such a page.
 
     Common parameters:
 

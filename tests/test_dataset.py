@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import operator
 import pydoc
 import re
 from collections.abc import Callable
@@ -156,6 +157,17 @@ def test_several_datasets_as_one(tmp_path: Path) -> None:
     review = segdata.read(tmp_path / "both").review
     assert review.report().to_json()
     assert review.decide([]) == 0
+
+
+@pytest.mark.parametrize("owner", ["validate", "agreement", "review.report"])
+def test_a_misspelt_keyword_names_the_method(annotators: dict[str, segdata.Dataset], owner: str) -> None:
+    """And not `read`, which takes the options of functions."""
+    method: Callable[..., object] = operator.attrgetter(owner)(annotators["ann"])
+    with pytest.raises(
+        TypeError,
+        match=rf"{owner.rpartition('.')[2]}\(\) got an unexpected keyword argument 'jbos'; did you mean 'jobs'",
+    ):
+        method(jbos=1)
 
 
 def test_help_is_readable() -> None:

@@ -139,7 +139,21 @@ OnLoss = Literal["warn", "error", "allow"]
 
 
 class Conversion(ConversionOutcome):
-    """The result of a conversion."""
+    """The result of a conversion.
+
+    Attributes
+    ----------
+    target, format : what was written, and its format
+    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
+    losses : by the target format, and by defects of the source
+    defects : of the source; `validate` turns these into findings
+    verified : how many segments came back with the same image, category and pixels; None: not asked for
+    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
+    proof : whether anything differs that no counted loss explains; None: not asked for
+    certificate : the file that lists the losses; None if dataset.yaml does
+    apart : how far the source's own rule for drawing polygons and COCO's are apart; None if they are the same
+    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
+    """
 
     __slots__ = ()
 

@@ -1,5 +1,6 @@
 """Result: base of the results of commands, which render themselves as the command line does with ``--format``."""
 
+import inspect
 import io
 import json
 import textwrap
@@ -23,6 +24,13 @@ class Result:
     """
 
     _context: Mapping[str, Any] = {}  # Any: what renderers need beside the result, such as the dataset
+
+    def __init_subclass__(cls) -> None:
+        """Add to the help page what our bases, which hold the fields, say about them below their first line."""
+        ours = (base for base in cls.__mro__[1:] if base.__module__.startswith("segdata."))
+        pages = (inspect.cleandoc(base.__doc__ or "").partition("\n\n")[2] for base in ours)
+        if cls.__doc__:
+            cls.__doc__ = "\n\n".join([inspect.cleandoc(cls.__doc__), *filter(None, pages)])
 
     def __repr__(self) -> str:
         if isinstance(self, (tuple, list)):

@@ -128,8 +128,8 @@ def validate(
 
     Rules that need the whole dataset are skipped for a part of it; `skipped` names them.
 
-    Returns the findings, worst first: `findings`, `by_code`, `count`, `fails`. Raises SegdataError for unknown
-    rules, options or columns.
+    Returns the findings, worst first, as `findings`; `by_code` counts them, ``fails("error")`` judges them. Raises
+    SegdataError for unknown rules, options or columns.
 
     >>> import numpy as np, segdata
     >>> dataset = segdata.from_arrays({"a.png": np.array([[1, 9]])}, ["grass"])

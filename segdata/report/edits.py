@@ -45,22 +45,19 @@ class RasterRuleDifference(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConversionOutcome:
-    """The result of a conversion."""
+    """The result of a conversion; `segdata.Conversion` describes the fields."""
 
-    target: Path  # what was written
-    format: str  # its format
-    n_images: int  # how many images were read
-    n_segments: int  # how many segments were read; `losses` tells what of them the target does not have
-    losses: tuple[Loss, ...]  # by the target format, and by defects of the source
-    defects: tuple[Defect, ...]  # of the source; `validate` turns these into findings
-    # how many segments came back with the same image, category and pixels; None: not asked for
+    target: Path
+    format: str
+    n_images: int
+    n_segments: int
+    losses: tuple[Loss, ...]
+    defects: tuple[Defect, ...]
     verified: int | None = None
-    n_errors: int = 0  # how many of the defects `validate` calls errors; what they concern may be missing or wrong
-    proof: ConversionProof | None = None  # whether anything differs that no counted loss explains; None: not asked for
-    certificate: Path | None = None  # the file that lists the losses; None if dataset.yaml does
-    # how far the source's own rule for drawing polygons and COCO's are apart; None if they are the same
+    n_errors: int = 0
+    proof: ConversionProof | None = None
+    certificate: Path | None = None
     apart: RasterRuleDifference | None = None
-    # with `copy_images`, a line for each reason why images were not copied, or not put where programs look
     not_copied: tuple[str, ...] = ()
 
 
