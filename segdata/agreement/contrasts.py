@@ -39,6 +39,9 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 
 STRATUM_TEST_SCORES = ("iou", "boundary_iou", "nsd", "offset_size", "count_gap", "pq", "kappa")
+CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
+MAX_CONTRASTS = 120  # each of them takes seconds
+CONTRAST_SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 _MAX_STRATA = 50  # with more, a column identifies images and not kinds of images
 
 
@@ -192,11 +195,6 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
     return pooled, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
 
 
-CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
-MAX_CONTRASTS = 120  # each of them takes seconds
-CONTRAST_SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
-
-
 def contrast_pairs(
     comparison: AnnotatorPairs,
     first: tuple[str, str],
@@ -297,9 +295,7 @@ def _test_together(contrasts: Sequence[Mapping[str, PairContrast]], score: str) 
     defined = [
         by_score[score] for by_score in contrasts if score in by_score and np.isfinite(by_score[score].difference.value)
     ]
-    p = np.array([contrast.p for contrast in defined])
-    stands = np.zeros(len(p), bool)
-    stands[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], FALSE_DISCOVERY_RATE)
+    stands = _stand_together(np.array([contrast.p for contrast in defined]))
     for contrast, stand in zip(defined, stands.tolist(), strict=True):
         yield msgspec.structs.replace(contrast, stands=stand)
 

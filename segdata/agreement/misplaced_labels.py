@@ -21,7 +21,8 @@ _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mir
 _AXES = ("left to right", "top to bottom", "first to last slice")
 _MAX_COMPARED_IMAGES, _MIN_COMPARED_IMAGES = 12, 3  # of two annotators, whose outlines are compared
 _USUAL_NEAR = 0.8  # share of boundaries near the other's from which nothing is misplaced
-_SCORE, _SHIFT_RATIO, _RATIO, _SHARE = 8.0, 1.3, 1.5, 0.8  # after a change; SEG314 has the same for pictures
+# After a change: the score, its ratio to the score before, and the share of images. SEG314 has the same for pictures.
+_MIN_SCORE, _MIN_SHIFT_RATIO, _MIN_RATIO, _MIN_FITTING = 8.0, 1.3, 1.5, 0.8
 
 
 def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedAnnotator, ...]:
@@ -49,7 +50,7 @@ def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedA
         for pair, rows in images.items()
         if _message_of_change(batch := panel.load(rows), names[pair[0]], names[pair[1]])
     }
-    # a misplaced annotator differs from all others
+    # A misplaced annotator differs from all others.
     often = Counter(annotator for pair in (*mirrored, *moved) for annotator in pair)
     result = []
     for a, b in sorted((*mirrored, *moved)):
@@ -66,11 +67,11 @@ def _poor_pairs(comparison: AnnotatorPairs) -> list[tuple[int, int]]:
     pairs, overlaps = comparison.pairs, comparison.overlaps
     n = len(comparison.annotators)
     key = (pairs["a"] * n + pairs["b"])[overlaps["pair"]]
-    both, any_ = (
+    both, either = (
         np.bincount(key, weights, n * n)
         for weights in (overlaps["both"], overlaps["area_a"] + overlaps["area_b"] - overlaps["both"])
     )
-    return [divmod(code, n) for code in np.flatnonzero((any_ > 0) & (both < _POOR * any_)).tolist()]
+    return [divmod(code, n) for code in np.flatnonzero((either > 0) & (both < _POOR * either)).tolist()]
 
 
 def _distant_pairs(comparison: AnnotatorPairs) -> list[tuple[int, int]]:
@@ -96,8 +97,8 @@ def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
     if len(planes) < _MIN_COMPARED_IMAGES:
         return ""
     place, fitting = placements.common_change(planes, np.inf)
-    ratio = _SHIFT_RATIO if place.change == placements.SHIFTED else _RATIO
-    if place.score < max(_SCORE, ratio * place.own) or fitting < _SHARE * len(planes):
+    ratio = _MIN_SHIFT_RATIO if place.change == placements.SHIFTED else _MIN_RATIO
+    if place.score < max(_MIN_SCORE, ratio * place.own) or fitting < _MIN_FITTING * len(planes):
         return ""
     return (
         f"in {fitting:,} of {count_noun(len(planes), 'image')} only when the labels are "

@@ -64,12 +64,11 @@ def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: S
 
 def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> list[Ints]:
     """The images (rows) of each sequence and camera in the order of their frames, without images without a number."""
-    _, has_number = frame_numbers(images)
+    number, has_number = frame_numbers(images)
     members: dict[tuple[str, str | None], list[int]] = {}
     rows = np.flatnonzero(is_frame_of(profile, images, kind) & has_number)
     for row, key in zip(rows.tolist(), zip(images["sequence"][rows], images["camera"][rows], strict=True), strict=True):
         members.setdefault(key, []).append(row)
-    number = frame_numbers(images)[0]
     return [np.array(rows)[np.argsort(number[rows], kind="stable")] for rows in members.values()]
 
 
@@ -274,13 +273,13 @@ class FrameWindow(msgspec.Struct, frozen=True):
         """
         runs = self.batch.runs if runs is None else runs
         place = self.place if owner_place is None else owner_place
-        on = np.where(place >= 0, place + shift, -1)
-        on[(on < 0) | (on >= len(frames))] = -1
-        laid = np.where(on >= 0, frames[on], False)
+        moved = np.where(place >= 0, place + shift, -1)
+        moved[(moved < 0) | (moved >= len(frames))] = -1
+        is_chosen = np.where(moved >= 0, frames[moved], False)
         if layer is not None:
-            laid &= layer >= 0
-        kept = laid[runs.owner]
-        frame = on if layer is None else on * n_layers + layer
+            is_chosen &= layer >= 0
+        kept = is_chosen[runs.owner]
+        frame = moved if layer is None else moved * n_layers + layer
         return SweepRuns.from_runs(Runs(runs.start[kept], runs.length[kept], runs.owner[kept]), line, frame)
 
 
@@ -312,7 +311,7 @@ class DatasetView(msgspec.Struct, frozen=True):
         return frame_sequences(self.profile, self.tables["images"], self.tables["annotations"], kind)
 
     def map_windows(self, sequences: list[FrameSequence], work: Callable[[FrameWindow], T]) -> list[T]:
-        """Yield `work(window)` for every window of some sequences, in order, in threads.
+        """The results of `work(window)` for every window of some sequences, in order, from threads.
 
         A window has about as many frames as the source proposes, with a neighbour on either side; frames that several
         annotators worked on are loaded once for all of them.

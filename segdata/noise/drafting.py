@@ -114,8 +114,8 @@ def watershed(
     from skimage.morphology import reconstruction
     from skimage.segmentation import watershed as flooded
 
-    soft = gaussian_filter(grey(colours), smooth)[:, :, None] if smooth else colours
-    inside = fill_small_holes(foreground(soft, polarity, window), max_hole)
+    blurred = gaussian_filter(grey(colours), smooth)[:, :, None] if smooth else colours
+    inside = fill_small_holes(foreground(blurred, polarity, window), max_hole)
     if not inside.any():
         return np.zeros(inside.shape, np.int32)
     depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
@@ -162,7 +162,7 @@ _SAMPLED_PIXELS = 4000  # pixels of an image that are learnt from
 
 
 def kmeans(
-    every: Iterable[Colours], *, regions: int = 4, smooth: float = 2.0, min_pixels: int = 100, seed: int = 0
+    images: Iterable[Colours], *, regions: int = 4, smooth: float = 2.0, min_pixels: int = 100, seed: int = 0
 ) -> Callable[[Colours], RegionMap]:
     """A function that gives each pixel (height, width) the number of its region, 1 the darkest.
 
@@ -174,7 +174,7 @@ def kmeans(
     from scipy.cluster.vq import kmeans2
 
     rng = np.random.default_rng(seed)
-    samples = [_sample_pixels(_blur(image, smooth), rng) for image in every]
+    samples = [_sample_pixels(_blur(image, smooth), rng) for image in images]
     n_channels = max((image.shape[1] for image in samples), default=1)
     fitting = np.concatenate([image for image in samples if image.shape[1] == n_channels])
     regions = min(regions, len(np.unique(fitting, axis=0)))
@@ -182,10 +182,10 @@ def kmeans(
     middle = middle[np.argsort(middle.sum(axis=1), kind="stable")]
 
     def draw(colours: Colours) -> RegionMap:
-        soft = _blur(colours, smooth)
-        if soft.shape[2] != n_channels:
-            soft = np.repeat(soft.mean(axis=2, keepdims=True), n_channels, axis=2)
-        labels = _nearest(soft.reshape(-1, n_channels), middle).reshape(soft.shape[:2]) + 1
+        blurred = _blur(colours, smooth)
+        if blurred.shape[2] != n_channels:
+            blurred = np.repeat(blurred.mean(axis=2, keepdims=True), n_channels, axis=2)
+        labels = _nearest(blurred.reshape(-1, n_channels), middle).reshape(blurred.shape[:2]) + 1
         is_kept = np.zeros(labels.shape, bool)
         for number in np.unique(labels).tolist():
             is_kept |= remove_small_regions(_connected_parts(labels == number), min_pixels) > 0
@@ -269,12 +269,12 @@ def _parse_option(name: str, value: Option, default: Option) -> Option:
 
 
 def segmentation_method(
-    method: str, options: Mapping[str, Option], every: Callable[[], Iterable[Colours]]
+    method: str, options: Mapping[str, Option], images: Callable[[], Iterable[Colours]]
 ) -> SegmentImage:
-    """The function that drafts the labels of one image; `every` yields the images to learn from, if a method does.
+    """The function that drafts the labels of one image; `images` yields those to learn from, if a method does.
 
     `options` are all of the method's, as `check_options` returns them.
     """
     if method in _PER_IMAGE:
         return partial(_PER_IMAGE[method], **options)
-    return kmeans(every(), **options)  # type: ignore[arg-type]  # checked by the defaults' types
+    return kmeans(images(), **options)  # type: ignore[arg-type]  # checked by the defaults' types

@@ -313,7 +313,7 @@ def _log_odds(p: Floats) -> Floats:
 
 def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
-    first, second = prediction.two
+    first, second = prediction.best_two
     own_p = prediction.probability_at(segments.category[pixels.owner], pixels.index)
     other_p = np.where(own_p >= first[pixels.index], second[pixels.index], first[pixels.index])
     return own_p.astype(float), other_p.astype(float)

@@ -49,8 +49,8 @@ class ImagePrediction:
         n_categories, height, width = probability.shape
         field = np.ascontiguousarray(probability.transpose(0, 2, 1), np.float32).reshape(n_categories, -1)
         segments = segments_of_map(field.argmax(axis=0), height, width) if predicted is None else predicted
-        torn = 2 * (1 - field.max(axis=0)) if edge is None else np.ascontiguousarray(edge.T, np.float32).ravel()
-        return ImagePrediction(field, segments, np.minimum(torn, 1.0))
+        edges = 2 * (1 - field.max(axis=0)) if edge is None else np.ascontiguousarray(edge.T, np.float32).ravel()
+        return ImagePrediction(field, segments, np.minimum(edges, 1.0))
 
     @property
     def height(self) -> int:
@@ -68,7 +68,7 @@ class ImagePrediction:
         return np.asarray(self.probability.argmax(axis=0), np.int64)
 
     @cached_property
-    def two(self) -> tuple[PixelValues, PixelValues]:
+    def best_two(self) -> tuple[PixelValues, PixelValues]:
         """(width * height,) each: the greatest and the second greatest probability."""
         first, second = self.probability[0], np.zeros_like(self.probability[0])
         for category_probability in self.probability[1:]:  # much faster than to sort the few categories of each pixel
@@ -224,14 +224,18 @@ class FilePredictor:
     def __init__(
         self,
         dataset: OpenDataset,
-        soft_of: ProbabilitiesOf,
+        probabilities_of: ProbabilitiesOf,
         maps: LabelMaps,
         countable: frozenset[int],
         names: dict[int, int],
     ) -> None:
         self._dataset: OpenDataset | None = dataset
         self._open: Callable[[], Source] = lambda: dataset.source
-        self._soft_of, self._files, self._outlined = soft_of, dataset.profile.files, dataset.profile.task != "semantic"
+        self._probabilities_of, self._files, self._outlined = (
+            probabilities_of,
+            dataset.profile.files,
+            dataset.profile.task != "semantic",
+        )
         self._image_ids, self._size = maps.image_ids, np.column_stack([maps.height, maps.width])
         self._row = match_image_names(maps.image_ids, dataset.image_ids)
         self._source = np.arange(len(dataset)) if dataset.rows is None else dataset.rows
@@ -259,9 +263,9 @@ class FilePredictor:
         """The prediction for an image; raises SegdataError if it has another size."""
         source_row, size = int(self._source[self._row[row]]), (int(self._size[row, 0]), int(self._size[row, 1]))
         source = self._open()
-        soft = self._soft_of(source)
-        if soft is not None:
-            p, category = soft(source_row)
+        load_probabilities = self._probabilities_of(source)
+        if load_probabilities is not None:
+            p, category = load_probabilities(source_row)
             self._check(row, (p.shape[1], p.shape[2]), size)
             return ImagePrediction.from_probabilities(self._rows(p, category))
         batch = source.load(np.array([source_row]))
@@ -302,13 +306,13 @@ def _match_notes(dataset: OpenDataset, maps: LabelMaps, names: dict[int, int], r
 
 
 def file_predictor(
-    dataset: OpenDataset, soft_of: ProbabilitiesOf, maps: LabelMaps, countable: frozenset[int]
+    dataset: OpenDataset, probabilities_of: ProbabilitiesOf, maps: LabelMaps, countable: frozenset[int]
 ) -> FilePredictor:
     """Predictions for the images of some labels.
 
-    `soft_of` gives what loads the probabilities of an image, if the predictions have any. Categories match by name,
-    else by id. Masks of a single category that the labels lack, such as those of a Segment Anything model, only show
-    shapes. Raises SegdataError if no category matches, and for such masks if no category is countable.
+    `probabilities_of` gives what loads the probabilities of an image, if the predictions have any. Categories match by
+    name, else by id. Masks of a single category that the labels lack, such as those of a Segment Anything model, only
+    show shapes. Raises SegdataError if no category matches, and for such masks if no category is countable.
     """
     names = _match_categories(dataset, maps)
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
@@ -322,7 +326,7 @@ def file_predictor(
         raise SegdataError(
             f"{dataset.profile.files}: masks without categories judge things one by one, and these labels have none"
         )
-    return FilePredictor(dataset, soft_of, maps, countable, names)
+    return FilePredictor(dataset, probabilities_of, maps, countable, names)
 
 
 def _category_ids(dataset: OpenDataset) -> list[int]:

@@ -188,7 +188,7 @@ def test_an_image_without_anything_has_no_candidates() -> None:
 def test_the_two_most_probable_are_those_of_a_sort(n_categories: int) -> None:
     rng = np.random.default_rng(n_categories)
     p = rng.integers(0, 4, (n_categories, 9, 11)).astype(np.float32)  # with many that are equal
-    first, second = ImagePrediction.from_probabilities(p).two
+    first, second = ImagePrediction.from_probabilities(p).best_two
     ordered = np.sort(p.transpose(0, 2, 1).reshape(n_categories, -1), axis=0)
     np.testing.assert_array_equal(first, ordered[-1])
     np.testing.assert_array_equal(second, ordered[-2] if n_categories > 1 else 0 * ordered[-1])

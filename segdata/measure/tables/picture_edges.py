@@ -217,8 +217,9 @@ def _labelled_share(view: DatasetView, batch: Batch, annotation: int, pixels: Fl
     counts = (batch.segment_annotation == annotation) & ~np.isin(batch.segment_category, _nothing(view))
     kept = counts[batch.runs.owner]
     start, length = batch.runs.start[kept].astype(np.int64), batch.runs.length[kept].astype(np.int64)
-    steps = np.bincount(start, minlength=full[0] * full[1] + 1) - np.bincount(start + length, minlength=full[0] * full[1] + 1)  # fmt: skip  # noqa: E501
-    labelled = np.cumsum(steps) > 0
+    n_pixels = full[0] * full[1]
+    begins, ends = (np.bincount(places, minlength=n_pixels + 1) for places in (start, start + length))
+    labelled = np.cumsum(begins - ends) > 0
     row, column = (
         ((places + 0.5) * side / reduced).astype(np.int64)
         for places, side, reduced in zip(np.nonzero(pixels), full, pixels.shape, strict=True)

@@ -182,20 +182,21 @@ def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second
         shares[best, pixel] = 1
         return shares.reshape(n, *sides)
     if n == 2:  # looked up, by the number of the best category and the byte of the other one's share
-        less = np.minimum((np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2, (1 - _MIN_LEAD) / 2)
-        table = np.concatenate([1 - less, less, 1 - less]).astype(np.float32)
-        at = flat[1] + (_FULL + 1) * flat[0].astype(np.uint16)
+        every_share = (np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2
+        second_share = np.minimum(every_share, (1 - _MIN_LEAD) / 2)
+        table = np.concatenate([1 - second_share, second_share, 1 - second_share]).astype(np.float32)
+        index = flat[1] + (_FULL + 1) * flat[0].astype(np.uint16)
         for channel in range(n):
-            table[channel * len(less) :].take(at, out=shares[channel], mode="clip")
+            table[channel * len(second_share) :].take(index, out=shares[channel], mode="clip")
         return shares.reshape(n, *sides)
     scaled = flat[layout.n_numbers :].astype(np.float32) / np.float32(levels)
-    of_second = scaled[0] ** 2 / 2
-    rest = np.minimum(scaled[1] ** 2, (n - 2) * of_second)
-    shrink = np.maximum((2 * of_second + rest) / (1 - _MIN_LEAD), 1)
-    of_second, rest = of_second / shrink, rest / shrink
+    second_share = scaled[0] ** 2 / 2
+    rest = np.minimum(scaled[1] ** 2, (n - 2) * second_share)
+    shrink = np.maximum((2 * second_share + rest) / (1 - _MIN_LEAD), 1)
+    second_share, rest = second_share / shrink, rest / shrink
     shares[:] = rest / (n - 2)
-    shares[best, pixel] = 1 - of_second - rest
-    shares[_numbers(flat, layout.bytes_per_number, layout), pixel] = of_second
+    shares[best, pixel] = 1 - second_share - rest
+    shares[_numbers(flat, layout.bytes_per_number, layout), pixel] = second_share
     return shares.reshape(n, *sides)
 
 
