@@ -13,7 +13,7 @@ from segdata.rules.shared import image_names, join_first
 _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 
 
-@rule("SEG311", "boundary-treatment", severity="warning", needs=("borders",), whole=True, by_part=True)
+@rule("SEG311", "boundary-treatment", severity="info", needs=("borders",), whole=True, by_part=True)
 def boundary_treatment(
     tables: Tables, *, min_places: int = 20, min_files: int = 3, max_share: float = 0.2, max_between: float = 0.5
 ) -> Findings:
@@ -46,9 +46,9 @@ def boundary_treatment(
     pixels of void or unlabelled pixels between them. An annotation draws them touching if it leaves a band in at most
     max_share of these places, and apart if it leaves a band in all but max_share. A finding needs min_files of both and
     hardly any in between: then the scene is not the cause, and annotators read the guideline in two ways. If the two
-    ways follow annotators, folders, sequences, cameras or months, the finding says so; if they do not, and no guideline
-    tells how to draw the border, it is an info, since things may lie so. The rule does not see borders that are exactly
-    upright.
+    ways follow annotators, folders, sequences, cameras or months, the finding says so. It is a warning if they do and
+    the guideline tells how to draw the border, and else an info, since things may lie so. The rule does not see borders
+    that are exactly upright.
 
     Why: your model learns to leave a band at random, and boundary metrics measure who drew the border.
 
@@ -93,7 +93,7 @@ def boundary_treatment(
             )
             column = _separating_column(tables, touching, apart)
             guideline = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
-            severity: Severity | None = None if column or guideline else "info"
+            severity: Severity | None = "warning" if column and guideline else None
             yield RowFinding(message + column + guideline, category=first, severity=severity)
 
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 
+_ALL = 0.9  # of the segments of a dataset that has boxes in place of masks
 
-@rule("SEG112", "box-mask", severity="warning", needs=(), by_part=True)
+
+@rule("SEG112", "box-mask", severity="info", needs=(), by_part=True)
 def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Findings:
     """Many masks of a category are exact upright rectangles.
 
@@ -31,7 +33,9 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
 
         a, b: car
 
-    You get one finding for each category. Crowds, void, segments narrower than min_side and those that reach from frame
+    You get one finding for each category. It is a warning if nine in ten segments of all categories are rectangles:
+    then nothing was outlined. Beside categories with outlines it is an info, since plates, windows and tables are
+    rectangles. Crowds, void, segments narrower than min_side and those that reach from frame
     edge to frame edge do not count.
 
     Why: such masks were bounding boxes. Your model learns their background as the category, and mask metrics measure
@@ -56,10 +60,13 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     sums = sum_by(
         tables, {"category": judged["category_id"]}, {"n": ones, "filled": filled, "pixels": np.where(filled, area, 0)}
     )
+    n_rectangles, n_all = (int(sums[name].sum()) for name in ("filled", "n"))
+    severity: Severity | None = "warning" if n_rectangles >= _ALL * n_all else None
     for category, total, n, pixels in (
         sums.lines("category", "n", "filled", "pixels") if leading(tables) is not None else ()
     ):
         if n > max_share * total and total >= min_segments:
             share = f"{n:,} of {total:,} segments ({n / total:.0%})"
             message = f"{share} are exact rectangles; the limit is {max_share:.0%}"
-            yield RowFinding(message, category=tables.profile.taxonomy.name_of(category), pixels=pixels)
+            name = tables.profile.taxonomy.name_of(category)
+            yield RowFinding(message, category=name, pixels=pixels, severity=severity)

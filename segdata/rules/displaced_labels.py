@@ -5,15 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.table import Column, Table
 from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
 from segdata.rules.shared import image_names
 
 _MIN_DISTANCE = 0.25  # beyond the picture, as a share of its longer side
 _MIN_FAR_SHARE = 0.2  # of the segments
+_STRONG = 2  # times the limits, where one image is evidence enough for a warning
 
 
 @rule(
@@ -54,9 +56,12 @@ def displaced_labels(
     nearly all images of an annotator, split and kind of file better, or clearly those of five, you get one finding for
     them; for groups, scales and shifts of a hundredth of the image are tried, too.
 
+    A finding about a single image is an info, because straight things and things of one size lie on many edges, unless
+    its score and ratio are twice the limits.
+
     You also get a finding for an image, if that is rare in the dataset, whose outlines lie where the picture is blank,
     whose picture shows nothing but the outlines, as its mask would, or whose padding is labelled as a category that is
-    neither void nor called background.
+    neither void nor called background. These are infos, but for a picture that is a mask.
 
     Of more than 120 images a random 120 are compared, and of up to 40 NIfTI volumes the middle slice with labels.
     Images that are not on this machine are not, nor labels whose parts are all dots, 2 pixels across or less there.
@@ -113,15 +118,19 @@ def displaced_labels(
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
     judged = [group for group, score in usual.items() if group not in flagged and score >= min_group_score]
-    yield from _displaced_in_image(tables, single.take(stands & np.isin(single["group"], judged)), furthest)
+    placed = single.take(stands & np.isin(single["group"], judged))
+    is_strong = placed["score"] >= _STRONG * np.maximum(min_score, min_ratio * placed["own"])
+    yield from _displaced_in_image(tables, placed, is_strong, furthest)
     yield from _without_shade(single, min_images, min_blank, min_bare, min_padded)
 
 
-def _displaced_in_image(tables: Tables, placements: Table, furthest: Mapping[int, float]) -> Findings:
+def _displaced_in_image(tables: Tables, placements: Table, is_strong: Flags, furthest: Mapping[int, float]) -> Findings:
     """A finding for each image whose labels fit its picture only after a change, or fit another picture."""
-    for row, own, score, change, x, y, other, alike in placements.lines(
-        "annotation", "own", "score", "change", "x", "y", "other", "alike"
+    columns = ("annotation", "own", "score", "change", "x", "y", "other", "alike")
+    for strong, (row, own, score, change, x, y, other, alike) in zip(
+        is_strong.tolist(), placements.lines(*columns), strict=True
     ):
+        severity: Severity = "warning" if strong else "info"
         if change != ELSEWHERE:
             where = f"the picture only when they are {change_words(change, x, y)}"
         elif row in furthest:
@@ -129,13 +138,15 @@ def _displaced_in_image(tables: Tables, placements: Table, furthest: Mapping[int
                 f"the outlines go on up to {furthest[row]:,.0f} px beyond the picture: it may be a tile of a "
                 "larger one, whose coordinates the labels have",
                 annotation=row,
+                severity=severity,
             )
             continue
         elif alike > score:
             continue  # the other picture shows the same things in the same places, as the next frame does
         else:
             where = f"another picture, {tables.images['image_id'][tables.annotations['image'][other]]}"
-        yield RowFinding(f"the labels lie on the edges of {where}{_scores(score, own)}", annotation=row)
+        message = f"the labels lie on the edges of {where}{_scores(score, own)}"
+        yield RowFinding(message, annotation=row, severity=severity)
 
 
 def _beyond_picture(tables: Tables) -> dict[str, Column]:
@@ -167,7 +178,8 @@ def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: f
             message = "the picture shows nothing but the outlines of the labels: is it their mask?"
         elif padding[k]:
             message = f"the padding around the picture, all of one shade, is labelled to {padded[k]:.0%}"
-        yield RowFinding(message, annotation=int(single["annotation"][k]))
+        severity: Severity = "warning" if masks[k] else "info"
+        yield RowFinding(message, annotation=int(single["annotation"][k]), severity=severity)
 
 
 def _scores(score: float, own: float) -> str:

@@ -58,7 +58,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
         a, b, c, d: car
 
     Within a category an intersection over union of 0.75 or more counts, across categories identical pixels: which
-    one is right? Near twins of two categories, 0.8 or more, are infos if you ask for them. Two categories that describe
+    one is right? Two categories are an info, since a thing may be both. Two categories that describe
     one thing by design, as its visible and its whole extent, are left out: in 20 pairs or more one covers at least half
     of the other, and at most one in five of these are equal. Each of several
     identical segments is paired with the first. A segment that is the others together must have at least three
@@ -95,7 +95,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
             pixels=int(shared[row]),
             score=float(iou[row]),
             is_fixable=bool(iou[row] == 1 and same_category[row]),
-            severity=None if same_category[row] or iou[row] == 1 else "info",
+            severity=None if same_category[row] else "info",
         )
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from segdata.core.errors import count_noun, list_names
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 from segdata.core.table import Table
-from segdata.rules.shared import free_outlines, occur_often, segments_finding, shape_keys
+from segdata.rules.shared import free_outlines, goes_in_and_out, occur_often, segments_finding, shape_keys
 
 _OUTLINE = ("width", "height", "area", "perimeter")
 _MIN_LEAD = 4  # times as many images as have the third most frequent outline: augmented copies repeat every outline
@@ -22,7 +22,7 @@ _SHAPE = ("annotation", "category_id", "width", "height", "area", "perimeter")
 @rule(
     "SEG133",
     "pasted-outline",
-    severity="warning",
+    severity="info",
     needs=("shapes",),
     tasks=("instance", "panoptic"),
     whole=True,
@@ -42,12 +42,15 @@ def pasted_outline(
     round things, and datasets in which many images have such segments: discs around points, say, or drawn scenes.
     Segments in the same place are those of duplicate-segment.
 
+    It is a warning if the outline goes in and out, since nobody draws the same pixels twice. Boxes, discs and other
+    convex outlines are infos: a tool draws them, and things of one make are alike.
+
     Over all images it compares width, height, area and length of the outline, of boxes too. An outline stands out if
     it is in many images (frames of one sequence are one), in far more than the third most frequent one of its length,
     but is not how most objects are labelled.
 
     Why: an annotator copied one object and pasted it on the others, or clicked and left the square or disc that the
-    tool puts there. The labels say where objects are, but not their shape. Nobody draws the same pixels twice.
+    tool puts there. The labels say where objects are, but not their shape.
 
     Remedy: draw the outlines of these objects.
 
@@ -87,7 +90,7 @@ def _pasted_outlines(tables: Tables, min_segments: int, min_outline: int, max_sh
             "was it pasted?"
         )
         category = tables.profile.name_of(int(segments["category_id"][group[0]]))
-        yield segments_finding(tables, message, rows[group], category)
+        yield segments_finding(tables, message, rows[group], category, _severity_of(segments.take(group[:1])))
 
 
 def _discs_of_several_sizes(segments: Table) -> Flags:
@@ -134,7 +137,12 @@ def _default_outlines(tables: Tables, min_outline: int, min_images: int, max_sha
             f"{len(group):,} segments in {count_noun(len(images), 'image')} ({names}) "
             f"have one outline, {width} x {height} px and {area:,} px: was it a tool's default?",
             pixels=area * len(group),
+            severity=_severity_of(group),
         )
+
+
+def _severity_of(shapes: Table) -> Severity | None:
+    return "warning" if goes_in_and_out(shapes)[0] else None
 
 
 def _third_most(images: Ints, edges: Ints) -> Ints:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
@@ -14,7 +14,7 @@ from segdata.core.table import Table
 from segdata.measure.placements import ELSEWHERE
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
-from segdata.rules.shared import free_outlines, occur_often, picture_of_copy, shape_keys
+from segdata.rules.shared import free_outlines, goes_in_and_out, occur_often, picture_of_copy, shape_keys
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
@@ -35,7 +35,7 @@ _TURNS = (
 @rule(
     "SEG315",
     "repeated-labels",
-    severity="warning",
+    severity="info",
     needs=("imprints", "shapes", "copies", "placements", "outlines"),
     whole=True,
     habit="image",
@@ -61,6 +61,10 @@ def repeated_labels(
     list. Nor is it one that most labels of an image are those of another, mirrored or turned by 90 or 180 degrees.
     Where many images have such labels, the dataset was augmented, and nothing is flagged.
 
+    It is a warning for outlines that go in and out: at least min_edge pixel edges of them in all of the labels,
+    min_segments of them among several, or labels that are turned. Boxes, discs and other convex outlines are infos,
+    because markers of things that stand still are alike.
+
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
 
@@ -79,12 +83,14 @@ def repeated_labels(
     turnable = _turnable_shapes(tables, is_shape)
     columns = {name: np.concatenate([np.zeros_like(long), repeating[name], turnable[name]]) for name in repeating}
     columns["annotation"][: len(long)] = long
+    columns["perimeter"][: len(long)] = _winding_edges(tables, is_shape)[long]
     columns["kind"] = np.repeat(
         [_LONG, _SHAPES, _TURNABLE], [len(long), *(len(own["x"]) for own in (repeating, turnable))]
     )
     tables, table = gather(tables, columns, {"annotation": "annotations"})
     annotations = tables.annotations
-    rows, shapes = table["annotation"][table["kind"] == _LONG], table.take(table["kind"] == _SHAPES)
+    whole, shapes = (table.take(table["kind"] == kind) for kind in (_LONG, _SHAPES))
+    rows, n_edges = whole["annotation"], dict(whole.lines("annotation", "perimeter"))  # of outlines in and out
     yield from _turned_labels(tables, table.take(table["kind"] == _TURNABLE), max_alike, min_segments)
     repeated = tables.measured["repeated_labels"]
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MAX_DIFFERING_BITS)
@@ -95,16 +101,27 @@ def repeated_labels(
         copied = _misplaced(tables, copied)
     for row, other, bits in copied.lines("annotation", "of", "bits"):
         message = f"these labels are a copy of those of {_image_name(tables, other)}, to the pixel"
-        yield RowFinding(f"{message}, and the two pictures differ" if bits >= 0 else message, annotation=row)
+        severity: Severity | None = "warning" if n_edges[row] >= min_edge or is_design else None
+        message += ", and the two pictures differ" if bits >= 0 else ""
+        yield RowFinding(message, annotation=row, severity=severity)
     if is_design:
         return
     repeated_pairs = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
-    for row, other, n_shared, n_renamed in _shared_segments(tables, shapes, min_segments, min_share):
+    for row, other, n_shared, n_renamed, n_winding in _shared_segments(tables, shapes, min_segments, min_share):
         if (row, other) not in repeated_pairs:
             n, name = annotations["n_segments"][row], _image_name(tables, other)
             message = f"{n_shared} of {n} segments are copies of those of {name}"
             renamed = f", {n_renamed} of them under another category" if n_renamed else ""
-            yield RowFinding(message + renamed, annotation=row)
+            severity = "warning" if n_winding >= min_segments else None
+            yield RowFinding(message + renamed, annotation=row, severity=severity)
+
+
+def _winding_edges(tables: Tables, is_shape: Flags) -> Ints:
+    """(n_annotations,) pixel edges of the outlines that go in and out."""
+    segments = tables.segments
+    rows = np.flatnonzero(is_shape & goes_in_and_out(segments))
+    owner, edges = (segments[name][rows].astype(np.int64) for name in ("annotation", "perimeter"))
+    return np.bincount(owner, edges, len(tables.annotations)).astype(np.int64)
 
 
 def _misplaced(tables: Tables, copied: Table) -> Table:
@@ -196,8 +213,8 @@ def _shared_by_few(key: Ints, owner: Ints) -> Ints:
 
 def _shared_segments(
     tables: Tables, shapes: Table, min_segments: int, min_share: float
-) -> Iterator[tuple[int, int, int, int]]:
-    """Annotations, an earlier one, how many shapes they share that few images have, how many in other categories."""
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """Annotations, an earlier one, how many shapes they share that few images have, in other categories, in and out."""
     annotations = tables.annotations
     if len(shapes) == 0:
         return
@@ -213,15 +230,20 @@ def _shared_segments(
     pairs, pair, count = np.unique(
         np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_inverse=True, return_counts=True
     )
-    n_renamed = np.bincount(pair.ravel(), category[after] != category[after - 1], len(pairs)).astype(np.int64)
+    is_winding = goes_in_and_out(shapes)[first][kept]
+    n_renamed, n_winding = (
+        np.bincount(pair.ravel(), flags, len(pairs)).astype(np.int64)
+        for flags in (category[after] != category[after - 1], is_winding[after])
+    )
     n = annotations["n_segments"]
     few = np.minimum(n[pairs[:, 0]], n[pairs[:, 1]])
     is_copied = (
         (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
     )
-    pairs, count, n_renamed = pairs[is_copied], count[is_copied], n_renamed[is_copied]
+    pairs, count, n_renamed, n_winding = (column[is_copied] for column in (pairs, count, n_renamed, n_winding))
     other = _are_of_other_pictures(tables, pairs)
-    for (row, of), *counts in zip(*(column[other].tolist() for column in (pairs, count, n_renamed)), strict=True):
+    columns = (column[other].tolist() for column in (pairs, count, n_renamed, n_winding))
+    for (row, of), *counts in zip(*columns, strict=True):
         yield row, of, *counts
 
 
@@ -266,7 +288,8 @@ def _turned_labels(tables: Tables, shapes: Table, max_alike: float, min_segments
     for k in turned.tolist():
         row, other = pairs[k].tolist()
         n, name = annotations["n_segments"][row], _image_name(tables, other)
-        yield RowFinding(f"{n_shared[k]} of {n} segments are those of {name}, {_TURNS[turn[k]]}", annotation=row)
+        message = f"{n_shared[k]} of {n} segments are those of {name}, {_TURNS[turn[k]]}"
+        yield RowFinding(message, annotation=row, severity="warning")
 
 
 def _fitting_turns(annotations: Table, images: Table, shapes: Table, rows: Ints, of: Ints) -> list[Flags]:

@@ -327,6 +327,12 @@ def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
     return is_shape, edges
 
 
+def goes_in_and_out(shapes: Table) -> Flags:
+    """(n,) whether an outline is longer than that of its box: boxes, discs and other convex outlines are not."""
+    width, height, perimeter = (shapes[name].astype(np.int64) for name in ("width", "height", "perimeter"))
+    return np.asarray(perimeter > 2 * (width + height), bool)
+
+
 _SPARE_BITS = 2  # four buckets for each number
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
 

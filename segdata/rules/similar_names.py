@@ -93,7 +93,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
 
     Values of an attribute are flagged in one finding for the attribute, if they differ only in case and blanks, or if
     yes, true and 1, or no, false and 0, stand for one another: `left` and `Left `; `yes`, `Yes` and `true`. An
-    attribute with more than 20 values, or fewer than two segments for each, is any text and left alone.
+    attribute with more than 20 values, or fewer than two segments for each, is any text and left alone. Numbers of
+    objects and values of attributes are infos: both may be meant, as parts that have numbers, and what is read off a
+    sign.
 
     Names that nobody wrote like that are flagged, too: with a blank or line break around them, in quotation marks, with
     codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), and in
@@ -172,7 +174,8 @@ def _respelled_values(tables: Tables) -> Findings:
             shown = ["; ".join(f"{text!r} ({count_noun(n[text], 'segment')})" for text in group) for group in groups]
             rarest = min((text for group in groups for text in group), key=lambda text: n[text])
             message = f"values of {name!r} are spelled in several ways: {' / '.join(shown)}"
-            yield RowFinding(message, segments=(min(segment for _, segment in by_spelling[rarest]),))
+            example = min(segment for _, segment in by_spelling[rarest])
+            yield RowFinding(message, segments=(example,), severity="info")
 
 
 def _as_text(value: str) -> str:
@@ -271,7 +274,7 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
             f"{count_noun(len(names), 'name')} number the objects of an image, 1 to n, and make a category of each: "
             f"{list_names([repr(name) for name in names], _NAMED)}; leave the numbers out"
         )
-        yield RowFinding(message, category=names[0])
+        yield RowFinding(message, category=names[0], severity="info")
 
 
 def _numbers_for_names(

@@ -2,21 +2,24 @@
 
 import numpy as np
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
+from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 from segdata.rules.shared import is_thing, typical_values
 
 _MIN_SPREAD = 0.2  # of the logarithm of area
 _MAX_DEVIATION = 0.05  # pixels, of a line that is upright or level
+_MIN_MIRRORED = 0.8  # of a segment and the other one's mirror image: an oblique line blurs it
+_MIN_CUTS = 3  # things that one upright or level line cuts, as tiles do
 
 
 @rule(
     "SEG109",
     "split-instance",
-    severity="warning",
+    severity="info",
     needs=("seams",),
     tasks=("instance", "panoptic"),
     habit="image",
@@ -107,6 +110,10 @@ def split_instance(
     large, unless the contact is exactly upright or level and twice min_length long. The rule ignores contacts that
     reach the image's edge, where one of their ends cannot be seen, and crowds, void and stuff.
 
+    It is a warning only if one upright or level line cuts three things of an image or more, as the border of a tile
+    does: only the picture shows whether a single pair is one thing. If one segment is the mirror image of the other,
+    the finding says so, and is an info: a picture that was padded by reflection shows its things like that.
+
     Why: each half is an object that does not exist. Tiles that were annotated one by one and joined leave such cuts.
 
     Remedy: join the two.
@@ -131,15 +138,32 @@ def split_instance(
     cut &= ~_at_edge(tables, seams)
     cut[cut] = exact[cut] | ~_too_large(tables, seams.take(cut), max_z)
     area = tables.segments["area"]
-    columns = ("a", "b", "length", "deviation", "x", "y", "width", "height")
-    for a, b, px, deviation, x, y, width, height in seams.take(cut).lines(*columns):
+    found = seams.take(cut)
+    is_tiled = _on_tile_borders(tables, found)
+    columns = ("a", "b", "length", "deviation", "mirrored", "x", "y", "width", "height")
+    for k, (a, b, px, deviation, mirrored, x, y, width, height) in enumerate(found.lines(*columns)):
+        question = "is it one object, cut in two?"
+        if mirrored >= _MIN_MIRRORED:
+            question = "one is the mirror image of the other: was the picture padded by reflection?"
         message = (
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
-            f"(within {deviation:.1f} px, limit {max_deviation:g}) and end with it; is it one object, cut in two?"
+            f"(within {deviation:.1f} px, limit {max_deviation:g}) and end with it; {question}"
         )
         message += quote_guideline(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
         box = (x, y, max(width, 1), max(height, 1))
-        yield RowFinding(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])))
+        severity: Severity | None = "warning" if is_tiled[k] else None
+        yield RowFinding(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])), severity=severity)
+
+
+def _on_tile_borders(tables: Tables, seams: Table) -> Flags:
+    """(n_seams,) whether the contact lies on an upright or level line that cuts several things of its annotation."""
+    is_straight = (seams["deviation"] <= _MAX_DEVIATION) & (seams["mirrored"] < _MIN_MIRRORED)
+    is_upright = seams["width"] < seams["height"]
+    place = np.where(is_upright, seams["x"], seams["y"])
+    owner = tables.segments["annotation"][seams["a"]]
+    line, _ = joint_codes(owner.astype(np.int64), is_upright.astype(np.int64), place.astype(np.int64))
+    n_cuts = np.bincount(line[is_straight], minlength=len(seams) + 1)
+    return np.asarray(is_straight & (n_cuts[line] >= _MIN_CUTS), bool)
 
 
 def _at_edge(tables: Tables, seams: Table) -> Flags:

@@ -11,7 +11,7 @@ from segdata.core.runs import Ints
 from segdata.measure.sequences import FrameSequence, frame_sequences
 
 
-@rule("SEG312", "unannotated-image", severity="warning", needs=(), per_sequence=True)
+@rule("SEG312", "unannotated-image", severity="info", needs=(), per_sequence=True)
 def unannotated_image(
     tables: Tables, *, max_share: float = 0.1, min_frames: int = 3, min_usual: float = 0.5
 ) -> Findings:
@@ -31,9 +31,10 @@ def unannotated_image(
 
         bb..
 
-    You get one finding for each image. If more than max_share of the annotations are empty, that is the nature of the
-    data (defect inspection, rare events), and you get one info for the dataset, except for videos that end, or begin,
-    with frames without a segment beside one that has about as much labelled as others: those are named. An image that
+    You get one finding for each image, an info: only the picture shows whether there is something to label. If more
+    than max_share of the annotations are empty, that is the nature of the data (defect inspection, rare events), and
+    you get one for the dataset. It is a warning for a video that ends, or begins, with frames without a segment, and a
+    volume that does with slices, beside one that has about as much labelled as others. An image that
     an annotator never worked on is not annotated and not flagged, nor is one whose segments have no size to be drawn
     in: SEG002 or SEG004 names that. Nor are the slices of a volume before its first and
     behind its last segment, where what is labelled ends by and by.
@@ -53,7 +54,7 @@ def unannotated_image(
         if leading(tables) is not None:
             share = n["empty"] / n["all"]
             message = f"{n['empty']:,} of {n['all']:,} annotations ({share:.0%}) have no segment"
-            yield RowFinding(message, severity="info")
+            yield RowFinding(message)
         yield from _unfinished_sequences(tables, _of_kind(tables, "video"), "frame", min_frames, min_usual)
         return
     volumes = _of_kind(tables, "volume")
@@ -101,4 +102,4 @@ def _unfinished_sequences(
                     f"{own[edge]:,.0f} px are labelled in the {noun} {beside}: is the work unfinished?"
                 )
                 row = sequence.annotation[0 if where == "first" else last + 1]
-                yield RowFinding(message, annotation=int(row))
+                yield RowFinding(message, annotation=int(row), severity="warning")

@@ -13,10 +13,11 @@ from segdata.rules.shared import image_names
 _MIN_LABELLED_SHARE = 0.5  # of the pixels of most images, or the rule has nothing to judge
 _MIN_SEGMENTS = 2  # of an annotation: one by itself has its own box, such as a board that fills its photograph
 _STRAIGHT = 0.5  # of a side of the box: segments end flat there, as a cut ends them and no roof does
+_MIN_IMAGES = 3  # with the same bands: things that end at one distance from the frame by chance are single ones
 _SIDES = ("left", "top", "right", "bottom")
 
 
-@rule("SEG130", "void-band", severity="warning", needs=("coverage", "ends"), whole=True, by_part=True)
+@rule("SEG130", "void-band", severity="info", needs=("coverage", "ends"), whole=True, by_part=True)
 def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, min_filled: float = 0.9) -> Findings:
     """A band along the image's border is void or unlabelled.
 
@@ -71,8 +72,10 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     The rule judges datasets in which most pixels are labelled, and there annotations whose segments fill nearly all of
     the box around all of them; a single segment says nothing. If that box ends short of the image, no pixel beyond it
     is labelled, apart from void. And it has to end as if it were cut: along half of its side or more, segments end flat
-    (SEG116). You get one finding for each combination of bands, with the images that have them; it is an info if all of
-    these annotations have some band, because then it is how this dataset was made.
+    (SEG116). You get one finding for each combination of bands, with the images that have them. It is a warning if
+    three images or more have exactly these bands and others have none: a script cut them. It is an info if all of these
+    annotations have some band, because then it is how this dataset was made, and for one or two images, because what
+    nearly fills a photograph leaves such bands, too.
 
     Why: a network with a stride, a filter without padding, or an undistorted camera image leaves such bands. In part of
     the data they are a mistake: images and masks were padded or cut in different ways, and do not lie on each other.
@@ -131,7 +134,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
             f"no pixel is labelled in a band of {bands_of_kind}{whose}",
             annotation=int(mine[0]) if len(mine) == 1 else None,
             pixels=pixels,
-            severity="info" if is_habit else None,
+            severity="warning" if len(mine) >= _MIN_IMAGES and not is_habit else None,
         )
 
 

@@ -166,7 +166,7 @@ def test_straight_contacts_are_those_whose_edges_lie_on_a_line(labels: Labels) -
 @settings(max_examples=30)
 @given(BLOCKS)
 def test_a_transposed_picture_has_the_same_seams(labels: Labels) -> None:
-    names = ["a", "b", "length", "deviation", "flush", "waist", "astray"]
+    names = ["a", "b", "length", "deviation", "flush", "waist", "astray", "mirrored"]
     assert measured(labels).select(names).to_pylist() == measured(labels.T).select(names).to_pylist()
 
 
@@ -180,6 +180,20 @@ def test_a_disc_cut_at_any_angle_has_a_seam_that_both_halves_end_with(angle: flo
     assert seam["flush"] > 0.93
     assert seam["waist"] < 1
     assert seam["astray"] == 0
+
+
+@pytest.mark.parametrize("angle", [0.0, math.pi / 2, 0.2, 0.5, 0.9, 1.3, 2.0, 2.8])
+def test_a_thing_and_its_reflection_are_mirror_images_and_the_parts_of_one_are_not(angle: float) -> None:
+    """Also where the frame cuts the reflection off."""
+    y, x = np.mgrid[:81, :81] - 40.0
+    across, along = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+    wedge = (abs(along - 3) < 13) & (abs(across) < 20 + along / 2)
+    (seam,) = measured(np.where(wedge, np.where(across < 0, 1, 2), 0)).to_pylist()
+    assert seam["mirrored"] >= 0.8
+    (seam,) = measured(np.where(wedge, np.where(across < 0, 1, 2), 0)[:, :50]).to_pylist()
+    assert seam["mirrored"] >= 0.75
+    (seam,) = measured(np.where(wedge & (across > -9), np.where(across < 0, 1, 2), 0)).to_pylist()
+    assert seam["mirrored"] < 0.6
 
 
 def test_two_discs_that_touch_widen_on_both_sides() -> None:

@@ -349,7 +349,7 @@ def test_images_without_a_segment(seed: int, kind: str) -> None:
     expected: list[tuple[int | None, str, str | None]] = []
     if many:
         share = len(empty) / n
-        expected.append((None, f"{len(empty)} of {n} annotations ({share:.0%}) have no segment", "info"))
+        expected.append((None, f"{len(empty)} of {n} annotations ({share:.0%}) have no segment", None))
     pixels = dict(zip(owner.tolist(), area.tolist(), strict=True))
     full = [k for k in range(in_sequence) if labelled[k]]
     noun = "frame" if kind == "video" else "slice"
@@ -363,7 +363,7 @@ def test_images_without_a_segment(seed: int, kind: str) -> None:
                 expected.append((
                     row, f"the {where} {count} {noun}{'s' * (count > 1)} of {in_sequence} of 's' "
                     f"{'has' if count == 1 else 'have'} no segment, and {pixels[edge]} px are labelled in the {noun} "
-                    f"{beside}: is the work unfinished?", None,
+                    f"{beside}: is the work unfinished?", "warning",
                 ))  # fmt: skip
     if not many:
         for row in empty:

@@ -65,9 +65,22 @@ def test_the_labels_of_another_image(tmp_path: Path) -> None:
     images[9] = images[3]
     (finding,) = found(coco(tmp_path / "b", images), "SEG315")
     assert (finding.image, finding.message.split(",")[0]) == ("9.png", "these labels are a copy of those of 3.png")
+    assert finding.severity == "warning"
     # Also on an image of another size, if they fit there.
     sizes = [(SIDE, SIDE)] * 9 + [(SIDE, SIDE + 30)] + [(SIDE, SIDE)] * 2
     assert len(found(coco(tmp_path / "c", images, sizes), "SEG315")) == 1
+
+
+def test_markers_of_things_that_stand_still_are_no_proof_of_a_copy(tmp_path: Path) -> None:
+    """Discs are drawn by a tool, and are alike wherever they are put in the same place."""
+    angle = np.arange(24) * np.pi / 12
+    disc = 14 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rng = np.random.default_rng(8)
+    images = [[[(disc + rng.uniform(20, 100, 2)).round().reshape(-1).tolist()] for _ in range(5)] for _ in range(12)]
+    images[9] = images[3]
+    images[10] = [*images[10], *images[5][:4]]
+    findings = segdata.validate(coco(tmp_path, images), select="SEG315").single
+    assert [(one.image, one.severity) for one in findings] == [("10.png", "info"), ("9.png", "info")]
 
 
 def turned(xy: np.ndarray, turn: int) -> np.ndarray:
@@ -520,13 +533,16 @@ def test_overlap_where_most_images_have_none(tmp_path: Path) -> None:
 def test_an_outline_that_was_pasted(tmp_path: Path, n_images: int, reported: int) -> None:
     rng = np.random.default_rng(4)
     images = [stones(rng, 5) for _ in range(8)]
+    angle = np.arange(10) * np.pi / 5
     for number in range(n_images):
-        ring = np.array(images[number][0][0]).reshape(-1, 2)
+        star = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        ring = np.where(np.arange(10) % 2, 19.0 - number, 9.0)[:, None] * star
         low = ring.min(0)
         images[number] = [[(ring - low + place).reshape(-1).tolist()] for place in ((3, 3), (50, 9), (9, 55), (70, 70))]
     findings = found(coco(tmp_path / "pasted", images), "SEG133")
     assert [finding.image for finding in findings] == [f"{number}.png" for number in range(reported)]
     assert all(finding.message.startswith("4 segments have one outline") for finding in findings)
+    assert all(finding.severity == "warning" for finding in findings), "it goes in and out"
 
 
 @pytest.mark.parametrize(("radii", "reported"), [((12, 12, 12, 12), 1), ((12, 12, 12, 12, 16), 0)])
@@ -538,7 +554,7 @@ def test_discs_of_a_circle_tool_are_not_pasted(tmp_path: Path, radii: tuple[int,
     rings = [[(place + radius * circle).reshape(-1).tolist()] for radius, place in zip(radii, places, strict=False)]
     rng = np.random.default_rng(5)
     images = [rings, *(stones(rng, 5) for _ in range(5))]
-    assert len(found(coco(tmp_path / "discs", images), "SEG133")) == reported
+    assert [one.severity for one in found(coco(tmp_path / "discs", images), "SEG133")] == ["info"] * reported
 
 
 def _default_discs(images: list[list[list[list[float]]]], n_images: int, per_image: int) -> None:
@@ -561,6 +577,7 @@ def test_a_default_outline_in_many_images(tmp_path: Path, n_images: int, per_ima
     assert len(findings) == reported
     for finding in findings:
         assert finding.message.startswith("8 segments in 8 images (0.png, 1.png, 2.png and 5 more) have one outline")
+        assert finding.severity == "info", "a tool draws discs"
 
 
 def test_outlines_of_augmented_copies_are_no_default(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_two_halves_end_with_the_straight_line_between_them(seed: int) -> None:
     n = len(pairs)
     seams = {"length": mostly(rng, n, [4.0, 5.0, 7.0, 8.0], 3.0), "deviation": mostly(rng, n, [0.05, 0.06, 0.25], 0.3)}
     seams |= {"astray": mostly(rng, n, [0.0, 0.02], 0.03), "flush": mostly(rng, n, [0.75, 0.875, 1.0], 0.7, 0.5)}
-    seams |= {"waist": mostly(rng, n, [0.5, 1.0], 1.1)}
+    seams |= {"waist": mostly(rng, n, [0.5, 1.0], 1.1), "mirrored": mostly(rng, n, [0.1, 0.79], 0.8)}
     seams |= {name: mostly(rng, n, [1, 2], 0) for name in ("x", "y")}
     seams |= {"width": mostly(rng, n, [0, 1, 6], 7, 8), "height": mostly(rng, n, [0, 1, 5], 6, 7)}
     tables = with_tables(tables, seams=pairs.beside(**seams))
@@ -209,7 +209,7 @@ def test_two_halves_end_with_the_straight_line_between_them(seed: int) -> None:
     log = np.log(np.maximum(area, 1))
     among = ~tables.segments["iscrowd"] & (tables.segments["area"] > 0)
     middle, spread = shared.typical_values(tables, log, among)
-    expected = []
+    expected, lines = [], []
     for k, (a, b) in enumerate(pairs.lines("a", "b")):
         length, deviation, flush = (seams[name][k] for name in ("length", "deviation", "flush"))
         cut = length >= 4 and deviation <= 0.25 and seams["astray"][k] <= 0.02 and seams["waist"][k] <= 1
@@ -219,10 +219,14 @@ def test_two_halves_end_with_the_straight_line_between_them(seed: int) -> None:
         exact = deviation <= 0.05 and length >= 8
         large = (math.log(max(area[a] + area[b], 1)) - middle[a]) / max(spread[a], 0.2) > 1.0
         if cut and not at_edge and (exact or not large):
+            line = (tables.segments["annotation"][a], width < height, x if width < height else y)
+            lines.append(line if deviation <= 0.05 and seams["mirrored"][k] < 0.8 else None)
             expected.append(((a, b), (x, y, max(width, 1), max(height, 1)), min(area[a], area[b])))
+    severities = ["warning" if line is not None and lines.count(line) >= 3 else None for line in lines]
     options = {"min_length": 4.0, "max_deviation": 0.25, "min_flush": 0.75, "max_step": 1.0, "max_z": 1.0}
     found = check("SEG109", tables, **options)
     assert [(one.segments, one.bbox, one.pixels) for one in found] == expected
+    assert [one.severity for one in found] == severities
 
 
 @pytest.mark.parametrize("seed", SEEDS)

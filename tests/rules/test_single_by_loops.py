@@ -137,7 +137,7 @@ def test_two_segments_of_the_same_pixels(seed: int) -> None:
     for (a, b, *box), n in zip(pairs.lines("a", "b", "x", "y", "width", "height"), both.tolist(), strict=True):
         iou, same = n / (area[a] + area[b] - n), category[a] == category[b]
         if iou >= (0.8 if same else 0.9) and not crowd[a] and not crowd[b]:
-            severity = None if same or iou == 1 else "info"
+            severity = None if same else "info"
             expected.append(((a, b), n, tuple(box), iou == 1 and same, severity, iou))
             words = "two segments are identical" if iou == 1 else f"cover nearly the same pixels (IoU {iou:.2f})"
             others = "" if same else f", one is {NAMES[category[a]]}, the other {NAMES[category[b]]}"

@@ -85,8 +85,9 @@ def measure_seams(view: BatchView) -> pa.Table:
     square, in pixels. flush: the contact's length over the width that both segments have beside it, or the reverse,
     whichever is smaller, and of the side where it is smaller; 1 where both end as the contact does. waist: the width a
     bit farther out over the contact's length, on the side where it is smaller; above 1 both widen, as two touching
-    discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. And x, y,
-    width, height: the box of the contact. Crowds are left out.
+    discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. mirrored:
+    the intersection over union of one segment and the mirror image of the other within the frame, whichever way it is
+    larger. And x, y, width, height: the box of the contact. Crowds are left out.
     """
     batch = view.batch
     rows, begin, end = siblings(batch, view.tables["segments"])
@@ -99,10 +100,12 @@ def measure_seams(view: BatchView) -> pa.Table:
     contact = _seam_contacts(side, line, batch.segment_category[rows])
     is_straight = (contact.length >= SHORTEST_SEAM) & (contact.deviation <= LARGEST_DEVIATION)
     straight = np.flatnonzero(is_straight & (contact.length <= 1.05 * contact.edges))  # longer than its edges: gaps
-    ends = np.empty((0, 3))
+    ends, mirrored = np.empty((0, 3)), np.empty(0)
     if len(straight):
-        windows = SegmentCrops(runs, batch.segment_size[0][rows])
+        height, width = (side[rows] for side in batch.segment_size)
+        windows = SegmentCrops(runs, height)
         ends = np.array([_seam_ends(windows, contact, pair) for pair in straight.tolist()]).round(6)
+        mirrored = np.array([_mirrored(windows, width, contact, pair) for pair in straight.tolist()]).round(6)
     return pa.table(
         {
             "a": rows[contact.a[straight]].astype(np.int64),
@@ -110,6 +113,7 @@ def measure_seams(view: BatchView) -> pa.Table:
             "length": contact.length[straight],
             "deviation": contact.deviation[straight],
             **dict(zip(("flush", "waist", "astray"), ends.T, strict=True)),
+            "mirrored": mirrored,
             **{name: contact.box[i][straight] for i, name in enumerate(("x", "y", "width", "height"))},
         }
     )
@@ -215,6 +219,30 @@ def _rotate_to_seam(mask: Mask, left: int, top: int, contact: _SeamContacts, pai
     cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
     # Rounded, since pixels often lie exactly on a limit.
     return (dx * cosine + dy * sine).round(6), (dy * cosine - dx * sine).round(6)
+
+
+def _mirrored(windows: SegmentCrops, frame_width: Ints, contact: _SeamContacts, pair: int) -> float:
+    """How much a segment and the other one's mirror image in the contact's line share; see `measure_seams`."""
+    rows = int(contact.a[pair]), int(contact.b[pair])
+    frame = np.array([frame_width[rows[0]], windows.height(rows[0])])
+    normal = np.array([-np.sin(contact.angle[pair]), np.cos(contact.angle[pair])])
+    middle = np.array([contact.x[pair], contact.y[pair]])
+    crops = [windows.place(row) for row in rows]
+    n_inside, n_shared = [], []
+    for (mask, left, top), (other, *corner) in (crops, crops[::-1]):
+        y, x = np.nonzero(mask)
+        centre = np.stack([x + left, y + top], axis=1) + 0.5
+        # Rounded, since the mirrored middle of a pixel often lies on a border between two.
+        image = np.floor((centre - 2 * ((centre - middle) @ normal)[:, None] * normal).round(6)).astype(np.int64)
+        n_inside.append(int(((image >= 0) & (image < frame)).all(axis=1).sum()))
+        x, y = (image - corner).T
+        within = (x >= 0) & (x < other.shape[1]) & (y >= 0) & (y < other.shape[0])
+        n_shared.append(int(other[y[within], x[within]].sum()))
+    areas = [int(mask.sum()) for mask, _, _ in crops]
+    return max(
+        shared / max(inside + area - shared, 1)
+        for shared, inside, area in zip(n_shared, n_inside, areas[::-1], strict=True)
+    )
 
 
 @measure("dashes", tables={"dashes": {"segment": "segments"}})
