@@ -37,6 +37,7 @@ from segdata.api.panel import (
     PairOptions,
     PanelData,
     PanelOptions,
+    annotator_index,
     check_reference_named,
     compare_panel,
     join_panels,
@@ -51,7 +52,7 @@ from segdata.api.read import ReadOptions
 from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
-from segdata.core.config import Config, Gold, did_you_mean
+from segdata.core.config import Config, Gold
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import no_progress, run_ordered
 from segdata.core.finding import MISSING_IMAGE, Defect, Finding
@@ -295,17 +296,12 @@ def _check_annotators(compared: ComparedPanel) -> None:
 def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collection[int]:
     """The annotators that are models: those named, and those whose annotations all have the source model."""
     annotators = compared.annotator_pairs.annotators
-    for name in models:
-        if name not in annotators:
-            names = ", ".join(annotators)
-            raise SegdataError(
-                f"model: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {names}"
-            )
+    named = {annotator_index("model", name, annotators) for name in models}
     columns = (compared.tables.annotations[name].tolist() for name in ("annotator", "source"))
     sources: dict[str, set[str | None]] = {}
     for name, source in zip(*columns, strict=True):
         sources.setdefault(name, set()).add(source)
-    return [k for k, name in enumerate(annotators) if name in models or sources.get(name) == {"model"}]
+    return [k for k, name in enumerate(annotators) if k in named or sources.get(name) == {"model"}]
 
 
 @dataclass(frozen=True)

@@ -201,12 +201,15 @@ def _open_again(members: list[_MemberRecipe], pair_by: str | None, taxonomy_map:
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
     """The position of the reference among the annotators; raises SegdataError if it is missing."""
-    if gold is None:
-        return None
-    if gold not in annotators:
+    return None if gold is None else annotator_index("gold", gold, annotators)
+
+
+def annotator_index(option: str, name: str, annotators: Sequence[str]) -> int:
+    """The position of the annotator whom an option names; raises SegdataError if there is none."""
+    if name not in annotators:
         names = ", ".join(annotators)
-        raise SegdataError(f"gold: no annotator {gold!r}{did_you_mean(gold, list(annotators))}; there are: {names}")
-    return annotators.index(gold)
+        raise SegdataError(f"{option}: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {names}")
+    return annotators.index(name)
 
 
 def check_reference_named(gold: str | None, members: "Sequence[PanelMember]") -> None:

@@ -56,6 +56,21 @@ class Batch:
         """(n_annotations,) the image row of each annotation."""
         return self.annotations["image"].to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
 
+    @property
+    def is_first_annotation(self) -> Flags:
+        """(n_annotations,) whether each annotation is the first one of its image."""
+        first = np.ones(len(self.annotation_image), bool)
+        first[1:] = self.annotation_image[1:] != self.annotation_image[:-1]
+        return first
+
+    @property
+    def annotator_number(self) -> Ints:
+        """(n_annotations,) the number of the annotator of each annotation, from 0: no name, then in order of names."""
+        names = self.annotations["annotator"].to_pylist()
+        ordered = sorted(set(names), key=lambda name: (name is not None, name))
+        number = {name: place for place, name in enumerate(ordered)}
+        return np.array([number[name] for name in names], np.int64)
+
     @cached_property
     def segment_annotation(self) -> Rows:
         """(n_segments,) the annotation row of each segment."""

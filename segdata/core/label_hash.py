@@ -61,9 +61,7 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
 
 def _annotation_order(batch: Batch) -> Ints:
     """(n_annotations,) rows in the order of their images, and of their annotators by name, none first."""
-    names = batch.annotations["annotator"].to_pylist()
-    code = {name: place for place, name in enumerate(sorted(set(names), key=lambda name: (name is not None, name)))}
-    return np.lexsort((np.array([code[name] for name in names], np.int64), batch.annotation_image))
+    return np.lexsort((batch.annotator_number, batch.annotation_image))
 
 
 def run_digests(runs: Runs, n_owners: int) -> NDArray[np.uint64]:

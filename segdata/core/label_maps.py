@@ -209,8 +209,5 @@ def _first_beyond(points: Ints, side: int, n_intervals: int) -> Ints:
 def _chosen_annotations(batch: Batch, annotator: str | None) -> Flags:
     """(n_annotations,) whether each annotation is the one of its image that the label maps show."""
     if annotator is None:
-        image = batch.annotation_image
-        first = np.ones(len(image), bool)
-        first[1:] = image[1:] != image[:-1]
-        return first
+        return batch.is_first_annotation
     return np.array([name == annotator for name in batch.annotations["annotator"].to_pylist()], bool)

@@ -48,9 +48,8 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     combined = concatenate_batches(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}
     image_row = np.array([place[name] for name in combined.images["image_id"].to_pylist()], np.int64)
-    people = combined.annotations["annotator"].to_pylist()
-    code = {name: number for number, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
-    key = image_row[combined.annotation_image] * max(len(code), 1) + np.array([code[name] for name in people], np.int64)
+    annotator = combined.annotator_number
+    key = image_row[combined.annotation_image] * (annotator.max(initial=0) + 1) + annotator
     kept = np.unique(key, return_index=True)[1]  # in the order of images, and of their annotators
     position = positions_in(kept, len(key))
     annotation = position[combined.segment_annotation]

@@ -78,12 +78,10 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     twice.
     """
     height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64) for name in ("height", "width"))
-    people = batch.annotations["annotator"].to_pylist()
-    code = {name: number for number, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
-    annotator = np.array([code[name] for name in people], np.int64)
+    annotator = batch.annotator_number
     target_image = image[batch.annotation_image]
     _, first, annotation = np.unique(
-        target_image * max(len(code), 1) + annotator, return_index=True, return_inverse=True
+        target_image * (annotator.max(initial=0) + 1) + annotator, return_index=True, return_inverse=True
     )
     target_annotation = annotation[batch.segment_annotation]
     group = link(batch, places, target_annotation)

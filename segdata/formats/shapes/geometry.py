@@ -106,6 +106,13 @@ class PolygonArrays:
         """(n_rings,) the polygon of each ring."""
         return np.repeat(np.arange(len(self.polygon) - 1), np.diff(self.polygon))
 
+    @property
+    def following(self) -> Ints:
+        """(m,) the next point of each point in its ring; the first one follows the last one."""
+        following = np.arange(1, len(self.points) + 1)
+        following[self.ring[1:] - 1] = self.ring[:-1]
+        return following
+
 
 def scale_points(shares: Floats, sides: Floats) -> Floats:
     """Points (n, 2) in pixels, to nine decimals; `shares` (n, 2) are of the `sides` (2,) width and height.

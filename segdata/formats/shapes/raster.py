@@ -252,9 +252,7 @@ def fill_rings(rings: Sequence[NDArray[np.integer]], height: int, width: int) ->
 
 def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
     """The column, y and polygon of each crossing of an edge with the centre line of a column."""
-    following = np.arange(1, len(flat.points) + 1)
-    following[flat.ring[1:] - 1] = flat.ring[:-1]
-    a, b = flat.points, flat.points[following]
+    a, b = flat.points, flat.points[flat.following]
     # Left to right whatever the ring's direction, so that polygons with a common edge get the same numbers.
     swap = (a[:, 0] > b[:, 0])[:, None]
     x0, y0 = np.where(swap, b, a).T.copy()

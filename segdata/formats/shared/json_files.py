@@ -40,11 +40,7 @@ def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
 
     Accepts NaN and a byte order mark, which JSON does not allow. Adds lone surrogates to `defects`.
     """
-    try:
-        text = path.read_bytes().removeprefix(BOM)
-    except OSError as error:
-        message = f"cannot be read: {error.strerror or error}"
-        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    text = read_json_text(path, file)
     try:
         halves: list[str] = []
         value = parse_json(text, halves)
@@ -53,6 +49,14 @@ def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
     except (ValueError, RecursionError) as error:
         what = "is empty (0 bytes)" if not text else f"is no JSON, or cut off: {error}"
         raise BrokenLabelsError(Defect("SEG001", what, file)) from error
+
+
+def read_json_text(path: Path, file: str) -> bytes:
+    """The text of a JSON file, without a byte order mark; raises BrokenLabelsError if it cannot be read."""
+    try:
+        return path.read_bytes().removeprefix(BOM)
+    except OSError as error:
+        raise BrokenLabelsError(Defect("SEG001", f"cannot be read: {error.strerror or error}", file)) from error
 
 
 def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSON

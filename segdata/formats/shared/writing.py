@@ -93,10 +93,7 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
 
 def in_first_annotation(batch: Batch) -> Flags:
     """(n_segments,) whether each segment belongs to the first annotation of its image."""
-    image = batch.annotation_image
-    first = np.ones(len(image), bool)
-    first[1:] = image[1:] != image[:-1]
-    return first[batch.segment_annotation]
+    return batch.is_first_annotation[batch.segment_annotation]
 
 
 def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:

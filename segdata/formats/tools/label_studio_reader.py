@@ -21,7 +21,13 @@ from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
-from segdata.formats.shared.json_files import BOM, encode_json, lone_surrogates, parse_json, repeated_key_defects
+from segdata.formats.shared.json_files import (
+    encode_json,
+    lone_surrogates,
+    parse_json,
+    read_json_text,
+    repeated_key_defects,
+)
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
@@ -187,11 +193,7 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
 
 def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes]]:
     """The tasks of a file as JSON texts, with their places."""
-    try:
-        text = path.read_bytes().removeprefix(BOM)
-    except OSError as error:
-        message = f"cannot be read: {error.strerror or error}"
-        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    text = read_json_text(path, file)
     defects += repeated_key_defects(text, file)
     with suppress(msgspec.MsgspecError, RecursionError):
         return [(f"/{i}", bytes(raw)) for i, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw]))]

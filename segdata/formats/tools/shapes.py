@@ -433,10 +433,8 @@ def _revisiting_rows(flat: PolygonArrays) -> Ints:
     """The rows of polygons, of one ring each, that return to a point after others."""
     rows = _recurring_rows(flat)
     candidates = take_polygons(flat, rows)
-    following = np.arange(1, len(candidates.points) + 1)
-    following[candidates.ring[1:] - 1] = candidates.ring[:-1]
     # A repeated point is no return.
-    kept = (candidates.points != candidates.points[following]).any(axis=1)
+    kept = (candidates.points != candidates.points[candidates.following]).any(axis=1)
     count = np.bincount(polygon_of_point(candidates)[kept], minlength=len(rows))
     return rows[_recurring_rows(PolygonArrays(candidates.points[kept], group_offsets(count), candidates.polygon))]
 

@@ -14,6 +14,7 @@ from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Box, Finding
+from segdata.core.finding_location import named_segments
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Color
@@ -86,11 +87,7 @@ class AnnotatedImage:
         x, y, wide, high = (round(side) for side in box)
         view = View(x, y, max(1, wide), max(1, high), 1.0).inside(*self.size)
         names = self.batch.annotations["annotator"].to_pylist()
-        own = zip(
-            self.batch.segments["source_id"].to_pylist(), self.batch.segments["segment_id"].to_pylist(), strict=True
-        )
-        ids = set(map(str, finding.segments))
-        named = np.array([str(id_ if source is None else source) in ids for source, id_ in own], bool)
+        named = _is_named(self.batch, finding)
         place = self._covered_pixels(view, named)
         if not place.any() and finding.bbox is None and finding.annotator in names:
             place = self._against_most(view, finding, _only(category_id))
@@ -406,13 +403,18 @@ def _draw_names(pane: Image.Image, left: int, names: Sequence[tuple[str, Color]]
         draw_chip(draw, (left + 1, pane.height - line * (len(listed) - k)), text, dark, _TEXT_HEIGHT)
 
 
+def _is_named(batch: Batch, finding: Finding) -> Flags:
+    """(n_segments,) whether a finding gives the id of each segment."""
+    named = np.zeros(batch.n_segments, bool)
+    named[named_segments(batch, finding)] = True
+    return named
+
+
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:
     """The box of the segments that a finding without a box names: of its annotator, or else of any annotator."""
     height, width = picture.size
     segments = picture.batch.segments
-    own = zip(segments["source_id"].to_pylist(), segments["segment_id"].to_pylist(), strict=True)
-    ids = set(map(str, finding.segments))
-    named = np.array([str(id_ if source is None else source) in ids for source, id_ in own], bool)
+    named = _is_named(picture.batch, finding)
     if category is not None:
         named &= segments["category_id"].to_numpy() == category
     annotator = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]

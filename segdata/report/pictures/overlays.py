@@ -274,18 +274,18 @@ def fix_lines(image: FixedImage, profile: Profile, console: Console) -> Iterator
         name = f"{fix.finding.code} {fix.finding.rule}{subject}"
         yield from console.wrap(f"{name}: {fix.finding.message}", "  ", "    ")
     before, after = _segment_lines(image.before, profile), _segment_lines(image.after, profile)
-    rest = list(after)
-    for line in before:
-        if line in rest:
-            rest.remove(line)
+    yield from (console.paint(f"  - {line}", "error") for line in _without(before, after))
+    yield from (console.paint(f"  + {line}", "good") for line in _without(after, before))
+
+
+def _without(lines: Iterable[str], others: Iterable[str]) -> Iterator[str]:
+    """The lines without the others, each of which stands for one."""
+    left = Counter(others)
+    for line in lines:
+        if left[line]:
+            left[line] -= 1
         else:
-            yield console.paint(f"  - {line}", "error")
-    unchanged = list(before)
-    for line in after:
-        if line in unchanged:
-            unchanged.remove(line)
-        else:
-            yield console.paint(f"  + {line}", "good")
+            yield line
 
 
 def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
