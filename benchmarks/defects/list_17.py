@@ -1,4 +1,4 @@
-"""A seventeenth list of defects, committed before any was tried: what exporters leave behind, and files of another kind.
+"""A seventeenth list of defects, committed before any was tried: what exporters leave, files of another kind.
 
 As in the lists before, the docstring of each function is what the owner of the dataset would expect to be told. A
 thread `owner/name#1` is on GitHub, and is where somebody met it.
@@ -11,7 +11,6 @@ import re
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,9 @@ def two_points(content: Json, rng: np.random.Generator) -> None:
 @json_defect("points averaged with their neighbours", "exporter", "nothing", *POLYGONS)
 def averaged(content: Json, rng: np.random.Generator) -> None:
     """voxel51/fiftyone#4553. Corners are rounded off and thin ends are gone."""
-    map_points(content, lambda ring, _: ndimage.uniform_filter1d(ring, 5, axis=0, mode="wrap")[::2])
+    map_points(
+        content, lambda ring, _: ndimage.uniform_filter1d(ring, 5, axis=0, mode="wrap")[::2] if len(ring) > 9 else ring
+    )
     fit_boxes(content)
 
 
@@ -407,7 +408,7 @@ def byte_masks(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("a preview of the picture within the file", "exporter", "files", "labelme", "labelme video")
 def embedded_preview(copy: Copy, rng: np.random.Generator) -> None:
-    """imageData holds a picture of half the size: the points fit the file beside it, not the picture within."""
+    """ImageData holds a picture of half the size: the points fit the file beside it, not the picture within."""
     for path in sorted(copy.root.glob("*.json")):
         with Image.open(path.with_suffix(".jpg")) as picture:
             small = np.array(picture.convert("RGB").resize((picture.width // 2, picture.height // 2)))
@@ -445,6 +446,7 @@ def turned_boxes(copy: Copy, rng: np.random.Generator) -> None:
 @defect("bitmaps as plain PNGs", "exporter", "files", "lemons")
 def plain_bitmaps(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant, or named: bitmaps are PNGs in base64 that nobody compressed."""
+
     def change(content: Json) -> None:
         for one in content["objects"]:
             if "bitmap" in one:
@@ -509,7 +511,7 @@ def no_boxes(content: Json, rng: np.random.Generator) -> None:
 
 @json_defect("an object labelled from the middle of its video on", "annotator", "pictures", "vis")
 def late(content: Json, rng: np.random.Generator) -> None:
-    """LingyiHongfd/LVOS#2. In each video one object is in the picture from the first frame, and labelled from the sixth."""
+    """LingyiHongfd/LVOS#2. In each video one object is in the picture from the first frame, labelled from the sixth."""
     first = {one["video_id"]: one for one in reversed(content["annotations"])}
     for one in first.values():
         for key in ("segmentations", "areas", "bboxes"):
@@ -694,7 +696,7 @@ def double_click(content: Json, rng: np.random.Generator) -> None:
 
 @json_defect("a corner of each picture named as an object, by a logo", "annotator", "files", "coco")
 def logo(content: Json, rng: np.random.Generator) -> None:
-    """A mark in the corner of half of the pictures is labelled as a person: one outline at one place, in many images."""
+    """A mark in the corner of half of the pictures is labelled as a person: one outline at one place."""
     behind = half(content)
     ring = [4, 4, 44, 6, 46, 20, 30, 24, 5, 18]
     person = next(one["id"] for one in content["categories"] if one["name"] == "person")

@@ -6,11 +6,8 @@ from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import quote_guideline
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.strata import annotation_strata_if_any, joint_codes
-from segdata.rules.shared import image_names, join_first
-
-_COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
+from segdata.core.strata import joint_codes
+from segdata.rules.shared import image_names, separating_column
 
 
 @rule("SEG311", "boundary-treatment", severity="info", needs=("borders",), whole=True, by_part=True)
@@ -91,23 +88,7 @@ def boundary_treatment(
                 f"and have a band of void or nothing between them in {len(apart):,} ({image_names(tables, apart)}); "
                 f"{n_between:,} in between"
             )
-            column = _separating_column(tables, touching, apart)
+            column = separating_column(tables, touching, apart, "these draw them apart")
             guideline = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
             severity: Severity | None = "warning" if column and guideline else None
             yield RowFinding(message + column + guideline, category=first, severity=severity)
-
-
-def _separating_column(tables: Tables, touching: Ints, separated: Ints) -> str:
-    """The column whose strata each go one way (nine in ten of their annotations), if there is one."""
-    every, is_far = np.concatenate([touching, separated]), np.repeat([False, True], [len(touching), len(separated)])
-    columns = [tables.profile.by] if tables.profile.by else []
-    for column in (*columns, *_COLUMNS):
-        names = annotation_strata_if_any(tables, column)[every]
-        if any(name is None for name in names):
-            continue
-        share_of = {name: float(is_far[names == name].mean()) for name in sorted(set(names.tolist()))}
-        is_clear = all(share <= 0.1 or share >= 0.9 for share in share_of.values())
-        if is_clear and len({share > 0.5 for share in share_of.values()}) == 2 and len(share_of) <= len(every) / 2:
-            separating = [name for name, share in share_of.items() if share > 0.5]
-            return f"; by {column}, these draw them apart: {join_first(separating, 5)}"
-    return ""

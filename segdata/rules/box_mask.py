@@ -3,13 +3,16 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding, Severity
-from segdata.core.reductions import leading, sum_by
+from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 
+_MIN_TURNED, _MIN_SHARE = 50, 0.95  # boxes, and of all outlines, of a dataset of turned boxes
+_MAX_SKEW = 0.02  # of a parallelogram: coordinates are rounded
+_MAX_UPRIGHT = 0.9  # of the box around it that a turned rectangle fills
 _ALL = 0.9  # of the segments of a dataset that has boxes in place of masks
 
 
-@rule("SEG112", "box-mask", severity="info", needs=(), by_part=True)
+@rule("SEG112", "box-mask", severity="info", needs=("outlines",), by_part=True)
 def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Findings:
     """Many masks of a category are exact upright rectangles.
 
@@ -35,8 +38,9 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
 
     You get one finding for each category. It is a warning if nine in ten segments of all categories are rectangles:
     then nothing was outlined. Beside categories with outlines it is an info, since plates, windows and tables are
-    rectangles. Crowds, void, segments narrower than min_side and those that reach from frame
-    edge to frame edge do not count.
+    rectangles. Crowds, void, segments narrower than min_side and those that reach from frame edge to frame edge do not
+    count. If nearly all outlines of the dataset, fifty or more, are rectangles of four points, most of them turned, you
+    get one finding for the dataset: they are the boxes of a detector.
 
     Why: such masks were bounding boxes. Your model learns their background as the category, and mask metrics measure
     boxes.
@@ -48,6 +52,7 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     Defaults: one of 10,230 segments in COCO (50 images), TACO and GBM40 is such a rectangle, 1 of 16 cups (6 %). In a
     set that passed boxes off as masks (sahi's terrain), 22 of 22 are.
     """
+    yield from _turned_boxes(tables)
     segments, images = tables.segments, tables.images
     frame_width, frame_height = (images[side][segments["image"]] for side in ("width", "height"))
     counts = ~segments["iscrowd"] & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
@@ -62,11 +67,27 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     )
     n_rectangles, n_all = (int(sums[name].sum()) for name in ("filled", "n"))
     severity: Severity | None = "warning" if n_rectangles >= _ALL * n_all else None
-    for category, total, n, pixels in (
+    for category, n_judged, n, pixels in (
         sums.lines("category", "n", "filled", "pixels") if leading(tables) is not None else ()
     ):
-        if n > max_share * total and total >= min_segments:
-            share = f"{n:,} of {total:,} segments ({n / total:.0%})"
+        if n > max_share * n_judged and n_judged >= min_segments:
+            share = f"{n:,} of {n_judged:,} segments ({n / n_judged:.0%})"
             message = f"{share} are exact rectangles; the limit is {max_share:.0%}"
             name = tables.profile.taxonomy.name_of(category)
             yield RowFinding(message, category=name, pixels=pixels, severity=severity)
+
+
+def _turned_boxes(tables: Tables) -> Findings:
+    """One finding if nearly all outlines are rectangles, and most of them are not upright."""
+    outlines = tables.outlines
+    extent = (outlines["right"] - outlines["left"]) * (outlines["bottom"] - outlines["top"])
+    is_rectangle = outlines["skew"] <= _MAX_SKEW  # of shares of a picture that is no square a parallelogram
+    is_turned = is_rectangle & (tables.segments["area"][outlines["segment"]] < _MAX_UPRIGHT * extent)
+    n = total(tables, all=len(outlines), rectangles=int(is_rectangle.sum()), turned=int(is_turned.sum()))
+    if n["rectangles"] < max(_MIN_TURNED, _MIN_SHARE * n["all"]) or 2 * n["turned"] < n["all"]:
+        return
+    if leading(tables) is not None:
+        yield RowFinding(
+            f"{n['rectangles']:,} of {n['all']:,} outlines are rectangles of four points, {n['turned']:,} of them "
+            "turned: these are boxes, not outlines"
+        )

@@ -19,8 +19,10 @@ _UNITS: dict[str, Callable[[Floats], Floats]] = {  # how far coordinates reach i
     "a hundred times smaller": lambda side: 100 * side,
     "as shares of 1, and not in percent": lambda side: side / 100,
     "as shares of the width and height": np.ones_like,
+    "in percent of the width and height": lambda side: np.full_like(side, 100),
 }
 _MIN_REACH, _UNIT_TOLERANCE = 0.85, 0.01  # of these lengths that coordinates reach, and may lie outside
+_MIN_PERCENT_SIDE = 200  # pixels: in smaller images labels may well lie in the first hundred
 _MIN_UNIT_IMAGES, _MIN_UNIT_OUTLINES = 2, 12
 
 
@@ -47,8 +49,9 @@ def cornered_labels(
     than half as wide and high as their image; a pixel more or less is the same corner.
 
     Units are judged by the outlines of images most of whose outlines leave the frame, or all of whose outlines lie in
-    the first hundredth of it: at least twelve outlines in two images. All of these must lie in their images if the
-    unit is another, and reach 85% of the width and height of one.
+    the first hundredth of it, or, if all outlines of the dataset do, in the first hundred pixels: at least twelve
+    outlines in two images. All of these must lie in their images if the unit is another, and reach 85% of the width and
+    height of one.
 
     Why: coordinates of a reduced image, in percent, or of masks whose place was lost, fit no object. Pixels and boxes
     agree with each other, so that no other check sees it without the pictures.
@@ -138,7 +141,9 @@ def _other_units(tables: Tables, reach: Table) -> Findings:
     image = tables.annotations["image"][reach["annotation"]]
     sides = [tables.images[side][image].astype(np.float64) for side in ("width", "height")]
     in_corner = (reach["right"] <= sides[0] / 100) & (reach["bottom"] <= sides[1] / 100)
-    for odd in (2 * reach["leaving"] > reach["outlines"], in_corner):
+    in_percent = np.maximum(reach["right"], reach["bottom"]) <= 100 * (1 + _UNIT_TOLERANCE)
+    in_percent &= np.minimum(*sides) >= _MIN_PERCENT_SIDE
+    for odd in (2 * reach["leaving"] > reach["outlines"], in_corner, in_percent & in_percent.all()):
         n, n_images = int(reach["outlines"][odd].sum()), len(np.unique(image[odd]))
         if n < _MIN_UNIT_OUTLINES or n_images < _MIN_UNIT_IMAGES:
             continue

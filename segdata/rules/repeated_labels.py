@@ -14,6 +14,7 @@ from segdata.core.table import Table
 from segdata.measure.placements import ELSEWHERE
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
+from segdata.rules.repeated_parts import repeated_parts
 from segdata.rules.shared import free_outlines, goes_in_and_out, occur_often, picture_of_copy, shape_keys
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
@@ -36,7 +37,7 @@ _TURNS = (
     "SEG315",
     "repeated-labels",
     severity="info",
-    needs=("imprints", "shapes", "copies", "placements", "outlines"),
+    needs=("imprints", "shapes", "parts", "copies", "placements", "outlines"),
     whole=True,
     habit="image",
     by_part=True,
@@ -65,6 +66,9 @@ def repeated_labels(
     min_segments of them among several, or labels that are turned. Boxes, discs and other convex outlines are infos,
     because markers of things that stand still are alike.
 
+    A small part of segments that is in many images at one place, with the same box and number of pixels, is an info,
+    too: a legend, a scale bar or a mark of a tool in the masks.
+
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
 
@@ -76,6 +80,7 @@ def repeated_labels(
     `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
+    yield from repeated_parts(tables)
     is_shape, edges = free_outlines(tables)
     long = np.flatnonzero(edges >= min_edge)
     repeating = _repeated_shapes(tables, np.flatnonzero(is_shape))

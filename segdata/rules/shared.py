@@ -14,12 +14,14 @@ from segdata.core.reductions import medians, total
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import MAD_TO_SD, group_median
+from segdata.core.strata import annotation_strata_if_any
 from segdata.core.table import Table
 from segdata.core.taxonomy import STAND_IN
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
+_SEPARATING_COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 _MIN_SPREAD = 0.2  # of the logarithm of area
 _MIN_SOLIDITY_SPREAD = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
@@ -88,6 +90,22 @@ def improper_categories(profile: Profile, category: Ints, n: Ints) -> Ints:
     first = {name: row for row, name in reversed([*enumerate(names)])}
     misspelt = category[order][[row for row, name in enumerate(names) if first[name] != row]]
     return np.concatenate([misspelt, np.array(stand_ins, np.int64)])
+
+
+def separating_column(tables: Tables, usual: Ints, odd: Ints, words: str) -> str:
+    """The column whose strata are each nearly all of one of two sorts of annotations, in words: which are `odd`."""
+    every, is_odd = np.concatenate([usual, odd]), np.repeat([False, True], [len(usual), len(odd)])
+    columns = [tables.profile.by] if tables.profile.by else []
+    for column in (*columns, *_SEPARATING_COLUMNS):
+        names = annotation_strata_if_any(tables, column)[every]
+        if any(name is None for name in names):
+            continue
+        share_of = {name: float(is_odd[names == name].mean()) for name in sorted(set(names.tolist()))}
+        is_clear = all(share <= 0.1 or share >= 0.9 for share in share_of.values())
+        if is_clear and len({share > 0.5 for share in share_of.values()}) == 2 and len(share_of) <= len(every) / 2:
+            separating = [name for name, share in share_of.items() if share > 0.5]
+            return f"; by {column}, {words}: {join_first(separating, 5)}"
+    return ""
 
 
 def reader_findings(tables: Tables, code: str) -> Findings:

@@ -35,6 +35,9 @@ _MIN_HABIT = 5  # names, or pairs of names, with which one thing is wrong, from 
 _WEB_CODE = re.compile(r"&(#\d+|#x[\da-fA-F]+|\w+);")
 _QUOTES = {"''", '""', "``", "“”", "‘’", "„“", "«»"}
 _NO_VALUES = {"nan", "NaN", "undefined", "null", "NULL", "#N/A", "#REF!"}  # as programs write them; None may be meant
+_NOTES = {"todo", "tbd", "fixme", "asdf", "qwerty", "test", "untitled"}  # names by which nobody calls an object
+_NOTE = re.compile(r"\?{2,}")
+_TO_IGNORE = {"dontcare", "don'tcare", "ignore", "ignored", "ignoreregion", "ignoredregion", "ignoredregions"}
 _MIN_CUT_LETTERS = 8  # of names that were cut off
 _IN_LIST = re.compile(r"(\d+)[\s.:_)\-]+\S.*")  # a name behind its number
 _TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -98,11 +101,12 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     sign.
 
     Names that nobody wrote like that are flagged, too: with a blank or line break around them, in quotation marks, with
-    codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), and in
-    the wrong encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their
-    first letters (`dining table` and `dining tab`), if two names or more are cut after as many; and names that all
-    have their number in a list before them (`0 car`, `1 bus`), which is an info. Five names, or pairs of names, of
-    one kind are one finding: somebody read a list wrongly.
+    codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), notes
+    (`??`, `TODO`, `test`), what is to be ignored (`DontCare`) and is not void in the taxonomy, and in the wrong
+    encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their first letters
+    (`dining table` and `dining tab`), if two names or more are cut after as many; and names that all have their number
+    in a list before them (`0 car`, `1 bus`), which is an info. Five names, or pairs of names, of one kind are one
+    finding: somebody read a list wrongly.
 
     Names without a segment are compared, too, but not letter by letter. One letter more, less or other, or two letters
     exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
@@ -488,5 +492,13 @@ _ODD: tuple[tuple[tuple[str, str], Callable[[str], str | None]], ...] = (
     (
         ("is what programs write where there is no value",) * 2,
         lambda name: "" if name in _NO_VALUES else None,
+    ),
+    (
+        ("is a note, not a name", "are notes, not names"),
+        lambda name: "" if name.strip().casefold() in _NOTES or _NOTE.fullmatch(name.strip()) else None,
+    ),
+    (
+        ("says what to ignore, and is not void in the taxonomy",) * 2,
+        lambda name: "" if plain_name(name) in _TO_IGNORE else None,
     ),
 )  # what is odd, of one name and of several, and the name that was meant, or an empty text

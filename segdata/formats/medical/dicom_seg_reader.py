@@ -349,7 +349,9 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
         self.add_pieces(seg, frames, by_uid)
         if unplaced:
             self._add_own_slices(seg, unplaced)
-        if seg.images and not any(uid in by_uid for uid in seg.images):
+        named = {uid: by_uid[uid][1] for uid in seg.images if uid in by_uid}
+        self.defects += [Defect("SEG017", message, seg.name) for message in _contradictions(seg, named)]
+        if seg.images and not named:
             message = (
                 f"none of the {len(seg.images):,} referenced images was found (looked in {searched}), so slices "
                 "without a frame are unknown; give --images"
@@ -387,6 +389,28 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
         for number, (_, uid, members) in enumerate(groups):
             image_id = f"{seg.name}/{number:04d}" if len(groups) > 1 else seg.name
             self.by_id[image_id] = _SegSlice(image_id, seg.size, None, uid, seg.name, number, [(seg, members)])
+
+
+def _contradictions(seg: SegObject, images: Mapping[str, DicomImage]) -> Iterator[str]:
+    """What is said of the place of a segmentation and contradicts the images that it refers to, by their UID."""
+    references = {image.reference for image in images.values() if image.reference}
+    if seg.reference and references and seg.reference not in references:
+        yield (
+            "its frame of reference is another than that of the images that it refers to, so that programs do not show "
+            "it on them"
+        )
+    for frame in seg.frames:
+        image = images.get(frame.image)
+        if image is None or image.plane is None or frame.plane is None or image.size != seg.size:
+            continue
+        plane, own = image.plane, frame.plane
+        if not is_same_place(plane, own) and is_same_place(plane, replace(own, spacing=plane.spacing)):
+            mine, theirs = (" x ".join(f"{side:.4g}" for side in spacing) for spacing in (own.spacing, plane.spacing))
+            yield (
+                f"its pixels are {mine} mm apart, those of the image {image.name!r} {theirs} mm, of the same number "
+                "and at the same place: is it the image's grid?"
+            )
+            return
 
 
 def _related_series(seg: SegObject, all_series: Sequence[Series]) -> list[Series]:

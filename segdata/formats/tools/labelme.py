@@ -9,7 +9,7 @@ not pixels: its parts and holes are restored. Points and lines have no area: the
 becomes void. `_background_` is unlabelled, and a hole in what was drawn before it, as for labelme's converters. Flags,
 descriptions and other keys of a shape become attributes, those of the file metadata of its image. `id`, `track_id`,
 `score`, `source` and `iscrowd` of a shape, and `annotator` and `source` of the file, become the columns of that
-meaning. imagePath names the image, with slashes of either kind; of imageData only the picture's size is read.
+meaning. imagePath names the image, with slashes of either kind; imageData is compared with that image.
 
 Written: a JSON file for each image, with polygons if they draw exactly the segment's pixels, else with a mask. The
 parts of a segment share a group_id that is free. Attributes that are true or false become flags. ``taxonomy.yaml``

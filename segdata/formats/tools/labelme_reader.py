@@ -22,7 +22,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding
-from segdata.core.runs import Flags, expand_ranges
+from segdata.core.runs import Flags, Floats, expand_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shapes.raster import rasterise
@@ -61,6 +61,8 @@ SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "d
 FILE_COLUMNS = frozenset({"annotator", "source"})  # extra keys of a file that become columns
 SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # extra keys of a shape that become columns
 _MAX_ID = 2**62  # of ids
+_ORIENTATION = 274  # the tag of EXIF
+_SAME_PICTURE = 0.97  # correlation of brightness: copies that were compressed or made brighter keep more
 _PICTURE_HEAD_CHARS = 1 << 17  # of imageData, decoded to read the picture's size
 _POLYGON_NAME = "the polygon of {}"
 _NO_ATTRIBUTES: dict[str, str] = {}
@@ -117,7 +119,7 @@ def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, S
             file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
             keys: Json = {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}
-            defects += _picture_defects(file.imageData, keys, name)
+            defects += _picture_defects(file.imageData, keys, path, name)
             return keys, file.shapes
     return _read_slowly(path, name, defects)
 
@@ -131,7 +133,7 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
     picture = document.parts.pop("imageData", Raw(b"null"))
     try:
         keys = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
-        defects += _picture_defects(picture, keys, name)
+        defects += _picture_defects(picture, keys, path, name)
         return keys, _read_shapes(shapes)
     except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
@@ -139,10 +141,11 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
 
 
-def _picture_defects(data: Raw, keys: Json, name: str) -> list[Defect]:
+def _picture_defects(data: Raw, keys: Json, path: Path, name: str) -> list[Defect]:
     """SEG003 if the picture in imageData, which LabelMe shows, differs in size from the file's width and height.
 
-    Files of LabelMe 3 or older state no size: `keys` then gets the picture's.
+    SEG004 if it is another picture than the image file. Files of LabelMe 3 or older state no size: `keys` then gets the
+    picture's.
     """
     try:
         head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD_CHARS + 1])
@@ -154,12 +157,54 @@ def _picture_defects(data: Raw, keys: Json, name: str) -> list[Defect]:
     if size == (None, None):
         keys |= {"imageHeight": height, "imageWidth": width}
     if size in ((None, None), (height, width), (width, height)):  # rotated by EXIF
-        return []
+        return (
+            []
+            if _shows_file(data, head, keys, path)
+            else [
+                Defect(
+                    "SEG004",
+                    f"imageData is another picture than {keys['imagePath']}; LabelMe shows that picture instead of the "
+                    "image file, until imageData is null",
+                    name,
+                    "/imageData",
+                    severity="warning",
+                    lost=False,
+                )
+            ]
+        )
     message = (
         f"imageData is a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}; "
         "LabelMe shows that picture instead of the image file, until imageData is null"
     )
     return [Defect("SEG003", message, name, "/imageData", severity="warning", lost=False)]
+
+
+def _shows_file(data: Raw, head: bytes, keys: Json, path: Path) -> bool:
+    """Whether the picture in imageData is that of the image file, or one that cannot be compared with it."""
+    image = str(keys.get("imagePath")).replace("\\", "/")
+    file = path.parent / image
+    if is_unsafe_path(image) or not file.is_file():
+        return True
+    try:
+        with file.open("rb") as stream:
+            if stream.read(len(head)) == head:  # LabelMe keeps the bytes of the file
+                return True
+        within, beside = _thumbnail(io.BytesIO(base64.b64decode(memoryview(data)[1:-1]))), _thumbnail(file)
+    except (ValueError, OSError):
+        return True
+    if within is None or beside is None or min(within.std(), beside.std()) < 1:
+        return True
+    return bool(np.corrcoef(within, beside)[0, 1] > _SAME_PICTURE)
+
+
+def _thumbnail(source: io.BytesIO | Path) -> Floats | None:
+    """The brightness of a picture in 24 x 24 pixels; None if viewers turn it."""
+    with decoding(), Image.open(source) as picture:
+        if picture.getexif().get(_ORIENTATION, 1) != 1:
+            return None
+        check_pixels(*picture.size)
+        picture.draft("L", (96, 96))
+        return np.asarray(picture.convert("L").resize((24, 24), Image.Resampling.BOX), np.float64).ravel()
 
 
 def _read_shapes(raw: Raw) -> list[object]:

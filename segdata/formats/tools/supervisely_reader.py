@@ -50,6 +50,7 @@ SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags th
 RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
 _KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
+_DRAWN = ("bitmap", "polygon", "rectangle")  # shapes of which a class has one
 _MIN_OPACITY = 128  # of a soft mask's pixels, of 255
 _CENTRE = 0.5  # integer coordinates are centres of pixels
 _DEFAULT_COLUMNS: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}
@@ -157,9 +158,11 @@ class _ImageObjects:
     size: tuple[int, int]  # height and width of the image in pixels
     classes: Mapping[str, int]  # the category ids by titles
     titles: Mapping[int, str]  # the titles by the ids in meta.json
+    shapes: Mapping[str, str]  # the shape that meta.json has for objects, by title
     drawn: list[_ProjectObject] = field(default_factory=list)  # one for each shape
     without_pixels: Counter[str] = field(default_factory=Counter)  # geometry type -> number of objects without pixels
     misnumbered: Counter[tuple[str, str]] = field(default_factory=Counter)  # title, and the title of its classId -> n
+    misshapen: Counter[tuple[str, str]] = field(default_factory=Counter)  # title, and shape -> n
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -167,12 +170,13 @@ def read_image(
     root: Path,
     classes: Mapping[str, int],
     titles: Mapping[int, str],
+    drawn_as: Mapping[str, str],
     entry: ImageEntry,
     head: ImageHeader | None,
 ) -> list[ShapeAnnotation]:
     """The shapes on one image; raises BrokenLabelsError if its file is not the annotation of an image.
 
-    `classes` are the category ids by titles, `titles` those by the ids of meta.json.
+    `classes` are the category ids by titles, `titles` those by the ids of meta.json, `drawn_as` their shapes by titles.
     """
     file = relative_path(root, entry.files[0])
     defects: list[Defect] = []
@@ -180,7 +184,7 @@ def read_image(
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageObjects(_size(document.size, file), classes, titles, defects=defects)
+    reading = _ImageObjects(_size(document.size, file), classes, titles, drawn_as, defects=defects)
     objects = ((f"/objects/{row}", item) for row, item in enumerate(document.objects))
     shapes = read_shapes(objects, partial(_tool_shape, reading), reading.defects)
     for kind, count in reading.without_pixels.items():
@@ -190,6 +194,12 @@ def read_image(
         verb = "has" if count == 1 else "have"
         message = f"{count_noun(count, 'object')} {verb} the classTitle {title!r:.80} and the classId of {other!r:.80}"
         message += f", by {META}; the title is taken"
+        reading.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
+    for (title, kind), count in reading.misshapen.items():
+        message = (
+            f"{count_noun(count, 'object')} of {title!r:.80} {'is' if count == 1 else 'are'} a {kind}, and {META} "
+        )
+        message += f"has {reading.shapes[title]} for that class: Supervisely refuses to import them"
         reading.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
     tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
     if tags is None:
@@ -220,6 +230,8 @@ def _tool_shape(reading: _ImageObjects, item: _ProjectObject | None, place: str)
         raise BrokenShapeError("SEG004", "an object without classTitle")
     if type(item.classId) is int and reading.titles.get(item.classId, item.classTitle) != item.classTitle:
         reading.misnumbered[item.classTitle, reading.titles[item.classId]] += 1
+    if reading.shapes.get(item.classTitle, item.geometryType) != item.geometryType in _DRAWN:
+        reading.misshapen[item.classTitle, str(item.geometryType)] += 1
     shape = _plain_shape(item, reading.classes, place) or _described_shape(reading, item, item.classTitle, place)
     if shape is not None:
         reading.drawn.append(item)
@@ -400,12 +412,12 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
     root = dataset_folder(request.root)
     meta = _find_meta(root)
-    taxonomy, own_titles, defects = _read_classes(meta, relative_path(root, meta))
+    taxonomy, own_titles, shapes, defects = _read_classes(meta, relative_path(root, meta))
     entries, image_defects = _images(root, images_folder(request))
     titles = [category.name for category in taxonomy.categories]
     categories = resolve_names(titles, request.taxonomy, taxonomy)
     ids = {title: categories.to[title] for title in titles}
-    read = partial(read_image, root, ids, own_titles)
+    read = partial(read_image, root, ids, own_titles, shapes)
     defects += image_defects
     return ToolSource.from_request(request, _SUPERVISELY, categories, entries, defects, read, root=root)
 
@@ -488,15 +500,18 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
             folders[:] = [name for name in folders if name not in ("ann", "img")]
 
 
-def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], list[Defect]]:
-    """Read the classes in meta.json, also their titles by id; raises UnreadableError for projects not of images."""
+def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], dict[str, str], list[Defect]]:
+    """Read the classes in meta.json, also their titles by id and the shape of their objects by title, if it is one.
+
+    Raises UnreadableError for projects not of images.
+    """
     defects: list[Defect] = []
     try:
         meta = read_json(path, file, defects)
     except BrokenLabelsError as error:
-        return Taxonomy(), {}, list(error.defects)
+        return Taxonomy(), {}, {}, list(error.defects)
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
-        return Taxonomy(), {}, [Defect("SEG004", "no list of classes", file, "/classes")]
+        return Taxonomy(), {}, {}, [Defect("SEG004", "no list of classes", file, "/classes")]
     if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHER_PROJECT_TYPES:
         kind = f"a project of {meta['projectType']}"
         raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
@@ -512,7 +527,9 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], list
         else:
             classes[title] = item | {"at": i}
     taxonomy = Taxonomy(categories=tuple(_categories(classes, file, defects)))
-    return taxonomy, {item["id"]: title for title, item in classes.items() if type(item.get("id")) is int}, defects
+    own_titles = {item["id"]: title for title, item in classes.items() if type(item.get("id")) is int}
+    shapes = {title: shape for title, item in classes.items() if (shape := item.get("shape")) in _DRAWN}
+    return taxonomy, own_titles, shapes, defects
 
 
 def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Defect]) -> Iterator[Category]:

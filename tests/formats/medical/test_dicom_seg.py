@@ -110,6 +110,19 @@ def test_a_grid_of_its_own_is_not_put_on_the_images(tmp_path: Path) -> None:
     assert met(dataset) == []
 
 
+def test_a_place_that_contradicts_the_images_it_refers_to(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 2, SIZE)
+    wider = CtSeries([], series.uids, SIZE, series.origin, (2.0, 2.0, 2.0))
+    write_seg(tmp_path / "a.dcm", wider, [segment(1, "liver")], [(1, k, np.ones(SIZE, bool)) for k in range(2)])
+    (defect,) = met(read(tmp_path))
+    assert defect.code == "SEG017"
+    assert "its pixels are 2 x 2 mm apart, those of the image" in defect.message
+    frames = [(1, 0, np.ones(SIZE, bool))]
+    write_seg(tmp_path / "a.dcm", series, [segment(1, "liver")], frames, FrameOfReferenceUID="1.2.3")
+    (defect,) = met(read(tmp_path))
+    assert (defect.code, "frame of reference" in defect.message) == ("SEG017", True)
+
+
 def test_dcmqis_liver_is_that_of_its_nrrd_file(real_data: Path, tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     folder = real_data / "peer_fixtures/dicom_seg/dcmqi"

@@ -106,6 +106,31 @@ def test_the_size_is_that_of_the_picture_in_a_file_without_one(tmp_path: Path) -
     assert [finding.code for finding in validate(tmp_path, select=["SEG004", "SEG312"]).findings] == ["SEG004"]
 
 
+def test_the_picture_in_a_file_is_not_that_of_the_image_file(tmp_path: Path) -> None:
+    """LabelMe draws on the picture within; one that was compressed again is the same, one of another size SEG003's."""
+    rng = np.random.default_rng(1)
+    one, other = (np.kron(rng.integers(0, 255, (5, 6)), np.ones((20, 20))).astype(np.uint8) for _ in range(2))
+    Image.fromarray(one).save(tmp_path / "a.png")
+    brighter = io.BytesIO()
+    Image.fromarray(one // 2 + 60).save(brighter, "JPEG", quality=60)
+    within = {"same": (tmp_path / "a.png").read_bytes(), "brighter": brighter.getvalue(), "none": b""}
+    for name, data in within.items():
+        save(
+            tmp_path / "a.json",
+            shape("car", SQUARE),
+            size=(100, 120),
+            imageData=base64.b64encode(data).decode(),
+        )
+        assert not validate(tmp_path, select="SEG004").findings, name
+    file = io.BytesIO()
+    Image.fromarray(other).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    save(tmp_path / "a.json", shape("car", SQUARE), size=(100, 120), imageData=data)
+    (finding,) = validate(tmp_path, select="SEG004").findings
+    assert finding.message.startswith("imageData is another picture than a.png")
+    assert finding.severity == "warning"
+
+
 @pytest.mark.parametrize(
     ("folder", "names"),
     [

@@ -196,6 +196,20 @@ def test_title_of_one_class_and_id_of_another_is_told(tmp_path: Path) -> None:
     assert len(masks(segdata.read(tmp_path))) == 6
 
 
+def test_shape_of_an_object_that_its_class_does_not_have(tmp_path: Path) -> None:
+    """Supervisely's SDK refuses a polygon of a class of bitmaps; a class without a shape, or of any, takes all."""
+    ring = [[1, 1], [8, 1], [8, 8]]
+    drawn = [polygon(ring) | {"classTitle": title} for title in ("cat", "dog", "dog")]
+    folder = project(tmp_path, *drawn, {**polygon(ring), "geometryType": ["polygon"]})
+    assert not segdata.validate(folder, select=["SEG202"]).findings
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["classes"][1]["shape"] = "bitmap"
+    (folder / "meta.json").write_text(json.dumps(meta))
+    (found,) = segdata.validate(folder, select=["SEG202"]).findings
+    assert "2 objects of 'dog' are a polygon, and meta.json has bitmap for that class" in found.message
+    assert (found.severity, found.image, found.category) == ("warning", "ds/a.png", "dog")
+
+
 def test_objects_of_several_people_are_one_annotation(tmp_path: Path) -> None:
     """Who drew which is an attribute: none of them went through the whole image."""
     box = polygon([[1, 1], [3, 3]], kind="rectangle")

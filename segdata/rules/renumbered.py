@@ -1,0 +1,165 @@
+"""Numbers of categories that change their meaning within a dataset, told by which occur: a part of SEG319."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.rule import Findings, Tables
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.statistics import effective_number
+from segdata.core.strata import image_splits
+from segdata.core.table import Table
+from segdata.rules.shared import join_first
+
+_MIN_CATEGORIES, _MIN_DEPTHS, _MAX_CHANCE = 5, 3, 1e-4  # of masks whose numbers have no gap
+_MIN_IMAGES, _MIN_SEGMENTS = 10, 50  # of either part of a list
+_MIN_SHARED, _MIN_GAIN, _MIN_MIXED = 0.65, 0.2, 4.0  # of a shift: how alike mixes are, how much more, of how many
+_MAX_CUTS = 200  # places at which a list is cut in two
+_MIN_MIXED_IMAGES = 0.5  # of the other images, with several segments: those with several categories
+_MIN_ALIKE = 0.5  # how alike the mixes of the halves of a part are at least
+_MIN_OTHERS = 3.0  # categories, by their effective number, in the part that has several
+
+
+class _Uses(NamedTuple):
+    """How often the categories occur in the images, by position."""
+
+    row: Ints  # (n,) images, ascending
+    column: Ints  # (n,) categories
+    n: Ints  # (n,) segments
+    n_images: int
+    names: list[str]  # of the categories
+
+    def sums(self, group: Ints, n_groups: int) -> Floats:
+        """(n_groups, n_categories) segments, by the number of the group that each image (n_images,) is in."""
+        key = group[self.row] * len(self.names) + self.column
+        sums: Floats = np.bincount(key, self.n, n_groups * len(self.names)).astype(np.float64)
+        return sums.reshape(n_groups, len(self.names))
+
+
+def renumbered(tables: Tables, counts: Table) -> Findings:
+    """Numbers that each mask counts anew, that move by one in a part of the images, or that become one for all.
+
+    `counts`: one row for each annotation and category, with the number of segments, n.
+    """
+    annotations, row = unique_inverse(counts["annotation"])
+    ids, column = unique_inverse(counts["category"])
+    if len(annotations) < _MIN_IMAGES or len(ids) < _MIN_OTHERS:
+        return
+    if tables.profile.task == "semantic" and tables.profile.provisional is None:
+        yield from _counted_anew(row, column, len(annotations), len(ids))
+    elif tables.profile.task != "semantic":
+        images = tables.annotations["image"][annotations]
+        uses = _Uses(row, column, counts["n"], len(annotations), [tables.profile.name_of(int(id_)) for id_ in ids])
+        yield from _shifted(tables, images, uses)
+        yield from _of_one_category(tables, images, uses)
+
+
+def _counted_anew(row: Ints, column: Ints, n_images: int, n_ids: int) -> Findings:
+    """One finding if each image has the first categories of the list, as many as it has, and no others."""
+    depth = np.bincount(row, minlength=n_images)
+    last = np.zeros(n_images, np.int64)
+    np.maximum.at(last, row, column + 1)
+    if n_ids < _MIN_CATEGORIES or len(np.unique(depth)) < _MIN_DEPTHS or (depth != last).any():
+        return
+    share = np.bincount(column, minlength=n_ids) / n_images
+    present, absent = np.cumprod(share), np.append(np.cumprod(1 - share[::-1])[::-1], 1)[1:]
+    # By chance, if each category were in an image or not for itself.
+    if n_images * np.log(max(float((present * absent).sum()), 1e-300)) > np.log(_MAX_CHANCE):
+        return
+    yield RowFinding(
+        f"each of {n_images:,} images has the first of the {n_ids} categories that occur, from "
+        f"{depth.min()} to {depth.max()} of them, and none behind: were the numbers counted anew in each mask?",
+        severity="info",
+    )
+
+
+def _parts(tables: Tables, images: Ints, uses: _Uses) -> Iterator[tuple[str, Flags, Floats]]:
+    """Parts of the images in words, which are in it, and how often categories occur: splits, and ends of the list.
+
+    Both the part and the other images are `_MIN_IMAGES` at least; a long list is cut at `_MAX_CUTS` places.
+    """
+    splits = image_splits(tables)[images]
+    names = sorted({name for name in splits.tolist() if name is not None})
+    for name in names:
+        is_of = splits == name
+        if _MIN_IMAGES <= is_of.sum() <= len(images) - _MIN_IMAGES:
+            yield f"of {name!r}", is_of, uses.sums(is_of.astype(np.int64), 2)[1]
+    cuts = np.unique(np.linspace(_MIN_IMAGES, len(images) - _MIN_IMAGES, _MAX_CUTS).astype(np.int64))
+    cuts = cuts[cuts >= _MIN_IMAGES]
+    block = np.searchsorted(cuts, np.arange(len(images)), side="right")
+    behind = np.cumsum(uses.sums(block, len(cuts) + 1)[::-1], axis=0)[::-1]
+    for cut, own in zip(cuts.tolist(), behind[1:], strict=True):
+        yield f"from {tables.images['image_id'][images[cut]]} on", np.arange(len(images)) >= cut, own
+
+
+def _shifted(tables: Tables, images: Ints, uses: _Uses) -> Findings:
+    """One finding for the part whose mix is most like that of the others if its numbers are moved by one."""
+    total = uses.sums(np.zeros(uses.n_images, np.int64), 1)[0]
+    best: tuple[float, int, str, Flags, Floats] | None = None
+    for words, is_part, counts in _parts(tables, images, uses):
+        others = total - counts
+        if min(counts.sum(), others.sum()) < _MIN_SEGMENTS:
+            continue
+        own, rest = counts / counts.sum(), others / others.sum()
+        alike = float(np.sqrt(own * rest).sum())
+        for step in (1, -1):
+            common = np.sqrt(np.roll(own, -step) * rest)
+            gain = float(common.sum()) - alike
+            is_alike = common.sum() >= _MIN_SHARED and effective_number(common) >= _MIN_MIXED
+            if is_alike and gain >= max(_MIN_GAIN, best[0] if best else 0):
+                best = gain, step, words, is_part, common
+    if best is not None and _is_mixed(uses, best[3]):
+        _, step, words, _, common = best
+        names = uses.names
+        largest = np.argsort(-common, kind="stable")[:3].tolist()
+        pairs = [f"{names[(k + step) % len(names)]} for {names[k]}" for k in largest]
+        yield RowFinding(
+            f"the categories {words} occur as often as those of the other images if their numbers are one "
+            f"{'lower' if step > 0 else 'higher'} ({', '.join(pairs)}): was the list numbered otherwise there?",
+            severity="warning",
+        )
+
+
+def _is_mixed(uses: _Uses, is_part: Flags) -> bool:
+    """Whether the first and the second half of a part, and of the others, have mixes that are alike.
+
+    Where images are listed by what they show, halves differ as parts do, and a shift may fit by chance.
+    """
+    half = np.where(is_part, np.cumsum(is_part) > is_part.sum() / 2, np.cumsum(~is_part) > (~is_part).sum() / 2)
+    mixes = np.sqrt(uses.sums(2 * is_part + half.astype(np.int64), 4))
+    mixes /= np.maximum(np.linalg.norm(mixes, axis=1, keepdims=True), 1e-9)
+    return bool(min(mixes[0] @ mixes[1], mixes[2] @ mixes[3]) >= _MIN_ALIKE)
+
+
+def _of_one_category(tables: Tables, images: Ints, uses: _Uses) -> Findings:
+    """One finding if all of the last or first images are of one category, where most of the others have several."""
+    n_categories = np.bincount(uses.row, minlength=uses.n_images)
+    n_segments = np.bincount(uses.row, uses.n, uses.n_images)
+    only = np.full(uses.n_images, -1, np.int64)
+    only[uses.row] = uses.column
+    only[n_categories > 1] = -1
+    for step in (-1, 1):
+        begin = only[::step]
+        length = int(np.argmax(begin != begin[0])) if (begin != begin[0]).any() else 0
+        if begin[0] < 0 or min(length, uses.n_images - length) < _MIN_IMAGES:
+            continue
+        is_part = np.zeros(uses.n_images, bool)
+        is_part[::step][:length] = True
+        several = ~is_part & (n_segments > 1)
+        others, own = uses.sums(is_part.astype(np.int64), 2)
+        is_mixed = several.any() and (n_categories[several] > 1).mean() > _MIN_MIXED_IMAGES
+        if is_mixed and own.sum() >= _MIN_SEGMENTS and others[begin[0]] and effective_number(others) >= _MIN_OTHERS:
+            name = uses.names[int(begin[0])]
+            shown = join_first([uses.names[k] for k in np.argsort(-others, kind="stable").tolist() if others[k]], 3)
+            edge = tables.images["image_id"][images[is_part][0 if step < 0 else -1]]
+            yield RowFinding(
+                f"all {int(own.sum()):,} segments of the {'last' if step < 0 else 'first'} "
+                f"{count_noun(length, 'image')}, {'from' if step < 0 else 'up to'} {edge}, are {name}; the others "
+                f"have {int((others > 0).sum())} categories ({shown}): did an export write one category for all?",
+                category=name,
+                severity="info",
+            )
+            return

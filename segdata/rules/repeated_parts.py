@@ -1,0 +1,42 @@
+"""Parts of segments that many images have at one place: a legend, a scale bar, a mark of a tool; a part of SEG315."""
+
+import numpy as np
+
+from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by, total
+from segdata.core.rule import Findings, Tables
+from segdata.core.strata import independent_units, is_example, joint_codes
+from segdata.rules.shared import SUM_COLUMNS
+
+_MIN_PIXELS = 12  # of a part: smaller ones are at one place by chance
+_MIN_IMAGES, _MIN_IMAGE_SHARE = 6, 0.1  # that have it, and of all that are labelled
+_MAX_PARTS = 30  # that many images have: with more the scene stands still
+_MAX_SHARE = 0.25  # of the pixels of its segment
+
+
+def repeated_parts(tables: Tables) -> Findings:
+    """One finding if small parts of segments are in many images, at one place, with the same box and pixels."""
+    parts, segments = tables.parts, tables.segments
+    rows = np.flatnonzero(is_example(tables, crowds=False)[parts["segment"]] & (parts["area"] >= _MIN_PIXELS))
+    rows = rows[parts["area"][rows] <= _MAX_SHARE * segments["area"][parts["segment"][rows]]]
+    owner = parts["segment"][rows]
+    keys = {name: parts[name][rows].astype(np.int64) for name in SUM_COLUMNS[2:]}
+    keys["category"] = segments["category_id"][owner].astype(np.int64)
+    units = independent_units(tables)
+    is_first = np.zeros(len(rows), bool)
+    is_first[joint_codes(*keys.values(), units[segments["image"][owner]])[1]] = True
+    repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
+    n_images = total(tables, n=len(np.unique(units[segments["image"]])))["n"]
+    repeated = repeated.take(repeated["images"] >= _MIN_IMAGE_SHARE * n_images)
+    if leading(tables) is None or not 0 < len(repeated) <= _MAX_PARTS:
+        return
+    largest = repeated.take(np.argsort(-repeated["area"], kind="stable")[:1])
+    (area, x, y, width, height, category, images) = next(largest.lines(*SUM_COLUMNS[2:], "category", "images"))
+    more = f", and so are {len(repeated) - 1} more parts" if len(repeated) > 1 else ""
+    yield RowFinding(
+        f"a part of {area:,} px, {width} x {height} px at x = {x}, y = {y}, is in {images:,} of {n_images:,} images, "
+        f"pixel by pixel{more}: was a legend, a scale bar or another mark labelled with the scene?",
+        category=tables.profile.name_of(category),
+        pixels=int((repeated["area"] * repeated["images"]).sum()),
+        severity="info",
+    )

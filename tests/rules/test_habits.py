@@ -1,0 +1,159 @@
+"""SEG319 and SEG315: what some images have otherwise than the others, told by counts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.core.finding import Finding
+
+SIDE = 200
+Ring = list[tuple[float, float]]
+
+
+def ring(x: float, y: float, dent: bool = True) -> list[float]:
+    """A round outline of twelve points about a place; one of them lies within the others' hull."""
+    angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    radius = np.where((np.arange(12) == 5) & dent, 2.0, 6.0)
+    points = np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], 1)
+    return [round(value, 2) for value in points.reshape(-1).tolist()]
+
+
+def write(folder: Path, drawn: list[list[tuple[int, list[float]]]], n_categories: int = 1) -> Path:
+    """A COCO file with the category and the ring of each object of each image."""
+    images = [{"id": k, "file_name": f"{k:03d}.png", "width": SIDE, "height": SIDE} for k in range(1, len(drawn) + 1)]
+    annotations = [
+        {"image_id": k, "category_id": category, "segmentation": [points], "iscrowd": 0, "area": 90}
+        for k, objects in enumerate(drawn, 1)
+        for category, points in objects
+    ]
+    content: Any = {
+        "images": images,
+        "annotations": [one | {"id": number} for number, one in enumerate(annotations, 1)],
+        "categories": [{"id": k, "name": f"kind {'abcdefghijkl'[k - 1]}"} for k in range(1, n_categories + 1)],
+    }
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def found(path: Path, code: str) -> list[Finding]:
+    return list(segdata.validate(path, select=[code], jobs=1).findings)
+
+
+def places(rng: np.random.Generator, n: int = 30) -> list[tuple[float, float]]:
+    """Places on a grid that reaches to the sides of the image, where the border cuts what lies there."""
+    spots = [(float(x), float(y)) for x in range(2, SIDE, 28) for y in range(2, SIDE, 28)]
+    return [spots[k] for k in rng.permutation(len(spots))[:n].tolist()]
+
+
+@pytest.mark.parametrize(("n_convex", "flagged"), [(8, True), (3, False), (0, False), (16, False)])
+def test_outlines_that_are_convex_in_some_images(tmp_path: Path, n_convex: int, flagged: bool) -> None:
+    rng = np.random.default_rng(3)
+    drawn = [[(1, ring(x, y, dent=k >= n_convex)) for x, y in places(rng)] for k in range(16)]
+    findings = [one for one in found(write(tmp_path, drawn), "SEG319") if "convex" in one.message]
+    assert bool(findings) == flagged
+    if flagged:
+        (finding,) = findings
+        assert finding.severity == "info"
+        assert finding.message.startswith(
+            "in 8 of 16 images (001.png, 002.png, 003.png, …) all 240 outlines are convex"
+        )
+
+
+def test_a_continuum_of_convex_outlines_is_no_habit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    drawn = [[(1, ring(x, y, dent=rng.random() < k / 20)) for x, y in places(rng)] for k in range(20)]
+    drawn += [[(1, ring(x, y, dent=False)) for x, y in places(rng)] for _ in range(5)]
+    assert not found(write(tmp_path, drawn), "SEG319")
+
+
+def test_objects_that_the_border_cuts_are_missing_in_some_images(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    drawn = []
+    for k in range(14):
+        spots = places(rng, 40)
+        inside = [(x, y) for x, y in spots if min(x, y) > 6 and max(x, y) < SIDE - 6]
+        drawn.append([(1, ring(x, y)) for x, y in (inside if k % 2 else spots)])
+    (finding,) = found(write(tmp_path, drawn), "SEG319")
+    assert "objects reaches the border of its image" in finding.message
+    assert finding.message.startswith("in 7 of 14 images (002.png, 004.png, 006.png, …)")
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_numbers_that_move_by_one_in_the_second_half(tmp_path: Path, step: int) -> None:
+    rng = np.random.default_rng(1)
+    shares = np.array([30, 2, 12, 1, 8, 3, 5, 2]) / 63
+    kinds = rng.choice(8, (40, 8), p=shares)
+    kinds[20:] = (kinds[20:] + step) % 8
+    drawn = [[(int(kind) + 1, ring(20 + 20 * n, 20)) for n, kind in enumerate(own)] for own in kinds]
+    (finding,) = found(write(tmp_path, drawn, 8), "SEG319")
+    assert finding.severity == "warning"
+    assert f"if their numbers are one {'lower' if step > 0 else 'higher'} (kind" in finding.message
+    kinds[20:] = (kinds[20:] - step) % 8
+    drawn = [[(int(kind) + 1, ring(20 + 20 * n, 20)) for n, kind in enumerate(own)] for own in kinds]
+    assert not found(write(tmp_path, drawn, 8), "SEG319")
+
+
+def test_a_list_in_the_order_of_what_images_show_is_not_renumbered(tmp_path: Path) -> None:
+    """Each image has two categories that follow each other; those of the second half follow those of the first."""
+    kinds = np.stack([np.arange(40) // 6 + n % 2 for n in range(8)], axis=1)
+    assert not found(write(tmp_path, _row(kinds), 8), "SEG319")
+
+
+def test_one_category_for_all_from_some_image_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    kinds = rng.integers(0, 6, (30, 5))
+    assert not found(write(tmp_path, _row(kinds), 6), "SEG319")
+    kinds[18:] = 2
+    (finding,) = found(write(tmp_path, _row(kinds), 6), "SEG319")
+    assert finding.message.startswith("all 60 segments of the last 12 images, from 019.png, are kind c; the others")
+    assert (finding.severity, finding.category) == ("info", "kind c")
+    sorted_by_kind = np.repeat(np.arange(6), 25).reshape(30, 5)
+    assert not found(write(tmp_path, _row(sorted_by_kind), 6), "SEG319"), "a list in the order of its categories"
+
+
+def _row(kinds: Any) -> list[list[tuple[int, list[float]]]]:  # Any: (n_images, n_objects)
+    return [[(int(kind) + 1, ring(20 + 20 * n, 20)) for n, kind in enumerate(own)] for own in kinds]
+
+
+def _masks(folder: Path, masks: list[Any], n_categories: int) -> Path:  # Any: arrays
+    names = "".join(f"  - {{id: {k}, name: kind {k}}}\n" for k in range(n_categories))
+    (folder / "masks").mkdir(exist_ok=True)
+    (folder / "taxonomy.yaml").write_text(f"categories:\n{names}")
+    for k, values in enumerate(masks):
+        Image.fromarray(values.astype(np.uint8)).save(folder / f"masks/{k:02d}.png")
+    return folder
+
+
+def test_values_that_each_mask_counts_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    masks = []
+    for _ in range(24):
+        own = np.flatnonzero(rng.random(8) < 0.6)
+        masks.append(np.repeat(np.repeat(own[rng.integers(0, len(own), (8, 8))], 8, 0), 8, 1))
+    assert not found(_masks(tmp_path, masks, 8), "SEG319")
+    anew = [np.unique(values, return_inverse=True)[1].reshape(values.shape) for values in masks]
+    (finding,) = found(_masks(tmp_path, anew, 8), "SEG319")
+    assert "were the numbers counted anew in each mask?" in finding.message
+
+
+def test_a_legend_in_many_masks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    masks = []
+    for _ in range(20):
+        values = np.zeros((90, 90), np.uint8)
+        for value in (1, 2):
+            x, y, size = rng.integers(20, 50, 3).tolist()
+            values[y : y + size, x : x + size] = value
+        masks.append(values)
+    assert not found(_masks(tmp_path, masks, 3), "SEG315")
+    for values in masks[::2]:
+        values[4:10, 4:10] = 1
+    (finding,) = [one for one in found(_masks(tmp_path, masks, 3), "SEG315") if "legend" in one.message]
+    assert finding.message.startswith("a part of 36 px, 6 x 6 px at x = 4, y = 4, is in 9 of 20 images, pixel by pixel")
+    assert (finding.severity, finding.category) == ("info", "kind 1")
