@@ -160,10 +160,10 @@ else:
 class Dataset(OpenDataset):
     """An opened dataset of any format, as `segdata.read` returns it.
 
-    The methods are the commands of the command line, with the same names. Results have `to_json()` (the text of
-    ``--format json``), `table()` (a pandas table), `findings` where they consist of findings, and `to_html()` where
-    the command has an HTML report. ``help(segdata.Conversion)`` lists what the result of `convert` has; each type that
-    a method returns has such a page.
+    The methods are the commands of the command line, with the same names. If the command has ``--format``, its result
+    has `to_json()` (the text of ``--format json``), `table()` (a pandas table), `findings` if it consists of findings,
+    and `to_html()` if there is an HTML report. Other results say what was written. ``help(segdata.Conversion)`` lists
+    what the result of `convert` has; each type that a method returns has such a page.
 
     Common parameters:
 
