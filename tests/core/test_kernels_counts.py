@@ -169,3 +169,15 @@ def test_offsets_that_do_not_fit_are_refused(kernels: ModuleType, offset: list[i
     for name, columns in {"decode": [text], "split": [two], "join": [two, two], "encode": [two, two]}.items():
         with pytest.raises(ValueError, match="do not cut 2 items into 1 groups"):
             getattr(kernels, f"{name}_counts")(*columns, np.array(offset), one, one)
+
+
+def test_runs_of_more_columns_than_the_text_has_letters(kernels: ModuleType) -> None:
+    counts, sizes = [[0, 900], [1, 898, 1], [0, 900], [450, 450]], [(1, 900), (1, 900), (2, 450), (3, 300)]
+    height, width = np.array(sizes).T.copy()
+    runs, errors = by_owner(
+        kernels.split_counts(np.concatenate(counts), offsets(list(map(len, counts))), height, width)
+    )
+    assert errors == [0, 0, 0, 0]
+    assert runs == [read_counts(one, *size)[0] for one, size in zip(counts, sizes, strict=True)]
+    texts = [coco.encode(np.asfortranarray(np.ones(size, np.uint8)))["counts"] for size in sizes]
+    assert decode(kernels, texts, sizes)[0] == [[(x * h, h) for x in range(w)] for h, w in sizes]

@@ -8,6 +8,7 @@ from libc.string cimport memset
 from segdata.core.kernels.checks import check_offsets
 
 cdef enum:
+    NO_ROOM = 254
     MAX_GROUPS = 7  # 35 bits with sign: a difference of two counts in 100 000 x 100 000 pixels needs them
 
 
@@ -15,26 +16,37 @@ def decode_counts(
     const uint8_t[::1] text, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width
 ):
     """Runs of compressed COCO strings: see the numpy reference."""
-    cdef Py_ssize_t n = height.shape[0], i, used = 0
+    cdef Py_ssize_t n = height.shape[0], i, m = 0
     check_columns(offset, text.shape[0], height, width)
-    numbers = np.empty(text.shape[0], np.int64)
-    number_offset = np.zeros(n + 1, np.int64)
     error = np.zeros(n, np.uint8)
-    cdef int64_t[::1] counts = numbers, count_offset = number_offset
+    # Most numbers are one letter, and every second one is a run.
+    runs = GrowingRuns(text.shape[0] // 2 + 64)
+    # The numbers of one string at a time stay in the processor's cache.
+    cdef int64_t[::1] counts = np.empty(int(np.diff(offset).max(initial=0)), np.int64)
     cdef uint8_t[::1] wrong = error
     with nogil:
         for i in range(n):
-            wrong[i] = read_string(&text[0] + offset[i], offset[i + 1] - offset[i], &counts[0], &used)
-            count_offset[i + 1] = used
-    return split(numbers, number_offset, height, width, error)
+            wrong[i] = read_string(&text[0] + offset[i], offset[i + 1] - offset[i], &counts[0], &m)
+            if wrong[i] == 0:
+                wrong[i] = append_runs(runs, &counts[0], m, height[i], width[i], <int32_t>i)
+    return *runs.columns(), error
 
 
 def split_counts(
     const int64_t[::1] counts, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width
 ):
     """Runs of uncompressed COCO counts: see the numpy reference."""
+    cdef Py_ssize_t n = height.shape[0], i
     check_columns(offset, counts.shape[0], height, width)
-    return split(counts, offset, height, width, np.zeros(height.shape[0], np.uint8))
+    error = np.zeros(n, np.uint8)
+    runs = GrowingRuns(counts.shape[0] // 2 + 64)
+    cdef uint8_t[::1] wrong = error
+    with nogil:
+        for i in range(n):
+            wrong[i] = append_runs(
+                runs, &counts[0] + offset[i], offset[i + 1] - offset[i], height[i], width[i], <int32_t>i
+            )
+    return *runs.columns(), error
 
 
 def encode_counts(
@@ -101,10 +113,10 @@ cdef check_columns(const int64_t[::1] offset, Py_ssize_t size, const int64_t[::1
         raise ValueError(f"{height.shape[0]} heights come with {width.shape[0]} widths")
 
 
-cdef uint8_t read_string(const uint8_t *text, Py_ssize_t size, int64_t *counts, Py_ssize_t *used) noexcept nogil:
-    """Append the counts of one string; the error, for which nothing is appended."""
-    cdef Py_ssize_t p = 0, first = used[0], m = first, groups
-    cdef int64_t value, letter
+cdef uint8_t read_string(const uint8_t *text, Py_ssize_t size, int64_t *counts, Py_ssize_t *n_counts) noexcept nogil:
+    """The counts of one string, and how many; the error, with which they mean nothing."""
+    cdef Py_ssize_t p = 0, m = 0, groups
+    cdef int64_t value, letter, last = 0, before_last = 0  # in registers: waiting for memory takes longer than the rest
     cdef bint negative = False
     while p < size:
         value = 0
@@ -124,15 +136,15 @@ cdef uint8_t read_string(const uint8_t *text, Py_ssize_t size, int64_t *counts, 
                 return 2
         if letter & 16:
             value -= <int64_t>1 << (5 * groups)
-        if m - first > 2:
-            value += counts[m - 2]
+        if m > 2:
+            value += before_last
         negative |= value < 0
         counts[m] = value
         m += 1
-    if negative:
-        return 3
-    used[0] = m
-    return 0
+        before_last = last
+        last = value
+    n_counts[0] = m
+    return 3 if negative else 0
 
 
 cdef inline Py_ssize_t write_number(int64_t value, uint8_t *text) noexcept nogil:
@@ -149,72 +161,83 @@ cdef inline Py_ssize_t write_number(int64_t value, uint8_t *text) noexcept nogil
         groups += 1
 
 
-cdef split(
-    const int64_t[::1] counts, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width, error
-):
-    """Turn counts into runs that end where their column ends; strings with an error give none."""
-    cdef Py_ssize_t n = height.shape[0], i, used = 0, room = 0
-    cdef uint8_t[::1] wrong = error
-    runs_of = np.zeros(n, np.int64)
-    cdef int64_t[::1] n_runs = runs_of
-    with nogil:
-        for i in range(n):
-            if wrong[i] == 0:
-                wrong[i] = check_counts(&counts[0] + offset[i], offset[i + 1] - offset[i], height[i] * width[i])
-            if wrong[i] == 0:
-                n_runs[i] = count_runs(&counts[0] + offset[i], offset[i + 1] - offset[i], height[i])
-                room += n_runs[i]
-    starts = np.empty(room, np.int64)
-    lengths = np.empty(room, np.int64)
-    owners = np.empty(room, np.int32)
-    cdef int64_t[::1] start = starts, length = lengths
-    cdef int32_t[::1] owner = owners
-    with nogil:
-        for i in range(n):
-            if n_runs[i]:
-                write_runs(&counts[0] + offset[i], offset[i + 1] - offset[i], height[i], &start[used], &length[used])
-                owner[used : used + n_runs[i]] = <int32_t>i
-                used += n_runs[i]
-    return starts, lengths, owners, error
+cdef class GrowingRuns:
+    """The columns of runs, with room for more."""
+
+    cdef object arrays
+    cdef int64_t[::1] start, length
+    cdef int32_t[::1] owner
+    cdef Py_ssize_t used
+
+    def __init__(self, Py_ssize_t room):
+        self.used = 0
+        self.arrays = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+        self.grow(room)
+
+    cdef int grow(self, Py_ssize_t room) except -1:
+        """Make room for this many runs in all."""
+        larger = tuple(np.empty(room, column.dtype) for column in self.arrays)
+        for column, before in zip(larger, self.arrays, strict=True):
+            column[: self.used] = before[: self.used]
+        self.arrays = larger
+        self.start, self.length, self.owner = larger
+        return 0
+
+    def columns(self):
+        """Start, length and owner of each run."""
+        return tuple(column[: self.used] for column in self.arrays)
 
 
-cdef uint8_t check_counts(const int64_t *counts, Py_ssize_t m, int64_t pixels) noexcept nogil:
+cdef uint8_t append_runs(
+    GrowingRuns runs, const int64_t *counts, Py_ssize_t m, int64_t height, int64_t width, int32_t owner
+) except? 255 nogil:
+    """Append the runs of some counts, which end where their column ends; the error, with which there are none."""
+    cdef uint8_t error
+    cdef int64_t room = m // 2 + 1, n = 0
+    while True:
+        if runs.used + room > runs.start.shape[0]:
+            with gil:
+                runs.grow(runs.used + room + runs.used // 2)
+        room = runs.start.shape[0] - runs.used
+        error = write_runs(
+            counts, m, height, height * width, room, &runs.start[0] + runs.used, &runs.length[0] + runs.used, &n
+        )
+        if error != NO_ROOM:
+            break
+        room *= 2
+    if error == 0:
+        runs.owner[runs.used : runs.used + n] = owner
+        runs.used += n
+    return error
+
+
+cdef uint8_t write_runs(
+    const int64_t *counts,
+    Py_ssize_t m,
+    int64_t height,
+    int64_t pixels,
+    int64_t room,
+    int64_t *start,
+    int64_t *length,
+    int64_t *n_runs,
+) noexcept nogil:
+    """The runs of some counts, and how many; the error, with which they mean nothing.
+
+    There is room for m // 2 + 1 runs at least. NO_ROOM: those that go on in other columns need more.
+    """
     cdef Py_ssize_t j
-    cdef int64_t left = pixels
-    for j in range(m):
-        if counts[j] < 0:
-            return 3
-        # Once too many, left stays negative: no sum of the rest is needed, and none can overflow.
-        if left >= 0:
-            left -= counts[j]
-    return 5 if left < 0 else 4 if left > 0 else 0
-
-
-cdef int64_t count_runs(const int64_t *counts, Py_ssize_t m, int64_t height) noexcept nogil:
-    """How many runs `write_runs` will write."""
-    cdef Py_ssize_t j
-    cdef int64_t runs = 0, y = 0
+    cdef int64_t p = 0, y = 0, n = 0, count, piece
     cdef bint open_run = False  # the last pixel, above in the same column, is set
     for j in range(m):
-        if counts[j] == 0:
-            continue
-        if j & 1:
-            runs += (y + counts[j] - 1) // height + 1 - open_run if y + counts[j] > height else 1 - open_run
-        y += counts[j]
-        if y >= height:
-            y = y - height if y < 2 * height else y % height
-        open_run = j & 1 and y > 0
-    return runs
-
-
-cdef void write_runs(
-    const int64_t *counts, Py_ssize_t m, int64_t height, int64_t *start, int64_t *length
-) noexcept nogil:
-    cdef Py_ssize_t j, used = 0
-    cdef int64_t p = 0, y = 0, count, piece
-    cdef bint open_run = False
-    for j in range(m):
         count = counts[j]
+        if count < 0:
+            return 3
+        if count > pixels - p:
+            # Only a negative count matters more than too many pixels.
+            for j in range(j + 1, m):
+                if counts[j] < 0:
+                    return 3
+            return 5
         if count == 0:
             continue
         if not j & 1:
@@ -227,17 +250,21 @@ cdef void write_runs(
         while count > 0:
             piece = min(count, height - y)
             if open_run:
-                length[used - 1] += piece
+                length[n - 1] += piece
             else:
-                start[used] = p
-                length[used] = piece
-                used += 1
+                if n + (m - j) // 2 >= room:
+                    return NO_ROOM
+                start[n] = p
+                length[n] = piece
+                n += 1
             count -= piece
             p += piece
             y += piece
             if y == height:
                 y = 0
             open_run = y > 0
+    n_runs[0] = n
+    return 4 if p < pixels else 0
 
 
 def unpack_alpha(const uint8_t[::1] text, int first, const int64_t[::1] sizes, uint8_t[::1] alpha):
