@@ -170,6 +170,23 @@ def test_a_misspelt_keyword_names_the_method(annotators: dict[str, segdata.Datas
         method(jbos=1)
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda data: data.evaluate(data, name="m", confidence=2), "confidence is 2, it must be from 0.5 to 0.999"),
+        (lambda data: data.agreement({"b": data}, resamples=0), "resamples is 0, it must be 1 or more"),
+        (lambda data: data.validate(jobs=-1), "jobs is -1, it must be 0 or more"),
+        (lambda data: data.history(), "ann: only a canonical dataset has revisions"),
+        (lambda data: segdata.from_arrays({"a": np.ones((2, 2))}, ["x"], images="none"), "none: no such folder"),
+    ],
+)
+def test_wrong_values_are_refused_in_words(
+    annotators: dict[str, segdata.Dataset], call: Callable[[segdata.Dataset], object], words: str
+) -> None:
+    with pytest.raises(segdata.SegdataError, match=words):
+        call(annotators["ann"])
+
+
 def test_help_is_readable() -> None:
     """Types without their modules, functions by name, and no parameter that is `self` in a method."""
     page = pydoc.plain(pydoc.render_doc(segdata.Dataset))

@@ -73,6 +73,8 @@ def from_arrays(
     """
     categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
     folder = None if images is None else Path(images)
+    if folder is not None and not folder.is_dir():
+        raise SegdataError(f"{folder}: no such folder of images")
     entries = [
         ImageEntry(image_id, _image_file(folder, image_id), record=value) for image_id, value in sorted(labels.items())
     ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from segdata.core.annotator_pairs import AnnotatorPairs
 
 
+_MIN_CONFIDENCE, _MAX_CONFIDENCE = 0.5, 0.999  # of intervals
 NamedData = tuple[str | None, Data]
 PanelData = Data | Mapping[str, Data] | Sequence[NamedData]
 
@@ -90,10 +91,15 @@ def read_options(options: PairOptions, accepted: type = PanelOptions) -> ReadOpt
 
 
 def resampling(options: PairOptions) -> "Resampling":
-    """The settings of resampling."""
+    """The settings of resampling; raises SegdataError for values that no interval can have."""
     from segdata.agreement.estimates import Resampling
 
     given: PanelOptions = {**PANEL_DEFAULTS, **options}
+    if not _MIN_CONFIDENCE <= given["confidence"] <= _MAX_CONFIDENCE:
+        limits = f"from {_MIN_CONFIDENCE} to {_MAX_CONFIDENCE}"
+        raise SegdataError(f"confidence is {given['confidence']}, it must be {limits}")
+    if given["resamples"] < 1:
+        raise SegdataError(f"resamples is {given['resamples']}, it must be 1 or more")
     return Resampling(given["confidence"], given["resamples"], given["seed"])
 
 

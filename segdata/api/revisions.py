@@ -128,10 +128,11 @@ def _manifest_root(data: str | Path | OpenDataset) -> Path:
     """The folder of a canonical dataset; raises SegdataError for anything else."""
     path = Path(data.profile.files if isinstance(data, OpenDataset) else data)
     root = path.parent if path.name == manifests.NAME else path
-    if not root.exists():
-        raise SegdataError(f"{data}: does not exist")
-    if not (root / manifests.NAME).is_file():
-        raise SegdataError(f"{data}: only a canonical dataset has revisions; make one with: segdata convert {data} OUT")
+    is_other = isinstance(data, OpenDataset) and data.profile.format != "canonical"  # its name may be no path
+    if not is_other and not root.exists():
+        raise SegdataError(f"{path}: does not exist")
+    if is_other or not (root / manifests.NAME).is_file():
+        raise SegdataError(f"{path}: only a canonical dataset has revisions; make one with: segdata convert {path} OUT")
     return root
 
 

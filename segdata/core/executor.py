@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from segdata.core.errors import SegdataError
+
 T = TypeVar("T")
 R = TypeVar("R")
 Progress = Callable[[int], None]
@@ -32,6 +34,8 @@ def default_jobs(jobs: int) -> Iterator[None]:
 
 def n_threads(jobs: int) -> int:
     """The number of threads for `jobs`; 0 means the default, or else one for every core that this process may use."""
+    if jobs < 0:
+        raise SegdataError(f"jobs is {jobs}, it must be 0 or more")
     if jobs := jobs or _default_jobs.get():
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
