@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from segdata.core.format import FileProbe, NameLimits
+from segdata.core.format import FileProbe, NameLimits, detect
 from segdata.core.losses import AffectedItems, LossCounter
+from segdata.formats import masks
 
 
 def test_images_are_counted_once_however_often_they_come() -> None:
@@ -47,6 +51,14 @@ def test_the_number_of_images_is_that_of_all_their_names(portions: list[list[str
         losses.add("score", "segments", len(names), examples=AffectedItems(names[:3], names))
     images = [loss.images for loss in losses.listed()]
     assert images == ([len({name for names in portions for name in names})] if portions else [])
+
+
+def test_masks_are_probed_once_however_many_formats_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    probed, probe_images = [], masks._probe_image_files
+    monkeypatch.setattr(masks, "_probe_image_files", lambda root: (probed.append(root), probe_images(root))[1])
+    assert (detect(tmp_path), probed) == ("colour-masks", [tmp_path])
 
 
 def test_many_folders_do_not_hide_what_lies_in_them(tmp_path: Path) -> None:
