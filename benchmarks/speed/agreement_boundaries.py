@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.speed.agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, milliseconds, scene
-from segdata.agreement.annotator_pairs import PanelBatch, pair_annotators
 from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.paired_segments import PanelBatch, pair_annotators
 from segdata.agreement.surface_distances import surface_table
 
 Mask = NDArray[np.bool_]

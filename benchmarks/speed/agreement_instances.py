@@ -17,11 +17,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.evaluation import DetectionMatches, match_detections
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_tables import instance_tables
 from segdata.agreement.metrics.average_precision import average_precision
+from segdata.agreement.paired_segments import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.core.batch import Batch
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle

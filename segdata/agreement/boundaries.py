@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, category_positions
+from segdata.agreement.paired_segments import AnnotatorPair, AnnotatorSegments, category_positions
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns

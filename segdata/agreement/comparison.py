@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from segdata.agreement.annotator_pairs import (
+from segdata.agreement.boundaries import OutlineCache
+from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
+from segdata.agreement.copying import telling_parts
+from segdata.agreement.instance_clusters import member_table
+from segdata.agreement.instance_tables import cause_table, instance_tables
+from segdata.agreement.paired_segments import (
     AnnotatorPair,
     PanelBatch,
     annotator_names,
@@ -15,11 +20,6 @@ from segdata.agreement.annotator_pairs import (
     pair_annotators,
     void_category,
 )
-from segdata.agreement.boundaries import OutlineCache
-from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
-from segdata.agreement.copying import telling_parts
-from segdata.agreement.instance_clusters import member_table
-from segdata.agreement.instance_tables import cause_table, instance_tables
 from segdata.agreement.panel import Panel, PanelReader
 from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.agreement.votes import vote_tables

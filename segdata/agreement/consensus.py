@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.agreement.annotator_pairs import PanelBatch, category_positions, uncovered_runs
 from segdata.agreement.comparison import person_name
 from segdata.agreement.instance_clusters import (
     InstanceConsensus,
@@ -18,6 +17,7 @@ from segdata.agreement.instance_clusters import (
     instance_consensus,
 )
 from segdata.agreement.instance_matching import category_lines, union_of_runs
+from segdata.agreement.paired_segments import PanelBatch, category_positions, uncovered_runs
 from segdata.agreement.staple import decide_by_staple
 from segdata.agreement.votes import (
     ABSENT,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.agreement.annotator_pairs import (
+from segdata.agreement.paired_segments import (
     AnnotatorPair,
     AnnotatorSegments,
     PanelBatch,

@@ -12,7 +12,6 @@ from typing import Annotated, NamedTuple
 import msgspec
 import numpy as np
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import count_overlaps
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
@@ -22,6 +21,7 @@ from segdata.agreement.metrics.average_precision import AveragePrecision, averag
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.paired_segments import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.agreement.panel import SIZES_CODE, Panel
 from segdata.agreement.scores import Count, Number, Score, weighted_mean
 from segdata.core.errors import SegdataError

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.annotator_pairs import AnnotatorSegments, PanelBatch, collect_segments, uncovered_runs
 from segdata.agreement.instance_matching import (
     category_lines,
     covered_areas,
@@ -17,6 +16,7 @@ from segdata.agreement.instance_matching import (
     segment_places,
     union_of_runs,
 )
+from segdata.agreement.paired_segments import AnnotatorSegments, PanelBatch, collect_segments, uncovered_runs
 from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, find_overlaps_within

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
+from segdata.agreement.paired_segments import AnnotatorPair, AnnotatorSegments, uncovered_runs
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, unique_inverse

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
 from segdata.agreement.instance_matching import (
     InstanceOverlaps,
     _overlapping_pairs,
@@ -18,6 +17,7 @@ from segdata.agreement.instance_matching import (
     segment_places,
     union_of_runs,
 )
+from segdata.agreement.paired_segments import AnnotatorPair, AnnotatorSegments, uncovered_runs
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, Floats, Ints, Rows

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, annotator_names, pair_annotators
+from segdata.agreement.paired_segments import AnnotatorPair, PanelBatch, annotator_names, pair_annotators
 from segdata.agreement.panel import Panel
 from segdata.core import kernels
 from segdata.core.annotator_pairs import AnnotatorPairs, MisplacedAnnotator

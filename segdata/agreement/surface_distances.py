@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair
 from segdata.agreement.boundaries import (
     ComparedShapes,
     OutlineCache,
@@ -19,6 +18,7 @@ from segdata.agreement.boundaries import (
 )
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
+from segdata.agreement.paired_segments import AnnotatorPair
 from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, expand_ranges
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import PanelBatch, category_positions, collect_segments
 from segdata.agreement.contingency import flatten_segments, number_layers
+from segdata.agreement.paired_segments import PanelBatch, category_positions, collect_segments
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within

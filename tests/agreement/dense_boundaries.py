@@ -10,9 +10,9 @@ import pytest
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
+from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.core.batch import Batch, replace_column
 from tests.generators.panels import Panel, panel_of_masks

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
 from segdata.agreement.metrics.iou import iou
+from segdata.agreement.paired_segments import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.panels import Panel, panel, panels
 

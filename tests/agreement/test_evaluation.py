@@ -18,9 +18,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.evaluation import AREA_RANGES, DetectionMatches, match_detections
 from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
+from segdata.agreement.paired_segments import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.api.evaluate import evaluate
 from segdata.api.read import read
 from segdata.core.batch import Batch, concatenate_batches, replace_column

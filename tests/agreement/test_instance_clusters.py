@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.agreement.annotator_pairs import PanelBatch, pair_annotators
 from segdata.agreement.instance_clusters import (
     InstanceConsensus,
     PanelSegments,
@@ -22,6 +21,7 @@ from segdata.agreement.instance_clusters import (
 from segdata.agreement.instance_matching import instance_overlaps
 from segdata.agreement.instance_tables import match_table
 from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
+from segdata.agreement.paired_segments import PanelBatch, pair_annotators
 from segdata.agreement.votes import UNDECIDED
 from segdata.core.runs import Runs
 from segdata.testing.pictures import Mask, masks_of_runs

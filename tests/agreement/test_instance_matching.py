@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segdata.agreement import instance_matching
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
 from segdata.agreement.evaluation import RecognitionCounts, count_recognised
 from segdata.agreement.instance_matching import instance_overlaps, match_optimal, reference_overlaps
 from segdata.agreement.instance_tables import Columns, instance_tables, match_table
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.core.batch import replace_column
 from segdata.core.runs import Ints
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks

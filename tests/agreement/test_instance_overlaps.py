@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
 from segdata.agreement.evaluation import RecognitionCounts, count_recognised
 from segdata.agreement.instance_matching import instance_overlaps, reference_overlaps
 from segdata.agreement.instance_tables import Columns, match_table
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.api.read import read
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.runs import Runs

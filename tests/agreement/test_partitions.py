@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from skimage.metrics import variation_of_information as their_information
 from sklearn.metrics import adjusted_rand_score
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
 from segdata.agreement.contingency import measure_partitions
 from segdata.agreement.metrics.adjusted_rand import adjusted_rand
 from segdata.agreement.metrics.segmentation_covering import segmentation_covering
 from segdata.agreement.metrics.variation_of_information import variation_of_information
+from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from tests.generators.panels import Layers, panel_of_masks
 
 Labels = np.ndarray

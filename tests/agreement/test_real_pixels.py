@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
+from segdata.agreement.paired_segments import pair_annotators
 from segdata.agreement.staple import staple
 from segdata.agreement.votes import ABSENT, collect_votes, plurality
 from tests.generators.panels import Panel, panel_of_masks

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.agreement import votes
-from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.contingency import overlapping_layers, pixel_tables
+from segdata.agreement.paired_segments import pair_annotators
 from segdata.agreement.votes import ABSENT, UNDECIDED, UNLABELLED, PixelVotes, collect_votes, majority, plurality
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.pattern_maps import pattern_maps

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from segdata.agreement.annotator_pairs import PanelBatch
+from segdata.agreement.paired_segments import PanelBatch
 from segdata.core import kernels
 from segdata.core.batch import Batch, concatenate_batches, integer_column, merge_images, replace_column
 from segdata.core.runs import Runs

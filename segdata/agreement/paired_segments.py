@@ -1,4 +1,4 @@
-"""Annotator pairs: the segments of two annotators on the images that both annotated, on one number line."""
+"""Paired segments: those of two annotators on the images that both annotated, on one number line."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
