@@ -10,11 +10,12 @@ from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.table import Column, Table
-from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
+from segdata.measure.placements import ELSEWHERE, SCALED, SHIFTED, change_words
 from segdata.rules.shared import image_names
 
 _MIN_DISTANCE = 0.25  # beyond the picture, as a share of its longer side
 _MIN_FAR_SHARE = 0.2  # of the segments
+_LOOSE = 0.02  # of the size, by which labels of some images are larger or smaller than what they show
 _STRONG = 2  # times the limits, where one image is evidence enough for a warning
 
 
@@ -57,7 +58,8 @@ def displaced_labels(
     them; for groups, scales and shifts of a hundredth of the image are tried, too.
 
     A finding about a single image is an info, because straight things and things of one size lie on many edges, unless
-    its score and ratio are twice the limits.
+    its score and ratio are twice the limits; so is one about some images whose labels are up to 2 % too large or small:
+    they may have been drawn loosely.
 
     You also get a finding for an image, if that is rare in the dataset, whose outlines lie where the picture is blank,
     whose picture shows nothing but the outlines, as its mask would, or whose padding is labelled as a category that is
@@ -113,7 +115,9 @@ def displaced_labels(
             f"the labels of {fitting:,} of {count_noun(n, 'image')} ({image_names(tables, rows)}) lie on the edges of "
             f"their pictures only when they are {change_words(change, x, y)}{_scores(score, own)}"
         )
-        yield RowFinding(message, annotator=tables.annotations["annotator"][int(rows[0])])
+        is_loose = change == SCALED and max(abs(x - 1), abs(y - 1)) <= _LOOSE
+        severity: Severity = "info" if is_loose else "warning"
+        yield RowFinding(message, annotator=tables.annotations["annotator"][int(rows[0])], severity=severity)
     stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}

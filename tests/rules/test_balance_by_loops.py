@@ -258,7 +258,8 @@ def leaks(rng: np.random.Generator, n: int) -> Tables:
     names = np.array([f"{k}.jpg" for k in range(n)], object)
     for k in range(n):
         if rng.random() < 0.4:
-            names[k] = f"p{int(rng.integers(3))}_jpg.rf.{k:032x}.jpg"
+            stem = ("p1", "p2", "IMG_12345")[int(rng.integers(3))]
+            names[k] = f"{stem}_jpg.rf.{k:032x}.jpg"
         elif rng.random() < 0.2:
             names[k] = "same.jpg"
     part = np.array([[None, "train", "val", "test"][int(rng.integers(4))] for _ in range(n)], object)
@@ -315,7 +316,7 @@ def test_images_that_two_splits_have(seed: int) -> None:
         if part[others[0]] != part[image] and image not in known:
             copies = f"comes of the same picture as {names[others[0]]}, by the names that Roboflow gives to augmented"
             splits = f"one is in {part[others[0]]}, this in {part[image]}"
-            told.append((image, f"{copies} copies: {splits}", "warning"))
+            told.append((image, f"{copies} copies: {splits}", "warning" if "12345" in names[image] else "info"))
     found = check("SEG304", tables, max_bits=8)
     assert [(one.image, one.message, one.severity) for one in found] == told
 

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from segdata.core.rule import find_rule
+from tests.rules.campaigns import with_tables
 from tests.rules.conftest import Judged
+from tests.rules.scenes import labels_beside_their_pictures
 
 
 def drawn(labels: np.ndarray, legend: str) -> str:
@@ -76,3 +79,14 @@ def test_values_of_an_attribute_are_an_info_and_names_a_warning(judged: Judged) 
     (values,) = judged("SEG215", "ab\n\na: car (side = left)\nb: car (side = Left)")
     (names,) = judged("SEG215", "ab\n\na: car\nb: Car")
     assert (values.severity, names.severity) == ("info", "warning")
+
+
+@pytest.mark.parametrize(("scale", "severity"), [(0.99, "info"), (1.25, None)])
+def test_labels_that_are_drawn_a_little_too_large_are_an_info(scale: float, severity: str | None) -> None:
+    """The scene has a part of a group of images whose labels are scaled."""
+    tables = labels_beside_their_pictures()
+    groups = tables.measured["group_placements"]
+    is_part = groups["is_part"] == 1
+    changed = {name: np.where(is_part, scale, groups[name]) for name in ("x", "y")}
+    found = find_rule("SEG314").check(with_tables(tables, group_placements=groups.beside(**changed)))
+    assert [one.severity for one in found if "the labels of 6 of 9 images" in one.message] == [severity or "warning"]

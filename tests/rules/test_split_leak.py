@@ -140,3 +140,11 @@ def test_augmented_copies_are_known_by_their_names(tmp_path: Path) -> None:
     found = leaks(dataset(tmp_path, pictures | {f"val/{others[2]}": 5}, side=32))
     how = "by the names that Roboflow gives to augmented copies: one is in train, this in val"
     assert found == [(f"val/{again}", f"comes of the same picture as train/{first}, {how}")]
+
+
+@pytest.mark.parametrize(("stem", "severity"), [("download-3-", "info"), ("n7_JPG", "info"), ("IMG_20231", "warning")])
+def test_a_common_name_is_no_proof_of_one_picture(tmp_path: Path, stem: str, severity: str) -> None:
+    """Two people who save the third picture of a search have two files of one name."""
+    one, other = (f"{stem}_jpg.rf.{digit * 32}.png" for digit in "12")
+    data = dataset(tmp_path, {f"train/{one}": 1, f"val/{other}": 2}, side=32)
+    assert [found.severity for found in segdata.validate(data, select="SEG304").findings] == [severity]
