@@ -41,9 +41,9 @@ CorruptionKind = Literal[
     "habit",
 ]
 
-# Why a finding is seldom right: its kind, too few labels to learn from, or the list as a whole.
+# Why a finding comes last: its kind, too few labels to learn from, what comes before it, or the list as a whole.
 SeldomReason = Literal[
-    "outline", "extra-part", "cut", "border", "long", "absent", "no-piece", "few-parts", "short-list", "unknown-images"
+    "outline", "extra-part", "cut", "border", "long", "absent", "kind", "few-parts", "later", "unknown-images"
 ]
 
 TYPES: tuple[ErrorType, ...] = get_args(ErrorType)

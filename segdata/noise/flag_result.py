@@ -14,6 +14,7 @@ from segdata.core.schema import runs_to_rle
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
 from segdata.noise.budget import ErrorEstimate
+from segdata.noise.causes import candidate_boxes
 from segdata.noise.error_types import TYPES, SeldomReason
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import PlanChoice, TrainingPlan
@@ -21,9 +22,7 @@ from segdata.noise.ranking import RankedCandidates
 from segdata.noise.selection import (
     LabelCheck,
     Selection,
-    candidate_boxes,
     candidate_ids,
-    left_out_along_border,
     likely_types,
 )
 from segdata.noise.thresholds import CategoryTrust
@@ -81,7 +80,7 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `annotate_next` are all unannotated images, in the order in which to annotate them. The model has no findings in
     `unknown_images`, which it cannot predict. `seldom_right` are the places, from 0, of findings that come last because
-    findings of their kind, or on such data, are seldom more than a matter of opinion; `seldom_reasons` says why.
+    findings of their kind, or on such data, are right less often; `seldom_reasons` says why.
     """
 
     predictions: str
@@ -124,7 +123,7 @@ class FlagResult(FlagSummary, frozen=True, kw_only=True, eq=False):
     sample : with a budget, the labels or images chosen for review
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     causes : findings that have one cause, each of them two or more
-    seldom_right : the places, from 0, of findings that are seldom more than a matter of opinion
+    seldom_right : the places, from 0, of findings that are right less often; they come after all others
     seldom_reasons : why, for each of `seldom_right`
     quality : with known errors, how well they were found: of any type, and of each
     unknown_images : the images that the model does not know; it has no findings there
@@ -203,7 +202,6 @@ def common_causes(
 ) -> tuple[CommonCause, ...]:
     """The causes that several findings have; `place`: a selected candidate's row -> its finding's place."""
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
-    along = left_out_along_border(ranked)
     of_cause: dict[int, list[int]] = {}
     for row, cause in zip(choice.rows.tolist(), choice.cause.tolist(), strict=True):
         if row in place:
@@ -223,7 +221,7 @@ def common_causes(
                     labels=int(n_labels[image]),
                     copies=tuple(compress(names, is_copy.tolist())),
                     others=tuple(compress(names, (~is_copy).tolist())),
-                    along_border=bool(along[rows].all()),
+                    along_border=bool(choice.along[rows].all()),
                 )
             )
     return tuple(sorted(causes, key=lambda cause: cause.findings))

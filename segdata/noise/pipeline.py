@@ -20,20 +20,14 @@ from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
+from segdata.noise.causes import candidate_boxes
 from segdata.noise.corruptions import training_rates
 from segdata.noise.error_types import LEARNED_KINDS
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor
 from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, needed_odds, rank_candidates
 from segdata.noise.segments import GivenLabels
-from segdata.noise.selection import (
-    LabelCheck,
-    Selection,
-    candidate_boxes,
-    reviewed_candidates,
-    select_candidates,
-    suspected_rows,
-)
+from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
 from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
 from segdata.noise.trust import RelatedImages
 

@@ -10,11 +10,18 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Action, Correction, Decision
 from segdata.core.overlay import box_ious
 from segdata.core.rule import Candidates, Tables
-from segdata.core.runs import Flags, Floats, Ints, bounding_boxes, number_groups
+from segdata.core.runs import Flags, Floats, Ints, bounding_boxes
 from segdata.core.schema import runs_to_rle
-from segdata.core.statistics import linked_groups
 from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
+from segdata.noise.causes import (
+    MIN_BOX_IOU,
+    candidate_boxes,
+    group_causes,
+    image_sizes,
+    lack_labels,
+    left_out_along_border,
+)
 from segdata.noise.error_types import CODES, SELDOM_REASONS, TYPES, ErrorType, SeldomReason
 from segdata.noise.neighbours import NEAR
 from segdata.noise.predictor import ImagePrediction, Predictor
@@ -246,105 +253,10 @@ class Selection:
     images: Ints | None = None  # (i,) the chosen images, if the budget is of images; else None
     left_out: int = 0  # candidates above their threshold that were not selected
     cause: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # (c,) see `group_causes`
+    along: Flags = field(default_factory=lambda: np.empty(0, bool))  # (n,) see `left_out_along_border`
     seldom: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # those of `rows` that are seldom right
     reasons: tuple[SeldomReason, ...] = ()  # why, for each of `seldom`
     n_labels: int = 0  # how many of those that the sample stands for are annotated; the others are predicted only
-
-
-_MIN_COMMON = 5  # candidates with one cause
-_MIN_IMAGES = 3  # in which the same place lacks a label
-
-
-def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
-    """(c,) the number of the cause of each candidate `rows`, in the order in which causes occur, from 0.
-
-    All labels of an image that is misaligned have one cause. So have those that an image almost without labels lacks,
-    and five places or more of one image that lack a label, whatever the type: the image is labelled in part. So have,
-    with the same `types` (n,) of error, five others or more of one image if they are half as many as its labels. What
-    is found at one place of several copies of a picture has one cause, and what is seen alike at one place of three
-    images or more and lacks a label: a logo, the bonnet of the car. So has, for each category, what lacks a label along
-    the border, if the set leaves it out there. Every other candidate is a cause of its own.
-    """
-    n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
-    image, is_label = ranked.image[rows], ranked.row[rows] >= 0
-    is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
-    is_left_out = ranked.left_out[rows]
-    lacks = _lack_labels(ranked, rows)
-    type_ = np.where(is_astray, TYPES.index("shift"), np.where(lacks, TYPES.index("missing"), types[rows]))
-    key = 4 * (image * len(TYPES) + type_) + np.where(is_left_out, 3, np.where(lacks, 2, is_label))
-    along = left_out_along_border(ranked)[rows] & lacks & ~is_left_out
-    key[along] = -1 - ranked.seen[rows[along]]
-    _, group, count = np.unique(key, return_inverse=True, return_counts=True)
-    needed = np.where(lacks, _MIN_COMMON, np.maximum(n_labels[image] / 2, _MIN_COMMON))
-    needed[is_astray | is_left_out | along] = 2
-    is_shared = count[group] >= needed
-    number = np.where(is_shared, group, len(count) + np.arange(len(rows)))
-    picture = ranked.related.picture
-    copies = np.flatnonzero(np.bincount(picture)[picture[image]] > 1)
-    in_copies = _at_one_place(ranked, rows, copies, np.column_stack([picture[image], type_, is_label]), 2)
-    in_others = _at_one_place(ranked, rows, np.flatnonzero(lacks & ~is_shared), ranked.seen[rows, None], _MIN_IMAGES)
-    a, b = number[np.concatenate([in_copies, in_others])].T
-    number = linked_groups(len(count) + len(rows), a, b)[number]
-    return number_groups(number)[1]
-
-
-def _lack_labels(ranked: RankedCandidates, rows: Ints) -> Flags:
-    """(c,) which `rows` lack a label: nothing is annotated there, or only the ground under it."""
-    bare = (ranked.category[rows] == UNLABELLED) | np.isin(rows, ranked.bare)
-    return np.asarray((ranked.row[rows] < 0) & bare)
-
-
-def _at_one_place(ranked: RankedCandidates, rows: Ints, chosen: Ints, kind: Ints, n_images: int) -> Ints:
-    """(p, 2) pairs of places among the `chosen` of `rows` (c,), of one kind (c, K), with boxes alike.
-
-    Each is paired with the first such place, if there are places in `n_images` images of one size or more.
-    """
-    image, pairs = ranked.image[rows], [np.empty((0, 2), np.int64)]
-    if not ranked.candidates or len(np.unique(image[chosen])) < n_images:
-        return pairs[0]
-    size = _image_sizes(ranked)[image[chosen]]
-    _, of_kind = np.unique(np.column_stack([size, kind[chosen]]), axis=0, return_inverse=True)
-    boxes = candidate_boxes(ranked)[rows]
-    for left in np.split(chosen[np.argsort(of_kind, kind="stable")], np.cumsum(np.bincount(of_kind))[:-1]):
-        while len(left) >= n_images:
-            alike = box_ious(boxes[left].T, boxes[left[:1]].T) >= _MIN_BOX_IOU
-            alike[0] = True
-            together, left = left[alike], left[~alike]
-            if len(np.unique(image[together])) >= n_images:
-                pairs.append(np.column_stack([np.full(len(together) - 1, together[0]), together[1:]]))
-    return np.concatenate(pairs)
-
-
-# How many things that are seen along the border, at most as many of which have a label, and in how many images, tell
-# that a set leaves them out there on purpose.
-_MIN_ALONG, _MAX_LABELLED_ALONG = 20, 0.2
-
-
-def left_out_along_border(ranked: RankedCandidates) -> Flags:
-    """(n,) what lacks a label and lies so near the border that hardly anything of its category has a label there.
-
-    Many guidelines leave out what the border cuts, or a strip along it: one question to their author, not an error
-    each. The strip is the widest in which at most a fifth of what is labelled or seen has a label.
-    """
-    result = np.zeros(len(ranked), bool)
-    if not len(ranked.bare) or not ranked.candidates:
-        return result
-    x, y, width, height = candidate_boxes(ranked).T
-    down, across = _image_sizes(ranked)[ranked.image].T
-    away = np.minimum(np.minimum(x, y), np.minimum(across - x - width, down - y - height))
-    is_label, known = ranked.row >= 0, ranked.known_images[ranked.image]
-    for category in np.unique(ranked.seen[ranked.bare]).tolist():
-        bare = ranked.bare[ranked.seen[ranked.bare] == category]
-        rows = np.concatenate([np.flatnonzero(is_label & (ranked.category == category)), bare])
-        rows = rows[known[rows]]
-        rows = rows[np.argsort(away[rows], kind="stable")]
-        n_within = np.searchsorted(away[rows], away[rows], "right")  # as near as each, or nearer
-        n_labelled = np.cumsum(is_label[rows])[n_within - 1]
-        hardly_any = (n_within >= _MIN_ALONG) & (n_labelled <= _MAX_LABELLED_ALONG * n_within)
-        widest = int(away[rows][hardly_any].max(initial=-1))
-        if len(np.unique(ranked.image[bare[away[bare] <= widest]])) >= _MIN_IMAGES:
-            result[bare[away[bare] <= widest]] = True
-    return result
 
 
 def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
@@ -367,7 +279,7 @@ def _fits_its_label(ranked: RankedCandidates, rows: Ints, types: Ints, things: F
     Possibly missing labels are excluded, and labels of an image that is misaligned or almost without labels, and
     merged, split or shifted ones, which have the colours of their label.
     """
-    is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
+    is_thing = _are_things(ranked, rows, things)
     something_else = np.isin(types[rows], [TYPES.index(name) for name in ("extra", "category", "boundary")])
     missing = np.isin(rows, ranked.bare) | ranked.left_out[rows]
     astray = (ranked.move != 0).any(axis=1)[ranked.image[rows]]
@@ -398,44 +310,61 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
     return np.asarray(is_outline & (ranked.iou[category] < _MIN_EXACT_IOU))
 
 
-# The share of the longer side of its image from which on a place is long, and the fewest findings of other kinds that
-# are believed. Of 33 long places 6 were right, 9 debatable and 18 false; of 5 no longer than is usual for their thing
-# (roots of teeth) 3, 2 and none. Of 49 findings in lists of fewer than ten, on 12 sets, 17, 14 and 18; of 347 in longer
-# ones, on 11 sets, 218, 107 and 22 (docs/results/flag.md).
-_LONG_SHARE, _MIN_BELIEVED = 0.25, 10
+# The share of the longer side of its image from which on a place is long. Of 33 long places 6 were right, 9 debatable
+# and 18 false; of 5 no longer than is usual for their thing (roots of teeth) 3, 2 and none (docs/results/flag.md).
+_LONG_SHARE = 0.25
+# What may come first, chosen once on the verdicts of first runs on 45 sets (docs/results/flag.md): of the first ten
+# things without a label 59 were right, 13 debatable and 2 false, of merged things 10, 1 and none, of stuff with another
+# category 39, 4 and 5. Where the model does not know 15 % of the images or more, of all these 18, 31 and 13 were.
+_N_MISSING_FIRST, _MIN_KNOWN = 10, 0.85
 
 
-def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) -> Ints:
+def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags, along: Flags) -> Ints:
     """(c,) why `rows` are seldom right, whatever their P: the first that holds, a row of `SELDOM_REASONS`; -1: none.
 
     These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
-    image cuts, of which the model sees too little, what the set leaves out along the border, places that lack a label
+    image cuts, of which the model sees too little, what the set leaves out `along` the border, places that lack a label
     or have another one and are long, also for a thing of their category, and places that lack one of a category without
     any in their image (of 50 on three sets none was right, 47 false), but not those of an image almost without labels;
-    labels to join that are no pieces; and stuff of which there are too few parts (docs/results/flag.md).
+    all other kinds but things that lack a label or are merged, stuff with another category, and what is wrong in a
+    whole image; and stuff of which there are too few parts (docs/results/flag.md).
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
+    is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
+    is_merged = is_thing & (type_ == TYPES.index("merge"))
+    is_renamed = ~_are_things(ranked, rows, things) & (type_ == TYPES.index("category"))
+    is_believed = _are_missing_things(ranked, rows, things) | ranked.left_out[rows] | is_astray | is_merged | is_renamed
     holds: dict[SeldomReason, Flags] = {
         "outline": (type_ == TYPES.index("boundary")) & (category != UNLABELLED),
         "extra-part": (type_ == TYPES.index("extra")) & ~is_thing,
-        "absent": _lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows),
+        "absent": lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows),
+        "kind": ~is_believed,
         "few-parts": _of_few_parts(ranked, rows, things),
     }
     if len(rows) and ranked.candidates:
         x, y, width, height = candidate_boxes(ranked)[rows].T
-        down, across = _image_sizes(ranked)[image].T
+        down, across = image_sizes(ranked)[image].T
         cut = is_label & is_thing & (type_ != TYPES.index("category"))
         holds["cut"] = cut & ((x == 0) | (y == 0) | (x + width == across) | (y + height == down))
         length, limit = np.maximum(width, height), _LONG_SHARE * np.maximum(down, across)
         limit = np.maximum(limit, _usual_lengths(ranked, things)[np.maximum(ranked.seen[rows], 0)])
         holds["long"] = ~is_label & ~ranked.left_out[rows] & (length > limit)
-        holds["border"] = left_out_along_border(ranked)[rows] & ~ranked.left_out[rows]
-        holds["no-piece"] = (type_ == TYPES.index("split")) & is_thing & is_label & ~_is_piece(ranked, rows)
+        holds["border"] = along[rows] & ~ranked.left_out[rows]
     reason = np.full(len(rows), -1)
     for number, name in reversed(tuple(enumerate(SELDOM_REASONS))):
         reason[holds.get(name, np.zeros(len(rows), bool))] = number
     return reason
+
+
+def _are_things(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
+    """(c,) which `rows` are things, as labelled or as predicted."""
+    return np.asarray(things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)])
+
+
+def _are_missing_things(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
+    """(c,) which `rows` are things that lack a label."""
+    return np.asarray(lack_labels(ranked, rows) & things[np.maximum(ranked.seen[rows], 0)])
 
 
 def _usual_lengths(ranked: RankedCandidates, things: Flags) -> Floats:
@@ -448,22 +377,6 @@ def _usual_lengths(ranked: RankedCandidates, things: Flags) -> Floats:
     return result
 
 
-# The share of the usual area of a category below which a thing may be a piece of another. Of larger ones on six sets 2
-# were right (both with their other part around or over them), 4 debatable, 7 false; of smaller ones both were right
-# (sizes guessed from boxes).
-_PIECE_SHARE = 1 / 3
-
-
-def _is_piece(ranked: RankedCandidates, rows: Ints) -> Flags:
-    """(c,) whether `rows` are labels that are much smaller than is usual in their category."""
-    areas = np.concatenate([item.annotated.areas for item in ranked.candidates])
-    category, small = ranked.category[: len(areas)], np.zeros(len(ranked), bool)
-    for id_ in np.unique(category[rows[rows < len(areas)]]).tolist():
-        of_category = np.flatnonzero(category == id_)
-        small[of_category] = areas[of_category] < _PIECE_SHARE * np.median(areas[of_category])
-    return np.asarray(small[rows])
-
-
 # The fewest parts of stuff in known images from which to learn what an error looks like. At first runs on 18 sets of
 # class maps with fewer labels 26 findings were right (16 of them on one set), 39 debatable and 78 false; on nine with
 # more, 62, 28 and 7, and on one with hardly more, 3, 13 and 24 (docs/results/flag.md).
@@ -474,13 +387,8 @@ def _of_few_parts(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
     """(c,) which `rows` are stuff, if there are too few parts to learn from; not those left out of an image."""
     is_part = (ranked.row >= 0) & (ranked.category > UNLABELLED) & ~things[ranked.category]
     n_parts = int((is_part & ranked.known_images[ranked.image]).sum())
-    is_thing = things[np.maximum(ranked.category[rows], 0)] | things[np.maximum(ranked.seen[rows], 0)]
+    is_thing = _are_things(ranked, rows, things)
     return np.asarray(~is_thing & ~ranked.left_out[rows] & (n_parts < _MIN_PARTS_OF_STUFF))
-
-
-def _image_sizes(ranked: RankedCandidates) -> Ints:
-    """(i, 2) height and width."""
-    return np.array([(item.regions.height, item.regions.width) for item in ranked.candidates], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +399,7 @@ class _Shortlist:
     types: Ints  # (n,) the likeliest type of error of each candidate, a row of `TYPES`
     trusted: Ints  # rows of those in categories whose ranking is reliable
     above: Ints  # rows of those of them that are above their thresholds
+    along: Flags  # (n,) what the set leaves out along the border
 
     @property
     def seconds(self) -> Floats:
@@ -510,12 +419,13 @@ def select_candidates(
     """The candidates to review; none in categories whose ranking is not reliable.
 
     Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated,
-    where all that have one cause count as one, and all but the first of them come last. Crumbs are not among them:
+    where all that have one cause count as one. Crumbs are not among them:
     small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck. Places that
     may lack a label are among them only if that is probable; labels grow only where they fit, and outlines of things
-    are those of categories that the model knows exactly. Kinds that are seldom right come last; so count all if few
-    others are left or decided, or the model knows fewer than half of the images. Regions of stuff that touch are one
-    finding, such as a plant of which the model sees a part as crop and another as weed.
+    are those of categories that the model knows exactly. Kinds that are seldom right come last; so do missing things
+    after the first ten, and all if the model does not know many images. Of those before and of those after, all but
+    the first of a cause come last. Regions of stuff that touch are one finding, such as a plant of which the model sees
+    a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -525,45 +435,52 @@ def select_candidates(
         rows[~np.isin(rows, done)]
         for rows in (candidates_above(ranked, trust), candidates_above(ranked, trust, threshold))
     )
-    shortlist = _Shortlist(ranked, likely_types(ranked, things), trusted, above)
+    shortlist = _Shortlist(ranked, likely_types(ranked, things), trusted, above, left_out_along_border(ranked))
     if budget is None:
-        return _select_above(shortlist, things, len(done))
+        return _select_above(shortlist, things)
     return (_select_images if budget.of_images else _select_labels)(shortlist, budget, seed)
 
 
-def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selection:
+def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
     ranked, types, above = shortlist.ranked, shortlist.types, shortlist.above
     crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
     grown = np.isin(above, ranked.unfit) & (types[above] == TYPES.index("boundary"))
     above = above[~crumb & ~grown & ~_vague_outline(ranked, above, types, things) & ~_hardly_missing(ranked, above)]
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
-    reason = _seldom_right(ranked, above, types, things)
-    # also of few parts, kinds that are seldom right come after the others
-    order = np.lexsort(((reason >= 0) & (reason < SELDOM_REASONS.index("few-parts")), reason >= 0))
+    reason = _seldom_right(ranked, above, types, things, shortlist.along)
+    # what is chosen does not depend on "kind", which is about the order; also of few parts, other kinds come after
+    later = (reason >= 0) & (reason != SELDOM_REASONS.index("kind"))
+    order = np.lexsort((later & (reason < SELDOM_REASONS.index("few-parts")), later))
     above, reason = above[order], reason[order]
+    cause = group_causes(ranked, above, types, shortlist.along)
+    first = np.unique(cause, return_index=True)[1]
+    reason = _reasons_of_causes(ranked, above[first], reason[first], things)[cause]
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
-    cause = group_causes(ranked, above, types)
-    is_first = np.zeros(len(above), bool)
-    is_first[np.unique(cause, return_index=True)[1]] = True
     kept = np.flatnonzero(cause < n_most)
-    kept = kept[np.argsort(~is_first[kept], kind="stable")]
+    kept = kept[np.lexsort((~np.isin(kept, first), reason[kept] >= 0))]
     reason = reason[kept]
-    of_all: SeldomReason | None = None
-    if ranked.known_images.mean() < 0.5:
-        of_all = "unknown-images"
-    elif n_done + int((reason < 0).sum()) < _MIN_BELIEVED:
-        of_all = "short-list"
-    if of_all is not None:
-        reason[reason < 0] = SELDOM_REASONS.index(of_all)
     return Selection(
         rows=above[kept],
         is_sampled=np.zeros(len(kept), bool),
         left_out=len(above) - len(kept),
         cause=cause[kept],
+        along=shortlist.along,
         seldom=above[kept][reason >= 0],
         reasons=tuple(SELDOM_REASONS[number] for number in reason[reason >= 0].tolist()),
     )
+
+
+def _reasons_of_causes(ranked: RankedCandidates, first: Ints, reason: Ints, things: Flags) -> Ints:
+    """(k,) why each cause comes last, a row of `SELDOM_REASONS`; -1: it does not.
+
+    `first` (k,) are the first candidates of the causes, `reason` (k,) why these are seldom right.
+    """
+    missing = (reason < 0) & _are_missing_things(ranked, first, things) & ~ranked.left_out[first]
+    later = missing & (np.cumsum(missing) > _N_MISSING_FIRST)
+    unknown = (reason < 0) & (ranked.known_images.mean() < _MIN_KNOWN)
+    result = np.where(later, SELDOM_REASONS.index("later"), reason)
+    return np.asarray(np.where(unknown, SELDOM_REASONS.index("unknown-images"), result))
 
 
 def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selection:
@@ -577,7 +494,8 @@ def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selectio
         is_sampled=chosen.stratum[order] >= 0,
         sample=ReviewSample(rows, chosen.stratum, chosen.size),
         left_out=len(np.setdiff1d(shortlist.above, rows)),
-        cause=group_causes(ranked, rows[order], types),
+        cause=group_causes(ranked, rows[order], types, shortlist.along),
+        along=shortlist.along,
         n_labels=int((ranked.row[trusted] >= 0).sum()),
     )
 
@@ -596,11 +514,11 @@ def _select_images(shortlist: _Shortlist, budget: Budget, seed: int) -> Selectio
         sample=sample,
         images=sample.rows,
         left_out=int((~inside).sum()),
-        cause=group_causes(ranked, rows, shortlist.types),
+        cause=group_causes(ranked, rows, shortlist.types, shortlist.along),
+        along=shortlist.along,
     )
 
 
-_MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate
 _FLAG_CODES = frozenset(CODES.values())
 
 
@@ -648,7 +566,7 @@ def match_decisions(
         if finding is not None and finding.bbox is not None:
             rows = np.append(rows, np.array(rows_of.get((decision.image, None), []), np.int64))
             alike = box_ious(box[rows].T, np.array(finding.bbox))
-            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
+            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= MIN_BOX_IOU else rows[:0]
         if len(rows) == 1 and (finding is not None or segment_id is not None):
             verdicts[int(rows[0])] = decision.verdict != ("accept" if finding is None else "reject")
     judged = sorted(verdicts)
@@ -677,14 +595,3 @@ def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
     number = segments["segment_id"][segment_row].astype(object)
     ids[annotated] = np.where(segments.missing("source_id")[segment_row], number, segments["source_id"][segment_row])
     return ids
-
-
-def candidate_boxes(ranked: RankedCandidates) -> Ints:
-    """(n, 4) x, y, width and height of each candidate."""
-    every = [
-        part
-        for sort in ("annotated", "regions")
-        for part in (getattr(segments, sort) for segments in ranked.candidates)
-    ]
-    boxes = [np.column_stack(bounding_boxes(segments.runs, segments.heights, len(segments))) for segments in every]
-    return np.concatenate([np.empty((0, 4), np.int64), *boxes])

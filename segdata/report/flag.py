@@ -1,7 +1,6 @@
 """Flag: the labels to review, worst first, the reliability of the ranking, and an estimate of all wrong labels."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -52,18 +51,18 @@ def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
 
 _MAX_IMAGES_NAMED = 5  # the worst ones
 _BUDGETS = ("0.01", "0.05", "0.1")
-_SELDOM_RIGHT = "also look at: seldom more than a matter of opinion"
+_SELDOM_RIGHT = "also look at: less often right"
 _SELDOM_WORDS: dict[SeldomReason, str] = {
+    "later": "things without a label after the first ten: worth a look if most of these were right",
+    "unknown-images": "the model knows fewer than 85 % of the images",
+    "few-parts": "class maps with too few parts to learn from",
+    "kind": "labels that are extra, moved, to be joined or to grow, and stuff without a label",
     "outline": "outlines to redraw",
     "extra-part": "stuff that is extra in part",
     "cut": "things that the border of the image cuts",
     "border": "left out along the border by the whole set",
     "long": "places longer than a quarter of the image",
     "absent": "places of a category without a label in the image",
-    "no-piece": "labels to join that are no small pieces",
-    "few-parts": "class maps with too few parts to learn from",
-    "short-list": "fewer than ten others are left",
-    "unknown-images": "the model knows fewer than half of the images",
 }
 _JUDGED_FIRST = 10  # findings that tell of the rest, see docs/results/flag.md
 _UNLIMITED_WIDTH = 1_000_000  # columns, so that no line is broken
@@ -73,22 +72,35 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> st
     """The report, in lines of at most `console.width` columns."""
     room = asked.max_findings
     lines = [*_head(flagged, asked, console), ""]
-    shared = _causes(flagged, console)
-    lines += [*shared, ""] if shared else []
-    of_cause = {place for cause in flagged.causes for place in cause.findings}
-    parts: list[list[Finding]] = [[], []]  # what to review, and what is seldom right
-    for place, finding in enumerate(flagged.validation.findings):
-        if place not in of_cause:
-            parts[place in flagged.seldom_right].append(finding)
-    for head, part in zip(("", _SELDOM_RIGHT), parts, strict=True):
-        lines += [console.paint(head, "bold"), ""] if head and part else []
-        for group in sorted(group_by_rule(part), key=lambda group: (-_highest_score(group), group[0].code)):
+    named = False  # the part of what is less often right
+    for words, causes, findings in _parts(flagged):
+        lines += [console.paint(_SELDOM_RIGHT, "bold"), ""] if words and not named else []
+        named |= bool(words)
+        lines += [*console.wrap(words, "", "  ", "bold"), ""] if words else []
+        table_of_causes = _causes(flagged, causes, console)
+        lines += [*table_of_causes, ""] if table_of_causes else []
+        for group in sorted(group_by_rule(findings), key=lambda group: (-_highest_score(group), group[0].code)):
             shown = group[: FIRST if room is None else room]
             room = None if room is None else room - len(shown)
             lines += [*rule_section(group, shown, asked, console), ""]
     for block in (_trust(flagged, console), _worst_images(flagged, console), _quality(flagged.quality, console)):
         lines += [*block, ""] if block else []
     return "\n".join([*lines, *_next(flagged, asked, console)]) + "\n"
+
+
+def _parts(flagged: FlagResult) -> Iterator[tuple[str, list[CommonCause], list[Finding]]]:
+    """What to review, what is less often right by its reason, and unusual labels: reason, causes, other findings."""
+    of_cause = {place for cause in flagged.causes for place in cause.findings}
+    reasons = dict(zip(flagged.seldom_right, flagged.seldom_reasons, strict=True))
+    alone = [item for item in enumerate(flagged.validation.findings) if item[0] not in of_cause]
+    suspected = [(place, finding) for place, finding in alone if finding.code != UNUSUAL_CODE]
+    for reason in (None, *_SELDOM_WORDS):
+        causes = [cause for cause in flagged.causes if reasons.get(cause.findings[0]) == reason]
+        findings = [finding for place, finding in suspected if reasons.get(place) == reason]
+        if causes or findings:
+            n = sum(each == reason for each in flagged.seldom_reasons)
+            yield "" if reason is None else f"{_SELDOM_WORDS[reason]} ({n:,})", causes, findings
+    yield "", [], [finding for _, finding in alone if finding.code == UNUSUAL_CODE]
 
 
 def flag_statements(flagged: FlagResult) -> list[str]:
@@ -161,9 +173,7 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         n_seldom = len(flagged.seldom_right)
         if n_seldom:
             which = "all" if n_seldom == len(labels) else f"{n_seldom:,} of them"
-            count = Counter(flagged.seldom_reasons).most_common()
-            why = ", ".join(f"{_SELDOM_WORDS[reason]} ({n:,})" for reason, n in count)
-            yield from console.wrap(f"{_SELDOM_RIGHT} ({which}){why and ': ' + why}", "", "  ", "dim")
+            yield from console.wrap(f"{_SELDOM_RIGHT} ({which}), by cause at the end", "", "  ", "dim")
         if len(labels) - n_seldom > _JUDGED_FIRST:
             advice = f"judge the first {_JUDGED_FIRST}, they tell of the rest: stop if few of them are right"
             yield from console.wrap(advice, "", "  ")
@@ -190,12 +200,12 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
 _ONE_CAUSE = "one cause each: look at the image first"
 
 
-def _causes(flagged: FlagResult, console: Console) -> list[str]:
+def _causes(flagged: FlagResult, causes: Sequence[CommonCause], console: Console) -> list[str]:
     """Lines with the causes that several findings share."""
-    if not flagged.causes:
+    if not causes:
         return []
     rows = []
-    for cause in flagged.causes:
+    for cause in causes:
         first = cause.findings[0]
         rule = f"{flagged.validation.findings[first].code} {cause.rule}"
         rows.append([shorten(cause.image, 44), _extent(flagged, cause), rule, f"{first + 1:,}"])

@@ -87,21 +87,30 @@ def test_findings_of_one_cause_are_one_line() -> None:
     assert all(len(each) <= 80 for each in text.splitlines())
 
 
-def test_what_is_seldom_right_has_its_own_part() -> None:
+def test_what_is_less_often_right_is_one_block_at_the_end_by_reason() -> None:
+    """With the findings that have one cause there, too."""
     result = found()[1]
-    head = "also look at: seldom more than a matter of opinion"
+    head = "also look at: less often right"
     assert head not in told(result)
-    text = told(structs.replace(result, seldom_right=(5,)))
-    assert f"{head} (1 of them)" in text
+    last: tuple[SeldomReason, ...] = ("outline",)
+    text = told(structs.replace(result, seldom_right=(5,), seldom_reasons=last))
+    assert f"{head} (1 of them), by cause at the end" in text
     main, _, rest = text.partition(head + "\n")
     place = result.validation.findings[5].bbox
     assert place is not None
     assert f"at x {place[0]}, y {place[1]}," in rest
     assert f"at x {place[0]}, y {place[1]}," not in main
-    assert f"{head} (all)" in told(structs.replace(result, seldom_right=tuple(range(6))))
+    every: tuple[SeldomReason, ...] = ("later",) * 6
+    assert f"{head} (all)" in told(structs.replace(result, seldom_right=tuple(range(6)), seldom_reasons=every))
     reasons: tuple[SeldomReason, ...] = ("outline", "border", "border")
-    text = " ".join(told(structs.replace(result, seldom_right=(3, 4, 5), seldom_reasons=reasons)).split())
-    assert f"{head} (3 of them): left out along the border by the whole set (2), outlines to redraw (1)" in text
+    cause = CommonCause(image="0.png", rule=result.validation.findings[4].rule, findings=(4, 5), labels=3)
+    text = told(structs.replace(result, seldom_right=(3, 4, 5), seldom_reasons=reasons, causes=(cause,)))
+    assert text.count(head + "\n") == 1
+    main, _, rest = text.partition(head + "\n")
+    outlines, _, border = rest.partition("left out along the border by the whole set (2)\n")
+    assert outlines.startswith("\noutlines to redraw (1)\n")
+    assert "one cause each" in border
+    assert "one cause each" not in main + outlines
 
 
 def test_of_a_long_first_part_the_first_ten_are_to_be_judged() -> None:
@@ -111,7 +120,8 @@ def test_of_a_long_first_part_the_first_ten_are_to_be_judged() -> None:
     n = sum(finding.correction is not None for finding in findings)
     advice = "judge the first 10, they tell of the rest"
     assert (advice in told(long)) == (n > 10)
-    assert advice not in told(structs.replace(long, seldom_right=tuple(range(n - 10))))
+    many: tuple[SeldomReason, ...] = ("kind",) * (n - 10)
+    assert advice not in told(structs.replace(long, seldom_right=tuple(range(n - 10)), seldom_reasons=many))
 
 
 def test_a_weak_category_beside_known_ones_comes_with_advice() -> None:
