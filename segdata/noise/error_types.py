@@ -43,7 +43,17 @@ CorruptionKind = Literal[
 
 # Why a finding comes last: its kind, too few labels to learn from, what comes before it, or the list as a whole.
 SeldomReason = Literal[
-    "outline", "extra-part", "cut", "border", "long", "absent", "kind", "few-parts", "later", "unknown-images"
+    "outline",
+    "extra-part",
+    "cut",
+    "border",
+    "long",
+    "absent",
+    "kind",
+    "few-parts",
+    "later",
+    "short-list",
+    "unknown-images",
 ]
 
 TYPES: tuple[ErrorType, ...] = get_args(ErrorType)

@@ -313,10 +313,10 @@ def _vague_outline(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fl
 # The share of the longer side of its image from which on a place is long. Of 33 long places 6 were right, 9 debatable
 # and 18 false; of 5 no longer than is usual for their thing (roots of teeth) 3, 2 and none (docs/results/flag.md).
 _LONG_SHARE = 0.25
-# What may come first, chosen once on the verdicts of first runs on 45 sets (docs/results/flag.md): of the first ten
-# things without a label 59 were right, 13 debatable and 2 false, of merged things 10, 1 and none, of stuff with another
-# category 39, 4 and 5. Where the model does not know 15 % of the images or more, of all these 18, 31 and 13 were.
-_N_MISSING_FIRST, _MIN_KNOWN = 10, 0.85
+# What may come first, chosen once on the verdicts of first runs on 45 sets (docs/results/flag.md): the first ten things
+# without a label, merged things, and stuff with another category. In lists of ten findings or more 111 of these were
+# right, 32 debatable and 3 false; in shorter ones 12, 3 and 12.
+_N_MISSING_FIRST, _MIN_LISTED, _MIN_KNOWN = 10, 10, 0.5
 
 
 def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags, along: Flags) -> Ints:
@@ -423,9 +423,9 @@ def select_candidates(
     small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck. Places that
     may lack a label are among them only if that is probable; labels grow only where they fit, and outlines of things
     are those of categories that the model knows exactly. Kinds that are seldom right come last; so do missing things
-    after the first ten, and all if the model does not know many images. Of those before and of those after, all but
-    the first of a cause come last. Regions of stuff that touch are one finding, such as a plant of which the model sees
-    a part as crop and another as weed.
+    after the first ten, and all if few are listed or decided, or the model knows fewer than half of the images. Of
+    those before and of those after, all but the first of a cause come last. Regions of stuff that touch are one
+    finding, such as a plant of which the model sees a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -437,11 +437,11 @@ def select_candidates(
     )
     shortlist = _Shortlist(ranked, likely_types(ranked, things), trusted, above, left_out_along_border(ranked))
     if budget is None:
-        return _select_above(shortlist, things)
+        return _select_above(shortlist, things, len(done))
     return (_select_images if budget.of_images else _select_labels)(shortlist, budget, seed)
 
 
-def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
+def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selection:
     ranked, types, above = shortlist.ranked, shortlist.types, shortlist.above
     crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
     grown = np.isin(above, ranked.unfit) & (types[above] == TYPES.index("boundary"))
@@ -450,14 +450,15 @@ def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
     above = above[~_beside_another(ranked, above, things)]
     reason = _seldom_right(ranked, above, types, things, shortlist.along)
     # what is chosen does not depend on "kind", which is about the order; also of few parts, other kinds come after
-    later = (reason >= 0) & (reason != SELDOM_REASONS.index("kind"))
-    order = np.lexsort((later & (reason < SELDOM_REASONS.index("few-parts")), later))
-    above, reason = above[order], reason[order]
+    is_left = (reason < 0) | (reason == SELDOM_REASONS.index("kind"))
+    order = np.lexsort((~is_left & (reason < SELDOM_REASONS.index("few-parts")), ~is_left))
+    above, reason, is_left = above[order], reason[order], is_left[order]
     cause = group_causes(ranked, above, types, shortlist.along)
     first = np.unique(cause, return_index=True)[1]
-    reason = _reasons_of_causes(ranked, above[first], reason[first], things)[cause]
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
     kept = np.flatnonzero(cause < n_most)
+    n_listed = n_done + int(is_left[kept].sum())
+    reason = _reasons_of_causes(ranked, above[first], reason[first], things, n_listed)[cause]
     kept = kept[np.lexsort((~np.isin(kept, first), reason[kept] >= 0))]
     reason = reason[kept]
     return Selection(
@@ -471,16 +472,19 @@ def _select_above(shortlist: _Shortlist, things: Flags) -> Selection:
     )
 
 
-def _reasons_of_causes(ranked: RankedCandidates, first: Ints, reason: Ints, things: Flags) -> Ints:
+def _reasons_of_causes(ranked: RankedCandidates, first: Ints, reason: Ints, things: Flags, n_listed: int) -> Ints:
     """(k,) why each cause comes last, a row of `SELDOM_REASONS`; -1: it does not.
 
-    `first` (k,) are the first candidates of the causes, `reason` (k,) why these are seldom right.
+    `first` (k,) are the first candidates of the causes, `reason` (k,) why these are seldom right, and `n_listed` how
+    many are listed, or decided, that are so for no other reason than their kind.
     """
-    missing = (reason < 0) & _are_missing_things(ranked, first, things) & ~ranked.left_out[first]
-    later = missing & (np.cumsum(missing) > _N_MISSING_FIRST)
-    unknown = (reason < 0) & (ranked.known_images.mean() < _MIN_KNOWN)
-    result = np.where(later, SELDOM_REASONS.index("later"), reason)
-    return np.asarray(np.where(unknown, SELDOM_REASONS.index("unknown-images"), result))
+    believed = reason < 0
+    missing = believed & _are_missing_things(ranked, first, things) & ~ranked.left_out[first]
+    of_all: SeldomReason | None = "short-list" if n_listed < _MIN_LISTED else None
+    if ranked.known_images.mean() < _MIN_KNOWN:
+        of_all = "unknown-images"
+    result = np.where(missing & (np.cumsum(missing) > _N_MISSING_FIRST), SELDOM_REASONS.index("later"), reason)
+    return np.asarray(result if of_all is None else np.where(believed, SELDOM_REASONS.index(of_all), reason))
 
 
 def _select_labels(shortlist: _Shortlist, budget: Budget, seed: int) -> Selection:

@@ -54,9 +54,10 @@ _BUDGETS = ("0.01", "0.05", "0.1")
 _SELDOM_RIGHT = "also look at: less often right"
 _SELDOM_WORDS: dict[SeldomReason, str] = {
     "later": "things without a label after the first ten: worth a look if most of these were right",
-    "unknown-images": "the model knows fewer than 85 % of the images",
-    "few-parts": "class maps with too few parts to learn from",
     "kind": "labels that are extra, moved, to be joined or to grow, and stuff without a label",
+    "short-list": "fewer than ten findings are left beside those below",
+    "unknown-images": "the model knows fewer than half of the images",
+    "few-parts": "class maps with too few parts to learn from",
     "outline": "outlines to redraw",
     "extra-part": "stuff that is extra in part",
     "cut": "things that the border of the image cuts",

@@ -425,7 +425,7 @@ def test_what_a_set_leaves_out_along_the_border_is_one_question_and_comes_last()
     found = chosen(ranked)
     assert away[found.rows].tolist() == [20, 20, *[0] * 21]
     assert found.cause.tolist() == [0, 1, *[2] * 21]
-    assert found.reasons == ("border",) * 21
+    assert found.reasons == ("short-list",) * 2 + ("border",) * 21
     some_labelled = beside_borders([*inside, *[(of, 0) for of in (0, 1, 2)] * 2], [(of, 0) for of in (0, 1, 2)] * 7)
     assert not left_out_along_border(some_labelled).any()
 
@@ -469,15 +469,17 @@ def test_outlines_and_labels_that_the_border_cuts_come_last() -> None:
     found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
     assert [int(np.append(number[:3], [*[9] * 57, 3])[row]) for row in found.rows] == [2, 3, 0]  # 5 % of 60: three
     assert found.left_out == 1
-    assert found.reasons == ("outline",)
+    assert found.reasons == ("short-list", "short-list", "outline")
 
 
 TRUST = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None) for n in "ab"]
 
 
-@pytest.mark.parametrize(("n_known", "believed"), [(34, True), (33, False)])
-def test_a_long_place_comes_last_and_all_if_the_model_knows_too_few_images(n_known: int, believed: bool) -> None:
-    """Ten merged things in 40 images, and a probable place longer than a quarter of its image."""
+@pytest.mark.parametrize(
+    ("n_listed", "n_known", "reason"), [(10, 20, ""), (9, 20, "short-list"), (10, 19, "unknown-images")]
+)
+def test_long_places_short_lists_and_unknown_data_come_last(n_listed: int, n_known: int, reason: str) -> None:
+    """Some merged things in 40 images, one of them extra, and a probable place longer than a quarter of its image."""
     drawn, place = np.zeros((40, 40), np.int64), np.zeros((40, 40), np.int64)
     for at in range(6):
         drawn[5:8, 2 + 6 * at : 5 + 6 * at] = at + 1
@@ -486,13 +488,17 @@ def test_a_long_place_comes_last_and_all_if_the_model_knows_too_few_images(n_kno
     each = ImageCandidates(things, np.arange(len(things)), long.take(np.arange(0)), np.arange(0), np.zeros(0, bool))
     held = replace(each, regions=long, label=np.zeros(1, np.int64), thin=np.zeros(1, bool))
     n = 40 * len(things)
-    p = np.where((np.arange(n) % len(things) == 0) & (np.arange(n) < 10 * len(things)), 0.8, 0.001)
+    p = np.where((np.arange(n) % len(things) == 0) & (np.arange(n) < n_listed * len(things)), 0.8, 0.001)
     image, row = [*np.repeat(np.arange(40), len(things)).tolist(), 0], [*(np.arange(n) % len(things)).tolist(), -1]
-    ranked = many(image, row, ["merge"] * n + ["missing"], [*p.tolist(), 0.9], set())
+    ranked = many(image, row, ["extra"] + ["merge"] * (n - 1) + ["missing"], [*p.tolist(), 0.9], set())
     ranked = replace(ranked, candidates=(held, *[each] * 39), prior=0.01, informed=(np.arange(40) < n_known) * 1.0)
     found = select_candidates(ranked, TRUST[:1], np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert len(found.rows) == n_listed + 1
+    merged = (reason,) * (n_listed - 1 if reason else 0)
+    assert sorted(found.reasons) == sorted([*merged, "kind", "long"])
     assert found.rows[-1] == n
-    assert found.reasons == ("unknown-images",) * (0 if believed else len(found.rows) - 1) + ("long",)
+    decided = select_candidates(ranked, TRUST[:1], np.full(2, 0.5), np.array([False, True]), None, 0, np.array([1]))
+    assert ("short-list" in decided.reasons) == (n_listed < 9)  # it was a longer list
 
 
 def test_things_without_a_label_after_the_first_ten_come_last_and_whole_images_before() -> None:
@@ -526,7 +532,7 @@ def test_what_is_less_often_right_is_one_block_at_the_end_and_a_cause_is_on_one_
         assert sorted(firsts) == list(range(len(firsts)))  # all but the first of a cause come last
 
 
-@pytest.mark.parametrize(("usual", "reasons"), [(10, ("long",)), (11, ())])
+@pytest.mark.parametrize(("usual", "reasons"), [(10, ("long",)), (11, ("short-list",))])
 def test_a_place_as_long_as_its_things_usually_are_is_not_long(usual: int, reasons: tuple[str, ...]) -> None:
     """Three teeth of a length, and a place of 11 px in an image of 40 px."""
     drawn, place = np.zeros((40, 40), np.int64), np.zeros((40, 40), np.int64)
