@@ -16,6 +16,7 @@ from benchmarks.defects.planting import (
     Copy,
     Json,
     defect,
+    draw_rings,
     fit_boxes,
     half,
     json_defect,
@@ -239,10 +240,7 @@ def encode(copy: Copy, swap: bool) -> None:
         if not rings:
             continue
         image = images[one["image_id"]]
-        canvas = Image.new("L", (image["width"], image["height"]))
-        for ring in rings:
-            ImageDraw.Draw(canvas).polygon(ring, fill=1)
-        mask = np.array(canvas)
+        mask = draw_rings(rings, image["width"], image["height"])
         values = mask.reshape(-1) if not swap else mask.T.reshape(-1)
         cuts = np.flatnonzero(np.diff(values)) + 1
         counts = np.diff(np.concatenate([[0], cuts, [len(values)]])).tolist()

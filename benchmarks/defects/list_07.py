@@ -24,6 +24,7 @@ from benchmarks.defects.planting import (
     Copy,
     Json,
     change_lines,
+    change_tracks,
     defect,
     drawn_base,
     encode_rle,
@@ -444,9 +445,7 @@ def overlapping_jobs(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("lists of a track one frame shorter than their video", "exporter", "files", "vis")
 def shorter_lists(content: Json, rng: np.random.Generator) -> None:
     """The lists of these tracks have 13 entries, their video has 14 frames: which frame is missing, nobody knows."""
-    for one in content["annotations"][::2]:
-        for key in ("segmentations", "areas", "bboxes"):
-            one[key] = one[key][1:]
+    change_tracks(content["annotations"][::2], lambda values: values[1:])
 
 
 @json_defect("lists of tracks longer than their video", "exporter", "files", "vis")

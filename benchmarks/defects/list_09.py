@@ -24,6 +24,7 @@ from benchmarks.defects.planting import (
     change_case,
     change_volume,
     defect,
+    draw_rings,
     drawn_base,
     encode_rle,
     fit_boxes,
@@ -57,9 +58,7 @@ def _ground(made: Made, level: float) -> Array:
 
 
 def _within(ring: Array) -> Array:
-    canvas = Image.new("1", (WIDTH, HEIGHT))
-    ImageDraw.Draw(canvas).polygon([tuple(p) for p in ring.tolist()], fill=1)
-    return np.asarray(np.array(canvas), bool)
+    return draw_rings([ring.reshape(-1).tolist()], WIDTH, HEIGHT) > 0
 
 
 @drawn_base("cells", "annotations.json")

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from benchmarks.defects.planting import (
     POLYGONS,
@@ -21,6 +21,7 @@ from benchmarks.defects.planting import (
     change_lines,
     change_volume,
     defect,
+    draw_rings,
     fit_boxes,
     frames,
     json_defect,
@@ -217,10 +218,8 @@ def both_sides(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"]:
         rings = list(points(one))
         if one["image_id"] in chosen and len(rings) == 1 and one["area"] > 600:
-            size = images[one["image_id"]]["width"], images[one["image_id"]]["height"]
-            canvas = Image.new("L", size)
-            ImageDraw.Draw(canvas).polygon(rings[0], fill=1)
-            inner = cv2.erode(np.array(canvas), np.ones((7, 7), np.uint8))
+            drawn = draw_rings(rings, images[one["image_id"]]["width"], images[one["image_id"]]["height"])
+            inner = cv2.erode(drawn, np.ones((7, 7), np.uint8))
             found, _ = cv2.findContours(inner, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             if found:
                 ring = max(found, key=len).reshape(-1).astype(float).tolist()

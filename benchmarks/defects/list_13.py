@@ -14,6 +14,7 @@ from benchmarks.defects.planting import (
     Array,
     Copy,
     Json,
+    add_annotations,
     change_lines,
     defect,
     fit_boxes,
@@ -88,14 +89,12 @@ def merged_annotation(content: Json, rng: np.random.Generator) -> None:
 def added_to_next(content: Json, rng: np.random.Generator) -> None:
     """Three images have the objects of the image before them too."""
     images = content["images"]
-    number = max(one["id"] for one in content["annotations"]) + 1
     more = []
     for place in (5, 15, 25):
         for one in content["annotations"]:
             if one["image_id"] == images[place]["id"] and isinstance(one["segmentation"], list):
-                more.append(one | {"id": number, "image_id": images[place + 1]["id"]})
-                number += 1
-    content["annotations"] += more
+                more.append(one | {"image_id": images[place + 1]["id"]})
+    add_annotations(content, more)
 
 
 @json_defect("images and labels sorted apart in the last quarter", "merge", "pictures", *POLYGONS)

@@ -4,24 +4,24 @@ As in the lists before, the docstring of each function is what the owner of the 
 thread `owner/name#1` is on GitHub, and is where somebody met it.
 """
 
-import base64
-import io
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
-from PIL import Image, ImageDraw
+from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage
 
+from benchmarks.defects.drawn_datasets import picture_bytes
 from benchmarks.defects.planting import (
     Array,
     Copy,
     Json,
+    add_annotations,
+    as_mask,
     change_documents,
+    change_segmentation,
     change_volume,
     defect,
     encode_rle,
@@ -79,19 +79,17 @@ def labels_of_train(copy: Copy, rng: np.random.Generator) -> None:
 def saved_and_updated(content: Json, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio#337. In a fifth of the images each object is there twice, once a tenth smaller."""
     ids = {image["id"] for image in content["images"][2::5]}
-    number = max(one["id"] for one in content["annotations"])
     more = []
     for one in content["annotations"]:
         if one["image_id"] in ids and isinstance(one["segmentation"], list):
-            number += 1
             rings = [np.array(ring, float).reshape(-1, 2) for ring in one["segmentation"]]
             middle = np.concatenate(rings).mean(0)
             smaller = [((ring - middle) * 0.9 + middle).reshape(-1).tolist() for ring in rings]
-            more.append(one | {"id": number, "segmentation": smaller, "area": one["area"] * 0.81})
+            more.append(one | {"segmentation": smaller, "area": one["area"] * 0.81})
     for one in more:
         corners = np.concatenate([np.array(ring).reshape(-1, 2) for ring in one["segmentation"]])
         one["bbox"] = [*corners.min(0).tolist(), *(corners.max(0) - corners.min(0)).tolist()]
-    content["annotations"] += more
+    add_annotations(content, more)
 
 
 @defect("pictures saved again, with the objects under another category", "merge", "files", "coco")
@@ -100,31 +98,23 @@ def under_other_category(copy: Copy, rng: np.random.Generator) -> None:
     folder, content = own_images(copy), copy.load()
     ids = sorted(category["id"] for category in content["categories"])
     following = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
-    number, last = (max(one["id"] for one in content[key]) for key in ("images", "annotations"))
+    number = max(image["id"] for image in content["images"])
     for image in content["images"][4:44:8]:
         number += 1
         name = f"copy_{image['file_name']}"
         with Image.open(folder / image["file_name"]) as picture:
             picture.convert("RGB").save(folder / name, quality=85)
         content["images"].append(image | {"id": number, "file_name": name})
-        for one in [one for one in content["annotations"] if one["image_id"] == image["id"]]:
-            last += 1
-            content["annotations"].append(
-                one | {"id": last, "image_id": number, "category_id": following[one["category_id"]]}
-            )
+        own = [one for one in content["annotations"] if one["image_id"] == image["id"]]
+        again = [one | {"image_id": number, "category_id": following[one["category_id"]]} for one in own]
+        add_annotations(content, again)
     copy.save(content)
 
 
 @json_defect("objects of n parts n times, each time with all parts", "exporter", "files", "coco", "taco")
 def once_for_each_part(content: Json, rng: np.random.Generator) -> None:
     """Objects of several parts are there several times, pixel by pixel (SEG104)."""
-    number = max(one["id"] for one in content["annotations"])
-    more = []
-    for one in content["annotations"]:
-        for _ in list(points(one))[1:]:
-            number += 1
-            more.append(one | {"id": number})
-    content["annotations"] += more
+    add_annotations(content, [one for one in content["annotations"] for _ in list(points(one))[1:]])
 
 
 # YOLO.
@@ -245,25 +235,15 @@ def png_as_jpg(content: Json, rng: np.random.Generator) -> None:
 # Tools.
 
 
-def _png(pixels: Array) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
 @defect("bitmaps of LabelMe's masks smaller than their boxes", "exporter", "files", "labelme")
 def bitmap_and_box(copy: Copy, rng: np.random.Generator) -> None:
     """Masks of half the resolution in boxes of the full one: the sizes disagree, at these shapes."""
 
     def change(content: Json) -> None:
         for shape in content["shapes"]:
-            ring = np.array(shape["points"], float)
-            low, high = np.floor(ring.min(0)).astype(int), np.ceil(ring.max(0)).astype(int)
-            width, height = (high - low + 1).tolist()
-            canvas = Image.new("1", (width, height))
-            ImageDraw.Draw(canvas).polygon([tuple(one) for one in (ring - low).tolist()], fill=1)
+            pixels, low, high = as_mask(shape)
             shape["shape_type"], shape["points"] = "mask", [low.tolist(), high.tolist()]
-            shape["mask"] = _png(np.array(canvas)[::2, ::2])
+            shape["mask"] = picture_bytes(pixels[::2, ::2] > 0)
 
     change_documents(copy, change)
 
@@ -325,7 +305,7 @@ def on_one_object(content: Json, rng: np.random.Generator) -> None:
     """In each video a track jumps to the object of another one and stays there, on the same pixels (SEG354, SEG104)."""
     for video in content["videos"]:
         first, second = [one for one in content["annotations"] if one["video_id"] == video["id"]][:2]
-        for key in ("segmentations", "areas", "bboxes"):
+        for key in ("segmentations", "areas", "bboxes"):  # of two tracks at once
             first[key][7:] = second[key][7:]
 
 
@@ -370,26 +350,25 @@ def fills_slice(copy: Copy, rng: np.random.Generator) -> None:
         write_volume(path, change(values), image.affine)
 
 
-def _segmentation(copy: Copy) -> tuple[Path, Any]:  # Any: pydicom's datasets
-    path = copy.root / "liver.dcm"
-    return path, pydicom.dcmread(path)
-
-
 @defect("frames of a DICOM segmentation at the places of each other", "exporter", "pictures", "dicom")
 def reversed_frames(copy: Copy, rng: np.random.Generator) -> None:
     """ImagingDataCommons/highdicom#330. The labels of the first slice are at the last one."""
-    path, data = _segmentation(copy)
-    groups = data.PerFrameFunctionalGroupsSequence
-    positions = [group.PlanePositionSequence for group in groups]
-    for group, position in zip(groups, positions[::-1], strict=True):
-        group.PlanePositionSequence = position
-    data.save_as(path)
+
+    def change(data: Any) -> None:  # Any: pydicom's datasets
+        groups = data.PerFrameFunctionalGroupsSequence
+        positions = [group.PlanePositionSequence for group in groups]
+        for group, position in zip(groups, positions[::-1], strict=True):
+            group.PlanePositionSequence = position
+
+    change_segmentation(copy, change)
 
 
 @defect("frames of a DICOM segmentation under a number that it lacks", "exporter", "files", "dicom")
 def unknown_number(copy: Copy, rng: np.random.Generator) -> None:
     """A frame refers to segment 7, which is not described: named, with the frame."""
-    path, data = _segmentation(copy)
-    group = data.PerFrameFunctionalGroupsSequence[1]
-    group.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 7
-    data.save_as(path)
+
+    def change(data: Any) -> None:  # Any: pydicom's datasets
+        group = data.PerFrameFunctionalGroupsSequence[1]
+        group.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 7
+
+    change_segmentation(copy, change)

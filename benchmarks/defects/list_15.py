@@ -13,7 +13,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageEnhance
 from pycocotools import mask as rle
 from scipy import ndimage
 
@@ -22,9 +22,14 @@ from benchmarks.defects.planting import (
     Array,
     Copy,
     Json,
+    add_annotations,
+    change_dataset_json,
     change_documents,
+    change_labels,
+    change_tracks,
     change_volume,
     defect,
+    draw_rings,
     encode_rle,
     fit_boxes,
     frames,
@@ -40,14 +45,6 @@ from benchmarks.defects.planting import (
 )
 
 # COCO.
-
-
-def _pixels(one: Json, width: int, height: int) -> Array:
-    """The pixels within the rings of an annotation."""
-    canvas = Image.new("1", (width, height))
-    for ring in points(one):
-        ImageDraw.Draw(canvas).polygon(ring, fill=1)
-    return np.array(canvas)
 
 
 @defect("points outside of the crop deleted, not clipped", "augmentation", "files", *POLYGONS)
@@ -84,7 +81,7 @@ def through_centres(content: Json, rng: np.random.Generator) -> None:
             low, high = corners.min(0), corners.max(0)
             width, height = (high + 2).astype(int).tolist()
             one["segmentation"] = [ring.reshape(-1).tolist() for ring in rings]
-            one["area"] = int(_pixels(one, width, height).sum())  # with the outline itself
+            one["area"] = int(draw_rings(points(one), width, height).sum())  # with the outline itself
             one["bbox"] = [*low.tolist(), *(high - low + 1).tolist()]
 
 
@@ -112,7 +109,7 @@ def row_too_many(copy: Copy, rng: np.random.Generator) -> None:
     for one in content["annotations"][::5]:
         image = images[one["image_id"]]
         if isinstance(one["segmentation"], list):
-            one["segmentation"] = encode_rle(_pixels(one, image["width"], image["height"] + 1))
+            one["segmentation"] = encode_rle(draw_rings(points(one), image["width"], image["height"] + 1))
     copy.save(content)
 
 
@@ -172,14 +169,14 @@ def bridges(content: Json, rng: np.random.Generator) -> None:
 @json_defect("crumbs of masks as objects of their own", "exporter", "files", *POLYGONS)
 def crumbs(content: Json, rng: np.random.Generator) -> None:
     """VIPriors/vipriors-challenges-toolkit#31. Beside every third object lies one of a few pixels, of its category."""
-    number = max(one["id"] for one in content["annotations"])
+    more = []
     for one in content["annotations"][::3]:
         rings = list(points(one))
         if rings:
-            number += 1
             corner = np.array(rings[0], float).reshape(-1, 2).max(0) + rng.uniform(-6, 3, 2)
             ring = corner + np.array([(0, 0), (2, 0), (2, 1.5), (0, 1.5)])
-            content["annotations"].append(one | {"id": number, "segmentation": [ring.reshape(-1).tolist()]})
+            more.append(one | {"segmentation": [ring.reshape(-1).tolist()]})
+    add_annotations(content, more)
     fit_boxes(content)
 
 
@@ -410,17 +407,13 @@ def other_rate(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("labels at another frame rate", "tracker", "files", "vis")
 def other_rate_of_tracks(content: Json, rng: np.random.Generator) -> None:
     """Frame n has the labels of frame 2n: labels run twice as fast, and end in the middle."""
-    for one in content["annotations"]:
-        for key in ("segmentations", "areas", "bboxes"):
-            one[key] = [*one[key][::2], *([None] * (len(one[key]) - len(one[key][::2])))]
+    change_tracks(content["annotations"], lambda values: [*values[::2], *([None] * (len(values) // 2))])
 
 
 @json_defect("tracks longer than their video", "tracker", "files", "vis")
 def longer(content: Json, rng: np.random.Generator) -> None:
     """wangxiao5791509/TNL2K_evaluation_toolkit#2. Some tracks have two frames more than the video."""
-    for one in content["annotations"][::4]:
-        for key in ("segmentations", "areas", "bboxes"):
-            one[key] += one[key][-2:]
+    change_tracks(content["annotations"][::4], lambda values: values + values[-2:])
 
 
 @defect("tracks longer than their video", "tracker", "files", "mots")
@@ -494,11 +487,12 @@ def track_shrinks(content: Json, rng: np.random.Generator) -> None:
 @defect("two names for one number in the list of labels", "label map", "files", "scans", "nnunet")
 def one_number(copy: Copy, rng: np.random.Generator) -> None:
     """wasserth/TotalSegmentator#468. The list gives one number to two classes, and none to the highest value."""
-    path = copy.root / "dataset.json"
-    content = json.loads(path.read_text())
-    *_, before, last = content["labels"]
-    content["labels"][last] = content["labels"][before]
-    path.write_text(json.dumps(content))
+
+    def change(content: Json) -> None:
+        *_, before, last = content["labels"]
+        content["labels"][last] = content["labels"][before]
+
+    change_dataset_json(copy, change)
 
 
 @defect("half of an organ under the number of another", "annotator", "files", "scans", "organs")
@@ -528,9 +522,7 @@ def no_data(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels of all volumes two voxels aside", "resize", "pictures", "scans", "organs")
 def two_aside(copy: Copy, rng: np.random.Generator) -> None:
     """Project-MONAI/MONAILabel#649. Labels are two voxels off in x and y everywhere."""
-    for number in range(len(list(copy.root.glob("labelsTr/*.nii.gz")))):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, np.roll(values, (2, 2), (0, 1)), image.affine)
+    change_labels(copy, lambda values: np.roll(values, (2, 2), (0, 1)))
 
 
 @defect("empty slices left out and added at the end", "volume", "pictures", "scans")
@@ -551,9 +543,9 @@ def empty_to_end_of_one(copy: Copy, rng: np.random.Generator) -> None:
 @defect("headers that differ by rounding alone", "volume", "files", "scans", "organs")
 def rounded_headers(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#1287. Nothing: the places differ by a millionth of a voxel."""
-    for number in range(len(list(copy.root.glob("labelsTr/*.nii.gz")))):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, values, image.affine + rng.normal(0, 1e-7, (4, 4)) * (np.arange(4) < 3)[:, None])
+    change_labels(
+        copy, np.copy, place=lambda affine: affine + rng.normal(0, 1e-7, (4, 4)) * (np.arange(4) < 3)[:, None]
+    )
 
 
 # Scripts.
@@ -568,13 +560,9 @@ def joined_over_images(content: Json, rng: np.random.Generator) -> None:
     own = defaultdict(list)
     for one in content["annotations"]:
         own[one["image_id"]].append(one)
-    number = max(one["id"] for one in content["annotations"])
     for here, there in pairwise(behind):
         kinds = {one["category_id"] for one in own[here]}
-        for one in own[there]:
-            if one["category_id"] in kinds:
-                number += 1
-                content["annotations"].append(one | {"id": number, "image_id": here})
+        add_annotations(content, [one | {"image_id": here} for one in own[there] if one["category_id"] in kinds])
 
 
 @json_defect("ids of annotations as large as a hash", "exporter", "files", *POLYGONS)

@@ -21,7 +21,9 @@ from benchmarks.defects.planting import (
     Array,
     Copy,
     Json,
+    change_dataset_json,
     change_documents,
+    change_tracks,
     defect,
     drawn_base,
     fit_boxes,
@@ -565,10 +567,8 @@ def frames_from_one(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("the first frames without labels: propagated forward only", "tracker", "files", "vis")
 def forward_only(content: Json, rng: np.random.Generator) -> None:
     """In one video the first five frames have nothing; then all tracks begin at once."""
-    for one in content["annotations"]:
-        if one["video_id"] == 2:
-            for key in ("segmentations", "areas", "bboxes"):
-                one[key][:5] = [None] * 5
+    of_second = [one for one in content["annotations"] if one["video_id"] == 2]
+    change_tracks(of_second, lambda values: [None] * 5 + values[5:])
 
 
 @defect("the first frames without labels: propagated forward only", "tracker", "files", "osvos")
@@ -581,19 +581,18 @@ def forward_only_in_masks(copy: Copy, rng: np.random.Generator) -> None:
 @defect("a number to ignore that is not the highest", "label map", "files", "nnunet")
 def ignore_in_middle(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2884. nnU-Net ignores a label only if its number is the highest."""
-    _change_labels(copy, {"background": 0, "crab": 1, "ignore": 2, "kelp": 3})
+    labels = {"background": 0, "crab": 1, "ignore": 2, "kelp": 3}
+    change_dataset_json(copy, lambda content: content.update(labels=labels))
 
 
 @defect("labels listed as number: name", "label map", "files", "nnunet", "scans")
 def number_first(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2674. Version 2 wants name: number, and says that it finds no background."""
-    path = copy.root / "dataset.json"
-    _change_labels(copy, {str(value): name for name, value in json.loads(path.read_text())["labels"].items()})
 
+    def change(content: Json) -> None:
+        content["labels"] = {str(value): name for name, value in content["labels"].items()}
 
-def _change_labels(copy: Copy, labels: Json) -> None:
-    path = copy.root / "dataset.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
+    change_dataset_json(copy, change)
 
 
 @defect("a fourth axis of one", "volume", "files", "scans", "organs")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from PIL import Image, ImageDraw
+from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage, spatial
 
@@ -26,29 +26,28 @@ from benchmarks.defects.planting import (
     Array,
     Copy,
     Json,
+    add_annotations,
+    as_mask,
+    change_dataset_json,
     change_documents,
+    change_labels,
+    change_segmentation,
+    change_tracks,
     change_volume,
     defect,
+    draw_rings,
     encode_rle,
     fit_boxes,
     frames,
     half,
     json_defect,
-    labels_of_case,
     map_points,
     own_images,
     points,
     some,
-    write_volume,
 )
 
 # COCO.
-
-
-def _more(content: Json, annotations: list[Json]) -> None:
-    """Add annotations under new ids."""
-    last = max(one["id"] for one in content["annotations"])
-    content["annotations"] += [one | {"id": last + 1 + k} for k, one in enumerate(annotations)]
 
 
 @json_defect("each object of some images a second time, without an outline", "exporter", "files", *POLYGONS)
@@ -56,7 +55,7 @@ def without_outline(content: Json, rng: np.random.Generator) -> None:
     """cvat-ai/cvat#5496. In a quarter of the images each object is there twice: once with an outline, once as a box."""
     ids = {image["id"] for image in content["images"][1::4]}
     own = [one for one in content["annotations"] if one["image_id"] in ids]
-    _more(content, [one | {"segmentation": [], "bbox": [v + 0.5 for v in one["bbox"]]} for one in own])
+    add_annotations(content, [one | {"segmentation": [], "bbox": [v + 0.5 for v in one["bbox"]]} for one in own])
 
 
 @json_defect("counts of runs as the points of an outline", "exporter", "files", "coco")
@@ -66,10 +65,7 @@ def counts_as_points(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"][::6]:
         if isinstance(one["segmentation"], list):
             image = images[one["image_id"]]
-            canvas = Image.new("1", (image["width"], image["height"]))
-            for ring in points(one):
-                ImageDraw.Draw(canvas).polygon(ring, fill=1)
-            flat = np.array(canvas).T.reshape(-1)
+            flat = draw_rings(points(one), image["width"], image["height"]).T.reshape(-1)
             edges = np.flatnonzero(np.diff(flat.astype(int))) + 1
             counts = np.diff(np.concatenate([[0], edges, [len(flat)]]))
             one["segmentation"] = [counts.tolist()]
@@ -132,7 +128,7 @@ def old_and_new(content: Json, rng: np.random.Generator) -> None:
     following = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
     chosen = {image["id"] for image in content["images"][3::10]}
     own = [one for one in content["annotations"] if one["image_id"] in chosen]
-    _more(content, [one | {"category_id": following[one["category_id"]]} for one in own])
+    add_annotations(content, [one | {"category_id": following[one["category_id"]]} for one in own])
 
 
 @defect("objects under the old category as well as under the new one", "annotator", "files", "cvat")
@@ -230,7 +226,7 @@ def last_again(content: Json, rng: np.random.Generator) -> None:
         one | {"segmentation": [(np.array(ring) + 1.5).tolist() for ring in one["segmentation"]]}
         for one in last.values()
     ]
-    _more(content, more)
+    add_annotations(content, more)
     fit_boxes(content)
 
 
@@ -396,11 +392,8 @@ def byte_masks(copy: Copy, rng: np.random.Generator) -> None:
 
     def change(content: Json) -> None:
         for shape in content["shapes"]:
-            ring = np.array(shape["points"], float)
-            low, high = np.floor(ring.min(0)).astype(int), np.ceil(ring.max(0)).astype(int)
-            canvas = Image.new("L", tuple((high - low + 1).tolist()))
-            ImageDraw.Draw(canvas).polygon([tuple(one) for one in (ring - low).tolist()], fill=255)
-            shape |= {"shape_type": "mask", "mask": picture_bytes(np.array(canvas))}
+            pixels, low, high = as_mask(shape)
+            shape |= {"shape_type": "mask", "mask": picture_bytes(pixels * 255)}
             shape["points"] = [low.astype(float).tolist(), high.astype(float).tolist()]
 
     change_documents(copy, change)
@@ -496,9 +489,7 @@ def held(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("labels held from one keyframe to the next", "tracker", "files", "vis")
 def held_tracks(content: Json, rng: np.random.Generator) -> None:
     """Nothing was interpolated: labels stand still for five frames, then jump."""
-    for one in content["annotations"]:
-        for key in ("segmentations", "areas", "bboxes"):
-            one[key] = [one[key][k - k % 5] for k in range(len(one[key]))]
+    change_tracks(content["annotations"], lambda values: [values[k - k % 5] for k in range(len(values))])
 
 
 @json_defect("boxes and areas of some frames missing", "exporter", "files", "vis")
@@ -513,9 +504,7 @@ def no_boxes(content: Json, rng: np.random.Generator) -> None:
 def late(content: Json, rng: np.random.Generator) -> None:
     """LingyiHongfd/LVOS#2. In each video one object is in the picture from the first frame, labelled from the sixth."""
     first = {one["video_id"]: one for one in reversed(content["annotations"])}
-    for one in first.values():
-        for key in ("segmentations", "areas", "bboxes"):
-            one[key][:5] = [None] * 5
+    change_tracks(first.values(), lambda values: [None] * 5 + values[5:])
 
 
 @defect("rows of another video in the same file", "merge", "files", "mots")
@@ -544,17 +533,10 @@ def second_time(content: Json, rng: np.random.Generator) -> None:
                 else None
             )
         more.append(again)
-    _more(content, more)
+    add_annotations(content, more)
 
 
 # Volumes.
-
-
-def _segmentation(copy: Copy, change: Callable[[Any], None]) -> None:  # Any: pydicom's datasets
-    path = copy.root / "liver.dcm"
-    data = pydicom.dcmread(path)
-    change(data)
-    data.save_as(path)
 
 
 @defect("a DICOM segmentation mirrored front to back", "exporter", "pictures", "dicom")
@@ -568,7 +550,7 @@ def front_to_back(copy: Copy, rng: np.random.Generator) -> None:
         packed = np.packbits(mirrored.reshape(-1), bitorder="little").tobytes()
         data.PixelData = packed + b"\0" * (len(packed) % 2)
 
-    _segmentation(copy, change)
+    change_segmentation(copy, change)
 
 
 def _groups(data: Any) -> list[Any]:  # Any: pydicom's datasets
@@ -584,7 +566,7 @@ def doubled_spacing(copy: Copy, rng: np.random.Generator) -> None:
             for measures in group.get("PixelMeasuresSequence", []):
                 measures.PixelSpacing = [2 * float(v) for v in measures.PixelSpacing]
 
-    _segmentation(copy, change)
+    change_segmentation(copy, change)
 
 
 @defect("a DICOM segmentation in another frame of reference than its scan", "exporter", "files", "dicom")
@@ -594,7 +576,7 @@ def other_frame(copy: Copy, rng: np.random.Generator) -> None:
     def change(data: Any) -> None:  # Any: pydicom's datasets
         data.FrameOfReferenceUID = "1.2.826.0.1.3680043.8.498.1"
 
-    _segmentation(copy, change)
+    change_segmentation(copy, change)
 
 
 @defect("a segment of a DICOM segmentation described twice", "exporter", "files", "dicom")
@@ -607,15 +589,13 @@ def described_twice(copy: Copy, rng: np.random.Generator) -> None:
         again.SegmentLabel = "Spleen"
         data.SegmentSequence.append(again)
 
-    _segmentation(copy, change)
+    change_segmentation(copy, change)
 
 
 @defect("labels within a box alone, as a patch was cut", "volume", "files", "scans")
 def within_patch(copy: Copy, rng: np.random.Generator) -> None:
     """In three cases labels end at planes: what lies outside of the patch was lost."""
-    for number in (4, 12, 20):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, _cut(values), image.affine)
+    change_labels(copy, _cut, (4, 12, 20))
 
 
 @defect("labels within a box alone, as a patch was cut", "volume", "files", "spleen")
@@ -637,23 +617,24 @@ def _cut(values: Array) -> Array:
 @defect("a marker of the tool at one place in all cases", "exporter", "files", "scans", "organs")
 def marker(copy: Copy, rng: np.random.Generator) -> None:
     """A cube of three voxels of the first class, at the same place in each case."""
-    for number in range(len(list(copy.root.glob("labelsTr/*.nii.gz")))):
-        path, image, values = labels_of_case(copy, number)
+
+    def change(values: Array) -> Array:
         values[4:7, 4:7, 1:4] = 1
-        write_volume(path, values, image.affine)
+        return values
+
+    change_labels(copy, change)
 
 
 @defect("numbers of labels with a gap", "label map", "files", "nnunet", "scans")
 def gap_of_numbers(copy: Copy, rng: np.random.Generator) -> None:
     """nnU-Net wants numbers without gaps: the last class is 9."""
-    path = copy.root / "dataset.json"
-    content = json.loads(path.read_text())
-    last = max(content["labels"].values())
-    content["labels"] = {name: 9 if value == last else value for name, value in content["labels"].items()}
-    path.write_text(json.dumps(content))
-    for number in range(len(list(copy.root.glob("labelsTr/*.nii.gz")))):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, np.where(values == last, 9, values).astype(np.uint8), image.affine)
+    last = max(json.loads((copy.root / "dataset.json").read_text())["labels"].values())
+
+    def change(content: Json) -> None:
+        content["labels"] = {name: 9 if value == last else value for name, value in content["labels"].items()}
+
+    change_dataset_json(copy, change)
+    change_labels(copy, lambda values: np.where(values == last, 9, values).astype(np.uint8))
 
 
 @defect("some cases smoothed slice by slice, in the wrong direction", "volume", "pictures", "scans", "spleen")
@@ -667,9 +648,7 @@ def striped(copy: Copy, rng: np.random.Generator) -> None:
     if copy.root.name == "spleen":
         change_volume(copy, change)
         return
-    for number in (3, 9, 15):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, change(values), image.affine)
+    change_labels(copy, change, (3, 9, 15))
 
 
 # Annotators.
@@ -705,5 +684,5 @@ def logo(content: Json, rng: np.random.Generator) -> None:
         for image in content["images"]
         if image["id"] in behind
     ]
-    _more(content, more)
+    add_annotations(content, more)
     fit_boxes(content)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pycocotools import mask as rle
@@ -208,6 +209,43 @@ def fit_boxes(content: Json) -> None:
             ))  # fmt: skip
 
 
+def add_annotations(content: Json, annotations: list[Json]) -> None:
+    """Add annotations under ids that follow the highest."""
+    last = max(one["id"] for one in content["annotations"])
+    content["annotations"] += [one | {"id": last + 1 + k} for k, one in enumerate(annotations)]
+
+
+def draw_rings(rings: Iterable[list[float]], width: int, height: int) -> Array:
+    """The pixels within rings, as 0 and 1."""
+    canvas = Image.new("L", (width, height))
+    for ring in rings:
+        ImageDraw.Draw(canvas).polygon(ring, fill=1)
+    return np.array(canvas)
+
+
+def as_mask(shape: Json) -> tuple[Array, Array, Array]:
+    """The bitmap of a polygon of LabelMe, and the first and last pixel of its box, (x, y)."""
+    ring = np.array(shape["points"], float)
+    low, high = np.floor(ring.min(0)).astype(int), np.ceil(ring.max(0)).astype(int)
+    width, height = (high - low + 1).tolist()
+    return draw_rings([(ring - low).reshape(-1).tolist()], width, height), low, high
+
+
+def change_tracks(tracks: Iterable[Json], change: Callable[[list[Any]], list[Any]]) -> None:
+    """Change the lists that tracks of YouTube-VIS have, with a value for each frame."""
+    for one in tracks:
+        for key in ("segmentations", "areas", "bboxes"):
+            one[key] = change(one[key])
+
+
+def change_segmentation(copy: Copy, change: Callable[[Any], None]) -> None:  # Any: pydicom's datasets
+    """Change the DICOM segmentation."""
+    path = copy.root / "liver.dcm"
+    data = pydicom.dcmread(path)
+    change(data)
+    data.save_as(path)
+
+
 def of_images(content: Json, ids: set[int]) -> Callable[[Json], bool]:
     """Whether an annotation is on one of these images."""
     return lambda annotation: annotation["image_id"] in ids
@@ -288,6 +326,24 @@ def labels_of_case(copy: Copy, number: int) -> tuple[Path, Any, Array]:
     path = sorted(copy.root.glob("labelsTr/*.nii.gz"))[number]
     image: Any = nibabel.load(path)
     return path, image, np.asanyarray(image.dataobj).astype(np.uint8)
+
+
+def change_labels(
+    copy: Copy,
+    change: Callable[[Array], Array],
+    numbers: Iterable[int] | None = None,
+    place: Callable[[Array], Array] = np.copy,
+) -> None:
+    """Change the labels, and the place, of some cases of nnU-Net; None: of all."""
+    paths = sorted(copy.root.glob("labelsTr/*.nii.gz"))
+    for number in range(len(paths)) if numbers is None else numbers:
+        path, image, values = labels_of_case(copy, number)
+        write_volume(path, change(values), place(image.affine))
+
+
+def change_dataset_json(copy: Copy, change: Callable[[Json], object]) -> None:
+    """Change the dataset.json of nnU-Net."""
+    change_documents(copy, change, "dataset.json")
 
 
 def write_volume(path: Path, values: Array, affine: Array) -> None:
