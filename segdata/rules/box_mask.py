@@ -7,6 +7,7 @@ from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 
 _MIN_TURNED, _MIN_SHARE = 50, 0.95  # boxes, and of all outlines, of a dataset of turned boxes
+_MIN_TURNED_SHARE = 0.1  # of all outlines, that are not upright
 _MAX_SKEW = 0.02  # of a parallelogram: coordinates are rounded
 _MAX_UPRIGHT = 0.9  # of the box around it that a turned rectangle fills
 _ALL = 0.9  # of the segments of a dataset that has boxes in place of masks
@@ -39,7 +40,7 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     You get one finding for each category. It is a warning if nine in ten segments of all categories are rectangles:
     then nothing was outlined. Beside categories with outlines it is an info, since plates, windows and tables are
     rectangles. Crowds, void, segments narrower than min_side and those that reach from frame edge to frame edge do not
-    count. If nearly all outlines of the dataset, fifty or more, are rectangles of four points, most of them turned, you
+    count. If nearly all outlines of the dataset, fifty or more, are rectangles of four points, many of them turned, you
     get one finding for the dataset: they are the boxes of a detector.
 
     Why: such masks were bounding boxes. Your model learns their background as the category, and mask metrics measure
@@ -78,13 +79,13 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
 
 
 def _turned_boxes(tables: Tables) -> Findings:
-    """One finding if nearly all outlines are rectangles, and most of them are not upright."""
+    """One finding if nearly all outlines are rectangles, and some of them are not upright."""
     outlines = tables.outlines
     extent = (outlines["right"] - outlines["left"]) * (outlines["bottom"] - outlines["top"])
     is_rectangle = outlines["skew"] <= _MAX_SKEW  # of shares of a picture that is no square a parallelogram
     is_turned = is_rectangle & (tables.segments["area"][outlines["segment"]] < _MAX_UPRIGHT * extent)
     n = total(tables, all=len(outlines), rectangles=int(is_rectangle.sum()), turned=int(is_turned.sum()))
-    if n["rectangles"] < max(_MIN_TURNED, _MIN_SHARE * n["all"]) or 2 * n["turned"] < n["all"]:
+    if n["rectangles"] < max(_MIN_TURNED, _MIN_SHARE * n["all"]) or n["turned"] < _MIN_TURNED_SHARE * n["all"]:
         return
     if leading(tables) is not None:
         yield RowFinding(

@@ -34,8 +34,6 @@ def mixed_habit(
             in the others do
         the categories from 000026.jpg on occur as often as those of the other images if their numbers are one lower
             (bicycle for person, chair for bench): was the list numbered otherwise there? (warning)
-        each of 40 images has the first of the 11 categories that occur, from 6 to 11 of them, and none behind: were the
-            numbers counted anew in each mask?
 
     Four things are counted in each image: outlines of eight points or more that are not convex, objects that touch the
     image's border, segments with several parts, and segments with holes. From the shares that the categories have in
@@ -45,12 +43,10 @@ def mixed_habit(
     of what is expected: then the scene is not the cause. Images of one sequence or group count as one. If annotators,
     folders or months go with it, the finding says so.
 
-    Numbers of categories are told by which occur. In masks of classes each image has the first numbers of those that
-    occur, without a gap, though it has fewer than others, where chance would do so once in ten thousand datasets. In
-    instances the mix of categories of a split, or from some image of the list on, is like that of the other images if
-    numbers are moved by one, and otherwise not, while both parts are alike within; where images are listed by what they
-    show, nothing is said. Or all segments from some image on are of one category, where most images before have
-    several.
+    In instances, numbers of categories are told by which occur. The mix of categories of a split, or from some image of
+    the list on, is like that of the other images if numbers are moved by one, and otherwise not, while both parts are
+    alike within; where images are listed by what they show, nothing is said. Or all segments from some image on are of
+    one category, where most images before have several.
 
     Why: some images were labelled in another way, or went through another program: with hulls or ellipses in place of
     outlines, without the objects that the border cuts, with the largest part of each object alone, with holes filled,

@@ -14,7 +14,6 @@ from segdata.core.strata import image_splits
 from segdata.core.table import Table
 from segdata.rules.shared import join_first
 
-_MIN_CATEGORIES, _MIN_DEPTHS, _MAX_CHANCE = 5, 3, 1e-4  # of masks whose numbers have no gap
 _MIN_IMAGES, _MIN_SEGMENTS = 10, 50  # of either part of a list
 _MIN_SHARED, _MIN_GAIN, _MIN_MIXED = 0.65, 0.2, 4.0  # of a shift: how alike mixes are, how much more, of how many
 _MAX_CUTS = 200  # places at which a list is cut in two
@@ -40,40 +39,18 @@ class _Uses(NamedTuple):
 
 
 def renumbered(tables: Tables, counts: Table) -> Findings:
-    """Numbers that each mask counts anew, that move by one in a part of the images, or that become one for all.
+    """Numbers that move by one in a part of the images, or that become one for all; in instances alone.
 
     `counts`: one row for each annotation and category, with the number of segments, n.
     """
     annotations, row = unique_inverse(counts["annotation"])
     ids, column = unique_inverse(counts["category"])
-    if len(annotations) < _MIN_IMAGES or len(ids) < _MIN_OTHERS:
+    if len(annotations) < _MIN_IMAGES or len(ids) < _MIN_OTHERS or tables.profile.task == "semantic":
         return
-    if tables.profile.task == "semantic" and tables.profile.provisional is None:
-        yield from _counted_anew(row, column, len(annotations), len(ids))
-    elif tables.profile.task != "semantic":
-        images = tables.annotations["image"][annotations]
-        uses = _Uses(row, column, counts["n"], len(annotations), [tables.profile.name_of(int(id_)) for id_ in ids])
-        yield from _shifted(tables, images, uses)
-        yield from _of_one_category(tables, images, uses)
-
-
-def _counted_anew(row: Ints, column: Ints, n_images: int, n_ids: int) -> Findings:
-    """One finding if each image has the first categories of the list, as many as it has, and no others."""
-    depth = np.bincount(row, minlength=n_images)
-    last = np.zeros(n_images, np.int64)
-    np.maximum.at(last, row, column + 1)
-    if n_ids < _MIN_CATEGORIES or len(np.unique(depth)) < _MIN_DEPTHS or (depth != last).any():
-        return
-    share = np.bincount(column, minlength=n_ids) / n_images
-    present, absent = np.cumprod(share), np.append(np.cumprod(1 - share[::-1])[::-1], 1)[1:]
-    # By chance, if each category were in an image or not for itself.
-    if n_images * np.log(max(float((present * absent).sum()), 1e-300)) > np.log(_MAX_CHANCE):
-        return
-    yield RowFinding(
-        f"each of {n_images:,} images has the first of the {n_ids} categories that occur, from "
-        f"{depth.min()} to {depth.max()} of them, and none behind: were the numbers counted anew in each mask?",
-        severity="info",
-    )
+    images = tables.annotations["image"][annotations]
+    uses = _Uses(row, column, counts["n"], len(annotations), [tables.profile.name_of(int(id_)) for id_ in ids])
+    yield from _shifted(tables, images, uses)
+    yield from _of_one_category(tables, images, uses)
 
 
 def _parts(tables: Tables, images: Ints, uses: _Uses) -> Iterator[tuple[str, Flags, Floats]]:

@@ -5,20 +5,26 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables
-from segdata.core.strata import independent_units, is_example, joint_codes
+from segdata.core.strata import independent_units, joint_codes
 from segdata.rules.shared import SUM_COLUMNS
 
-_MIN_PIXELS = 12  # of a part: smaller ones are at one place by chance
-_MIN_IMAGES, _MIN_IMAGE_SHARE = 6, 0.1  # that have it, and of all that are labelled
+_MIN_PIXELS = 20  # of a part: smaller ones are at one place by chance
+_MIN_IMAGES, _MIN_IMAGE_SHARE = 4, 0.1  # that have it, and of all that are labelled
 _MAX_PARTS = 30  # that many images have: with more the scene stands still
-_MAX_SHARE = 0.25  # of the pixels of its segment
+_MAX_SHARE = 0.25  # of the pixels of its segment, unless it is a rectangle
+_MIN_SIDE = 4  # of such a rectangle
 
 
 def repeated_parts(tables: Tables) -> Findings:
     """One finding if small parts of segments are in many images, at one place, with the same box and pixels."""
     parts, segments = tables.parts, tables.segments
-    rows = np.flatnonzero(is_example(tables, crowds=False)[parts["segment"]] & (parts["area"] >= _MIN_PIXELS))
-    rows = rows[parts["area"][rows] <= _MAX_SHARE * segments["area"][parts["segment"][rows]]]
+    of_mark = parts["area"] <= _MAX_SHARE * segments["area"][parts["segment"]]
+    of_mark |= (parts["area"] == parts["width"] * parts["height"]) & (
+        np.minimum(parts["width"], parts["height"]) >= _MIN_SIDE
+    )
+    # Parts at the frame are borders of a camera, or the car that it is mounted on.
+    of_mark &= (parts["area"] >= _MIN_PIXELS) & ~segments["iscrowd"][parts["segment"]] & (parts["cut"] == 0)
+    rows = np.flatnonzero(of_mark)
     owner = parts["segment"][rows]
     keys = {name: parts[name][rows].astype(np.int64) for name in SUM_COLUMNS[2:]}
     keys["category"] = segments["category_id"][owner].astype(np.int64)

@@ -130,18 +130,6 @@ def _masks(folder: Path, masks: list[Any], n_categories: int) -> Path:  # Any: a
     return folder
 
 
-def test_values_that_each_mask_counts_anew(tmp_path: Path) -> None:
-    rng = np.random.default_rng(4)
-    masks = []
-    for _ in range(24):
-        own = np.flatnonzero(rng.random(8) < 0.6)
-        masks.append(np.repeat(np.repeat(own[rng.integers(0, len(own), (8, 8))], 8, 0), 8, 1))
-    assert not found(_masks(tmp_path, masks, 8), "SEG319")
-    anew = [np.unique(values, return_inverse=True)[1].reshape(values.shape) for values in masks]
-    (finding,) = found(_masks(tmp_path, anew, 8), "SEG319")
-    assert "were the numbers counted anew in each mask?" in finding.message
-
-
 def test_a_legend_in_many_masks(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     masks = []
