@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables
@@ -38,7 +39,8 @@ def repeated_parts(tables: Tables) -> Findings:
         return
     largest = repeated.take(np.argsort(-repeated["area"], kind="stable")[:1])
     (area, x, y, width, height, category, images) = next(largest.lines(*SUM_COLUMNS[2:], "category", "images"))
-    more = f", and so are {len(repeated) - 1} more parts" if len(repeated) > 1 else ""
+    n_more = len(repeated) - 1
+    more = f", and so {'is' if n_more == 1 else 'are'} {count_noun(n_more, 'more part')}" if n_more else ""
     yield RowFinding(
         f"a part of {area:,} px, {width} x {height} px at x = {x}, y = {y}, is in {images:,} of {n_images:,} images, "
         f"pixel by pixel{more}: was a legend, a scale bar or another mark labelled with the scene?",
