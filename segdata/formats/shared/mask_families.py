@@ -301,7 +301,10 @@ def _choose_images(
     ]
     called = [kind for kind in coloured if any("rgb" in _SEPARATORS.split(token) for _, token in kind)]
     if len(coloured) == 1 or len(called) == 1:  # infrared images may have false colours
-        return kinds[(called or coloured)[0]], {}
+        chosen = kinds[(called or coloured)[0]]
+        if any(key not in chosen and len(names) > 1 for key, names in images.items()):
+            return None
+        return {key: chosen.get(key, names[0]) for key, names in images.items()}, {}  # some have another kind alone
     band_of = {kind: _band(kind) for kind in kinds}
     if None in band_of.values() or len(set(band_of.values())) < len(kinds) or coloured:
         return None

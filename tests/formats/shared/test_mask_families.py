@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import segdata
 from benchmarks.first_contact.layouts import (
@@ -59,6 +60,23 @@ def test_a_chosen_kind_is_read(tmp_path: Path) -> None:
     assert {int(area) for area in data.segments["area"]} <= set.union(*made.areas.values())
     with pytest.raises(SegdataError, match="no masks with 'no such word' in their paths belong to images"):
         segdata.read(made.root, options={"masks": "no such word"})
+
+
+def test_an_image_without_the_photograph_in_colour_that_the_others_have(tmp_path: Path) -> None:
+    made = Archive(tmp_path)
+    for k in range(5):
+        if k < 4:
+            made.photo(f"photos/{k}.jpg")
+        Image.new("L", (WIDTH, HEIGHT), 90).save(_made(tmp_path / f"infrared/{k}.jpg"))
+        made.save(f"masks/{k}.png", made.blobs().astype(np.uint8))
+    family = find_family(tmp_path)
+    assert family is not None
+    assert sorted(family.masks) == ["infrared/4.jpg", *(f"photos/{k}.jpg" for k in range(4))]
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    return path
 
 
 def test_layers_whose_mask_is_in_alpha(tmp_path: Path) -> None:
