@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -150,3 +151,51 @@ def test_rings_that_are_not_there_have_no_length(kernels: ModuleType) -> None:
         kernels.ring_lengths(np.zeros(4), np.array([0, 8]), np.array([0, 1]))
     with pytest.raises(ValueError, match="do not cut"):
         kernels.ring_lengths(np.zeros(8), np.array([0, 8]), np.array([0, 2]))
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.integers(-4, 4).map(float), st.floats(-5, 5), st.just(math.nan)), max_size=14), max_size=4
+    ),
+    st.sampled_from([0.0, 0.05, 1.0]),
+)
+def test_convex_rings_turn_to_one_side(kernels: ModuleType, rings: list[list[float]], shallow: float) -> None:
+    """Point by point, from both ends: a ring and its reverse are alike, and each ring is judged by itself."""
+    xy, ring = np.array([number for one in rings for number in one], float), np.cumsum([0, *map(len, rings)])
+    expected = []
+    for one in rings:
+        points = list(zip(one[::2], one[1::2], strict=False))
+        sides = set()
+        for (ax, ay), (bx, by), (cx, cy) in zip(
+            points[-1:] + points[:-1], points, points[1:] + points[:1], strict=True
+        ):
+            cross = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+            least = shallow * math.sqrt((cx - ax) ** 2 + (cy - ay) ** 2)
+            sides |= {side for side in (-1, 1) if not side * cross <= least}
+        expected.append(len(one) > 0 and len(one) % 2 == 0 and len(sides) < 2)
+    assert kernels.convex_rings(xy, ring, shallow).tolist() == expected
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 39), st.floats(1, 11)), min_size=3, max_size=12),
+    st.integers(0, 11),
+    st.booleans(),
+    st.sampled_from([0.0, 0.02, 0.2]),
+)
+def test_hulls_are_convex_and_hulls_with_a_dent_are_not(
+    kernels: ModuleType, points: list[tuple[float, float]], edge: int, turned: bool, dent: float
+) -> None:
+    """Whichever way they go around; dents as shallow as coordinates are rounded do not count."""
+    hull = cv2.convexHull(np.array(points, np.float32)).reshape(-1, 2).astype(float)
+    sides = np.linalg.norm(np.roll(hull, -1, 0) - hull, axis=1)
+    if len(hull) < 3 or cv2.contourArea(hull.astype(np.float32)) < 1 or sides.min() < 0.5:
+        return
+    edge %= len(hull)
+    a, b = hull[edge], hull[(edge + 1) % len(hull)]
+    across = np.array([a[1] - b[1], b[0] - a[0]]) / np.linalg.norm(b - a)
+    within = (a + b) / 2 + dent * np.sign(across @ (hull.mean(0) - a)) * across
+    ring = np.insert(hull, edge + 1, within, axis=0) if dent else hull
+    if turned:
+        ring = ring[::-1]
+    xy = np.ascontiguousarray(ring).reshape(-1)
+    assert kernels.convex_rings(xy, np.array([0, len(xy)]), 0.05).tolist() == [dent < 0.1]

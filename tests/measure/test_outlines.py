@@ -119,29 +119,3 @@ def test_rings_that_nest_are_found_whatever_is_left_out_before(drawn: list[list[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outlines, "_have_rings_that_meet", lambda few: np.ones(len(few.segment), bool))
         assert found.tolist() == outlines._segments_with_nested_rings(rings, *size).tolist()
-
-
-@given(
-    st.lists(st.tuples(st.floats(1, 39), st.floats(1, 11)), min_size=3, max_size=12),
-    st.integers(0, 11),
-    st.booleans(),
-    st.sampled_from([0.0, 0.02, 0.2]),
-)
-def test_hulls_are_convex_and_hulls_with_a_dent_are_not(
-    points: list[tuple[float, float]], edge: int, turned: bool, dent: float
-) -> None:
-    """Whichever way they go around; dents as shallow as coordinates are rounded do not count."""
-    hull = cv2.convexHull(np.array(points, np.float32)).reshape(-1, 2).astype(float)
-    sides = np.linalg.norm(np.roll(hull, -1, 0) - hull, axis=1)
-    if len(hull) < 3 or cv2.contourArea(hull.astype(np.float32)) < 1 or sides.min() < 0.5:
-        return
-    edge %= len(hull)
-    a, b = hull[edge], hull[(edge + 1) % len(hull)]
-    across = np.array([a[1] - b[1], b[0] - a[0]]) / np.linalg.norm(b - a)
-    within = (a + b) / 2 + dent * np.sign(across @ (hull.mean(0) - a)) * across
-    ring = np.insert(hull, edge + 1, within, axis=0) if dent else hull
-    if turned:
-        ring = ring[::-1]
-    xy = ring.reshape(-1)
-    rings = SourceRings(np.array([0]), np.array([0, 1]), np.array([0, len(xy)]), xy)
-    assert outlines._are_convex(rings).tolist() == [dent < 0.1]

@@ -39,7 +39,7 @@ _FUNCTIONS = {  # of each compiled module
     "pillow": ("draw_pillow",),
     "places": ("bounds", "columns", "lift", "line_hashes", "lower", "moments", "strip_hashes", "sweep_order"),
     "polygons": ("rasterise",),
-    "rings": ("flawed_rings", "parse_rings", "ring_lengths"),
+    "rings": ("convex_rings", "flawed_rings", "parse_rings", "ring_lengths"),
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),
     "sweep": ("cover", "cut", "strips", "strips_within"),
     "triangles": ("triangulate",),

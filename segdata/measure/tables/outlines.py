@@ -127,7 +127,9 @@ def measure_outlines(view: BatchView) -> pa.Table:
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
         "around": kernels.ring_lengths(rings.xy, rings.first_number, rings.first_ring),
         "skew": _skew(rings),
-        "convex": _are_convex(rings),
+        "convex": np.logical_and.reduceat(kernels.convex_rings(rings.xy, rings.first_number, _SHALLOW), per_segment)
+        if len(per_segment)
+        else np.empty(0, bool),
         "stuttering": _stuttering(rings),
         "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
@@ -167,24 +169,6 @@ def _skew(rings: SourceRings) -> Floats:
     longer = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
     skew[quads] = apart / np.maximum(longer, np.finfo(float).tiny)
     return skew
-
-
-def _are_convex(rings: SourceRings) -> Flags:
-    """(n,) whether all rings of a segment turn to one side alone, but for dents as shallow as rounding makes them."""
-    if len(rings.xy) == 0 or (np.diff(rings.first_number) % 2).any() or (np.diff(rings.first_number) == 0).any():
-        return np.zeros(len(rings.segment), bool)  # rings with half a point, or none
-    first = rings.first_number // 2
-    following = np.arange(1, first[-1] + 1)
-    following[first[1:] - 1] = first[:-1]
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        x, y = rings.xy[0::2], rings.xy[1::2]
-        ahead_x, ahead_y = x[following] - x, y[following] - y
-        chord_x, chord_y = ahead_x + ahead_x[following], ahead_y + ahead_y[following]
-        depth = (ahead_x * chord_y - ahead_y * chord_x) / np.hypot(chord_x, chord_y)
-        depth[(chord_x == 0) & (chord_y == 0)] = 0
-        left, right = np.minimum.reduceat(depth, first[:-1]), np.maximum.reduceat(depth, first[:-1])
-        is_convex = (left >= -_SHALLOW) | (right <= _SHALLOW)
-    return np.logical_and.reduceat(is_convex, rings.first_ring[:-1])
 
 
 def _stuttering(rings: SourceRings) -> Ints:

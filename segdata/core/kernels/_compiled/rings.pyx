@@ -74,6 +74,37 @@ def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::
     return lengths
 
 
+def convex_rings(const double[::1] xy, const int64_t[::1] ring, double shallow):
+    """Rings that turn to one side alone: see the numpy reference."""
+    cdef Py_ssize_t n = ring.shape[0] - 1, i, j, first, m
+    cdef double to_x, to_y, chord_x, chord_y, cross, least
+    cdef const double *one
+    cdef const double *two
+    cdef const double *three
+    cdef bint left, right
+    check_offsets(np.asarray(ring), n, xy.shape[0])
+    convex = np.zeros(n, np.uint8)
+    cdef uint8_t[::1] is_convex = convex
+    with nogil:
+        for i in range(n):
+            first, m = ring[i], (ring[i + 1] - ring[i]) // 2
+            if m < 1 or (ring[i + 1] - ring[i]) % 2:
+                continue
+            left = right = False
+            two, three = &xy[first] + 2 * (m - 1), &xy[first]
+            for j in range(m):
+                one, two, three = two, three, &xy[first] + 2 * (j + 1 if j + 1 < m else 0)
+                to_x, to_y, chord_x, chord_y = two[0] - one[0], two[1] - one[1], three[0] - one[0], three[1] - one[1]
+                cross = to_x * chord_y - to_y * chord_x
+                least = shallow * sqrt(chord_x * chord_x + chord_y * chord_y)
+                left |= not cross >= -least  # as for NaN
+                right |= not cross <= least
+                if left and right:
+                    break
+            is_convex[i] = not (left and right)
+    return convex.view(np.bool_)
+
+
 def flawed_rings(const double[::1] xy, const int64_t[::1] ring, double most):
     """Rings that no decoder may see: see the numpy reference."""
     cdef Py_ssize_t n = max(ring.shape[0] - 1, 0), i, j, first, last

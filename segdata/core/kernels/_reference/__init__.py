@@ -49,6 +49,7 @@ from segdata.core.kernels._reference.overlay import (
     tally,
 )
 from segdata.core.kernels._reference.polygons import (
+    convex_rings,
     crossings,
     draw_opencv,
     draw_pillow,
@@ -75,11 +76,12 @@ from segdata.core.kernels._reference.sweep import (
 from segdata.core.kernels._reference.walk import even_steps, walk
 
 __all__ = [
-    "bands", "borders", "bounds", "bridges", "columns", "contacts", "cover", "cover_frames", "crop_runs", "crossings",
-    "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps", "draw_opencv", "draw_pillow",
-    "encode_counts", "even_steps", "expand_ranges", "extents", "flawed_rings", "flood", "follow", "guard_pages",
-    "join_counts", "join_spans", "label_runs", "lift", "line_hashes", "lower", "medians", "moments", "nearest",
-    "order_by", "outline_distances", "overlaps", "overlaps_within", "pack_rgb", "parse_rings", "parts", "quantiles",
-    "rasterise", "recurring", "release_pages", "repeated_keys", "ring_lengths", "shared_pixels", "split_counts",
-    "strip_hashes", "strips", "strips_within", "sums", "sweep_order", "tally", "triangulate", "unpack_alpha", "walk",
+    "bands", "borders", "bounds", "bridges", "columns", "contacts", "convex_rings", "cover", "cover_frames",
+    "crop_runs", "crossings", "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps",
+    "draw_opencv", "draw_pillow", "encode_counts", "even_steps", "expand_ranges", "extents", "flawed_rings", "flood",
+    "follow", "guard_pages", "join_counts", "join_spans", "label_runs", "lift", "line_hashes", "lower", "medians",
+    "moments", "nearest", "order_by", "outline_distances", "overlaps", "overlaps_within", "pack_rgb", "parse_rings",
+    "parts", "quantiles", "rasterise", "recurring", "release_pages", "repeated_keys", "ring_lengths", "shared_pixels",
+    "split_counts", "strip_hashes", "strips", "strips_within", "sums", "sweep_order", "tally", "triangulate",
+    "unpack_alpha", "walk",
 ]  # fmt: skip

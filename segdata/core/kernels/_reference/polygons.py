@@ -209,6 +209,27 @@ def flawed_rings(xy: NDArray[np.float64], ring: Int64, most: float) -> NDArray[n
     return wrong
 
 
+def convex_rings(xy: NDArray[np.float64], ring: Int64, shallow: float) -> NDArray[np.bool_]:
+    """(n_rings,) rings that turn to one side alone, but for points up to `shallow` pixels from their neighbours' chord.
+
+    Takes rings as `flawed_rings` does. One of an odd number of numbers, without a point or with NaN is none.
+
+    >>> arrow = np.array([0.0, 0, 4, 2, 0, 4, 1, 2])
+    >>> convex_rings(arrow, np.array([0, 8]), 0.5).tolist(), convex_rings(arrow, np.array([0, 8]), 1.0).tolist()
+    ([False], [True])
+    """
+    check_offsets(ring, len(ring) - 1, len(xy))
+    convex = np.zeros(len(ring) - 1, bool)
+    for j in np.flatnonzero((np.diff(ring) > 0) & (np.diff(ring) % 2 == 0)).tolist():
+        points = xy[ring[j] : ring[j + 1]].reshape(-1, 2)
+        before = np.roll(points, 1, axis=0)
+        to, chord = points - before, np.roll(points, -1, axis=0) - before
+        cross = to[:, 0] * chord[:, 1] - to[:, 1] * chord[:, 0]
+        least = shallow * np.sqrt(chord[:, 0] ** 2 + chord[:, 1] ** 2)
+        convex[j] = (cross >= -least).all() or (cross <= least).all()
+    return convex
+
+
 def ring_lengths(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArray[np.float64]:
     """The length of the rings of each segment (n_segments,), from the last point back to the first, in pixels.
 
