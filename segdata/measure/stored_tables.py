@@ -8,7 +8,7 @@ that were used last stay decoded.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ _Key = tuple[str, str, bool]  # table, column, whether as objects
 PIECE_BYTES = 24 << 20  # of uncompressed rows that make a piece
 MAX_UNCOMPRESSED_BYTES = 72 << 20  # of the tables of a smaller dataset: they take less time as they are
 MAX_DECODED_BYTES = 128 << 20  # of columns that stay decoded
+MAX_LZ4_BYTES = 256 << 20  # of compressed rows; further ones are ZSTD: slower, and little over half as large
 _OBJECT_BYTES = 64  # of a text as a Python object, about
 
 
@@ -31,11 +32,11 @@ class EncodedPiece(NamedTuple):
     schema: pa.Schema
 
     @classmethod
-    def of(cls, table: pa.Table) -> "EncodedPiece":
+    def of(cls, table: pa.Table, compression: Literal["lz4", "zstd"] = "lz4") -> "EncodedPiece":
         """Encode a table as one piece."""
         table = table.combine_chunks()  # many small pieces take longer to read
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
             writer.write_table(table)
         return cls(sink.getvalue(), table.num_rows, table.schema)
 
@@ -118,8 +119,10 @@ class StoredTables(Mapping[str, pa.Table]):
         return Table({field.name: _StoredColumn(pieces, name, field, n, self._decoded) for field in self.schema(name)})
 
     def _encode_waiting(self) -> None:
+        n_bytes = sum(len(piece.data) for pieces in self._encoded.values() for piece in pieces)
+        compression: Literal["lz4", "zstd"] = "lz4" if n_bytes < MAX_LZ4_BYTES else "zstd"
         for name, tables in self._waiting.items():
-            self._encoded.setdefault(name, []).append(EncodedPiece.of(_join(tables)))
+            self._encoded.setdefault(name, []).append(EncodedPiece.of(_join(tables), compression))
         self._waiting, self._waiting_bytes = {}, 0
 
 

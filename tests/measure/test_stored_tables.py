@@ -54,11 +54,12 @@ def lists(fresh: Callable[[], Table], name: str) -> tuple[object, ...]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(pieces(), st.booleans())
-def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: bool) -> None:
+@given(pieces(), st.booleans(), st.sampled_from([0, 500, 1 << 30]))
+def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: bool, most_lz4: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_tables, "PIECE_BYTES", 1)
         patch.setattr(stored_tables, "MAX_UNCOMPRESSED_BYTES", 1 << 30 if at_once else 1)
+        patch.setattr(stored_tables, "MAX_LZ4_BYTES", most_lz4)
         stored = StoredTables()
         for part in parts:
             stored.append({"rows": part})
