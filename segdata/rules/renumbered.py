@@ -45,7 +45,7 @@ def renumbered(tables: Tables, counts: Table) -> Findings:
     """
     annotations, row = unique_inverse(counts["annotation"])
     ids, column = unique_inverse(counts["category"])
-    if len(annotations) < _MIN_IMAGES or len(ids) < _MIN_OTHERS or tables.profile.task == "semantic":
+    if len(annotations) < 2 * _MIN_IMAGES or len(ids) < _MIN_OTHERS or tables.profile.task == "semantic":
         return
     images = tables.annotations["image"][annotations]
     uses = _Uses(row, column, counts["n"], len(annotations), [tables.profile.name_of(int(id_)) for id_ in ids])
@@ -65,7 +65,6 @@ def _parts(tables: Tables, images: Ints, uses: _Uses) -> Iterator[tuple[str, Fla
         if _MIN_IMAGES <= is_of.sum() <= len(images) - _MIN_IMAGES:
             yield f"of {name!r}", is_of, uses.sums(is_of.astype(np.int64), 2)[1]
     cuts = np.unique(np.linspace(_MIN_IMAGES, len(images) - _MIN_IMAGES, _MAX_CUTS).astype(np.int64))
-    cuts = cuts[cuts >= _MIN_IMAGES]
     block = np.searchsorted(cuts, np.arange(len(images)), side="right")
     behind = np.cumsum(uses.sums(block, len(cuts) + 1)[::-1], axis=0)[::-1]
     for cut, own in zip(cuts.tolist(), behind[1:], strict=True):

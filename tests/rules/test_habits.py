@@ -105,6 +105,12 @@ def test_a_list_in_the_order_of_what_images_show_is_not_renumbered(tmp_path: Pat
     assert not found(write(tmp_path, _row(kinds), 8), "SEG319")
 
 
+@pytest.mark.parametrize("n_images", [1, 9, 10, 11, 19, 20])
+def test_few_images_tell_nothing_of_numbers(tmp_path: Path, n_images: int) -> None:
+    kinds = np.random.default_rng(5).integers(0, 6, (n_images, 12))
+    assert not found(write(tmp_path, _row(kinds), 6), "SEG319")
+
+
 def test_one_category_for_all_from_some_image_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     kinds = rng.integers(0, 6, (30, 5))
