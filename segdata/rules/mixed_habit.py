@@ -89,30 +89,37 @@ def mixed_habit(
 
 def _counts(tables: Tables) -> dict[str, Column]:
     """One row for each annotation and category: how many segments may have each feature, and how many do."""
-    segments, images = tables.segments, tables.images
-    width, height = (images[side][segments["image"]] for side in ("width", "height"))
-    at_border = (segments["x"] <= 0) | (segments["y"] <= 0)
-    at_border |= (segments["x"] + segments["width"] >= width) | (segments["y"] + segments["height"] >= height)
+    segments = tables.segments
+    rows = np.flatnonzero(is_example(tables, crowds=False))
+    which, first = joint_codes(segments["annotation"][rows], segments["category_id"][rows])
+    columns: dict[str, Column] = {
+        "annotation": segments["annotation"][rows[first]].astype(np.int32),
+        "category": segments["category_id"][rows[first]].astype(np.int32),
+    }
+    for feature in _FEATURES:  # one after the other: datasets have millions of segments
+        may, has = (flags[rows] for flags in _flags(tables, feature))
+        columns[f"may_{feature}"] = np.bincount(which[may], minlength=len(first)).astype(np.int32)
+        columns[feature] = np.bincount(which[may & has], minlength=len(first)).astype(np.int32)
+    return columns
+
+
+def _flags(tables: Tables, feature: str) -> tuple[Flags, Flags]:
+    """(n_segments,) which segments may have a feature, and which have it."""
+    segments = tables.segments
+    every = np.ones(len(segments), bool)
+    if feature == "parts":
+        return every, segments["parts"] > 1
+    if feature == "holes":
+        return every, segments["holes"] > 0
+    if feature == "cuts":
+        at_border = (segments["x"] <= 0) | (segments["y"] <= 0)
+        for begin, size, side in (("x", "width", "width"), ("y", "height", "height")):
+            at_border |= segments[begin] + segments[size] >= tables.images[side][segments["image"]]
+        return is_thing(tables), at_border
     outlined, convex = np.zeros((2, len(segments)), bool)
     outlined[tables.outlines["segment"]] = tables.outlines["vertices"] >= _MIN_POINTS
     convex[tables.outlines["segment"]] = tables.outlines["convex"]
-    every = is_example(tables, crowds=False)
-    features = {
-        "dents": (outlined, ~convex),
-        "cuts": (is_thing(tables), at_border),
-        "parts": (every, segments["parts"] > 1),
-        "holes": (every, segments["holes"] > 0),
-    }
-    rows = np.flatnonzero(every)
-    which, first = joint_codes(segments["annotation"][rows], segments["category_id"][rows])
-    columns: dict[str, Column] = {
-        "annotation": segments["annotation"][rows[first]].astype(np.int64),
-        "category": segments["category_id"][rows[first]].astype(np.int64),
-    }
-    for feature, (may, has) in features.items():
-        columns[f"may_{feature}"] = np.bincount(which, may[rows], len(first)).astype(np.int64)
-        columns[feature] = np.bincount(which, (may & has)[rows], len(first)).astype(np.int64)
-    return columns
+    return outlined, ~convex
 
 
 def _units_without(counts: Table, min_images: int, min_expected: float, max_between: float) -> Flags:
