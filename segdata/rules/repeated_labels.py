@@ -4,29 +4,39 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
-from segdata.core.reductions import gather, sum_by
+from segdata.core.reductions import gather, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import linked_groups
-from segdata.core.strata import joint_codes, number_names
+from segdata.core.strata import independent_units, joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.placements import ELSEWHERE
 from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MAX_DIFFERING_BITS
-from segdata.rules.repeated_parts import repeated_parts
-from segdata.rules.shared import free_outlines, goes_in_and_out, occur_often, picture_of_copy, shape_keys
+from segdata.rules.shared import (
+    SUM_COLUMNS,
+    free_outlines,
+    goes_in_and_out,
+    occur_often,
+    picture_of_copy,
+    shape_keys,
+)
 
 _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
 _MIN_SCORE, _MIN_RATIO = 12.0, 3.0  # of labels on another picture, as in displaced-labels
 _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 _LONG, _SHAPES, _TURNABLE = range(3)  # kinds of rows: annotations with long outlines, segments, segments for any turn
-_UNIT = (
-    97.31  # parts of a pixel in which turnable boxes are; decimal numbers are no halves of it, which round both ways
-)
+_UNIT = 97.31  # parts of a pixel, the unit of turnable boxes: no decimal is half of it, which would round both ways
 _NEAR = 2  # such parts
 _MIN_TURNED = 0.6  # of the segments of both images
+_MIN_PIXELS = 20  # of a part: smaller ones are at one place by chance
+_MIN_IMAGES, _MIN_IMAGE_SHARE = 4, 0.1  # that have it, and of all that are labelled
+_MAX_PARTS = 30  # that many images have: with more the scene stands still
+_MAX_SHARE = 0.25  # of the pixels of its segment, unless it is a rectangle
+_MIN_SIDE = 4  # of such a rectangle
 _TURNS = (
     "as they are", "mirrored left to right", "mirrored upside down", "turned by 180 degrees", "with x and y exchanged",
     "turned by 90 degrees clockwise", "turned by 90 degrees counterclockwise", "turned by 90 degrees and mirrored",
@@ -80,7 +90,7 @@ def repeated_labels(
     `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
-    yield from repeated_parts(tables)
+    yield from _repeated_parts(tables)
     is_shape, edges = free_outlines(tables)
     long = np.flatnonzero(edges >= min_edge)
     repeating = _repeated_shapes(tables, np.flatnonzero(is_shape))
@@ -345,3 +355,37 @@ def _are_copies(tables: Tables, images: Ints) -> Flags:
 def _are_equal(pairs: Ints) -> Flags:
     """(n,) whether two numbers (n, 2) are the same; those below 0 are unknown."""
     return np.asarray((pairs[:, 0] == pairs[:, 1]) & (pairs[:, 0] >= 0), bool)
+
+
+def _repeated_parts(tables: Tables) -> Findings:
+    """One finding if small parts of segments are in many images, at one place, with the same box and pixels."""
+    parts, segments = tables.parts, tables.segments
+    of_mark = parts["area"] <= _MAX_SHARE * segments["area"][parts["segment"]]
+    of_mark |= (parts["area"] == parts["width"] * parts["height"]) & (
+        np.minimum(parts["width"], parts["height"]) >= _MIN_SIDE
+    )
+    # Parts at the frame are borders of a camera, or the car that it is mounted on.
+    of_mark &= (parts["area"] >= _MIN_PIXELS) & ~segments["iscrowd"][parts["segment"]] & (parts["cut"] == 0)
+    rows = np.flatnonzero(of_mark)
+    owner = parts["segment"][rows]
+    keys = {name: parts[name][rows].astype(np.int64) for name in SUM_COLUMNS[2:]}
+    keys["category"] = segments["category_id"][owner].astype(np.int64)
+    units = independent_units(tables)
+    is_first = np.zeros(len(rows), bool)
+    is_first[joint_codes(*keys.values(), units[segments["image"][owner]])[1]] = True
+    repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
+    n_images = total(tables, n=len(np.unique(units[segments["image"]])))["n"]
+    repeated = repeated.take(repeated["images"] >= _MIN_IMAGE_SHARE * n_images)
+    if leading(tables) is None or not 0 < len(repeated) <= _MAX_PARTS:
+        return
+    largest = repeated.take(np.argsort(-repeated["area"], kind="stable")[:1])
+    (area, x, y, width, height, category, images) = next(largest.lines(*SUM_COLUMNS[2:], "category", "images"))
+    n_more = len(repeated) - 1
+    more = f", and so {'is' if n_more == 1 else 'are'} {count_noun(n_more, 'more part')}" if n_more else ""
+    yield RowFinding(
+        f"a part of {area:,} px, {width} x {height} px at x = {x}, y = {y}, is in {images:,} of {n_images:,} images, "
+        f"pixel by pixel{more}: was a legend, a scale bar or another mark labelled with the scene?",
+        category=tables.profile.name_of(category),
+        pixels=int((repeated["area"] * repeated["images"]).sum()),
+        severity="info",
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import SHORTEST_END, BatchView, walk_segments
+from segdata.measure.tables import straight_lines
 from segdata.measure.tables.rows import segment_rows
 from segdata.measure.tables.straight_lines import (
     LARGEST_DEVIATION,
@@ -194,6 +195,18 @@ def test_a_thing_and_its_reflection_are_mirror_images_and_the_parts_of_one_are_n
     assert seam["mirrored"] >= 0.75
     (seam,) = measured(np.where(wedge & (across > -9), np.where(across < 0, 1, 2), 0)).to_pylist()
     assert seam["mirrored"] < 0.6
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, 0.9, 2.8])
+def test_some_pixels_of_large_things_tell_as_all_do(angle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    y, x = np.mgrid[:480, :480] - 240.0
+    across, along = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+    wedge = (abs(along - 9) < 78) & (abs(across) < 120 + along / 2)
+    pictures = [np.where(each, np.where(across < 0, 1, 2), 0) for each in (wedge, wedge & (across > -27))]
+    some = [seam["mirrored"] for labels in pictures for seam in measured(labels).to_pylist()]
+    monkeypatch.setattr(straight_lines, "_MIRRORED_PIXELS", 10**9)
+    every = [seam["mirrored"] for labels in pictures for seam in measured(labels).to_pylist()]
+    assert some == pytest.approx(every, abs=0.05)
 
 
 def test_two_discs_that_touch_widen_on_both_sides() -> None:

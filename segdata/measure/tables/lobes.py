@@ -200,10 +200,6 @@ class SegmentCrops:
         """X, y, width and height (n_segments,) of all bounding boxes."""
         return bounding_boxes(self._runs, self._height, len(self._height))
 
-    def height(self, segment: int) -> int:
-        """The height of a segment's image, in pixels."""
-        return int(self._height[segment])
-
     def mask(self, segment: int) -> Mask:
         """The mask (height, width) of a segment within its bounding box, of 0 and 1."""
         return self.place(segment)[0]
