@@ -15,11 +15,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from segdata.core.errors import SegdataError
 
@@ -60,8 +59,7 @@ def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[]
     return get, names
 
 
-@dataclass(frozen=True)
-class ImportedOnCall:
+class ImportedOnCall(NamedTuple):
     """A function that is imported when it is first called: `place` is ``module:function``.
 
     A light module can so offer a function that is slow to import, without repeating its parameters.
@@ -80,8 +78,7 @@ class ImportedOnCall:
         return self.function()(*arguments, **options)
 
 
-@dataclass(frozen=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """One line of a package's entry points: a name, and the object that it stands for (``module:name.name``)."""
 
     group: str

@@ -17,7 +17,6 @@ from segdata.core.runs import (
     expand_ranges,
     positions_in,
     run_columns,
-    strips_between,
 )
 
 
@@ -184,7 +183,7 @@ def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
     frame_of = np.repeat(np.arange(len(height), dtype=np.int32), n_columns)
     x, top = run_columns(runs, height)
     n_all = len(frame_of)
-    column, strip_top, strip_bottom = strips_between(
+    column, strip_top, strip_bottom = _strips_between(
         first_column[runs.owner] + x, top, top + runs.length, np.zeros(n_all, np.int64), height[frame_of]
     )
     some = strip_bottom > strip_top
@@ -192,6 +191,29 @@ def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
     frame = frame_of[column]
     start = (column - first_column[frame]) * height[frame] + strip_top
     return Runs(start, strip_bottom - strip_top, frame)
+
+
+def _strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
+    """The strips between runs: above the first, between each two, and below the last run of a column.
+
+    Parameters
+    ----------
+    column, top, bottom : (n,) of the runs, sorted; columns are numbered from 0 to n_columns - 1
+    above, below : (n_columns,) where the first strip of each column begins and the last one ends
+
+    Returns column, top and bottom (n + n_columns,) of the strips, sorted; a strip may be empty.
+    """
+    n_columns = len(above)
+    n_runs = np.bincount(column, minlength=n_columns)
+    column_of = np.repeat(np.arange(n_columns), n_runs + 1)
+    last = np.cumsum(n_runs + 1) - 1
+    before = np.arange(len(column)) + column  # the strip above each run; the one below it is the next
+    strip_top, strip_bottom = np.empty(len(column_of), np.int64), np.empty(len(column_of), np.int64)
+    strip_top[last - n_runs] = above
+    strip_top[before + 1] = bottom
+    strip_bottom[before] = top
+    strip_bottom[last] = below
+    return column_of, strip_top, strip_bottom
 
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio

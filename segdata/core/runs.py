@@ -140,29 +140,6 @@ def run_columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
     return kernels.columns(runs.start, runs.owner, height)
 
 
-def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
-    """The strips between runs: above the first, between each two, and below the last run of a column.
-
-    Parameters
-    ----------
-    column, top, bottom : (n,) of the runs, sorted; columns are numbered from 0 to n_columns - 1
-    above, below : (n_columns,) where the first strip of each column begins and the last one ends
-
-    Returns column, top and bottom (n + n_columns,) of the strips, sorted; a strip may be empty.
-    """
-    n_columns = len(above)
-    n_runs = np.bincount(column, minlength=n_columns)
-    column_of = np.repeat(np.arange(n_columns), n_runs + 1)
-    last = np.cumsum(n_runs + 1) - 1
-    before = np.arange(len(column)) + column  # the strip above each run; the one below it is the next
-    strip_top, strip_bottom = np.empty(len(column_of), np.int64), np.empty(len(column_of), np.int64)
-    strip_top[last - n_runs] = above
-    strip_top[before + 1] = bottom
-    strip_bottom[before] = top
-    strip_bottom[last] = below
-    return column_of, strip_top, strip_bottom
-
-
 class NumberLine(msgspec.Struct, frozen=True):
     """The layout of frames on the number line; a frame is an image, or an annotation's copy of it.
 
@@ -306,56 +283,15 @@ class HoleStrips(msgspec.Struct, frozen=True):
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
     """The pixels of holes; parameters as for `find_holes`."""
     searched = np.flatnonzero(among)
-    empty = _complement(runs.take(searched, len(among)), height[searched])
-    label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
+    runs = runs.take(searched, len(among))
+    x, top, bottom, owner, is_open = kernels.empty_strips(runs.start, runs.length, runs.owner, height[searched])
+    label, left, _ = kernels.parts(x, top, bottom, owner, True)
     outside = np.zeros(int(label.max(initial=-1)) + 1, bool)
-    outside[label[empty.open]] = True
-    inside = ~outside[label]
-    _, label = unique_inverse(label[inside])
-    owner = searched.astype(np.int32)[empty.owner[inside]]
-    return HoleStrips(empty.x[inside], empty.top[inside], empty.bottom[inside], owner, label, left[inside])
-
-
-class _ComplementStrips(msgspec.Struct, frozen=True):
-    """Strips of the complement of each owner, in the columns in which it has runs; `open` strips leave its box."""
-
-    x: Ints
-    top: Ints
-    bottom: Ints
-    owner: Rows
-    open: NDArray[np.bool_]
-
-
-def _complement(runs: Runs, height: Ints) -> _ComplementStrips:
-    """The pixels above, between and below the runs of each column in which an owner has runs.
-
-    Strips above the first and below the last run are open: they leave the owner's box, even the frame. Strips next
-    to a column without runs of the owner are open too, among them those of its first and last column.
-    """
-    x, top = run_columns(runs, height)
-    bottom = top + runs.length
-    first = np.ones(len(x), bool)
-    first[1:] = (runs.owner[1:] != runs.owner[:-1]) | (x[1:] != x[:-1])
-    n_columns = int(first.sum())
-    limit = int(bottom.max(initial=0)) + 1
-    column, strip_top, strip_bottom = strips_between(
-        np.cumsum(first) - 1, top, bottom, np.full(n_columns, -1), np.full(n_columns, limit)
-    )
-    owner, x = runs.owner[first][column], x[first][column]
-    is_open = (strip_top < 0) | (strip_bottom == limit) | _beside_skipped_column(owner, x)
-    return _ComplementStrips(x, strip_top, strip_bottom, owner, is_open)
-
-
-def _beside_skipped_column(owner: Rows, x: Ints) -> NDArray[np.bool_]:
-    """(n,) whether the column before or after a strip's column holds no strip of its owner."""
-    if len(x) == 0:
-        return np.empty(0, bool)
-    starts = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (x[1:] != x[:-1])]))
-    count = np.diff(np.concatenate([starts, [len(owner)]]))
-    column_owner, column_x = owner[starts], x[starts]
-    follows = (column_owner[1:] == column_owner[:-1]) & (column_x[1:] == column_x[:-1] + 1)
-    alone = ~np.concatenate([[False], follows]) | ~np.concatenate([follows, [False]])
-    return np.repeat(alone, count)
+    outside[label[is_open]] = True
+    inside = np.flatnonzero(~outside[label])
+    _, hole = unique_inverse(label[inside])
+    whose = searched.astype(np.int32)[owner[inside]]
+    return HoleStrips(x[inside], top[inside], bottom[inside], whose, hole, left[inside])
 
 
 def _components(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: Ints) -> Components:

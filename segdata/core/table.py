@@ -1,7 +1,6 @@
 """Table: rows as numpy columns, which rules filter. Importing pandas alone would take longer than most runs."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,12 +43,13 @@ class LazyColumn:
         return _take(self.materialize(), rows)
 
 
-@dataclass(frozen=True, slots=True)
 class _LazyRows(LazyColumn):
     """Some rows of a column (numpy, Arrow or lazy), which are taken when first used."""
 
-    column: Any  # numpy or Arrow
-    rows: Ints
+    __slots__ = ("column", "rows")
+
+    def __init__(self, column: Any, rows: Ints) -> None:  # Any: numpy or Arrow
+        self.column, self.rows = column, rows
 
     def __len__(self) -> int:
         return len(self.rows)

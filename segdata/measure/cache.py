@@ -173,16 +173,17 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
     listing = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
-    encoded = {name: tables.encode(name) for tables in (entry.tables, listing) for name in tables}
-    rows = {name: [piece.n_rows for piece in pieces] for name, pieces in encoded.items()}
+    stored = {name: tables for tables in (entry.tables, listing) for name in tables}
+    rows = {name: tables.piece_rows(name) for name, tables in stored.items()}
     head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
 
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("head.json", msgspec.json.encode(head))
-            for name, pieces in encoded.items():
-                for k, piece in enumerate(pieces):
-                    archive.writestr(f"{name}.{k}.arrow", memoryview(piece.data))
+            for name, tables in stored.items():
+                for k in range(len(rows[name])):
+                    with archive.open(f"{name}.{k}.arrow", "w", force_zip64=True) as file:
+                        tables.write_piece(name, k, file)
 
     _save_file(folder, key, write)
 

@@ -1,9 +1,9 @@
 """Region properties: one row for each segment, with place, size and shape in pixels and millimetres."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -96,8 +96,7 @@ def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
         owner, x, y = owner[kept], x[kept], y[kept]
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(msgspec.Struct, frozen=True):
     """The moments of n owners; NaN for owners without pixels."""
 
     x: Floats  # (n,) the centroid, in pixels; the centre of the first pixel is at 0

@@ -7,7 +7,6 @@ new family of tables is a new function, and rules ask for it by its family in `n
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import import_module
 from typing import TypeVar
@@ -74,8 +73,7 @@ def walk_segments(batch: Batch) -> SegmentWalk:
     return SegmentWalk(area, box[0], box[1], box[2], box[3], n_parts, n_holes, largest, perimeter, parts, cluster, ends)
 
 
-@dataclass
-class BatchView:
+class BatchView(msgspec.Struct, dict=True):
     """The argument of a measurement of one batch.
 
     Attributes
@@ -91,7 +89,7 @@ class BatchView:
     profile: Profile
     families: frozenset[Family] = frozenset()
     limits: Runs | None = None
-    tables: dict[str, pa.Table] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = {}
 
     @property
     def taxonomy(self) -> Taxonomy:

@@ -8,7 +8,7 @@ that were used last stay decoded.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -34,10 +34,8 @@ class EncodedPiece(NamedTuple):
     @classmethod
     def of(cls, table: pa.Table, compression: Literal["lz4", "zstd"] = "lz4") -> "EncodedPiece":
         """Encode a table as one piece."""
-        table = table.combine_chunks()  # many small pieces take longer to read
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
-            writer.write_table(table)
+        _write_piece(table, sink, compression)
         return cls(sink.getvalue(), table.num_rows, table.schema)
 
     @classmethod
@@ -78,9 +76,12 @@ class StoredTables(Mapping[str, pa.Table]):
             self._encode_waiting()
 
     def close(self) -> None:
-        """Compress the remaining rows; if all tables together are small, they stay uncompressed."""
+        """Compress the remaining rows; if all tables together are small, they stay uncompressed, each in one piece."""
         if self._encoded:
             self._encode_waiting()
+        else:
+            self._waiting = {name: [_join(tables).combine_chunks()] for name, tables in self._waiting.items()}
+        if self._encoded or self._waiting_bytes >= PIECE_BYTES:
             return_freed_memory()  # freed blocks do not fit the arrays of rules: 100 MiB for 118,000 images
 
     def replace(self, name: str, table: pa.Table) -> None:
@@ -100,9 +101,16 @@ class StoredTables(Mapping[str, pa.Table]):
     def __len__(self) -> int:
         return len(self._encoded.keys() | self._waiting.keys())
 
-    def encode(self, name: str) -> list[EncodedPiece]:
-        """A table as a sequence of Arrow files."""
-        return self._encoded.get(name) or [EncodedPiece.of(self[name])]
+    def piece_rows(self, name: str) -> list[int]:
+        """The numbers of rows of the pieces of a table."""
+        return [piece.n_rows for piece in self._encoded[name]] if name in self._encoded else [self[name].num_rows]
+
+    def write_piece(self, name: str, k: int, file: IO[bytes]) -> None:
+        """Write piece k of a table as an Arrow file."""
+        if name in self._encoded:
+            file.write(memoryview(self._encoded[name][k].data))
+        else:
+            _write_piece(self[name], file)
 
     def schema(self, name: str) -> pa.Schema:
         """The columns of a table."""
@@ -124,6 +132,14 @@ class StoredTables(Mapping[str, pa.Table]):
         for name, tables in self._waiting.items():
             self._encoded.setdefault(name, []).append(EncodedPiece.of(_join(tables), compression))
         self._waiting, self._waiting_bytes = {}, 0
+
+
+def _write_piece(
+    table: pa.Table, sink: pa.BufferOutputStream | IO[bytes], compression: Literal["lz4", "zstd"] = "lz4"
+) -> None:
+    table = table.combine_chunks()  # many small pieces take longer to read
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table)
 
 
 def _join(tables: list[pa.Table]) -> pa.Table:

@@ -367,6 +367,8 @@ def _repeated_parts(tables: Tables) -> Findings:
     # Parts at the frame are borders of a camera, or the car that it is mounted on.
     of_mark &= (parts["area"] >= _MIN_PIXELS) & ~segments["iscrowd"][parts["segment"]] & (parts["cut"] == 0)
     rows = np.flatnonzero(of_mark)
+    if tables.turn is None:  # few parts are repeated at all
+        rows = rows[occur_often(shape_keys(parts, SUM_COLUMNS[2:], rows), _MIN_IMAGES)]
     owner = parts["segment"][rows]
     keys = {name: parts[name][rows].astype(np.int64) for name in SUM_COLUMNS[2:]}
     keys["category"] = segments["category_id"][owner].astype(np.int64)

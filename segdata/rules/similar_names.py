@@ -319,20 +319,21 @@ def _as_number(digits: str) -> float:
 
 
 def _counts_objects(annotation: Ints, number: Ints) -> bool:
-    """Whether the numbers (n,) in annotations (n,) count their objects, 1 to n, with another n in some.
+    """Whether the numbers (n,) in annotations (n,), ascending, count their objects, 1 to n, with another n in some.
 
     >>> _counts_objects(np.array([0, 0, 1, 1, 1, 2, 2]), np.array([2, 1, 3, 1, 2, 1, 2]))
     True
     """
-    key = np.sort(annotation * 10**_MAX_DIGITS + number)
-    annotation, number = key // 10**_MAX_DIGITS, key % 10**_MAX_DIGITS
     first = np.flatnonzero(np.diff(annotation, prepend=-1))
-    n = np.diff(first, append=len(key))
-    follows = number - np.arange(len(key)) == np.repeat(number[first] - first, n)
-    several = n > 1
-    fitting = several & (number[first] <= 1) & np.logical_and.reduceat(follows, first)
-    n_several, is_varied = int(several.sum()), len(np.unique(n[fitting])) > 1
-    return n_several >= _MIN_NUMBERED_NAMES and is_varied and int(fitting.sum()) >= _MOST * n_several
+    n = np.diff(first, append=len(annotation))
+    lowest, highest = (choose.reduceat(number, first) for choose in (np.minimum, np.maximum))
+    n_several = int((n > 1).sum())
+    fitting = (n > 1) & (lowest <= 1) & (highest == lowest + n - 1)  # if no number is there twice
+    if n_several < _MIN_NUMBERED_NAMES or int(fitting.sum()) < _MOST * n_several:
+        return False
+    _, distinct = joint_codes(annotation, number)
+    fitting &= np.bincount(annotation[distinct])[annotation[first]] == n
+    return len(np.unique(n[fitting])) > 1 and int(fitting.sum()) >= _MOST * n_several
 
 
 def _decode_mojibake(name: str) -> str | None:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
 from segdata.core.kernels import _reference
+from segdata.testing.pictures import runs_of_masks
 
 RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)))
 HEIGHTS = np.array([4, 0, 7])
@@ -186,3 +189,18 @@ def test_what_cannot_be_swept_is_refused(kernels: ModuleType) -> None:
         kernels.sweep_order(one, one, owner, HEIGHTS, HEIGHTS)
     with pytest.raises(ValueError, match="1 starts come with 2"):
         kernels.sweep_order(one, np.ones(2, np.int64), owner, HEIGHTS, HEIGHTS)
+
+
+@given(st.lists(hnp.arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 6))), max_size=3))
+def test_empty_strips_are_what_columns_with_runs_leave(kernels: ModuleType, masks: list[np.ndarray]) -> None:
+    runs, height = runs_of_masks(masks), np.array([len(mask) for mask in masks], np.int64)
+    expected = []
+    for owner, mask in enumerate(masks):
+        has_runs = np.pad(mask.any(axis=0), 1)
+        for x in np.flatnonzero(has_runs[1:-1]):
+            empty, count = ndimage.label(~np.pad(mask[:, x], 1))
+            for (rows,) in ndimage.find_objects(empty, count):
+                is_open = rows.start == 0 or rows.stop == len(empty) or not (has_runs[x] and has_runs[x + 2])
+                expected.append((x, rows.start - 1, rows.stop - 1, owner, is_open))
+    found = kernels.empty_strips(runs.start, runs.length, runs.owner, height)
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected

@@ -1,5 +1,6 @@
 """Stored tables say what plain ones do, however they are cut into pieces, and keep few decoded columns."""
 
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from segdata.core.table import Table
 from segdata.measure import stored_tables
-from segdata.measure.stored_tables import StoredTables
+from segdata.measure.stored_tables import EncodedPiece, StoredTables
 
 VALUES = {
     "number": (pa.int64(), st.integers(-(2**62), 2**62)),
@@ -65,7 +66,12 @@ def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: 
             stored.append({"rows": part})
         stored.close()
     expected = pa.concat_tables(parts, promote_options="permissive")
-    saved = StoredTables({}, {"rows": stored.encode("rows")})
+    files = []
+    for k, n_rows in enumerate(stored.piece_rows("rows")):
+        file = io.BytesIO()
+        stored.write_piece("rows", k, file)
+        files.append(EncodedPiece.read(file.getvalue(), n_rows))
+    saved = StoredTables({}, {"rows": files})
     for tables in (stored, saved):
         assert list(tables) == ["rows"]
         assert tables["rows"].to_pylist() == expected.to_pylist()

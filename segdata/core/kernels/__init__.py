@@ -37,14 +37,16 @@ _FUNCTIONS = {  # of each compiled module
     "outlines": ("bridges", "cycles", "follow"),
     "overlay": ("bands", "contacts", "cover_frames", "overlaps", "overlaps_within", "shared_pixels", "tally"),
     "pillow": ("draw_pillow",),
-    "places": ("bounds", "columns", "lift", "line_hashes", "lower", "moments", "strip_hashes", "sweep_order"),
+    "places": (
+        "bounds", "columns", "empty_strips", "lift", "line_hashes", "lower", "moments", "strip_hashes", "sweep_order",
+    ),
     "polygons": ("rasterise",),
     "rings": ("convex_rings", "flawed_rings", "parse_rings", "ring_lengths"),
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),
     "sweep": ("cover", "cut", "strips", "strips_within"),
     "triangles": ("triangulate",),
     "walk": ("even_steps", "parts", "walk"),
-}
+}  # fmt: skip
 COMPILED_ONLY = frozenset({"scan_items", "skip_json", "undo_filters", "value_spans"})
 _MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -339,8 +339,7 @@ def with_image_files(
     return AlteredSource(source, partial(_with_defects, root, given, none_here), more)
 
 
-@dataclass
-class _GivenImages:
+class _GivenImages(msgspec.Struct, dict=True):
     """The image files below the user's `--images` folder, found by image id or by former path.
 
     The file of an id lies at that path; if there is none, it is the only one with that name, or the one of several

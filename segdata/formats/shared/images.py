@@ -8,7 +8,6 @@ import struct
 import warnings
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -300,8 +299,7 @@ def _is_truncated(file: IO[bytes], format_name: str) -> bool:
     return mark not in file.read()
 
 
-@dataclass(frozen=True)
-class ImageFolder:
+class ImageFolder(msgspec.Struct, frozen=True, dict=True):
     """The image files below some folders, listed once.
 
     Attributes
@@ -311,7 +309,7 @@ class ImageFolder:
     """
 
     root: Path | None
-    paths: dict[str, Path] = field(default_factory=dict)
+    paths: dict[str, Path] = {}
 
     @staticmethod
     def below(root: Path | None, limit: int | None = None) -> "ImageFolder":

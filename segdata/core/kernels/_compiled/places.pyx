@@ -2,7 +2,7 @@
 """Where runs lie: in columns of images, and on the number line."""
 
 import numpy as np
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, qsort
 from libc.string cimport memset
 
@@ -76,6 +76,49 @@ def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::
     if strange:
         refuse(owner[i], n_owners)
     return xs, tops
+
+
+def empty_strips(
+    const int64_t[::1] start, const int64_t[::1] length, const int32_t[::1] owner, const int64_t[::1] height
+):
+    """The strips above, between and below runs: see the numpy reference."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i = 0, stop = 0, used = 0, first, k
+    cdef int64_t x, top, before_x = 0
+    cdef int32_t before = -1
+    cdef bint beside, strange = False
+    cdef Column at = Column(0, 0, 1)
+    check_shapes(n, owner.shape[0])
+    check_shapes(n, length.shape[0])
+    xs, tops, bottoms = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
+    owners, opens = np.empty(2 * n, np.int32), np.empty(2 * n, np.bool_)
+    cdef int64_t[::1] to_x = xs, to_top = tops, to_bottom = bottoms
+    cdef int32_t[::1] to_owner = owners
+    cdef uint8_t[::1] is_open = opens.view(np.uint8)
+    with nogil:
+        strange = n > 0 and not enter_run(&at, start, owner, height, 0)
+        while i < n and not strange:  # one column after the other
+            x, top, first, stop = at.x, -1, used, i
+            while stop < n and owner[stop] == owner[i] and at.x == x:
+                if start[stop] - at.begin > top:
+                    to_x[used], to_top[used], to_bottom[used], to_owner[used] = x, top, start[stop] - at.begin, owner[i]
+                    used += 1
+                top = start[stop] - at.begin + length[stop]
+                stop += 1
+                if stop < n and not enter_run(&at, start, owner, height, stop):
+                    strange = True
+                    break
+            if strange:
+                break
+            to_x[used], to_top[used], to_bottom[used], to_owner[used] = x, top, height[owner[i]] + 1, owner[i]
+            used += 1
+            beside = before == owner[i] and before_x == x - 1 and stop < n and owner[stop] == owner[i] and at.x == x + 1
+            for k in range(first, used):
+                is_open[k] = not beside
+            is_open[first] = is_open[used - 1] = True
+            before, before_x, i = owner[i], x, stop
+    if strange:
+        refuse(owner[stop], n_owners)
+    return xs[:used], tops[:used], bottoms[:used], owners[:used], opens[:used]
 
 
 def moments(
@@ -406,8 +449,14 @@ cdef inline bint enter_run(
 
 
 cdef inline void enter(Column *at, int64_t place) noexcept nogil:
-    """Go to the column that a place of the frame lies in. Most lie where the one before does: dividing takes long."""
-    if not at.begin <= place < at.begin + at.high:
+    """Go to the column that a place of the frame lies in: most lie in the last one or the next, and dividing is slow."""
+    cdef int64_t beyond = place - at.begin
+    if 0 <= beyond < at.high:
+        return
+    if at.high <= beyond < 2 * at.high:
+        at.x += 1
+        at.begin += at.high
+    else:
         at.x = place // at.high
         at.begin = at.x * at.high
 

@@ -112,6 +112,40 @@ def columns(start: Int64, owner: Int32, height: Int64) -> tuple[Int64, Int64]:
     return x, start - x * high
 
 
+def empty_strips(
+    start: Int64, length: Int64, owner: Int32, height: Int64
+) -> tuple[Int64, Int64, Int64, Int32, NDArray[np.bool_]]:
+    """The pixels above, between and below the runs of each column in which an owner has runs, as strips.
+
+    Takes runs as `columns` does, sorted by owner and start, and the length of each. Returns, sorted by owner, x and
+    top: x, top and bottom (after the last row) of each strip, its owner, and whether it is open: it goes on where the
+    owner has no runs. Strips above the first run begin at -1, those below the last end at the height and one, so both
+    are open; and so are all strips of a column beside one without runs.
+
+    >>> [array.tolist() for array in empty_strips(*np.array([[1, 3], [1, 1]]), np.zeros(2, np.int32), np.array([5]))]
+    [[0, 0, 0], [-1, 2, 4], [1, 3, 6], [0, 0, 0], [True, True, True]]
+    """
+    if len(length) != len(start):
+        raise ValueError(f"{len(start)} starts come with {len(length)} lengths")
+    x, top = columns(start, owner, height)
+    bottom = top + length
+    is_first = np.ones(len(x), bool)
+    is_first[1:] = (owner[1:] != owner[:-1]) | (x[1:] != x[:-1])
+    last = np.flatnonzero(np.append(is_first[1:], True)[: len(x)])
+    rows = np.concatenate([np.arange(len(x)), last])  # the strips above each run, then those below the last ones
+    strip_top = np.concatenate([np.where(is_first, -1, np.roll(bottom, 1)), bottom[last]])
+    strip_bottom = np.concatenate([top, height[owner[last]] + 1])
+    column_owner, column_x = owner[is_first], x[is_first]
+    follows = (column_owner[1:] == column_owner[:-1]) & (column_x[1:] == column_x[:-1] + 1)
+    is_beside_runs = np.append(False, follows) & np.append(follows, False)
+    column = np.cumsum(is_first)[rows] - 1
+    is_open = (strip_top < 0) | (strip_bottom > height[owner[rows]])
+    is_open |= ~is_beside_runs[column] if len(x) else False
+    order = np.lexsort((strip_top, column))
+    order = order[(strip_bottom > strip_top)[order]]
+    return x[rows][order], strip_top[order], strip_bottom[order], owner[rows][order], is_open[order]
+
+
 def moments(start: Int64, length: Int64, owner: Int32, height: Int64) -> Int64:
     """The sums (2, n_owners) of the columns of each owner's pixels, and of twice their rows.
 
