@@ -1,13 +1,14 @@
 """How well `flag` ranks errors that it did not learn from, on sets that it was not made on, beside plain baselines.
 
-    python -m benchmarks.flag.drawn_errors DATA WORK SET... [--seeds 1] [--only-images | --clean | --limits]
+    python -m benchmarks.flag.drawn_errors DATA WORK SET... [--seeds 1] [--headline | --only-images | --clean]
 
 SET is one of `benchmarks.flag.drawn_sets`, which trains the networks that judge it (WORK/SET/networks). Errors of each
 seed are drawn anew by that module's own hand. For every kind of error the ranking is learnt again without what it
-injects of that kind: the headline is of kinds that were never learnt. Prints tables for docs/results/flag.md.
+injects of that kind. Prints tables for docs/results/flag.md.
 
-`--only-images` ranks images over all seeds together; `--clean` counts what is reported of the labels as they are, and
-`--limits` what is reported for several limits of trust.
+`--headline` judges each kind of error by a ranking that learnt nothing of it (leave one error kind out), and by one
+that learnt from the other SETs alone, but for those with images of the same source (leave one dataset out).
+`--only-images` ranks images over all seeds together; `--clean` counts what is reported of the labels as they are.
 """
 
 import argparse
@@ -21,7 +22,6 @@ import numpy as np
 from benchmarks.flag.drawn_sets import SOURCES, Drawn, built
 from benchmarks.flag.injected_trial import _of_image, _of_pixels
 from segdata.core.runs import Flags, Floats, Ints, Runs
-from segdata.noise import trust
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
@@ -44,7 +44,6 @@ LEARNT: dict[str, tuple[CorruptionKind, ...]] = {
 }  # fmt: skip
 EVERY = tuple(sorted({kind for kinds in LEARNT.values() for kind in kinds}))
 TOP, TENTH, REPORTED = 40, 0.1, 0.05
-LIMITS = 0.2, 0.3, 0.4, 0.5, 0.6
 
 
 @dataclass
@@ -87,13 +86,13 @@ def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page
     return pages
 
 
-def without(look: ImageFeatures, kinds: Sequence[str]) -> ImageFeatures:
-    """An image from which nothing is learnt of some kinds of error."""
+def without(look: ImageFeatures, kinds: Sequence[str], also_right: bool = False) -> ImageFeatures:
+    """An image from which nothing is learnt of some kinds of error, and `also_right`: nothing of correct labels."""
     number = [KINDS.index(kind) for kind in kinds]
     gone = np.append(np.isin(look.kinds, number), False)
     tables = []
     for table in look.corrupted:
-        kept = ~gone[table.mistake]  # of -1 the last one
+        kept = ~gone[table.mistake] & ~(also_right & (table.mistake < 0))  # of -1 the last one
         tables.append(FeatureTable(table.x[kept], table.mistake[kept], table.category[kept]))
     return replace(look, corrupted=(tables[0], tables[1]))
 
@@ -149,10 +148,21 @@ class Trial:
         order = np.argsort(-score[which], kind="stable")[:TOP]
         return int((self.mistake[which][order] >= 0).sum())
 
+    def judged(self, which: Flags, kind: str) -> Floats:
+        """(n,) log odds of the correct labels, and of those with an error of a kind, among some candidates."""
+        return np.asarray(self.ranked.odds[which & (self.ranked.row >= 0) & ((self.mistake < 0) | self._of(kind))])
+
+    def n_wrong(self, which: Flags, kind: str) -> int:
+        """How many labels among some candidates have an error of a kind."""
+        return int((which & (self.ranked.row >= 0) & self._of(kind)).sum())
+
+    def _of(self, kind: str | None) -> Flags:
+        return np.array([number >= 0 and kind in (None, self.kinds[number]) for number in self.mistake], bool)
+
     def segments(self, score: Floats, which: Flags, kind: str | None = None) -> tuple[float, float, float, float]:
         """AUROC, AP, chance, and recall in the first tenth, of wrong segments (of a kind) among some candidates."""
         chosen = which & (self.ranked.row >= 0)
-        wrong = np.array([number >= 0 and kind in (None, self.kinds[number]) for number in self.mistake], bool)
+        wrong = self._of(kind)
         right = self.mistake < 0
         judged = chosen & (wrong | right)
         n = int(np.ceil(TENTH * chosen.sum()))
@@ -189,10 +199,6 @@ def tables(name: str, pages: list[Page]) -> list[str]:
     }
     good = [kind for kind in found if np.isfinite(found[kind][0][0]) and kind not in ("missing", "bare image")]
     weight = [sum(each == kind for each in trial.kinds) for kind in good]
-    if good:
-        mean = np.average([np.array(found[kind])[:, [0, 3]] for kind in good], axis=0, weights=weight)
-        cells = f"{mean[0, 0]:.3f} / {mean[1, 0]:.3f} | | {mean[0, 1]:.2f} / {mean[1, 1]:.2f}"
-        lines.append(f"| segdata, kind not learnt | {cells} | |")
     lines += ["", "| kind, known images | errors | segdata, not learnt: AUROC, recall | learnt | softmin |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for kind, n in zip(good, weight, strict=True):
@@ -205,6 +211,64 @@ def tables(name: str, pages: list[Page]) -> list[str]:
         lines.append(f"| {image_name} | {figures[0]:.3f} | {figures[1]:.3f} ({trial.wrong.mean():.3f}) |")
     none = ranked_trial(pages, EVERY)
     return [*lines, "", *COUNTED, counts("as learnt", trial), counts("no kind learnt", none)]
+
+
+def headline(name: str, every: Sequence[list[Page]], others: Sequence[Page]) -> list[str]:
+    """Kinds of error in the labels of a set, each withheld from what is learnt, over several seeds.
+
+    Of one kind and all correct labels in images that the model knows; the mean over kinds and seeds, weighted by the
+    number of errors. `others`: images of other sets, from which alone a second ranking learns.
+    """
+    figures: dict[str, list[tuple[float, ...]]] = {}
+    weights, held, expected = [], 0, []
+    for pages in every:
+        learnt, n = ranked_trial(pages), len(pages)
+        known = learnt.ranked.known_images[learnt.ranked.image]
+        foreign = foreign_trial(pages, others) if others else None
+        for kind in sorted(set(learnt.kinds) - {"missing", "bare image"}):
+            one = ranked_trial(pages, LEARNT[kind])
+            n_wrong = one.n_wrong(known, kind)
+            if not n_wrong:
+                continue
+            weights.append(n_wrong)
+            rows = {"segdata, kind withheld": one.segments(one.ranked.odds, known, kind)}
+            if foreign is not None:
+                within = foreign.ranked.image < n
+                kept = within & known_in(known, within)
+                rows["segdata, learnt from other sets"] = foreign.segments(foreign.ranked.odds, kept, kind)
+            rows["segdata, every kind learnt"] = learnt.segments(learnt.ranked.odds, known, kind)
+            rows |= {
+                each: one.segments(score, known, kind) for each, score in one.scores().items() if each != "segdata"
+            }
+            for each, found in rows.items():
+                figures.setdefault(each, []).append((found[0], found[1], found[1] / found[2], found[3]))
+            draws = recalibrate(np.empty(0), np.empty(0, bool), base=one.ranked.base_odds).draws(
+                one.judged(known, kind)
+            )
+            found_errors = expected_errors(draws)
+            held += int(found_errors.low <= n_wrong <= found_errors.high)
+            expected.append(found_errors.n)
+    lines = [f"| {name}: {sum(weights)} errors, {len(every)} seeds | AUROC | AP (times chance) | first tenth |"]
+    lines.append("| --- | ---: | ---: | ---: |")
+    for each, cells in figures.items():
+        area, precision, times, first = np.average(cells, axis=0, weights=weights)
+        lines.append(f"| {each} | {area:.3f} | {precision:.3f} ({times:.0f} x) | {first:.2f} |")
+    total = f"sum of P {sum(expected):.0f} for {sum(weights)} errors of withheld kinds"
+    return [*lines, "", f"{total}; the interval holds for {held} of {len(expected)} kinds and seeds"]
+
+
+def known_in(known: Flags, within: Flags) -> Flags:
+    """(n,) which candidates of some images, of more than these, are known; `known` are theirs alone, in their order."""
+    result = np.zeros(len(within), bool)
+    result[within] = known
+    return result
+
+
+def foreign_trial(pages: list[Page], others: Sequence[Page]) -> Trial:
+    """All images ranked, with nothing learnt from `pages`."""
+    none = [replace(page, look=without(page.look, KINDS, also_right=True)) for page in pages]
+    with single_threaded_blas():
+        return Trial([*pages, *others], rank_candidates([page.look for page in [*none, *others]]))
 
 
 def _row(name: str, both: Sequence[tuple[float, ...]], top: str) -> str:
@@ -246,18 +310,6 @@ def counts(name: str, trial: Trial) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def limits_table(pages: list[Page]) -> list[str]:
-    """What is reported where other limits decide whether the model knows an image."""
-    lines, usual = list(COUNTED), trust.MIN_INFORMED
-    for limit in LIMITS:
-        trust.MIN_INFORMED = limit
-        try:
-            lines.append(counts(f"limit {limit:g}", ranked_trial(pages)))
-        finally:
-            trust.MIN_INFORMED = usual
-    return lines
-
-
 def images_table(name: str, trials: Sequence[tuple[Trial, Trial]]) -> list[str]:
     """How well the images of a set are ranked over several seeds; of each as learnt, and without any kind drawn."""
     some = [both for both in trials if 0 < both[0].wrong.sum() < len(both[0].wrong)]
@@ -285,9 +337,9 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", choices=SOURCES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     which = parser.add_mutually_exclusive_group()
+    which.add_argument("--headline", action="store_true")
     which.add_argument("--only-images", action="store_true")
     which.add_argument("--clean", action="store_true")
-    which.add_argument("--limits", action="store_true")
     asked = parser.parse_args()
     for name in asked.sets:
         if asked.clean:
@@ -299,13 +351,19 @@ def main() -> None:
             print("\n".join([*COUNTED, *rows, ""]), flush=True)
             continue
         every = ((seed, pages_of(asked.data, asked.work, name, seed)) for seed in asked.seeds)
+        if asked.headline:
+            sources = {source.name for source in SOURCES[name]}
+            apart = [one for one in asked.sets if not sources & {source.name for source in SOURCES[one]}]
+            others = [page for one in apart for page in pages_of(asked.data, asked.work, one, asked.seeds[0])]
+            lines = headline(name, [pages for _, pages in every], others)
+            print("\n".join([*lines, f"other sets: {', '.join(apart)}", ""]), flush=True)
+            continue
         if asked.only_images:
             trials = [(ranked_trial(pages), ranked_trial(pages, EVERY)) for _, pages in every]
             print("\n".join([*images_table(name, trials), ""]), flush=True)
             continue
         for seed, pages in every:
-            title = f"{name}, seed {seed}"
-            lines = [f"### {title}", "", *limits_table(pages)] if asked.limits else tables(title, pages)
+            lines = tables(f"{name}, seed {seed}", pages)
             print("\n".join([*lines, ""]), flush=True)
 
 

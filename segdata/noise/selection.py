@@ -319,7 +319,9 @@ _LONG_SHARE = 0.25
 _N_MISSING_FIRST, _MIN_LISTED, _MIN_KNOWN = 10, 10, 0.5
 
 
-def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags, along: Flags) -> Ints:
+def _seldom_right(
+    ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags, separate: Flags, along: Flags
+) -> Ints:
     """(c,) why `rows` are seldom right, whatever their P: the first that holds, a row of `SELDOM_REASONS`; -1: none.
 
     These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
@@ -327,20 +329,22 @@ def _seldom_right(ranked: RankedCandidates, rows: Ints, types: Ints, things: Fla
     or have another one and are long, also for a thing of their category, and places that lack one of a category without
     any in their image (of 50 on three sets none was right, 47 false), but not those of an image almost without labels;
     all other kinds but things that lack a label or are merged, stuff with another category, and what is wrong in a
-    whole image; and stuff of which there are too few parts (docs/results/flag.md).
+    whole image; and stuff of which there are too few parts (docs/results/flag.md). What lacks a label of a category
+    that is `separate` (K,), see `countable_categories`, counts as a thing.
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
     is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
     is_merged = is_thing & (type_ == TYPES.index("merge"))
     is_renamed = ~_are_things(ranked, rows, things) & (type_ == TYPES.index("category"))
-    is_believed = _are_missing_things(ranked, rows, things) | ranked.left_out[rows] | is_astray | is_merged | is_renamed
+    is_missing = _are_missing_things(ranked, rows, separate)
+    is_believed = is_missing | ranked.left_out[rows] | is_astray | is_merged | is_renamed
     holds: dict[SeldomReason, Flags] = {
         "outline": (type_ == TYPES.index("boundary")) & (category != UNLABELLED),
         "extra-part": (type_ == TYPES.index("extra")) & ~is_thing,
         "absent": lack_labels(ranked, rows) & ~ranked.left_out[rows] & ~ranked.has_label(rows),
         "kind": ~is_believed,
-        "few-parts": _of_few_parts(ranked, rows, things),
+        "few-parts": _of_few_parts(ranked, rows, things) & ~is_missing,
     }
     if len(rows) and ranked.candidates:
         x, y, width, height = candidate_boxes(ranked)[rows].T
@@ -389,6 +393,41 @@ def _of_few_parts(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
     n_parts = int((is_part & ranked.known_images[ranked.image]).sum())
     is_thing = _are_things(ranked, rows, things)
     return np.asarray(~is_thing & ~ranked.left_out[rows] & (n_parts < _MIN_PARTS_OF_STUFF))
+
+
+# What makes a category of a class map countable, written down before any verdict was laid beside it: parts of 16 px or
+# more in all images, and in an image that has any; the share of such an image that they cover, the median of images;
+# half of its pixels lie in parts of at most so many times the median area, which fill so much of their box.
+_MIN_SEPARATE, _MIN_PER_IMAGE, _MAX_COVER, _MAX_SIZE_RATIO, _MIN_FILL = 50, 1.5, 0.5, 4.0, 0.5
+
+
+def countable_categories(ranked: RankedCandidates, things: Flags) -> Flags:
+    """(K,) the categories of stuff whose parts are separate, compact and of one size: things, drawn as a class map."""
+    result, is_part = np.zeros(len(things), bool), ranked.row >= 0
+    if not ranked.candidates:
+        return result
+    category, image, parts = ranked.category[is_part], ranked.image[is_part], np.flatnonzero(is_part)
+    area = np.concatenate([item.annotated.areas for item in ranked.candidates])
+    _, _, width, height = candidate_boxes(ranked)[parts].T
+    fill, room = area / np.maximum(width * height, 1), image_sizes(ranked).prod(axis=1)
+    for id_ in np.flatnonzero(~things[1:]) + 1:
+        mine = category == id_
+        covered = np.bincount(image[mine], area[mine], len(room)) / np.maximum(room, 1)
+        n_images = int((covered > 0).sum())
+        result[id_] = (
+            mine.sum() >= max(_MIN_SEPARATE, _MIN_PER_IMAGE * n_images)
+            and np.median(covered[covered > 0]) <= _MAX_COVER
+            and _median(area[mine], area[mine]) <= _MAX_SIZE_RATIO * np.median(area[mine])
+            and _median(fill[mine], area[mine]) >= _MIN_FILL
+        )
+    return result
+
+
+def _median(values: Floats | Ints, weight: Ints) -> float:
+    """The weighted median of values (n,): the least one up to which half of the weight (n,) lies."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +487,8 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     above = above[~crumb & ~grown & ~_vague_outline(ranked, above, types, things) & ~_hardly_missing(ranked, above)]
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
-    reason = _seldom_right(ranked, above, types, things, shortlist.along)
+    separate = things | countable_categories(ranked, things)
+    reason = _seldom_right(ranked, above, types, things, separate, shortlist.along)
     # what is chosen does not depend on "kind", which is about the order; also of few parts, other kinds come after
     is_left = (reason < 0) | (reason == SELDOM_REASONS.index("kind"))
     order = np.lexsort((~is_left & (reason < SELDOM_REASONS.index("few-parts")), ~is_left))
@@ -458,7 +498,7 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
     kept = np.flatnonzero(cause < n_most)
     n_listed = n_done + int(is_left[kept].sum())
-    reason = _reasons_of_causes(ranked, above[first], reason[first], things, n_listed)[cause]
+    reason = _reasons_of_causes(ranked, above[first], reason[first], separate, n_listed)[cause]
     kept = kept[np.lexsort((~np.isin(kept, first), reason[kept] >= 0))]
     reason = reason[kept]
     return Selection(
@@ -472,14 +512,14 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     )
 
 
-def _reasons_of_causes(ranked: RankedCandidates, first: Ints, reason: Ints, things: Flags, n_listed: int) -> Ints:
+def _reasons_of_causes(ranked: RankedCandidates, first: Ints, reason: Ints, separate: Flags, n_listed: int) -> Ints:
     """(k,) why each cause comes last, a row of `SELDOM_REASONS`; -1: it does not.
 
     `first` (k,) are the first candidates of the causes, `reason` (k,) why these are seldom right, and `n_listed` how
     many are listed, or decided, that are so for no other reason than their kind.
     """
     believed = reason < 0
-    missing = believed & _are_missing_things(ranked, first, things) & ~ranked.left_out[first]
+    missing = believed & _are_missing_things(ranked, first, separate) & ~ranked.left_out[first]
     of_all: SeldomReason | None = "short-list" if n_listed < _MIN_LISTED else None
     if ranked.known_images.mean() < _MIN_KNOWN:
         of_all = "unknown-images"

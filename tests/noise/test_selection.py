@@ -19,7 +19,13 @@ from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import SegmentSet, segments_of_map
-from segdata.noise.selection import Selection, likely_types, match_decisions, select_candidates
+from segdata.noise.selection import (
+    Selection,
+    countable_categories,
+    likely_types,
+    match_decisions,
+    select_candidates,
+)
 from segdata.noise.thresholds import CategoryTrust
 from segdata.noise.trust import RelatedImages
 
@@ -576,6 +582,44 @@ def test_of_few_parts_of_stuff_nothing_is_believed(n_parts: int, n_known: int, b
         found = select_candidates(ranked, trust, np.full(3, 0.5), np.array([False, things, True]), None, 0)
         assert found.rows.tolist() == [*range(20)]
         assert set(found.reasons) == ({"kind"} if things else set() if believed else {"few-parts"})
+
+
+DISC = [(1, 3), (0, 5), (0, 5), (0, 5), (1, 3)]  # first row and height of each column
+
+
+@pytest.mark.parametrize(
+    ("drawn", "separate"),
+    [("discs", True), ("one an image", False), ("few", False), ("dense", False), ("of two sizes", False),
+     ("lines", False)],
+)  # fmt: skip
+def test_a_class_map_of_discs_is_a_set_of_things_in_the_order_of_the_list(drawn: str, separate: bool) -> None:
+    """Twelve places lack a label, in images of 40 px with six discs or the like: ten come first, two after them."""
+    n_images, n_each = 8 if drawn == "few" else 250 if "one" in drawn else 40, 1 if "one" in drawn else 6
+    map_ = np.zeros((40, 40), np.int64)
+    for at in range(n_each):
+        x, y = 1 + 13 * (at % 3), 1 + 20 * (at // 3)
+        if drawn == "lines":
+            for step in range(10):
+                map_[y + step, x + step : x + step + 2] = 1
+        elif drawn == "dense" or (drawn == "of two sizes" and at == 0):
+            map_[y : y + 19, x : x + 12] = 1
+        else:
+            for column, (top, height) in enumerate(DISC):
+                map_[y + top : y + top + height, x + column] = 1
+    parts = segments_of_map(map_.T.ravel(), 40, 40)
+    places = [np.pad(np.ones((3, 3), np.int64), ((36, 1), (3 * at % 37, 37 - 3 * at % 37))) for at in range(n_images)]
+    regions = [segments_of_map(place.T.ravel(), 40, 40) for place in places]
+    held = [ImageCandidates(parts, np.arange(n_each), r, np.zeros(1, np.int64), np.zeros(1, bool)) for r in regions]
+    n = n_images * n_each
+    image = [*np.repeat(np.arange(n_images), n_each).tolist(), *range(n_images)]
+    types: list[ErrorType] = ["extra"] * n + ["missing"] * n_images
+    p = np.array([*[0.01] * n, *np.linspace(0.9, 0.6, 12), *[0.01] * n_images])[: n + n_images]
+    ranked = many(image, [*np.tile(np.arange(n_each), n_images).tolist(), *[-1] * n_images], types, p.tolist(), set())
+    ranked = replace(ranked, candidates=tuple(held), prior=0.01)
+    assert countable_categories(ranked, np.zeros(2, bool)).tolist() == [False, separate]
+    assert not countable_categories(ranked, np.ones(2, bool)).any()  # things are countable as they are
+    found = select_candidates(ranked, TRUST[:1], np.full(2, 0.5), np.zeros(2, bool), None, 0)
+    assert len(found.rows) - len(found.seldom) == (10 if separate else 0)
 
 
 @pytest.mark.parametrize(("iou", "things", "listed"), [(0.79, True, False), (0.8, True, True), (0.79, False, True)])
