@@ -148,21 +148,14 @@ class Trial:
         order = np.argsort(-score[which], kind="stable")[:TOP]
         return int((self.mistake[which][order] >= 0).sum())
 
-    def judged(self, which: Flags, kind: str) -> Floats:
-        """(n,) log odds of the correct labels, and of those with an error of a kind, among some candidates."""
-        return np.asarray(self.ranked.odds[which & (self.ranked.row >= 0) & ((self.mistake < 0) | self._of(kind))])
-
-    def n_wrong(self, which: Flags, kind: str) -> int:
-        """How many labels among some candidates have an error of a kind."""
-        return int((which & (self.ranked.row >= 0) & self._of(kind)).sum())
-
-    def _of(self, kind: str | None) -> Flags:
+    def of_kind(self, kind: str | None) -> Flags:
+        """(n,) which candidates are about errors of a kind; None: of any."""
         return np.array([number >= 0 and kind in (None, self.kinds[number]) for number in self.mistake], bool)
 
     def segments(self, score: Floats, which: Flags, kind: str | None = None) -> tuple[float, float, float, float]:
         """AUROC, AP, chance, and recall in the first tenth, of wrong segments (of a kind) among some candidates."""
         chosen = which & (self.ranked.row >= 0)
-        wrong = self._of(kind)
+        wrong = self.of_kind(kind)
         right = self.mistake < 0
         judged = chosen & (wrong | right)
         n = int(np.ceil(TENTH * chosen.sum()))
@@ -220,15 +213,14 @@ def headline(name: str, every: Sequence[list[Page]], others: Sequence[Page]) -> 
     number of errors. `others`: images of other sets, from which alone a second ranking learns.
     """
     figures: dict[str, list[tuple[float, ...]]] = {}
-    weights, held, expected = [], 0, []
+    weights, counted = [], []
     for pages in every:
         learnt, n = ranked_trial(pages), len(pages)
         known = learnt.ranked.known_images[learnt.ranked.image]
         foreign = foreign_trial(pages, others) if others else None
         for kind in sorted(set(learnt.kinds) - {"missing", "bare image"}):
-            one = ranked_trial(pages, LEARNT[kind])
-            n_wrong = one.n_wrong(known, kind)
-            if not n_wrong:
+            one, labels = ranked_trial(pages, LEARNT[kind]), known & (learnt.ranked.row >= 0)
+            if not (n_wrong := int((one.of_kind(kind) & labels).sum())):
                 continue
             weights.append(n_wrong)
             rows = {"segdata, kind withheld": one.segments(one.ranked.odds, known, kind)}
@@ -242,19 +234,20 @@ def headline(name: str, every: Sequence[list[Page]], others: Sequence[Page]) -> 
             }
             for each, found in rows.items():
                 figures.setdefault(each, []).append((found[0], found[1], found[1] / found[2], found[3]))
-            draws = recalibrate(np.empty(0), np.empty(0, bool), base=one.ranked.base_odds).draws(
-                one.judged(known, kind)
+            before = recalibrate(np.empty(0), np.empty(0, bool), base=one.ranked.base_odds)
+            errors, truth = (
+                expected_errors(before.draws(one.ranked.odds[labels])),
+                int((one.mistake[labels] >= 0).sum()),
             )
-            found_errors = expected_errors(draws)
-            held += int(found_errors.low <= n_wrong <= found_errors.high)
-            expected.append(found_errors.n)
+            counted.append((errors.n, truth, errors.low <= truth <= errors.high))
     lines = [f"| {name}: {sum(weights)} errors, {len(every)} seeds | AUROC | AP (times chance) | first tenth |"]
     lines.append("| --- | ---: | ---: | ---: |")
     for each, cells in figures.items():
         area, precision, times, first = np.average(cells, axis=0, weights=weights)
         lines.append(f"| {each} | {area:.3f} | {precision:.3f} ({times:.0f} x) | {first:.2f} |")
-    total = f"sum of P {sum(expected):.0f} for {sum(weights)} errors of withheld kinds"
-    return [*lines, "", f"{total}; the interval holds for {held} of {len(expected)} kinds and seeds"]
+    said, truth, held = np.mean(counted, axis=0)
+    total = f"all labels, one kind withheld: sum of P {said:.0f}, wrong {truth:.0f} (means)"
+    return [*lines, "", f"{total}; the interval held in {held:.2f} of {len(counted)} cases"]
 
 
 def known_in(known: Flags, within: Flags) -> Flags:
