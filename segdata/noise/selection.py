@@ -352,7 +352,7 @@ def _seldom_right(
         cut = is_label & is_thing & (type_ != TYPES.index("category"))
         holds["cut"] = cut & ((x == 0) | (y == 0) | (x + width == across) | (y + height == down))
         length, limit = np.maximum(width, height), _LONG_SHARE * np.maximum(down, across)
-        limit = np.maximum(limit, _usual_lengths(ranked, things)[np.maximum(ranked.seen[rows], 0)])
+        limit = np.maximum(limit, _usual_lengths(ranked, separate)[np.maximum(ranked.seen[rows], 0)])
         holds["long"] = ~is_label & ~ranked.left_out[rows] & (length > limit)
         holds["border"] = along[rows] & ~ranked.left_out[rows]
     reason = np.full(len(rows), -1)

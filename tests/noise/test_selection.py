@@ -584,7 +584,7 @@ def test_of_few_parts_of_stuff_nothing_is_believed(n_parts: int, n_known: int, b
         assert set(found.reasons) == ({"kind"} if things else set() if believed else {"few-parts"})
 
 
-DISC = [(1, 3), (0, 5), (0, 5), (0, 5), (1, 3)]  # first row and height of each column
+DISC = [(3, 5), (1, 9), (1, 9), *[(0, 11)] * 5, (1, 9), (1, 9), (3, 5)]  # first row and height of each column
 
 
 @pytest.mark.parametrize(
@@ -593,7 +593,10 @@ DISC = [(1, 3), (0, 5), (0, 5), (0, 5), (1, 3)]  # first row and height of each 
      ("lines", False)],
 )  # fmt: skip
 def test_a_class_map_of_discs_is_a_set_of_things_in_the_order_of_the_list(drawn: str, separate: bool) -> None:
-    """Twelve places lack a label, in images of 40 px with six discs or the like: ten come first, two after them."""
+    """Twelve places lack a label, in images of 40 px with six discs or the like: ten come first, two after them.
+
+    They are longer than a quarter of the image, but no longer than the discs.
+    """
     n_images, n_each = 8 if drawn == "few" else 250 if "one" in drawn else 40, 1 if "one" in drawn else 6
     map_ = np.zeros((40, 40), np.int64)
     for at in range(n_each):
@@ -601,13 +604,15 @@ def test_a_class_map_of_discs_is_a_set_of_things_in_the_order_of_the_list(drawn:
         if drawn == "lines":
             for step in range(10):
                 map_[y + step, x + step : x + step + 2] = 1
-        elif drawn == "dense" or (drawn == "of two sizes" and at == 0):
-            map_[y : y + 19, x : x + 12] = 1
+        elif drawn in ("dense", "of two sizes"):
+            side = 4 if drawn != "dense" and at else 12
+            map_[y : y + side + 7, x : x + side] = 1
         else:
             for column, (top, height) in enumerate(DISC):
                 map_[y + top : y + top + height, x + column] = 1
     parts = segments_of_map(map_.T.ravel(), 40, 40)
-    places = [np.pad(np.ones((3, 3), np.int64), ((36, 1), (3 * at % 37, 37 - 3 * at % 37))) for at in range(n_images)]
+    corners = [(36 - 4 * (at // 8 % 2), 4 * (at % 8)) for at in range(n_images)]
+    places = [np.pad(np.ones((3, 11), np.int64), ((y, 37 - y), (x, 29 - x))) for y, x in corners]
     regions = [segments_of_map(place.T.ravel(), 40, 40) for place in places]
     held = [ImageCandidates(parts, np.arange(n_each), r, np.zeros(1, np.int64), np.zeros(1, bool)) for r in regions]
     n = n_images * n_each
