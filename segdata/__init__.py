@@ -13,8 +13,20 @@ not about a dataset are functions only: `init`, `draft_taxonomy`, `check_taxonom
 them, so ``import segdata`` is fast.
 """
 
+from types import FunctionType
+
 from segdata.core.lazy_loading import attach
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__ = attach(__name__, __file__)
+_get, __dir__ = attach(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use; a function checks the types of its arguments."""
+    value = _get(name)
+    if not isinstance(value, FunctionType):
+        return value
+    from segdata.api.arguments import check_arguments
+
+    return check_arguments(value, name)

@@ -64,9 +64,10 @@ class _ReviewCommand(Generic[P, R]):
 @cache
 def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each function has its own types
     """A method for a function of `segdata`, with a help page in which `self` replaces the dataset."""
+    from segdata.api.arguments import check_arguments
     from segdata.api.read import ReadOptions
 
-    function = getattr(segdata, name)
+    function = check_arguments(inspect.unwrap(getattr(segdata, name)), method)
     signature = inspect.signature(function)
     first, *rest = signature.parameters.values()
     parameters = [first.replace(name="self", annotation=inspect.Parameter.empty)]
