@@ -7,15 +7,13 @@ thread `owner/name#1` is on GitHub, and is where somebody met it.
 import json
 import uuid
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
-from PIL import Image, ImageDraw, TiffImagePlugin
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from benchmarks.defects.drawn_datasets import COLOURS, HEIGHT, NAMES, WIDTH, Made
+from benchmarks.defects.drawn_datasets import COLOURS, HEIGHT, NAMES, WIDTH, Made, write_raster
 from benchmarks.defects.planting import (
     POLYGONS,
     Array,
@@ -23,6 +21,7 @@ from benchmarks.defects.planting import (
     Json,
     change_dataset_json,
     change_documents,
+    change_results,
     change_tracks,
     defect,
     drawn_base,
@@ -68,27 +67,6 @@ def _rasters(made: Made) -> None:
             write_raster(path, values, k)
     names = "".join(f"  - {{id: {k + 1}, name: {name}}}\n" for k, name in enumerate(NAMES))
     made.text("taxonomy.yaml", f"categories:\n{names}unlabelled: 0\n")
-
-
-def write_raster(path: Path, values: Array, number: int, nodata: str | None = None, north_up: bool = True) -> None:
-    """A GeoTIFF of half a metre a pixel, in UTM zone 33, each tile east of the one before."""
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    west, north = 400000.0 + number * WIDTH / 2, 5800000.0
-    if north_up:
-        _put(tags, 33550, 12, (0.5, 0.5, 0.0))
-        _put(tags, 33922, 12, (0.0, 0.0, 0.0, west, north, 0.0))
-    else:
-        south = north - HEIGHT / 2
-        _put(tags, 34264, 12, (0.5, 0, 0, west, 0, 0.5, 0, south, 0, 0, 0, 0, 0, 0, 0, 1))
-    _put(tags, 34735, 3, (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633))
-    if nodata is not None:
-        _put(tags, 42113, 2, nodata)
-    Image.fromarray(values).save(path, tiffinfo=tags, compression="tiff_deflate")
-
-
-def _put(tags: Any, tag: int, kind: int, value: Any) -> None:  # Any: Pillow's directories, and what they hold
-    tags.tagtype[tag] = kind
-    tags[tag] = value
 
 
 @drawn_base("bowl")
@@ -140,18 +118,6 @@ def map_coordinates(content: Json, rng: np.random.Generator) -> None:
     fit_boxes(content)
 
 
-def _change_results(copy: Copy, tasks: slice, change: Callable[[Json], None]) -> None:
-    """Change the regions of some tasks of Label Studio."""
-
-    def change_document(content: Any) -> None:  # Any: a list of tasks
-        for task in content[tasks]:
-            for own in task["annotations"]:
-                for region in own["result"]:
-                    change(region)
-
-    change_documents(copy, change_document)
-
-
 def _scale(region: Json, x: float, y: float) -> None:
     region["value"]["points"] = (np.array(region["value"]["points"]) * [x, y]).tolist()
 
@@ -159,19 +125,19 @@ def _scale(region: Json, x: float, y: float) -> None:
 @defect("coordinates of some tasks a hundred times too large", "exporter", "files", "studio")
 def hundredfold(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio#2702. In two tasks percent were multiplied by 100 again."""
-    _change_results(copy, slice(3, None, 5), lambda region: _scale(region, 100, 100))
+    change_results(copy, slice(3, None, 5), lambda region: _scale(region, 100, 100))
 
 
 @defect("pixels where the tool has percent", "exporter", "files", "studio")
 def pixels_as_percent(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio-ml-backend#166. The tasks that a model labelled first have points in pixels."""
-    _change_results(copy, slice(1, None, 3), lambda region: _scale(region, WIDTH / 100, HEIGHT / 100))
+    change_results(copy, slice(1, None, 3), lambda region: _scale(region, WIDTH / 100, HEIGHT / 100))
 
 
 @defect("shares of 1 where the tool has percent", "exporter", "files", "studio")
 def shares_as_percent(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio#1897. The tasks that a model labelled first have points from 0 to 1."""
-    _change_results(copy, slice(1, None, 3), lambda region: _scale(region, 0.01, 0.01))
+    change_results(copy, slice(1, None, 3), lambda region: _scale(region, 0.01, 0.01))
 
 
 @json_defect("perimeters in place of areas", "exporter", "files", *POLYGONS)
@@ -286,13 +252,13 @@ def class_minus_one(copy: Copy, rng: np.random.Generator) -> None:
 @defect("a region with two labels", "annotator", "files", "studio")
 def two_labels(copy: Copy, rng: np.random.Generator) -> None:
     """In some tasks one region is a crab and a shell at once."""
-    _change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=["crab", "shell"]))
+    change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=["crab", "shell"]))
 
 
 @defect("regions without a label", "annotator", "files", "studio")
 def no_labels(copy: Copy, rng: np.random.Generator) -> None:
     """In some tasks regions were drawn with no label chosen."""
-    _change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=[]))
+    change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=[]))
 
 
 @defect("a class as check boxes, of which some regions have two", "annotator", "files", "kudzu")

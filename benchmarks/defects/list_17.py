@@ -9,7 +9,6 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +18,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage, spatial
 
-from benchmarks.defects.drawn_datasets import NAMES, picture_bytes
-from benchmarks.defects.list_16 import write_raster
+from benchmarks.defects.drawn_datasets import NAMES, picture_bytes, write_raster
 from benchmarks.defects.planting import (
     POLYGONS,
     Array,
@@ -28,6 +26,7 @@ from benchmarks.defects.planting import (
     Json,
     add_annotations,
     as_mask,
+    change_cvat,
     change_dataset_json,
     change_documents,
     change_labels,
@@ -139,7 +138,7 @@ def old_and_new_in_cvat(copy: Copy, rng: np.random.Generator) -> None:
     def again(match: re.Match[str]) -> str:
         return match[0] + re.sub(r'label="(\w+)"', lambda name: f'label="{following[name[1]]}"', match[0])
 
-    _change_cvat(copy, slice(2, None, 5), lambda image: re.sub(r"<polygon.*?</polygon>", again, image))
+    change_cvat(copy, slice(2, None, 5), lambda image: re.sub(r"<polygon.*?</polygon>", again, image))
 
 
 @defect("objects under the old category as well as under the new one", "annotator", "files", "lemons")
@@ -156,15 +155,6 @@ def old_and_new_in_supervisely(copy: Copy, rng: np.random.Generator) -> None:
         ]
 
     change_documents(copy, change, path.name)
-
-
-def _change_cvat(copy: Copy, chosen: slice, change: Callable[[str], str]) -> None:
-    """Change the text of some images of a CVAT file."""
-    (path,) = copy.root.glob("*.xml")
-    text = path.read_text()
-    for image in re.findall(r"<image .*?</image>", text, re.DOTALL)[chosen]:
-        text = text.replace(image, change(image))
-    path.write_text(text)
 
 
 @json_defect("categories of the annotation before", "exporter", "nothing", "coco", "taco")
@@ -433,7 +423,7 @@ def turned_boxes(copy: Copy, rng: np.random.Generator) -> None:
         )
 
     polygon = r'<polygon label="(\w+)" occluded="0" points="([^"]+)"[^>]*></polygon>'
-    _change_cvat(copy, slice(1, None, 3), lambda image: re.sub(polygon, as_box, image))
+    change_cvat(copy, slice(1, None, 3), lambda image: re.sub(polygon, as_box, image))
 
 
 @defect("bitmaps as plain PNGs", "exporter", "files", "lemons")

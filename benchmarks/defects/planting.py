@@ -1,6 +1,7 @@
 """Copies of real datasets to plant defects in, and what `segdata validate` reports of them."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -269,6 +270,27 @@ def change_documents(copy: Copy, change: Callable[[Json], object], pattern: str 
         content = json.loads(path.read_text())
         change(content)
         path.write_text(json.dumps(content))
+
+
+def change_results(copy: Copy, tasks: slice, change: Callable[[Json], None]) -> None:
+    """Change the regions of some tasks of Label Studio."""
+
+    def change_document(content: Any) -> None:  # Any: a list of tasks
+        for task in content[tasks]:
+            for own in task["annotations"]:
+                for region in own["result"]:
+                    change(region)
+
+    change_documents(copy, change_document)
+
+
+def change_cvat(copy: Copy, chosen: slice, change: Callable[[str], str]) -> None:
+    """Change the text of some images of a CVAT file."""
+    (path,) = copy.root.glob("*.xml")
+    text = path.read_text()
+    for image in re.findall(r"<image .*?</image>", text, re.DOTALL)[chosen]:
+        text = text.replace(image, change(image))
+    path.write_text(text)
 
 
 def own_images(copy: Copy) -> Path:
