@@ -1,4 +1,4 @@
-"""SEG319 and SEG315: what some images have otherwise than the others, told by counts."""
+"""SEG319, SEG320 and SEG315: what some images have otherwise than the others, told by counts."""
 
 import json
 from pathlib import Path
@@ -91,36 +91,36 @@ def test_numbers_that_move_by_one_in_the_second_half(tmp_path: Path, step: int) 
     kinds = rng.choice(8, (40, 8), p=shares)
     kinds[20:] = (kinds[20:] + step) % 8
     drawn = [[(int(kind) + 1, ring(20 + 20 * n, 20)) for n, kind in enumerate(own)] for own in kinds]
-    (finding,) = found(write(tmp_path, drawn, 8), "SEG319")
+    (finding,) = found(write(tmp_path, drawn, 8), "SEG320")
     assert finding.severity == "warning"
     assert f"if their numbers are one {'lower' if step > 0 else 'higher'} (kind" in finding.message
     kinds[20:] = (kinds[20:] - step) % 8
     drawn = [[(int(kind) + 1, ring(20 + 20 * n, 20)) for n, kind in enumerate(own)] for own in kinds]
-    assert not found(write(tmp_path, drawn, 8), "SEG319")
+    assert not found(write(tmp_path, drawn, 8), "SEG320")
 
 
 def test_a_list_in_the_order_of_what_images_show_is_not_renumbered(tmp_path: Path) -> None:
     """Each image has two categories that follow each other; those of the second half follow those of the first."""
     kinds = np.stack([np.arange(40) // 6 + n % 2 for n in range(8)], axis=1)
-    assert not found(write(tmp_path, _row(kinds), 8), "SEG319")
+    assert not found(write(tmp_path, _row(kinds), 8), "SEG320")
 
 
 @pytest.mark.parametrize("n_images", [1, 9, 10, 11, 19, 20])
 def test_few_images_tell_nothing_of_numbers(tmp_path: Path, n_images: int) -> None:
     kinds = np.random.default_rng(5).integers(0, 6, (n_images, 12))
-    assert not found(write(tmp_path, _row(kinds), 6), "SEG319")
+    assert not found(write(tmp_path, _row(kinds), 6), "SEG320")
 
 
 def test_one_category_for_all_from_some_image_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     kinds = rng.integers(0, 6, (30, 5))
-    assert not found(write(tmp_path, _row(kinds), 6), "SEG319")
+    assert not found(write(tmp_path, _row(kinds), 6), "SEG320")
     kinds[18:] = 2
-    (finding,) = found(write(tmp_path, _row(kinds), 6), "SEG319")
+    (finding,) = found(write(tmp_path, _row(kinds), 6), "SEG320")
     assert finding.message.startswith("all 60 segments of the last 12 images, from 019.png, are kind c; the others")
     assert (finding.severity, finding.category) == ("info", "kind c")
     sorted_by_kind = np.repeat(np.arange(6), 25).reshape(30, 5)
-    assert not found(write(tmp_path, _row(sorted_by_kind), 6), "SEG319"), "a list in the order of its categories"
+    assert not found(write(tmp_path, _row(sorted_by_kind), 6), "SEG320"), "a list in the order of its categories"
 
 
 def _row(kinds: Any) -> list[list[tuple[int, list[float]]]]:  # Any: (n_images, n_objects)
