@@ -259,7 +259,9 @@ def blended(copy: Copy, rng: np.random.Generator) -> None:
 def windows(copy: Copy, rng: np.random.Generator) -> None:
     """stefyste/RIAWELC#2. Each picture of val shares its left half with a picture of train."""
     path, content, val_path, val = train_and_val(copy)
-    val["images"], val["annotations"] = val["images"][:0], val["annotations"][:0]
+    for image in val["images"]:
+        (copy.root / "val" / image["file_name"]).unlink()
+    val["images"], val["annotations"] = [], []
     for k, image in enumerate(content["images"][:6]):
         scene = draw(np.random.default_rng(900 + k), 2 * WIDTH, HEIGHT)
         for split, listed, x in (("train", content, 0), ("val", val, WIDTH // 2)):
@@ -449,7 +451,7 @@ def centre_lines(copy: Copy, rng: np.random.Generator) -> None:
     for path in copy.masks[::2]:
         depth = ndimage.distance_transform_edt(copy.array(path) > 0)
         ridge = (depth > 0) & (depth >= ndimage.maximum_filter(depth, 3))
-        copy.put(path, ridge.astype(np.uint8) * 255)
+        copy.put(path, ridge * np.uint8(copy.array(path).max()))
 
 
 @defect("names shortened as an old file system does", "merge", "files", "camvid")

@@ -6,14 +6,15 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, unique_inverse
-from segdata.core.strata import independent_units, is_example, joint_codes, number_names
+from segdata.core.runs import Flags, Ints, unique_inverse
+from segdata.core.strata import image_splits, independent_units, is_example, joint_codes, number_names
 from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names, is_thing, separating_column
 
 _MIN_POINTS = 8  # of an outline: those with fewer are often convex
 _LOW = 0.1  # quantile of images that have something: how few of it an image may have by itself
 _BETWEEN = 0.25  # of what an image would have by its categories: fewer are neither all nor nothing
+_MOST_VOID = 0.9  # of the annotations of the other splits: those that have void
 _FEATURES = {  # of segments: what none has, and what many others have
     "dents": ("all {n} outlines are convex, as those of hulls, ellipses and boxes", "are not"),
     "cuts": ("none of {n} objects reaches the border of its image", "do"),
@@ -40,9 +41,12 @@ def mixed_habit(
     of what is expected: then the scene is not the cause. Images of one sequence or group count as one. If annotators,
     folders or months go with it, the finding says so.
 
+    Void is compared between splits: you get a finding if no image of a split has any, where nine in ten of the others
+    have, as around the objects of PASCAL VOC.
+
     Why: some images were labelled in another way, or went through another program: with hulls or ellipses in place of
-    outlines, without the objects that the border cuts, with the largest part of each object alone, with holes filled.
-    Your model learns both at random.
+    outlines, without the objects that the border cuts, with the largest part of each object alone, with holes filled,
+    or with void written as background. Your model learns both at random.
 
     Remedy: look at an image of either kind. Label one of them again, or write into the guideline what both may do.
 
@@ -53,7 +57,12 @@ def mixed_habit(
     have no finding. Hulls or ellipses in place of the outlines in half of the images of COCO and GBM40, nuclei without
     those that the border cuts, and CamVid's classes reduced to their largest parts in half of its masks are found.
     """
+    segments = tables.segments
+    is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0)
+    void = {"annotation": np.unique(segments["annotation"][is_void]).astype(np.int32)}
+    _, with_void = gather(tables, void, {"annotation": "annotations"})
     tables, counts = gather(tables, _counts(tables), {"annotation": "annotations"})
+    yield from _without_void(tables, np.unique(counts["annotation"]), with_void["annotation"], min_images)
     annotations = tables.annotations
     annotator = number_names(annotations.texts("annotator"))[1]
     unit, _ = joint_codes(independent_units(tables)[annotations["image"]], annotator)
@@ -76,6 +85,24 @@ def mixed_habit(
             f"{int(judged[feature][~is_without].sum()):,} of {n_others:,} in the others {of_others}"
             + separating_column(tables, others, without, "these have none")
         )
+
+
+def _without_void(tables: Tables, annotations: Ints, with_void: Ints, min_images: int) -> Findings:
+    """One finding for each split whose annotations have no void, where most of the other splits have; rows ascend."""
+    if not len(with_void):
+        return
+    has_void = np.isin(annotations, with_void)
+    split_names, split = number_names(image_splits(tables)[tables.annotations["image"][annotations]])
+    for number, name in enumerate(split_names):
+        own, others = split == number, (split >= 0) & (split != number)
+        if min(own.sum(), others.sum()) < min_images or has_void[own].any():
+            continue
+        if has_void[others].mean() >= _MOST_VOID:
+            yield RowFinding(
+                f"none of the {count_noun(int(own.sum()), 'annotation')} of {name!r} has void; "
+                f"{int(has_void[others].sum()):,} of {int(others.sum()):,} of the other splits have: was it written "
+                "as background there?"
+            )
 
 
 def _counts(tables: Tables) -> dict[str, Column]:

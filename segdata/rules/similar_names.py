@@ -38,6 +38,7 @@ _NO_VALUES = {"nan", "NaN", "undefined", "null", "NULL", "#N/A", "#REF!"}  # as 
 _NOTES = {"todo", "tbd", "fixme", "asdf", "qwerty", "test", "untitled"}  # names by which nobody calls an object
 _NOTE = re.compile(r"\?{2,}")
 _TO_IGNORE = {"dontcare", "don'tcare", "ignore", "ignored", "ignoreregion", "ignoredregion", "ignoredregions"}
+_MIN_PREFIXED = 2  # names behind one prefix, all of which are names without it, too
 _MIN_CUT_LETTERS = 8  # of names that were cut off
 _IN_LIST = re.compile(r"(\d+)[\s.:_)\-]+\S.*")  # a name behind its number
 _TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -85,7 +86,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         b: car (side = Left)
 
     Flagged, too: `car_x` and `car_y`, which are two columns of one name in a table that was joined, unless there are
-    other names with one letter at the end, as `car_z`; `car` and `car_copy`; two names that look the same, one of which
+    other names with one letter at the end, as `car_z`; `car` and `car_copy`; `car` and `zoo/car`, if all names behind
+    `zoo/`, two at least, are names without it; two names that look the same, one of which
     has letters of another alphabet; and numbers of classes in place of names: some images have only names that are
     numbers, not above the number of categories, and the others have none of them. Words around `in`, `on` and the like
     keep their order.
@@ -152,6 +154,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         ("look the same, but have letters of two alphabets", _pairs_of_form(entries, _as_latin)),
         ("have the same words in another order", _pairs_of_form(entries, _sorted_words)),
         ("are a name and its copy", _copies(entries)),
+        ("are a name and that name behind a prefix", _prefixed(entries)),
         ("are the two columns of a name, as a join of tables calls them", _joined_columns(entries)),
         ("are a name and its first letters, as many as of other names", _cut_names(entries)),
         ("are one letter apart", _typing_errors(entries, min_letters, min_ratio)),
@@ -446,6 +449,24 @@ def _copies(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         match = _COPY.fullmatch(name)
         if match is not None and match[1] in by_name:
             yield by_name[match[1]], (n, name)
+
+
+def _prefixed(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    """The entries of a name and of that name behind a prefix that two names or more have, each with its plain name.
+
+    >>> [*_prefixed([(5, "car"), (3, "bus"), (2, "zoo/car"), (2, "zoo/bus"), (1, "animal/dog"), (1, "dog")])]
+    [((5, 'car'), (2, 'zoo/car')), ((3, 'bus'), (2, 'zoo/bus'))]
+    """
+    by_name = {name: (n, name) for n, name in entries}
+    prefixed: dict[str, list[str]] = {}
+    for _, name in entries:
+        prefix, slash, plain = name.partition("/")
+        if slash and plain:
+            prefixed.setdefault(prefix, []).append(plain)
+    for prefix, names in prefixed.items():
+        if len(names) >= _MIN_PREFIXED and all(plain in by_name for plain in names):
+            for plain in names:
+                yield by_name[plain], by_name[f"{prefix}/{plain}"]
 
 
 def _singular(name: str) -> str:

@@ -72,7 +72,8 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
     Why: one stray pixel stretches the bounding box, and becomes an instance of its own when you convert the data.
 
     Remedy: look at some with `--overlays`. Make the category `thin` in the taxonomy if they are dashes of poles, wires
-    or lanes. Else erase them, as the fix does: check it with `--diff`.
+    or lanes. Else erase them: look at what `--diff --unsafe-fixes` shows, then run `--unsafe-fixes`. `--fix` alone
+    leaves them, since they may be drawn on purpose.
 
     Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
     their segment.

@@ -84,6 +84,24 @@ def test_objects_that_the_border_cuts_are_missing_in_some_images(tmp_path: Path)
     assert finding.message.startswith("in 7 of 14 images (002.png, 004.png, 006.png, …)")
 
 
+@pytest.mark.parametrize(("n_val", "n_lacking", "is_told"), [(6, 1, True), (4, 0, False), (6, 3, False)])
+def test_void_that_one_split_lacks(tmp_path: Path, n_val: int, n_lacking: int, is_told: bool) -> None:
+    """Objects have a rim of 255 in train and none in val."""
+    for split, n, n_without in (("train", 20, n_lacking), ("val", n_val, n_val)):
+        for k in range(n):
+            mask = np.zeros((20, 20), np.uint8)
+            mask[4:16, 4:16] = 0 if k < n_without else 255
+            mask[6:14, 6:14] = 1
+            path = tmp_path / "masks" / split / f"{split}{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+    (tmp_path / "taxonomy.yaml").write_text(
+        "categories:\n- {id: 1, name: cat}\n- {id: 255, name: void, kind: void}\nunlabelled: 0\n"
+    )
+    told = [one for one in found(tmp_path, "SEG319") if "void" in one.message]
+    assert [one.message[:47] for one in told] == ["none of the 6 annotations of 'val' has void; 19"] * is_told
+
+
 @pytest.mark.parametrize("step", [1, -1])
 def test_numbers_that_move_by_one_in_the_second_half(tmp_path: Path, step: int) -> None:
     rng = np.random.default_rng(1)

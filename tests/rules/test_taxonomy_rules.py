@@ -102,6 +102,14 @@ def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagg
     assert all("as a join of tables calls them" in one.message for one in findings)
 
 
+@pytest.mark.parametrize(("names", "n_flagged"), [("car,bus,zoo/car,zoo/bus", 2), ("car,bus,zoo/car,zoo/van", 0)])
+def test_names_behind_a_prefix(judged: Judged, names: str, n_flagged: int) -> None:
+    legend = "\n".join(f"{letter}: {name}" for letter, name in zip("abcd", names.split(","), strict=True))
+    findings = judged("SEG215", f"a.b.c.d\n\n{legend}")
+    assert len(findings) == n_flagged
+    assert all("a name and that name behind a prefix" in one.message for one in findings)
+
+
 @pytest.mark.parametrize(
     ("names", "flagged", "words"),
     [
@@ -113,6 +121,8 @@ def test_columns_of_a_joined_table(judged: Judged, names: tuple[str, ...], flagg
         (("\u043a\u043e\u0442", "\u043a\u0438\u0442"), set(), ""),
         (("car", "car_copy", "bus copy"), {"car", "car_copy"}, "a name and its copy"),
         (("car", "car_old", "car_new"), set(), ""),
+        (("car", "zoo/car", "bus"), set(), ""),
+        (("zoo/car", "zoo/bus", "car"), set(), ""),
         (("traffic light", "traffic&nbsp;light"), {"traffic light", "traffic&nbsp;light"}, "codes of a web page"),
         (("salt & pepper; salt", "bus"), set(), ""),
         (("bus", '"car"'), {'"car"', "car"}, "in quotation marks, probably"),

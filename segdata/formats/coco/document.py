@@ -42,6 +42,7 @@ from segdata.formats.shared.json_files import BOM, repeated_key_defects, several
 
 Raw = msgspec.Raw
 _MAX_LEADING_BLANKS = 4096  # blanks before the first character
+_GZIP = b"\x1f\x8b"  # how a file that gzip packed begins
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Numbers that Python writes although JSON does not have them; they are read as texts.
 JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
@@ -140,6 +141,9 @@ def read_document(
         return Document(path, name, parts, repeated_key_defects(text, name), kind, _is_list(data, kind))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
+    if data.startswith(_GZIP):
+        message = f"is not {kind.name}: it is packed with gzip; unpack it with gunzip"
+        return Document(path, name, None, [Defect("SEG001", message, name)], kind)
     data = _repair(data, name, defects, kind)
     try:
         parts = _decode_parts(data, kind)
@@ -262,6 +266,8 @@ def _explain_error(data: bytes, error: Exception, kind: DocumentKind) -> tuple[s
     column = len(data[data.rfind(b"\n", 0, offset) + 1 : offset].decode("utf-8", "replace")) + 1
     what = "the file is cut off" if cut else f"unexpected {chr(data[offset])!r}"
     remedy = "; copy or export it again" if cut else ""
+    if not cut and data[offset : offset + 1] == b"'":
+        remedy = "; JSON has double quotation marks: write it with json.dumps(), not with str()"
     return f"is not JSON: {what} at line {line}, column {column}{remedy}", line
 
 

@@ -289,12 +289,21 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
     """
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
+    if mask.coloured and (meaning == UNKNOWN).any():
+        meaning = _ids_of_greys(runs.value, taxonomy, meaning)
     smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours) if (meaning == UNKNOWN).any() else None
     defects = [smoothed] if smoothed else []
     if (mask.lossy and smoothed is None) or (meaning == UNKNOWN).any():
         defects += unknown_value_defects(mask, runs, meaning, taxonomy)
     place = partial(value_place, coloured=mask.coloured)
     return category_annotation(runs, meaning, file, mask.encoding, defects, place)
+
+
+def _ids_of_greys(value: Ints, taxonomy: Taxonomy, meaning: Ints) -> Ints:
+    """The categories of colours (n,) whose three channels are one id, as OpenCV writes grey masks; else `meaning`."""
+    grey = value & 255
+    ids = index_legend(taxonomy, None).read(grey)
+    return ids if (value == grey * 0x010101).all() and (ids != UNKNOWN).all() else meaning
 
 
 def binary_value(taxonomy: Taxonomy) -> int | None:

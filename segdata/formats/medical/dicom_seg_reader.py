@@ -150,10 +150,14 @@ def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int,
         if number in segments:
             defects.append(Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,)))
             continue
+        label = str(item.get("SegmentLabel") or "").strip()
+        if not label:
+            message = f"segment {number} has no SegmentLabel, which DICOM requires; read as 'segment {number}'"
+            defects.append(Defect("SEG004", message, name, place, severity="warning", segments=(number,)))
         algorithm = str(item.get("SegmentAlgorithmType") or ""), str(item.get("SegmentAlgorithmName") or "")
         segments[number] = _SegSegment(
             number,
-            str(item.get("SegmentLabel") or "").strip() or f"segment {number}",
+            label or f"segment {number}",
             algorithm,
             (str(item.get("TrackingID") or ""), str(item.get("TrackingUID") or "")),
             {

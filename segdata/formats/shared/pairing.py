@@ -196,7 +196,7 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
     ]
     places = {place for layout in laid_out for place in (layout.masks, layout.images) if place is not None}
     defects += unsupported_files(root, sorted(places))
-    pages = _pages(entries) if paged else entries
+    pages = _pages(entries, defects) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
 
 
@@ -436,16 +436,26 @@ def _files(place: Path | None) -> dict[str, Path]:
     return ImageFolder.below(place).paths
 
 
-def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
-    """Split each multi-page TIFF into one image per page, `volume.tif/0007`."""
+def _pages(entries: list[ImageEntry], defects: list[Defect]) -> list[ImageEntry]:
+    """Split each multi-page TIFF into one image per page, `volume.tif/0007`; SEG003 if its image has other pages."""
+    pages = []
     for entry in entries:
         count = n_pages(entry.files[0]) if entry.files else 1
         if count == 1:
-            yield entry
-        else:
-            volume = entry.image_id
-            for page in range(count):
-                yield replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
+            pages.append(entry)
+            continue
+        volume = entry.image_id
+        if entry.image is not None and (n_images := n_pages(entry.image)) != count:
+            message = (
+                f"the mask has {count} pages, the image file {n_images}: each page is read as a slice of a volume; "
+                "if pages are classes, save one mask with a number for each class"
+            )
+            defects.append(Defect("SEG003", message, volume, image=f"{volume}/0000"))
+        pages += [
+            replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
+            for page in range(count)
+        ]
+    return pages
 
 
 def size_option(request: ReadRequest, format: str) -> tuple[int, int]:

@@ -219,6 +219,7 @@ def split_of(path: Path) -> str | None:
 
 _NULL = Raw(b"null")
 _MAX_ABSENT_BYTES = 8  # enough for null or an empty list, which mean that a track is not in a frame
+_MAX_EMPTY_BYTES = 48  # of an RLE with one run, which has no pixel and needs no box
 
 
 class _TrackItem(msgspec.Struct, gc=False, kw_only=True):
@@ -375,6 +376,15 @@ def _segments(
         for name, raw in (("area", track.areas), ("bbox", track.bboxes), ("score", track.scores))
     }
     areas, boxes, scores = columns["area"], columns["bbox"], columns["score"]
+    drawn = [k for k in positions if len(track.segmentations[k]) > _MAX_EMPTY_BYTES]
+    for key, values in (("areas", areas), ("bboxes", boxes)):
+        lacking = [k for k in drawn if values and _is_absent(values[k])]
+        if 0 < len(lacking) < len(drawn):
+            place = tracks.place(i, f"/{key}/{lacking[0]}")
+            message = f"{key} are null in {len(lacking)} of {count_noun(len(drawn), 'frame')} with an outline"
+            document.defects.append(
+                Defect("SEG004", f"{message}; compute them anew", document.name, place, severity="warning")
+            )
     return [
         StrictAnnotationItem(
             id=identity,

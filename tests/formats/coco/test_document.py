@@ -1,5 +1,6 @@
 """COCO documents and their items."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -40,6 +41,8 @@ WHOLE = json.dumps(document(), indent=1).encode()
         (b"[]", "an object", None),
         (b"7", "an object", None),
         (b"\x89PNG\r\n\x1a\n", "not JSON", None),
+        (gzip.compress(WHOLE), "packed with gzip", None),
+        (b"{'images': []}", "with json.dumps(), not with str()", 1),
     ],
 )
 def test_no_json_is_one_finding(tmp_path: Path, format_: object, content: bytes, words: str, line: int | None) -> None:

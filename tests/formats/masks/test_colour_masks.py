@@ -183,6 +183,16 @@ def test_grey_values_that_are_no_ids_stop(tmp_path: Path) -> None:
         read(ReadRequest(tmp_path, taxonomy=INDEX))
 
 
+@pytest.mark.parametrize(("values", "read_as", "n_unknown"), [([0, 2, 1], [-1, 2, 1], 0), ([0, 2, 9], [-1, -1, -1], 3)])
+def test_greys_in_three_channels_are_ids(tmp_path: Path, values: list[int], read_as: list[int], n_unknown: int) -> None:
+    """As OpenCV writes a grey mask that was read with its defaults."""
+    save(tmp_path / "masks/a.png", [[1, 2]])
+    save(tmp_path / "masks/b.png", [[(value, value, value) for value in values]])
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=INDEX)))
+    assert ids_of(batch, 1).tolist() == [read_as]
+    assert [each.code for each in batch.defects] == ["SEG009"] * n_unknown
+
+
 def test_one_bad_grey_value_is_a_finding(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1, 2, 9]])
     batch = loaded(read(ReadRequest(tmp_path, taxonomy=INDEX)))

@@ -158,6 +158,20 @@ def test_slices_of_a_volume_share_their_tracks(tmp_path: Path) -> None:
     assert batch.segments["track_id"].to_pylist() == [5, 5, 9]
 
 
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_pages_of_a_mask_that_its_image_lacks_are_told(tmp_path: Path, n_images: int) -> None:
+    """A page for each class, say, which is no volume."""
+    for folder, n_pages in (("masks", 2), ("images", n_images)):
+        (tmp_path / folder).mkdir()
+        first, *others = [Image.fromarray(np.array([[0, 5 + k]], np.uint16)) for k in range(n_pages)]
+        first.save(tmp_path / folder / "v.tif", save_all=True, append_images=others)
+    defects = read(ReadRequest(tmp_path, config=with_ids(category="cell"))).defects
+    told = [each for each in defects if each.code == "SEG003"]
+    assert [each.message[:49] for each in told] == ["the mask has 2 pages, the image file 1: each page"] * (
+        n_images == 1
+    )
+
+
 def test_detects_wide_masks_and_settings(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1]], np.uint8)
     assert detect(FileProbe(tmp_path)) is None

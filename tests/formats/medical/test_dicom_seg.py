@@ -86,6 +86,16 @@ def test_codes_and_tracking_are_attributes(tmp_path: Path) -> None:
     assert (rows[1]["track_id"], dict(rows[1]["attributes"])["tracking_id"]) == (None, '"lesion A"')
 
 
+def test_a_segment_without_a_label_is_told(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    both = [segment(1, ""), segment(2, "right")]
+    write_seg(tmp_path / "a.dcm", series, both, [(1, 0, box(0, 0, 2, 2)), (2, 0, box(3, 0, 4, 2))])
+    dataset = read(tmp_path)
+    (defect,) = [one for one in dataset.source.defects if one.code == "SEG004"]
+    assert defect.message == "segment 1 has no SegmentLabel, which DICOM requires; read as 'segment 1'"
+    assert {"segment 1", "right"} <= set(dataset.taxonomy.by_name())
+
+
 def test_without_the_images_it_has_slices_of_its_own(tmp_path: Path) -> None:
     series = write_ct(tmp_path / "ct", 3, SIZE)
     write_seg(tmp_path / "seg/a.dcm", series, [segment(1, "liver")], [(1, k, box(0, 0, 1 + k, 1)) for k in (2, 0)])

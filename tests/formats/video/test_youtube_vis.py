@@ -158,6 +158,18 @@ def test_a_broken_track_is_a_finding_and_the_others_are_read(
     assert set(told(dataset)) >= set(told(read(written(tmp_path / "sound", document()))))
 
 
+@pytest.mark.parametrize(
+    ("bboxes", "places"),
+    [([[0, 0, 3, 3], None], ["/annotations/3/bboxes/1"]), ([None, None], []), ([[0, 0, 3, 3], [0, 0, 3, 3]], [])],
+)
+def test_boxes_of_some_frames_alone_are_told(tmp_path: Path, bboxes: list[Any], places: list[str]) -> None:
+    content = document()
+    wide = {"size": list(BOX.shape), "counts": [0, 1, *[1] * (BOX.size - 1)]}
+    content["annotations"].append(track(20, 8, 3, [wide, wide], bboxes=bboxes))
+    dataset = read(written(tmp_path, content))
+    assert [place for code, place in met(dataset) if code == "SEG004"] == places
+
+
 def test_results_need_the_videos_of_the_ground_truth(tmp_path: Path) -> None:
     truth = written(tmp_path, document(), "truth.json")
     results = [
