@@ -100,7 +100,7 @@ def _verification_lines(
 ) -> Iterator[str]:
     difference = proof.difference
     all_same = difference.n_same == difference.n_kept
-    same = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
+    same = "the same pixels, categories and attributes" if all_same else "the same pixels and categories"
     text = f"verified: {difference.n_kept:,} of {count_noun(outcome.n_segments, 'segment')} came back with {same}"
     text += "" if all_same else f", {difference.n_same:,} of them with all attributes"
     if proof.holds:

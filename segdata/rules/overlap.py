@@ -135,6 +135,6 @@ def _single_finding(tables: Tables, pairs: Table) -> Findings:
     shares = f"share {pixels:,} px (summed over pairs)" if n_pairs > 1 else f"shares {pixels:,} px"
     message = (
         f"{count_noun(n_pairs, 'pair')} of segments {where} {shares}; this format allows it: declare "
-        "`overlap: allow` or `overlap: forbid`"
+        "`overlap: allow` in segdata.yaml if you mean it, or `overlap: forbid` to list each pair"
     )
     yield RowFinding(message, pixels=pixels, severity="info")

@@ -445,7 +445,8 @@ def test_segments_that_share_pixels(seed: int, policy: tuple[Any, bool]) -> None
         share = f"share {total} px (summed over pairs)" if len(rows) > 1 else f"shares {total} px"
         words = (
             f"{len(rows)} pair{'s' * (len(rows) > 1)} of segments in {n} annotation{'s' * (n > 1)} {share}; "
-            "this format allows it: declare `overlap: allow` or `overlap: forbid`"
+            "this format allows it: declare `overlap: allow` in segdata.yaml if you mean it, or `overlap: forbid` to "
+            "list each pair"
         )
         told.append((words, (), None, total, "info"))
     assert [(one.message, one.segments, one.bbox, one.pixels, one.severity) for one in found] == told
