@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 import msgspec
 
 import segdata
-from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.executor import Progress, no_progress
 
@@ -65,7 +64,6 @@ class _ReviewCommand(Generic[P, R]):
 def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each function has its own types
     """A method for a function of `segdata`, with a help page in which `self` replaces the dataset."""
     from segdata.api.arguments import check_arguments
-    from segdata.api.read import ReadOptions
 
     function = check_arguments(inspect.unwrap(getattr(segdata, name)), method)
     signature = inspect.signature(function)
@@ -73,14 +71,9 @@ def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each functi
     parameters = [first.replace(name="self", annotation=inspect.Parameter.empty)]
     for parameter in rest:
         parameters += _unpack_options(parameter) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
-    keywords = [parameter.name for parameter in parameters[1:]]
 
     @functools.wraps(function)
     def call_method(self: object, *arguments: Any, **options: Any) -> Any:  # Any: as above
-        for keyword in options:  # of `read`: it refuses them for an open dataset, with the reason
-            if keyword not in keywords and keyword not in ReadOptions.__annotations__:
-                hint = did_you_mean(keyword, keywords)
-                raise TypeError(f"{method}() got an unexpected keyword argument {keyword!r}{hint}")
         return function(getattr(self, "dataset", self), *arguments, **options)
 
     _show_signature(call_method, signature.replace(parameters=parameters))

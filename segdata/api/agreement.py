@@ -441,7 +441,7 @@ def consensus(
     method. Raises SegdataError as `agreement` does.
     """
     check_choice("undecided", undecided, ("void", "list"))
-    members = open_members(join_panels(data, others, name), read_options(options, PairOptions))
+    members = open_members(join_panels(data, others, name), read_options(options))
     panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     check_image_names(panel)

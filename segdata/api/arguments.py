@@ -1,4 +1,4 @@
-"""The types of what callers pass to the functions of `segdata`: a wrong one is named before any file is read."""
+"""The arguments of the functions of `segdata`: a wrong name or type is refused before any file is read."""
 
 import functools
 import inspect
@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeGuard, Union, Unpack, get_args, get_origin
 
 import numpy as np
 
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 
 _UNIONS = (UnionType, Union)
@@ -28,7 +29,7 @@ _WORDS: dict[object, str] = {None: "None", NoneType: "None", OpenDataset: "Datas
 
 @functools.cache
 def check_arguments(function: Callable[..., Any], name: str) -> Callable[..., Any]:  # Any: each its own types
-    """A function of `segdata` that raises TypeError for an argument of a type that its annotation excludes.
+    """A function of `segdata` that raises TypeError for an unknown argument, or one of a type that is not annotated.
 
     The message gives the `name` by which users know the function, the argument, what is allowed, and what was passed.
     What works is not refused: NumPy's numbers are numbers, whatever can be iterated is a sequence, and types that only
@@ -45,7 +46,10 @@ def check_arguments(function: Callable[..., Any], name: str) -> Callable[..., An
     @functools.wraps(function)
     def checked(*arguments: Any, **options: Any) -> Any:  # Any: as above
         for argument, value in chain(zip(signature.parameters, arguments, strict=False), options.items()):
-            if argument in hints and not _fits(value, hints[argument]):
+            if argument not in hints:
+                hint = did_you_mean(argument, [*hints])
+                raise TypeError(f"{name}() got an unexpected keyword argument {argument!r}{hint}")
+            if not _fits(value, hints[argument]):
                 allowed = _describe(hints[argument])
                 passed = f"{reprlib.repr(value)} ({type(value).__name__})"
                 raise TypeError(f"{name}(): {argument} must be {allowed}, not {passed}")

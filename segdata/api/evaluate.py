@@ -95,7 +95,7 @@ def evaluate(
     """
     from segdata.agreement.evaluation import evaluate_models
 
-    opening = read_options(options, PairOptions)
+    opening = read_options(options)
     truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)
     models = [(called, _open_predictions(data, truth, opening)) for called, data in join_panels(predictions, (), name)]
     members = open_members([*models, (GOLD, truth)], {})

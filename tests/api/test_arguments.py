@@ -22,6 +22,14 @@ def data() -> Any:  # Any: as above
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda _: UNTYPED.read(SEMANTIC, fromat="coco"),
+            "read() got an unexpected keyword argument 'fromat'; did you mean 'format'?",
+        ),
+        (
+            lambda data: data.diff(data, jbos=1),
+            "Dataset.diff() got an unexpected keyword argument 'jbos'; did you mean 'jobs'?",
+        ),
         (lambda _: UNTYPED.read(5), "read(): data must be str, Path or Dataset, not 5 (int)"),
         (lambda _: UNTYPED.read(SEMANTIC, format=3), "read(): format must be str or None, not 3 (int)"),
         (
@@ -44,7 +52,7 @@ def data() -> Any:  # Any: as above
         (lambda data: data.validate(progress=1), "progress must be a function, not 1 (int)"),
     ],
 )
-def test_a_wrong_type_is_named_with_what_is_allowed(call: Callable[[Any], object], message: str, data: Any) -> None:
+def test_a_wrong_argument_is_named_with_what_is_allowed(call: Callable[[Any], object], message: str, data: Any) -> None:
     with pytest.raises(TypeError) as error:
         call(data)
     assert message in str(error.value)

@@ -21,7 +21,7 @@ CALLS: dict[str, Callable[..., Any]] = {  # Any: results of all sorts
 
 @pytest.mark.parametrize("name", CALLS)
 def test_an_unknown_option(name: str) -> None:
-    with pytest.raises(TypeError, match="got an unexpected keyword argument 'tolerence'"):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'tolerence'"):
         CALLS[name](tolerence=3)
 
 
