@@ -30,6 +30,8 @@ _FILES_PER_GROUP = 4  # decoded
 _MAX_OF_MASK, _MIN_OF_PHOTOGRAPH = 0.25, 0.35
 _MIN_MATCHED = 0.9  # share of the masks that have an image
 _N_COMPARED = 6  # images whose sizes and masks are compared
+_MIN_GREYS = 32  # of a smoothed binary mask; masks of classes have fewer, or no white
+_MAX_BLACK, _MIN_WHITE = 15, 240  # greys beyond are black and white
 _MAX_IOU = 0.3  # masks of different categories overlap less, those of two annotators more
 _MASK_WORDS = frozenset({
     "mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "gt", "truth", "groundtruth",
@@ -426,10 +428,13 @@ def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> 
             pixels = mask.values
             if mask.alpha is not None and pixels.min() == pixels.max():
                 pixels = mask.alpha  # if the colour is constant, the opaque pixels are the mask
-            values = np.unique(pixels)
-            if len(values) > 2 or (len(values) == 2 and values[0] != 0):
+            values, n_pixels = np.unique(pixels, return_counts=True)
+            # Few greys of smoothed outlines lie between black and white: SEG010 names them.
+            n_grey = n_pixels[(values > _MAX_BLACK) & (values < _MIN_WHITE)].sum()
+            is_smoothed = len(values) >= _MIN_GREYS and _MIN_WHITE <= values[-1] <= 255 and n_grey < 0.1 * pixels.size
+            if (len(values) > 2 and not is_smoothed) or (len(values) >= 2 and values[0] != 0):
                 return 0.0, False
-            drawn[row] = pixels > 0
+            drawn[row] = pixels > (127 if is_smoothed else 0)
         for a, b in combinations(sorted(drawn), 2):
             if drawn[a].shape == drawn[b].shape and (drawn[a] | drawn[b]).any():
                 by_pair[a, b].append(float((drawn[a] & drawn[b]).sum() / (drawn[a] | drawn[b]).sum()))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
@@ -186,6 +187,24 @@ def test_pictures_without_masks_hide_no_several_masks(tmp_path: Path) -> None:
     word = re.search(r"masks=(\w+)", str(refused.value))
     assert word
     assert len(segdata.read(tmp_path, options={"masks": word[1]}).annotations) == 6
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.5])
+def test_smoothed_masks_of_each_category_are_layers(tmp_path: Path, sigma: float) -> None:
+    """The greys at their outlines are SEG010."""
+    for k in range(4):
+        path = tmp_path / f"images/{k:03d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.random.default_rng(k).integers(0, 255, (200, 250, 3)).astype(np.uint8)).save(path)
+        for n, name in enumerate(("crab", "kelp", "shell")):
+            mask = np.zeros((200, 250))
+            mask[25 : 150 + k, 10 + 80 * n : 80 + 80 * n] = 255
+            path = tmp_path / "masks" / name / f"{k:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(ndimage.gaussian_filter(mask, sigma).astype(np.uint8)).save(path)
+    findings = segdata.validate(tmp_path, select=["SEG010"], jobs=1).findings
+    assert {one.code for one in findings} == ({"SEG010"} if sigma else set())
+    assert {one.name for one in segdata.read(tmp_path).taxonomy.categories} == {"crab", "kelp", "shell"}
 
 
 def test_folders_of_which_one_has_no_split_in_its_name_are_one_dataset(tmp_path: Path) -> None:
