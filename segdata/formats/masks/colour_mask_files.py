@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -32,10 +32,10 @@ from segdata.formats.shared.mask_files import (
     category_annotation,
     colour_legend,
     decode_entry_mask,
-    decode_mask,
     index_legend,
     mask_headers,
     occurring_values,
+    refuse_unreadable,
     unknown_value_defects,
     value_place,
 )
@@ -172,7 +172,7 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
     root, masks = request.root, sample.masks
     counts = count_values(masks)
     if masks and not counts.masks:
-        _refuse_unreadable(root, masks)
+        refuse_unreadable(root, masks)
     if are_ids(counts):
         return open_provisional_ids(request, pairing, counts)
     try:
@@ -204,17 +204,6 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
     if proposed.legend is not None or (proposed.sparse and len(counts.value) > 2):  # levels, and values between them
         drafted["options"] = {"smoothed": "nearest"}
     return _source(request, pairing, replace(profile, provisional=guess, drafted=drafted), reading, doubts)
-
-
-def _refuse_unreadable(root: Path, masks: Sequence[Path]) -> NoReturn:
-    """Raise UnreadableError that says why the first mask cannot be read."""
-    try:
-        decode_mask(masks[0])
-        reason = "it has changed"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    which = "the mask cannot" if len(masks) == 1 else f"none of {len(masks):,} masks can"
-    raise UnreadableError(f"{root}: {which} be read; {relative_path(root, masks[0])}: {reason}")
 
 
 def _declared_reading(

@@ -22,7 +22,13 @@ from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import instance_ids
 from segdata.formats.shared.file_names import spread_sample
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask, occurring_values
+from segdata.formats.shared.mask_files import (
+    MaskFile,
+    ValueRuns,
+    decode_entry_mask,
+    occurring_values,
+    refuse_unreadable,
+)
 from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, table_names, write_sidecars
@@ -133,6 +139,8 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     if len(named) == 1:
         return InstanceIds(category=named[0].id)
     values = occurring_values(spread_sample(masks, _N_SAMPLED))
+    if masks and not values:
+        refuse_unreadable(request.root, masks)
     categories = set(taxonomy.by_id()) | {0}
     fits = [
         divisor

@@ -6,8 +6,9 @@ nnunetv2/utilities/label_handling/label_handling.py; nnunetv2/experiment_plannin
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.errors import SegdataError, UnreadableError, list_names
+from segdata.core.errors import SegdataError, UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.medical_files import DecodedFiles
@@ -218,7 +219,38 @@ def _find_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) ->
     if dataset_json.n_training is not None and dataset_json.n_training != n_training:
         message = f"numTraining is {dataset_json.n_training}, there are {n_training} training cases; nnU-Net refuses it"
         defects.append(Defect("SEG004", message, DATASET_JSON, "/numTraining"))
-    return sorted(cases, key=lambda case: case.name)
+    cases.sort(key=lambda case: case.name)
+    defects += _copied_channels(root, cases)
+    return cases
+
+
+def _copied_channels(root: Path, cases: Iterable[Case]) -> Iterator[Defect]:
+    """SEG004 (info) if some cases, and not all, have one channel twice: a file was copied, or saved under two names."""
+    several = [case for case in cases if sum(path is not None for path in case.images) > 1]
+    copied: list[Case] = []
+    for case in several:
+        checks = [check for path in case.images if path is not None and (check := _packed_content(path)) is not None]
+        if len(set(checks)) < len(checks):
+            copied.append(case)
+    if copied and len(copied) < len(several):
+        message = (
+            f"{len(copied)} of {count_noun(len(several), 'case')} have one channel twice: two of their files hold the "
+            f"same ({list_names([case.name for case in copied])}); the others have different ones"
+        )
+        first = relative_path(root, copied[0].image) if copied[0].image is not None else None
+        yield Defect("SEG004", message, first, severity="info")
+
+
+def _packed_content(path: Path) -> tuple[int, bytes] | None:
+    """The size of a gzip file, and the checksum and length of what it holds, its last 8 bytes; None for others."""
+    try:
+        with path.open("rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 8, 0))
+            return (size, file.read(8)) if is_packed else None
+    except OSError:
+        return None  # which reading tells
 
 
 def _listed_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> Iterator[Case]:

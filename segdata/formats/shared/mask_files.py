@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core import kernels
+from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.pixel_limit import decoding
 from segdata.core.runs import Flags, Ints, Rows, Runs
@@ -189,6 +190,17 @@ def occurring_values(paths: Iterable[Path]) -> set[int]:
     return values
 
 
+def refuse_unreadable(root: Path, masks: Sequence[Path]) -> NoReturn:
+    """Raise UnreadableError that says why the first mask cannot be read."""
+    try:
+        decode_mask(masks[0])
+        reason = "it has changed"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    which = "the mask cannot" if len(masks) == 1 else f"none of {len(masks):,} masks can"
+    raise UnreadableError(f"{root}: {which} be read; {relative_path(root, masks[0])}: {reason}")
+
+
 def n_pages(path: Path) -> int:
     """The number of pages (such as slices of a volume) of a TIFF file; 1 for other and damaged files."""
     if path.suffix.lower() not in (".tif", ".tiff"):
@@ -319,6 +331,9 @@ def _int32_values(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
 def _float_values(pixels: NDArray[np.float32]) -> Values:
     """Float pixels as integers; raises OSError unless they are whole numbers that a float represents exactly."""
     if not np.isfinite(pixels).all() or (pixels != np.round(pixels)).any() or (np.abs(pixels) > 2**24).any():
+        scaled = pixels * np.float32(255)
+        if pixels.min() >= 0 and pixels.max() <= 1 and np.allclose(scaled, np.round(scaled), atol=1e-3):
+            raise OSError("float pixels are multiples of 1/255, as of a picture; save ids as integers")
         raise OSError("some float pixels are not whole numbers; save ids as integers")
     return pixels.astype(np.int32)
 

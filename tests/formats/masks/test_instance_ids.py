@@ -158,6 +158,13 @@ def test_slices_of_a_volume_share_their_tracks(tmp_path: Path) -> None:
     assert batch.segments["track_id"].to_pylist() == [5, 5, 9]
 
 
+@pytest.mark.parametrize(("scale", "reason"), [(255, "multiples of 1/255"), (7, "not whole numbers")])
+def test_fractions_are_refused_with_their_cause(tmp_path: Path, scale: float, reason: str) -> None:
+    save(tmp_path / "masks/a.tif", np.array([[0, 1, 2]], np.float32) / np.float32(scale), np.float32)
+    with pytest.raises(UnreadableError, match=f"the mask cannot be read; masks/a.tif: damaged: .*{reason}"):
+        read(ReadRequest(tmp_path, taxonomy=TAXONOMY))
+
+
 @pytest.mark.parametrize("n_images", [1, 2])
 def test_pages_of_a_mask_that_its_image_lacks_are_told(tmp_path: Path, n_images: int) -> None:
     """A page for each class, say, which is no volume."""

@@ -204,6 +204,18 @@ def test_channels_that_lie_elsewhere_or_are_missing(tmp_path: Path) -> None:
     assert ("SEG002", "imagesTr/case_1_0000.nii.gz") in found
 
 
+@pytest.mark.parametrize(("n_copied", "is_told"), [(0, False), (1, True), (3, False)])
+def test_cases_with_one_channel_twice_are_told_if_others_have_two(tmp_path: Path, n_copied: int, is_told: bool) -> None:
+    voxels = np.arange(12, dtype=np.int16).reshape(2, 3, 2)
+    described(tmp_path, {"background": 0, "a": 1}, 3, ".nii.gz", channel_names={"0": "T1", "1": "T2"})
+    for k in range(3):
+        write_nifti(tmp_path / f"imagesTr/c{k}_0000.nii.gz", voxels + k, sform=PLACED)
+        write_nifti(tmp_path / f"imagesTr/c{k}_0001.nii.gz", voxels + k + 7 * (k >= n_copied), sform=PLACED)
+        write_nifti(tmp_path / f"labelsTr/c{k}.nii.gz", (voxels > 5).astype(np.uint8), sform=PLACED)
+    told = [each.message for each in met(read(tmp_path)) if "one channel twice" in each.message]
+    assert [message[:46] for message in told] == ["1 of 3 cases have one channel twice: two of th"] * is_told
+
+
 def test_decathlon(tmp_path: Path) -> None:
     """Version 1: value -> name, and all channels of an image in one file."""
     voxels = np.ones((2, 2, 2), np.uint8)
