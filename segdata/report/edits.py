@@ -1,12 +1,11 @@
 """Reports on written datasets: losses and their certificate, splits, samples and revisions."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -18,7 +17,7 @@ from segdata.core.safe_text import shell_word
 from segdata.core.split_assignment import MEASURES, SplitAssignment
 from segdata.report.console import Console, shorten, table
 from segdata.report.diff import difference_lines
-from segdata.report.encoding import encode_result, format_json
+from segdata.report.encoding import encode_result, format_json, indent_json
 from segdata.report.findings import command_lines, reading_defects
 from segdata.store.diff.compare import ConversionProof
 from segdata.store.revisions import RevisionInfo
@@ -325,11 +324,7 @@ def split_json(assignment: SplitAssignment, n_alike: int, revision: str | None, 
         revision=revision,
         lists=tuple(map(str, lists)),
     )
-    return _indented_json(encode_result(report))
-
-
-def _indented_json(report: dict[str, Any]) -> str:  # Any: JSON
-    return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return indent_json(encode_result(report))
 
 
 _SAMPLE_LISTED = 15  # categories, the rarest
@@ -403,7 +398,7 @@ def sample_json(draw: ImageSample, target: Path | None = None) -> str:
         strata=tuple(SampledStratum(*row) for row in draw.strata),
         target=msgspec.UNSET if target is None else str(target),
     )
-    return _indented_json(encode_result(report))
+    return indent_json(encode_result(report))
 
 
 def history_text(revisions: Sequence[RevisionInfo], console: Console) -> str:
@@ -440,7 +435,7 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
 def history_json(revisions: Sequence[RevisionInfo]) -> str:
     """The revisions as one JSON object, `HistoryReport`."""
     rows = [{**asdict(revision), "created": revision.created.isoformat()} for revision in revisions]
-    return json.dumps({"version": 1, "revisions": rows}, ensure_ascii=False, indent=2) + "\n"
+    return indent_json({"version": 1, "revisions": rows})
 
 
 def format_bytes(size: int) -> str:

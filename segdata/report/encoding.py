@@ -28,6 +28,11 @@ def format_json(plain: Mapping[str, object], *, flat: bool = False) -> str:
     return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value, flat)}" for name, value in plain.items()) + "\n}\n"
 
 
+def indent_json(plain: Mapping[str, object]) -> str:
+    """A report as JSON text, indented by two spaces."""
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
 def _value(value: object, flat: bool) -> str:
     """A value as JSON: lists of objects and objects of scores with one item per line, all else on one line."""
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):

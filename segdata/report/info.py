@@ -1,6 +1,5 @@
 """Dataset information: the report of `info` as text, JSON, CSV and HTML."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.safe_text import csv_cell
 from segdata.measure.summary import EFFECTIVE_BETA, QUANTILES, ChannelStatistics, Summary
 from segdata.report.console import Console, shorten, table
-from segdata.report.encoding import encode_result
+from segdata.report.encoding import encode_result, indent_json
 from segdata.report.html import asset, template
 from segdata.report.pictures.colors import category_colors, css_color
 
@@ -239,7 +238,7 @@ def info_json(summary: Summary) -> str:
         advice=summary.advice,
         raster_rules=rules or unset,
     )
-    return json.dumps(encode_result(report), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return indent_json(encode_result(report))
 
 
 def _strata(summary: Summary) -> Iterator[StratumInfo]:

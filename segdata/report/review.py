@@ -10,6 +10,7 @@ from segdata.agreement.inference import wilson_interval
 from segdata.core.errors import count_noun
 from segdata.core.finding import VERDICTS, Decision, Verdict
 from segdata.report.console import Console, display_width, shorten
+from segdata.report.encoding import encode_result, indent_json
 from segdata.report.findings import command_lines
 from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
@@ -253,7 +254,7 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def applied_json(result: ApplyResult) -> str:
     """The outcome of decisions as JSON."""
-    return _text(result)
+    return indent_json(encode_result(result))
 
 
 def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | None = None) -> str:
@@ -267,24 +268,23 @@ def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | 
         disputed=progress.disputed,
         label_errors=None if errors is None else ErrorRow.of_errors(errors),
     )
-    return _text(report)
+    return indent_json(encode_result(report))
 
 
 def pulled_json(results: Iterable[PullResult], dataset: str) -> str:
     """The decisions added to the log as JSON."""
-    return _text(PulledReport(dataset=dataset, sources=tuple(results)))
+    return indent_json(encode_result(PulledReport(dataset=dataset, sources=tuple(results))))
 
 
 def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:
     """The task written for a tool as JSON."""
-    return _text(
-        ExportedReport(dataset=dataset, target=target, tool=tool, images=images, segments=segments, notes=notes)
-    )
+    report = ExportedReport(dataset=dataset, target=target, tool=tool, images=images, segments=segments, notes=notes)
+    return indent_json(encode_result(report))
 
 
 def imported_json(result: ImportResult) -> str:
     """The import from a task as JSON."""
-    return _text(result)
+    return indent_json(encode_result(result))
 
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -309,7 +309,3 @@ def _reviewer_row(progress: ReviewerProgress) -> ReviewerRow:
         reversed_by_others=progress.by_others,
         reversal_rate=(progress.by_self + progress.by_others) / progress.sure if progress.sure else None,
     )
-
-
-def _text(report: msgspec.Struct) -> str:
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
