@@ -11,6 +11,9 @@ from segdata.core.format import FormatMatch
 
 CocoSort = Literal["instances", "panoptic", "lvis"]
 COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)
+_BEGINNING = re.compile(
+    rb'(\xef\xbb\xbf)?\s*(\[|\{\s*["}])'
+)  # of JSON; a Python dictionary, as text, has single quotation marks
 _KEYS = {
     "instances": "images, annotations and categories",
     "panoptic": "segments_info",
@@ -71,7 +74,7 @@ def is_broken_json(path: Path) -> bool:
         return True
     except OSError:
         return False
-    return not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+    return _BEGINNING.match(text) is None
 
 
 def _find_broken_document(root: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import segdata
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
@@ -161,3 +162,12 @@ def test_places_of_several_items_are_those_of_each(rows: list[int]) -> None:
     items = Items([None] * len(rows), rows, pointer="/annotations")
     at = np.array([3, 0, 2])
     assert items.places(at).to_pylist() == [items.place(i) for i in at.tolist()]
+
+
+@pytest.mark.parametrize("n_images", [1, 60_000])
+def test_the_text_of_a_python_dictionary_in_a_folder_is_a_broken_document(tmp_path: Path, n_images: int) -> None:
+    """However long: of more than a megabyte only pieces are looked at."""
+    content = {"images": [{"id": k, "file_name": f"{k}.png"} for k in range(n_images)], "annotations": []}
+    (tmp_path / "instances.json").write_text(str(content))
+    findings = segdata.validate(tmp_path, select=["SEG001"], jobs=1).findings
+    assert ["with json.dumps(), not with str()" in one.message for one in findings] == [True]
