@@ -1,6 +1,7 @@
 """The floors of the house: imports point down, never up or sideways."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -153,6 +154,14 @@ def test_kernels_stand_alone() -> None:
         if line.startswith(("from segdata", "import segdata")) and "segdata.core.kernels" not in line
     ]
     assert found == []
+
+
+def test_kernels_do_not_count_from_the_end() -> None:
+    """They are compiled with `wraparound=False`: with Python 3.13, `ring[-1]` of an array was an IndexError."""
+    kernels = sorted((ROOT / "core" / "kernels" / "_compiled").glob("*.pyx"))
+    assert len(kernels) > 10
+    lines = [(path.name, line) for path in kernels for line in path.read_text("utf-8").splitlines()]
+    assert [(name, line) for name, line in lines if re.search(r"[\w\])]\[(?:[^]]*:)?-\d", line)] == []
 
 
 def test_no_two_modules_import_each_other() -> None:

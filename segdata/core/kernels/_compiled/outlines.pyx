@@ -124,7 +124,7 @@ def bridges(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] fi
 def _by_x(xy, ring, group):
     """Points in the order of their groups and x, the place of each in that order, and where each ring's group ends."""
     start = ring[0] // 2
-    x = xy[2 * start : ring[-1] : 2]
+    x = xy[2 * start : ring[len(ring) - 1] : 2]
     order = np.lexsort((x, np.repeat(group, np.diff(ring) // 2)))
     order = np.concatenate([np.arange(start), start + order]).astype(np.int64)
     place = np.empty(len(order), np.int64)
