@@ -40,8 +40,8 @@ def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> Boo
     """(height, width) whether a pixel is brighter, or darker, than Otsu's threshold.
 
     `polarity` is ``bright``, ``dark`` or ``auto``: the side with fewer pixels at the frame, since objects are in the
-    picture and the background goes on beyond it. `window` (pixels, 0: none): the threshold is the mean of such a
-    neighbourhood plus what Otsu's is above the mean of the image, where light is uneven. An image of one value has no
+    picture and the background goes on beyond it. `window`: for uneven light, the side in pixels of a neighbourhood
+    whose mean replaces the mean of the image in the threshold; 0: one threshold for all. An image of one value has no
     foreground. Source: Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9(1), 62-66.
     """
     from skimage.filters import threshold_otsu

@@ -10,8 +10,8 @@ def boundary_offset(mean_a: Floats, mean_b: Floats) -> Floats:
 
     Takes (...) the mean signed distances of A's boundary pixels to B's boundary, and of B's to A's: above 0 outside
     what the other drew, below 0 inside.
-    Returns (...) half of what B's mean is above A's: positive where B draws larger, 0 where one drew the same as the
-    other, moved. NaN where either is. Antisymmetric.
+    Returns (...) half of the difference of the means: positive if B draws larger, 0 if both drew the same outline,
+    even if one is moved; NaN if a mean is NaN. Antisymmetric.
 
     >>> boundary_offset(np.array([-3.0]), np.array([3.0])).tolist()
     [3.0]
