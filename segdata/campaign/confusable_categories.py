@@ -18,6 +18,8 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 
 _MAX_IMAGES = 300  # whose colours are read, evenly spread over the dataset
+_SAME_THING_IOU = 0.5  # from which two segments are one thing that was drawn twice
+_LEAST_MISTAKEN = 0.35  # share of misclassified segments from which categories look alike; half: no difference
 
 
 def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
@@ -110,17 +112,13 @@ class ConfusablePair(msgspec.Struct, frozen=True, rename={"colour": "delta_e"}):
     colour: Number = math.nan
 
 
-def confusable_pairs(
-    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.35
-) -> tuple[ConfusablePair, ...]:
+def confusable_pairs(tables: Tables, colours: Floats) -> tuple[ConfusablePair, ...]:
     """Find pairs of categories that may be confused, the most doubtful first.
 
     Parameters
     ----------
     tables : of a pilot, with the families `pairs` and `shapes`
     colours : (n_segments, 3) mean colours in CIELAB; NaN where no image is known
-    min_iou : the IoU from which two segments are one thing that was drawn twice
-    least_mistaken : the share of misclassified segments from which two categories look alike (half: no difference)
 
     Pairs that may overlap by the taxonomy are not reported for being drawn twice.
     """
@@ -130,10 +128,10 @@ def confusable_pairs(
         evidence_of.setdefault((first, second) if first <= second else (second, first), {}).update(evidence)
 
     name_of = tables.profile.name_of
-    for a, b, twice, images, n_segments in _drawn_twice(tables, min_iou):
+    for a, b, twice, images, n_segments in _drawn_twice(tables):
         note(name_of(a), name_of(b), twice=twice, images=images, of=n_segments)
     rows, features, coloured = _features(tables, colours)
-    for a, b, mistaken in _look_alikes(tables, rows, features, least_mistaken):
+    for a, b, mistaken in _look_alikes(tables, rows, features):
         note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
     categories = [category for category in tables.profile.taxonomy.categories if category.kind != "void"]
     for name, other_name in similar_names(categories):
@@ -150,13 +148,13 @@ def _most_doubtful_first(pair: ConfusablePair) -> tuple[float, float, bool, floa
     return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
 
 
-def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
+def _drawn_twice(tables: Tables) -> list[tuple[int, ...]]:
     """Pairs of category ids, the number of things drawn as both, of images with these, and of the rarer's segments."""
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category = segments["area"], segments["category_id"]
     counts = is_example(tables, crowds=False)
-    same_thing = shared >= min_iou * (area[a] + area[b] - shared)
+    same_thing = shared >= _SAME_THING_IOU * (area[a] + area[b] - shared)
     rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
     taxonomy = tables.profile.taxonomy
     one, second = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
@@ -174,7 +172,7 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> list[tuple[int, int, float]]:
+def _look_alikes(tables: Tables, rows: Ints, features: Floats) -> list[tuple[int, int, float]]:
     """Pairs of category ids, and the least share of segments that a linear discriminant misclassifies.
 
     The distance of two categories is Mahalanobis', with one covariance for all, corrected for the bias of small samples
@@ -196,7 +194,7 @@ def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> 
     for place, one in enumerate(enough.tolist()):
         others = enough[place + 1 :]
         mistaken = _misclassified_shares(white[place + 1 :] - white[place], 1 / n_units[one] + 1 / n_units[others])
-        for row in np.flatnonzero(mistaken >= least).tolist():
+        for row in np.flatnonzero(mistaken >= _LEAST_MISTAKEN).tolist():
             result.append((int(ids[one]), int(ids[others[row]]), float(mistaken[row])))
     return result
 

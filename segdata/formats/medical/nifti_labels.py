@@ -413,7 +413,7 @@ def find_meanings(
     If files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
     values look like intensities.
     """
-    if request.config.instance_ids is not None or _parse_yes_no(request.options, "instances"):
+    if request.config.instance_ids is not None or _are_instances(request.options):
         taxonomy, rule = id_rule(request, request.config.instance_ids or _one_category(request))
         kinds = {category.kind for category in taxonomy.categories}
         task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
@@ -443,11 +443,11 @@ def _id_legend(taxonomy: Taxonomy) -> Legend:
     return Legend.from_mapping(ids | {taxonomy.unlabelled_id: UNLABELLED})
 
 
-def _parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
-    """Whether an option is yes; raises SegdataError for anything but yes or no."""
-    answer = str(options.get(name, "no")).lower()
+def _are_instances(options: Mapping[str, Option]) -> bool:
+    """Whether the option `instances` is yes; raises SegdataError for anything but yes or no."""
+    answer = str(options.get("instances", "no")).lower()
     if answer not in ("yes", "true", "1", "no", "false", "0"):
-        raise SegdataError(f"{name} is {options[name]!r}; it must be yes or no")
+        raise SegdataError(f"instances is {options['instances']!r}; it must be yes or no")
     return answer in ("yes", "true", "1")
 
 
