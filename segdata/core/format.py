@@ -19,7 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.losses import LOSS_KINDS, LossKind
 from segdata.core.memo import keep_results
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, visible_folders
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 
@@ -103,7 +103,7 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
             n_seen[suffix] = n_seen.get(suffix, 0) + 1
             if n_seen[suffix] <= _MAX_FILES_OF_SUFFIX:
                 files.append(name)
-    return files, [name for name, is_folder in every if is_folder]
+    return files, visible_folders(name for name, is_folder in every if is_folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 
 from segdata.core.errors import SegdataError, UnreadableError
 
+_FOLDERS_OF_PROGRAMS = {"__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "lost+found"}
 DECISION_LOG = "review.jsonl"
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
 _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
@@ -20,6 +21,14 @@ _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 def dataset_folder(root: Path) -> Path:
     """The folder of a dataset: the dataset itself, or the folder that its file is in."""
     return root if root.is_dir() else root.parent
+
+
+def visible_folders(names: Iterable[str]) -> list[str]:
+    """The names of folders that may hold data, sorted: hidden ones, and those that other programs leave, do not.
+
+    Jupyter keeps copies in `.ipynb_checkpoints`, macOS puts `__MACOSX` into archives, a NAS thumbnails into `@eaDir`.
+    """
+    return sorted(name for name in names if not name.startswith(".") and name not in _FOLDERS_OF_PROGRAMS)
 
 
 def is_archive(path: Path) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError, list_names
 from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.memo import keep_results
-from segdata.core.paths import SPLIT_WORD, split_of_name
+from segdata.core.paths import SPLIT_WORD, split_of_name, visible_folders
 from segdata.core.safe_text import shell_word
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import list_readable, probe_masks
@@ -131,7 +131,7 @@ def _names(root: Path) -> Iterator[str]:
     if root.is_file():
         yield root.name
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = visible_folders(folders)
         yield from (Path(folder, name).relative_to(root).as_posix() for name in sorted(names))
 
 

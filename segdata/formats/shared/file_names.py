@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote
 
-from segdata.core.paths import without_extension
+from segdata.core.paths import visible_folders, without_extension
 
 T = TypeVar("T")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
@@ -30,9 +30,12 @@ def is_image_name(name: str) -> bool:
 
 
 def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Relative POSIX path -> file for the files below a folder, sorted within each folder; skips hidden folders."""
+    """Relative POSIX path -> file for the files below a folder, sorted within each folder.
+
+    Skips hidden folders, and those that other programs leave.
+    """
     for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = visible_folders(folders)
         start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
         yield from ((start + name, Path(folder, name)) for name in sorted(names))
 
@@ -49,7 +52,7 @@ def walk_nearest(level: Sequence[Path], limit: int) -> Iterator[tuple[Path, list
                 return
             _, folders, names = next(os.walk(folder), ("", [], []))
             limit -= len(folders) + len(names)
-            below += [folder / name for name in sorted(folders) if not name.startswith(".")]
+            below += [folder / name for name in visible_folders(folders)]
             yield folder, names
         level = [folder for folder in below if not folder.is_symlink()]
 
@@ -61,7 +64,7 @@ def is_zarr_folder(folder: Path) -> bool:
 
 def has_images(root: Path) -> bool:
     """Whether an image file lies below a folder, at any depth."""
-    return any(is_image_name(name) for _, _, names in os.walk(root) for name in names)
+    return any(is_image_name(path) for path, _ in walk_files(root))
 
 
 _MASK_WORDS = r"(?:masks?|labels?|seg(?:mentation)?|gt|annot(?:ation)?|manual\d?|labelids|instanceids|mat?te)"

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import struct
+import sys
 import warnings
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -377,8 +378,7 @@ class ImageFolder(msgspec.Struct, frozen=True, dict=True):
 def _list_images(root: Path, limit: int | None) -> dict[str, Path]:
     """Name -> file of the image files below a folder, sorted by name; see `ImageFolder.below`."""
     paths = {}
-    walked = ((Path(folder), names) for folder, _, names in os.walk(root, followlinks=False))
-    for place, names in walked if limit is None else walk_nearest([root], limit):
+    for place, names in walk_nearest([root], sys.maxsize if limit is None else limit):
         start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
         plain = str(place).isascii()
         for name in names:

@@ -11,7 +11,7 @@ import msgspec
 
 from segdata.core.errors import UnreadableError
 from segdata.core.memo import memoize
-from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
+from segdata.core.paths import SPLIT_WORD, split_of_name, split_words, visible_folders
 from segdata.core.safe_text import shell_word
 from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
@@ -21,6 +21,7 @@ from segdata.formats.shared.file_names import (
     is_image_name,
     match_names,
     spread_sample,
+    walk_files,
 )
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_families import MaskFamily, find_family, is_called_no_labels, is_picture_folder
@@ -326,11 +327,8 @@ def _names(place: Path) -> list[str]:
 def _subfolders(root: Path) -> dict[str, Path]:
     """Lower-case name -> subfolder; skips hidden folders."""
     with os.scandir(root) as entries:
-        names = sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".")
-            if (Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir())
+        names = visible_folders(
+            entry.name for entry in entries if (Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir())
         )
     return {name.lower(): root / name for name in names}
 
@@ -432,7 +430,7 @@ def _share_no_mask(masks: Mapping[str, Path], *images: Mapping[str, Path]) -> bo
 
 def _holds_masks(folder: Path) -> bool | None:
     """Whether the image files of a folder are masks; None if only some are, or if none can be read."""
-    below = (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names) if is_image_name(name))
+    below = (path for name, path in walk_files(folder) if is_image_name(name))
     paths = list(islice(below, _MAX_LISTED))
     if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
         return False if paths else None

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from segdata.formats.shared.file_names import (
     match_names,
     split_by_suffix,
     split_masks_and_images,
+    walk_nearest,
 )
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_families import MaskFamily
@@ -207,11 +209,11 @@ def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
     """
     by_kind: dict[bool, list[str]] = {False: [], True: []}
     for folder in folders:
-        for here, _, names in os.walk(folder):
+        for here, names in walk_nearest([folder], sys.maxsize):
             unsupported = [name for name in names if _UNSUPPORTED_SUFFIX.search(name) and not name.startswith(".")]
             stems = {Path(name).stem for name in names if is_image_name(name)} if unsupported else set()
             for name in unsupported:
-                by_kind[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
+                by_kind[Path(name).stem in stems].append(relative_path(root, here / name))
     defects = []
     for is_copy, files in by_kind.items():
         files = sorted(set(files))

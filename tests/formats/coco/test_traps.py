@@ -164,6 +164,14 @@ def test_boxes_without_outlines_are_said_once(tmp_path: Path, outline: Any) -> N
     assert (batch.n_segments, len(defects)) == (0, 2)  # the other: they lack `area`
 
 
+def test_a_few_boxes_without_extent_do_not_hide_that_there_are_boxes_only(tmp_path: Path) -> None:
+    """A set of 13,192 boxes of cherries had one of no height, and each was told as an empty segment."""
+    boxes = [annotation(id=k, segmentation=[], bbox=[1, 1, 2, 3 * (k > 1)]) for k in range(1, 31)]
+    batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, document(annotations=boxes)))))
+    assert batch.n_segments == 0
+    assert [defect.code for defect in defects if "boxes only: 30 annotations" in defect.message] == ["SEG004"]
+
+
 def test_one_outline_makes_boxes_without_outlines_missing_ones(tmp_path: Path) -> None:
     boxes = [annotation(id=k, segmentation=[], bbox=[1, 1, 2, 3]) for k in range(1, 31)]
     outlined = [*boxes, annotation(id=31, bbox=[1, 1, 2, 2])]
