@@ -15,6 +15,7 @@ from segdata.core.table import Table
 from segdata.rules.shared import picture_of_copy
 
 _MAX_NAMES = 3  # of categories in a finding
+_MIN_SAMPLED_IMAGES = 8  # numbers with a common step; by chance, eight are all even or all odd once in 128
 _MIN_SEQUENCE_IMAGES = 3  # of a sequence that only names tell
 _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near to another; but two at least
 # Of the image's pixels: what covers them changes about half of their bits, and 16 of 256 differ at most.
@@ -36,7 +37,8 @@ def conflicting_duplicates(
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
     frames of one sequence are then ignored, since things move there, unless one lacks a category that covers an eighth
     of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames of
-    a sequence, too, if they are neighbours, or if at least half of them look like another one. So are those whose
+    a sequence, too, if they are neighbours, if at least half of them look like another one, or if the numbers (eight at
+    least) have a common step, such as every thirtieth frame of a film. So are those whose
     numbers are among the nearest twentieth (and two at least), if so many of the images that look alike are near to
     each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the pixels of
     categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are
@@ -87,14 +89,14 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     names = images["sequence"].tolist()
     _, sequence = np.unique([name or "" for name in names], return_inverse=True)
     recorded = (sequence[alike["image"]] == sequence[alike["of"]]) & ~images.missing("sequence")[alike["image"]]
-    series, place = _name_series(images["image_id"].tolist())
+    series, place, is_sampled = _name_series(images["image_id"].tolist())
     first, second = (series[alike[name]] for name in ("image", "of"))
     apart = np.abs(place[alike["image"]] - place[alike["of"]])
     together = (first == second) & (first >= 0) & (apart > 0)  # copies of one picture are no two frames
     members = np.bincount(series[series >= 0], minlength=1)
     looking_alike = np.unique(np.concatenate([alike["image"][together], alike["of"][together]]))
     n_alike = np.bincount(series[looking_alike], minlength=len(members))
-    is_film = (n_alike >= members / 2) & (members >= _MIN_SEQUENCE_IMAGES)
+    is_film = ((n_alike >= members / 2) & (members >= _MIN_SEQUENCE_IMAGES)) | is_sampled
     reach = np.maximum(members // _NEAREST, _MIN_NEAR_IMAGES)
     is_near = together & (apart <= reach[np.maximum(first, 0)])
     is_succession = _follow_each_other(first[together], is_near[together], members, reach)
@@ -114,8 +116,10 @@ def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints)
     return np.array([proves_rate(*counts, _CONFIDENCE) for counts in zip(n_near, n, share, strict=True)], bool)
 
 
-def _name_series(names: list[str]) -> tuple[Ints, Ints]:
+def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
     """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
+
+    And (n_series,) or (1,) whether the numbers have a step of two or more: every n-th frame of a film.
 
     Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies. Equal
     numbers have the same place.
@@ -136,7 +140,11 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints]:
             before, number, after = numbered.groups()
             series.setdefault((folders[written], before, after), []).append((int(number), row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
+    is_sampled = np.zeros(max(len(series), 1), bool)
     for position, members in enumerate(series.values()):
         numbers, rows = (list(column) for column in zip(*members, strict=True))
-        which[rows], place[rows] = position, np.unique(numbers, return_inverse=True)[1]
-    return which, place
+        different, place[rows] = np.unique(numbers, return_inverse=True)
+        which[rows] = position
+        if len(different) >= _MIN_SAMPLED_IMAGES:
+            is_sampled[position] = np.gcd.reduce(np.diff(different)) > 1
+    return which, place, is_sampled

@@ -225,6 +225,54 @@ def test_a_folder_of_drawn_labels_hides_no_folder_of_masks(tmp_path: Path) -> No
     assert len(segdata.read(tmp_path / "medical").annotations) == 3
 
 
+@pytest.mark.parametrize("litter", [".ipynb_checkpoints", "__MACOSX", ".thumbnails", ".Trash-1000/files", "@eaDir"])
+@pytest.mark.parametrize("kind", ["masks", "coco", "yolo", "labelme"])
+def test_what_other_programs_leave_is_no_part_of_a_dataset(tmp_path: Path, kind: str, litter: str) -> None:
+    """Copies of images and labels in such folders were read as images of their own, or told as orphans."""
+    outline = [[1, 1, 6, 1, 6, 6]]
+    shape = {"label": "a", "points": [[1, 1], [6, 1], [6, 6]], "shape_type": "polygon"}
+    images = [{"id": k, "file_name": f"{k}.jpg", "width": 8, "height": 8} for k in (1, 2, 3)]
+    drawn = [{"id": k, "image_id": k, "category_id": 1, "segmentation": outline, "bbox": [1, 1, 5, 5]} for k in (1, 2)]
+    coco = {"images": images, "annotations": drawn, "categories": [{"id": 1, "name": "a"}]}
+    pictures, labels = {"labelme": ("", "")}.get(kind, ("images", "annotations" if kind == "coco" else "labels"))
+    for place, copy in (("", ""), (litter, "-checkpoint")):
+        for k in (1, 2, 3):
+            folder = tmp_path / pictures / place
+            folder.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(k).integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(noise).save(folder / f"{k}{copy}.jpg")
+            folder = tmp_path / labels / place
+            folder.mkdir(parents=True, exist_ok=True)
+            if kind == "masks":
+                Image.fromarray(np.tri(8, k=-k, dtype=np.uint8) * 255).save(folder / f"{k}{copy}.png")
+            elif kind == "yolo":
+                (folder / f"{k}{copy}.txt").write_text("0 .1 .1 .8 .1 .8 .8\n")
+            elif kind == "labelme":
+                document = {"shapes": [shape], "imagePath": f"{k}.jpg", "imageHeight": 8, "imageWidth": 8}
+                (folder / f"{k}{copy}.json").write_text(json.dumps(document))
+            else:
+                (folder / f"instances{copy}.json").write_text(json.dumps(coco))
+    data = segdata.read(tmp_path)
+    codes = {finding.code for finding in segdata.validate(data).findings}
+    assert (len(data.images), codes & {"SEG002", "SEG008", "SEG011", "SEG304"}) == (3, set())
+
+
+def test_a_warning_of_each_split_is_told_once(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        (tmp_path / split).mkdir()
+        images = [{"id": k, "file_name": f"{split}{k}.jpg", "width": 8, "height": 8} for k in range(20)]
+        drawn = [
+            {"id": k, "image_id": k, "category_id": 1, "segmentation": [[1, 1, 6, 1, 6, 6]], "area": 13,
+             "bbox": [1, 1, 5, 5], "iscrowd": 0}
+            for k in range(20)
+        ]  # fmt: skip
+        document = {"images": images, "annotations": drawn, "categories": [{"id": 1, "name": "a"}]}
+        (tmp_path / split / "_annotations.coco.json").write_text(json.dumps(document))
+    findings = segdata.validate(segdata.read(tmp_path)).findings
+    (told,) = [finding.message for finding in findings if "annotation id is 0" in finding.message]
+    assert told.count("_annotations.coco.json") == 2
+
+
 def test_folders_of_several_formats_are_listed(tmp_path: Path) -> None:
     coco = {"images": [], "annotations": [], "categories": []}
     for name, text in (("a.json", coco), ("b.json", {"version": "5", "shapes": [], "imagePath": "b.png"})):

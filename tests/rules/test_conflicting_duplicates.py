@@ -114,6 +114,14 @@ def test_neighbours_in_a_series_are_shots_of_things_that_move(tmp_path: Path) ->
     assert conflicts(path) == ()
 
 
+@pytest.mark.parametrize(("step", "expected"), [(30, []), (1, ["train/t00208.png"])])
+def test_every_thirtieth_frame_is_one_of_a_film_also_far_apart(tmp_path: Path, step: int, expected: list[str]) -> None:
+    """A teacher was at the same place nine frames later, and stood in another way."""
+    names = [f"{'train' if k else 'val'}/t{200 + step * k:05}.png" for k in range(11)]
+    path = write(tmp_path, series(names, [1, *range(2, 9), 2, 11, 12]), brighter=names[8])
+    assert [found.image for found in conflicts(path)] == expected
+
+
 def shots(*again: int) -> tuple[list[str], list[int]]:
     """The names of 40 shots and the seeds of their pictures; `again`: those that look like the one two before."""
     seeds = list(range(100, 140))

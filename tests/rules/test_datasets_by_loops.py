@@ -130,7 +130,7 @@ def test_names_that_count_are_a_series(seed: int) -> None:
         for _ in range(40)
     } | {"none.png", "9/none", "12.5.png", ".7"})  # fmt: skip
     names = [names[k] for k in rng.permutation(len(names))]
-    series, place = _name_series(names)
+    series, place, is_sampled = _name_series(names)
     splits = {"train", "val", "test"}
     groups: dict[Any, list[tuple[int, int]]] = defaultdict(list)
     for row, name in enumerate(names):
@@ -146,6 +146,9 @@ def test_names_that_count_are_a_series(seed: int) -> None:
     for members in groups.values():
         rows, numbers = [row for _, row in members], sorted({number for number, _ in members})
         assert len({int(series[row]) for row in rows}) == 1
+        steps = [after - before for before, after in pairwise(numbers)]
+        sampled = len(numbers) >= 8 and any(all(step % divisor == 0 for step in steps) for divisor in range(2, 13))
+        assert is_sampled[series[rows[0]]] == sampled
         assert place[rows].tolist() == [numbers.index(number) for number, _ in members], "equal numbers are copies"
     assert len(set(series[series >= 0].tolist())) == len(groups)
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -123,6 +123,17 @@ def _with_origin(batch: Batch, origin: str) -> Batch:
     return replace(batch, annotations=annotations)
 
 
+def _told_once(defects: Iterable[Defect]) -> Iterator[Defect]:
+    """The defects; a warning or an info that each of several files has as a whole is one, at the first of them."""
+    alike: dict[Defect, list[Defect]] = {}
+    for defect in defects:
+        of_files = defect.severity in ("warning", "info") and defect.image is None and not defect.segments
+        alike.setdefault(replace(defect, file=None, place=None) if of_files else defect, []).append(defect)
+    for first, *others in alike.values():
+        files = ", ".join(dict.fromkeys(other.file for other in others if other.file and other.file != first.file))
+        yield from [replace(first, message=f"{first.message}; so it is in {files}")] if files else [first, *others]
+
+
 class ChainedSource(msgspec.Struct, frozen=True, dict=True):
     """Several sources, one after the other.
 
@@ -147,7 +158,7 @@ class ChainedSource(msgspec.Struct, frozen=True, dict=True):
         """The defects of all sources, and the extra ones; once what all say of the whole, of no file and no image."""
         every = [defect for source in self.sources for defect in source.defects]
         whole = dict.fromkeys(defect for defect in every if defect.file is None and defect.image is None)
-        return [*whole, *(defect for defect in every if defect not in whole), *self.extra_defects]
+        return [*whole, *_told_once(defect for defect in every if defect not in whole), *self.extra_defects]
 
     @property
     def _first(self) -> Ints:

@@ -495,6 +495,7 @@ def undecodable_mask(root: Path, path: Path, error: OSError) -> Defect:
 
 
 UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # instead of a category id; no category id is that low
+_MIN_SHARE_NEAR = 0.1  # of the pixels of unknown colours, where the known ones were smoothed
 _MAX_UNKNOWN_VALUES = 32  # more in one image come from smoothing, not from a forgotten category
 
 
@@ -576,9 +577,12 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
     if mask.coloured and len(rows) > _MAX_UNKNOWN_VALUES:
         x, y = runs.first_pixel(int(rows[0]))
         near = int(runs.area[rows][_distance(runs.value[rows], taxonomy).min(axis=1) <= 16].sum())
+        reason = "the mask was smoothed, resized or compressed"
+        if near < _MIN_SHARE_NEAR * pixels:
+            reason = "this is a picture rather than a mask, or most colours of its mask are not listed"
         message = (
             f"{len(rows):,} colours are not in the taxonomy ({pixels:,} px, {near:,} of them within 16 of a known "
-            "colour): the mask was smoothed, resized or compressed"
+            f"colour): {reason}"
         )
         return [Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels)]
     if len(rows) > _MAX_UNKNOWN_VALUES and mask.palette is None:

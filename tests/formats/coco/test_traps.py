@@ -165,7 +165,7 @@ def test_boxes_without_outlines_are_said_once(tmp_path: Path, outline: Any) -> N
 
 
 def test_a_few_boxes_without_extent_do_not_hide_that_there_are_boxes_only(tmp_path: Path) -> None:
-    """A set of 13,192 boxes of cherries had one of no height, and each was told as an empty segment."""
+    """A set of 13,192 boxes of cherries had three of no extent, and each was told as an empty segment."""
     boxes = [annotation(id=k, segmentation=[], bbox=[1, 1, 2, 3 * (k > 1)]) for k in range(1, 31)]
     batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, document(annotations=boxes)))))
     assert batch.n_segments == 0

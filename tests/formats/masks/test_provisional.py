@@ -189,6 +189,15 @@ def test_many_greys_that_no_taxonomy_has_are_one_finding(tmp_path: Path) -> None
     assert (finding.code, "40 values are not in the taxonomy (40 px)" in finding.message) == ("SEG010", True)
 
 
+def test_a_photograph_among_masks_is_called_a_picture(tmp_path: Path) -> None:
+    """Photographs beside a `labelmap.txt` were said to be smoothed masks, though no colour is near to a known one."""
+    noise = np.random.default_rng(0).integers(60, 200, (40, 40, 3), np.uint8)
+    save(tmp_path / "masks/a.png", noise)
+    (tmp_path / "taxonomy.yaml").write_text("categories:\n  - {id: 1, name: car, color: '#ff0000'}\n")
+    (finding,) = findings(tmp_path, "SEG010")
+    assert "this is a picture rather than a mask" in finding.message
+
+
 def test_a_smoothed_mask_among_sharp_ones_is_an_error_of_its_own(tmp_path: Path) -> None:
     colors = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
     for k in range(4):
