@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Sequences
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError, check_choice
+from segdata.core.errors import SegdataError, check_choice, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import Detached, PortionReader, Source, detach
 from segdata.core.paths import slice_uri
@@ -124,14 +124,18 @@ def _with_origin(batch: Batch, origin: str) -> Batch:
 
 
 def _told_once(defects: Iterable[Defect]) -> Iterator[Defect]:
-    """The defects; a warning or an info that each of several files has as a whole is one, at the first of them."""
+    """The defects; a warning or an info that several files have, each once and as a whole, is one, at the first."""
     alike: dict[Defect, list[Defect]] = {}
     for defect in defects:
-        of_files = defect.severity in ("warning", "info") and defect.image is None and not defect.segments
-        alike.setdefault(replace(defect, file=None, place=None) if of_files else defect, []).append(defect)
-    for first, *others in alike.values():
-        files = ", ".join(dict.fromkeys(other.file for other in others if other.file and other.file != first.file))
-        yield from [replace(first, message=f"{first.message}; so it is in {files}")] if files else [first, *others]
+        of_file = defect.severity in ("warning", "info") and defect.image is None and not defect.segments
+        alike.setdefault(replace(defect, file=None, place=None) if of_file else defect, []).append(defect)
+    for same in alike.values():
+        first, *others = same
+        files = list(dict.fromkeys(defect.file for defect in same))
+        if others and all(files) and len(files) == len(same):
+            yield replace(first, message=f"{first.message}; so it is in {list_names(files[1:])}")
+        else:
+            yield from same
 
 
 class ChainedSource(msgspec.Struct, frozen=True, dict=True):

@@ -10,9 +10,10 @@ import segdata
 from segdata import read
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
-from segdata.formats.shared.derived_sources import ChainedSource
+from segdata.formats.shared.derived_sources import ChainedSource, _told_once
 from tests.generators.coco_documents import annotation, document, write_document
 
 
@@ -33,6 +34,20 @@ def test_all_images_and_defects(chained: ChainedSource) -> None:
     assert chained.image_ids is chained.image_ids, "a list for each image is quadratic"
     assert [each.code for each in chained.defects if each.severity != "info"] == ["SEG007", "SEG007"]
     assert np.concatenate(chained.chunks()).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ("ab", ["odd; so it is in b"]),
+        ("abcde", ["odd; so it is in b, c, d and 1 more"]),
+        ("a", ["odd"]),
+        ("aab", ["odd"] * 3),  # each at its place
+    ],
+)
+def test_a_warning_of_each_file_is_told_once(files: str, told: list[str]) -> None:
+    defects = [Defect("SEG004", "odd", file, f"/{k}", severity="warning") for k, file in enumerate(files)]
+    assert [defect.message for defect in _told_once(defects)] == told
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3], [3, 0, 2, 1], [2], [], [1, 1]])
