@@ -223,7 +223,7 @@ def test_a_model_that_sees_something_else_is_not_believed() -> None:
         {f"{at}.png": masks(blobs(np.random.default_rng(at + 50), height=130, n=30)) for at in range(4)}, CELLS
     )
     result = flag(made()[0], settings=ONE, predictions=OracleModel(other))
-    assert {finding.code for finding in result.validation.findings} <= {"SEG510"}  # what is odd without any model
+    assert result.validation.findings == ()
     (trust,) = result.trust
     assert trust.reason is not None
     assert "too weak for cell" in trust.reason

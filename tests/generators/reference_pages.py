@@ -159,6 +159,9 @@ _HEAD = (
     "case and punctuation do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`. segdata reads all of",
     "these formats. Each has a page with the files that it reads and writes, its options and its specification.",
     "",
+    "segdata skips hidden folders and those that other programs leave (`.ipynb_checkpoints`, `__MACOSX`, `@eaDir` and",
+    "the like). Images in them are found if a document names their paths.",
+    "",
     "| format | labels | also written |",
     "| --- | --- | --- |",
 )

@@ -78,7 +78,10 @@ def cells(*, elsewhere: bool) -> OpenDataset:
 @pytest.fixture(scope="module")
 def unknown() -> FlaggedLabels:
     return flag(
-        cells(elsewhere=False), settings=Settings(jobs=1), predictions=OracleModel(cells(elsewhere=True), errors=0)
+        cells(elsewhere=False),
+        select="SEG510",
+        settings=Settings(jobs=1),
+        predictions=OracleModel(cells(elsewhere=True), errors=0),
     )
 
 
@@ -112,9 +115,15 @@ def test_every_report_says_that_the_model_does_not_know_the_dataset(unknown: Fla
     assert "the model does not know this dataset" in unknown.to_html(pictures=0)
 
 
+def test_nobody_gets_the_list_without_asking() -> None:
+    model = OracleModel(cells(elsewhere=True), errors=0)
+    assert flag(cells(elsewhere=False), settings=Settings(jobs=1), predictions=model).findings == ()
+
+
 def test_with_a_budget_there_is_no_such_list() -> None:
     result = flag(
         cells(elsewhere=False),
+        select="SEG510",
         settings=Settings(jobs=1),
         predictions=OracleModel(cells(elsewhere=True), errors=0),
         budget="10",
