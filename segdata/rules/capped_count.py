@@ -22,7 +22,7 @@ def capped_count(
     Example:
         35 of 40 images have 100 objects, and none has more: a limit of an export or a page?
 
-    The rule counts the things of each image, by annotator. Where nothing limits the counts, few images have the largest
+    The rule counts the things of each image, by annotator. If nothing limits the counts, few images have the largest
     one, and about as few the counts just below it. Many images with the very largest count, and few just below it, show
     that a limit has cut the rest off. Datasets in which nearly all images have the same number of objects are not
     judged.

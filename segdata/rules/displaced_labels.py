@@ -65,7 +65,7 @@ def displaced_labels(
     whose picture shows nothing but the outlines, as its mask would, or whose padding is labelled as a category that is
     neither void nor called background. These are infos, but for a picture that is a mask.
 
-    Of more than 120 images a random 120 are compared, and of up to 40 NIfTI volumes the middle slice with labels.
+    If there are more than 120 images, a random 120 are compared; of up to 40 NIfTI volumes the middle labelled slice.
     Images that are not on this machine are not, nor labels whose parts are all dots, 2 pixels across or less there.
     Labels that are loose all around are no finding, nor are labels that lie on another picture because its own labels
     lie in the same places, as in the next frame of a video.

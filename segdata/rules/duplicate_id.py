@@ -21,7 +21,7 @@ def duplicate_id(tables: Tables) -> Findings:
     Why: an index by id keeps only the last entry, so segments vanish when you load them, and corrections reach the
     wrong one.
 
-    Remedy: renumber the entries. If both are the same, delete one (SEG104). Of two files with the same images, move one
-    away, or name the file to validate.
+    Remedy: renumber the entries. If both are the same, delete one (SEG104). If two files have the same images, move
+    one away, or name the file to validate.
     """
     yield from reader_findings(tables, "SEG008")

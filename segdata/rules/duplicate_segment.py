@@ -71,9 +71,10 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
 
     Options: `min_iou`: within a category. `min_iou_across`: across categories.
     Defaults: of 300 pairs that overlap in COCO (50 images), 712 in TACO and 348 of nuclei (GBM40) none of one category
-    is flagged, nor of 19,316 parts of facades. Who outlines an object twice by hand reaches 0.75 to 0.9: 15 of 15 such
-    pairs of crystals, cars and grains of powder are one object. At 0.8 across categories there are three: a bowl that
-    is also a cup is right, and two lids on their containers may be intended. One of three is too few for a default.
+    is flagged, nor of 19,316 parts of facades. An object that is outlined twice by hand reaches 0.75 to 0.9: 15 of 15
+    such pairs of crystals, cars and grains of powder are one object. At 0.8 across categories there are three: a bowl
+    that is also a cup is right, and two lids on their containers may be intended. One of three is too few for a
+    default.
     """
     yield from _unions(tables)
     segments, pairs = tables.segments, tables.pairs

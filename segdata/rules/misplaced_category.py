@@ -61,8 +61,8 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
 
     The rule compares where the centres of two categories lie, of all their pixels in an image or in a volume: left and
     right, above and below, and across the slices. In most datasets few pairs have an order: objects stand where they
-    like. Where a pair has the same order in nearly all images, the image in which it is reversed is reported, if the
-    distance there is far beyond what the distances of the others make likely. Of the findings, a share `fdr` at most is
+    like. If a pair has the same order in nearly all images, the image in which it is reversed is reported, if the
+    distance there is far beyond what the distances of the others make likely. A share `fdr` of the findings at most is
     due to chance (Benjamini and Hochberg, 1995); the tails of distances are taken for heavy ones. You get one finding
     for each image or volume, about its least likely pair. Volumes are compared along the patient's axes, as far as
     their headers say where these are. Two categories of a volume whose names differ by left and right alone need no

@@ -70,7 +70,7 @@ def repeated_labels(
     compares single segments, by box, area and length of the outline: several that are on two or three images, and on no
     more, are no accident either, whatever their categories: a picture that was saved again, and labelled by another
     list. Nor is it one that most labels of an image are those of another, mirrored or turned by 90 or 180 degrees.
-    Where many images have such labels, the dataset was augmented, and nothing is flagged.
+    If many images have such labels, the dataset was augmented, and nothing is flagged.
 
     It is a warning for outlines that go in and out: at least min_edge pixel edges of them in all of the labels,
     min_segments of them among several, or labels that are turned. Boxes, discs and other convex outlines are infos,

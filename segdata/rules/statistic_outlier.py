@@ -76,8 +76,9 @@ def statistic_outlier(
 
     Options: `rate`: the rate of false findings. `min_ratio`: how many times more or less than the median it must also
     be. `min_amount`: by how many pixels, segments, parts or holes. `min_images`: smaller groups are not compared.
-    Defaults: in 41 openings of public datasets nothing is flagged. Of masks inverted, or specked over the image, in one
-    to three images of eight datasets about half are found: those that the dataset does not vary by itself.
+    Defaults: in 41 openings of public datasets nothing is flagged. If masks are inverted, or specked over the
+    image, in one to three images of eight datasets, about half are found: those that the dataset does not vary by
+    itself.
     """
     tables, sums = gather(tables, _sums(tables), {"owner": "annotations"})
     group, noun = _comparable(tables)

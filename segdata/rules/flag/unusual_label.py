@@ -19,11 +19,10 @@ def unusual_label(tables: Tables) -> Findings:
         wrong
 
     The rule reports nothing where the networks can judge half of the labels or more; there SEG501 to SEG507 do. It uses
-    no prediction: size, shape, overlap, surroundings, brightness, and how the image's edges follow the outline. What
-    counts is how much more probable such values are for injected errors than for the labels as given: 20 times is
-    enough, as for all findings of `segdata flag`. It names what is rarest about the label: at most 5 % of the labels as
-    given have such a value. It reports 2 % of the labels, and 20, at most, so nothing in a dataset of fewer than 50
-    labels.
+    no prediction: size, shape, overlap, surroundings, brightness, and how the image's edges follow the outline. The
+    values must be 20 times as probable for injected errors as for the labels as given, as for all findings of `segdata
+    flag`. It names what is rarest about the label: at most 5 % of the labels as given have such a value. It reports 2 %
+    of the labels, and 20, at most, so nothing in a dataset of fewer than 50 labels.
 
     Not flagged: labels that are missing, and labels that look like all others. There is no probability, and the number
     of expected errors does not include these findings.
