@@ -204,5 +204,5 @@ def test_names_that_no_file_has(tmp_path: Path) -> None:
     odd = [segment(1, ""), segment(2, "肝臓"), segment(3, "x", SegmentedPropertyTypeCodeSequence=[item()])]
     frames = [(number, 0, MASK) for number in (1, 2, 3)]
     write_seg(tmp_path / "a.dcm", series, odd, frames, SpecificCharacterSet="ISO_IR 192")
-    assert met(tmp_path) == []
+    assert [(each.code, each.segments, each.severity) for each in met(tmp_path)] == [("SEG004", (1,), "warning")]
     assert [each.name for each in read(tmp_path).taxonomy.categories] == ["segment 1", "肝臓", "x"]
