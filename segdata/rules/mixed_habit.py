@@ -1,12 +1,13 @@
 """SEG319 mixed-habit: some images are labelled in another way than the others, as counts of a feature tell."""
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather
+from segdata.core.reductions import gather, leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints, unique_inverse
+from segdata.core.runs import Flags, unique_inverse
 from segdata.core.strata import image_splits, independent_units, is_example, joint_codes, number_names
 from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names, is_thing, separating_column
@@ -57,12 +58,8 @@ def mixed_habit(
     have no finding. Hulls or ellipses in place of the outlines in half of the images of COCO and GBM40, nuclei without
     those that the border cuts, and CamVid's classes reduced to their largest parts in half of its masks are found.
     """
-    segments = tables.segments
-    is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0)
-    void = {"annotation": np.unique(segments["annotation"][is_void]).astype(np.int32)}
-    _, with_void = gather(tables, void, {"annotation": "annotations"})
+    yield from _without_void(tables, min_images)
     tables, counts = gather(tables, _counts(tables), {"annotation": "annotations"})
-    yield from _without_void(tables, np.unique(counts["annotation"]), with_void["annotation"], min_images)
     annotations = tables.annotations
     annotator = number_names(annotations.texts("annotator"))[1]
     unit, _ = joint_codes(independent_units(tables)[annotations["image"]], annotator)
@@ -87,21 +84,33 @@ def mixed_habit(
         )
 
 
-def _without_void(tables: Tables, annotations: Ints, with_void: Ints, min_images: int) -> Findings:
-    """One finding for each split whose annotations have no void, where most of the other splits have; rows ascend."""
-    if not len(with_void):
+def _without_void(tables: Tables, min_images: int) -> Findings:
+    """One finding for each split whose annotations have no void, where most of the other splits have."""
+    void = tables.profile.taxonomy.void_ids
+    if not void:
         return
-    has_void = np.isin(annotations, with_void)
-    split_names, split = number_names(image_splits(tables)[tables.annotations["image"][annotations]])
-    for number, name in enumerate(split_names):
-        own, others = split == number, (split >= 0) & (split != number)
-        if min(own.sum(), others.sum()) < min_images or has_void[own].any():
-            continue
-        if has_void[others].mean() >= _MOST_VOID:
+    segments, splits = tables.segments, image_splits(tables)
+    is_void = np.isin(segments["category_id"], void) & (segments["area"] > 0)
+    judged, has_void = (
+        np.bincount(segments["annotation"][flags], minlength=len(tables.annotations)) > 0
+        for flags in (is_example(tables, crowds=False), is_void)
+    )
+    key = name_keys(pa.array(splits, pa.string()))[tables.annotations["image"]]
+    rows = np.flatnonzero(judged & (key >= 0))
+    counts = sum_by(tables, {"split": key[rows]}, {"n": np.ones(len(rows), np.int64), "void": has_void[rows]})
+    whole = leading(tables)
+    if whole is None:
+        return
+    names = sorted({name for name in image_splits(whole).tolist() if name is not None})
+    of_key = dict(zip(name_keys(pa.array(names, pa.string())).tolist(), names, strict=True))
+    n, n_void = int(counts["n"].sum()), int(counts["void"].sum())
+    without = [(of_key[split], own) for split, own, with_void in counts.lines("split", "n", "void") if not with_void]
+    for name, own in sorted(without):
+        others = n - own
+        if min(own, others) >= min_images and n_void >= _MOST_VOID * others:
             yield RowFinding(
-                f"none of the {count_noun(int(own.sum()), 'annotation')} of {name!r} has void; "
-                f"{int(has_void[others].sum()):,} of {int(others.sum()):,} of the other splits have: was it written "
-                "as background there?"
+                f"none of the {count_noun(own, 'annotation')} of {name!r} has void; {n_void:,} of {others:,} of the "
+                "other splits have: was it written as background there?"
             )
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.finding import Finding
+from tests.rules.test_by_part import check_all
 
 SIDE = 200
 Ring = list[tuple[float, float]]
@@ -42,6 +43,8 @@ def write(folder: Path, drawn: list[list[tuple[int, list[float]]]], n_categories
 
 
 def found(path: Path, code: str) -> list[Finding]:
+    """The findings of a rule, which are the same on parts of the dataset."""
+    check_all(segdata.read(path), (1, 7), frozenset({code}))
     return list(segdata.validate(path, select=[code], jobs=1).findings)
 
 
