@@ -127,6 +127,7 @@ def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, st
     if turn is None:
         return tables, Table(dict(columns))
     rows = turn.ask(Request(dict(columns), links=dict(links)))
+    turn.is_over = True
     assert turn.whole is not None  # only the leading part gets this answer
     return turn.whole, rows
 

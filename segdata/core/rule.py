@@ -106,9 +106,12 @@ class Turn:
 
     def __init__(self, whole: Tables | None, answers: Iterable[Table]) -> None:
         self.whole, self._answers = whole, iter(answers)
+        self.is_over = False  # rows were gathered: the other parts have ended
 
     def ask(self, request: Request) -> Table:
         """The answer to a request; raises WaitError if there is none yet."""
+        if self.is_over:
+            raise RuntimeError("a rule asked other parts after it gathered rows; ask before, or gather all at once")
         for answer in self._answers:
             return answer
         raise WaitError(request)

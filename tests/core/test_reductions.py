@@ -125,3 +125,14 @@ def test_parts_that_ask_for_different_things_are_refused() -> None:
 
     with pytest.raises(ValueError, match="asks for"):
         run_in_parts(work, columns, [1])
+
+
+def test_what_asks_other_parts_after_gathering_rows_is_refused() -> None:
+    """The other parts have ended by then, and their rows would be missing."""
+
+    def work(tables: Tables) -> object:
+        gather(tables, {"x": tables.segments["x"]})
+        return total(tables, n=len(tables.segments))
+
+    with pytest.raises(RuntimeError, match="after it gathered rows"):
+        run_in_parts(work, {"x": np.arange(6)}, [2])
