@@ -571,4 +571,4 @@ def test_what_rules_need_of_a_dataset() -> None:
     profile = images(1, 2, 2).profile
     below = [rule for rule in known if rule.code < "SEG35"]
     assert {int(rule.code[3:]) for rule in below if not rule.runs_by_part(profile)} == ALL_AT_ONCE
-    assert {rule.code for rule in known if rule.opt_in} == {"SEG110", "SEG113", "SEG117", "SEG120", "SEG357"}
+    assert {rule.code for rule in known if rule.opt_in} == {"SEG110", "SEG113", "SEG117", "SEG120", "SEG357", "SEG510"}
