@@ -9,7 +9,7 @@ import pytest
 
 from segdata.core.table import Table
 from segdata.measure.tables import altered_copies as copies
-from segdata.measure.tables.altered_copies import CROPPED, MIRRORED, _Fit
+from segdata.measure.tables.altered_copies import CROPPED, MIRRORED, OVERLAPPING, _Fit
 from segdata.measure.tables.duplicates import MIN_CORRELATION
 
 SEEDS = range(25)
@@ -125,7 +125,9 @@ def test_pairs_are_of_two_splits_and_do_not_look_the_same(seed: int, monkeypatch
     monkeypatch.setattr(copies, "_mirrored_pairs", mirrored)
     crops = [(1, 0, (CROPPED, 0.5, 0.95)), (0, 1, (CROPPED, 0.25, 0.875))]
     monkeypatch.setattr(copies, "_cropped_pairs", lambda *given: iter(crops))
-    found = copies.altered_images(Table({"part": np.array(part, object)}), 1)
+    monkeypatch.setattr(copies, "_overlapping_pairs", lambda *given: iter([(1, 0, (OVERLAPPING, 0.5, 0.95))]))
+    images = {"part": np.array(part, object), "width": np.full(n, 64), "height": np.full(n, 48)}
+    found = copies.altered_images(Table(images), 1)
     pairs = list(zip(*(found[name].tolist() for name in ("image", "of", "how", "share", "correlation")), strict=True))
     if len({*part} - {None}) < 2 or len(rows) < 2:
         assert pairs == []

@@ -1,8 +1,8 @@
-"""Altered copies: images that are mirrored or cropped from an image of another split.
+"""Altered copies: images that are mirrored or cropped from an image of another split, or show a part of the same.
 
 Difference hashes of thumbnails (N. Krawetz 2013, see `duplicates`), of the mirrored image and of windows in it, find
-candidates. The correlation of details confirms them: grey levels minus their surroundings, which similar light and
-lenses do not make similar.
+candidates; those of windows that overlap are found by correlating at all shifts. The correlation of details confirms
+them: grey levels minus their surroundings, which similar light and lenses do not make similar.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ from segdata.measure.tables.duplicates import (
 )
 
 MAX_ALTERED_IMAGES = 500  # images; with more, comparing all windows takes longer than everything else
-MIRRORED, CROPPED = 1, 2  # in the column `how`
+MIRRORED, CROPPED, OVERLAPPING = 1, 2, 3  # in the column `how`
 _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
 _DETAIL_CELL = 4  # pixels of a thumbnail that make one pixel of its details
@@ -43,6 +43,11 @@ _MAX_WINDOW_BITS = 76  # by which the nearest window may differ from a crop: its
 _MAX_CANDIDATES = 3  # images that are searched for a crop
 _MAX_FITS = 100  # pairs whose window is fitted, nearest hashes first; 20 ms each
 _EDGE_STEPS = (0.04, 0.02, 0.01, 0.005)  # of the edges of a window
+_MIN_OVERLAP, _MIN_STEP = 0.25, 0.05  # shares: of an image that another shows, and of a side between the two
+_MIN_FIRST_OVERLAP_CORRELATION = 0.3  # of coarse details at whole cells, times the root of the overlap
+_MAX_SECOND_PEAK = 0.8  # of the best shift's correlation: a picture that repeats itself has several such shifts
+_MIN_OVERLAP_CORRELATION = 0.9  # overlapping windows reach 0.95, others 0.59
+_SHIFT_STEPS = (0.015, 0.0075, 0.00375, 0.0019)  # of the shift between two windows
 Floats32 = NDArray[np.float32]
 Window = tuple[float, float, float, float]  # left, right, top, bottom, as shares of the image
 
@@ -54,11 +59,12 @@ def measure_altered_images(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 
 def altered_images(images: Table, jobs: int) -> ColumnArrays:
-    """Find pairs of images of two splits, one of which is the other one mirrored, or cropped from it.
+    """Find pairs of images of two splits, one of which is the other one mirrored, or cropped from it, or overlaps it.
 
-    image and of (rows; of a crop the larger image is `of`, else the earlier one), how (`MIRRORED` or `CROPPED`), share
-    (of `of` that the image shows), correlation (of their details, in [0.75, 1]). Empty where there are fewer than two
-    splits, or more than `MAX_ALTERED_IMAGES` images.
+    image and of (rows; of a crop the larger image is `of`, else the earlier one), how (`MIRRORED`, `CROPPED` or
+    `OVERLAPPING`), share (of `of` that the image shows), correlation (of their details, in [0.75, 1]). Images overlap
+    as tiles of one picture do, at one scale and of one size. Empty where there are fewer than two splits, or more than
+    `MAX_ALTERED_IMAGES` images.
     """
     splits = set(images["part"].tolist()) - {None}
     pairs_found: dict[tuple[int, int], tuple[int, float, float]] = {}
@@ -73,6 +79,10 @@ def altered_images(images: Table, jobs: int) -> ColumnArrays:
         pairs_found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored_pairs(thumbs, signs, apart)}
         for a, b, how in _cropped_pairs(thumbs, signs, apart, jobs):
             pairs_found.setdefault((int(rows[a]), int(rows[b])), how)
+        size = images["width"][rows] * 2**20 + images["height"][rows]
+        for a, b, how in _overlapping_pairs(thumbs, apart & (size[:, None] == size[None, :]), jobs):
+            if (int(rows[b]), int(rows[a])) not in pairs_found:
+                pairs_found.setdefault((int(rows[a]), int(rows[b])), how)
     return _columns(pairs_found)
 
 
@@ -168,6 +178,84 @@ def _cropped_pairs(thumbs: Floats32, signs: Floats32, apart: Flags, jobs: int) -
             yield a, b, (CROPPED, fit.share, fit.correlation)
 
 
+class _Fit(msgspec.Struct, frozen=True):
+    """The window of an image that is most similar to another image, or to a window of it."""
+
+    correlation: float
+    share: float
+
+
+def _overlapping_pairs(thumbs: Floats32, apart: Flags, jobs: int) -> Iterator[Altered]:
+    """Yield the later and earlier image of each pair of windows that overlap in the picture they were cut from."""
+    detail = details(_shrunk(thumbs))
+    padded = tuple(3 * side // 2 for side in detail.shape[1:])
+    spectrum = np.fft.rfft2(detail, padded).astype(np.complex64)
+    steps = [np.fft.fftfreq(n, 1 / n) / side for n, side in zip(padded, detail.shape[1:], strict=True)]
+    shift_y, shift_x = (grid.reshape(-1) for grid in np.meshgrid(*steps, indexing="ij"))
+    overlap = np.clip(1 - np.abs(shift_y), 0, 1) * np.clip(1 - np.abs(shift_x), 0, 1)
+    allowed = (overlap >= _MIN_OVERLAP) & (np.maximum(np.abs(shift_y), np.abs(shift_x)) >= _MIN_STEP)
+    weight = np.where(allowed, 1 / np.sqrt(np.maximum(overlap, _MIN_OVERLAP)), 0).astype(np.float32)
+
+    def candidates(later: int) -> list[tuple[float, int, int, int]]:
+        earlier = np.flatnonzero(apart[later, :later])
+        if not len(earlier):
+            return []
+        surface = np.fft.irfft2(spectrum[later] * np.conj(spectrum[earlier]), padded).reshape(len(earlier), -1) * weight
+        best = surface.max(axis=1)
+        nearest = np.argsort(-best, kind="stable")[:_MAX_CANDIDATES]
+        return [
+            (float(best[k]), later, int(earlier[k]), int(surface[k].argmax()))
+            for k in nearest.tolist()
+            if best[k] >= _MIN_FIRST_OVERLAP_CORRELATION and not _repeats(surface[k], shift_y, shift_x)
+        ]
+
+    def fit(candidate: tuple[float, int, int, int]) -> _Fit:
+        _, later, earlier, place = candidate
+        return _fit_shift(thumbs[later], thumbs[earlier], float(shift_x[place]), float(shift_y[place]))
+
+    with ThreadPoolExecutor(n_threads(jobs)) as pool:
+        likely = sorted((one for some in pool.map(candidates, range(len(thumbs))) for one in some), reverse=True)
+        likely = likely[:_MAX_FITS]
+        fits = list(pool.map(fit, likely))
+    for (_, later, earlier, _), found in zip(likely, fits, strict=True):
+        if found.correlation >= _MIN_OVERLAP_CORRELATION:
+            yield later, earlier, (OVERLAPPING, found.share, found.correlation)
+
+
+def _repeats(surface: Floats32, shift_y: Floats32, shift_x: Floats32) -> bool:
+    """Whether two images fit at another shift nearly as well as at the best: they show a pattern that repeats."""
+    best = int(surface.argmax())
+    far = np.maximum(np.abs(shift_y - shift_y[best]), np.abs(shift_x - shift_x[best])) > 2 * _MIN_STEP
+    return bool(surface[far].max() > _MAX_SECOND_PEAK * surface[best])
+
+
+def _fit_shift(one: Floats32, other: Floats32, x: float, y: float) -> _Fit:
+    """Fit the shift (shares of the sides) of `one`'s upper left corner in `other`: the correlation where both are."""
+    n_rows, n_columns = _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL
+
+    def correlation(x: float, y: float) -> float:
+        if (1 - abs(x)) * (1 - abs(y)) < _MIN_OVERLAP / 2 or max(abs(x), abs(y)) < _MIN_STEP / 2:
+            return -1.0
+        windows = [(max(sign * x, 0), min(1, 1 + sign * x), max(sign * y, 0), min(1, 1 + sign * y)) for sign in (1, -1)]
+        shown = [
+            details(_resample(thumb[None], window, n_rows, n_columns))[0]
+            for thumb, window in zip((one, other), windows, strict=True)
+        ]
+        return float((shown[0] * shown[1]).sum())
+
+    best = correlation(x, y)
+    for step in _SHIFT_STEPS:
+        for _ in range(4):
+            moved = [(x + i * step, y + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+            values = [correlation(*shift) for shift in moved]
+            if max(values) <= best:
+                break
+            best, (x, y) = max(values), moved[int(np.argmax(values))]
+        if best < _MIN_FIRST_CORRELATION:
+            break
+    return _Fit(best, (1 - abs(x)) * (1 - abs(y)))
+
+
 @cache
 def _windows() -> tuple[Window, ...]:
     """The windows to search, in steps of a cell; width and height differ by at most one step of `_WINDOW_SIDES`."""
@@ -180,13 +268,6 @@ def _windows() -> tuple[Window, ...]:
         for left in along[width]
         for top in along[height]
     )
-
-
-class _Fit(msgspec.Struct, frozen=True):
-    """The window of an image that is most similar to another image."""
-
-    correlation: float
-    share: float
 
 
 def _fit(crop: Floats32, whole: Floats32, window: Window) -> _Fit:
