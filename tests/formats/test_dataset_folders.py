@@ -317,3 +317,21 @@ def test_masks_named_as_layers_are_told_what_to_declare(tmp_path: Path) -> None:
         segdata.validate(tmp_path)
     (tmp_path / "segdata.yaml").write_text(f"{declared}\n")
     assert len(segdata.read(tmp_path).segments) == 2
+
+
+@pytest.mark.parametrize("folder", ["assets", "drawn_labels"])
+def test_screenshots_in_a_folder_of_no_labels_are_no_masks(tmp_path: Path, folder: str) -> None:
+    """Two screenshots of a program were read as masks of 8 smoothed colours."""
+    for k in range(3):
+        smooth = np.zeros((120, 160, 3), np.uint8)
+        smooth[20:100, 20:140] = 230
+        smooth[90:, :, 0] = 40 * k
+        smooth[40:42, 30:] = np.stack(np.meshgrid(np.arange(130), (40, 90), (k,)), -1)[..., 0, :]
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.fromarray(smooth).save(tmp_path / folder / f"{k}.png")
+    (tmp_path / "main.py").touch()
+    if folder == "assets":
+        with pytest.raises(UnreadableError, match="no known format fits"):
+            segdata.read(tmp_path)
+    else:
+        assert segdata.read(tmp_path).profile.format == "colour-masks"

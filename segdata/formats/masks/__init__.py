@@ -81,7 +81,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     """Probe the masks below `root` by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
-    from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
+    from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts, is_called_labels
     from segdata.formats.shared.pairing import INDEX_FILE, has_index, split_masks_from_images
     from segdata.formats.shared.taxonomies import find_colour_table
 
@@ -106,11 +106,21 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
     if alone and (lossy or (not is_declared and looks_like_photograph(spread_sample(mask_paths, 3)))):
         return None
+    if alone and not is_declared and not any(map(is_called_labels, (root.name, *every))) and _are_pictures(mask_paths):
+        return None
     wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
     are_categories = wide and not config.instance_ids and _are_categories(root, mask_paths)
     return MaskProbe(
         config, heads, layouts[0].evidence, is_declared, _numbers_objects(mask_paths, heads), are_categories
     )
+
+
+def _are_pictures(paths: list[Path]) -> bool:
+    """Whether image files have more colours than there are categories, as screenshots have; decodes some of them."""
+    from segdata.formats.masks.mask_values import MAX_CATEGORIES, count_values
+
+    counts = count_values(spread_sample(paths, 3))
+    return counts.has_colors and len(counts.value) > MAX_CATEGORIES
 
 
 def _are_categories(root: Path, paths: list[Path]) -> bool:

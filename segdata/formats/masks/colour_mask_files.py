@@ -18,7 +18,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import colour_masks, most_of
 from segdata.formats.masks.instance_id_files import open_provisional_ids, provisional_reading
@@ -63,6 +63,9 @@ if TYPE_CHECKING:
 _N_HEADERS = 64  # masks whose headers are read before any is decoded
 _MAX_SMOOTHED = 0.1  # share of grey pixels in the foreground; with more, the threshold decides its shape
 _MAX_DISTANCE = 16  # of greys from black or white, to which they belong for any threshold
+_MIN_SOFT = 2  # grey pixels for each white one; smoothing greys outlines alone
+_SOFT_SIDE = 8  # pixels of squares that are all grey: more than the width of smoothed outlines
+_MIN_SOFT_SHARE = 0.25  # of the grey pixels in such squares: 0.8 in maps of saliency, 0 in smoothed masks
 _MAX_TINGE = 32  # difference of channels in black and white after compression
 _N_DECODED = 4  # masks decoded to see whether values are ids, or come from smoothing
 _MAX_UNKNOWN_VALUES = 8  # beyond the taxonomy; more come from smoothing
@@ -100,7 +103,7 @@ class MaskReading(msgspec.Struct, frozen=True):
             return replace(annotation, defects=[*others, *_soften(known)])
         other = _other_binary(mask, self.taxonomy)
         if other is None:
-            annotation = read_mask(mask, self.taxonomy, self.colours, file)
+            annotation = read_mask(mask, self.taxonomy, self.colours, file, guessed=True)
             return replace(annotation, defects=_soften(annotation.defects))
         mask = msgspec.structs.replace(mask, pixels=other[0])
         return replace(read_mask(mask, self.taxonomy, self.colours, file), defects=[other[1]])
@@ -265,22 +268,25 @@ def _soften(defects: Sequence[Defect]) -> list[Defect]:
         replace(
             defect,
             message=defect.message.replace("is not in the taxonomy:", "is in no other mask, probably by mistake:"),
-            severity="warning",
+            severity="info" if defect.severity == "info" else "warning",
         )
         for defect in defects
     ]
 
 
-def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
+def read_mask(
+    mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str, *, guessed: bool = False
+) -> ImageAnnotation:
     """The segments of a decoded mask, one for each category; `colours` is the taxonomy's colour legend.
 
-    `file` is the name of the mask in columns and defects.
+    `file` is the name of the mask in columns and defects. `guessed`: nobody declared the taxonomy, so that a soft mask
+    breaks no promise.
     """
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     if mask.coloured and (meaning == UNKNOWN).any():
         meaning = _ids_of_greys(runs.value, taxonomy, meaning)
-    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours) if (meaning == UNKNOWN).any() else None
+    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours, guessed) if (meaning == UNKNOWN).any() else None
     defects = [smoothed] if smoothed else []
     if (mask.lossy and smoothed is None) or (meaning == UNKNOWN).any():
         defects += unknown_value_defects(mask, runs, meaning, taxonomy)
@@ -309,7 +315,9 @@ def _binary_colour(taxonomy: Taxonomy) -> int | None:
     return colors[1][0] if is_grey and colors[1][0] >= 128 else None
 
 
-def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy, colours: Legend) -> Defect | None:
+def _cut_smoothed(
+    mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy, colours: Legend, guessed: bool
+) -> Defect | None:
     """Assign values between the levels of a binary mask to the nearer one, in place; returns SEG010."""
     if mask.palette is not None:
         return None
@@ -319,7 +327,8 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
         value, is_grey = channels.sum(axis=0) // 3, np.ptp(channels, axis=0) <= _MAX_TINGE
     else:
         level, legend, value, is_grey = binary_value(taxonomy), index_legend(taxonomy, None), runs.value, True
-    between = (meaning == UNKNOWN) & (value >= 0) & (value <= (level or 0)) & is_grey
+    top = 255 if guessed and (level or 0) <= 255 else level  # of two whites, one was guessed
+    between = (meaning == UNKNOWN) & (value >= 0) & (value <= (top or 0)) & is_grey
     if level is None or not between.any():
         return None
     half = (level + 1) // 2
@@ -327,15 +336,39 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
     black, white = legend.read(levels * 0x010101 if mask.coloured else levels).tolist()
     meaning[between] = np.where(value[between] < half, black, white)
     pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
-    far = between & (value > _MAX_DISTANCE) & (value < level - _MAX_DISTANCE)
-    doubtful = mask.lossy is not None or runs.area[far].sum() > _MAX_SMOOTHED * runs.area[value >= half].sum()
-    why = f"{mask.lossy} changed it" if mask.lossy else "it was smoothed, resized or compressed"
-    message = (
-        f"{count_noun(int(between.sum()), 'value')} between 0 and {level} in a binary mask ({pixels:,} px; cut at "
-        f"{half}): {why}; save it {'as PNG, ' if mask.lossy else ''}with two values"
-    )
+    far = between & (value > _MAX_DISTANCE) & (np.abs(value - level) > _MAX_DISTANCE)
+    n_white, n_far = int(runs.area[value >= half].sum()), int(runs.area[far].sum())
+    doubtful = mask.lossy is not None or n_far > _MAX_SMOOTHED * n_white
     severity: Severity = "error" if doubtful else "warning"
-    return Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels, severity=severity)
+    relation = "between" if value[between].max() < level else "beside"
+    values = (
+        f"{count_noun(int(between.sum()), 'value')} {relation} 0 and {level} in a binary mask ({pixels:,} px; cut at "
+    )
+    reason = "it was smoothed, resized or compressed; save it with two values"
+    if mask.lossy:
+        reason = f"{mask.lossy} changed it; save it as PNG, with two values"
+    elif guessed and _is_soft(mask, runs, far, value >= level - _MAX_DISTANCE):
+        severity = "info"
+        reason = "the greys fill areas, as in a map of saliency or confidence; masks of segments cannot hold them"
+    elif guessed and n_far == 0 and pixels < _MAX_SMOOTHED * n_white:
+        severity, reason = "info", "all are next to black or white, so that any threshold reads them alike"
+    return Defect(
+        "SEG010", f"{values}cut at {half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity
+    )
+
+
+def _is_soft(mask: MaskFile, runs: ValueRuns, far: Flags, white: Flags) -> bool:
+    """Whether the greys of a mask are drawn; the values (k,) that are `far` from black and white, and those near white.
+
+    Drawn greys are more than white pixels, and fill squares.
+    """
+    if runs.area[far].sum() <= _MIN_SOFT * runs.area[white].sum():
+        return False
+    is_far = np.isin(mask.values, runs.value[far])
+    height, width = (side // _SOFT_SIDE for side in is_far.shape)
+    squares = is_far[: height * _SOFT_SIDE, : width * _SOFT_SIDE].reshape(height, _SOFT_SIDE, width, _SOFT_SIDE)
+    n_inside = np.count_nonzero(squares.all(axis=(1, 3))) * _SOFT_SIDE**2
+    return bool(n_inside > _MIN_SOFT_SHARE * np.count_nonzero(is_far))
 
 
 def _given_taxonomy(request: ReadRequest, sample: MaskSample) -> Taxonomy | None:

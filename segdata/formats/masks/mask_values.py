@@ -37,6 +37,8 @@ _WHITES = frozenset({1, 255, WHITE_16})  # of 1, 8 and 16 bits
 _MIN_WHITES = 3  # masks with 255; in fewer it may be void, where others hold 1
 _MAX_LEVELS = 8  # levels of a binary mask; more greys come from smoothing
 _MAX_DISTANCE = 16  # change of a grey by compression
+_MAX_STEP = 3  # of it, for most pixels
+_MAX_WHITES = 0.1  # share of whites besides the usual one, such as 254 beside 255; with more, they are categories
 _MAX_TINGE = 8  # difference between the channels of a grey after conversion
 _MAX_TRANSITION = 4.0  # length in pixels of grey runs at smoothed outlines; runs of categories are longer
 _MIN_SMOOTHED = 0.9  # share of smoothed masks for which the dataset counts as smoothed
@@ -175,7 +177,7 @@ def binary_level(counts: ValueCounts) -> int | None:
 
     Binary masks hold 0 and either 1 or one value from 128 on, 65535 in 16 bits. Smoothed or compressed ones also hold
     many greys between the two, in runs of few pixels. A few masks of a set may hold further levels, or 0 and 255 where
-    the others hold 0 and 1. Masks of several programs hold one white each.
+    the others hold 0 and 1. Masks of several programs hold one white each; some pixels may be nearly of it.
     """
     if counts.has_colors:
         is_grey = np.ptp(_channels(counts.value), axis=1) <= _MAX_TINGE
@@ -206,6 +208,10 @@ def binary_level(counts: ValueCounts) -> int | None:
         near = (counts.value <= _MAX_DISTANCE) | (counts.value >= level - _MAX_DISTANCE)
         short = others.pixels.sum() < _MAX_TRANSITION * others.runs.sum()
         return level if short and counts.pixels[near].sum() > 0.8 * counts.n_pixels else None
+    if (np.abs(others.value - level) <= _MAX_DISTANCE).all() and others.pixels.sum() < _MAX_WHITES * counts.pixels[
+        high
+    ].sum():
+        return level
     n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
     between = bool((others.value < level).all())
     is_few = len(counts.masks) - n_binary <= max(1, 0.05 * len(counts.masks)) and n_binary >= 3
@@ -229,8 +235,8 @@ def _is_black_and_white(palette: Palette, level: int) -> bool:
 def find_levels(counts: ValueCounts) -> Ints | None:
     """(m,) the drawn values, ascending, if the many others come from compression or smoothing; else None.
 
-    Levels are far from each other, and most of their pixels are surrounded by the same level. None if a palette
-    defines the values.
+    Levels are far from each other, most of their pixels are surrounded by the same level, and values next to them are
+    rarer, unlike those of soft masks. None if a palette defines the values.
     """
     has_palette = any(mask.palette is not None and not _is_grey_ramp(mask.palette) for mask in counts.masks)
     if len(counts.value) <= _MAX_LEVELS + 2 or has_palette or (not counts.has_colors and counts.value[-1] > 255):
@@ -243,7 +249,14 @@ def find_levels(counts: ValueCounts) -> Ints | None:
             levels.append(row)
     shares = _inner_shares(counts, [channels[[row]] for row in levels])
     levels = sorted(row for row, share in zip(levels, shares.tolist(), strict=True) if share > _MIN_INNER)
+    levels = [row for row in levels if _is_peak(counts, channels, row)]
     return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
+
+
+def _is_peak(counts: ValueCounts, channels: Ints, row: int) -> bool:
+    """Whether most pixels near a level are nearly of its value: the greys of a soft mask are as frequent as others."""
+    distance = _distance(channels, channels[[row]])[:, 0]
+    return bool(2 * counts.pixels[distance <= _MAX_STEP].sum() > counts.pixels[distance <= _MAX_DISTANCE].sum())
 
 
 def _are_all(counts: ValueCounts, levels: list[int]) -> bool:
@@ -305,7 +318,7 @@ def left_values(counts: ValueCounts, is_left: Flags, n_levels: int, severity: Se
     """SEG010 for the values (k,) that come from compression or smoothing."""
     pixels, left = int(counts.pixels[is_left].sum()), counts.value[is_left]
     n_masks = sum(bool(np.isin(mask.value, left).any()) for mask in counts.masks)
-    what = "colours" if counts.has_colors else "greys"
+    what = "colours" if counts.has_colors else "grey levels"
     message = (
         f"{count_noun(len(left), what.removesuffix('s'))} in {n_masks} of {count_noun(len(counts.masks), 'mask')} "
         f"({pixels:,} px) are left by compression or smoothing, and each is read as the nearest of {n_levels} {what}; "

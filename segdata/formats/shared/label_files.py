@@ -1,15 +1,26 @@
 """Label files, one for each image, paired with it by the image name in the label file, or by file name."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.losses import LOSSES_FILE
-from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
-from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names, misnamed_hint, misnamed_images, walk_files
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path
+from segdata.formats.shared.file_names import (
+    IMAGE_FOLDERS,
+    IMAGE_SUFFIXES,
+    match_names,
+    misnamed_hint,
+    misnamed_images,
+    walk_files,
+)
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import no_images_defect, unsupported_files
 from segdata.formats.shared.per_image import ImageEntry, relative_path
+
+_NUMBER = re.compile(r"\d+")
 
 
 def pair_label_files(
@@ -63,15 +74,21 @@ def add_unlabelled_images(
     """Add the images of a folder that have no label file to `entries`; yields their defects.
 
     `claimed`: names that are not added. An image that differs from one with labels in the extension alone (`a.png`
-    beside `a.jpg` and `a.json`) is usually its mask, and is not added either; one defect lists all of these.
+    beside `a.jpg` and `a.json`) is usually its mask, and is not added either; one defect lists all of these. Nor are
+    images of folders where none has labels, unless the folder is one of a split, is called as one of images, or differs
+    in numbers from one that has labels: they usually are pictures of a program.
     """
     labelled = {name.rpartition(".")[0] for name in entries}
-    beside = []
+    homes = {name.rpartition("/")[0] for name, entry in entries.items() if entry.image is not None}
+    beside, elsewhere = [], []
     unlabelled = sorted(folder.paths.keys() - entries.keys() - set(claimed))
     meant = misnamed_images([name for name, entry in entries.items() if entry.image is None], unlabelled)
     for name in unlabelled:
         if name.rpartition(".")[0] in labelled:
             beside.append(name)
+            continue
+        if homes and name not in meant and not _may_have_labels(name, homes):
+            elsewhere.append(name)
             continue
         entries[name] = ImageEntry(name, folder.paths[name])
         yield Defect("SEG011", f"an image without labels{misnamed_hint(meant.get(name))}", name, image=name)
@@ -79,6 +96,17 @@ def add_unlabelled_images(
         are = "is a file" if len(beside) == 1 else f"are {len(beside):,} files"
         message = f"there {are} with the name of an image with labels and another extension: not read"
         yield Defect("SEG011", message, beside[0], severity="info")
+    if elsewhere:
+        where = list_names(sorted({name.rpartition("/")[0] or "the root" for name in elsewhere}))
+        message = f"{count_noun(len(elsewhere), 'image')} in folders where none has labels ({where}): not read"
+        yield Defect("SEG011", message, elsewhere[0], severity="info")
+
+
+def _may_have_labels(name: str, homes: set[str]) -> bool:
+    """Whether an image without labels belongs to the dataset, whose images with labels lie in the folders `homes`."""
+    folder = name.rpartition("/")[0]
+    is_sibling = bool(folder) and _NUMBER.sub("#", folder) in {_NUMBER.sub("#", home) for home in homes}
+    return is_sibling or folder in homes or split_from_path(name) is not None or Path(folder).name in IMAGE_FOLDERS
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:

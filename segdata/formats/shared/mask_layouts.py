@@ -38,6 +38,15 @@ _LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])"
 _MAX_MASK_RUNS = 0.1  # runs per pixel: masks have fewer, photographs more
 
 
+def is_called_labels(path: str) -> bool:
+    """Whether a path has a word for labels.
+
+    >>> is_called_labels("train_masks/a.png"), is_called_labels("assets/dark.png")
+    (True, False)
+    """
+    return _LABEL_PATH.search(path) is not None
+
+
 class UnclearMasksError(UnreadableError):
     """Several folders may hold the masks; `folders` names some of them."""
 
@@ -186,7 +195,7 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     beside = [name for name in (*masks, *pictures) if not name.startswith((*own, *own_pictures))]
     if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
-    if outside and (len(inside) > 1 or any(map(_LABEL_PATH.search, beside))):
+    if outside and (len(inside) > 1 or any(map(is_called_labels, beside))):
         n_masks = {folder: sum(len(layout.mask_files()) for layout in group) for folder, group in inside.items()}
         largest_first = sorted(inside, key=lambda folder: -n_masks[folder])
         raise FoldersInsideError(root, largest_first, (beside or outside)[0])

@@ -212,6 +212,53 @@ def test_a_smoothed_mask_among_sharp_ones_is_an_error_of_its_own(tmp_path: Path)
     assert (finding.code, finding.severity, finding.image, finding.file) == ("SEG010", "error", "2.png", "2.png")
 
 
+@pytest.mark.parametrize(
+    ("kind", "severity", "reason"),
+    [
+        ("map of saliency", "info", "the greys fill areas"),
+        ("enlarged", "warning", "it was smoothed"),
+        ("blurred lines", "warning", "it was smoothed"),
+        ("254 beside 255", "info", "next to black or white"),
+        ("all 249", "warning", "it was smoothed"),
+        ("255 beside 254", "info", "value beside 0 and 254 in a binary mask"),
+    ],
+)
+def test_greys_that_say_nothing_of_storage_are_an_info(tmp_path: Path, kind: str, severity: str, reason: str) -> None:
+    """Maps of saliency, and a few pixels of 254 beside 255, were said to be smoothed or compressed."""
+    y, x = np.indices((SIDE, SIDE))
+    for k in range(6):
+        disc = Image.fromarray(np.where(np.hypot(y - 90, x - 80 - k) < 40, 255, 0).astype(np.uint8))
+        if kind == "map of saliency":
+            peaks = [np.hypot(y - at, x - 60 - 9 * k) for at in (60, 130)]
+            mask = np.minimum(sum(300 * np.exp(-((r / 15) ** 2)) for r in peaks), 255)
+        elif kind == "enlarged":
+            mask = np.asarray(disc.resize((24, 24)).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        elif kind == "blurred lines":
+            lines = Image.fromarray(np.where(np.hypot(y, x + k) % 40 < 9, 255, 0).astype(np.uint8))
+            mask = np.asarray(lines.filter(ImageFilter.GaussianBlur(1.2)))
+        else:
+            whites = {"254 beside 255": (255, 254), "255 beside 254": (254, 255), "all 249": (255, 249)}[kind]
+            mask = np.where(np.array(disc) > 0, np.where(k == 3 if kind == "all 249" else y == 90, *whites[::-1]), 0)
+        save(tmp_path / f"masks/{k}.png", mask.astype(np.uint8))
+    reported = findings(tmp_path, "SEG009", "SEG010")
+    assert {(finding.code, finding.severity) for finding in reported} == {("SEG010", severity)}
+    assert all(reason in finding.message for finding in reported)
+    if kind in ("map of saliency", "all 249"):
+        text = "categories: [{id: 255, name: a, kind: stuff}]\nunlabelled: 0\n"
+        (tmp_path / "taxonomy.yaml").write_text(text)
+        assert ("error" in {finding.severity for finding in findings(tmp_path, "SEG010")}) == (severity == "info")
+
+
+def test_greys_of_a_wide_soft_mask_are_no_categories(tmp_path: Path) -> None:
+    """Every 17th grey of a gradient was a category, to which compression was said to have added the others."""
+    y, x = np.indices((SIDE, SIDE))
+    for k in range(4):
+        mask = 255 * np.exp(-((np.hypot(y - 90, x - 80 - k) / 60) ** 2))
+        save(tmp_path / f"masks/{k}.png", mask.astype(np.uint8))
+    with pytest.raises(SegdataError, match="different values in the masks are no categories"):
+        segdata.read(tmp_path)
+
+
 def test_what_init_drafts_of_smoothed_masks_makes_no_error(tmp_path: Path) -> None:
     colors = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
     for k in range(8):

@@ -93,6 +93,21 @@ def test_masks_beside_the_files_they_were_made_of_are_no_images(tmp_path: Path) 
     assert "there are 2 files with the name of an image with labels" in dataset.source.defects[1].message
 
 
+@pytest.mark.parametrize(
+    ("folder", "is_read"), [("docs", False), ("batch1", True), ("batch2", True), ("test", True), ("a/images", True)]
+)
+def test_pictures_in_a_folder_without_any_label_are_no_images(tmp_path: Path, folder: str, is_read: bool) -> None:
+    """Three pictures of results in the folder of a program were images without labels (SEG011)."""
+    for name in ("batch1/a.png", "batch1/b.png", f"{folder}/result.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+    for name in ("a", "b"):
+        save(tmp_path / f"batch1/{name}.json", shape("leaf", [[1, 1], [9, 1], [9, 9]]), imagePath=f"{name}.png")
+    (finding,) = [found for found in validate(read(tmp_path)).findings if found.code == "SEG011"]
+    assert (len(read(tmp_path).images), finding.severity) == ((3, "warning") if is_read else (2, "info"))
+    assert ("1 image in folders where none has labels (docs): not read" in finding.message) != is_read
+
+
 def test_the_size_is_that_of_the_picture_in_a_file_without_one(tmp_path: Path) -> None:
     """LabelMe 3 wrote no imageHeight, and the picture itself."""
     path = save(tmp_path / "a.json", shape("car", SQUARE), imageData=encoded(np.zeros((20, 30), bool)))
