@@ -36,6 +36,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     since many pictures are called `download (3)`.
 
     Ignored are copies within a split, images that are nearly all plain, and images that are not on this machine.
+    Drawings, which are plain for nine tenths, must have equal pixels: gauges with another needle are two images.
     Without splits, or beyond 20,000 images, only equal files are found; so it is for films and volumes in one file.
 
     Why: images that are in both your training and test data make the test worthless, and where the labels of the two
