@@ -16,15 +16,17 @@ _MIN_POINTS = 8  # of an outline: those with fewer are often convex
 _LOW = 0.1  # quantile of images that have something: how few of it an image may have by itself
 _BETWEEN = 0.25  # of what an image would have by its categories: fewer are neither all nor nothing
 _MOST_VOID = 0.9  # of the annotations of the other splits: those that have void
+_NARROW = 5  # pixels of the shorter side of a part's box: less is lost where masks are smoothed or filtered
 _FEATURES = {  # of segments: what none has, and what many others have
     "dents": ("all {n} outlines are convex, as those of hulls, ellipses and boxes", "are not"),
     "cuts": ("none of {n} objects reaches the border of its image", "do"),
     "parts": ("none of {n} segments has a second part", "do"),
     "holes": ("none of {n} segments has a hole", "do"),
+    "slivers": (f"none of {{n}} segments has a part narrower than {_NARROW} px", "do"),
 }
 
 
-@rule("SEG319", "mixed-habit", severity="info", needs=("outlines", "shapes"), whole=True, by_part=True)
+@rule("SEG319", "mixed-habit", severity="info", needs=("outlines", "shapes", "parts"), whole=True, by_part=True)
 def mixed_habit(
     tables: Tables, *, min_images: int = 5, min_expected: float = 6.0, max_between: float = 0.2
 ) -> Findings:
@@ -34,13 +36,14 @@ def mixed_habit(
         in 20 of 40 images (b.png, d.png, f.png, …) none of 2,080 objects reaches the border of its image; 214 of 2,490
             in the others do
 
-    Four things are counted in each image: outlines of eight points or more that are not convex, objects that touch the
-    image's border, segments with several parts, and segments with holes. From the shares that the categories have in
-    the images with some, the rule expects a number for each other image; it then takes the tenth of them that have
-    fewest as the measure. An image counts if `min_expected` are expected by that measure and none is there. You get one
-    finding if there are `min_images` of these, as many of the others, and hardly any image that has a quarter or less
-    of what is expected: then the scene is not the cause. Images of one sequence or group count as one. If annotators,
-    folders or months go with it, the finding says so.
+    Five things are counted in each image: outlines of eight points or more that are not convex, objects that touch the
+    image's border, and segments with several parts, with holes, and with parts narrower than 5 pixels. From the shares
+    that the categories have in the images with some, the rule expects a number for each other image; it then takes the
+    tenth of them that have fewest as the measure. An image counts if `min_expected` are expected by that measure and
+    none is there. You get one finding if there are `min_images` of these, as many of the others, and hardly any image
+    that has a quarter or less of what is expected: then the scene is not the cause. Half of `min_expected` is enough if
+    twice `min_images` have none, and every other image has more than half of what is expected. Images of one sequence
+    or group count as one. If annotators, folders or months go with it, the finding says so.
 
     Void is compared between splits: you get a finding if no image of a split has any, where nine in ten of the others
     have, as around the objects of PASCAL VOC.
@@ -138,6 +141,10 @@ def _flags(tables: Tables, feature: str) -> tuple[Flags, Flags]:
         return every, segments["parts"] > 1
     if feature == "holes":
         return every, segments["holes"] > 0
+    if feature == "slivers":
+        narrow, parts = np.minimum(segments["width"], segments["height"]) < _NARROW, tables.parts
+        narrow[parts["segment"][np.minimum(parts["width"], parts["height"]) < _NARROW]] = True
+        return every, narrow
     if feature == "cuts":
         at_border = (segments["x"] <= 0) | (segments["y"] <= 0)
         for begin, size, side in (("x", "width", "width"), ("y", "height", "height")):
@@ -162,12 +169,18 @@ def _units_without(counts: Table, min_images: int, min_expected: float, max_betw
     having, all_ = (np.bincount(category[of_some], counts[name][of_some], n_categories) for name in ("k", "n"))
     share = having / np.maximum(all_, 1)
     expected = np.bincount(unit, share[category] * counts["n"], n_units)
-    with_some = (k > 0) & (expected >= min_expected)
-    none: Flags = np.zeros(n_units, bool)
-    if with_some.sum() < min_images:
-        return none
-    ratio = k[with_some] / expected[with_some]
-    least = np.quantile(ratio, _LOW)
-    none = (k == 0) & (least * expected >= min_expected)
-    n_between = int((ratio < _BETWEEN).sum())
-    return none if none.sum() >= min_images and n_between <= max_between * none.sum() else np.zeros(n_units, bool)
+    least_share, most_between = _BETWEEN, max_between
+    for factor in (
+        1,
+        2,
+    ):  # fewer are expected of small images: then twice as many must have none, and nothing lie between
+        enough, ratio = min_expected / factor, k / np.maximum(expected, 1e-9)
+        with_some = (k > 0) & (expected >= enough)
+        if with_some.sum() < factor * min_images:
+            continue
+        none: Flags = (k == 0) & (np.quantile(ratio[with_some], _LOW) * expected >= enough)
+        n_between = int((ratio[with_some] < least_share).sum())
+        if none.sum() >= factor * min_images and n_between <= most_between * none.sum():
+            return none
+        least_share, most_between = 2 * _BETWEEN, 0.0
+    return np.zeros(n_units, bool)

@@ -58,16 +58,17 @@ def renamed_track(
         track 1001 is 2001, of another category, for 4 frames, and goes on after it
         track 1 has also what was track 2 from this frame on: 30,120 px, before 5,166 and 25,794
         3 tracks have the id of another from this frame on: 2 is 1, 3 is 2, 4 is 3
+        track 1 is away for 6 frames and comes back in the place of track 2, which ends
         liver is spleen from this slice on: 8,189 px before, 7,976 here, at the same place
 
     Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to overlap
     well. If several tracks change their ids between the same two frames, you get one finding for all of them. You also
     get one for two ids that take turns and are never in one frame, for a track of any category that fills the gap of
-    another in its place, and for a track that ends while another grows by its
-    pixels: the other's box then fits that of both better than its own before, and its area is their sum. If several
-    tracks go on under each other's ids, as when ids are numbered anew after one has left, you get one finding for all
-    of them; two that exchange places are track-swap. The rule ignores crowds and void, and videos in which tracks get
-    new ids all the time.
+    another in its place, and for a track that was away and comes back elsewhere, where a track ends in the frame
+    before. So you do for a track that ends while another grows by its pixels: the other's box then fits that of both
+    better than its own before, and its area is their sum. If several tracks go on under each other's ids, as when ids
+    are numbered anew after one has left, you get one finding for all of them; two that exchange places are track-swap.
+    The rule ignores crowds and void, and videos in which tracks get new ids all the time.
 
     In volumes a structure has one category. You get a finding for a category that ends on one slice while another
     begins on the next, in its place and with its size, both at full size. If several do so on one slice, it is one
@@ -95,6 +96,7 @@ def renamed_track(
         frames = _frames(tracked, rows, box, category, area, min_pixels)
         yield from _turns(frames, min_overlap, min_turns)
         yield from _stand_ins(frames, min_frames, min_overlap)
+        yield from _comes_back_as_another(frames, min_frames, min_overlap)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
         yield from _shifted_tracks(frames, min_overlap)
         first, last = np.full(len(ids), place.max()), np.full(len(ids), -1)
@@ -138,6 +140,15 @@ def _frames(tracked: Table, rows: Ints, box: Floats, category: Ints, area: Ints,
     return frames
 
 
+def _places(frames: Frames) -> dict[int, list[int]]:
+    """The frames, ascending, in which each track is."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, frame in enumerate(frames):
+        for track in frame:
+            places[track].append(place)
+    return places
+
+
 def _turns(frames: Frames, min_overlap: float, min_turns: int) -> Findings:
     """Two ids of one category that take turns in one place, and are never in one frame."""
     changes: Counter[tuple[int, int]] = Counter()
@@ -158,10 +169,7 @@ def _turns(frames: Frames, min_overlap: float, min_turns: int) -> Findings:
 
 def _stand_ins(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
     """A track that is in the place of another while that one is away, and never else, of whatever category."""
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for place, frame in enumerate(frames):
-        for track in frame:
-            places[track].append(place)
+    places = _places(frames)
     lives = {
         (frames_of[0], frames_of[-1]): track
         for track, frames_of in sorted(places.items())
@@ -181,12 +189,32 @@ def _stand_ins(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
                 yield RowFinding(message, segments=(begins.segment,))
 
 
+def _comes_back_as_another(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
+    """A track that was away and comes back elsewhere, in the place of another, which ends in the frame before."""
+    places = _places(frames)
+    ends: defaultdict[int, list[int]] = defaultdict(list)
+    for track, frames_of in sorted(places.items()):
+        if len(frames_of) >= min_frames:
+            ends[frames_of[-1]].append(track)
+    for track, frames_of in sorted(places.items()):
+        for before, after in pairwise(frames_of):
+            back = frames[after][track]
+            if after == before + 1 or box_ious(frames[before][track].box, back.box) > 0:
+                continue
+            stays = sum(place >= after for place in frames_of) >= min_frames
+            for other in ends.get(after - 1, ()) if stays else ():
+                gone = frames[after - 1][other]
+                if box_ious(gone.box, back.box) >= min_overlap:
+                    away = count_noun(after - before - 1, "frame")
+                    message = (
+                        f"track {track} is away for {away} and comes back in the place of track {other}, which ends"
+                    )
+                    yield RowFinding(message, segments=(back.segment,))
+
+
 def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: float) -> Findings:
     """A track that ends while another grows by its pixels, and stays so large."""
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for place, frame in enumerate(frames):
-        for track in frame:
-            places[track].append(place)
+    places = _places(frames)
     for ended, frames_of in sorted(places.items()):
         if len(frames_of) < min_frames or frames_of[-1] + max(min_frames, 1) >= len(frames):
             continue

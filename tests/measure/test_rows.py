@@ -1,13 +1,15 @@
 """Attributes and secondary categories as tables, against the batch read row by row."""
 
+from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from segdata.core.batch import Batch, concatenate_batches, replace_column
-from segdata.core.profile import Profile
+from segdata.core.profile import Policy, Profile
 from segdata.core.rule import Family
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.measure.measure import concatenate_measured, measure_batch
@@ -15,6 +17,7 @@ from segdata.measure.registry import BatchView
 from segdata.measure.tables import rows
 from segdata.testing.pictures import masks_of_runs
 from segdata.testing.strategies import datasets
+from tests.generators.sequences import sequence_dataset
 from tests.measure.test_tables_by_loops import PROFILE, random_batch
 
 NAMES = Taxonomy(categories=(Category(id=1, name="a", attributes=(Attribute("occluded"), Attribute("of"))),))
@@ -116,3 +119,26 @@ def test_declared_boxes_are_of_four_numbers(declared: list[float] | None) -> Non
     for row, box in zip(table, boxes, strict=True):
         sides = [row[f"declared_{name}"] for name in ("x", "y", "width", "height")]
         assert sides == (box if box is not None and len(box) == 4 else [None] * 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_thin_runs_between_two_categories_are_those_of_the_pixels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 5, (3, 24, 18))
+    values[rng.random(values.shape) < 0.3] = 0
+    made = sequence_dataset(values, void=(4,))
+    profile = replace(made.profile, overlap=Policy("forbid"))
+    rows_of = {row["annotation"]: row for row in rows.measure_between(BatchView(made.batch, profile)).to_pylist()}
+    for k, image in enumerate(values):
+        n, pairs = 0, Counter[tuple[int, int, int]]()
+        for column in image.T.tolist():
+            pieces = [(value, len(list(group))) for value, group in groupby(column)]
+            for (above, _), (own, length), (below, _) in zip(pieces, pieces[1:], pieces[2:], strict=False):
+                if own and length <= rows.THINNEST and above != below and 4 not in (above, own, below):
+                    n += 1
+                    if min(above, below) < own < max(above, below):
+                        pairs[own, min(above, below), max(above, below)] += 1
+        usual = Counter(own for (own, _, _), times in pairs.items() if times >= 3)
+        mixed = sum(times >= 2 for times in usual.values())
+        expected = {"annotation": k, "n": n, "between": pairs.total(), "mixed": mixed}
+        assert rows_of.get(k, {"annotation": k, "n": 0, "between": 0, "mixed": 0}) == expected

@@ -340,6 +340,22 @@ def test_two_ids_that_take_turns() -> None:
     assert not [one for one in run(recategorised(labels), "SEG361") if "take turns" in one.message]
 
 
+def test_a_track_that_comes_back_in_the_place_of_another() -> None:
+    labels = np.zeros((14, 60, 100), np.int64)
+    for frame in range(14):
+        labels[frame, 5:19, 5 + frame : 19 + frame] = 1
+        labels[frame, 40:54, 60 + frame : 74 + frame] = 2
+    mixed = labels.copy()
+    mixed[4:][mixed[4:] == 1] = 0
+    mixed[10:][mixed[10:] == 2] = 1
+    (finding,) = run(recategorised(mixed), "SEG361")
+    assert finding.message == "track 1 is away for 6 frames and comes back in the place of track 2, which ends"
+    hidden = labels.copy()  # behind something, and back
+    hidden[4:10][hidden[4:10] == 1] = 0
+    hidden[10:][hidden[10:] == 2] = 0
+    assert run(recategorised(hidden), "SEG361") == []
+
+
 def test_a_track_that_takes_over_another() -> None:
     labels = walk()
     labels[6:][labels[6:] == 2] = 1

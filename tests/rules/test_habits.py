@@ -87,6 +87,35 @@ def test_objects_that_the_border_cuts_are_missing_in_some_images(tmp_path: Path)
     assert finding.message.startswith("in 7 of 14 images (002.png, 004.png, 006.png, …)")
 
 
+def fields(folder: Path, n_specks: list[int]) -> Path:
+    """Masks of eight categories in fields of 20 x 20 px, of which some have a speck of 3 x 3 px in the field beside."""
+    (folder / "masks").mkdir()
+    for k, n in enumerate(n_specks):
+        values = np.kron(np.arange(1, 9).reshape(2, 4), np.ones((20, 20), int)).astype(np.uint8)
+        for place in range(n):
+            x, y = 20 * (place % 4) + 8, 20 * (place // 4) + 8
+            values[y : y + 3, x : x + 3] = 1 + (place + 4) % 8
+        Image.fromarray(values).save(folder / f"masks/{k:02d}.png")
+    listed = "".join(f"  - {{id: {k}, name: c{k}}}\n" for k in range(1, 9))
+    (folder / "taxonomy.yaml").write_text(f"categories:\n{listed}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("specks", "is_told"),
+    [
+        ([0] * 10 + [5, 6, 7, 5] * 3, True),
+        ([0] * 5 + [5, 6, 7, 5] * 3, False),  # few images without what few would be expected of
+        ([0] * 10 + [1, 2] + [5, 6, 7, 5] * 3, False),  # some lie in between
+    ],
+)
+def test_thin_parts_that_some_masks_lack(tmp_path: Path, specks: list[int], is_told: bool) -> None:
+    findings = [one for one in found(fields(tmp_path, specks), "SEG319") if "narrower" in one.message]
+    assert bool(findings) == is_told
+    if is_told:
+        assert findings[0].message.startswith("in 10 of 22 images (00.png, 01.png, 02.png, …) none of 80 segments")
+
+
 @pytest.mark.parametrize(("n_val", "n_lacking", "is_told"), [(6, 1, True), (4, 0, False), (6, 3, False)])
 def test_void_that_one_split_lacks(tmp_path: Path, n_val: int, n_lacking: int, is_told: bool) -> None:
     """Objects have a rim of 255 in train and none in val."""

@@ -1,7 +1,7 @@
 """Rows of images, annotations and segments: sizes, boxes, centroids, attributes, and the coverage of annotations.
 
-Further families are shapes (parts, holes and perimeter of segments, drawn parts, empty holes) and pairs of segments of
-one annotation that share pixels, touch, or have a thin band between them.
+Further families are shapes (parts, holes and perimeter of segments, drawn parts, empty holes), pairs of segments of
+one annotation that share pixels, touch, or have a thin band between them, and categories that are such bands.
 """
 
 import numpy as np
@@ -351,3 +351,60 @@ def measure_borders(view: BatchView) -> pa.Table:
         side.start, side.end, side.owner, line.base, line.height, is_labelled.view(np.uint8), WIDEST_BAND
     )
     return pa.table({"a": a.astype(np.int64), "b": b.astype(np.int64), "touching": touching, "apart": apart})
+
+
+THINNEST = 2  # pixels along a column: what smoothing and resizing leave between two values
+_MIN_PAIR = 3  # places where a category lies between the same two others
+
+
+@measure("between", tables={"between": {"annotation": "annotations"}})
+def measure_between(view: BatchView) -> pa.Table:
+    """The table `between`: annotations with runs of 1 or 2 pixels that have two other categories above and below.
+
+    n: how many there are. between: how many of a category whose number lies between those of the two, and mixed: how
+    many such categories lie between several pairs of others, in three places or more each. Unlabelled pixels have the
+    lowest number. Empty where segments may overlap; void, and what it touches, does not count.
+    """
+    annotation, own, above, below = _thin_runs(view)
+    low, high = np.minimum(above, below), np.maximum(above, below)
+    is_between = (low < own) & (own < high)
+    n_annotations = view.batch.annotations.num_rows
+    n, n_between = (np.bincount(annotation[rows], minlength=n_annotations) for rows in (own == own, is_between))
+    pair, first = joint_codes(*(column[is_between] for column in (annotation, own, low, high)))
+    first = np.flatnonzero(is_between)[first]
+    usual = first[np.bincount(pair, minlength=len(first)) >= _MIN_PAIR]
+    category, its_first = joint_codes(annotation[usual], own[usual])
+    several = usual[its_first][np.bincount(category, minlength=len(its_first)) >= 2]
+    mixed = np.bincount(annotation[several], minlength=n_annotations)
+    kept = np.flatnonzero(n)
+    return pa.table({"annotation": kept, "n": n[kept], "between": n_between[kept], "mixed": mixed[kept]})
+
+
+def _thin_runs(view: BatchView) -> tuple[Ints, Ints, Ints, Ints]:
+    """Runs of at most `THINNEST` pixels between two other categories: annotation, own category, those around it."""
+    batch, line = view.batch, view.line
+    nothing = np.empty(0, np.int64)
+    if view.profile.overlap.value != "forbid" or batch.n_segments == 0:
+        return nothing, nothing, nothing, nothing
+    side = view.sweep
+    category = batch.segment_category.astype(np.int64)
+    unlabelled = int(category.min()) - 1
+    void = np.isin(category, view.taxonomy.void_ids)
+    thin = np.flatnonzero((side.end - side.start <= THINNEST) & ~void[side.owner])
+    frame, _, top = line.lower(side.start[thin])
+    inside = (top > 0) & (top + side.end[thin] - side.start[thin] < line.height[frame])
+    thin, frame = thin[inside], frame[inside]
+    own = category[side.owner[thin]]
+    kept = np.ones(len(thin), bool)
+    around = []
+    before, after = np.maximum(thin - 1, 0), np.minimum(thin + 1, len(side.start) - 1)
+    for other, gap in (
+        (before, np.where(thin > before, side.start[thin] - side.end[before], 1)),
+        (after, np.where(thin < after, side.start[after] - side.end[thin], 1)),
+    ):
+        beside = np.where(gap == 0, category[side.owner[other]], unlabelled)
+        kept &= (gap >= 0) & (beside != own) & ~((gap == 0) & void[side.owner[other]])
+        around.append(beside)
+    above, below = around
+    kept &= above != below
+    return frame[kept], own[kept], above[kept], below[kept]
