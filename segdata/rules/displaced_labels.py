@@ -47,6 +47,7 @@ def displaced_labels(
     Example:
         the labels of 40 of 40 images lie on the edges of their pictures only when they are mirrored left to right
         48% of the outlines lie where the picture is blank
+        the picture is of one shade around all outlines: the labels are of another one, or it is damaged
         the padding around the picture, all of one shade, is labelled to 97%
 
     The rule reduces picture and labels to 256 pixels and counts how well outlines lie on edges of the picture: a score
@@ -63,7 +64,7 @@ def displaced_labels(
 
     You also get a finding for an image, if that is rare in the dataset, whose outlines lie where the picture is blank,
     whose picture shows nothing but the outlines, as its mask would, or whose padding is labelled as a category that is
-    neither void nor called background. These are infos, but for a picture that is a mask.
+    neither void nor called background. These are infos, but for a picture that is a mask, or blank around all outlines.
 
     If there are more than 120 images, a random 120 are compared; of up to 40 NIfTI volumes the middle labelled slice.
     Images that are not on this machine are not, nor labels whose parts are all dots, 2 pixels across or less there.
@@ -178,11 +179,13 @@ def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: f
     padding = ~masks & ~empty & (padded >= min_padded) & (np.median(padded) < min_padded / 2)
     for k in np.flatnonzero(masks | empty | padding).tolist():
         message = f"{blank[k]:.0%} of the outlines lie where the picture is blank"
-        if masks[k]:
+        if blank[k] == 1:
+            message = "the picture is of one shade around all outlines: the labels are of another one, or it is damaged"
+        elif masks[k]:
             message = "the picture shows nothing but the outlines of the labels: is it their mask?"
         elif padding[k]:
             message = f"the padding around the picture, all of one shade, is labelled to {padded[k]:.0%}"
-        severity: Severity = "warning" if masks[k] else "info"
+        severity: Severity = "warning" if masks[k] or blank[k] == 1 else "info"
         yield RowFinding(message, annotation=int(single["annotation"][k]), severity=severity)
 
 

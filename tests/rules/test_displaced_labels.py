@@ -190,6 +190,18 @@ def test_labels_where_the_picture_is_blank(tmp_path: Path) -> None:
     assert re.fullmatch("[3-9][0-9]% of the outlines lie where the picture is blank", finding.message)
 
 
+@pytest.mark.parametrize(("n_blank", "shade"), [(1, 0), (2, 255), (N, 90)])
+def test_labels_of_pictures_of_one_shade(tmp_path: Path, n_blank: int, shade: int) -> None:
+    """A black picture has nothing to label; where all are placeholders, nothing is said."""
+    make(tmp_path)
+    for number in range(n_blank):
+        Image.new("RGB", (SIDE, SIDE), (shade, shade, shade)).save(tmp_path / f"images/{number}.png")
+    findings = found(tmp_path)
+    assert [one.image for one in findings] == [f"{number}.png" for number in range(n_blank if n_blank < N else 0)]
+    assert all(one.message.startswith("the picture is of one shade around all outlines") for one in findings)
+    assert all(one.severity == "warning" for one in findings)
+
+
 @pytest.mark.parametrize(("category", "n_padded", "flagged"), [("sky", 2, 2), ("background", 2, 0), ("sky", 6, 0)])
 def test_labels_on_the_padding_of_a_picture(tmp_path: Path, category: str, n_padded: int, flagged: int) -> None:
     """If all pictures are padded and labelled like that, it is meant."""

@@ -186,7 +186,11 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         line = np.abs(outline) > 0
         small = None if line.sum() < MIN_OUTLINE_PIXELS else _reduced_picture(uri, (high, wide), size)
         steep = None if small is None else _steepness(small)
-        if small is not None and steep is not None:
+        if small is not None and steep is None and np.isfinite(small).all():  # of one shade everywhere
+            planes = OutlinePlanes.from_outline(row, outline, np.zeros_like(outline), (high, wide))
+            planes.blank = 1.0
+            result.append(planes)
+        elif small is not None and steep is not None:
             planes = OutlinePlanes.from_outline(row, outline, _rank(steep), (high, wide))
             planes.sides = sides
             planes.blank, planes.bare = _shares_without_shade(line, steep > 0)
