@@ -66,11 +66,12 @@ class ImageAgreement:
         return _by_case(self.case, self.of_pairs)
 
     def worst(self, most: int) -> list[WorstImage]:
-        """The cases with the least agreement, the worst first."""
+        """The cases with the least agreement, the worst first; none on which all agree in full."""
         cases, values = self.of_cases
         return [
             self._worst_image(int(cases[row]), float(values[row]))
             for row in np.argsort(values, kind="stable")[:most].tolist()
+            if values[row] < 1
         ]
 
     def _worst_image(self, case: int, value: float) -> WorstImage:

@@ -19,13 +19,13 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
-from segdata.report.agreement.wording import SCORE_NAMES, Conclusion, score_with_interval
+from segdata.report.agreement.wording import SCORE_NAMES, Conclusion, join_words, score_with_interval
 from segdata.report.console import Console, shorten
-from segdata.report.findings import group_by_rule
+from segdata.report.findings import command_lines, group_by_rule
 from segdata.report.flag import ErrorRow, FlagReport, LabelErrors, errors_in_words
 from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup
-from segdata.report.info import category_lines, dataset_facts
+from segdata.report.info import category_lines, dataset_facts, share_in_words
 from segdata.report.review import rule_precision
 from segdata.review.decision_log import FLAG_CODES, ReviewProgress, RuleProgress
 
@@ -98,23 +98,23 @@ def _validation(validation: Validation) -> Iterator[Point]:
     elif n_warnings:
         yield "warning", f"No errors, {count_noun(n_warnings, 'warning')}", text
     else:
-        n = validation.decided
+        n_infos, n = validation.count("info"), validation.decided
         silent = f"{count_noun(n, 'finding')} decided by reviewers left out." if n else ""
-        yield "good", "The rules find nothing wrong", silent
+        head = f"No errors or warnings, {count_noun(n_infos, 'info')}" if n_infos else "The rules find nothing wrong"
+        yield "good", head, silent
 
 
 def _balance(summary: Summary) -> Iterator[Point]:
     rows = summary.categories[summary.categories["kind"] != "void"]
     unused = rows[rows["segments"] == 0]["name"].tolist()
     if unused:
-        named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
-        yield "warning", f"{count_noun(len(unused), 'category')} without segments", f"{named}."
+        yield "warning", f"{count_noun(len(unused), 'category')} without segments", f"{join_words(unused, 6)}."
     used = rows[rows["segments"] > 0]
     rare = used[used["share"] < _RARE_SHARE].sort_values("share")
     if len(used) > 1 and len(rare):
-        listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
+        listed = [f"{name} {share_in_words(share)}" for name, share in zip(rare["name"], rare["share"], strict=True)]
         head = f"{count_noun(len(rare), 'category')} with less than {_RARE_SHARE:.0%} of the labelled pixels"
-        yield "info", head, f"{', '.join(listed)}.", "Weight them in the loss: segdata info --weights."
+        yield "info", head, f"{join_words(listed, 6)}.", "Weight them in the loss: segdata info --weights."
     for advice in summary.advice:
         yield "info", "The task may not fit the labels", advice
     for name in ("from models", "accepted unchanged"):
@@ -159,7 +159,7 @@ def _review(progress: ReviewProgress, errors: LabelErrors | None) -> Iterator[Po
         is_rule = not rule.code.startswith(FLAG_CODES)  # the findings of flag were selected, in part at random
         if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
             head = f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}"
-            text = f"At most {rule_precision(rule).high:.0%}, with 95 % confidence."
+            text = f"At most {rule_precision(rule).high:.0%}, with 95% confidence."
             yield "info", head, text, "Relax its options, or ignore the rule, in segdata.yaml."
 
 
@@ -168,10 +168,9 @@ def _cost(costs: Costs) -> Iterator[Point]:
     if not total:
         return
     spent = f"{format_hours(costs.annotation)} of annotation and {format_hours(costs.assurance)} of quality assurance"
-    if costs.assumed:
-        spent += f"; the {1 - costs.known:.0%} of annotations without a time are assumed to take {costs.assumed}"
-    elif costs.known < 1:
-        spent += f"; the {1 - costs.known:.0%} of annotations without a time are not counted"
+    if costs.assumed or costs.known < 1:
+        untimed = f"annotations without a time ({1 - costs.known:.0%})"
+        spent += f"; {untimed} are {f'assumed to take {costs.assumed}' if costs.assumed else 'not counted'}"
     amount = costs.amount(total)
     paid = "" if amount is None else f", {amount:,.0f} {costs.currency}".rstrip()
     yield "info", f"{format_hours(total)} of work{paid}", f"{spent}."
@@ -265,8 +264,8 @@ def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Co
                 lines += console.wrap(text, "    ", "    ", "dim" if text == point.details else None)
     for note in report.notes:
         lines += ["", *console.wrap(note, "", "  ", "dim")]
-    command = " ".join(["segdata", *typed, "--format html --output report.html"])
-    return "\n".join([*lines, *console.next_block([f"  {command}"])]) + "\n"
+    command = ["segdata", *typed, "--format", "html", "--output", "report.html"]
+    return "\n".join([*lines, *console.next_block(command_lines(command, console))]) + "\n"
 
 
 _MAX_LISTED = 40  # suspected labels, and images

@@ -165,7 +165,7 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         yield from console.pieces(("nothing to review", "good"))
     elif labels:
         share = 100 * len(labels) / max(flagged.n_judged, 1)
-        judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
+        judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f}%), the worst first"
         yield from console.pieces((f"review {len(labels):,}", "bold"), (judged, None))
         expected = flagged.expected
         numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
@@ -479,9 +479,9 @@ def errors_in_words(result: LabelErrors) -> str:
         labels, regions = result.labels, result.regions
         return (
             f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about "
-            f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence{why}"
+            f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95% confidence{why}"
         )
-    return f"{', and '.join(filter(None, estimates))}, with 95 % confidence{why}"
+    return f"{', and '.join(filter(None, estimates))}, with 95% confidence{why}"
 
 
 def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:

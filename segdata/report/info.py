@@ -275,7 +275,10 @@ def _strata_lines(summary: Summary, console: Console) -> Iterator[str]:
     largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
     shown = [name for name in largest if name in shares.columns][: max((console.width - 22) // (_CELL_WIDTH + 2), 1)]
     cells = [
-        [shorten(name, 20), *("-" if math.isnan(stratum) else f"{stratum:.2%}" for stratum in shares.loc[name, shown])]
+        [
+            shorten(name, 20),
+            *("-" if math.isnan(stratum) else share_in_words(stratum) for stratum in shares.loc[name, shown]),
+        ]
         for name in names
     ]
     head, *lines = table(("share of the pixels", *(shorten(stratum, _CELL_WIDTH) for stratum in shown)), cells)
@@ -295,7 +298,7 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
     is_empty = categories["segments"] == 0
     n_folded = is_empty.sum() if is_empty.sum() > _MAX_EMPTY else 0
     categories = categories[~is_empty] if n_folded else categories
-    areas_of = categories[["area_min", "area_median", "area_max"]].to_numpy(dtype=float)
+    numbers_of = categories[["share", "area_min", "area_median", "area_max"]].to_numpy(dtype=float)
     rows = [
         [
             str(row.name),
@@ -303,10 +306,10 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
             str(row.kind),
             f"{row.images:,}",
             f"{row.segments:,}",
-            f"{row.share:.2%}",
+            share_in_words(share),
             *map(short_number, areas),
         ]
-        for row, areas in zip(categories.itertuples(index=False), areas_of.tolist(), strict=True)
+        for row, (share, *areas) in zip(categories.itertuples(index=False), numbers_of.tolist(), strict=True)
     ]
     head, *lines = table(_HEADS, rows, left=(0, 2), width=console.width)
     yield console.paint(head, "bold")
@@ -322,6 +325,15 @@ def _origin(profile: Profile) -> str:
         return "given (by taxonomy.yaml or the format)"
     drafted = any((category.definition or "").startswith("drafted:") for category in profile.taxonomy.categories)
     return "drafted from the values in the masks (segdata init writes it)" if drafted else "from the data"
+
+
+def share_in_words(share: float) -> str:
+    """Format a share as a percentage; what is not zero never reads as zero.
+
+    >>> share_in_words(0.1234), share_in_words(1e-6), share_in_words(0)
+    ('12.34%', '<0.01%', '0.00%')
+    """
+    return "<0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
 
 
 def short_number(value: float) -> str:
@@ -440,7 +452,7 @@ def category_lines(summary: Summary) -> list[CategoryLine]:
             color=css_color(colors.get(row["id"], (128, 128, 128))),
             images=row["images"],
             segments=row["segments"],
-            share=f"{row['share']:.2%}",
+            share=share_in_words(row["share"]),
             bar=100 * row["share"] / largest,
             areas=AreaRange.from_row(row, least, span) if row["segments"] else None,
         )
@@ -480,4 +492,4 @@ def _cell(share: float, whole: float) -> ShareCell | None:
     if math.isnan(share):
         return None
     doublings = math.log2(share / whole) if share > 0 and whole > 0 else 0.0
-    return ShareCell(f"{share:.2%}", round(100 * min(abs(doublings) / _FULL_SHADE_DOUBLINGS, 1)), doublings > 0)
+    return ShareCell(share_in_words(share), round(100 * min(abs(doublings) / _FULL_SHADE_DOUBLINGS, 1)), doublings > 0)

@@ -106,7 +106,7 @@ def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
     if sum(rule.code.startswith(progress.flag.code) for rule in shown) > 1:
         shown.append(progress.flag)
     rows = [_rule_cells(rule) for rule in shown]
-    heads = ("rule", "open", "decided", "right", "95 %", "unsure", "disputed")
+    heads = ("rule", "open", "decided", "right", "95%", "unsure", "disputed")
     yield from console.table(heads, rows)
     yield from console.wrap(
         "right: share of decided findings with the verdict accept, fix or void, with Wilson's interval. Reviewers see "

@@ -30,7 +30,7 @@ COLUMNS = (
     *("months", "trend_per_month", "trend_low", "trend_high", "trend_p", "trend_stands"),
     *("worst", "tolerance_px", "tolerance_mm"),
 )
-HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
+_HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
 
 
 def scorecard_csv(result: Scorecard) -> str:
@@ -43,13 +43,14 @@ def scorecard_text(result: Scorecard, console: Console) -> str:
     lines = [console.paint("segdata scorecard", "bold")]
     reference = "all others" if result.gold is None else result.gold
     lines += console.wrap(
-        f"{result.metric} against {reference}; intervals at {result.confidence:.0%}; "
+        f"{_metric(result)} against {reference}; intervals at {result.confidence:.0%}; "
         f"tolerance of boundaries {tolerance_in_words(result.tolerance)}; "
         "trends are adjusted for the mix of images",
         "  ",
         style="dim",
     )
-    lines += ["", *table(HEADS, [scorecard_cells(card) for card in result.cards], left=(0, 7))]
+    heads, *rows = scorecard_table(result)
+    lines += ["", *table(heads, rows, left=(0, len(heads) - 1))]
     if all(math.isnan(card.score.value) for card in result.cards):
         lines += console.wrap(
             "no scores: no other annotator has these images; name a reference with --gold", style="warning"
@@ -90,8 +91,13 @@ def _ends(value: Score) -> list[str]:
     return [csv_number(end) for end in (value.value, value.low, value.high)]
 
 
-def scorecard_cells(card: AnnotatorCard) -> list[str]:
-    """The cells of an annotator's row, under `HEADS`."""
+def scorecard_table(result: Scorecard) -> list[list[str]]:
+    """The heads, then a row for each annotator; without a column that all annotators lack."""
+    columns = zip(_HEADS, *map(_cells, result.cards), strict=True)
+    return [list(row) for row in zip(*(column for column in columns if set(column[1:]) != {"-"}), strict=True)]
+
+
+def _cells(card: AnnotatorCard) -> list[str]:
     score = card.score
     ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
     return [
@@ -233,13 +239,15 @@ def _facts(card: AnnotatorCard, result: Scorecard) -> list[tuple[str, str]]:
         shares = score_with_interval("missed", card.passed)
         facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
     partner = "the others" if result.gold is None else result.gold
-    facts.append(
-        (f"{_METRICS.get(result.metric, result.metric)} against {partner}", score_with_interval("iou", card.score))
-    )
+    facts.append((f"{_metric(result)} against {partner}", score_with_interval("iou", card.score)))
     return facts
 
 
 _METRICS = {"iou": "IoU", "dice": "Dice", "boundary_iou": "boundary IoU", "nsd": "near", "pq": "PQ", "f1": "F1"}
+
+
+def _metric(result: Scorecard) -> str:
+    return _METRICS.get(result.metric, result.metric)
 
 
 def _time(seconds: float) -> str:
@@ -298,14 +306,18 @@ def scorecard_html(
 
     pictures, annotators = example_pictures(data, comparison, result.cards, jobs), comparison.annotators
     note = f"Brackets are {format_percent(result.confidence)} intervals. Boundaries no further apart than "
-    note += f"{tolerance_in_words(result.tolerance)} are one. Trends are adjusted for the mix of images; they say "
+    note += (
+        f"{tolerance_in_words(result.tolerance)} count as equal. Trends are adjusted for the mix of images; they say "
+    )
     note += "where to look, not what to pay."
+    heads, *rows = scorecard_table(result)
     names = [card.annotator for card in result.cards]
     return template("scorecard.html").render(
         result=result,
         title=list_names(names, 6),
-        heads=HEADS,
-        rows=[scorecard_cells(card) for card in result.cards],
+        metric=_metric(result),
+        heads=heads,
+        rows=rows,
         cards=annotator_sections(result, annotators, pictures),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         note=note,

@@ -183,6 +183,8 @@ def test_reports() -> None:
     assert plain["cards"][0]["worst"][2]["guideline"] == "Along the bodywork."
     text = scorecard_text(found, Console())
     assert "guideline: Of nine seats or more." in text
+    assert "IoU against gold" in text
+    assert "annotator  images  segments  s/image  s/segment  score" in text  # nothing was reviewed: no column `passed`
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -69,6 +69,25 @@ def test_a_file_that_is_no_report_of_flag(run: Run, masks: Path, tmp_path: Path)
     assert "is not a report of segdata flag" in found.output
 
 
+def test_a_long_list_ends_with_the_number_of_others(run: Run, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(9)]
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 0, "segmentation": [[0, 0, 5, 0, 5, 5]], "iscrowd": 0}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    text = run("report", tmp_path / "coco.json").stdout
+    assert "8 categories without segments\n    c1, c2, c3, c4, c5, c6 and 2 more." in text
+
+
+def test_an_info_is_counted_beside_no_errors(run: Run, masks: Path) -> None:
+    config = masks.parent / "infos.yaml"
+    config.write_text("select: [speck]\nseverity: {speck: info}\n")
+    assert len(segdata.validate(masks, config=config).findings) == 1
+    assert "No errors or warnings, 1 info" in run("report", masks, "--config", config).stdout
+
+
 def test_without_a_review_or_seconds_nothing_is_said_of_them(run: Run, masks: Path) -> None:
     report = json.loads(run("report", masks, "--format", "json").stdout)
     assert {each["part"] for each in report["points"]} <= {"validation", "balance"}

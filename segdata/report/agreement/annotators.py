@@ -290,7 +290,7 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
         )
         return Conclusion("person", "info", "Too few images to tell who deviates", details, advice)
     cells = count_noun(len(tested), "cell")
-    details = f"{cells} of annotator, category and kind tested; chance names anybody in at most 5 % of campaigns."
+    details = f"{cells} of annotator, category and kind tested; chance names anybody in at most 5% of campaigns."
     return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", details)
 
 

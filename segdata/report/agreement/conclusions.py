@@ -395,7 +395,8 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}
     open_ones = [finding for finding in disputes if finding.category in unclear]
     images = join_words(most_disputed_images(disputes, _MAX_SHOWN))
-    act = f"Settle them one by one, the largest first; most are in {images}."
+    several = f"Settle them one by one, the largest first; most are in {images}."
+    act = several if len(disputes) > 1 else f"Settle it; it is in {images}."
     if len(disputes) > _MAX_SINGLY and 2 * len(theirs) > len(disputes):
         named = join_words([str(name) for name in taught], _MAX_SHOWN)
         act = f"Teach {named} and have these redrawn first."

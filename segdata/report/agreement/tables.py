@@ -348,7 +348,7 @@ def identical_table(result: Agreement) -> ReportTable | None:
     rows = tuple(identical_rows(result))
     if not rows:
         return None
-    heads = ("annotators", "", "images", "identical", "alike", "usual", "as one")
+    heads = ("pair", "", "images", "identical", "alike", "usual", "as one")
     note = (
         "Identical: the same pixels. Alike: also outlines that are 0.1 px apart on average. Rectangles and segments "
         "under 64 px do not count. Usual: the share that other pairs have alike. As one: images in which the two count "

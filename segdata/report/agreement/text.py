@@ -198,7 +198,7 @@ def _plan(result: Agreement, console: Console) -> Iterator[str]:
 
 def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) -> Iterator[str]:
     worst = images.worst(_IMAGES)
-    if len(worst) < 2:
+    if not worst or len(images.of_cases[0]) < 2:
         return
     rows = [
         [

@@ -127,7 +127,7 @@
       pixels && unsaid(`${number(pixels)} px`),
     ].filter(Boolean).join(" · ");
     const text = element("div", "text",
-      element("p", "message", cell(row, "message")),
+      element("p", "message", ...written(cell(row, "message"))),
       element("p", "where", element("strong", "", cell(row, "image") || ""), where ? (cell(row, "image") ? " · " : "") + where : ""),
       details(row));
     const made = element("article", `${cell(row, "severity")} ${cell(row, "state")}`, picture(row), text);

@@ -222,6 +222,18 @@ def test_one_who_drew_nothing_at_all(compare: Compare) -> None:
     assert told.details == "Everything that the others drew counts as missed."
 
 
+def test_a_single_dispute_is_settled_by_itself(compare: Compare) -> None:
+    labels = np.zeros((20, 30), np.uint8)
+    labels[12:] = 1
+    labels[2:8, 4:14] = 2
+    without = labels.copy()
+    without[2:8, 4:14] = 0
+    found = compare({"anna": [labels] * 3, "ben": [labels, without, labels], "carl": [labels] * 3})
+    (told,) = of(found, "place")
+    assert told.head.startswith("1 dispute: ")
+    assert told.act == "Settle it; it is in 1.png."
+
+
 def test_the_reference_is_not_judged(compare: Compare) -> None:
     """Who is one of four deviates; who is the reference does not, and nothing is found about it."""
     _, images = drawings()

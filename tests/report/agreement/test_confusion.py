@@ -102,6 +102,14 @@ def test_the_worst_image_names_category_and_pair() -> None:
     assert worst.low == (1 + 1 / 3 + 1 / 3) / 3
 
 
+def test_an_image_on_which_all_agree_is_none_of_the_worst() -> None:
+    road = np.zeros((4, 6), np.int64)
+    car = road.copy()
+    car[:, 3:] = 1
+    pairs = tables_of_maps([[road, car], [road, road], [road, car]], IMAGE_CATEGORIES)
+    assert [worst.name for worst in ImageAgreement.from_pairs(pairs).worst(9)] == ["1"]
+
+
 def test_what_nobody_drew_is_in_no_mean() -> None:
     empty = np.full((2, 3), -1)
     full = np.zeros((2, 3), np.int64)
