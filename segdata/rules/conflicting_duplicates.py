@@ -16,6 +16,7 @@ from segdata.rules.shared import picture_of_copy
 
 _MAX_NAMES = 3  # of categories in a finding
 _MIN_SAMPLED_IMAGES = 8  # numbers with a common step; by chance, eight are all even or all odd once in 128
+_MIN_SAMPLED_SHARE = 0.5  # of the frames of that step that are there: photographs numbered by tens have gaps
 _MIN_SEQUENCE_IMAGES = 3  # of a sequence that only names tell
 _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near to another; but two at least
 # Of the image's pixels: what covers them changes about half of their bits, and 16 of 256 differ at most.
@@ -38,11 +39,11 @@ def conflicting_duplicates(
     frames of one sequence are then ignored, since things move there, unless one lacks a category that covers an eighth
     of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames of
     a sequence, too, if they are neighbours, if at least half of them look like another one, or if the numbers (eight at
-    least) have a common step, such as every thirtieth frame of a film. So are those whose
-    numbers are among the nearest twentieth (and two at least), if so many of the images that look alike are near to
-    each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the pixels of
-    categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are
-    compared where the files of two volumes are byte-identical.
+    least) have a common step and at least half of those of that step are there, as every thirtieth frame of a film. So
+    are those whose numbers are among the nearest twentieth (and two at least), if so many of the images that look alike
+    are near to each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the
+    pixels of categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of
+    volumes are compared where the files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.
@@ -146,5 +147,7 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
         different, place[rows] = np.unique(numbers, return_inverse=True)
         which[rows] = position
         if len(different) >= _MIN_SAMPLED_IMAGES:
-            is_sampled[position] = np.gcd.reduce(np.diff(different)) > 1
+            step = int(np.gcd.reduce(np.diff(different)))
+            n_sampled = (different[-1] - different[0]) // max(step, 1) + 1
+            is_sampled[position] = step > 1 and len(different) >= _MIN_SAMPLED_SHARE * n_sampled
     return which, place, is_sampled

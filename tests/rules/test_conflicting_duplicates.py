@@ -122,6 +122,12 @@ def test_every_thirtieth_frame_is_one_of_a_film_also_far_apart(tmp_path: Path, s
     assert [found.image for found in conflicts(path)] == expected
 
 
+def test_photographs_numbered_by_tens_with_gaps_are_no_film(tmp_path: Path) -> None:
+    names = [f"{'train' if k else 'val'}/leaf{1000 + 10 * k * k:05}.png" for k in range(11)]
+    path = write(tmp_path, series(names, [1, *range(2, 9), 2, 11, 12]), brighter=names[8])
+    assert [found.image for found in conflicts(path)] == [names[8]]
+
+
 def shots(*again: int) -> tuple[list[str], list[int]]:
     """The names of 40 shots and the seeds of their pictures; `again`: those that look like the one two before."""
     seeds = list(range(100, 140))
