@@ -29,7 +29,9 @@ _LOOK_ALIKE = str.maketrans(
 )
 _WORD = re.compile(r"[^\W_]+")
 _WORDY = re.compile(r"[^\W_]{2}")  # how a name begins that is no sign and no numbered letter
-_COPY = re.compile(r"(.*?\w)[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))", re.DOTALL | re.IGNORECASE)
+_COPY = re.compile(
+    r"(.*?\w)(?:[\s_.\-]*(?:copy|backup|bak|duplicate|\(\d\))|[\s_.\-]+v\d{1,2})", re.DOTALL | re.IGNORECASE
+)
 _BETWEEN = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "over", "per", "to", "under", "with"}
 _MIN_HABIT = 5  # names, or pairs of names, with which one thing is wrong, from which on they are one finding
 _WEB_CODE = re.compile(r"&(#\d+|#x[\da-fA-F]+|\w+);")
@@ -37,7 +39,16 @@ _QUOTES = {"''", '""', "``", "“”", "‘’", "„“", "«»"}
 _NO_VALUES = {"nan", "NaN", "undefined", "null", "NULL", "#N/A", "#REF!"}  # as programs write them; None may be meant
 _NOTES = {"todo", "tbd", "fixme", "asdf", "qwerty", "test", "untitled"}  # names by which nobody calls an object
 _NOTE = re.compile(r"\?{2,}")
-_TO_IGNORE = {"dontcare", "don'tcare", "ignore", "ignored", "ignoreregion", "ignoredregion", "ignoredregions"}
+_TO_IGNORE = {
+    "dontcare",
+    "don'tcare",
+    "ignore",
+    "ignore*",
+    "ignored",
+    "ignoreregion",
+    "ignoredregion",
+    "ignoredregions",
+}
 _MIN_PREFIXED = 2  # names behind one prefix, all of which are names without it, too
 _MIN_CUT_LETTERS = 8  # of names that were cut off
 _IN_LIST = re.compile(r"(\d+)[\s.:_)\-]+\S.*")  # a name behind its number
@@ -439,16 +450,18 @@ def _sorted_words(name: str) -> str:
 
 
 def _copies(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
-    """The entries of a name and of that name with `copy` or `(1)` behind it.
+    """The entries of a name and of that name with `copy`, `(1)` or `v1` behind it.
 
     >>> [*_copies([(5, "car"), (3, "car_copy"), (2, "hard copy"), (1, "car (1)")])]
     [((5, 'car'), (3, 'car_copy')), ((5, 'car'), (1, 'car (1)'))]
+    >>> [*_copies([(5, "car"), (3, "Car_v2"), (2, "hsv1")])]
+    [((5, 'car'), (3, 'Car_v2'))]
     """
-    by_name = {name: (n, name) for n, name in entries}
+    by_name = {name.casefold(): (n, name) for n, name in entries}
     for n, name in entries:
         match = _COPY.fullmatch(name)
-        if match is not None and match[1] in by_name:
-            yield by_name[match[1]], (n, name)
+        if match is not None and match[1].casefold() in by_name:
+            yield by_name[match[1].casefold()], (n, name)
 
 
 def _prefixed(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:

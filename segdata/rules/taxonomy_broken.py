@@ -9,6 +9,9 @@ from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, ids_by_name, rgb_to_cielab
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy, lineage
+from segdata.rules.shared import join_first
+
+_MAX_REPEATED_NAMES = 5  # that are told one by one
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
@@ -100,13 +103,23 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
 
 
 def _same_names(taxonomy: Taxonomy) -> Findings:
-    """Categories with the name of an earlier one."""
-    first: dict[str, int] = {}
+    """Names that several categories have; one finding for all if they are many, as in a list built image by image."""
+    ids: dict[str, list[int]] = {}
     for category in taxonomy.categories:
-        if category.name in first:
-            ids = f"the ids {first[category.name]} and {category.id}"
-            yield RowFinding(f"{ids} are both called {category.name!r}; only one can be used", category=category.name)
-        first.setdefault(category.name, category.id)
+        ids.setdefault(category.name, []).append(category.id)
+    repeated = {name: own for name, own in ids.items() if len(own) > 1}
+    if len(repeated) > _MAX_REPEATED_NAMES:
+        n = sum(len(own) for own in repeated.values())
+        name, own = max(repeated.items(), key=lambda item: len(item[1]))
+        yield RowFinding(
+            f"{n:,} of {len(taxonomy.categories):,} categories share {len(repeated):,} names: {name!r} has the ids "
+            f"{join_first(own, 4)}; only one of each can be used: was the list built anew for each image or file?"
+        )
+        return
+    for name, own in repeated.items():
+        both = "both" if len(own) == 2 else "all"
+        listed = " and ".join([", ".join(map(str, own[:-1][:4])) + (", …" if len(own) > 5 else ""), str(own[-1])])
+        yield RowFinding(f"the ids {listed} are {both} called {name!r}; only one can be used", category=name)
 
 
 def _repeated_values(kind: str, entries: Sequence[tuple[object, str]]) -> Findings:

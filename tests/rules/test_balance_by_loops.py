@@ -389,8 +389,7 @@ def test_what_a_taxonomy_says_twice_or_of_nobody() -> None:
         ("id 1 belongs to 'a' and 'b'", "b", None), ("id 1 belongs to 'a' and 'c'", "c", None),
     ]  # fmt: skip
     assert of_taxonomy(a, Category(id=5, name="a"), Category(id=6, name="a")) == [
-        ("the ids 1 and 5 are both called 'a'; only one can be used", "a", None),
-        ("the ids 1 and 6 are both called 'a'; only one can be used", "a", None),
+        ("the ids 1, 5 and 6 are all called 'a'; only one can be used", "a", None),
     ]
     assert of_taxonomy(a, Category(id=4, name=" ")) == [("the category with id 4 has no name", " ", None)]
     assert of_taxonomy(msgspec.structs.replace(a, aliases=("x",)), msgspec.structs.replace(b, aliases=("x", "a"))) == [

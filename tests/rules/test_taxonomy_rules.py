@@ -83,6 +83,15 @@ def test_each_contradiction_of_a_taxonomy_is_said_once(judged: Judged) -> None:
     assert any("circle: egg, hen, farm" in message for message in messages)
 
 
+def test_names_that_very_many_categories_share_are_one_finding(judged: Judged) -> None:
+    """The list was built anew for each image."""
+    legend = "\n".join(f"category: {'abcdef'[k % 6] * 3} (id {k + 10})" for k in range(18))
+    messages = [one.message for one in judged("SEG208", f"q\n{legend}\nq: quay")]
+    assert [message for message in messages if "both called" in message or "all called" in message] == []
+    (message,) = [message for message in messages if "share" in message]
+    assert message.startswith("18 of 19 categories share 6 names: 'aaa' has the ids 10, 16, 22;")
+
+
 @pytest.mark.parametrize(
     ("names", "flagged"),
     [

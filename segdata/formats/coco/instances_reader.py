@@ -248,6 +248,13 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
             )
         )
     report_odd_ids(document, "annotations", items.ids("id"))
+    images = (document.parts or {}).get("images")
+    if len(items.ids("id")) == 0 and images is not None and b'"annotations"' in bytes(images):
+        message = (
+            "the annotations stand within their images, and COCO has them in the list 'annotations' beside 'images', "
+            "each with its image_id; left out"
+        )
+        document.defects.append(Defect("SEG004", message, document.name, document.pointer("images"), lost=True))
     return source
 
 
@@ -448,6 +455,13 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
         message = (
             f"{which} {' and '.join(lacking)}: pycocotools and what is built on it stop there when they evaluate "
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
+        )
+        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+    n_boxless, tried = int((block.column("bbox").first < 0).sum()), len(block)
+    if 0 < n_boxless < tried and sort == "instances":
+        message = (
+            f"{n_boxless:,} of {tried:,} annotations do not have bbox, which the others have: programs for training "
+            "stop there (KeyError: 'bbox'); `segdata convert` writes it"
         )
         document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
 

@@ -283,6 +283,9 @@ def _ring_fault(row: int, raw: bytes) -> ItemFault:
         if not isinstance(ring, list):
             return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
         for i, value in enumerate(ring):
+            if isinstance(value, dict):
+                message = f"point is {json.dumps(value)[:40]}; COCO has a list of numbers, x and y by turns"
+                return ItemFault(row, "SEG006", message, f"{place}/{i}")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 shown = value if value in JSON_CONSTANTS else json.dumps(value)[:20]
                 return ItemFault(row, "SEG006", f"coordinate is {shown}, not a number", f"{place}/{i}")
@@ -308,6 +311,11 @@ def read_rles(
     runs, sound = _read_plain_counts(column, height, width)
     others = np.flatnonzero(~sound)
     values, broken = decode_column(column.take(others), _Rle)
+    for k in list(broken):
+        decimal = _decimal_rle(column[int(others[k])])
+        if decimal is not None:
+            values[k] = decimal
+            del broken[k]
     faults = [
         ItemFault(int(others[k]), "SEG005", f"in RLE, {why.message}", f"/segmentation{why.place}")
         for k, why in broken.items()
@@ -331,6 +339,15 @@ def read_rles(
         sound[positions] = error == 0
         runs = _insert_runs(runs, Runs(start, length, positions.astype(np.int32)[owner]))
     return runs, sound, faults
+
+
+def _decimal_rle(raw: Raw) -> _Rle | None:
+    """The RLE whose sizes and counts are whole numbers written as decimals (12.0), as numpy writes them; or None."""
+    try:
+        numbers = msgspec.json.decode(raw, type=dict[str, list[float]])  # no texts, which would count as numbers below
+        return msgspec.convert(numbers, _Rle, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _read_plain_counts(raws: RawColumn, height: Ints, width: Ints) -> tuple[Runs, Flags]:

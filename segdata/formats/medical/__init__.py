@@ -26,7 +26,9 @@ def sop_class(head: bytes) -> str | None:
 
 def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:
     """A DICOM file of one of these kinds by its header, or segdata's index of a dataset without objects."""
-    names = [name for name in probe.names if sop_class(probe.head(name)[:512]) in kinds]
+    # A DICOM file that is called a NIfTI is one broken file of another dataset.
+    named = [name for name in probe.names if not name.lower().endswith((".nii", ".nii.gz"))]
+    names = [name for name in named if sop_class(probe.head(name)[:512]) in kinds]
     if names:
         return FormatMatch(1.0, f"{names[0]} is a DICOM {what}")
     empty_index = DICOM_INDEX in probe.names and f'"format": "{format}", "files": []'.encode() in probe.head(

@@ -216,6 +216,16 @@ def _parse_frames(
             _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
         )
         frames.append(_SegFrame(index, segment, plane, _source_image(both)))
+    is_turned = any(
+        _group_value([group, shared], "PlaneOrientationSequence", "ImageOrientationPatient") is not None
+        for group in [*groups[:1], None]
+    )
+    if frames and is_turned and all(frame.plane is None for frame in frames):
+        message = (
+            "no frame has a place (PlanePositionSequence): which slice each shows is known from the images that it "
+            "refers to alone, and most programs refuse it"
+        )
+        defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
     return frames
 
 

@@ -104,6 +104,9 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
     if "channel_names" in data and "modality" not in data and all(key.isdecimal() for key in data["labels"]):
         message = "labels are number: name, as in version 1; nnU-Net 2, which reads channel_names, refuses it"
         defects.append(Defect("SEG004", message, DATASET_JSON, "/labels"))
+    if "channel_names" in data and not any(str(part) == "0" for item in data["labels"].items() for part in item):
+        message = "no label has the value 0, and nnU-Net 2 refuses a list without 'background': 0"
+        defects.append(Defect("SEG004", message, DATASET_JSON, "/labels", severity="warning", lost=False))
     order = data.get("regions_class_order", [])
     order = order if _are_values(order) else []
     regions = [name for name in labels if name != IGNORE]

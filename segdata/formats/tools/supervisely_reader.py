@@ -380,6 +380,8 @@ def _bitmap(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str)
     x, y = origin
     if not (0 <= x <= wide - width and 0 <= y <= high - height):
         message = f"the mask of {width}x{height} at column {x}, row {y} leaves the image of {wide}x{high}"
+        if 0 <= y <= wide - width and 0 <= x <= high - height:
+            message += "; are row and column exchanged? so it would fit"
         raise BrokenShapeError("SEG004", message, f"/{name}/origin")
     if levels.dtype == bool:
         return Bitmap(x, y, levels.astype(bool, copy=False))

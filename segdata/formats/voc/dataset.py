@@ -75,6 +75,7 @@ from segdata.formats.voc.classes import (
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
 _UNION_LISTS = frozenset({"trainval", NO_SPLIT})  # the images of other lists again
+_CLASS_LINE = re.compile(r"(\S+)\s+(?:-1|0|1)")  # a line of a class's list: whether the image has it
 _SBD_LINE = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
 CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES, "images")  # convert --copy-images writes to the second
@@ -198,11 +199,14 @@ def _masks_elsewhere(folder: Path, lines: Sequence[_ListLine], masked: Container
 
 
 def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
-    """Read the images in a list, in VOC's form (one stem per line) or SBD's (image and mask)."""
+    """Read the images in a list, in VOC's form (one stem per line, also with a class's 1, 0 or -1) or SBD's."""
     for number, text in enumerate(read_utf8(path).split("\n"), 1):
         line = text.rstrip("\r")
         pair = _SBD_LINE.fullmatch(line.strip())
+        flagged = _CLASS_LINE.fullmatch(line.strip())
         stem = pair[1] if pair else line if line in known_stems else line.strip()
+        if flagged and flagged[1] in known_stems and stem not in known_stems:
+            stem = flagged[1]
         if stem and not stem.startswith("#"):
             extension = PurePosixPath(stem).suffix
             bare = stem.removesuffix(extension)
@@ -422,6 +426,9 @@ class _VocImageReader:
             return None
         number, unknown = object_numbers(mask, runs)
         defects += [replace(defect, file=file) for defect in unknown]
+        if _are_classes(runs, number, classes):
+            message = "the mask of objects is that of classes again, pixel by pixel: objects of one class are one"
+            defects.append(Defect("SEG206", message, file, severity="warning", lost=False))
         return runs, number
 
     def _describe(
@@ -444,6 +451,15 @@ class _VocImageReader:
             boxes = count_noun(len(unmatched), "box", "boxes")
             message = f"{boxes} without an object of that class ({unmatched[0].name!r} …)"
             defects.append(Defect("SEG014", message, file, unmatched[0].place, severity="info"))
+
+
+def _are_classes(objects: ValueRuns, number: Ints, classes: ValueRuns) -> bool:
+    """Whether a mask of objects is the mask of classes; objects that are numbered 1, 2, 3 may be so by chance."""
+    numbers = np.unique(number[(number > 0) & (number != VOID)])
+    same = np.array_equal(objects.value, classes.value) and np.array_equal(objects.start, classes.start)
+    return (
+        same and np.array_equal(objects.row, classes.row) and not np.array_equal(numbers, np.arange(len(numbers)) + 1)
+    )
 
 
 def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: list[float], bordered: bool) -> None:

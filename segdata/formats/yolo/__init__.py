@@ -46,7 +46,7 @@ CHECKED = (
     "supervision 0.31 (reads what is written, and what it writes is read)",
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
-_POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
+_POLYGON = rb"(?m)^\d+(\.0*(e[+-]?\d+)?)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
 _NAMED_POLYGON = rb"(?m)^[^\s\d][^\n\t]*?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"  # which is reported
 _COMMA_POLYGON = rb"(?m)^\d+([ \t]+-?\d+,\d+){6,}[ \t\r]*$"  # decimal commas, which are reported
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"

@@ -261,10 +261,10 @@ def _problem(values: list[float], classes: Collection[int] | None, keypoints: in
     if keypoints is not None and n == 4 + keypoints:
         return "SEG004", "a pose (box and key points) is not a segment; left out"
     if n % 2:
-        return (
-            "SEG006",
-            f"the polygon has {count_noun(n, 'number')}; x and y come in pairs (a confidence at the end, or a pose?)",
-        )
+        cause = "a confidence at the end, or a pose?"
+        if values[1] > 1 + _TOLERANCE >= max(values[2:]) and values[1] == int(values[1]):
+            cause = f"is {values[1]:g}, behind the class, the number of the object? YOLO has none"
+        return "SEG006", f"the polygon has {count_noun(n, 'number')}; x and y come in pairs ({cause})"
     if n < 6:
         return "SEG006", f"the polygon has {count_noun(n // 2, 'point')}; at least 3 are needed"
     low, high = min(values[1:]), max(values[1:])

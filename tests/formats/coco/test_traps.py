@@ -30,10 +30,13 @@ BROKEN: list[tuple[dict[str, Any], str, str, str, int]] = [
     ({"segmentation": [[1, 1, True, 1, 3, 3]]}, "SEG006", "/segmentation/0/2", "true", 0),
     ({"segmentation": [1, 1, 3, 1, 3, 3]}, "SEG006", "/segmentation", "flat list", 0),
     ({"segmentation": [[[1, 1], [3, 1], [3, 3]]]}, "SEG006", "/segmentation/0", "a ring of [x, y] pairs", 0),
+    ({"segmentation": [[{"x": 1, "y": 1}, {"x": 3, "y": 1}]]}, "SEG006", "/segmentation/0/0", "by turns", 0),
     ({"segmentation": [{"size": [5, 6]}]}, "SEG006", "/segmentation/0", "not a list", 0),
     ({"segmentation": ...}, "SEG004", "", "missing", 0),
     ({"segmentation": None}, "SEG004", "/segmentation", "null", 0),
     ({"segmentation": "ab"}, "SEG004", "/segmentation", "neither", 0),
+    ({"segmentation": {"size": [5, 6], "counts": [3.5, 26.5]}}, "SEG005", "/segmentation/counts/0", "float", 0),
+    ({"segmentation": {"size": [5, 6], "counts": ["3", 27]}}, "SEG005", "/segmentation/counts/0", "is the text", 0),
     ({"segmentation": {"size": [6, 5], "counts": [30]}}, "SEG005", "/segmentation/size", "swapped", 0),
     ({"segmentation": {"size": [5, 7], "counts": [35]}}, "SEG005", "/segmentation/size", "[5, 7]", 0),
     ({"segmentation": {"size": [5, 6], "counts": [3, 4]}}, "SEG005", "/segmentation/counts", "sum to 7", 0),
@@ -178,3 +181,31 @@ def test_one_outline_makes_boxes_without_outlines_missing_ones(tmp_path: Path) -
     batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, document(annotations=outlined)))))
     assert batch.n_segments == 31
     assert not any("boxes only" in defect.message for defect in defects)
+
+
+def test_whole_numbers_as_decimals_are_the_counts_of_an_rle(tmp_path: Path) -> None:
+    """As numpy writes them where an array of floats was saved."""
+    rles = [{"size": [5.0, 6.0], "counts": [6.0, 2.0, 22.0]}, {"size": [5, 6], "counts": [6, 2, 22]}]
+    annotations = [annotation(id=k, segmentation=rle) for k, rle in enumerate(rles, 1)]
+    batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, document(annotations=annotations)))))
+    assert not defects
+    assert batch.runs.owner.tolist() == [0, 1]
+    assert batch.runs.start.tolist() == [6, 6]
+
+
+@pytest.mark.parametrize(("n_boxless", "is_told"), [(0, False), (1, True), (24, False)])
+def test_a_box_that_some_annotations_lack(tmp_path: Path, n_boxless: int, is_told: bool) -> None:
+    """Where none has one, a program that needs boxes says so at once."""
+    content = document(annotations=[annotation(id=k, bbox=[1, 1, 2, 2], area=4) for k in range(1, 25)])
+    for one in content["annotations"][:n_boxless]:
+        del one["bbox"]
+    _, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, content))))
+    told = [defect.message.partition(",")[0] for defect in defects if "bbox" in defect.message]
+    assert told == [f"{n_boxless} of 24 annotations do not have bbox"] * is_told
+
+
+def test_annotations_within_their_images_are_named(tmp_path: Path) -> None:
+    content = document(annotations=[])
+    content["images"][0]["annotations"] = [annotation()]
+    _, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, content))))
+    assert [defect.code for defect in defects if "within their images" in defect.message] == ["SEG004"]

@@ -178,3 +178,17 @@ def test_segment_0_of_a_label_map_may_be_the_background(
     dataset = read(tmp_path)
     assert sorted(category.name for category in dataset.taxonomy.categories) == names
     assert sorted(whole(dataset).runs.areas(len(names)).tolist()) == [4, 26][: len(names)]
+
+
+@pytest.mark.parametrize("n_placeless", [0, 1, 2])
+def test_frames_without_a_place_are_told_if_none_has_one(tmp_path: Path, n_placeless: int) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    series = write_ct(tmp_path / "ct", 2, SIZE)
+    frames = [(1, k, np.ones(SIZE, bool)) for k in range(2)]
+    write_seg(tmp_path / "a.dcm", series, [segment(1, "liver")], frames)
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    for frame in data.PerFrameFunctionalGroupsSequence[:n_placeless]:
+        del frame.PlanePositionSequence
+    data.save_as(tmp_path / "a.dcm")
+    told = [defect.severity for defect in met(read(tmp_path)) if "PlanePositionSequence" in defect.message]
+    assert told == ["warning"] * (n_placeless == 2)

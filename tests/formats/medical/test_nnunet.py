@@ -382,3 +382,25 @@ def test_files_of_labels_that_become_one_are_counted(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_no_file(tmp_path: Path) -> None:
     assert _existing_file((tmp_path / ("a" * 300)).as_uri()) is None
+
+
+@pytest.mark.parametrize(("labels", "is_told"), [(PLAIN, False), ({"liver": 1, "tumour": 2}, True), (REGIONS, False)])
+def test_a_list_without_background_is_refused_by_nnunet(tmp_path: Path, labels: dict[str, Any], is_told: bool) -> None:
+    more = {"regions_class_order": [1, 2, 3]} if labels is REGIONS else {}
+    dataset = read(with_volumes(tmp_path, labels, np.ones((2, 2, 1), np.uint8), **more))
+    told = [defect.severity for defect in met(dataset) if "'background': 0" in defect.message]
+    assert told == ["warning"] * is_told
+
+
+def test_a_dicom_file_called_nifti_is_one_broken_file_of_the_dataset(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    with_volumes(tmp_path, PLAIN, np.ones((2, 2, 1), np.uint8))
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"  # a segmentation
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    empty = pydicom.Dataset()
+    empty.file_meta = meta
+    empty.save_as(tmp_path / "labelsTr/case_2.nii.gz", enforce_file_format=True)
+    assert detect(tmp_path) == "nnunet"
+    assert "SEG001" in [defect.code for defect in met(read(tmp_path))]

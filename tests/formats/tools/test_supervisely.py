@@ -281,3 +281,14 @@ def test_lemons_written_again(real_data: Path, tmp_path: Path) -> None:
     assert done.losses == ()
     assert done.proof is not None
     assert done.verified == 26
+
+
+@pytest.mark.parametrize(("x", "y", "is_exchanged"), [(2, 12, True), (15, 12, False), (0, 0, None)])
+def test_an_origin_that_fits_if_row_and_column_are_exchanged(
+    tmp_path: Path, x: int, y: int, is_exchanged: bool | None
+) -> None:
+    opened = segdata.read(project(tmp_path, bitmap(np.ones((3, 3), bool), x, y)))
+    messages = [defect.message for batch in opened for defect in batch.defects]
+    assert ["are row and column exchanged?" in message for message in messages] == (
+        [] if is_exchanged is None else [is_exchanged]
+    )

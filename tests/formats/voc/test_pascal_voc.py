@@ -456,3 +456,32 @@ def test_a_list_that_extends_another_is_no_split(tmp_path: Path, name: str) -> N
     assert "classes=SegmentationClassAug" in told[0]
     (tmp_path / f"ImageSets/Segmentation/{name}.txt").write_text("2007_000001\n2007_000002\n2007_000003\n")
     assert [defect.code for defect in open_dataset(tmp_path, format="pascal-voc")[2]] == ["SEG304"]
+
+
+def test_lists_of_a_class_are_read_by_their_names(tmp_path: Path) -> None:
+    """VOC's lists of a class tell 1 or -1 behind each name."""
+    for number in (1, 2):
+        write_scene(tmp_path, [[7]], [[1]], stem=f"2007_{number:06d}")
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("2007_000001 -1\n2007_000002  1\n")
+    _, batch, defects = open_dataset(tmp_path)
+    assert batch.images["split"].to_pylist() == ["train", "train"]
+    assert defects == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "objects", "is_told"),
+    [
+        ([[3, 3, 0, 5]], [[3, 3, 0, 5]], True),
+        ([[3, 3, 0, 5]], [[1, 1, 0, 2]], False),
+        ([[1, 1, 0, 2]], [[1, 1, 0, 2]], False),  # numbered from 1, as objects are
+        ([[3, 3, 0, 3]], [[3, 3, 0, 4]], False),
+    ],
+)
+def test_a_mask_of_objects_that_is_that_of_classes(
+    tmp_path: Path, classes: object, objects: object, is_told: bool
+) -> None:
+    write_scene(tmp_path, classes, objects)
+    _, _, defects = open_dataset(tmp_path)
+    assert [(defect.code, defect.severity) for defect in defects] == [("SEG206", "warning")] * is_told

@@ -431,3 +431,23 @@ def test_a_dataset_below_the_folder_and_pictures_beside_its_splits(tmp_path: Pat
     assert "1 image without labels and in no split, such as 'runs/curve.png'" in left_out.message
     Image.new("L", (30, 20)).save(tmp_path / "data/val/images/background.png")
     assert "val/background.png" in segdata.read(tmp_path).image_ids, "YOLO loads it"
+
+
+def test_numbers_as_numpy_writes_them_are_read(tmp_path: Path) -> None:
+    words = [f"{float(word):.18e}" for word in TRIANGLE.split()]
+    folder = dataset(tmp_path, {"a": " ".join(words) + "\n"})
+    assert detect(folder) == "yolo-seg"
+    opened = segdata.read(folder)
+    assert codes(opened) == []
+    (tmp_path / "plain").mkdir()
+    np.testing.assert_array_equal(
+        masks(opened)[0], masks(segdata.read(dataset(tmp_path / "plain", {"a": TRIANGLE})))[0]
+    )
+
+
+def test_a_number_of_the_object_behind_the_class_is_named(tmp_path: Path) -> None:
+    category, rest = TRIANGLE.split(" ", 1)
+    opened = segdata.read(dataset(tmp_path, {"a": f"{category} 1952 {rest}"}))
+    (defect,) = [defect for batch in opened for defect in batch.defects]
+    assert defect.code == "SEG006"
+    assert "is 1952, behind the class, the number of the object?" in defect.message
