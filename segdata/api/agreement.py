@@ -13,7 +13,6 @@ from segdata.agreement.comparison import person_name
 from segdata.agreement.consensus import ConsensusMethod
 from segdata.agreement.consensus_dataset import (
     Consensus,
-    ConsensusTaxonomy,
     ConsensusWriter,
     UndecidedAs,
     UndecidedPixels,
@@ -471,7 +470,13 @@ def consensus(
         drawn=stream.n["drawn"],
         rejected=stream.n["rejected"],
         disputed=stream.n["disputed"],
-        without_consensus=_undecided_pixels(stream, target_taxonomy),
+        without_consensus=UndecidedPixels(
+            regions=stream.n["regions"],
+            pixels=stream.n["undecided"],
+            of_pixels=stream.n["labelled"],
+            category=None if target_taxonomy.void is None else target_taxonomy.void.name,
+            is_new=target_taxonomy.is_new,
+        ),
         alone=tuple(stream.alone),
         defects=dict(sorted(Counter(defect.code for defect in stream.defects).items())),
         identical=copies.identical,
@@ -480,17 +485,6 @@ def consensus(
         defect_list=tuple(stream.defects),
         n_errors=len(reader_errors(stream.defects, panel.members[0].dataset.config)),
         remarks=remarks,
-    )
-
-
-def _undecided_pixels(stream: ConsensusWriter, taxonomy: ConsensusTaxonomy) -> UndecidedPixels:
-    """A sentence on the share without a consensus, and what became of it."""
-    return UndecidedPixels(
-        regions=stream.n["regions"],
-        pixels=stream.n["undecided"],
-        of_pixels=stream.n["labelled"],
-        category=None if taxonomy.void is None else taxonomy.void.name,
-        is_new=taxonomy.is_new,
     )
 
 

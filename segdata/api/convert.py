@@ -1,7 +1,7 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -321,7 +321,7 @@ class _Plan:
         self.left_out(stream.losses)
         certificate: Path | None = None
         copies: ImageCopies | None = None
-        with nullcontext() if self.client is None else _connect(self.client) as cluster, StagedOutput(path) as placing:
+        with nullcontext() if self.client is None else connect(self.client) as cluster, StagedOutput(path) as placing:
             batches = stream.batches(self.jobs, None if cluster is None else _load_on_cluster(cluster, dataset))
             if self.copy_images:
                 beside = format.is_file(path)
@@ -371,10 +371,6 @@ class _Plan:
             apart=stream.apart,
             not_copied=remarks,
         )
-
-
-def _connect(client: "Client | str") -> AbstractContextManager[Cluster]:
-    return connect(client)
 
 
 def _load_on_cluster(cluster: Cluster, dataset: OpenDataset) -> Iterator[Batch]:

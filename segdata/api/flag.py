@@ -1,7 +1,7 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -358,8 +358,10 @@ def flag(
     spend = None if budget is None else Budget.parse(budget)
     dataset = read(data, **opening)
     chosen_settings = settings or configured_settings(dataset.config.training, {})
-    rules = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
-    with image_limits(), nullcontext() if client is None else _connect(client) as cluster:
+    rules = select_rules(dataset.config, select, ignore, command="flag") + (
+        [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
+    )
+    with image_limits(), nullcontext() if client is None else connect(client) as cluster:
         errors = None if truth is None else read_truth(truth)
         labels = _flag_input(dataset, chosen_settings, cluster)
         tables = labels.tables
@@ -383,10 +385,6 @@ def flag(
         run = _FlagRun(dataset, tables, replace(predictor, notes=(*predictor.notes, *note)), thought, decisions)
         result = run.result(run.validation(rules, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
-
-
-def _connect(client: "Client | str") -> AbstractContextManager[Cluster]:
-    return connect(client)
 
 
 def _flag_input(dataset: Dataset, settings: Settings, cluster: Cluster | None) -> FlagInput:
@@ -516,11 +514,6 @@ class _FlagRun:
             seldom_right=tuple(position for position, _ in seldom),
             seldom_reasons=tuple(reason for _, reason in seldom),
         )
-
-
-def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> list[Rule]:
-    """The rules that report images which could not be judged."""
-    return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
 
 
 def _read_decisions(dataset: Dataset) -> list[Decision]:

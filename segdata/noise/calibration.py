@@ -29,11 +29,8 @@ class LogisticModel:
 
     def margin(self, x: Floats) -> Floats:
         """(n,) log odds for features (n, F)."""
-        return np.asarray(_standardize(x, self.centre, self.scale) @ self.weight + self.bias)
-
-
-def _standardize(x: Floats, centre: Floats, scale: Floats) -> Floats:
-    return np.clip((x - centre) / scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS)
+        z = np.clip((x - self.centre) / self.scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS)
+        return np.asarray(z @ self.weight + self.bias)
 
 
 def fit_logistic(x: Floats, y: Ints, l2: float = 1.0, start: LogisticModel | None = None) -> LogisticModel:

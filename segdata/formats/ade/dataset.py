@@ -160,9 +160,8 @@ class _CategoryCollector:
     def catalogue(self, taxonomy: Taxonomy | None) -> tuple[CategoryNames, dict[int, int]]:
         """The categories, and the category id of each class index in the masks.
 
-        All are things, since every region is an instance; names take precedence over indices.
-
-        A class index that no file names is the category of this id in the user's taxonomy.
+        All are things, since every region is an instance. Names take precedence over indices; a class index that no
+        file names is the category of this id in the user's taxonomy.
         """
         own = Taxonomy(
             categories=tuple(
@@ -484,6 +483,7 @@ class _AdeWriter:
     def _write(
         self, batch: Batch, image: writing.ImageSegments, written: _SegmentKeys, stem: str, metadata: dict[str, str]
     ) -> None:
+        """Write one image: the mask of each level, the masks of single objects, and the JSON document."""
         n = len(image.segments)
         level = written.level[image.segments]
         level_runs = [Runs.empty()]

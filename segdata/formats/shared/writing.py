@@ -223,34 +223,26 @@ def count_losses(
     (``"images.metadata"``, ``"annotations.attributes"``, ``"segments.rings"``). Several annotations of one image are
     counted as "annotator".
     """
-    images = batch.images["image_id"].to_pylist()
-    of_segment = batch.segment_image
-    of_annotation = batch.annotation_image
-    for table, kinds, table_name, image_of in (
-        ("segments", _SEGMENT_COLUMNS, "segments", of_segment),
-        ("annotations", _ANNOTATION_COLUMNS, "annotations", of_annotation),
-        ("images", _IMAGE_COLUMNS, "images", np.arange(len(images))),
+    for table_name, kinds, examples_of in (
+        ("segments", _SEGMENT_COLUMNS, segment_examples),
+        ("annotations", _ANNOTATION_COLUMNS, annotation_examples),
+        ("images", _IMAGE_COLUMNS, _image_examples),
     ):
+        table: pa.Table = getattr(batch, table_name)
         for kind, names in kinds.items():
             if kind in lost:
-                present = {
-                    name: _has_value(getattr(batch, table)[name]) for name in names if f"{table}.{name}" not in held
-                }
-                rows = np.flatnonzero(np.logical_or.reduce([np.zeros(len(image_of), bool), *present.values()]))
+                present = {name: _has_value(table[name]) for name in names if f"{table_name}.{name}" not in held}
+                rows = np.flatnonzero(np.logical_or.reduce([np.zeros(table.num_rows, bool), *present.values()]))
                 columns = [name for name, has_value in present.items() if has_value.any()] if len(names) > 1 else []
-                examples = _affected_rows(batch, table_name, rows)
-                losses.add(kind, table_name, len(rows), examples=examples, columns=columns)
+                losses.add(kind, table_name, len(rows), examples=examples_of(batch, rows), columns=columns)
     if "annotator" in lost:
-        per_image = np.bincount(of_annotation, minlength=len(images))
-        several = np.flatnonzero(per_image > 1)
-        losses.add("annotator", "images", len(several), examples=[images[row] for row in several[:3]])
+        several = np.flatnonzero(np.bincount(batch.annotation_image) > 1)
+        losses.add("annotator", "images", len(several), examples=_image_examples(batch, several).few)
 
 
-def _affected_rows(batch: Batch, table_name: str, rows: Ints) -> AffectedItems:
-    if table_name == "images":
-        names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
-        return AffectedItems(names[:3], names)
-    return segment_examples(batch, rows) if table_name == "segments" else annotation_examples(batch, rows)
+def _image_examples(batch: Batch, rows: Ints) -> AffectedItems:
+    names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
+    return AffectedItems(names[:3], names)
 
 
 def _has_value(column: pa.ChunkedArray) -> Flags:
@@ -275,9 +267,8 @@ def count_losses_of_batches(
 
 def count_unannotated_images(batch: Batch, losses: LossCounter) -> None:
     """Count the images that nobody annotated, for formats in which every image counts as annotated."""
-    names = batch.images["image_id"].to_pylist()
-    rows = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
-    losses.add("empty-annotation", "images", len(rows), examples=[names[row] for row in rows[:3]])
+    rows = np.setdiff1d(np.arange(batch.images.num_rows), batch.annotation_image)
+    losses.add("empty-annotation", "images", len(rows), examples=_image_examples(batch, rows).few)
 
 
 def count_spatial_losses(profile: Profile, losses: LossCounter) -> None:

@@ -266,7 +266,7 @@ def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: li
 def _decode_segments(
     lines: _MotsLines, classes: MotsClasses, rows: Ints, height: Ints, width: Ints
 ) -> _DecodedSegments:
-    """The segments of the lines `at` these positions, in images of these sizes in pixels."""
+    """The segments of the lines at these rows (n,), in images of these heights and widths (n,) in pixels."""
     picked = lines.take(rows)
     fits = np.flatnonzero((picked.size == np.stack([height, width], axis=1)).all(axis=1))
     text, offset = flat_bytes(picked.rle.take(pa.array(fits)))

@@ -55,10 +55,6 @@ class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         _decide(ctx, _selected_labels(ctx), self.verdict)
 
 
-def _verdict(name: str) -> type[Verdict]:
-    return type(name.title(), (Verdict,), {"verdict": name})
-
-
 class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
     """Accepts proposals."""
 
@@ -127,7 +123,7 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 def register(plugin: Any) -> None:
     """The entry point that FiftyOne calls."""
     for verdict in VERDICTS:
-        plugin.register(_verdict(verdict))
+        plugin.register(type(verdict.title(), (Verdict,), {"verdict": verdict}))
     for operator in (Apply, Next, Decide):
         plugin.register(operator)
 
@@ -157,7 +153,7 @@ def _selected_labels(ctx: Any) -> list[Label]:
     kinds = _kinds(ctx)
     selected = [label for label in ctx.selected_labels or () if label["field"] in kinds]
     if selected:
-        source = _sources(ctx)
+        source = dict(zip(*ctx.view.values(["id", "sample_id"]), strict=True)) if _is_patches(ctx) else {}
         labels = [
             (label["field"], source.get(label["sample_id"], label["sample_id"]), label["label_id"])
             for label in selected
@@ -174,11 +170,6 @@ def _selected_labels(ctx: Any) -> list[Label]:
 
 def _is_patches(ctx: Any) -> bool:
     return bool(getattr(ctx.view, "_is_patches", False))
-
-
-def _sources(ctx: Any) -> dict[str, str]:
-    """Patch -> the image that it is cut from; nothing in other views."""
-    return dict(zip(*ctx.view.values(["id", "sample_id"]), strict=True)) if _is_patches(ctx) else {}
 
 
 def _patch_of(ctx: Any, label: Label) -> str:
