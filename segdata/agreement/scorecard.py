@@ -32,6 +32,7 @@ from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.guideline import Chapter, chapter_text
 from segdata.core.resampling import least_clusters
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Floats, Ints
@@ -212,7 +213,7 @@ def _month_score(scored: ImageScores, left: _Residuals, rows: Flags, number: int
 
 Cause = Literal["missed", "extra", "confused", "boundary"]
 MIN_PIXELS = 64  # of an example: smaller segments can be missed by a pixel
-_GUIDELINE_CHAPTERS = {
+_GUIDELINE_CHAPTERS: Mapping[Cause, tuple[Chapter, ...]] = {
     "missed": ("definition", "boundary_rule"),
     "extra": ("definition", "boundary_rule"),
     "confused": ("definition", "boundary_rule"),
@@ -374,7 +375,8 @@ def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int)
 def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
     """The guideline's text about a cause; for boundaries, the boundary rule first."""
     entry = taxonomy.by_name().get(category)
-    return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
+    texts = (chapter_text(entry, chapter) for chapter in _GUIDELINE_CHAPTERS[cause] if entry)
+    return next(filter(None, texts), None)
 
 
 _SORTS = ("camera", "size", "split")

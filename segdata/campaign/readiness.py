@@ -31,6 +31,7 @@ from segdata.campaign.projection import (
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError, count_noun, list_names
+from segdata.core.guideline import chapter_text
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category
@@ -436,8 +437,7 @@ def _void_reasons(profile: Profile, outlook: Outlook) -> Iterator[ReadinessReaso
 
 
 def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReason]:
-    written = [category for category in categories if not (category.definition or "").startswith("drafted:")]
-    without = [category.name for category in categories if category not in written or not category.definition]
+    without = [category.name for category in categories if not chapter_text(category, "definition")]
     if without:
         message = (
             f"{count_noun(len(without), 'category')} without a definition: {list_names(without, _MAX_NAMES_SHOWN)}; "

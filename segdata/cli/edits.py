@@ -255,7 +255,7 @@ def merge_command(
         emit("\n".join(make_console().wrap(remark, "", "  ")))
     if result.n_shared:
         emit(f"{count_noun(result.n_shared, 'image')} merged with those of another dataset")
-    return report_written(result.written, data[0], options)
+    return report_written(result.written, data[0], options, *data[1:])
 
 
 def parse_taxonomy_maps(data: tuple[Path, ...], maps: tuple[str, ...]) -> dict[int, Path]:

@@ -193,11 +193,12 @@ def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> N
     say(summary)
 
 
-def report_written(result: "Conversion", data: Path, options: DataOptions) -> int:
-    """Print what was written, and what could not be read; returns the exit code."""
+def report_written(result: "Conversion", data: Path, options: DataOptions, *others: Path) -> int:
+    """Print what was written, and what could not be read of DATA and `others`; returns the exit code."""
     from segdata.report.edits import conversion_text
 
-    emit(conversion_text(result, options.command_words(data), make_console()))
+    more = [options.command_words(other) for other in others]
+    emit(conversion_text(result, options.command_words(data), make_console(), more))
     for remark in result.not_copied:
         emit(remark)
     return FOUND if result.n_errors else 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.core.taxonomy import Category, Taxonomy, lineage
+from segdata.core.taxonomy import DRAFTED, Category, Taxonomy, lineage
 
 Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also"]
 _XYZ_OF_RGB = np.array(
@@ -61,6 +61,16 @@ def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: In
 Chapter = Literal["definition", "boundary_rule", "occlusion_rule"]
 
 
+def chapter_text(category: Category, chapter: Chapter) -> str | None:
+    """The guideline's text for a category; None without one, and for a definition that nobody has written yet.
+
+    >>> from segdata.core.taxonomy import Category
+    >>> chapter_text(Category(id=1, name="car", definition="drafted: in 3 of 3 masks"), "definition")
+    """
+    text: str | None = getattr(category, chapter)
+    return None if chapter == "definition" and text is not None and text.startswith(DRAFTED) else text
+
+
 def quote_guideline(taxonomy: Taxonomy, category: str | int | None, chapter: Chapter) -> str:
     """The end of a message: the guideline's text for a category, by name or id; empty without one.
 
@@ -69,9 +79,8 @@ def quote_guideline(taxonomy: Taxonomy, category: str | int | None, chapter: Cha
     >>> quote_guideline(taxonomy, "car", "occlusion_rule"), quote_guideline(taxonomy, "car", "boundary_rule")
     ('; guideline: "Only what is seen."', '')
     """
-    return quote_text(
-        next((getattr(entry, chapter) for entry in taxonomy.categories if category in (entry.name, entry.id)), None)
-    )
+    named = (entry for entry in taxonomy.categories if category in (entry.name, entry.id))
+    return quote_text(next((chapter_text(entry, chapter) for entry in named), None))
 
 
 def quote_text(text: str | None) -> str:
@@ -88,7 +97,8 @@ _MAX_NAMES_SHOWN = 6  # in one line of advice
 
 def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
     """One line for each part of a taxonomy that is likely to confuse annotators."""
-    yield from _missing("definition", [category.name for category in taxonomy.categories if not category.definition])
+    undefined = [category.name for category in taxonomy.categories if not chapter_text(category, "definition")]
+    yield from _missing("definition", undefined)
     neighbours = [category for category in taxonomy.categories if category.kind != "void"]
     for chapter in ("boundary_rule", "occlusion_rule"):
         without = [category.name for category in neighbours if not getattr(category, chapter)]

@@ -63,6 +63,9 @@ class MaxVoid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     dataset: Share | None = None
 
 
+DRAFTED = "drafted: "  # how a definition begins that only counts values in masks, until somebody writes one
+
+
 class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One entry of the taxonomy.
 

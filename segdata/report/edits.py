@@ -67,10 +67,12 @@ def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
     return "\n".join(_loss_lines(losses, f"lost, since {format} cannot hold it", console)) + "\n"
 
 
-def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: Console) -> str:
+def conversion_text(
+    outcome: ConversionOutcome, typed: Sequence[str], console: Console, others: Sequence[Sequence[str]] = ()
+) -> str:
     """The report of a conversion: the target, its verification, and defects of the source.
 
-    `typed` is the source with its options, as typed.
+    `typed` is the source with its options, as typed; `others` are those that were merged with it.
     """
     read = f"{count_noun(outcome.n_images, 'image')}, {count_noun(outcome.n_segments, 'segment')}"
     lines = [f"{console.paint('written', 'good')} {outcome.target} ({outcome.format}), from {read}"]
@@ -84,7 +86,7 @@ def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: C
         lines += console.wrap(text, "", "  ")
     if outcome.proof is not None:
         lines += _verification_lines(outcome.proof, outcome, typed, console)
-    lines += _defect_lines(outcome.defects, typed, console)
+    lines += _defect_lines(outcome.defects, [typed, *others], console)
     if outcome.n_errors:
         errors = "the affected labels may be missing or changed"
         text = f"{count_noun(outcome.n_errors, 'error')}: {errors} in {outcome.target}; everything else is written"
@@ -164,13 +166,14 @@ def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator
         yield from console.wrap(f"{heading}: {'; '.join(texts)}", "", "  ")
 
 
-def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Console) -> Iterator[str]:
+def _defect_lines(defects: Sequence[Defect], sources: Sequence[Sequence[str]], console: Console) -> Iterator[str]:
     if not defects:
         return
     yield ""
     yield from reading_defects(defects, console, lambda defect: defect.place)
     yield "to list all of them:"
-    yield from command_lines(["segdata", "validate", *typed], console)
+    for source in sources:
+        yield from command_lines(["segdata", "validate", *source], console)
 
 
 class DataLocation(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Count
 from segdata.core.profile import Policy, Profile
 from segdata.core.safe_text import csv_cell
+from segdata.core.taxonomy import DRAFTED
 from segdata.measure.summary import EFFECTIVE_BETA, QUANTILES, ChannelStatistics, Summary
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result, indent_json
@@ -323,7 +324,7 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
 def _origin(profile: Profile) -> str:
     if profile.taxonomy_declared:
         return "given (by taxonomy.yaml or the format)"
-    drafted = any((category.definition or "").startswith("drafted:") for category in profile.taxonomy.categories)
+    drafted = any((category.definition or "").startswith(DRAFTED) for category in profile.taxonomy.categories)
     return "drafted from the values in the masks (segdata init writes it)" if drafted else "from the data"
 
 

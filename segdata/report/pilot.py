@@ -92,14 +92,22 @@ def _range_text(result: ProjectedRange) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+_MAX_ABSENT = 8  # categories without an image that the table lists
+
+
 def _categories(result: PilotResult, console: Console) -> Iterator[str]:
     plan = result.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
-    rows = [_row(category) for category in result.outlook.categories]
-    head, *lines = table(heads, rows, width=console.width)
+    absent = [category for category in result.outlook.categories if not category.n_images]
+    is_folded = len(absent) > _MAX_ABSENT
+    listed = [category for category in result.outlook.categories if category.n_images or not is_folded]
+    head, *lines = table(heads, [_row(category) for category in listed], width=console.width)
     yield console.paint(head, "bold")
-    for category, line in zip(result.outlook.categories, lines, strict=True):
+    for category, line in zip(listed, lines, strict=True):
         yield console.paint(line, None if category.n_images else "dim")
+    if is_folded:
+        text = f"and {len(absent):,} categories that no image of the pilot has (--format json lists them)"
+        yield from console.wrap(text, style="dim")
     explanation = (
         f"pilot: images that have it; of images: how many of 100 have it; in {plan.n_images:,}: instances in so many "
         f"images; for {plan.min_instances:,}: images that surely have so many instances. Ranges are right in 19 of 20 "

@@ -23,6 +23,19 @@ def test_the_text_fits_80_columns_and_ends_with_the_verdict(run: Run, coco: Path
     assert any(line.startswith("cost") for line in lines)
 
 
+def test_many_categories_without_an_image_are_one_line(run: Run, tmp_path: Path) -> None:
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 0, "segmentation": [[0, 0, 5, 0, 5, 5]], "iscrowd": 0}],
+        "categories": [{"id": number, "name": f"c{number}"} for number in range(10)],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    text = run("pilot", tmp_path / "coco.json").stdout
+    assert "and 9 categories that no image of the pilot has (--format json lists them)" in text
+    assert "\nc0 " in text
+    assert "\nc1 " not in text
+
+
 def test_the_json_fits_its_schema_and_is_the_same_each_time(run: Run, masks: Path) -> None:
     words = ("pilot", masks, "--campaign", "500", "--format", "json")
     result = run(*words)

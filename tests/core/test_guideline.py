@@ -36,6 +36,13 @@ def test_a_quote_is_one_line() -> None:
     assert long.endswith('word …"')
 
 
+def test_a_drafted_definition_is_no_guideline() -> None:
+    """`segdata init` counts the values in masks; until somebody writes a definition, there is none to quote."""
+    drafted = Category(id=3, name="tram", definition="drafted: in 10 of 10 masks, 9.15 % of their pixels")
+    assert quote_guideline(Taxonomy(categories=(drafted,)), "tram", "definition") == ""
+    assert list(taxonomy_advice(Taxonomy(categories=(drafted,)))) == ["1 category without definition: tram"]
+
+
 def test_who_says_nothing_is_not_quoted() -> None:
     assert quote_guideline(TAXONOMY, "bus", "definition") == quote_guideline(TAXONOMY, "tram", "definition") == ""
     assert quote_guideline(TAXONOMY, None, "definition") == quote_text(None) == quote_text(" \n") == ""

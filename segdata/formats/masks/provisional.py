@@ -15,7 +15,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, segment_shapes
-from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
+from segdata.core.taxonomy import DRAFTED, Category, CategoryKind, Taxonomy
 from segdata.formats.masks.mask_values import (
     MAX_CATEGORIES,
     WHITE_16,
@@ -237,9 +237,9 @@ def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] 
 
 def _occurrence(counts: ValueCounts, row: int | None) -> str:
     if row is None:
-        return "drafted: in no mask"
+        return f"{DRAFTED}in no mask"
     share = 100 * counts.pixels[row] / max(counts.n_pixels, 1)
-    return f"drafted: in {counts.files[row]} of {len(counts.masks)} masks, {share:.2f} % of their pixels"
+    return f"{DRAFTED}in {counts.files[row]} of {len(counts.masks)} masks, {share:.2f} % of their pixels"
 
 
 def are_ids(counts: ValueCounts) -> bool:

@@ -12,7 +12,7 @@ from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
-from segdata.core.guideline import Chapter
+from segdata.core.guideline import Chapter, chapter_text
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.charts import UNLABELLED, Confusion
@@ -257,7 +257,7 @@ class _GuidelineQuote:
 def _quote(taxonomy: Taxonomy, category: str, kind: str) -> _GuidelineQuote:
     """The sentence of the guideline to teach about a kind of bias."""
     chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
-    text = next((getattr(entry, chapter) for entry in taxonomy.categories if entry.name == category), None)
+    text = next((chapter_text(entry, chapter) for entry in taxonomy.categories if entry.name == category), None)
     return _GuidelineQuote(category, chapter.replace("_", " "), " ".join((text or "").split()))
 
 
@@ -426,9 +426,8 @@ def _is_mostly_divided(result: Agreement, category: str) -> bool:
 def _guideline_advice(tables: Tables, confusion: Confusion, category: str, is_divided: bool) -> str:
     other = next((partner.other for partner in confusion.partners(category) if partner.other != UNLABELLED), None)
     apart = f" and what tells it from {other}" if other else ""
-    taxonomy = tables.profile.taxonomy
-    has = any(entry.name == category and entry.definition for entry in taxonomy.categories)
-    clear = f"It says now: “{_quote(taxonomy, category, 'missed').text}”" if has else "It has no definition yet."
+    definition = _quote(tables.profile.taxonomy, category, "missed").text
+    clear = f"It says now: “{definition}”" if definition else "It has no definition yet."
     chapters = "where one ends and the next begins, its definition" if is_divided else "its definition, its boundary"
     advice = f"Clarify the guideline on {category}: {chapters}{apart}, with pictures."
     return f"{advice} {clear} Then annotate again."

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from segdata.core.guideline import chapter_text
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.changes import cell_text
@@ -235,7 +236,7 @@ def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
         yield DatasetChange(kind="category-added", message=message, category_b=name)
     pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
     for before, after in [*renamed, *pairs]:
-        message = _differing_fields(*({**_category_fields(category), "name": None} for category in (before, after)))
+        message = _differing_fields(*map(_compared_fields, (before, after)))
         if message:
             yield DatasetChange(kind="category-details", message=message, category_a=before.name, category_b=after.name)
     message = _differing_fields(
@@ -243,6 +244,11 @@ def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
     )
     if message:
         yield DatasetChange(kind="category-details", message=f"the taxonomy's {message}")
+
+
+def _compared_fields(category: Category) -> dict[str, Any]:
+    """The fields of a category that may differ, without its name, and a drafted definition, which counts masks."""
+    return {**_category_fields(category), "name": None, "definition": chapter_text(category, "definition")}
 
 
 def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:

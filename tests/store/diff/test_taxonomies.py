@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
-from segdata.store.diff.taxonomies import TaxonomyDifference, compare_taxonomies
+from segdata.store.diff.taxonomies import TaxonomyDifference, compare_taxonomies, taxonomy_changes
 
 
 def compared(old: list[Category], new: list[Category], **more: Any) -> TaxonomyDifference:
@@ -148,6 +148,16 @@ def test_a_taxonomy_does_not_differ_from_itself(taxonomy: Taxonomy) -> None:
     found = compare_taxonomies(taxonomy, taxonomy)
     assert not found.changes
     assert found.migration == {each.name: each.name for each in taxonomy.categories}
+
+
+def test_drafted_definitions_do_not_differ() -> None:
+    """They count the values in the masks of either side."""
+    few, many = (
+        Taxonomy(categories=(Category(id=1, name="car", definition=f"drafted: in {n} of 9 masks"),)) for n in (2, 8)
+    )
+    assert list(taxonomy_changes(few, many)) == []
+    written = Taxonomy(categories=(Category(id=1, name="car", definition="A motor car."),))
+    assert [change.kind for change in taxonomy_changes(few, written)] == ["category-details"]
 
 
 def test_values_of_more_than_80_letters_are_cut_short() -> None:
