@@ -8,9 +8,14 @@ from segdata.core.finding import RowFinding
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats
-from segdata.measure.sequences import is_frame_of
+from segdata.core.strata import joint_codes
+from segdata.measure.sequences import is_frame_of, tracked_segments
 from segdata.rules.sequence_slips import Succession, successions
 from segdata.rules.shared import free_outlines
+
+_SHAPE = ("x", "y", "width", "height", "area", "perimeter")
+_MIN_KEPT, _MIN_CHANGED = 5, 4  # frames at the end of a track with one mask, and before them with others
+_MAX_KEPT_SHARE = 0.5  # of the tracks of a video: with more the scene stands still
 
 
 @rule(
@@ -35,10 +40,13 @@ def frozen_labels(
 
     Example:
         the labels of 8 are held until 13, pixel by pixel; others of the sequence change
+        track 1 keeps its mask from frame 5 to the end, pixel by pixel; it changed in every frame before (info)
         the labels of slices 14 to 16 are those of 11 to 13, pixel by pixel: were slices written twice?
 
     The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
-    also get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
+    also get an info for a track of a video whose mask changed in every frame, and from some frame on stays to the end
+    as it is, while others go on: tools for labelling keep the last outline of a track until somebody ends it. And you
+    get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
     them: labels, or slices, at a part of the rate of the images. It leaves out boxes and labels with short outlines,
     frames whose image files are the same (SEG356), and sequences in which labels often stand still.
 
@@ -53,6 +61,7 @@ def frozen_labels(
     least number of repeats at a part of the rate.
     Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged.
     """
+    yield from _kept_tracks(tables)
     _, edge = free_outlines(tables)
     same_image = set(tables.repeats["image"].tolist())
     has_picture = ~tables.images.missing("uri")
@@ -93,6 +102,38 @@ def frozen_labels(
                 "others of the sequence change"
             )
             yield RowFinding(message, annotation=int(sequence.annotation[start]))
+
+
+def _kept_tracks(tables: Tables) -> Findings:
+    """An info for each track that changed in every frame, and from some frame on keeps its mask to the end."""
+    tracked, segments = tracked_segments(tables, "video"), tables.segments
+    rows = tracked["segment"]
+    shape, _ = joint_codes(*(segments[name][rows].astype(np.int64) for name in _SHAPE))
+    for members in tracked.groups("sequence"):
+        track, place = tracked["track"][members], tracked["place"][members]
+        follows = (np.diff(track) == 0) & (np.diff(place) == 1)
+        is_same = follows & (np.diff(shape[members]) == 0)
+        changing = np.unique(place[1:][follows & ~is_same])
+        kept = []
+        ids, first, count = np.unique(track, return_index=True, return_counts=True)
+        for begin, n in zip(first.tolist(), count.tolist(), strict=True):
+            steps = is_same[begin : begin + n - 1]
+            n_kept = int(np.argmin(steps[::-1])) if len(steps) and not steps.all() else 0
+            n_before = len(steps) - n_kept
+            goes_on = np.isin(place[begin + n - n_kept : begin + n], changing).all()
+            is_whole = follows[begin : begin + n - 1].all() and place[begin + n - 1] == place.max()
+            if n_kept >= _MIN_KEPT and n_before >= _MIN_CHANGED and not steps[:n_before].any() and is_whole and goes_on:
+                kept.append(begin + n_before)
+        if len(kept) > _MAX_KEPT_SHARE * len(ids):
+            continue
+        for start in kept:
+            row = members[start]
+            yield RowFinding(
+                f"track {track[start]} keeps its mask from frame {tracked['frame'][row]} to the end, pixel by pixel; "
+                "it changed in every frame before: was its last outline kept?",
+                segments=(int(rows[row]),),
+                severity="info",
+            )
 
 
 def _repeated_blocks(imprints: list[str], edges: Floats, min_edge: int) -> list[tuple[int, int, int]]:

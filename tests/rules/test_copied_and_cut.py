@@ -356,6 +356,20 @@ def test_a_track_that_comes_back_in_the_place_of_another() -> None:
     assert run(recategorised(hidden), "SEG361") == []
 
 
+@pytest.mark.parametrize(("n_kept", "both", "is_told"), [(6, False, True), (4, False, False), (6, True, False)])
+def test_a_track_whose_last_mask_is_kept_to_the_end(n_kept: int, both: bool, is_told: bool) -> None:
+    """Where all stand still, the scene does."""
+    labels = np.zeros((14, 60, 100), np.int64)
+    for frame in range(14):
+        last = min(frame, 13 - n_kept)
+        labels[frame, 5:19, 5 + last : 19 + last] = 1
+        labels[frame, 40:54, 60 + (last if both else frame) :][:, :14] = 2
+    kept = [one.message for one in run(recategorised(labels), "SEG363") if "keeps its mask" in one.message]
+    assert [message.partition(",")[0] for message in kept] == [
+        "track 1 keeps its mask from frame 7 to the end"
+    ] * is_told
+
+
 def test_a_track_that_takes_over_another() -> None:
     labels = walk()
     labels[6:][labels[6:] == 2] = 1
