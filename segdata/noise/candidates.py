@@ -51,6 +51,13 @@ def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flag
     return ImageCandidates(segments, row, missing.join(differing.take(unmatched)), label, thin)
 
 
+def find_annotated(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
+    """The annotated candidates alone, without regions where the prediction differs."""
+    segments, row = _annotated_candidates(given, things)
+    none = np.empty(0, np.int64)
+    return ImageCandidates(segments, row, prediction.predicted.take(none), none, none.astype(bool))
+
+
 def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     countable = things[np.maximum(given.category, 0)]
     is_labelled = given.category != VOID

@@ -25,11 +25,18 @@ from segdata.noise.corruptions import training_rates
 from segdata.noise.error_types import LEARNED_KINDS
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor
-from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, needed_odds, rank_candidates
+from segdata.noise.ranking import (
+    ImageFeatures,
+    RankedCandidates,
+    image_features,
+    needed_odds,
+    rank_candidates,
+    trust_images,
+)
 from segdata.noise.segments import GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
 from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
-from segdata.noise.trust import RelatedImages
+from segdata.noise.trust import RelatedImages, image_fit, known_images
 
 _MAX_SHARE, _MAX_LISTED = 0.02, 20  # of all labels, and at most as many: nobody reads a long list of mere oddities
 
@@ -225,9 +232,9 @@ def find_label_errors(
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
-        looks = list(_image_features(case, seed, threads, on, progress))
-        related = RelatedImages.from_tables(case.tables) if related is None else related
-        ranked = rank_candidates(looks, related.take(case.images), jobs=n_threads(jobs))
+        related = (RelatedImages.from_tables(case.tables) if related is None else related).take(case.images)
+        looks = _image_features(case, related, seed, threads, on, progress)
+        ranked = rank_candidates(looks, related, jobs=n_threads(jobs))
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
@@ -263,37 +270,66 @@ def _systematic_errors(
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """The features of images; see `segdata.core.cluster.ImageWork`."""
+    """The features of images; see `segdata.core.cluster.ImageWork`.
+
+    Without `complete` they are brief in images whose own labels say that the model does not know them.
+    """
 
     predictor: Predictor
     channel: Ints  # of `GivenLabels`
     seed: int
+    complete: bool
 
     def measure(self, maps: LabelMaps, row: int, image: int) -> ImageFeatures:
         """The features of the image at a row of the dataset; its labels are at `row` of `maps`."""
         given, prediction = GivenLabels(maps, self.channel).image_segments(row), self.predictor.predict(image)
         rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
         rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, row)
-        return image_features(given, prediction, self.predictor.things, rng, rates, picture)
+        brief = not self.complete and not known_images(np.array([image_fit(given, prediction).informed]))[0]
+        return image_features(given, prediction, self.predictor.things, rng, rates, picture, brief=brief)
 
     def __call__(self, maps: LabelMaps, images: Ints) -> list[ImageFeatures]:
         with single_threaded_blas():
             return [self.measure(maps, row, image) for row, image in enumerate(images.tolist())]
 
 
+_MAX_TEACHERS = 16  # images with injected errors, if the model knows no image and nothing of it is reported
+
+
 def _image_features(
-    case: LabelCheck, seed: int, threads: int, on: ImageCluster | None, progress: Callable[[StageProgress], None]
-) -> Iterator[ImageFeatures]:
-    work = _Evidence(case.predictor, case.given.channel, seed)
-    looks = (
-        run_ordered(lambda image: work.measure(case.given.maps, image, image), case.images.tolist(), threads)
-        if on is None
-        else on.run(work, case.images)
-    )
-    timed = _StageTimer("look", len(case.images), progress)
-    for features in looks:
-        timed(1)
-        yield features
+    case: LabelCheck,
+    related: RelatedImages,
+    seed: int,
+    threads: int,
+    on: ImageCluster | None,
+    progress: Callable[[StageProgress], None],
+) -> list[ImageFeatures]:
+    """The features of the judged images: brief ones where they say that the model knows neither them nor others alike.
+
+    If it knows none, some images teach what an unusual label is, and rank images by their labels.
+    """
+
+    def measure(images: Ints, complete: bool) -> Iterator[ImageFeatures]:
+        work = _Evidence(case.predictor, case.given.channel, seed, complete)
+        looks = (
+            run_ordered(lambda image: work.measure(case.given.maps, image, image), images.tolist(), threads)
+            if on is None
+            else on.run(work, images)
+        )
+        timed = _StageTimer("look again" if complete else "look", len(images), progress)
+        for features in looks:
+            timed(1)
+            yield features
+
+    result = list(measure(case.images, False))
+    trust, is_wanted = trust_images(result, related), np.zeros(len(result), bool)
+    is_wanted[trust.reported] = True
+    if not known_images(trust.informed).any():
+        is_wanted[np.linspace(0, len(result) - 1, _MAX_TEACHERS).round().astype(np.int64)] = True
+    rows = np.flatnonzero(is_wanted & np.array([item.is_brief for item in result]))
+    for row, features in zip(rows.tolist(), measure(case.images[rows], True), strict=True):
+        result[row] = features
+    return result
 
 
 def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:

@@ -28,7 +28,7 @@ from segdata.noise.calibration import (
     mean_log_ratio,
     unknown_kind_odds,
 )
-from segdata.noise.candidates import ImageCandidates, find_candidates
+from segdata.noise.candidates import ImageCandidates, find_annotated, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
 from segdata.noise.evaluation import EvaluatedRanking
@@ -66,6 +66,11 @@ class FeatureTable:
     mistake: Ints  # (n,) the injected error that each is about; -1: none
     category: Ints  # (n,) as labelled, or as predicted if nothing is labelled
 
+    @property
+    def empty(self) -> "FeatureTable":
+        """The same features of no candidate."""
+        return FeatureTable(self.x[:0], self.mistake[:0], self.category[:0])
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
@@ -87,6 +92,7 @@ class ImageFeatures:
     # of annotated candidates, and of regions: how much more their colours are those of something else, see
     # `colour_evidence`; None: there is no image
     colours: tuple[Floats, Floats] | None = None
+    is_brief: bool = False  # only what an image that the model does not know needs: no regions, no injected errors
 
 
 def image_features(
@@ -96,22 +102,28 @@ def image_features(
     rng: np.random.Generator,
     rates: CorruptionRates | None = None,
     picture: ChannelArray | None = None,
+    *,
+    brief: bool = False,
 ) -> ImageFeatures:
     """The candidates of an image and their features, as labelled and with injected errors (`rates`).
 
     `picture` : (C, height, width) the image itself, if there is one.
+    `brief` : leave out regions and injected errors, which are nine tenths of the work. They do not count if the model
+        does not know the image: no region is reported there, and nothing is learnt.
 
     The severity of errors varies between images. An image with few candidates is corrupted several times, so that there
     is enough to learn from.
     """
-    candidates = find_candidates(given, prediction, things)
+    find = find_annotated if brief else find_candidates
+    candidates = find(given, prediction, things)
     grey = None if picture is None else GreyImage(grey_values(picture))
     none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
     names, tables = _feature_tables(candidates, given, prediction, none, grey)
     usual = training_rates() if rates is None else rates
     kinds: list[int] = []
-    copies: list[tuple[FeatureTable, FeatureTable]] = []
-    for _ in range(min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), _MAX_COPIES)):
+    copies = [(tables[0].empty, tables[1].empty)]
+    n_copies = 0 if brief else min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), _MAX_COPIES)
+    for _ in range(n_copies):
         worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
         corrupted = find_candidates(new, prediction, things)
@@ -120,6 +132,7 @@ def image_features(
         copies.append(_feature_tables(corrupted, new, prediction, numbers, grey)[1])
         kinds += [KINDS.index(kind) for kind in truth.kinds]
     shared, either = agreement(given, prediction)
+    parts = replace(prediction, predicted=prediction.predicted.take(none[0][:0])) if brief else prediction
     return ImageFeatures(
         candidates=candidates,
         given=tables,
@@ -135,9 +148,10 @@ def image_features(
         believed=predicted_category(candidates.annotated, prediction),
         alignment=align_labels(given, prediction, None if grey is None else grey.values),
         fit=image_fit(given, prediction),
-        seen=describe_seen_parts(prediction, given, candidates, grey),
+        seen=describe_seen_parts(parts, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
-        colours=None if picture is None else _colour_evidence(candidates, given, picture),
+        colours=None if picture is None or brief else _colour_evidence(candidates, given, picture),
+        is_brief=brief,
     )
 
 
@@ -305,6 +319,36 @@ def _ranks(values: Floats) -> Floats:
     return np.asarray(((np.cumsum(count) - count / 2) / max(len(values), 1))[row])
 
 
+@dataclass(frozen=True)
+class ImageTrust:
+    """How well the model knows the images, and in which ones all labels are misaligned."""
+
+    informed: Floats  # (i,) see `informed_images`
+    iou: Floats  # (K,) of the model's categories with the given ones, over the images that teach
+    move: Ints  # (i, 2) see `RankedCandidates.move`
+
+    @property
+    def teaching(self) -> Flags:
+        """(i,) the images that the ranking learns from: those that the model knows, or all if it knows none."""
+        known = known_images(self.informed)
+        return known if known.any() else ~known
+
+    @property
+    def reported(self) -> Flags:
+        """(i,) the images in which something may be found: those that the model knows, or that are misaligned."""
+        return known_images(self.informed) | self.move.any(axis=1)
+
+
+def trust_images(images: Sequence[ImageFeatures], related: RelatedImages) -> ImageTrust:
+    """How well the model knows images; brief features are enough."""
+    likeness = ImageLikeness.from_appearance([item.look for item in images], related.unit)
+    informed = informed_images([item.fit for item in images], likeness)
+    known = known_images(informed)
+    taught = [images[row] for row in np.flatnonzero(known if known.any() else ~known).tolist()]
+    iou = _category_iou(taught)
+    return ImageTrust(informed, iou, label_shifts([item.alignment for item in images], iou))
+
+
 def rank_candidates(
     images: Iterable[ImageFeatures],
     related: RelatedImages | None = None,
@@ -319,19 +363,15 @@ def rank_candidates(
     """
     images = list(images)
     related = RelatedImages.unrelated(len(images)) if related is None else related
-    informed = informed_images(
-        [item.fit for item in images], ImageLikeness.from_appearance([item.look for item in images], related.unit)
-    )
-    known = known_images(informed) if known_images(informed).any() else np.ones(len(images), bool)
+    trust = trust_images(images, related)
+    known, iou, move = trust.teaching, trust.iou, trust.move
     fold = assign_folds(related.folds_of)
-    sorts = [_score_candidates(images, sort, fold, known_images(informed), jobs) for sort in (0, 1)]
+    sorts = [_score_candidates(images, sort, fold, known_images(trust.informed), jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
     excess = excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
     n_wrong, n_held = int((sorts[0]["held_mistake"] >= 0).sum()), len(sorts[0]["held_mistake"])  # annotated ones
     taught = [images[row] for row in np.flatnonzero(known).tolist()]
-    iou = _category_iou(taught)
-    odds, left_out = _missing_label_odds(scores["odds"] - excess, images, fold, known_images(informed), iou)
-    move = label_shifts([item.alignment for item in images], iou)
+    odds, left_out = _missing_label_odds(scores["odds"] - excess, images, fold, known_images(trust.informed), iou)
     columns = _candidate_columns([item.candidates for item in images])
     misaligned = (columns["row"] >= 0) & (move != 0).any(axis=1)[scores["image"]]
     odds = np.where(misaligned, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
@@ -349,7 +389,7 @@ def rank_candidates(
         candidates=[item.candidates for item in images],
         believed=np.concatenate([*(item.believed for item in images), columns["seen"][columns["row"] < 0]]),
         move=move,
-        informed=informed,
+        informed=trust.informed,
         left_out=left_out,
         prior=float(n_wrong / max(n_held - n_wrong, 1) * np.exp(-excess)),
         colours=_colours_of(images),

@@ -1,14 +1,19 @@
 """Trust: nothing is found in images that the model does not know, but in images whose labels are wrong."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
 from segdata.core.image_files import ChannelArray
+from segdata.noise.networks.plan import Settings
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import SegmentSet
@@ -20,7 +25,7 @@ from segdata.noise.trust import (
     informed_images,
     known_images,
 )
-from tests.generators.oracle import blobs, oracle_evidence, patches
+from tests.generators.oracle import OracleModel, blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
 THINGS = np.array([False, True])
@@ -75,11 +80,12 @@ def test_images_that_are_alike_vouch_for_each_other() -> None:
 
 
 @cache
-def look(row: int, unknown: bool) -> ImageFeatures:
+def look(row: int, unknown: bool, brief: bool = False) -> ImageFeatures:
     drawn, prediction = page(row, unknown)
     if row == 0:
         drawn = moved_by(drawn, 6, -4)
-    return image_features(drawn, prediction, THINGS, np.random.default_rng(row), picture=picture(row, unknown))
+    rng = np.random.default_rng(row)
+    return image_features(drawn, prediction, THINGS, rng, picture=picture(row, unknown), brief=brief)
 
 
 @cache
@@ -101,6 +107,47 @@ def test_nothing_is_found_in_images_that_the_model_does_not_know() -> None:
 def test_labels_that_are_moved_are_found_where_the_model_knows_the_image_alone() -> None:
     assert np.flatnonzero(ranked().move.any(axis=1)).tolist() == [0]
     np.testing.assert_allclose(ranked().move[0], [-6, 4], atol=1)
+
+
+def test_brief_features_of_images_that_it_does_not_know_change_nothing() -> None:
+    whole, brief = ranked(), rank_candidates([look(row, row >= 6, brief=row >= 6) for row in range(9)])
+    counts = (whole.image < 6) | (whole.row >= 0)
+    assert 0 < counts.sum() < len(whole)
+    for name in ("image", "row", "category", "seen"):
+        np.testing.assert_array_equal(getattr(whole, name)[counts], getattr(brief, name))
+    for name in ("odds", "probability", "type"):
+        np.testing.assert_allclose(getattr(whole, name)[counts], getattr(brief, name), rtol=1e-9)
+    np.testing.assert_allclose(whole.images(), brief.images())
+    assert whole.held_out.mistake_type == brief.held_out.mistake_type
+
+
+class Elsewhere(OracleModel):
+    """It knows the clean labels of the first images, and sees things in other places in the others."""
+
+    def predict(self, row: int) -> ImagePrediction:
+        return super().predict(row) if row < 6 else page(row, elsewhere=True)[1]
+
+
+def test_regions_are_looked_for_where_alike_images_vouch_for_one(tmp_path: Path) -> None:
+    """The last two images are bright and not known; the sixth has a single label, which is wrong, among many cells."""
+    clean, given = {}, {}
+    for row in range(8):
+        name, (cells, _) = f"{row}.png", page(row)
+        masks = [cells.take(np.array([at])).categories().reshape(180, 130).T > 0 for at in range(len(cells))]
+        clean[name] = given[name] = [(mask, "cell") for mask in masks]
+        if row == 5:
+            given[name] = [(~np.logical_or.reduce(masks) & (np.arange(180) < 9), "cell")]
+        Image.fromarray(picture(row, row >= 6)[0]).save(tmp_path / name)
+    result = flag(
+        from_arrays(given, ["cell"], images=tmp_path),
+        settings=Settings(jobs=1),
+        predictions=Elsewhere(from_arrays(clean, ["cell"], images=tmp_path), errors=0.1),
+    )
+    assert result.unknown_images == ("6.png", "7.png")
+    regions = result.parts[result.parts["segment"].isna()]
+    assert (regions["image"] == "5.png").sum() > 10
+    assert not regions["image"].isin(result.unknown_images).any()
+    assert set(result.segments["image"]) == {f"{row}.png" for row in range(8)}
 
 
 def test_where_it_knows_nothing_it_finds_nothing() -> None:
