@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.flag.drawn_sets import SOURCES, Drawn, built
 from benchmarks.flag.injected_trial import _of_image, _of_pixels
+from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import expected_errors
@@ -44,6 +45,7 @@ LEARNT: dict[str, tuple[CorruptionKind, ...]] = {
 }  # fmt: skip
 EVERY = tuple(sorted({kind for kinds in LEARNT.values() for kind in kinds}))
 TOP, TENTH, REPORTED = 40, 0.1, 0.05
+DRAWS = 1000  # of the bootstrap
 
 
 @dataclass
@@ -75,15 +77,20 @@ def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page
     data, drawn = built(folder, work, name, seed)
     maps, predictions = data.maps(), open_predictions(work / name / "networks")
     predictor = NetworkPredictor(predictions, frozenset(maps.classes))
-    labels, pages = GivenLabels.from_maps(maps, predictions.categories), []
-    for row in range(len(maps)):
-        given, seen, image = labels.image_segments(row), predictor.predict(row), drawn[maps.image_ids[row]]
-        rng = np.random.default_rng([0 if seed is None else seed, row])
-        look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
-        truth = truth_of(image, given)
-        about = match_corruptions(look.candidates, given, truth, predictor.things)
-        pages.append(Page(look, about, truth.kinds, _of_pixels(look.candidates, seen), _of_image(given, seen)["loss"]))
-    return pages
+    labels = GivenLabels.from_maps(maps, predictions.categories)
+    rows = range(len(maps))
+    return [page_of(maps, row, labels, predictor, drawn[maps.image_ids[row]], seed or 0) for row in rows]
+
+
+def page_of(
+    maps: LabelMaps, row: int, labels: GivenLabels, predictor: NetworkPredictor, drawn: Drawn, seed: int
+) -> Page:
+    """The image at a row, with the errors drawn in it."""
+    given, seen, rng = labels.image_segments(row), predictor.predict(row), np.random.default_rng([seed, row])
+    look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
+    truth = truth_of(drawn, given)
+    about = match_corruptions(look.candidates, given, truth, predictor.things)
+    return Page(look, about, truth.kinds, _of_pixels(look.candidates, seen), _of_image(given, seen)["loss"])
 
 
 def without(look: ImageFeatures, kinds: Sequence[str], also_right: bool = False) -> ImageFeatures:
@@ -206,48 +213,105 @@ def tables(name: str, pages: list[Page]) -> list[str]:
     return [*lines, "", *COUNTED, counts("as learnt", trial), counts("no kind learnt", none)]
 
 
+@dataclass(frozen=True)
+class Case:
+    """One kind of error and one seed: the labels in images that the model knows, as several rankings score them."""
+
+    seed: int
+    image: Ints  # (n,)
+    wrong: Flags  # (n,) about an error of this kind
+    right: Flags  # (n,) about no error; labels with errors of other kinds are neither
+    scores: dict[str, Floats]  # name -> (n,), greater is worse
+
+    def figures(self, name: str, weight: Floats) -> Floats:
+        """(B, 4) AUROC, AP, AP over chance, and recall in the first tenth; `weight` (B, n): how often each counts."""
+        score, judged = self.scores[name], self.wrong | self.right
+        area, precision = (
+            figure(score[judged], self.wrong[judged], weight[:, judged]) for figure in (auroc, average_precision)
+        )
+        n_wrong = weight @ self.wrong
+        order = np.argsort(-score, kind="stable")
+        before = np.cumsum(weight[:, order], axis=1) - weight[:, order]
+        n_first = np.ceil(TENTH * weight.sum(axis=1, keepdims=True))
+        first = np.clip(n_first - before, 0, weight[:, order]) @ self.wrong[order]
+        chance = n_wrong / np.maximum(weight @ judged, 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.column_stack([area, precision, precision / chance, first / n_wrong])
+
+
 def headline(name: str, every: Sequence[list[Page]], others: Sequence[Page]) -> list[str]:
     """Kinds of error in the labels of a set, each withheld from what is learnt, over several seeds.
 
     Of one kind and all correct labels in images that the model knows; the mean over kinds and seeds, weighted by the
-    number of errors. `others`: images of other sets, from which alone a second ranking learns.
+    number of errors, with its 95 % interval. `others`: images of other sets, from which alone a second ranking learns.
     """
-    figures: dict[str, list[tuple[float, ...]]] = {}
-    weights, counted = [], []
-    for pages in every:
+    cases, counted = [], []
+    for seed, pages in enumerate(every):
         learnt, n = ranked_trial(pages), len(pages)
         known = learnt.ranked.known_images[learnt.ranked.image]
         foreign = foreign_trial(pages, others) if others else None
         for kind in sorted(set(learnt.kinds) - {"missing", "bare image"}):
             one, labels = ranked_trial(pages, LEARNT[kind]), known & (learnt.ranked.row >= 0)
-            if not (n_wrong := int((one.of_kind(kind) & labels).sum())):
+            wrong = one.of_kind(kind)[labels]
+            if not wrong.any():
                 continue
-            weights.append(n_wrong)
-            rows = {"segdata, kind withheld": one.segments(one.ranked.odds, known, kind)}
+            scores = {"segdata, kind withheld": one.ranked.odds[labels]}
             if foreign is not None:
                 within = foreign.ranked.image < n
-                kept = within & known_in(known, within)
-                rows["segdata, learnt from other sets"] = foreign.segments(foreign.ranked.odds, kept, kind)
-            rows["segdata, every kind learnt"] = learnt.segments(learnt.ranked.odds, known, kind)
-            rows |= {
-                each: one.segments(score, known, kind) for each, score in one.scores().items() if each != "segdata"
-            }
-            for each, found in rows.items():
-                figures.setdefault(each, []).append((found[0], found[1], found[1] / found[2], found[3]))
+                scores["segdata, learnt from other sets"] = foreign.ranked.odds[known_in(labels, within)]
+            scores["segdata, every kind learnt"] = learnt.ranked.odds[labels]
+            scores |= {each: score[labels] for each, score in one.scores().items() if each != "segdata"}
+            cases.append(Case(seed, one.ranked.image[labels], wrong, one.mistake[labels] < 0, scores))
             before = recalibrate(np.empty(0), np.empty(0, bool), base=one.ranked.base_odds)
-            errors, truth = (
-                expected_errors(before.draws(one.ranked.odds[labels])),
-                int((one.mistake[labels] >= 0).sum()),
-            )
+            errors = expected_errors(before.draws(one.ranked.odds[labels]))
+            truth = int((one.mistake[labels] >= 0).sum())
             counted.append((errors.n, truth, errors.low <= truth <= errors.high))
-    lines = [f"| {name}: {sum(weights)} errors, {len(every)} seeds | AUROC | AP (times chance) | first tenth |"]
-    lines.append("| --- | ---: | ---: | ---: |")
-    for each, cells in figures.items():
-        area, precision, times, first = np.average(cells, axis=0, weights=weights)
-        lines.append(f"| {each} | {area:.3f} | {precision:.3f} ({times:.0f} x) | {first:.2f} |")
+    n_images, n_errors = len(every[0]), sum(int(case.wrong.sum()) for case in cases)
+    with_errors = len(np.unique(np.concatenate([case.image[case.wrong] for case in cases])))
+    title = f"{name}: {n_errors} errors in {with_errors} images, {len(every)} seeds"
+    lines = [f"| {title} | AUROC | AP | times chance | first tenth |", "| --- | ---: | ---: | ---: | ---: |"]
+    once = np.ones((1, n_images)), np.ones((1, len(every)))
+    drawn = {each: means(cases, each, *resampled(n_images, len(every))) for each in cases[0].scores}
+    for each in drawn:
+        found, (low, high) = means(cases, each, *once)[0], ends(drawn[each])
+        cells = [f"{value:.3f} ({a:.3f} to {b:.3f})" for value, a, b in zip(found, low, high, strict=True)]
+        lines.append(f"| {each} | {' | '.join(cells)} |")
+    best, *rest = drawn
+    for each in rest:
+        low, high = ends(drawn[best] - drawn[each])
+        cells = [f"{a:.3f} to {b:.3f}" for a, b in zip(low, high, strict=True)]
+        lines.append(f"| {best}, less {each} | {' | '.join(cells)} |")
     said, truth, held = np.mean(counted, axis=0)
     total = f"all labels, one kind withheld: sum of P {said:.0f}, wrong {truth:.0f} (means)"
     return [*lines, "", f"{total}; the interval held in {held:.2f} of {len(counted)} cases"]
+
+
+def resampled(n_images: int, n_seeds: int) -> tuple[Floats, Floats]:
+    """(B, n_images) and (B, n_seeds) how often each image and each seed is drawn: all seeds of an image together.
+
+    Errors of one image have its network and its labels in common, whatever the seed, so images are the unit. Both are
+    drawn, which is rather too wide than too narrow.
+    Source: Owen (2007), "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 386-411.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [rng.multinomial(n, np.full(n, 1 / n), DRAWS).astype(float) for n in (n_images, n_seeds)]
+    return drawn[0], drawn[1]
+
+
+def means(cases: Sequence[Case], name: str, images: Floats, seeds: Floats) -> Floats:
+    """(B, 4) the figures of a ranking: the mean over cases, weighted by errors; see `resampled`."""
+    total, weights = np.zeros((len(images), 4)), np.zeros((len(images), 1))
+    for case in cases:
+        drawn = images[:, case.image]
+        weight = seeds[:, [case.seed]] * (drawn @ case.wrong)[:, None]
+        total += np.where(weight > 0, weight * np.nan_to_num(case.figures(name, drawn)), 0)
+        weights += weight
+    return total / np.maximum(weights, 1e-9)
+
+
+def ends(drawn: Floats) -> Floats:
+    """(2, 4) the ends of 95 % intervals of figures, (B, 4)."""
+    return np.asarray(np.percentile(drawn, (2.5, 97.5), axis=0))
 
 
 def known_in(known: Flags, within: Flags) -> Flags:

@@ -326,6 +326,19 @@ def built(folder: Path, work: Path, name: str, seed: int | None = 0) -> tuple[Op
 
     Without a `seed` the labels are as they are.
     """
+
+    def draw(masks: list[Mask], number: tuple[int, int]) -> Drawn:
+        if seed is None:
+            return Drawn(masks, [-1] * len(masks), [])
+        return with_errors(masks, np.random.default_rng([seed, *number]))
+
+    return written_set(folder, work, name, draw)
+
+
+def written_set(
+    folder: Path, work: Path, name: str, draw: Callable[[list[Mask], tuple[int, int]], Drawn]
+) -> tuple[OpenDataset, dict[str, Drawn]]:
+    """A set whose labels `draw` makes of the masks of an image, and of the numbers of its source and itself."""
     images = work / name / "images"
     images.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, Drawn] = {}
@@ -333,11 +346,7 @@ def built(folder: Path, work: Path, name: str, seed: int | None = 0) -> tuple[Op
         for at, (image, picture, masks) in enumerate(real_images(folder, source)):
             file = f"{number}_{Path(image).stem}.png"
             Image.fromarray(picture).save(images / file)
-            drawn[file] = (
-                Drawn(masks, [-1] * len(masks), [])
-                if seed is None
-                else with_errors(masks, np.random.default_rng([seed, number, at]))
-            )
+            drawn[file] = draw(masks, (number, at))
     labels = {file: [(mask, "thing") for mask in each.masks] for file, each in drawn.items()}
     return from_arrays(labels, ["thing"], images=images, name=name), drawn
 
