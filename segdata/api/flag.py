@@ -497,7 +497,11 @@ class _FlagRun:
             predictions=self.seen.where,
             plan=self.seen.plan,
             choices=() if self.seen.plan is None else self.seen.plan.choices,
-            notes=(*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.ranked)),
+            notes=(
+                *self.seen.notes,
+                *unknown_image_notes(unknown, len(case.images)),
+                *misalignment_notes(case, thought.ranked),
+            ),
             trust=tuple(thought.trust),
             looks=looks,
             ranked_images=ranked_images(looks),

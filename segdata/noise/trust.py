@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.errors import list_names
+from segdata.core.errors import count_noun, list_names
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.split_assignment import group_images
@@ -163,18 +163,25 @@ def known_images(informed: Floats) -> Flags:
     return np.isnan(informed) | (informed >= MIN_INFORMED)
 
 
-_IMAGES_NAMED = 5  # images in a note
+_IMAGES_NAMED = 3  # images in a note
 
 
-def unknown_image_notes(names: Sequence[str]) -> tuple[str, ...]:
-    """A note on the images, by name, that the model does not know; none without such images.
+def unknown_image_notes(names: Sequence[str], n_images: int) -> tuple[str, ...]:
+    """A note on the images, by name, that the model does not know, of how many; none without such images.
 
-    >>> unknown_image_notes([]), unknown_image_notes(["a.png", "b.png"])[0][:57]
-    ((), 'the model does not know these images: 2 of them (a.png, b')
+    >>> unknown_image_notes([], 9), unknown_image_notes(["a.png", "b.png"], 9)[0][:60]
+    ((), 'the model does not know 2 of 9 images (a.png, b.png): it fin')
+    >>> unknown_image_notes(["a.png", "b.png"], 2)[0][:57]
+    'the model knows none of the 2 images: it finds nothing in'
     """
     if not names:
         return ()
+    which = (
+        f"knows none of the {count_noun(n_images, 'image')}"
+        if len(names) == n_images
+        else f"does not know {len(names):,} of {count_noun(n_images, 'image')} ({list_names(names, _IMAGES_NAMED)})"
+    )
     return (
-        f"the model does not know these images: {len(names):,} of them ({list_names(names, _IMAGES_NAMED)}). "
-        "It finds nothing in them: look at a few, annotate more of this kind, or give predictions (--predictions)",
+        f"the model {which}: it finds nothing in them. Look at a few, annotate more of this kind, or give predictions "
+        "(--predictions)",
     )

@@ -158,8 +158,13 @@ def _remedies(plan: TrainingPlan | None) -> str:
 def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
     labels = [finding for finding in flagged.validation.findings if finding.correction is not None]
     odd = sum(finding.code == UNUSUAL_CODE for finding in flagged.validation.findings)
+    n_unknown = flagged.n_judged - _n_judged_reliably(flagged)
     if not labels and all(trust.reason is not None for trust in flagged.trust):
         message = f"the model is too weak for every category: {_remedies(flagged.plan)}"
+        yield from console.wrap(message, "", "  ", "warning")
+    elif not labels and not odd and n_unknown:
+        judged = f"the {flagged.n_judged - n_unknown:,} of {count_noun(flagged.n_judged, 'label')}"
+        message = f"nothing found among {judged} that the model can judge; it says nothing about the others"
         yield from console.wrap(message, "", "  ", "warning")
     elif not labels and not odd:
         yield from console.pieces(("nothing to review", "good"))
@@ -171,6 +176,8 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
         yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
+        if n_unknown:
+            yield from console.wrap(f"the model cannot judge {n_unknown:,} of the labels", "", "  ", "warning")
         n_seldom = len(flagged.seldom_right)
         if n_seldom:
             which = "all" if n_seldom == len(labels) else f"{n_seldom:,} of them"
@@ -196,6 +203,13 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         rest = len(flagged.annotate_next) - len(first)
         more = f" and {rest:,} more, all in --format json" if rest else ""
         yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
+
+
+def _n_judged_reliably(flagged: FlagResult) -> int:
+    """How many labels are in images that the model knows and in categories that it predicts reliably."""
+    scores, weak = flagged.scores, [trust.category for trust in flagged.trust if trust.reason is not None]
+    is_known = ~np.isin(scores["image"], flagged.unknown_images) & ~np.isin(scores["category"], weak)
+    return int((is_known & ~scores.missing("segment")).sum())
 
 
 _ONE_CAUSE = "one cause each: look at the image first"
@@ -313,7 +327,11 @@ def _number(value: float | None) -> str:
 
 def _next(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterator[str]:
     again = ["flag", *asked.typed, *asked.selection, "--format json", "--output flag.json"]
-    steps = [(again, "all findings as JSON; the predictions are cached")]
+    what = "all findings" if flagged.validation.findings else "how reliable it is, and a rank of every image,"
+    steps = [(again, f"{what} as JSON; the predictions are cached")]
+    if "--quick" in asked.selection and _n_judged_reliably(flagged) < flagged.n_judged / 2:
+        longer = [word for word in asked.selection if word != "--quick"]
+        steps.insert(0, (["flag", *asked.typed, *longer], "trains longer, since the model knows too little"))
     if any(finding.image is not None for finding in flagged.validation.findings):
         steps.append((["browse", *asked.typed, "--findings flag.json"], "review the findings and the proposals"))
     if flagged.validation.findings:

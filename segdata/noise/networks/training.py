@@ -98,6 +98,15 @@ class _TrainingState:
     weights: dict[str, Tensor] | None = None  # the best so far
     history: list[float] = field(default_factory=list)
 
+    def is_past_best(self, plan: TrainingPlan) -> bool:
+        """Whether the network was best some checks ago, in the second half of the steps.
+
+        One that was best at its first check has not begun to learn: small or rare things may come late, in one fold at
+        a third of the steps, and in another after half of them.
+        """
+        begun = bool(self.history) and self.best < self.history[0]
+        return begun and self.stale >= plan.patience and self.step >= plan.steps // 2
+
 
 Steps = Generator[None, None, dict[str, Tensor]]
 
@@ -181,7 +190,7 @@ class _Training:
             check = state.step % max(plan.steps // plan.checks, 1) == 0 or state.step == plan.steps
             if check:
                 self._check()
-            stop = len(task.held) > 0 and state.stale >= plan.patience and state.step >= plan.steps // 2
+            stop = len(task.held) > 0 and state.is_past_best(plan)
             if check or time.monotonic() - saved >= task.seconds:
                 states = {name: part.state_dict() for name, part in self.parts.items()}
                 network.save_checkpoint(task.path, states | {"progress": vars(state)})

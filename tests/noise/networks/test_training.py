@@ -143,6 +143,24 @@ def test_it_stops_when_the_held_images_get_worse(task: TrainingTask) -> None:
     assert len(told) < 40
 
 
+class Dull(nn.Module):
+    """It says the same of every pixel, whatever it learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 3, *images.shape[2:]) * self.weight
+
+
+def test_it_does_not_stop_before_it_has_begun_to_learn(task: TrainingTask) -> None:
+    told: list[int] = []
+    plan = replace(task.plan, steps=40, checks=20, patience=2, instances=False)
+    train(replace(task, plan=plan), Dull(), told.append, TrainingPace())
+    assert told == [*range(1, 41)]
+
+
 def test_the_rate_rises_and_falls(tiny: TrainingPlan) -> None:
     plan = replace(tiny, steps=100, learning_rate=0.5)
     rates = [learning_rate(step, plan) for step in range(101)]
