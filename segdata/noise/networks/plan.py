@@ -359,7 +359,7 @@ class TrainingPlan:
         """The value of an attribute in words."""
         value = getattr(self, name)
         if isinstance(value, tuple):
-            return (" " if name == "augment" else "x").join(map(str, value))
+            return (" " if name == "augment" else "x").join(map(str, value)) or "none"
         return f"{value:g}" if isinstance(value, float) else str(value)
 
 
