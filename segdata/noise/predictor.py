@@ -318,9 +318,11 @@ def file_predictor(
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
         predicted_names = ", ".join(dataset.profile.name_of(id_) for id_ in _category_ids(dataset)[:5]) or "none"
         label_names = ", ".join(maps.names[:5])
+        nameless = dataset.profile.format == "npz" and predicted_names.replace(", ", "").isdigit()
+        hint = "; name the classes: class_names in the archives, or dataset.json beside them" if nameless else ""
         raise SegdataError(
             f"{dataset.profile.files}: predicts {predicted_names}, the labels have {label_names}: "
-            "no category is the same"
+            f"no category is the same{hint}"
         )
     if not names and not countable:
         raise SegdataError(

@@ -132,6 +132,11 @@ def test_predictions_of_something_else_are_refused(labels: tuple[Path, Path], tm
     mask[3:9, 3:9] = True
     with pytest.raises(SegdataError, match="no category is the same"):
         judged(labels, from_arrays({"1.png": [(mask, "tree"), (mask, "car")]}, ["tree", "car"]))
+    nameless = archives(tmp_path, labels[0])
+    for file in nameless.iterdir():
+        np.savez_compressed(file, probabilities=np.load(file)["probabilities"])
+    with pytest.raises(SegdataError, match="no category is the same; name the classes: class_names in the archives"):
+        judged(labels, nameless)
     with pytest.raises(SegdataError, match="no image of these labels"):
         judged(labels, from_arrays({"x.png": [(mask, "cell")]}, KINDS))
     with pytest.raises(SegdataError, match=r"1\.png are 8x7 px, its labels 180x120 px"):
