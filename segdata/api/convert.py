@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.cluster import Cluster, connect
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError, check_choice
+from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.executor import Progress, default_jobs, no_progress
 from segdata.core.finding import Defect
 from segdata.core.format import Format, find_format
@@ -162,8 +162,10 @@ class Conversion(ConversionOutcome):
         return records_table(self.losses, ["kind", "of", "count", "pixels", "examples", "images"])
 
     def __repr__(self) -> str:
-        written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
-        return f"Conversion({written}; {len(self.losses)} kinds of loss, {len(self.defects)} defects)"
+        read = f"{count_noun(self.n_images, 'image')}, {count_noun(self.n_segments, 'segment')}"
+        losses = count_noun(len(self.losses), "kind of loss", "kinds of loss")
+        written = f"{read} to {str(self.target)!r} ({self.format})"
+        return f"Conversion({written}; {losses}, {count_noun(len(self.defects), 'defect')})"
 
 
 def convert(

@@ -181,16 +181,18 @@ def _cost(costs: Costs) -> Iterator[Point]:
         yield "info", f"Quality assurance is {costs.share:.0%} of it", text
     if costs.n_errors and costs.review:
         per = costs.amount(costs.per_error)
-        cost = f"{60 * costs.per_error:.1f} minutes" if per is None else f"{per:,.2f} {costs.currency}".rstrip()
+        cost = format_hours(costs.per_error) if per is None else f"{per:,.2f} {costs.currency}".rstrip()
         yield "info", f"Finding a true error has cost {cost}", f"{count_noun(costs.n_errors, 'error')} so far."
 
 
 def format_hours(value: float) -> str:
     """Hours in words.
 
-    >>> format_hours(0.25), format_hours(3.21), format_hours(120)
-    ('15 min', '3.2 h', '120 h')
+    >>> format_hours(0.007), format_hours(0.25), format_hours(3.21), format_hours(120)
+    ('25 s', '15 min', '3.2 h', '120 h')
     """
+    if 0 < value < 1 / 60:
+        return f"{3600 * value:.0f} s"
     if value < 1:
         return f"{60 * value:.0f} min"
     return f"{value:.1f} h" if value < 100 else f"{value:,.0f} h"

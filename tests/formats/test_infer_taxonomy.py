@@ -98,7 +98,7 @@ def photograph(side: int = 40) -> object:
     [
         ({"a.png": [[1]], "b.jpg": [[1] * 20] * 20}, "1 of 2 files are JPEG"),
         ({"x_labelIds.png": [[1]], "x_color.png": [[(1, 2, 3)]]}, "several ways .8 bits, colours."),
-        ({"masks/a.png": [[1]], "images/b.png": [[1]]}, "none of 1 masks has the name of one of 1 images"),
+        ({"masks/a.png": [[1]], "images/b.png": [[1]]}, "the mask does not have the name of the image"),
         ({"a.png": photograph()}, "photographs"),
         ({"masks/a.png": [list(range(201))]}, "201 different values"),
     ],

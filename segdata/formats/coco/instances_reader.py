@@ -525,7 +525,7 @@ def open_results(request: ReadRequest) -> AlteredSource:
     document = read_document(path, name, _RESULTS_DOCUMENT)
     results: Items[_ResultItem] = decode_items(document, "results", _StrictResultItem, _ResultItem)
     if results.items and not any(len(item.segmentation) for item in results.items):
-        raise UnreadableError(f"{path}: none of the {len(results.items):,} results has a segmentation; boxes alone?")
+        raise UnreadableError(f"{path}: no segmentation in {count_noun(len(results.items), 'result')}; boxes alone?")
     truth = find_truth(request, path, [item.image_id for item in results.items])
     if truth is None:
         raise UnreadableError(

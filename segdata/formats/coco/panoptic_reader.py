@@ -156,7 +156,8 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
             # files that are called like the masks but for the extension are these: others are the images
             return first if any(map(first.similar_name, names)) else masks
     if names:
-        message = f"none of the {len(names):,} masks was found in {own.as_posix()} or {own.parent.as_posix()}"
+        none = "its only mask was not" if len(names) == 1 else f"none of the {len(names):,} masks was"
+        message = f"{none} found in {own.as_posix()} or {own.parent.as_posix()}"
         document.defects.append(Defect("SEG002", message, document.name))
     return ImageFolder(None)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
+from segdata.core.errors import count_noun
 from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, expand_ranges, group_offsets
 from segdata.formats.coco.columns import ItemBlock, RawColumn
 from segdata.formats.coco.document import (
@@ -247,7 +248,7 @@ def flat_rings(polygons: Polygons) -> Flags:
 
 def _ring_complaint(xy: Floats) -> str:
     if len(xy) % 2:
-        what = f"{len(xy)} numbers; x and y come in pairs"
+        what = f"{count_noun(len(xy), 'number')}; x and y come in pairs"
     elif len(xy) == 4:
         what = "4 numbers, which pycocotools takes for a box: 3 points (6 numbers) are needed"
     elif len(xy) < 6:

@@ -335,7 +335,7 @@ def _incomplete_case(
     if names and len(names) != len(images) and not is_unnumbered and not is_rgb:
         missing = [f"{number:04d}" for number in range(len(names)) if number not in images]
         detail = f"; missing: {', '.join(missing)}" if missing else ""
-        message = f"{len(images)} channels, but dataset.json names {len(names)}{detail}"
+        message = f"{count_noun(len(images), 'channel')}, but dataset.json names {len(names)}{detail}"
         yield Defect("SEG002", message, first)
 
 

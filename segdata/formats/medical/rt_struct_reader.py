@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from segdata.core.errors import check_choice
+from segdata.core.errors import check_choice, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.overlay import SweepRuns, union_by_frame
@@ -198,13 +198,15 @@ def _parse_contours(contour_item: Any, number: int, place: str, defects: list[De
             continue
         count = item.get("NumberOfContourPoints")
         if count is not None and int(count) != len(points):
-            message = f"NumberOfContourPoints is {count}, but there are {len(points)} points, which are used"
+            message = (
+                f"NumberOfContourPoints is {count}, but the contour has {count_noun(len(points), 'point')}, which count"
+            )
             defects.append(Defect("SEG004", message, name, item_place, segments=(number,)))
         images = item.get("ContourImageSequence") or []
         image = str(images[0].get("ReferencedSOPInstanceUID", "")) if images else ""
         yield Contour(points, kind == "CLOSEDPLANAR_XOR", image, item_place)
     for kind, count in sorted(others.items()):
-        message = f"{count:,} contours of type {kind} have no pixels, and are left out"
+        message = f"{count_noun(count, 'contour')} of type {kind} without pixels: left out"
         defects.append(Defect("SEG006", message, name, place, segments=(number,), severity="info"))
 
 
@@ -220,12 +222,12 @@ def _parse_points(contour: Any) -> Floats | str:  # Any: as above
     except ValueError:
         return "its points are not numbers"
     if len(numbers) % 3:
-        return f"{len(numbers)} numbers; x, y and z come in threes"
+        return f"{count_noun(len(numbers), 'number')}; x, y and z come in threes"
     if not np.isfinite(numbers).all():
         return "a coordinate is not finite"
     points = numbers.reshape(-1, 3)
     if len(points) < 3:
-        return f"{len(points)} points; at least 3 are needed"
+        return f"{count_noun(len(points), 'point')}; at least 3 are needed"
     return points
 
 

@@ -185,7 +185,9 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         defects.append(no_images_defect(len(entries), root, images))
     elif entries:
         defects += [
-            _no_images_in_folder(root, pairing) for pairing in pairings if pairing.has_no_images and pairing.entries
+            masks_alone_defect(len(pairing.entries), relative_path(root, pairing.entries[0].files[0].parent))
+            for pairing in pairings
+            if pairing.has_no_images and pairing.entries
         ]
     defects += [
         Defect(
@@ -279,7 +281,9 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     partner, second_masks = match_names(masks, pictures)
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
-        message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
+        no_mask = "the mask does not have" if len(masks) == 1 else f"none of {len(masks)} masks has"
+        an_image = "the image" if len(pictures) == 1 else f"one of {len(pictures)} images"
+        message = f"{no_mask} the name of {an_image}, as {examples}"
         stems = tuple(f"{Path(name).stem}_" for name in islice(pictures, _N_STEMS))
         if any(name.startswith(stems) for name in islice(masks, _N_STEMS)):
             pattern = f"{{stem}}_{{category}}{Path(next(iter(masks))).suffix}"
@@ -362,9 +366,10 @@ def _places(laid_out: list[MaskLayout]) -> dict[str, str]:
     return {what: ", ".join(folders) for what, folders in (("masks", masks), ("images", images)) if folders}
 
 
-def _no_images_in_folder(root: Path, pairing: Pairing) -> Defect:
-    folder = pairing.entries[0].files[0].parent
-    return Defect("SEG011", f"there are no images for these {len(pairing.entries)} masks", relative_path(root, folder))
+def masks_alone_defect(n_masks: int, folder: str) -> Defect:
+    """The defect of a folder of masks without any image."""
+    lacking = "is no image for this mask" if n_masks == 1 else f"are no images for these {n_masks} masks"
+    return Defect("SEG011", f"there {lacking}", folder)
 
 
 def _missing_bands(root: Path, prefix: str, bands: Bands) -> Iterator[Defect]:

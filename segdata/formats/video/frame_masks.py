@@ -23,7 +23,15 @@ from segdata.core.runs import Flags, Ints, Rows
 from segdata.formats.shared import writing
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
-from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
+from segdata.formats.shared.pairing import (
+    Cell,
+    Pairing,
+    has_index,
+    masks_alone_defect,
+    no_images_defect,
+    pair_masks,
+    write_index,
+)
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
 
@@ -130,8 +138,7 @@ def _unpaired_defects(
     """SEG011 for the unpaired files of a sequence."""
     unpaired = [frame for frame in frames.values() if frame.image is None]
     if len(unpaired) == len(frames):
-        folder = relative_path(root, folders.masks / sequence)
-        return [Defect("SEG011", f"there are no images for these {len(frames)} masks", folder)]
+        return [masks_alone_defect(len(frames), relative_path(root, folders.masks / sequence))]
     defects = [
         Defect("SEG011", "a mask without image", relative_path(root, frame.mask), image=folders.prefix + frame.name)
         for frame in unpaired
@@ -139,7 +146,9 @@ def _unpaired_defects(
     ]
     unmasked = sum(frame.mask is None for frame in frames.values())
     if unmasked and folders.images is not None:
-        message = f"{unmasked} of {len(frames)} frames have no mask: nobody annotated them"
+        message = (
+            f"{unmasked} of {len(frames)} frames {'has' if unmasked == 1 else 'have'} no mask: nobody annotated them"
+        )
         severity: Severity | None = "info" if sparse else None
         defects.append(Defect("SEG011", message, relative_path(root, folders.images / sequence), severity=severity))
     return defects

@@ -16,7 +16,7 @@ from pyarrow import csv
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.errors import UnreadableError, check_choice
+from segdata.core.errors import UnreadableError, check_choice, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.losses import LossCounter
@@ -244,7 +244,7 @@ def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: li
     is_known = classes.category_of(kind)[1]
     for class_ in np.unique(kind[~is_known]).tolist():
         rows = np.flatnonzero(kind == class_)
-        message = f"class {class_} is unknown ({len(rows)} lines)"
+        message = f"class {class_} is unknown ({count_noun(len(rows), 'line')})"
         defects.append(_line_defect("SEG007", message, file, lines.line[rows[0]]))
     keys = np.stack([lines.frame, ids], axis=1)
     _, first = np.unique(keys, axis=0, return_index=True)
@@ -255,9 +255,8 @@ def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: li
     other = np.flatnonzero(is_known & (ids // DIVISOR != kind))
     if len(other) and classes.official:
         row = int(other[0])
-        message = (
-            f"id {ids[row]} is of class {ids[row] // DIVISOR}, but the line says {kind[row]}, as do {len(other)} lines"
-        )
+        message = f"id {ids[row]} is of class {ids[row] // DIVISOR}, but the line says {kind[row]}"
+        message += f"; {count_noun(len(other) - 1, 'more line')} like this" if len(other) > 1 else ""
         place = f"line {lines.line[row]}"
         defects.append(Defect("SEG004", message, file, place, line=int(lines.line[row]), severity="info"))
     return lines.take(np.flatnonzero(is_known))
@@ -569,7 +568,8 @@ def _misnamed_frames(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
     return [
         Defect(
             "SEG004",
-            f"{len(names)} frames are not named 000000.png, for example {names[0]!r}: mots_tools does not read them",
+            f"{count_noun(len(names), 'frame')} not named like 000000.png, for example {names[0]!r}: mots_tools reads "
+            "no others",
             relative_path(root, folder),
             severity="info",
         )

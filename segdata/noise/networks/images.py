@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError, import_extra
+from segdata.core.errors import SegdataError, count_noun, import_extra
 from segdata.core.executor import n_threads
 from segdata.core.finding import Defect
 from segdata.core.image_files import ChannelArray, read_channels
@@ -168,7 +168,7 @@ def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
     elif n_colours == 1 and colours == 3:
         adapted = adapted.astype(np.float32).mean(axis=0, keepdims=True).astype(pixels.dtype)
     if len(adapted) != n_colours:
-        raise _UnusableError("SEG003", f"has {n} channels, most images have {channels}; it is left out")
+        raise _UnusableError("SEG003", f"has {count_noun(n, 'channel')}, most images have {channels}; it is left out")
     if n_colours == channels:
         return adapted
     opaque = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype.str).max)

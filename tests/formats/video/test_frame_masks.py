@@ -67,7 +67,7 @@ def test_what_stays_alone(tmp_path: Path) -> None:
         ("m/a/1.png", "a/1.png", "a mask without image"),
         ("i/a", None, "2 of 4 frames have no mask: nobody annotated them"),
         ("m/b", None, "there are no images for these 2 masks"),
-        ("i/c", None, "1 of 1 frames have no mask: nobody annotated them"),
+        ("i/c", None, "1 of 1 frames has no mask: nobody annotated them"),
     ]
     assert {each.code for each in found.defects} == {"SEG011"}
     assert sum(each.is_annotated for each in found.entries) == 4

@@ -111,6 +111,21 @@ def test_a_choice_of_layouts_and_one_file(tmp_path: Path) -> None:
         read(tmp_path, options={"layout": "gif"})
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["0 2001 7 2 2 04"], "class 7 is unknown (1 line); left out"),
+        (["0 2001 7 2 2 04", "0 2002 7 2 2 04"], "class 7 is unknown (2 lines); left out"),
+        (["0 2001 1 2 2 04"], "id 2001 is of class 2, but the line says 1"),
+        (["0 2001 1 2 2 04", "0 2002 1 2 2 04"], "id 2001 is of class 2, but the line says 1; 1 more line like this"),
+    ],
+)
+def test_one_line_and_several(lines: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"{line}\n" for line in lines))
+    messages = [each.message for each in read(tmp_path, format="mots").source.defects]
+    assert told in messages
+
+
 def test_images_of_kitti(tmp_path: Path) -> None:
     """In TXT a frame without a line is annotated, and empty; in PNG a frame without a mask is not annotated."""
     write_png(tmp_path)
@@ -125,8 +140,8 @@ def test_images_of_kitti(tmp_path: Path) -> None:
     assert masks.images["image_id"].to_pylist() == lines.images["image_id"].to_pylist()
     assert masks.annotation_image.tolist() == [0, 1, 3]
     assert sorted(each.message for each in dataset.source.defects) == [
-        "1 of 3 frames have no mask: nobody annotated them",
-        "there are no images for these 1 masks",
+        "1 of 3 frames has no mask: nobody annotated them",
+        "there is no image for this mask",
     ]
 
 
