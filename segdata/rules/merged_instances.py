@@ -4,12 +4,16 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import bridged_segments, is_thing, typical_values
 
 _MIN_SPREAD = 0.2  # of the logarithm of area
 _MIN_REACH = 0.12  # spread of the logarithm of the box's diagonal
 _MAX_REACH = 0.4
+_DIVIDED = 0.7  # of a segment's pixels: the most that its largest part has if it is in several large parts
+_MIN_DIVIDED_SHARE = 0.5  # of the segments, where each category is one object
+_MIN_ANNOTATIONS, _MIN_OF_CATEGORY, _MIN_CATEGORIES = 8, 5, 2  # with things; segments; categories with so many
 _MIN_BENT_SCORE = 1.5  # of the lack of solidity of a segment with a neck
 
 
@@ -85,6 +89,9 @@ def merged_instances(
     if sizes vary too much, nothing is flagged. Lobes are compared with 6 or more others in the annotation: each lobe is
     as large as these, the whole is larger and less convex. The rule ignores crowds, void and stuff.
 
+    If each of several categories is one object in every image, and most of these are in several large parts, you get
+    an info for the dataset: the masks of classes were probably written in place of those of objects.
+
     Why: two objects under one id are one object to all of your instance metrics and losses, with a box around both.
 
     Remedy: give each its own id.
@@ -100,6 +107,7 @@ def merged_instances(
     other shapes no pictures prove a precision of 0.9. COCO (50 images), TACO, kudzu, crops, lemons, StarDist and COCO's
     panoptic sample have none: parts of half hidden objects do not have usual sizes, or sizes vary too much.
     """
+    yield from _one_for_each_category(tables)
     in_parts = list(_in_parts(tables, min_reach_z, max_part_z, max_hidden))
     yield from in_parts
     reported = [finding.segments[0] for finding in in_parts]
@@ -113,6 +121,36 @@ def merged_instances(
             f"{area[segment]:,} px where a segment usually has {typical:,.0f} px"
         )
         yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))
+
+
+def _one_for_each_category(tables: Tables) -> Findings:
+    """An info if no image has two things of a category, and most things are in several large parts."""
+    segments = tables.segments
+    rows = np.flatnonzero(is_thing(tables) & (segments["area"] > 0) & ~segments["iscrowd"])
+    things = segments.take(rows)
+    amounts = {
+        "n": np.ones(len(rows), np.int64),
+        "repeated": things.repeated("annotation", "category_id"),
+        "divided": things["largest"] < _DIVIDED * things["area"],
+    }
+    sums = sum_by(tables, {"category": things["category_id"]}, amounts)
+    n_annotations = total(tables, n=len(np.unique(things["annotation"])))["n"]
+    n, n_divided = int(sums["n"].sum()), int(sums["divided"].sum())
+    n_usual = int((sums["n"] >= _MIN_OF_CATEGORY).sum())
+    is_leading = leading(tables) is not None
+    if (
+        is_leading
+        and not sums["repeated"].any()
+        and n_annotations >= _MIN_ANNOTATIONS
+        and n_usual >= _MIN_CATEGORIES
+        and n_divided >= _MIN_DIVIDED_SHARE * n
+    ):
+        yield RowFinding(
+            f"each of {count_noun(len(sums), 'category', 'categories')} is one object in every image, and "
+            f"{n_divided:,} of {n:,} such objects are in several large parts: were masks of classes written as masks "
+            "of objects?",
+            severity="info",
+        )
 
 
 def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Findings:

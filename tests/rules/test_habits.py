@@ -201,3 +201,27 @@ def test_a_legend_in_many_masks(tmp_path: Path) -> None:
     (finding,) = [one for one in found(_masks(tmp_path, masks, 3), "SEG315") if "legend" in one.message]
     assert finding.message.startswith("a part of 36 px, 6 x 6 px at x = 4, y = 4, is in 9 of 20 images, pixel by pixel")
     assert (finding.severity, finding.category) == ("info", "kind 1")
+
+
+def boxes(x: int, y: int) -> list[float]:
+    """A square of 20 pixels."""
+    return [float(v) for v in (x, y, x + 20, y, x + 20, y + 20, x, y + 20)]
+
+
+@pytest.mark.parametrize(
+    ("n_parts", "n_images", "again", "is_told"),
+    [(2, 10, False, True), (1, 10, False, False), (2, 6, False, False), (2, 10, True, False)],
+)
+def test_each_category_is_one_object_in_several_parts(
+    tmp_path: Path, n_parts: int, n_images: int, again: bool, is_told: bool
+) -> None:
+    """Masks of classes were exported as masks of objects; one image with two objects of a category refutes it."""
+    path = write(tmp_path, [[(1, boxes(10, 10)), (2, boxes(60, 10))] for _ in range(n_images)], n_categories=2)
+    content = json.loads(path.read_text())
+    for k, one in enumerate(content["annotations"]):
+        one["segmentation"] += [boxes(10 + 50 * (k % 2), 100 + part) for part in (0, 40)[: n_parts - 1]]
+    if again:
+        content["annotations"].append(content["annotations"][0] | {"id": 10**4, "segmentation": [boxes(150, 150)]})
+    path.write_text(json.dumps(content))
+    told = [one for one in found(path, "SEG108") if "is one object in every image" in one.message]
+    assert [one.severity for one in told] == ["info"] * is_told
