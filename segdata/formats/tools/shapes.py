@@ -232,11 +232,6 @@ def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Def
     return rings
 
 
-def _keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """Points that are pixels already: those to draw, and those to keep."""
-    return flat.points, flat.points
-
-
 def _no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
     """No rows: for tools whose polygons have no bridges."""
     return {}
@@ -251,8 +246,8 @@ class PolygonNotation:
     low: float = -MAX_COORDINATE  # the least valid number
     high: float = MAX_COORDINATE  # the largest valid number
     # the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the width and
-    # height (m, 2) of the image of each point
-    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = _keep_points
+    # height (m, 2) of the image of each point; None: points are pixels as they are written
+    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] | None = None
     mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently  # parses texts that deviate
     # the pixels of polygons that go some way there and back, by their rows; heights and widths (n,) are given
     unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = _no_bridges
@@ -276,10 +271,9 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
     boxes: dict[int, Polygon] = {}
     if len(rows) + len(broken) < len(shapes):
         boxes = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, Polygon)}
-    as_they_are = notation.placed is _keep_points
-    drawn_points, kept_points = (
-        (flat.points, flat.points) if as_they_are else notation.placed(flat, _point_sides(size[rows], flat))
-    )
+    drawn_points, kept_points = flat.points, flat.points
+    if notation.placed is not None:
+        drawn_points, kept_points = notation.placed(flat, _point_sides(size[rows], flat))
     far = _out_of_reach(kept_points, flat)
     for row in rows[far].tolist():
         result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))

@@ -52,6 +52,17 @@ def save(path: Path, *shapes: object, size: tuple[int, int] = (20, 30), **more: 
     return path
 
 
+def test_a_polygon_with_a_bridge_to_its_hole(tmp_path: Path) -> None:
+    """The hole is no part of the segment; its edge is, as Pillow draws it, and the bridge leaves no line."""
+    ring = [[1, 1], [18, 1], [18, 18], [1, 18], [1, 1], [6, 6], [6, 12], [12, 12], [12, 6], [6, 6], [1, 1]]
+    save(tmp_path / "a.json", shape("car", ring))
+    expected = np.zeros((20, 30), bool)
+    expected[1:19, 1:19] = True
+    expected[7:12, 7:12] = False
+    (mask,) = masks(loaded(read(tmp_path)))
+    np.testing.assert_array_equal(mask, expected)
+
+
 def encoded(mask: object) -> str:
     file = io.BytesIO()
     Image.fromarray(np.array(mask, np.uint8) * np.uint8(255)).save(file, "PNG")
