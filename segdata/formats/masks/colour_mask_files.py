@@ -353,7 +353,7 @@ def _cut_smoothed(
     elif guessed and n_far == 0 and pixels < _MAX_SMOOTHED * n_white:
         severity, reason = "info", "all are next to black or white, so that any threshold reads them alike"
     return Defect(
-        "SEG010", f"{values}cut at {half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity
+        "SEG010", f"{values}{half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity
     )
 
 
