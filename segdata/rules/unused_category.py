@@ -44,8 +44,11 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
     if not used or whole is None or tables.profile.provisional is not None:
         return
     severity: Severity | None = "info" if len(whole.images) < min_dataset else None
+    named: set[str] = set()
     for category in categories:
-        if category.definition == STAND_IN:  # the labels without a category are told, and may all be unreadable
+        is_repeated = category.name in named  # SEG208 tells categories of one name
+        named.add(category.name)
+        if is_repeated or category.definition == STAND_IN:  # labels without a category are told, and may be unreadable
             continue
         if category.id not in used and category.kind != "void" and category.name not in parents:
             message = f"no segment is of category {category.name!r} (id {category.id})"

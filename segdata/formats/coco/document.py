@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -94,7 +94,10 @@ class Document:
         return "" if self.is_list else f"/{key}"
 
     def items(self, key: str) -> list[Raw]:
-        """The undecoded items of a top-level list; empty, with SEG004, if it is missing or no list."""
+        """The undecoded items of a top-level list; empty, with SEG004, if it is missing or no list.
+
+        One object with an id, where a list of them is expected, is read as the only item, with SEG004, too.
+        """
         if self.parts is None:
             return []
         raw = self.parts.get(key)
@@ -105,6 +108,11 @@ class Document:
         try:
             return msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
+            with suppress(msgspec.ValidationError):
+                if "id" in msgspec.json.decode(raw, type=dict[str, Raw]):
+                    message = f"{key!r} is one object, not a list; read as a list of it: write [ ] around the object"
+                    self.defects.append(Defect("SEG004", message, self.name, self.pointer(key), lost=False))
+                    return [raw]
             start = bytes(memoryview(raw)[:20]).decode("utf-8", "replace")
             self.defects.append(Defect("SEG004", f"{key!r} is not a list: {start}…", self.name, self.pointer(key)))
             return []

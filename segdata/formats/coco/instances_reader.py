@@ -343,6 +343,13 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
         place = items.place(skipped[0], "/image_id")
         document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
+    if rows and not listing.row_of and document.defects:  # they say why no image has an id
+        message = f"{count_noun(len(rows), 'annotation')} of images without a readable id; left out, too"
+        ids = tuple(items.items[i].id for i in rows)
+        document.defects.append(
+            Defect("SEG007", message, document.name, items.place(rows[0], "/image_id"), segments=ids, lost=True)
+        )
+        return
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
     file_names = set(listing.image_ids) if rows else set()
     positions = _position_hint(items.ids("image_id"), listing.row_of, "images") if rows else ""
@@ -389,6 +396,12 @@ def _known_categories(
             message = "the list of categories is empty: nothing says what category ids mean; give --taxonomy"
             document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
         _join_unnamed(document)
+        return has_category
+    if not categories.to and len(used):  # what was reported about the list left none of its categories
+        message = f"{count_noun(len(used), 'annotation')} of categories that cannot be read; left out, too"
+        ids = tuple(items.items[i].id for i in range(len(used)))
+        place = items.place(0, "/category_id")
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
         return has_category
     hint = "" if has_category.all() else _position_hint(used, categories.to, "categories")
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():

@@ -352,9 +352,7 @@ def _cut_smoothed(
         reason = "the greys fill areas, as in a map of saliency or confidence; masks of segments cannot hold them"
     elif guessed and n_far == 0 and pixels < _MAX_SMOOTHED * n_white:
         severity, reason = "info", "all are next to black or white, so that any threshold reads them alike"
-    return Defect(
-        "SEG010", f"{values}{half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity
-    )
+    return Defect("SEG010", f"{values}{half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity)
 
 
 def _is_soft(mask: MaskFile, runs: ValueRuns, far: Flags, white: Flags) -> bool:

@@ -375,12 +375,17 @@ def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
 
 
 def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
-    """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one."""
+    """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one.
+
+    Of several, as `original_images/` and `depth/`, the only one with a word for images in its name.
+    """
     others = [folder for folder in folders.values() if folder != masks and _holds_masks(folder) is False]
     if not others or len(folders) > _MAX_FOLDERS:
         return None
     names = ImageFolder.below(masks).paths
     fitting = [folder for folder in others if _fits(names, ImageFolder.below(folder).paths)]
+    if len(fitting) > 1:
+        fitting = [folder for folder in fitting if set(re.split("[ _-]", folder.name.lower())) & set(IMAGE_FOLDERS)]
     return fitting[0] if len(fitting) == 1 else None
 
 

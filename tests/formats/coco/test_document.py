@@ -66,6 +66,28 @@ def test_missing_list_is_one_finding(tmp_path: Path, key: str, value: object) ->
     assert value is not ... or len(defects) == 1
 
 
+def test_one_category_without_its_brackets_is_read(tmp_path: Path) -> None:
+    """519 annotations of a set were said to be of a category that is not there."""
+    batch, defects = read(tmp_path, document(categories={"id": 1, "name": "cat"}))
+    assert (batch.n_segments, [each.code for each in defects]) == (1, ["SEG004"])
+    assert "'categories' is one object, not a list" in defects[0].message
+
+
+@pytest.mark.parametrize(
+    ("key", "what"), [("images", "images without a readable id"), ("categories", "categories that")]
+)
+def test_annotations_of_a_list_without_ids_are_told_once(tmp_path: Path, key: str, what: str) -> None:
+    """5,373 annotations of 245 images that had 'image_id' in place of 'id' were one error each."""
+    pictures = [{"image_id": k, "file_name": f"{k}.png", "width": 6, "height": 5} for k in range(9)]
+    parts = {"annotations": [annotation(id=k) for k in range(1, 10)], "images": pictures}
+    if key == "categories":
+        parts = {"annotations": parts["annotations"], "categories": [{"number": 1, "name": "cat"}]}
+    _, defects = read(tmp_path, document(**parts))
+    (dangling,) = [each for each in defects if each.code == "SEG007"]
+    assert dangling.message.startswith(f"9 annotations of {what}")
+    assert len(dangling.segments) == 9
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -123,6 +123,19 @@ def test_photographs_are_no_rivals_of_masks(tmp_path: Path) -> None:
     assert (layout.masks.name, layout.images and layout.images.name) == ("masks", "images")
 
 
+@pytest.mark.parametrize("second", ["depth", "warped_images"])
+def test_of_two_folders_of_photographs_the_one_called_images_counts(tmp_path: Path, second: str) -> None:
+    """The images of 50 masks were not found in `original_images/`, since `depth/` has their names, too."""
+    lay_out(
+        tmp_path,
+        masks=("mask/1.png", "mask/2.png"),
+        photographs=tuple(f"{folder}/{k}.png" for folder in ("original_images", second) for k in (1, 2)),
+    )
+    (layout,) = find_layouts(tmp_path)
+    images = layout.images and layout.images.name
+    assert (layout.masks.name, images) == ("mask", "original_images" if second == "depth" else None)
+
+
 @pytest.mark.parametrize(
     ("masks", "photographs"),
     [
