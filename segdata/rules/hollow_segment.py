@@ -7,6 +7,8 @@ from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.strata import is_example
 
+_MAX_HOLES = 2  # of an outline that nobody filled
+
 
 @rule(
     "SEG131",
@@ -25,8 +27,9 @@ def hollow_segment(
     Example:
         a rim of 4 px around a hole of 1,204 px; 1 of 125 segments of nucleus is hollow
 
-    A segment is hollow if its holes make up most of what it encloses, and what is labelled is a thin rim. The rule
-    judges categories in which that is rare: rings, tyres and frames are often hollow.
+    A segment is hollow if one or two holes make up most of what it encloses, and what is labelled is a thin rim. Things
+    of bars, such as folding chairs, have more. The rule judges categories in which hollow segments are rare: rings,
+    tyres and frames are often hollow.
 
     Why: an annotator drew the outline with a brush and forgot to fill it, or an exporter drew lines instead of areas.
     The middle of the object teaches your model background.
@@ -42,7 +45,8 @@ def hollow_segment(
     segments = tables.segments.take(rows)
     holes, area = segments["hole_pixels"].astype(np.float64), segments["area"].astype(np.float64)
     rim = 2 * area / np.maximum(segments["perimeter"], 1)  # the outline goes around twice, outside and inside
-    hollow = (holes >= min_hole * (area + holes)) & (rim <= max_rim) & (segments["holes"] > 0)
+    hollow = (holes >= min_hole * (area + holes)) & (rim <= max_rim)
+    hollow &= (segments["holes"] > 0) & (segments["holes"] <= _MAX_HOLES)
     category = segments["category_id"]
     ones = np.ones(len(rows), np.int64)
     peers = sum_by(tables, {"category": category}, {"n": ones, "hollow": hollow})

@@ -55,6 +55,7 @@ _NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 
 _ENCODINGS = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
 _CELL, _STRUCT, _CHAR, _OPAQUE = 1, 2, 4, 17  # classes of arrays
 _NUMERIC_CLASSES = range(6, 16)
+_MAX_COLUMNS = 4  # of a table
 _COMPLEX_FLAG = 0x0800  # a flag beside the class
 _TAG_BYTES = 8  # the minimum size of an element
 _MAX_AXES, _MAX_ELEMENTS = 32, 1 << 40
@@ -342,6 +343,8 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
             return LabelMatrices("instances", matrices[:1], tuple(int(number) for number in numbers))
         return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
     plain = {name: matrix for name, value in selected.items() if (matrix := _label_matrix(value)) is not None}
+    if variable is None:
+        plain = {name: matrix for name, matrix in plain.items() if not _is_table(matrix.shape)}
     if len(plain) > 1:
         named = {name: plain[name] for name in plain if any(word in name.lower() for word in _LABEL_WORDS)}
         plain = named if len(named) == 1 else plain
@@ -393,6 +396,11 @@ def _label_matrix(value: Any) -> NDArray[np.uint32] | None:
     if value.min() < 0 or value.max() > 2**32 - 1:
         return None
     return np.ascontiguousarray(value, np.uint32)
+
+
+def _is_table(shape: tuple[int, ...]) -> bool:
+    """Whether a matrix is as narrow as a table of colours, points or boxes: (150, 3) of ADE20K's colours."""
+    return min(shape) <= _MAX_COLUMNS and max(shape) > _MAX_COLUMNS**2
 
 
 def _names_in(path: Path) -> tuple[str, ...]:

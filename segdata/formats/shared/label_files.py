@@ -9,7 +9,6 @@ from segdata.core.finding import Defect
 from segdata.core.losses import LOSSES_FILE
 from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path
 from segdata.formats.shared.file_names import (
-    IMAGE_FOLDERS,
     IMAGE_SUFFIXES,
     match_names,
     misnamed_hint,
@@ -75,8 +74,8 @@ def add_unlabelled_images(
 
     `claimed`: names that are not added. An image that differs from one with labels in the extension alone (`a.png`
     beside `a.jpg` and `a.json`) is usually its mask, and is not added either; one defect lists all of these. Nor are
-    images of folders where none has labels, unless the folder is one of a split, is called as one of images, or differs
-    in numbers from one that has labels: they usually are pictures of a program.
+    images of folders where none has labels, unless the folder is one of a split or differs in numbers from one
+    that has labels: they usually are pictures of a program.
     """
     labelled = {name.rpartition(".")[0] for name in entries}
     homes = {name.rpartition("/")[0] for name, entry in entries.items() if entry.image is not None}
@@ -106,7 +105,7 @@ def _may_have_labels(name: str, homes: set[str]) -> bool:
     """Whether an image without labels belongs to the dataset, whose images with labels lie in the folders `homes`."""
     folder = name.rpartition("/")[0]
     is_sibling = bool(folder) and _NUMBER.sub("#", folder) in {_NUMBER.sub("#", home) for home in homes}
-    return is_sibling or folder in homes or split_from_path(name) is not None or Path(folder).name in IMAGE_FOLDERS
+    return is_sibling or folder in homes or split_from_path(name) is not None
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:

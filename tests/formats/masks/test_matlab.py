@@ -91,6 +91,17 @@ def test_values_without_names_are_guessed_and_said_so(tmp_path: Path) -> None:
     assert "value 1 is read as foreground" in findings[0].message
 
 
+def test_a_table_of_colours_is_no_label_matrix(tmp_path: Path) -> None:
+    """The 150 colours of a program were a mask, and 168 pictures of a project images without labels."""
+    colours = np.random.default_rng(0).integers(0, 256, (150, 3), np.uint8)
+    write(tmp_path / "utils/color150.mat", colors=colours)
+    photograph(tmp_path / "pictures/a.jpg", (20, 30))
+    with pytest.raises(SegdataError, match="no .mat file holds a label matrix"):
+        segdata.read(tmp_path)
+    write(tmp_path / "utils/a.mat", colors=colours, labels=labels(1, 3))
+    assert segdata.read(tmp_path / "utils/a.mat", format="matlab").segments["area"].sum() <= 600
+
+
 def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/a.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128) + b"\x89HDF\r\n\x1a\n")
