@@ -211,9 +211,10 @@ def _name_clashes(names: Sequence[str]) -> tuple[Defect, ...]:
 def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:
     """Add a defect for each folder of `root` that is another, unread dataset.
 
-    `seen`: those already known.
+    `seen`: those already known. One that holds the images that are read is none.
     """
     profile, ids = opened.profile, opened.image_ids
+    seen = [path for path in seen if not any(name.startswith(f"{_below(path, root)}/") for name in ids)]
     if seen:
         names = " and ".join(f"{path.name}/" for path in seen)
         message = f"labels in {names} are not read; give {seen[0].name} as DATA to read them"
@@ -235,6 +236,11 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
         for folder, name in unread
     )
     return AlteredSource(opened, keep_batch, defects) if defects else opened
+
+
+def _below(path: Path, root: Path) -> str:
+    """The path below `root`, or as it is."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def _local_path(place: T) -> T | Path:

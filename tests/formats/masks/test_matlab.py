@@ -96,7 +96,7 @@ def test_a_table_of_colours_is_no_label_matrix(tmp_path: Path) -> None:
     colours = np.random.default_rng(0).integers(0, 256, (150, 3), np.uint8)
     write(tmp_path / "utils/color150.mat", colors=colours)
     photograph(tmp_path / "pictures/a.jpg", (20, 30))
-    with pytest.raises(SegdataError, match="no .mat file holds a label matrix"):
+    with pytest.raises(SegdataError, match=r"no \.mat file holds a label matrix"):
         segdata.read(tmp_path)
     write(tmp_path / "utils/a.mat", colors=colours, labels=labels(1, 3))
     assert segdata.read(tmp_path / "utils/a.mat", format="matlab").segments["area"].sum() <= 600

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata import Dataset, convert, read, validate
+from segdata.api.read import _with_unread_datasets
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
@@ -381,3 +382,13 @@ def test_images_in_another_folder_are_found_or_asked_for(tmp_path: Path, folders
         (absent,) = [defect for defect in opened.source.defects if defect.code == "SEG002"]
         listed = ", ".join(str(tmp_path / folder) for folder in sorted(folders))
         assert absent.message.endswith(f"give --images: {listed} have files of their names")
+
+
+def test_a_folder_whose_labels_are_read_is_not_called_unread(tmp_path: Path) -> None:
+    """`images/` was said to be unread, since it holds a COCO copy of the LabelMe files that are read."""
+    save(tmp_path / "images/a.json", shape("leaf", [[1, 1], [9, 1], [9, 9]]))
+    Image.new("RGB", (30, 20)).save(tmp_path / "images/a.png")
+    source = read(tmp_path).source
+    (tmp_path / "older").mkdir()
+    defects = _with_unread_datasets(source, tmp_path, (tmp_path / "images", tmp_path / "older")).defects
+    assert [defect.message for defect in defects] == ["labels in older/ are not read; give older as DATA to read them"]
