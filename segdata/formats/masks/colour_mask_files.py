@@ -350,7 +350,7 @@ def _cut_smoothed(
     elif guessed and _is_soft(mask, runs, far, value >= level - _MAX_DISTANCE):
         severity = "info"
         reason = "the greys fill areas, as in a map of saliency or confidence; masks of segments cannot hold them"
-    elif guessed and n_far == 0 and pixels < _MAX_SMOOTHED * n_white:
+    elif guessed and n_far == 0:
         severity, reason = "info", "all are next to black or white, so that any threshold reads them alike"
     return Defect("SEG010", f"{values}{half}): {reason}", place=f"x={x}, y={y}", pixels=pixels, severity=severity)
 

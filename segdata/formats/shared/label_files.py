@@ -1,13 +1,11 @@
 """Label files, one for each image, paired with it by the image name in the label file, or by file name."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.losses import LOSSES_FILE
-from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, split_from_path
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
 from segdata.formats.shared.file_names import (
     IMAGE_SUFFIXES,
     match_names,
@@ -16,10 +14,8 @@ from segdata.formats.shared.file_names import (
     walk_files,
 )
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.pairing import no_images_defect, unsupported_files
+from segdata.formats.shared.pairing import elsewhere_defect, may_have_labels, no_images_defect, unsupported_files
 from segdata.formats.shared.per_image import ImageEntry, relative_path
-
-_NUMBER = re.compile(r"\d+")
 
 
 def pair_label_files(
@@ -86,7 +82,7 @@ def add_unlabelled_images(
         if name.rpartition(".")[0] in labelled:
             beside.append(name)
             continue
-        if homes and name not in meant and not _may_have_labels(name, homes):
+        if homes and name not in meant and not may_have_labels(name, homes):
             elsewhere.append(name)
             continue
         entries[name] = ImageEntry(name, folder.paths[name])
@@ -96,16 +92,7 @@ def add_unlabelled_images(
         message = f"there {are} with the name of an image with labels and another extension: not read"
         yield Defect("SEG011", message, beside[0], severity="info")
     if elsewhere:
-        where = list_names(sorted({name.rpartition("/")[0] or "the root" for name in elsewhere}))
-        message = f"{count_noun(len(elsewhere), 'image')} in folders where none has labels ({where}): not read"
-        yield Defect("SEG011", message, elsewhere[0], severity="info")
-
-
-def _may_have_labels(name: str, homes: set[str]) -> bool:
-    """Whether an image without labels belongs to the dataset, whose images with labels lie in the folders `homes`."""
-    folder = name.rpartition("/")[0]
-    is_sibling = bool(folder) and _NUMBER.sub("#", folder) in {_NUMBER.sub("#", home) for home in homes}
-    return is_sibling or folder in homes or split_from_path(name) is not None
+        yield elsewhere_defect(elsewhere)
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:

@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -47,6 +47,7 @@ from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 INDEX_FILE = "images.csv"
+_NUMBER = re.compile(r"\d+")
 _N_STEMS = 20  # names that are searched for layers
 # Kinds of image files found beside datasets that neither Pillow nor tifffile reads.
 _UNSUPPORTED_SUFFIX = re.compile(
@@ -315,6 +316,24 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     return Pairing(tuple(entries), tuple(defects))
 
 
+def may_have_labels(name: str, homes: Collection[str]) -> bool:
+    """Whether an image without labels belongs to the dataset, whose images with labels lie in the folders `homes`.
+
+    It does if it lies in one of them, in a folder that differs from one in numbers, or in one of a split. Others
+    usually are pictures of a program.
+    """
+    folder = name.rpartition("/")[0]
+    is_sibling = bool(folder) and _NUMBER.sub("#", folder) in {_NUMBER.sub("#", home) for home in homes}
+    return is_sibling or folder in homes or split_from_path(name) is not None
+
+
+def elsewhere_defect(images: Sequence[str]) -> Defect:
+    """SEG011, an info, about images in folders where none has labels."""
+    where = list_names(sorted({name.rpartition("/")[0] or "the root" for name in images}))
+    message = f"{count_noun(len(images), 'image')} in folders where none has labels ({where}): not read"
+    return Defect("SEG011", message, images[0], severity="info")
+
+
 def _pair_family(root: Path, family: MaskFamily) -> Pairing:
     """The images of a family, with their paths below the root as ids."""
     entries = [
@@ -322,8 +341,12 @@ def _pair_family(root: Path, family: MaskFamily) -> Pairing:
         for image, mask in family.masks.items()
         for bands in [family.bands.get(image, {})]
     ]
-    entries += [_paired_entry("", image, root / image, None) for image in family.alone]
-    defects = [Defect("SEG011", "an image without mask", image, image=image) for image in family.alone]
+    homes = {image.rpartition("/")[0] for image in family.masks}
+    alone = [image for image in family.alone if may_have_labels(image, homes)]
+    entries += [_paired_entry("", image, root / image, None) for image in alone]
+    defects = [Defect("SEG011", "an image without mask", image, image=image) for image in alone]
+    if len(alone) < len(family.alone):
+        defects.append(elsewhere_defect(sorted(set(family.alone) - set(alone))))
     defects += [
         Defect("SEG008", f"a second mask of image {image!r}; the first one is read", mask, image=image)
         for mask, image in family.extra.items()

@@ -177,3 +177,20 @@ def test_words_before_the_number_tell_masks(tmp_path: Path) -> None:
     family = find_family(tmp_path)
     assert family is not None
     assert family.masks == {f"data_000{k}.png": f"truth_000{k}.png" for k in range(3)}
+
+
+def test_pictures_of_a_program_beside_a_family_are_no_images(tmp_path: Path) -> None:
+    """Three uploads of a web page were images without masks (SEG011)."""
+    made = Archive(tmp_path)
+    for k in range(4):
+        made.photo(f"patches/train/{k}.jpg")
+        Image.new("L", (WIDTH, HEIGHT), 255 * (k % 2)).save(_made(tmp_path / f"patches/train/{k}.png"))
+    made.photo("patches/train/9.jpg")
+    made.photo("web/static/upload.jpg")
+    data = segdata.read(tmp_path)
+    stray = {(found.severity, found.message) for found in data.validate(select="SEG011").findings}
+    assert len(data.images) == 5
+    assert stray == {
+        ("warning", "an image without mask"),
+        ("info", "1 image in folders where none has labels (web/static): not read"),
+    }
