@@ -245,7 +245,8 @@ def _restrict_images(ranking: EvaluatedRanking, known: Flags) -> EvaluatedRankin
 
 def _left_out_note(known: Flags) -> tuple[str, ...]:
     n = int((~known).sum())
-    return (f"{n:,} of {len(known):,} images have no clean labels: they are left out of the evaluation",) if n else ()
+    lacking = "has no clean labels: it is" if n == 1 else "have no clean labels: they are"
+    return (f"{n:,} of {len(known):,} images {lacking} left out of the evaluation",) if n else ()
 
 
 def _listed_errors(case: LabelCheck, truth: list[KnownError]) -> list[Corruptions]:

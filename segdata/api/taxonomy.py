@@ -98,8 +98,9 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
     heads = mask_headers(masks)
     n_lossy = sum(head.lossy is not None for head in heads)
     if n_lossy:
+        are = "is" if n_lossy == 1 else "are"
         raise UnreadableError(
-            f"{root}: {n_lossy:,} of {len(masks):,} files are JPEG: photographs, or masks whose values are lost; "
+            f"{root}: {n_lossy:,} of {len(masks):,} files {are} JPEG: photographs, or masks whose values are lost; "
             "give the folder of the masks as DATA, or name the layers in segdata.yaml"
         )
     stored = sorted({"colours" if head.has_colors else f"{'more than ' * (head.bits > 8)}8 bits" for head in heads})

@@ -96,7 +96,7 @@ def photograph(side: int = 40) -> object:
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"a.png": [[1]], "b.jpg": [[1] * 20] * 20}, "1 of 2 files are JPEG"),
+        ({"a.png": [[1]], "b.jpg": [[1] * 20] * 20}, "1 of 2 files is JPEG"),
         ({"x_labelIds.png": [[1]], "x_color.png": [[(1, 2, 3)]]}, "several ways .8 bits, colours."),
         ({"masks/a.png": [[1]], "images/b.png": [[1]]}, "the mask does not have the name of the image"),
         ({"a.png": photograph()}, "photographs"),

@@ -229,7 +229,8 @@ def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator
     missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
     if missing and missing[0].mask is not None:
         first = relative_path(root, missing[0].mask)
-        message = f"{len(missing)} of {count_noun(len(named), 'mask')} of objects do not exist ({first} …)"
+        do = "does" if len(missing) == 1 else "do"
+        message = f"{len(missing)} of {count_noun(len(named), 'mask')} of objects {do} not exist ({first} …)"
         severity: Severity | None = "info" if len(missing) == len(named) else None
         yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)
 

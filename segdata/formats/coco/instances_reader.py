@@ -464,7 +464,11 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
     lacking = [key for key, count in absent.items() if count and sort == "instances"]
     if lacking:
         tried, most = len(block), max(absent.values())
-        which = "no annotation has" if most == tried else f"{most:,} of {tried:,} annotations do not have"
+        which = (
+            "no annotation has"
+            if most == tried
+            else f"{most:,} of {tried:,} annotations {'does' if most == 1 else 'do'} not have"
+        )
         message = (
             f"{which} {' and '.join(lacking)}: pycocotools and what is built on it stop there when they evaluate "
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
@@ -472,8 +476,9 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
         document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
     n_boxless, tried = int((block.column("bbox").first < 0).sum()), len(block)
     if 0 < n_boxless < tried and sort == "instances":
+        do = "does" if n_boxless == 1 else "do"
         message = (
-            f"{n_boxless:,} of {tried:,} annotations do not have bbox, which the others have: programs for training "
+            f"{n_boxless:,} of {tried:,} annotations {do} not have bbox, which the others have: programs for training "
             "stop there (KeyError: 'bbox'); `segdata convert` writes it"
         )
         document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
@@ -564,5 +569,6 @@ def _report_scoreless(document: Document, results: Items[_ResultItem]) -> None:
     without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]
     if without:
         first = results.place(without[0])
-        message = f"{len(without):,} of {len(items):,} results have no score, the first at {first}"
+        have = "has" if len(without) == 1 else "have"
+        message = f"{len(without):,} of {len(items):,} results {have} no score, the first at {first}"
         document.defects.append(Defect("SEG004", message, document.name, f"{first}/score"))

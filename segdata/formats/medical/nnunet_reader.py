@@ -236,9 +236,10 @@ def _copied_channels(root: Path, cases: Iterable[Case]) -> Iterator[Defect]:
         if len(set(checks)) < len(checks):
             copied.append(case)
     if copied and len(copied) < len(several):
+        have = "has" if len(copied) == 1 else "have"
         message = (
-            f"{len(copied)} of {count_noun(len(several), 'case')} have one channel twice: two of their files hold the "
-            f"same ({list_names([case.name for case in copied])}); the others have different ones"
+            f"{len(copied)} of {count_noun(len(several), 'case')} {have} one channel twice: two of their files hold "
+            f"the same ({list_names([case.name for case in copied])}); the others have different ones"
         )
         first = relative_path(root, copied[0].image) if copied[0].image is not None else None
         yield Defect("SEG004", message, first, severity="info")

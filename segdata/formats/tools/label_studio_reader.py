@@ -185,7 +185,8 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
     tasks = [task for rows in by_image.values() for task, _, _ in rows]
     alone = [task for task in tasks if task.predictions.strip(b"[] \n") and not task.annotations.strip(b"[] \n")]
     if 0 < len(alone) < len(tasks):  # if all tasks are such, it is a file of predictions
-        message = f"{len(alone):,} of {len(tasks):,} tasks have a model's predictions and no annotation"
+        have = "has" if len(alone) == 1 else "have"
+        message = f"{len(alone):,} of {len(tasks):,} tasks {have} a model's predictions and no annotation"
         defects.append(Defect("SEG004", message, alone[0].file, alone[0].place, severity="warning", lost=False))
     entries, more = _list_entries(root, by_image, images)
     return _TaskList(tuple(entries), frozenset(labels), (*defects, *more))

@@ -201,7 +201,7 @@ def test_a_box_that_some_annotations_lack(tmp_path: Path, n_boxless: int, is_tol
         del one["bbox"]
     _, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, content))))
     told = [defect.message.partition(",")[0] for defect in defects if "bbox" in defect.message]
-    assert told == [f"{n_boxless} of 24 annotations do not have bbox"] * is_told
+    assert told == [f"{n_boxless} of 24 annotations does not have bbox"] * is_told
 
 
 def test_annotations_within_their_images_are_named(tmp_path: Path) -> None:

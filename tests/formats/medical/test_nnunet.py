@@ -213,7 +213,7 @@ def test_cases_with_one_channel_twice_are_told_if_others_have_two(tmp_path: Path
         write_nifti(tmp_path / f"imagesTr/c{k}_0001.nii.gz", voxels + k + 7 * (k >= n_copied), sform=PLACED)
         write_nifti(tmp_path / f"labelsTr/c{k}.nii.gz", (voxels > 5).astype(np.uint8), sform=PLACED)
     told = [each.message for each in met(read(tmp_path)) if "one channel twice" in each.message]
-    assert [message[:46] for message in told] == ["1 of 3 cases have one channel twice: two of th"] * is_told
+    assert [message[:45] for message in told] == ["1 of 3 cases has one channel twice: two of th"] * is_told
 
 
 def test_decathlon(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_tasks_with_predictions_alone_are_counted(tmp_path: Path) -> None:
     path.write_text(json.dumps([*json.loads(path.read_text()), done]))
     (defect,) = (one for one in segdata.read(tmp_path).source.defects if one.code == "SEG004")
     assert (defect.code, defect.severity, defect.place) == ("SEG004", "warning", "/0")
-    assert defect.message == "1 of 2 tasks have a model's predictions and no annotation"
+    assert defect.message == "1 of 2 tasks has a model's predictions and no annotation"
 
 
 def test_results_about_a_region_and_about_the_image(tmp_path: Path) -> None:
