@@ -285,7 +285,9 @@ def _ring_fault(row: int, raw: bytes) -> ItemFault:
             return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
         for i, value in enumerate(ring):
             if isinstance(value, dict):
-                message = f"point is {json.dumps(value)[:40]}; COCO has a list of numbers, x and y by turns"
+                message = (
+                    f"point is an object with {' and '.join(map(repr, value))[:40]}, not x and y by turns in one list"
+                )
                 return ItemFault(row, "SEG006", message, f"{place}/{i}")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 shown = value if value in JSON_CONSTANTS else json.dumps(value)[:20]
