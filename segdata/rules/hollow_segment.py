@@ -46,14 +46,14 @@ def hollow_segment(
     holes, area = segments["hole_pixels"].astype(np.float64), segments["area"].astype(np.float64)
     rim = 2 * area / np.maximum(segments["perimeter"], 1)  # the outline goes around twice, outside and inside
     hollow = (holes >= min_hole * (area + holes)) & (rim <= max_rim)
-    hollow &= (segments["holes"] > 0) & (segments["holes"] <= _MAX_HOLES)
+    hollow &= segments["holes"] > 0
     category = segments["category_id"]
     ones = np.ones(len(rows), np.int64)
     peers = sum_by(tables, {"category": category}, {"n": ones, "hollow": hollow})
     few = (peers["n"] >= min_segments) & (peers["hollow"] <= np.maximum(1, max_share * peers["n"]))
     for id_, n, n_hollow in peers.take(few).lines("category", "n", "hollow"):
         name, have = tables.profile.name_of(id_), "is" if n_hollow == 1 else "are"
-        for k in np.flatnonzero(hollow & (category == id_)).tolist():
+        for k in np.flatnonzero(hollow & (category == id_) & (segments["holes"] <= _MAX_HOLES)).tolist():
             message = (
                 f"a rim of {rim[k]:.0f} px around {'a hole' if segments['holes'][k] == 1 else 'holes'} of "
                 f"{holes[k]:,.0f} px; {n_hollow:,} of {n:,} segments of {name} {have} hollow"
