@@ -191,7 +191,7 @@ def number_groups(keys: Ints) -> tuple[Ints, Ints]:
     return first[order].astype(np.int64), positions_in(order, len(order))[inverse]
 
 
-_DENSE_FACTOR = 64  # table cells per number, up to which a lookup table is faster than sorting
+_DENSE_FACTOR = 128  # table cells (bits) per number, up to which a lookup table is faster than sorting
 
 
 def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
@@ -202,11 +202,23 @@ def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
     >>> [array.tolist() for array in unique_inverse(np.array([7, 5, 7]))]
     [[5, 7], [1, 0, 1]]
     """
-    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    if high - low >= _DENSE_FACTOR * len(numbers) + 1024:
-        values, inverse = np.unique(numbers, return_inverse=True)
-        return values, inverse.astype(np.int64, copy=False)
-    return kernels.dense(numbers.astype(np.int64, copy=False), low, high)
+    first, place = first_rows(numbers)
+    return numbers[first], place
+
+
+def first_rows(numbers: Ints) -> tuple[Ints, Ints]:
+    """The first row (k,) of each distinct number, in ascending order, and the position of each (n,) among these.
+
+    >>> [array.tolist() for array in first_rows(np.array([7, 5, 7]))]
+    [[1, 0], [1, 0, 1]]
+    """
+    low, high = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
+    if high - low < _DENSE_FACTOR * len(numbers) + 1024:
+        return kernels.first_rows(numbers.astype(np.int64, copy=False), low, high)
+    values, place = np.unique(numbers, return_inverse=True)
+    first = np.empty(len(values), np.int64)
+    first[place[::-1]] = np.arange(len(numbers) - 1, -1, -1)  # of several rows the last that is written stays
+    return first, place
 
 
 class Components(msgspec.Struct, frozen=True):

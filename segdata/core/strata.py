@@ -12,7 +12,7 @@ from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.paths import split_from_path
 from segdata.core.rule import Tables
-from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, first_rows, unique_inverse
 from segdata.core.table import Table
 
 StratumNames = NDArray[np.object_]  # texts, or None where unknown
@@ -137,19 +137,19 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
 
     Returns the numbers (n,), and the first row of each combination (k,).
     """
-    code = np.zeros(len(columns[0]), np.int64)
+    code, most = np.zeros(len(columns[0]), np.int64), 0  # all codes are from 0 to `most`
     for column in columns:
         low, high = int(column.min(initial=0)), int(column.max(initial=0))
-        if (high - low + 1) * (int(code.max(initial=0)) + 1) >= 2**62:
+        if (high - low + 1) * (most + 1) >= 2**62:
             column, low, high = unique_inverse(column)[1], 0, len(column)
-            code = unique_inverse(code)[1]
-        code *= high - low + 1  # in place: datasets have millions of segments
+            code, most = unique_inverse(code)[1], len(code)
+        if most:
+            code *= high - low + 1  # in place: datasets have millions of segments
         code += column
         code -= low
-    codes, inverse = unique_inverse(code)
-    first = np.empty(len(codes), np.int64)
-    first[inverse[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
-    return inverse, first
+        most = most * (high - low + 1) + high - low
+    first, number = first_rows(code)
+    return number, first
 
 
 def is_example(tables: Tables, *, crowds: bool = True) -> Flags:

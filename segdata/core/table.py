@@ -130,7 +130,7 @@ class Table:
         column = self._column(name)
         if not isinstance(column, pa.ChunkedArray):
             return pa.array(column, pa.string())
-        joined = column.combine_chunks()
+        joined = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         return joined if pa.types.is_string(joined.type) else joined.cast(pa.string())
 
     def cell(self, name: str, row: int) -> Any:  # Any: as the column

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from segdata.core.executor import return_freed_memory
@@ -209,9 +210,26 @@ class _StoredColumn(LazyColumn):
             return objects  # type: ignore[no-any-return]  # numpy
 
     def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
-        """Some rows."""
+        """Some rows; of texts only the pieces that hold them are decoded, and not kept: they would displace numbers."""
+        if pa.types.is_string(self._field.type) and self._decoded.get((self._table, self._field.name, False)) is None:
+            return self._take_by_piece(rows)
         column = self.materialize()
         return column.take(pa.array(rows)) if isinstance(column, pa.ChunkedArray) else column[rows]
+
+    def _take_by_piece(self, rows: Ints) -> pa.ChunkedArray:
+        ends = np.cumsum([piece.n_rows for piece in self._pieces])
+        holds = np.searchsorted(ends, rows, "right")
+        order = np.argsort(holds, kind="stable")
+        taken, begin = list[pa.Array](), 0
+        for piece, end, n in zip(self._pieces, ends, np.bincount(holds, minlength=len(ends)).tolist(), strict=True):
+            own = order[begin : begin + n]
+            begin += n
+            if n:
+                column = piece.column(self._field)[0].cast(self._field.type)
+                taken += column.take(pa.array(rows[own] - (end - piece.n_rows))).chunks
+        place = np.empty(len(rows), np.int64)
+        place[order] = np.arange(len(rows))
+        return pa.chunked_array(taken, self._field.type).take(pa.array(place))
 
     def _decode(self) -> Any:  # Any: numpy or Arrow
         tables = [piece.column(self._field) for piece in self._pieces]

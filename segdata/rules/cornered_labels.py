@@ -144,8 +144,8 @@ def _other_units(tables: Tables, reach: Table) -> Findings:
     in_percent = np.maximum(reach["right"], reach["bottom"]) <= 100 * (1 + _UNIT_TOLERANCE)
     in_percent &= np.minimum(*sides) >= _MIN_PERCENT_SIDE
     for odd in (2 * reach["leaving"] > reach["outlines"], in_corner, in_percent & in_percent.all()):
-        n, n_images = int(reach["outlines"][odd].sum()), len(np.unique(image[odd]))
-        if n < _MIN_UNIT_OUTLINES or n_images < _MIN_UNIT_IMAGES:
+        n = int(reach["outlines"][odd].sum())
+        if n < _MIN_UNIT_OUTLINES or (n_images := len(np.unique(image[odd]))) < _MIN_UNIT_IMAGES:
             continue
         own = reach.take(odd)
         for words, length_of in _UNITS.items():
@@ -158,8 +158,9 @@ def _other_units(tables: Tables, reach: Table) -> Findings:
                     f"lie in their images if coordinates are read {words}"
                 )
                 break
-    n, n_images = int(reach["outlines"].sum()), len(np.unique(image))
-    if n >= _MIN_UNIT_OUTLINES and n_images >= _MIN_UNIT_IMAGES and (reach["missing"] == reach["outlines"]).all():
+    n = int(reach["outlines"].sum())
+    all_miss = n >= _MIN_UNIT_OUTLINES and (reach["missing"] == reach["outlines"]).all()
+    if all_miss and len(np.unique(image)) >= _MIN_UNIT_IMAGES:
         yield RowFinding(
             f"none of {n:,} outlines lies in its image: they reach from x = {reach['left'].min():,.0f}, "
             f"y = {reach['top'].min():,.0f} to x = {reach['right'].max():,.0f}, y = {reach['bottom'].max():,.0f}: are "

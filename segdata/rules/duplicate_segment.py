@@ -127,7 +127,7 @@ def _describe_one_thing(tables: Tables, rows: Ints, iou: Floats) -> Flags:
     counts = {"n": np.ones(int(covers.sum()), np.int64), "n_equal": iou[rows[covers]] == 1}
     table = sum_by(tables, {"low": low[covers], "high": high[covers]}, counts, least=_MIN_COVERED)
     table = table.take(table["n_equal"] <= _MAX_EQUAL * table["n"])
+    code, _ = joint_codes(*(np.concatenate([own, table[name]]) for name, own in (("low", low), ("high", high))))
     meant = np.zeros(len(pairs), bool)
-    for one, other in table.lines("low", "high"):
-        meant[rows[(low == one) & (high == other)]] = True
+    meant[rows[np.isin(code[: len(rows)], code[len(rows) :])]] = True
     return meant

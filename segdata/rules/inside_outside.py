@@ -124,9 +124,9 @@ def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
     of_hole, outer = _holes_around(tables, parts)
     segment, category, share = _shared(tables)
     rows = np.argsort(parts["segment"], kind="stable")
-    low, high = (np.searchsorted(parts["segment"][rows], segment, side) for side in ("left", "right"))
-    n = high - low
-    part = rows[expand_ranges(low, n)]
+    count = np.bincount(parts["segment"], minlength=len(tables.segments))
+    n = count[segment]
+    part = rows[expand_ranges((np.cumsum(count) - count)[segment], n)]
     category, share = np.repeat(category, n), np.repeat(share, n)
     pairs_within = []
     for least in (_INSIDE, _OUTSIDE):

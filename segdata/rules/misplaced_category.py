@@ -163,6 +163,10 @@ def _merge(tables: Tables, rows: Table) -> Table:
     slices = np.array([len(sequence_index.frame) for sequence_index in index.sequences], np.int64)
     in_volume, z = number >= 0, np.zeros(len(annotation))
     z[in_volume] = (index.place[annotation[in_volume]] + 0.5) / slices[number[in_volume]]
+    if not in_volume.any():
+        return rows.select(["annotation", "category"]).beside(
+            **{"unit": annotation, "is_placed": in_volume, "0": rows["x"], "1": rows["y"], "2": z}
+        )
     unit = np.where(in_volume, len(tables.annotations) + number, annotation)
     code, first = joint_codes(unit, rows["category"])
     pixels = np.bincount(code, rows["pixels"], len(first))

@@ -98,9 +98,11 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
 
 def _single_categories(tables: Tables, owner: Ints) -> Findings:
     """One finding if some images have a single category, and all others several."""
-    rows, n_categories = np.unique(owner, return_counts=True)
+    n_categories = np.bincount(owner, minlength=len(tables.annotations))
+    rows = np.flatnonzero(n_categories)
     is_image = tables.images.missing("sequence")[tables.annotations["image"][rows]]
-    rows, n_categories = rows[is_image], n_categories[is_image]
+    rows = rows[is_image]
+    n_categories = n_categories[rows]
     single, several = n_categories == 1, n_categories >= _SEVERAL
     n_single, n_several = int(single.sum()), int(several.sum())
     if (

@@ -167,7 +167,7 @@ def occlusion_treatment(
 def _borders(tables: Tables, min_shared: float) -> Table:
     """The pairs of segments that meet, each seen from the category of either: annotation, category, other, over.
 
-    `over`: they share pixels enough. Rows are in an order that does not depend on that of the segments.
+    `over`: they share pixels enough.
     """
     segments, pairs = tables.segments, tables.pairs
     touching = tables.borders.take(tables.borders["touching"] > 0)
@@ -191,8 +191,7 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     own, other = np.concatenate([a, b[twice]]), np.concatenate([b, a[twice]])
     columns = {"annotation": segments["annotation"][own], "category": category[own], "other": category[other]}
     borders = Table(columns | {"over": np.concatenate([shares_pixels, shares_pixels[twice]])})
-    borders = borders.take(np.isin(borders["category"], tables.profile.taxonomy.thing_ids))
-    return borders.take(np.lexsort([borders[name] for name in _ORDER]))
+    return borders.take(np.isin(borders["category"], tables.profile.taxonomy.thing_ids))
 
 
 def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Findings:

@@ -376,7 +376,7 @@ def _repeated_parts(tables: Tables) -> Findings:
     is_first = np.zeros(len(rows), bool)
     is_first[joint_codes(*keys.values(), units[segments["image"][owner]])[1]] = True
     repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
-    n_images = total(tables, n=len(np.unique(units[segments["image"]])))["n"]
+    n_images = total(tables, n=int(np.count_nonzero(np.bincount(units[segments["image"]]))))["n"]
     repeated = repeated.take(repeated["images"] >= _MIN_IMAGE_SHARE * n_images)
     if leading(tables) is None or not 0 < len(repeated) <= _MAX_PARTS:
         return

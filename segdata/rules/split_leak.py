@@ -6,6 +6,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.strata import number_names
 from segdata.core.table import Table
 from segdata.rules.shared import picture_of_copy, reader_findings
 
@@ -77,6 +78,8 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
 
 def _augmented_leaks(images: Table, reported: set[int]) -> Findings:
     """A finding for each image, but those `reported`, whose name says that it is an augmented copy of another."""
+    if len(number_names(images.texts("part"))[0]) < 2:
+        return
     first: dict[str, dict[str, int]] = {}
     for row, (name, part) in enumerate(zip(images["image_id"].tolist(), images["part"].tolist(), strict=True)):
         picture = picture_of_copy(name)

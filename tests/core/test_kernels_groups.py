@@ -89,16 +89,16 @@ def test_nan_is_the_largest_of_a_group(kernels: ModuleType) -> None:
 
 @given(st.lists(st.integers(-70, 200)))
 def test_numbers_are_ranked_without_gaps(kernels: ModuleType, numbers: list[int]) -> None:
-    found, place = kernels.dense(np.array(numbers, np.int64), -70, 200)
-    assert found.dtype == place.dtype == np.int64
-    assert found.tolist() == sorted(set(numbers))
-    assert found[place].tolist() == numbers
+    first, place = kernels.first_rows(np.array(numbers, np.int64), -70, 200)
+    assert first.dtype == place.dtype == np.int64
+    assert first.tolist() == [numbers.index(number) for number in sorted(set(numbers))]
+    assert [numbers[row] for row in first[place]] == numbers
 
 
 @pytest.mark.parametrize("number", [4, 9])
 def test_numbers_beyond_the_table_are_refused(kernels: ModuleType, number: int) -> None:
     with pytest.raises(ValueError, match=f"{number} is not from 5 to 8"):
-        kernels.dense(np.array([5, number]), 5, 8)
+        kernels.first_rows(np.array([5, number]), 5, 8)
 
 
 def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, ...]:

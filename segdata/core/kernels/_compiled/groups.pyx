@@ -133,8 +133,8 @@ def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
     return rows
 
 
-def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
-    """The different numbers, and the place of each: see the numpy reference."""
+def first_rows(const int64_t[::1] numbers, int64_t low, int64_t high):
+    """The first rows of the different numbers, and the place of each: see the numpy reference."""
     cdef Py_ssize_t n = numbers.shape[0], i, k, words = (high - low) // 64 + 1
     cdef bint strange = False
     # One bit for each number that there may be, and how many there are in all words before each.
@@ -142,7 +142,7 @@ def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
     places = np.empty(n, np.int64)
     cdef uint64_t[::1] bit = bits
     cdef int32_t[::1] before = counts
-    cdef int64_t[::1] place = places, found
+    cdef int64_t[::1] place = places, first
     cdef int32_t total = 0
     cdef uint64_t at, word
     with nogil:
@@ -161,12 +161,12 @@ def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
                 place[i] = before[at >> 6] + ones(bit[at >> 6] & ((<uint64_t>1 << (at & 63)) - 1))
     if strange:
         raise ValueError(f"{numbers[i]} is not from {low} to {high}")
-    founds = np.empty(total, np.int64)
-    found = founds
+    firsts = np.empty(total, np.int64)
+    first = firsts
     with nogil:
-        for i in range(n):
-            found[place[i]] = numbers[i]
-    return founds, places
+        for i in range(n - 1, -1, -1):
+            first[place[i]] = i
+    return firsts, places
 
 
 cdef inline int32_t ones(uint64_t word) noexcept nogil:

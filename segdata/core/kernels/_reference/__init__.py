@@ -12,9 +12,9 @@ from segdata.core.kernels._reference.counts import (
     unpack_alpha,
 )
 from segdata.core.kernels._reference.groups import (
-    dense,
     expand_ranges,
     extents,
+    first_rows,
     medians,
     nearest,
     order_by,
@@ -78,8 +78,8 @@ from segdata.core.kernels._reference.walk import even_steps, walk
 
 __all__ = [
     "bands", "borders", "bounds", "bridges", "columns", "contacts", "convex_rings", "cover", "cover_frames",
-    "crop_runs", "crossings", "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps",
-    "draw_opencv", "draw_pillow", "empty_strips", "encode_counts", "even_steps", "expand_ranges", "extents",
+    "crop_runs", "crossings", "cut", "cycles", "deal", "decode_counts", "distinct", "draw_bitmaps", "draw_opencv",
+    "draw_pillow", "empty_strips", "encode_counts", "even_steps", "expand_ranges", "extents", "first_rows",
     "flawed_rings", "flood", "follow", "guard_pages", "join_counts", "join_spans", "label_runs", "lift", "line_hashes",
     "lower", "medians", "moments", "nearest", "order_by", "outline_distances", "overlaps", "overlaps_within",
     "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring", "release_pages", "repeated_keys",

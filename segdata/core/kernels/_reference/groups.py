@@ -76,20 +76,21 @@ def extents(
     return result[0], result[1], result[2], result[3], result[4]
 
 
-def dense(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
-    """The different numbers (k,) in ascending order, and (n,) the place of each number among these.
+def first_rows(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
+    """The first row (k,) of each different number, in ascending order, and (n,) the place of each number among these.
 
     Takes numbers (n,) from `low` to `high`, which should not be far apart: there is a table of all that lies between.
 
-    >>> [array.tolist() for array in dense(np.array([7, 5, 7]), 5, 7)]
-    [[5, 7], [1, 0, 1]]
+    >>> [array.tolist() for array in first_rows(np.array([7, 5, 7]), 5, 7)]
+    [[1, 0], [1, 0, 1]]
     """
     strange = numbers[(numbers < low) | (numbers > high)]
     if len(strange):
         raise ValueError(f"{strange[0]} is not from {low} to {high}")
     occurs = np.zeros(high - low + 1, bool)
     occurs[numbers - low] = True
-    return np.flatnonzero(occurs) + low, (np.cumsum(occurs) - 1)[numbers - low]
+    place = (np.cumsum(occurs) - 1)[numbers - low]
+    return np.unique(place, return_index=True)[1], place
 
 
 def medians(values: NDArray[np.float64], group: Int64, n_groups: int) -> NDArray[np.float64]:
