@@ -198,6 +198,23 @@ def test_a_thing_and_its_reflection_are_mirror_images_and_the_parts_of_one_are_n
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, 0.9, 2.8])
+def test_the_share_beyond_a_line_hardly_depends_on_how_many_pixels_are_looked_at(
+    angle: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a disc with a piece of the other half, which it does not touch: it lies beyond the contact's line."""
+    y, x = np.mgrid[:161, :161] - 80.0
+    across, along = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+    disc, other = x * x + y * y < 75**2, np.where(along < 20, 2, np.where(along > 30, 1, 0))
+    labels = np.where(disc, np.where(across < 0, 1, other), 0)
+    (every,) = measured(labels).to_pylist()
+    assert every["astray"] > 0.05
+    monkeypatch.setattr(straight_lines, "_ASTRAY_PIXELS", 1_000)
+    (some,) = measured(labels).to_pylist()
+    assert some["astray"] == pytest.approx(every["astray"], abs=0.03)
+    assert {**some, "astray": 0} == {**every, "astray": 0}
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, 0.9, 2.8])
 def test_some_pixels_of_large_things_tell_as_all_do(angle: float, monkeypatch: pytest.MonkeyPatch) -> None:
     y, x = np.mgrid[:480, :480] - 240.0
     across, along = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)

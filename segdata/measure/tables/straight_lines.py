@@ -30,6 +30,7 @@ _Crop = tuple[Mask, int, int]  # of a segment: its mask, and x and y of its box
 SHORTEST_SEAM = 6.0  # pixels of contact
 LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
 _MIRRORED_PIXELS = 900  # of the box of a large segment: its share is then within 0.05 of that of all pixels
+_ASTRAY_PIXELS = 20_000  # the same: its share beyond a line is then within 0.005
 _MAX_SIBLINGS_COMPARED = 300  # with more, boxes are not compared one by one
 MIN_SLENDERNESS = 2.0  # length over breadth of a piece: rounder ones have no direction
 WIDEST_GAP = 1.5  # between two pieces, over the length of the shorter one
@@ -209,21 +210,49 @@ def _seam_ends(crops: Sequence[_Crop], contact: _SeamContacts, pair: int) -> tup
     inner, outer = max(1, round(0.12 * length)), max(3, round(0.3 * length))
     flush, waist, astray = 1.0, np.inf, 0.0
     for crop in crops:
-        along, across = _rotate_to_seam(*crop, contact, pair)
+        along, across = _rotate_to_seam(*_crop_beside(crop, contact, pair, length, (-2, 2)), contact, pair)
         here = np.abs(across) <= 2
-        if across[here & (np.abs(along) < length / 2)].sum() < 0:
-            across = -across
-        beside = ((across > 0) & here & (np.abs(along) < length)).sum() / 2
+        sign = -1 if across[here & (np.abs(along) < length / 2)].sum() < 0 else 1
+        beside = ((sign * across > 0) & here & (np.abs(along) < length)).sum() / 2
+        band = _crop_beside(crop, contact, pair, 1.5 * length, (sign * inner, sign * outer))
+        along, across = _rotate_to_seam(*band, contact, pair)
+        across = sign * across
         farther = ((across > inner) & (across <= outer) & (np.abs(along) < 1.5 * length)).sum() / (outer - inner)
         flush = min(flush, length / max(beside, 0.5), beside / length)
         waist = min(waist, farther / length)
+        step = max(1, math.isqrt(crop[0].size // _ASTRAY_PIXELS))
+        if not crop[0][::step, ::step].any():  # thinner than a step
+            step = 1
+        across = sign * _rotate_to_seam(*crop, contact, pair, step)[1]
         astray = max(astray, float((across < -1.5).mean()))
     return flush, waist, astray
 
 
-def _rotate_to_seam(mask: Mask, left: int, top: int, contact: _SeamContacts, pair: int) -> tuple[Floats, Floats]:
-    """The centres of a segment's pixels, along and across the contact's line from its middle, in pixels."""
-    y, x = np.nonzero(mask)
+def _crop_beside(
+    crop: _Crop, contact: _SeamContacts, pair: int, along: float, across: tuple[float, float]
+) -> tuple[Mask, int, int]:
+    """The part of a segment's crop around all pixels that lie so far along the contact's line, either way, and across.
+
+    See `_rotate_to_seam`; the part is a rectangle of rows and columns, so that other pixels are in it as well.
+    """
+    mask, left, top = crop
+    cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
+    corners = [(one, other) for one in (-along, along) for other in across]
+    x = [contact.x[pair] + one * cosine - other * sine - left for one, other in corners]
+    y = [contact.y[pair] + one * sine + other * cosine - top for one, other in corners]
+    first, above = (max(0, math.floor(min(side)) - 1) for side in (x, y))
+    last, below = (max(0, math.ceil(max(side)) + 1) for side in (x, y))
+    return mask[above:below, first:last], left + first, top + above
+
+
+def _rotate_to_seam(
+    mask: Mask, left: int, top: int, contact: _SeamContacts, pair: int, step: int = 1
+) -> tuple[Floats, Floats]:
+    """The centres of a mask's pixels, of every `step`-th row and column, along and across the contact's line.
+
+    Both are in pixels, from the middle of the contact.
+    """
+    y, x = step * np.stack(np.nonzero(mask[::step, ::step]))
     dx, dy = x + (left + 0.5 - contact.x[pair]), y + (top + 0.5 - contact.y[pair])
     cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
     # Rounded, since pixels often lie exactly on a limit.
