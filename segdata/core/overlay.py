@@ -17,6 +17,7 @@ from segdata.core.runs import (
     expand_ranges,
     positions_in,
     run_columns,
+    take_ranges,
 )
 
 
@@ -64,6 +65,11 @@ class SweepRuns(msgspec.Struct, frozen=True):
     def take(self, rows: Ints | Flags) -> "SweepRuns":
         """Only some runs, by ascending row or by flag (n,)."""
         return SweepRuns(self.start[rows], self.end[rows], self.owner[rows])
+
+    def take_ranges(self, first: Ints, count: Ints) -> "SweepRuns":
+        """The runs in ranges of rows (n,), which ascend."""
+        start, end = (take_ranges(column, first, count) for column in (self.start, self.end))
+        return SweepRuns(start, end, take_ranges(self.owner, first, count))
 
     def shift(self, by: Ints) -> "SweepRuns":
         """The runs moved along the line by `by` (n,) places; they stay in order if whole frames move."""

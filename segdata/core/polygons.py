@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Flags, Floats, Ints, Rows, Runs, expand_ranges, group_offsets, positions_in, run_columns
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    Rows,
+    Runs,
+    expand_ranges,
+    group_offsets,
+    positions_in,
+    run_columns,
+    take_ranges,
+)
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -59,7 +70,7 @@ class Rings(Generic[Number]):
         size = np.diff(self.ring)[rows]
         row = positions_in(rows, len(self))
         ring = group_offsets(size)
-        return Rings(self.xy[expand_ranges(self.ring[rows], size)], ring, self.owner[rows], row[self.outer[rows]])
+        return Rings(take_ranges(self.xy, self.ring[rows], size), ring, self.owner[rows], row[self.outer[rows]])
 
     def merge(self, other: "Rings[Number]") -> "Rings[Number]":
         """Merge two sets of rings in the order of their owners; of one owner, the rings of `self` come first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ class Runs:
             offset = self.offsets(n_owners)
             first, stop = offset[owners], offset[1:][owners]
         count = stop - first
-        rows = expand_ranges(first, count)
-        return Runs(self.start[rows], self.length[rows], np.repeat(np.arange(len(owners), dtype=np.int32), count))
+        owner = np.repeat(np.arange(len(owners), dtype=np.int32), count)
+        return Runs(take_ranges(self.start, first, count), take_ranges(self.length, first, count), owner)
 
     @staticmethod
     def concatenate(pieces: list["Runs"], n_owners: list[int]) -> "Runs":
@@ -123,6 +125,11 @@ def positions_in(rows: Ints | Sequence[int], n: int) -> Ints:
 def expand_ranges(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
     return kernels.expand_ranges(*(np.ascontiguousarray(column, np.int64) for column in (first, count)))
+
+
+def take_ranges(values: NDArray[Number], first: Ints, count: Ints) -> NDArray[Number]:
+    """``values[expand_ranges(first, count)]``, without the rows in between."""
+    return kernels.take_ranges(values, *(np.ascontiguousarray(column, np.int64) for column in (first, count)))
 
 
 def bounding_boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:

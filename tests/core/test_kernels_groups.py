@@ -67,6 +67,21 @@ def test_ranges_that_do_not_fit_are_refused(kernels: ModuleType, count: list[int
         kernels.expand_ranges(np.zeros(3, np.int64), np.array(count))
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9))), st.sampled_from([np.int32, np.int64, np.float64]))
+def test_values_of_ranges(kernels: ModuleType, ranges: list[tuple[int, int]], dtype: type) -> None:
+    values = (np.arange(18) * 1.5).astype(dtype)
+    first, count = np.array(ranges, np.int64).reshape(-1, 2).T.copy()
+    taken = kernels.take_ranges(values, first, count)
+    assert taken.dtype == dtype
+    assert taken.tolist() == [values[row] for begin, n in ranges for row in range(begin, begin + n)]
+
+
+@pytest.mark.parametrize("ranges", [[(0, 1), (2, 2)], [(-1, 2)], [(1, -1)], [(4, 0)]])
+def test_ranges_beyond_the_values_are_refused(kernels: ModuleType, ranges: list[tuple[int, int]]) -> None:
+    with pytest.raises(ValueError, match="ranges of 3 values"):
+        kernels.take_ranges(np.zeros(3), *np.array(ranges).T.copy())
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e9, 1e9))))
 def test_medians_are_those_of_each_group(kernels: ModuleType, rows: list[tuple[int, float]]) -> None:
     group = np.array([one for one, _ in rows], np.int64)

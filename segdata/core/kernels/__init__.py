@@ -29,7 +29,7 @@ _FUNCTIONS = {  # of each compiled module
     "crossings": ("crossings", "recurring"),
     "faults": ("guard_pages", "release_pages"),
     "filters": ("undo_filters",),
-    "groups": ("expand_ranges", "extents", "first_rows", "medians", "order_by", "quantiles", "sums"),
+    "groups": ("expand_ranges", "extents", "first_rows", "medians", "order_by", "quantiles", "sums", "take_ranges"),
     "keys": ("repeated_keys",),
     "labels": ("deal", "distinct", "flood", "label_runs", "pack_rgb"),
     "nearest": ("nearest", "outline_distances"),

@@ -11,7 +11,17 @@ from segdata.core import kernels, polygons
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.polygons import unkeyhole
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, group_offsets
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    NumberLine,
+    Runs,
+    bounding_boxes,
+    expand_ranges,
+    group_offsets,
+    take_ranges,
+)
 from segdata.core.strata import joint_codes
 from segdata.measure.registry import BatchView, measure
 
@@ -59,8 +69,8 @@ class SourceRings(msgspec.Struct, frozen=True):
         n_rings = np.diff(self.first_ring)[rows]
         ring = expand_ranges(self.first_ring[rows], n_rings)
         n_numbers = np.diff(self.first_number)[ring]
-        number = expand_ranges(self.first_number[ring], n_numbers)
-        return SourceRings(self.segment[rows], group_offsets(n_rings), group_offsets(n_numbers), self.xy[number])
+        xy = take_ranges(self.xy, self.first_number[ring], n_numbers)
+        return SourceRings(self.segment[rows], group_offsets(n_rings), group_offsets(n_numbers), xy)
 
     def unkeyhole(self) -> "SourceRings":
         """The rings with bridges removed, see `segdata.core.polygons.unkeyhole`."""
@@ -180,7 +190,7 @@ def _stuttering(rings: SourceRings) -> Ints:
         rows = rows[(x == next_x) & (y == next_y)]
     if len(rows) == 0:
         return np.zeros(len(rings.segment), np.int64)
-    pairs = rings.xy[expand_ranges(first[rows], n_numbers[rows])].reshape(-1, 2, 2)
+    pairs = take_ranges(rings.xy, first[rows], n_numbers[rows]).reshape(-1, 2, 2)
     is_same = (pairs[:, 0] == pairs[:, 1]).all(axis=1)
     is_whole = np.logical_and.reduceat(is_same, group_offsets(n_numbers[rows] // 4)[:-1])
     return np.bincount(rings.ring_segment[rows[is_whole]], minlength=len(rings.segment))

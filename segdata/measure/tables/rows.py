@@ -11,7 +11,16 @@ import pyarrow.compute as pc
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, find_contacts, first_identical, union_by_frame
-from segdata.core.runs import Components, Flags, Ints, Runs, find_holes, label_parts, run_columns, segment_shapes
+from segdata.core.runs import (
+    Components,
+    Flags,
+    Ints,
+    Runs,
+    find_holes,
+    label_parts,
+    run_columns,
+    segment_shapes,
+)
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
@@ -262,12 +271,11 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     """Annotation, area, x, y, width, height (n,) of the 8-connected unclaimed regions of some annotations."""
     side, line = view.sweep, view.line
     open_ = annotations[view.cover[0][annotations] < (line.height * line.width)[annotations]]
-    is_exhaustive = np.zeros(len(line.base), bool)
-    is_exhaustive[open_] = True
-    of_these = is_exhaustive[view.batch.segment_annotation][side.owner]
-    claimed = union_by_frame(side.take(of_these), line)
     height, width = line.height[open_], line.width[open_]
-    runs = complement(claimed.runs.take(open_, len(is_exhaustive)), height, width)
+    # The runs of a frame lie together.
+    begin, end = (np.searchsorted(side.start, line.base[open_] + room) for room in (0, (height + 1) * (width + 1)))
+    claimed = union_by_frame(side.take_ranges(begin, end - begin), line)
+    runs = complement(claimed.runs.take(open_, len(line.base)), height, width)
     x, top = run_columns(runs, height)
     region, frame = label_parts(runs, height, corners=True)
     extents = kernels.extents(region, x, top, top + runs.length, len(frame))

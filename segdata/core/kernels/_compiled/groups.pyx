@@ -4,6 +4,7 @@
 import numpy as np
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy
 
 from segdata.core.kernels.checks import check_offsets
 
@@ -131,6 +132,31 @@ def expand_ranges(const int64_t[::1] first, const int64_t[::1] count):
                 row[place + k] = first[i] + k
             place += count[i]
     return rows
+
+
+def take_ranges(values, const int64_t[::1] first, const int64_t[::1] count):
+    """The values of ranges of rows: see the numpy reference."""
+    values = np.ascontiguousarray(values)
+    cdef const unsigned char[::1] source = values.view(np.uint8)
+    cdef Py_ssize_t n = count.shape[0], n_values = len(values), size = values.itemsize, i
+    cdef int64_t total = 0, place = 0
+    cdef bint strange = first.shape[0] != n
+    if not strange:
+        with nogil:
+            for i in range(n):
+                strange = strange or count[i] < 0 or first[i] < 0 or first[i] > n_values - count[i]
+                strange = strange or count[i] > MAX_ROWS - total
+                total += 0 if strange else count[i]
+    if strange:
+        raise ValueError(f"{n} ranges of {n_values} values: one is negative, or does not lie among them")
+    taken = np.empty(total, values.dtype)
+    cdef unsigned char[::1] target = taken.view(np.uint8)
+    with nogil:
+        for i in range(n):
+            if count[i]:
+                memcpy(&target[place * size], &source[first[i] * size], count[i] * size)
+                place += count[i]
+    return taken
 
 
 def first_rows(const int64_t[::1] numbers, int64_t low, int64_t high):

@@ -20,6 +20,7 @@ from segdata.core.kernels._reference.groups import (
     order_by,
     quantiles,
     sums,
+    take_ranges,
 )
 from segdata.core.kernels._reference.labels import (
     crop_runs,
@@ -84,5 +85,5 @@ __all__ = [
     "lower", "medians", "moments", "nearest", "order_by", "outline_distances", "overlaps", "overlaps_within",
     "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring", "release_pages", "repeated_keys",
     "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips", "strips_within", "sums", "sweep_order",
-    "tally", "triangulate", "unpack_alpha", "walk",
+    "take_ranges", "tally", "triangulate", "unpack_alpha", "walk",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Sums, ranks and neighbours of groups."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +10,7 @@ from segdata.core.kernels.checks import check_offsets, check_scales
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def order_by(owner: Int32, n_owners: int) -> Int64:
@@ -49,6 +52,18 @@ def expand_ranges(first: Int64, count: Int64) -> Int64:
     rows: Int64 = np.repeat(first - (np.cumsum(count) - count), count)
     rows += np.arange(len(rows))
     return rows
+
+
+def take_ranges(values: NDArray[Number], first: Int64, count: Int64) -> NDArray[Number]:
+    """The values in the rows ``first[i], first[i] + 1, …``, `count[i]` of them, of every range i, one after the other.
+
+    >>> take_ranges(np.array([0.5, 1.5, 2.5]), np.array([2, 0]), np.array([1, 2])).tolist()
+    [2.5, 0.5, 1.5]
+    """
+    inside = len(first) == len(count) and ((first >= 0) & (count >= 0) & (first <= len(values) - count)).all()
+    if not inside:
+        raise ValueError(f"{len(count)} ranges of {len(values)} values: one is negative, or does not lie among them")
+    return values[expand_ranges(first, count)]
 
 
 def extents(
