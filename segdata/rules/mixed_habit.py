@@ -170,10 +170,8 @@ def _units_without(counts: Table, min_images: int, min_expected: float, max_betw
     share = having / np.maximum(all_, 1)
     expected = np.bincount(unit, share[category] * counts["n"], n_units)
     least_share, most_between = _BETWEEN, max_between
-    for factor in (
-        1,
-        2,
-    ):  # fewer are expected of small images: then twice as many must have none, and nothing lie between
+    # Fewer are expected of small images: then twice as many must have none, and nothing lie between.
+    for factor in (1, 2):
         enough, ratio = min_expected / factor, k / np.maximum(expected, 1e-9)
         with_some = (k > 0) & (expected >= enough)
         if with_some.sum() < factor * min_images:
