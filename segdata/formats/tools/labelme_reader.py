@@ -671,12 +671,16 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
 
 
 def _outside_path(name: str, image_path: str, file: str, is_found: bool) -> Defect | None:
-    """SEG015 for a path that leaves the dataset; if the image is found by name, only for absolute paths."""
+    """SEG015 for a path that leaves the dataset; if the image is found by name, only for absolute paths.
+
+    A path to a folder beside the root does not leave it: LabelMe writes such paths where labels have a folder of their
+    own.
+    """
+    is_absolute = re.match(r"[A-Za-z]:|[/\\]", image_path) is not None
     if is_found:
         message = (
             f"path {image_path!r} is one of another computer, and LabelMe looks there; the image of its name is read"
         )
-        absolute = re.match(r"[A-Za-z]:|[/\\]", image_path)
-        return Defect("SEG015", message, file, "/imagePath", severity="warning") if absolute else None
-    leaves = is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path)))
-    return outside_path_defect(image_path, file, "/imagePath") if leaves else None
+        return Defect("SEG015", message, file, "/imagePath", severity="warning") if is_absolute else None
+    leads_to = posixpath.normpath(posixpath.join("root", posixpath.dirname(name), image_path))
+    return outside_path_defect(image_path, file, "/imagePath") if is_absolute or is_unsafe_path(leads_to) else None

@@ -343,7 +343,21 @@ def test_names_of_images(tmp_path: Path) -> None:
     assert (again.source.defects, list(again.image_ids)) == ((), ["x.png", "y.png"])
     save(tmp_path / "labels/z.json", shape("car", SQUARE), imagePath="../../../etc/z.png")
     defects = read(tmp_path / "labels").source.defects
-    assert [(each.code, each.file) for each in defects] == [("SEG015", "labels/z.json"[7:]), ("SEG002", "z.json")]
+    assert [(each.code, each.file) for each in defects] == [("SEG015", "z.json"), ("SEG002", "z.json")]
+    save(tmp_path / "labels/z.json", shape("car", SQUARE), imagePath="C:\\data\\z.png")
+    assert [each.code for each in read(tmp_path / "labels").source.defects] == ["SEG015", "SEG002"]
+
+
+@pytest.mark.parametrize("image_path", ["../images/z.png", "../z.png", "..\\images\\z.png"])
+def test_a_missing_image_beside_the_folder_of_labels_is_missing_and_no_more(tmp_path: Path, image_path: str) -> None:
+    """LabelMe writes such paths where labels have a folder of their own, which is all that is read."""
+    blank: NDArray[np.uint8] = np.zeros((20, 30), np.uint8)
+    Image.fromarray(blank).save(tmp_path / "y.png")
+    save(tmp_path / "labels/y.json", shape("car", SQUARE), imagePath="../y.png")
+    Image.fromarray(blank).save(tmp_path / "labels/y.png")
+    save(tmp_path / "labels/z.json", shape("car", SQUARE), imagePath=image_path)
+    defects = read(tmp_path / "labels").source.defects
+    assert [(each.code, each.file) for each in defects] == [("SEG002", "z.json")]
 
 
 def test_the_user_s_taxonomy_names_the_categories(tmp_path: Path) -> None:
