@@ -672,7 +672,7 @@ def dicom_as_nifti(copy: Copy, rng: np.random.Generator) -> None:
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     data.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["one"])
-    data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+    data.file_meta.MediaStorageSOPClassUID = pydicom.uid.SegmentationStorage
     data.PatientName = "Anonymous"
     path.unlink()
     data.save_as(path, enforce_file_format=True)

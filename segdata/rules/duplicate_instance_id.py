@@ -7,7 +7,15 @@ from segdata.core.table import Column, Table
 from segdata.rules.shared import has_defect, segments_finding
 
 
-@rule("SEG103", "duplicate-instance-id", severity="error", needs=(), tasks=("instance", "panoptic"), per_image=True)
+@rule(
+    "SEG103",
+    "duplicate-instance-id",
+    severity="error",
+    needs=(),
+    tasks=("instance", "panoptic"),
+    habit="image",
+    per_image=True,
+)
 def duplicate_instance_id(tables: Tables) -> Findings:
     """One instance id is on two segments, or on two categories, of one annotation.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG015", "unsafe-path", severity="error", needs=(), per_image=True)
+@rule("SEG015", "unsafe-path", severity="error", needs=(), habit="image", per_image=True)
 def unsafe_path(tables: Tables) -> Findings:
     r"""A path in the files leaves the dataset's root.
 

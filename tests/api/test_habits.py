@@ -1,5 +1,6 @@
 """Habits: what is usual in a dataset is one finding, what stands out stays single."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,21 @@ def test_images_that_were_never_fetched_are_told_once() -> None:
     cause = "image cannot be read: is a pointer of Git LFS, not the image; run `git lfs pull`"
     (summary,) = folded([finding("SEG001", name, None, message=cause, bbox=None) for name in NAMES]).findings
     assert summary.message == f"usual in this dataset: 200 findings in 200 of 200 images: {cause}"
+
+
+def test_paths_above_the_root_and_ids_of_all_zeros_are_told_once(tmp_path: Path) -> None:
+    square = [[1, 1, 5, 1, 5, 5, 1, 5]]
+    annotation = {"category_id": 1, "segmentation": square, "area": 16, "bbox": [1, 1, 4, 4], "iscrowd": 0}
+    document = {
+        "images": [{"id": k, "file_name": f"../{k}.jpg", "width": 20, "height": 20} for k in range(40)],
+        "annotations": [{"id": k + 1, "image_id": k, **annotation} for k in range(40)],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    (summary,) = segdata.validate(tmp_path / "a.json", select="SEG015").findings
+    assert (summary.count, len(summary.images), summary.severity) == (40, 40, "error")
+    (summary,) = folded([finding("SEG103", name, message="id 0 is on 9 segments") for name in NAMES]).findings
+    assert summary.count == 200
 
 
 def test_few_findings_stay_as_they_are() -> None:

@@ -133,7 +133,9 @@ def test_a_frame_without_a_place_goes_where_it_says(tmp_path: Path, what: str) -
             shared.PixelMeasuresSequence[0].PixelSpacing = [0, 1]
 
     changed(tmp_path / "a.dcm", change)
-    assert met(tmp_path) == []
+    (found,) = met(tmp_path)
+    assert (found.code, found.severity, found.lost) == ("SEG004", "warning", False)
+    assert found.message.startswith("no frame has a place (position, orientation and pixel spacing)")
     assert [each.image_id for each in read(tmp_path).segments.itertuples()] == ["ct-a/001.dcm", "ct-a/002.dcm"]
 
 

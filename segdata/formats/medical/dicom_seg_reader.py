@@ -216,14 +216,12 @@ def _parse_frames(
             _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
         )
         frames.append(_SegFrame(index, segment, plane, _source_image(both)))
-    is_turned = any(
-        _group_value([group, shared], "PlaneOrientationSequence", "ImageOrientationPatient") is not None
-        for group in [*groups[:1], None]
-    )
-    if frames and is_turned and all(frame.plane is None for frame in frames):
+    first = [*groups[:1], shared]
+    is_volume = _group_value(first, "PlaneOrientationSequence", "ImageOrientationPatient") is not None
+    if frames and is_volume and all(frame.plane is None for frame in frames):
         message = (
-            "no frame has a place (PlanePositionSequence): which slice each shows is known from the images that it "
-            "refers to alone, and most programs refuse it"
+            "no frame has a place (position, orientation and pixel spacing): which slice each shows is known from the "
+            "images that it refers to alone, and most programs refuse it"
         )
         defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
     return frames
