@@ -6,6 +6,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.strata import joint_codes
 from segdata.rules.shared import bridged_segments, is_thing, typical_values
 
 _MIN_SPREAD = 0.2  # of the logarithm of area
@@ -126,22 +127,19 @@ def merged_instances(
 def _one_for_each_category(tables: Tables) -> Findings:
     """An info if no image has two things of a category, and most things are in several large parts."""
     segments = tables.segments
-    rows = np.flatnonzero(is_thing(tables) & (segments["area"] > 0) & ~segments["iscrowd"])
+    rows = np.flatnonzero(is_thing(tables) & (segments["area"] > 0))
     things = segments.take(rows)
-    amounts = {
-        "n": np.ones(len(rows), np.int64),
-        "repeated": things.repeated("annotation", "category_id"),
-        "divided": things["largest"] < _DIVIDED * things["area"],
-    }
+    amounts = {"n": np.ones(len(rows), np.int64), "divided": things["largest"] < _DIVIDED * things["area"]}
     sums = sum_by(tables, {"category": things["category_id"]}, amounts)
-    n_annotations = total(tables, n=len(np.unique(things["annotation"])))["n"]
+    _, first = joint_codes(things["annotation"], things["category_id"])
+    n_annotations = np.count_nonzero(np.bincount(things["annotation"]))
+    counts = total(tables, annotations=int(n_annotations), repeated=len(rows) - len(first))
     n, n_divided = int(sums["n"].sum()), int(sums["divided"].sum())
     n_usual = int((sums["n"] >= _MIN_OF_CATEGORY).sum())
-    is_leading = leading(tables) is not None
     if (
-        is_leading
-        and not sums["repeated"].any()
-        and n_annotations >= _MIN_ANNOTATIONS
+        leading(tables) is not None
+        and counts["repeated"] == 0
+        and counts["annotations"] >= _MIN_ANNOTATIONS
         and n_usual >= _MIN_CATEGORIES
         and n_divided >= _MIN_DIVIDED_SHARE * n
     ):
