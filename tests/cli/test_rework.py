@@ -61,7 +61,7 @@ def test_a_scorecard_of_the_work_after_a_review(run: Run, masks: Path, after: Pa
     (line,) = csv.DictReader(io.StringIO(found.output))
     assert (line["images"], line["segments"], line["reviewed"], line["passed"]) == ("2", "4", "2", "0.5")
     text = run("scorecard", f"anna={masks}", f"ben={after}", "--gold", "anna").output
-    assert "iou against anna" in text
+    assert "IoU against anna" in text
     assert "b.png: car" in text
     assert run("scorecard", masks, "--gold", "nobody").exit_code == 2
     told = json.loads(run("scorecard", after, "--before", masks, "--format", "json").output)
