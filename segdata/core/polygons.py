@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from segdata.core.runs import (
     Flags,
     Floats,
     Ints,
+    Number,
     Rows,
     Runs,
     expand_ranges,
@@ -21,8 +22,6 @@ from segdata.core.runs import (
     run_columns,
     take_ranges,
 )
-
-Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
