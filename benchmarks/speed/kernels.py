@@ -58,7 +58,7 @@ def load(images: int) -> Calls:
         "overlaps_within": a,
         "tally": (pairs[0], pairs[1], pairs[3]),
         "cover": a[:2],
-        "walk": (start, length, owner, *side, 8, 0.75, 3),
+        "measure_segments": (start, length, owner, *side, 8, 0.75, 3),
         "shared_pixels": (*a, *frames),
         "contacts": (*a, *frames, np.zeros(n, np.int64)),
         "bands": (*a, *frames, np.ones(n, np.uint8), 5),

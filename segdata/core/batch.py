@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.overlay import SweepRuns, complement
+from segdata.core.polygons import SourceRings
 from segdata.core.runs import Flags, Ints, NumberLine, Rows, Runs, positions_in
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, RLE_ERRORS, rle_to_runs
 
@@ -98,6 +99,11 @@ class Batch:
         """Height and width (n_segments,) in pixels of each segment's image."""
         height, width = self.image_size
         return height[self.segment_image], width[self.segment_image]
+
+    @cached_property
+    def rings(self) -> SourceRings:
+        """The polygon rings of the segments that have any, as their source has them."""
+        return SourceRings.from_column(self.segments["rings"])
 
     @cached_property
     def annotation_line(self) -> NumberLine:

@@ -6,6 +6,8 @@ from typing import Any, Generic
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.core import kernels
@@ -87,6 +89,65 @@ class Rings(Generic[Number]):
         return [
             numbers[first:last] for first, last in zip(self.ring[:-1].tolist(), self.ring[1:].tolist(), strict=True)
         ]
+
+
+class SourceRings(msgspec.Struct, frozen=True):
+    """The polygon rings of the segments that have any."""
+
+    segment: Ints  # (n,) int64, segment rows, ascending
+    first_ring: Ints  # (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
+    first_number: Ints  # (n_rings + 1,) int64, the numbers of a ring; a point is two
+    xy: Floats  # (m,) float64, x and y in turn, in pixels from the image's top left corner
+
+    @staticmethod
+    def from_column(segments: pa.ChunkedArray) -> "SourceRings":
+        """The rings in the column `rings` of a batch's segments."""
+        column = segments.chunk(0) if segments.num_chunks == 1 else segments.combine_chunks()  # which copies
+        count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        segment = np.flatnonzero(count)
+        rings = column.flatten()
+        return SourceRings(
+            segment.astype(np.int64),
+            group_offsets(count[segment]),
+            group_offsets(pc.fill_null(pc.list_value_length(rings), 0).to_numpy(zero_copy_only=False)),
+            rings.flatten().to_numpy(zero_copy_only=False),
+        )
+
+    def among(self, segments: Ints) -> "SourceRings":
+        """The rings of some segments, given by row, in ascending order."""
+        return self.take(np.flatnonzero(np.isin(self.segment, segments)))
+
+    @property
+    def ring_segment(self) -> Ints:
+        """(n_rings,) the position in `segment` that each ring belongs to."""
+        return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
+
+    def take(self, rows: Ints) -> "SourceRings":
+        """The rings of some segments, given by position in `segment`."""
+        n_rings = np.diff(self.first_ring)[rows]
+        ring = expand_ranges(self.first_ring[rows], n_rings)
+        n_numbers = np.diff(self.first_number)[ring]
+        xy = take_ranges(self.xy, self.first_number[ring], n_numbers)
+        return SourceRings(self.segment[rows], group_offsets(n_rings), group_offsets(n_numbers), xy)
+
+    def unkeyhole(self) -> "SourceRings":
+        """The rings with bridges removed, see `unkeyhole`."""
+        apart = self._apart()
+        return SourceRings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
+
+    def holes(self) -> "SourceRings":
+        """The rings of holes that bridges join to other rings."""
+        apart = self._apart()
+        rows = np.flatnonzero(apart.hole)
+        rings = Rings.outer_rings(apart.xy, apart.ring).take(rows)
+        first_ring = np.searchsorted(apart.owner[rows], np.arange(len(self.segment) + 1))
+        return SourceRings(self.segment, first_ring, rings.ring, rings.xy)
+
+    def _apart(self) -> Rings[np.float64]:
+        """The rings without bridges, owned by positions in `segment`, without rings of an odd number of coordinates."""
+        owner = self.ring_segment.astype(np.int32)
+        rings = Rings(self.xy, self.first_number, owner, np.arange(len(owner)))
+        return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
 
 
 def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:

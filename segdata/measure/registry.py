@@ -55,6 +55,8 @@ class SegmentWalk(msgspec.Struct, frozen=True):
     holes: Ints  # (n_segments,)
     largest: Ints  # (n_segments,) pixels of the largest part
     perimeter: Ints  # (n_segments,) pixel edges between the segment and everything else, the frame's edge included
+    columns: Ints  # (n_segments,) the sum over its pixels of their columns
+    rows: Ints  # (n_segments,) the sum over its pixels of twice their rows
     several: Components  # the parts of the segments that have several
     cluster: Ints  # (n_several,) pixels of the 8-connected region that each of these belongs to
     ends: FlatEnds
@@ -63,14 +65,15 @@ class SegmentWalk(msgspec.Struct, frozen=True):
 def walk_segments(batch: Batch) -> SegmentWalk:
     """Measure every segment of a batch by itself."""
     runs, (height, width) = batch.runs, batch.segment_size
-    measured, (owner, *several, cluster), (segment, upright, at, step) = kernels.walk(
+    measured, (owner, *several, cluster), (segment, upright, at, step) = kernels.measure_segments(
         runs.start, runs.length, runs.owner, height, width, SHORTEST_END, MIN_FLATNESS, _NEAR
     )
     parts = Components(owner.astype(np.int32), *several)
     ends = FlatEnds(segment, upright.astype(bool), at, step)
-    area, *box = measured[:5]
-    n_parts, n_holes, largest, perimeter = measured[5:]
-    return SegmentWalk(area, box[0], box[1], box[2], box[3], n_parts, n_holes, largest, perimeter, parts, cluster, ends)
+    area, x, y, wide, high, n_parts, n_holes, largest, perimeter, columns, rows = measured
+    return SegmentWalk(
+        area, x, y, wide, high, n_parts, n_holes, largest, perimeter, columns, rows, parts, cluster, ends
+    )
 
 
 class BatchView(msgspec.Struct, dict=True):

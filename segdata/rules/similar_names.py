@@ -1,6 +1,5 @@
 """SEG215 similar-names: names of categories, or values of an attribute, are one word, written in several ways."""
 
-import html
 import json
 import math
 import re
@@ -369,7 +368,11 @@ def _unescape(name: str) -> str | None:
     >>> _unescape("traffic&nbsp;light"), _unescape("salt &amp; pepper"), _unescape("salt & pepper; salt")
     ('traffic light', 'salt & pepper', None)
     """
-    meant = html.unescape(name).replace("\xa0", " ") if _WEB_CODE.search(name) else name
+    if not _WEB_CODE.search(name):
+        return None
+    import html  # some milliseconds for its table of names
+
+    meant = html.unescape(name).replace("\xa0", " ")
     return meant if meant != name else None
 
 

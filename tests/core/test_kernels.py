@@ -30,7 +30,8 @@ def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() 
         import sys
         sys.modules["segdata.core.kernels._compiled.walk"] = None
         from segdata.core import kernels
-        print(kernels.walk.__module__, kernels.cover.__module__, kernels.is_compiled("walk"), kernels.describe())"""
+        modules = kernels.measure_segments.__module__, kernels.cover.__module__
+        print(*modules, kernels.is_compiled("measure_segments"), kernels.describe())"""
     asked_for_none = {name: value for name, value in os.environ.items() if name != "SEGDATA_KERNELS"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=asked_for_none, capture_output=True, text=True, check=True
@@ -38,7 +39,7 @@ def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() 
     kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("reference.walk", "compiled.sweep"))
     assert (
         done.stdout.strip()
-        == f"{kinds} False compiled kernels but for even_steps, parts, walk (slower: build them again)"
+        == f"{kinds} False compiled kernels but for even_steps, measure_segments, parts (slower: build them again)"
     )
 
 

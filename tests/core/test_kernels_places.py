@@ -81,18 +81,6 @@ def test_frames_without_a_height_are_refused(kernels: ModuleType, name: str) -> 
         getattr(kernels, name)(*runs, HEIGHTS[:2], HEIGHTS)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 4))))
-def test_moments_are_sums_over_pixels(kernels: ModuleType, runs: list[tuple[int, int, int]]) -> None:
-    expected = np.zeros((2, 3), np.int64)
-    for owner, start, length in runs:
-        x, top = divmod(start, max(int(HEIGHTS[owner]), 1))
-        expected[:, owner] += x * length, 2 * sum(range(top, top + length))
-    owner, start, length = np.array(runs, np.int64).reshape(-1, 3).T.copy()
-    assert (kernels.moments(start, length, owner.astype(np.int32), HEIGHTS) == expected).all()
-    with pytest.raises(ValueError, match="come with"):
-        kernels.moments(start, np.append(length, 1), owner.astype(np.int32), HEIGHTS)
-
-
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 4))), st.permutations(range(3)))
 def test_strip_hashes_depend_on_pixels_and_kind_alone(
     kernels: ModuleType, runs: list[tuple[int, int, int]], kinds: list[int]

@@ -146,6 +146,24 @@ def test_rings_are_as_long_as_their_edges(kernels: ModuleType, segments: list[li
     assert kernels.ring_lengths(xy, ring, segment).tolist() == expected
 
 
+@given(
+    st.lists(st.lists(st.lists(st.floats(-9, 9) | st.just(math.nan), max_size=7), max_size=3), max_size=4),
+    st.integers(0, 2),
+)
+def test_boxes_are_those_of_whole_points(kernels: ModuleType, segments: list[list[list[float]]], before: int) -> None:
+    """A coordinate that is no number leaves no box, nor do segments without points."""
+    rings = [[5.0, 5.0, 9.0, 9.0]] * before + [ring for segment in segments for ring in segment]
+    xy = np.array([number for ring in rings for number in ring], float)
+    segment = before + np.cumsum([0, *map(len, segments)])
+    boxes = kernels.ring_boxes(xy, np.cumsum([0, *map(len, rings)]), segment)
+    for own, box in zip(segments, boxes.T.tolist(), strict=True):
+        x, y = ([number for ring in own for number in ring[k : len(ring) // 2 * 2 : 2]] for k in range(2))
+        if not x or any(map(math.isnan, x + y)):
+            assert np.isnan(box).all()
+        else:
+            assert box == [min(x), min(y), max(x), max(y)]
+
+
 def test_rings_that_are_not_there_have_no_length(kernels: ModuleType) -> None:
     with pytest.raises(ValueError, match="do not cut"):
         kernels.ring_lengths(np.zeros(4), np.array([0, 8]), np.array([0, 1]))

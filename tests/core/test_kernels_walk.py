@@ -42,11 +42,12 @@ def columns_of(pictures: list[np.ndarray], cut: int) -> Columns:
 @settings(deadline=None)
 @given(pictures=images)
 def test_numbers_are_those_of_scipy(kernels: ModuleType, pictures: list[np.ndarray]) -> None:
-    measured, several, _ = kernels.walk(*columns_of(pictures, 0), 3, 0.75, 2)
+    measured, several, _ = kernels.measure_segments(*columns_of(pictures, 0), 3, 0.75, 2)
     assert (measured.dtype, several.dtype) == (np.int64, np.int64)
     masks = [picture == value for picture in pictures for value in (1, 2, 3)]
     for owner, mask in enumerate(masks):
-        area, x, y, width, height, parts, holes, largest, perimeter = measured[:, owner].tolist()
+        area, x, y, width, height, parts, holes, largest, perimeter, *sums = measured[:, owner].tolist()
+        assert sums == [np.nonzero(mask)[1].sum(), 2 * np.nonzero(mask)[0].sum()]
         label, count = ndimage.label(mask)
         sizes = np.bincount(label.ravel(), minlength=2)[1:]
         assert (area, parts, largest) == (mask.sum(), count, sizes.max())
@@ -75,7 +76,7 @@ def edges_of(mask: np.ndarray) -> int:
 def test_flat_ends_are_those_that_counting_finds(
     kernels: ModuleType, pictures: list[np.ndarray], shortest: int, least: float, near: int
 ) -> None:
-    _, _, ends = kernels.walk(*columns_of(pictures, 0), shortest, least, near)
+    _, _, ends = kernels.measure_segments(*columns_of(pictures, 0), shortest, least, near)
     expected = []
     for owner, mask in enumerate(picture == value for picture in pictures for value in (1, 2, 3)):
         for upright in (1, 0):
@@ -94,9 +95,8 @@ def test_flat_ends_are_those_that_counting_finds(
 def test_kernels_agree(kernels: ModuleType, pictures: list[np.ndarray], cut: int, flatness: tuple[int, float]) -> None:
     """Also where runs of one column touch."""
     columns = columns_of(pictures, cut)
-    for ours, expected in zip(
-        kernels.walk(*columns, *flatness, 3), _reference.walk(*columns, *flatness, 3), strict=True
-    ):
+    both = (each.measure_segments(*columns, *flatness, 3) for each in (kernels, _reference))
+    for ours, expected in zip(*both, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
 
@@ -128,8 +128,9 @@ def test_an_image_far_larger_than_its_segments_takes_no_memory(kernels: ModuleTy
     high = 10**9
     start = np.array([5 * high + 7, 6 * high + 8, 3, 40])
     owner, size = np.array([0, 0, 1, 1], np.int32), np.array([high, 5])
-    measured, several, _ = kernels.walk(start, np.array([4, 9, 2, 2]), owner, size, size, 8, 0.75, 3)
-    assert measured[:, 0].tolist() == [13, 5, 7, 2, 10, 1, 0, 13, 2 * (2 + 13 - 3)]
+    measured, several, _ = kernels.measure_segments(start, np.array([4, 9, 2, 2]), owner, size, size, 8, 0.75, 3)
+    sums = [5 * 4 + 6 * 9, 2 * (sum(range(7, 11)) + sum(range(8, 17)))]
+    assert measured[:, 0].tolist() == [13, 5, 7, 2, 10, 1, 0, 13, 2 * (2 + 13 - 3), *sums]
     assert several[:2].tolist() == [[1, 1], [2, 2]]
     assert not kernels.even_steps(start, np.array([4, 9, 2, 2]), owner, size, size).any()
 
@@ -143,6 +144,6 @@ def test_what_does_not_fit_is_refused(kernels: ModuleType) -> None:
         (one, owner, one[:2], "2 lengths"),
     ):
         with pytest.raises(ValueError, match=message):
-            kernels.walk(start, lengths, owners, 5 * one[:1], 5 * one[:1], 8, 0.75, 3)
+            kernels.measure_segments(start, lengths, owners, 5 * one[:1], 5 * one[:1], 8, 0.75, 3)
         with pytest.raises(ValueError, match=message.replace("owner 0 are", "runs are")):
             kernels.even_steps(start, lengths, owners, 5 * one[:1], 5 * one[:1])

@@ -6,15 +6,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segdata.core import kernels
 from segdata.core.format import ReadRequest
+from segdata.core.polygons import SourceRings
 from segdata.formats.coco import instances
 from segdata.measure.registry import BatchView
 from segdata.measure.tables import outlines
-from segdata.measure.tables.outlines import SourceRings, measure_outlines
+from segdata.measure.tables.outlines import measure_outlines
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
@@ -98,7 +99,7 @@ def test_the_length_of_all_rings_and_how_skew_a_quadrilateral_is(tmp_path: Path)
 @given(
     st.lists(
         st.lists(
-            st.lists(st.tuples(st.integers(-9, 60), st.integers(-9, 30)), min_size=1, max_size=5),
+            st.lists(st.tuples(st.integers(-40, 100), st.integers(-30, 60)), min_size=1, max_size=5),
             min_size=1,
             max_size=4,
         ),
@@ -106,6 +107,8 @@ def test_the_length_of_all_rings_and_how_skew_a_quadrilateral_is(tmp_path: Path)
         max_size=3,
     )
 )
+@example([[[(0, -20), (36, -20), (36, 18), (0, 18)], [(6, -29), (30, -29), (30, 12), (6, 12)]]])  # nest in the frame
+@example([[[(0, 0), (36, 0), (36, 24), (0, 24)], [(6, 6), (12, 6), (50, 10), (12, 7), (12, 15)]]])  # a thin spike
 def test_rings_that_nest_are_found_whatever_is_left_out_before(drawn: list[list[list[tuple[int, int]]]]) -> None:
     """Boxes of vertices only leave out rings; those of pixels decide."""
     rings = SourceRings(

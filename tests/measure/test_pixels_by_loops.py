@@ -14,13 +14,14 @@ from PIL import Image
 from scipy import ndimage
 
 from segdata.core.batch import replace_column
+from segdata.core.polygons import SourceRings
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.tables import altered_copies as copies
 from segdata.measure.tables import lobes
 from segdata.measure.tables import picture_edges as edges
 from segdata.measure.tables.lobes import _peer_areas
-from segdata.measure.tables.outlines import SourceRings, _area_beyond, _even_odd_holes, _extents, _outside_columns
+from segdata.measure.tables.outlines import _area_beyond, _even_odd_holes, _extents, _outside_columns
 from segdata.measure.tables.straight_lines import _in_line, _Pieces
 from segdata.testing.pictures import draw_picture
 from tests.generators.sequences import sequence_dataset

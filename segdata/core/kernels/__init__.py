@@ -38,14 +38,14 @@ _FUNCTIONS = {  # of each compiled module
     "overlay": ("bands", "contacts", "cover_frames", "overlaps", "overlaps_within", "shared_pixels", "tally"),
     "pillow": ("draw_pillow",),
     "places": (
-        "bounds", "columns", "empty_strips", "lift", "line_hashes", "lower", "moments", "strip_hashes", "sweep_order",
+        "bounds", "columns", "empty_strips", "lift", "line_hashes", "lower", "strip_hashes", "sweep_order",
     ),
     "polygons": ("rasterise",),
-    "rings": ("convex_rings", "flawed_rings", "parse_rings", "ring_lengths"),
+    "rings": ("convex_rings", "flawed_rings", "parse_rings", "ring_boxes", "ring_lengths"),
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),
     "sweep": ("cover", "cut", "strips", "strips_within"),
     "triangles": ("triangulate",),
-    "walk": ("even_steps", "parts", "walk"),
+    "walk": ("even_steps", "measure_segments", "parts"),
 }  # fmt: skip
 COMPILED_ONLY = frozenset({"scan_items", "skip_json", "undo_filters", "value_spans"})
 _MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}

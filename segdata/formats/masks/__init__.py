@@ -140,13 +140,11 @@ def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
     is_frame = all(_FRAME.fullmatch(path.name) and split_of_name(path.parent.name) is None for path in paths)
     if not is_frame or len({path.parent for path in paths}) < 2 or any(head.palette is None for head in heads):
         return False
-    import numpy as np
-
     from segdata.formats.shared.mask_files import decode_mask
 
     values: dict[Path, set[int]] = {}
     for path in spread_sample(paths, 2 * _N_SAMPLED):
         with suppress(OSError):
-            values.setdefault(path.parent, set()).update(np.unique(decode_mask(path).values).tolist())
+            values.setdefault(path.parent, set()).update(decode_mask(path).distinct_values())
     numbers = [sorted(occurring - {0, 255}) for occurring in values.values()]
     return any(numbers) and all(occurring == list(range(1, len(occurring) + 1)) for occurring in numbers)

@@ -410,7 +410,7 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
 
 def _is_named(mask: MaskFile, colours: Legend) -> bool:
     """Whether a legend has all values of a mask."""
-    return bool((colours.read(np.unique(mask.values).astype(np.int64)) != UNKNOWN).all())
+    return bool((colours.read(np.array(list(mask.distinct_values()), np.int64)) != UNKNOWN).all())
 
 
 def _are_read_by_palette(sample: MaskSample, taxonomy: Taxonomy) -> bool:

@@ -196,7 +196,7 @@ def _occurring(masks: list[Path]) -> set[int]:
     classes: set[int] = set()
     for path in spread_sample(masks, _N_PROBED):
         with suppress(OSError):
-            classes |= set(np.unique(decode_mask(path).values & 255).tolist())
+            classes |= {value & 255 for value in decode_mask(path).distinct_values()}
     return classes
 
 

@@ -69,15 +69,13 @@ def _hold_other_values(probe: FileProbe, masks: list[re.Match[str]]) -> bool:
         return False
     if any(probe.head(name)[24:26] != b"\x08\x00" for name in names[:1]):  # the first is no grey PNG of 8 bits
         return False
-    import numpy as np
-
     from segdata.formats.shared.mask_files import decode_mask
 
     values = set[int]()
     for name in names:
         with suppress(OSError):
             mask = decode_mask(probe.path(name))
-            values |= set() if mask.coloured else set(np.unique(mask.values).tolist())
+            values |= set() if mask.coloured else mask.distinct_values()
     return max(values - {_VOID}, default=0) > _N_CLASSES or values == {0, _VOID}
 
 

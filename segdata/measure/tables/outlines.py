@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from segdata.core import kernels, polygons
+from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.polygons import unkeyhole
+from segdata.core.polygons import Rings, SourceRings, unkeyhole
 from segdata.core.runs import (
     Flags,
     Floats,
@@ -29,67 +27,6 @@ _MAX_RINGS_COMPARED = 100  # per segment; boxes of more are not compared
 _MIN_STUTTERING = 12  # numbers of a ring of three points that are there twice
 _SHALLOW = 0.05  # pixels: a dent that rounded coordinates may have
 _MAX_COUNTED_DISTANCE = 4096  # pixels beyond the frame; farther polygons are not drawn but computed by area
-
-
-class SourceRings(msgspec.Struct, frozen=True):
-    """The polygon rings of the segments that have any."""
-
-    segment: Ints  # (n,) int64, segment rows, ascending
-    first_ring: Ints  # (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
-    first_number: Ints  # (n_rings + 1,) int64, the numbers of a ring; a point is two
-    xy: Floats  # (m,) float64, x and y in turn, in pixels from the image's top left corner
-
-    @staticmethod
-    def from_column(segments: pa.ChunkedArray) -> "SourceRings":
-        """The rings in the column `rings` of a batch's segments."""
-        column = segments.chunk(0) if segments.num_chunks == 1 else segments.combine_chunks()  # which copies
-        count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-        segment = np.flatnonzero(count)
-        rings = column.flatten()
-        return SourceRings(
-            segment.astype(np.int64),
-            group_offsets(count[segment]),
-            group_offsets(pc.fill_null(pc.list_value_length(rings), 0).to_numpy(zero_copy_only=False)),
-            rings.flatten().to_numpy(zero_copy_only=False),
-        )
-
-    @staticmethod
-    def among(column: pa.ChunkedArray, segments: Ints) -> "SourceRings":
-        """The rings of some segments, given by row, in ascending order."""
-        rings = SourceRings.from_column(column.take(pa.array(segments)))
-        return msgspec.structs.replace(rings, segment=segments[rings.segment])
-
-    @property
-    def ring_segment(self) -> Ints:
-        """(n_rings,) the position in `segment` that each ring belongs to."""
-        return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
-
-    def take(self, rows: Ints) -> "SourceRings":
-        """The rings of some segments, given by position in `segment`."""
-        n_rings = np.diff(self.first_ring)[rows]
-        ring = expand_ranges(self.first_ring[rows], n_rings)
-        n_numbers = np.diff(self.first_number)[ring]
-        xy = take_ranges(self.xy, self.first_number[ring], n_numbers)
-        return SourceRings(self.segment[rows], group_offsets(n_rings), group_offsets(n_numbers), xy)
-
-    def unkeyhole(self) -> "SourceRings":
-        """The rings with bridges removed, see `segdata.core.polygons.unkeyhole`."""
-        apart = self._apart()
-        return SourceRings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
-
-    def holes(self) -> "SourceRings":
-        """The rings of holes that bridges join to other rings."""
-        apart = self._apart()
-        rows = np.flatnonzero(apart.hole)
-        rings = polygons.Rings.outer_rings(apart.xy, apart.ring).take(rows)
-        first_ring = np.searchsorted(apart.owner[rows], np.arange(len(self.segment) + 1))
-        return SourceRings(self.segment, first_ring, rings.ring, rings.xy)
-
-    def _apart(self) -> polygons.Rings[np.float64]:
-        """The rings without bridges, owned by positions in `segment`, without rings of an odd number of coordinates."""
-        owner = self.ring_segment.astype(np.int32)
-        rings = polygons.Rings(self.xy, self.first_number, owner, np.arange(len(owner)))
-        return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
 
 
 def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Ints) -> Flags:
@@ -125,7 +62,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
     of an earlier one of the segment), stuttering (rings each of whose points is there twice in a row).
     """
     batch = view.batch
-    rings = SourceRings.from_column(batch.segments["rings"])
+    rings = batch.rings
     height, width = batch.segment_size
     count, cross_x, cross_y = _crossings(rings)
     per_segment = rings.first_ring[:-1]
@@ -159,7 +96,7 @@ def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
     """
     count, x, y = kernels.crossings(rings.xy, rings.first_number)
     crossed = np.flatnonzero((count > 0) & (np.diff(rings.first_number) % 2 == 0))
-    opened = unkeyhole(polygons.Rings.outer_rings(rings.xy, rings.first_number).take(crossed))
+    opened = unkeyhole(Rings.outer_rings(rings.xy, rings.first_number).take(crossed))
     left, left_x, left_y = kernels.crossings(opened.xy, opened.ring)
     count[crossed] = np.bincount(opened.owner, left, len(count))[crossed]
     for places, of_opened in ((x, left_x), (y, left_y)):
@@ -198,16 +135,8 @@ def _stuttering(rings: SourceRings) -> Ints:
 
 def _extents(rings: SourceRings) -> dict[str, Floats]:
     """The extent of the vertices of each segment, in pixels from the image's top left corner."""
-    if len(rings.segment) == 0:
-        return dict.fromkeys(("left", "top", "right", "bottom"), np.empty(0))
-    first = rings.first_number[rings.first_ring[:-1]] // 2
-    x, y = rings.xy[0::2], rings.xy[1::2]
-    return {
-        "left": np.minimum.reduceat(x, first),
-        "top": np.minimum.reduceat(y, first),
-        "right": np.maximum.reduceat(x, first),
-        "bottom": np.maximum.reduceat(y, first),
-    }
+    boxes = kernels.ring_boxes(rings.xy, rings.first_number, rings.first_ring)
+    return dict(zip(("left", "top", "right", "bottom"), boxes, strict=True))
 
 
 def _outside_columns(
@@ -323,16 +252,16 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
 
 
 def _have_rings_that_meet(rings: SourceRings) -> Flags:
-    """(n,) whether the boxes of two rings of a segment overlap, or are so near that the boxes of their pixels may."""
-    count, first = np.diff(rings.first_ring), rings.first_number
-    if (np.diff(first) < 2).any() or (first % 2).any():  # rings without a point, or with half a one
-        return np.ones(len(count), bool)
-    x, y = rings.xy[0::2], rings.xy[1::2]
-    left, top = (np.minimum.reduceat(side, first[:-1] // 2) if len(side) else side for side in (x, y))
-    right, bottom = (np.maximum.reduceat(side, first[:-1] // 2) if len(side) else side for side in (x, y))
-    one = np.repeat(np.arange(len(left)), count[rings.ring_segment])
+    """(n,) whether the boxes of two rings of a segment overlap, or are so near that the boxes of their pixels may.
+
+    A box of vertices says no more: what lies beyond the frame, or is narrower than a pixel, is not drawn.
+    """
+    count = np.diff(rings.first_ring)
+    single = np.arange(len(rings.first_number), dtype=np.int64)
+    left, top, right, bottom = kernels.ring_boxes(rings.xy, rings.first_number, single)
+    one = np.repeat(single[:-1], count[rings.ring_segment])
     other = expand_ranges(rings.first_ring[:-1][rings.ring_segment], count[rings.ring_segment])
-    # Drawing moves a ring by less than a pixel. Numbers that are not finite exclude nothing.
+    # Drawing moves a ring by less than a pixel. Numbers that are not finite, and rings without points, exclude nothing.
     apart = (left[one] > right[other] + 2) | (top[one] > bottom[other] + 2)
     meets = ~(apart | (left[other] > right[one] + 2) | (top[other] > bottom[one] + 2)) & (one != other)
     return np.bincount(rings.ring_segment[one[meets]], minlength=len(count)) > 0

@@ -23,7 +23,7 @@ from segdata.core.runs import (
 )
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import BatchView, SegmentWalk, measure
-from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
+from segdata.measure.tables.outlines import are_among, matches_ring
 
 
 @measure(
@@ -87,8 +87,7 @@ def measure_centroids(view: BatchView) -> pa.Table:
     """
     runs, n, height = view.batch.runs, view.batch.n_segments, view.batch.segment_size[0]
     pixels = np.maximum(view.walk.area, 1)
-    across, twice_down = kernels.moments(runs.start, runs.length, runs.owner, height)
-    center_x, center_y = across / pixels, twice_down / 2 / pixels
+    center_x, center_y = view.walk.columns / pixels, view.walk.rows / 2 / pixels
     columns = {"segment": np.arange(n), "center_x": center_x, "center_y": center_y}
     if "centroids" in view.families:
         x, top = run_columns(runs, height)
@@ -197,7 +196,7 @@ def mark_parts(view: BatchView, parts: pa.Table, cluster: Ints) -> pa.Table:
     pixel, its raster falls apart. cut: this region is at the frame, or at the edge of the region of interest.
     """
     batch, segment = view.batch, parts["segment"].to_numpy()
-    rings = SourceRings.among(batch.segments["rings"], np.unique(segment))
+    rings = batch.rings.among(np.unique(segment))
     is_ring = matches_ring(parts, rings.unkeyhole(), *batch.segment_size)
     is_ring |= ~np.isin(segment, rings.segment)
     columns = {"cluster": cluster, "drawn": is_ring, "cut": _cut_parts(view, parts, cluster)}
@@ -258,7 +257,7 @@ def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
     touches itself, `empty` is False.
     """
     batch, owner = view.batch, holes["segment"].to_numpy()
-    rings = SourceRings.among(batch.segments["rings"], np.unique(owner))
+    rings = batch.rings.among(np.unique(owner))
     candidate = ~np.isin(owner, rings.segment) | matches_ring(holes, rings.holes(), *batch.segment_size)
     of_hole = batch.segment_annotation[owner]
     unclaimed = _unclaimed_regions(view, np.unique(of_hole[candidate]))

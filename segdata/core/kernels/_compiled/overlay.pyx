@@ -233,9 +233,7 @@ def contacts(
     cdef ContactSums sums
     cdef Side whole, moved
     cdef bint enough = True
-    for i in range(n):
-        if owner[i] < 0 or owner[i] >= kind.shape[0]:
-            raise ValueError(f"owner {owner[i]} of {kind.shape[0]} owners: 0 to {kind.shape[0] - 1} are possible")
+    check_owners(owner, kind.shape[0])
     memset(&sums, 0, sizeof(ContactSums))
     try:
         if n > 0:
@@ -304,9 +302,7 @@ def bands(
     cdef Py_ssize_t room = 0
     cdef bint enough = True
     memset(&pairing, 0, sizeof(Pairing))
-    for i in range(n):
-        if owner[i] < 0 or owner[i] >= seen.shape[0]:
-            raise ValueError(f"owner {owner[i]} of {seen.shape[0]} owners: 0 to {seen.shape[0] - 1} are possible")
+    check_owners(owner, seen.shape[0])
     try:
         if n > 0:
             at = Frames(&base[0], &height[0], base.shape[0], 0, 0, -1, 1)
@@ -350,7 +346,8 @@ def cover_frames(
 ):
     """How much of each frame is covered: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_frames = base.shape[0], i, f = 0
-    cdef int64_t once = 0, twice = 0, shared, first = 0  # up to where the frame is covered, and covered twice
+    cdef int64_t once = 0, twice = 0, shared  # up to where the frame is covered, and covered twice
+    cdef int64_t labelled = 0, multiple = 0  # of the frame so far
     if end.shape[0] != n:
         raise ValueError(f"{n} starts come with {end.shape[0]} ends")
     check_frames(start, base)
@@ -359,15 +356,19 @@ def cover_frames(
     with nogil:
         for i in range(n):
             while f + 1 < n_frames and start[i] >= base[f + 1]:
+                covered[0, f], covered[1, f] = labelled, multiple
+                labelled = multiple = 0
                 f += 1
             if end[i] <= start[i]:
                 continue
             # What lies before `once` and not in this run was counted; runs come by their starts.
             shared = min(end[i], once)
-            covered[1, f] += max(0, shared - max(start[i], twice))
+            multiple += max(0, shared - max(start[i], twice))
             twice = max(twice, shared)
-            covered[0, f] += max(0, end[i] - max(start[i], once))
+            labelled += max(0, end[i] - max(start[i], once))
             once = max(once, end[i])
+        if n > 0:
+            covered[0, f], covered[1, f] = labelled, multiple
     return result
 
 
@@ -391,11 +392,21 @@ cdef check_frames(const int64_t[::1] start, const int64_t[::1] base):
     cdef bint is_sorted = True
     with nogil:
         for i in range(1, n):
-            is_sorted = is_sorted and start[i - 1] <= start[i]
+            is_sorted &= start[i - 1] <= start[i]  # without a branch
     if not is_sorted:
         raise ValueError("runs are not sorted by where they start")
     if n > 0 and (base.shape[0] == 0 or start[0] < base[0]):
         raise ValueError(f"place {start[0]} lies before all {base.shape[0]} frames")
+
+
+cdef check_owners(const int32_t[::1] owner, Py_ssize_t n_owners):
+    cdef Py_ssize_t i
+    cdef int32_t least = 0, most = -1
+    with nogil:
+        for i in range(owner.shape[0]):
+            least, most = min(least, owner[i]), max(most, owner[i])
+    if least < 0 or most >= n_owners:
+        raise ValueError(f"owner {least if least < 0 else most} of {n_owners} owners: 0 to {n_owners - 1} are possible")
 
 
 cdef bint meet_shared(

@@ -121,29 +121,6 @@ def empty_strips(
     return xs[:used], tops[:used], bottoms[:used], owners[:used], opens[:used]
 
 
-def moments(
-    const int64_t[::1] start, const int64_t[::1] length, const int32_t[::1] owner, const int64_t[::1] height
-):
-    """Sums of the places of each owner's pixels: see the numpy reference."""
-    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
-    cdef Column at = Column(0, 0, 1)
-    check_shapes(n, owner.shape[0])
-    check_shapes(n, length.shape[0])
-    sums = np.zeros((2, n_owners), np.int64)
-    cdef int64_t[:, ::1] total = sums
-    cdef bint strange = False
-    with nogil:
-        for i in range(n):
-            if not enter_run(&at, start, owner, height, i):
-                strange = True
-                break
-            total[0, owner[i]] += at.x * length[i]
-            total[1, owner[i]] += (2 * (start[i] - at.begin) + length[i] - 1) * length[i]
-    if strange:
-        refuse(owner[i], n_owners)
-    return sums
-
-
 def strip_hashes(
     const int64_t[::1] start,
     const int64_t[::1] length,
@@ -154,7 +131,7 @@ def strip_hashes(
     """Two hashes of each owner's pixels and kind: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
     cdef Column at = Column(0, 0, 1)
-    cdef uint64_t one, factor
+    cdef uint64_t one, factor, first = 0, second = 0  # sums over the owner's runs so far
     check_shapes(n, owner.shape[0])
     check_shapes(n, length.shape[0])
     check_shapes(n_owners, kind.shape[0])
@@ -167,8 +144,12 @@ def strip_hashes(
                 strange = True
                 break
             one = mixed(mixed((<uint64_t>at.x << 32) + <uint64_t>(start[i] - at.begin)) + <uint64_t>length[i])
-            hashes[0, owner[i]] += one
-            hashes[1, owner[i]] += mixed(one)
+            first += one
+            second += mixed(one)
+            if i + 1 == n or owner[i + 1] != owner[i]:
+                hashes[0, owner[i]] += first
+                hashes[1, owner[i]] += second
+                first = second = 0
     if strange:
         refuse(owner[i], n_owners)
     with nogil:
@@ -191,8 +172,8 @@ def line_hashes(
 ):
     """A hash of each column and each row of images: see the numpy reference."""
     cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
-    cdef int64_t top, place
-    cdef uint64_t key
+    cdef int64_t top, place, column, row
+    cdef uint64_t key, own
     cdef Column at = Column(0, 0, 1)
     check_shapes(n, owner.shape[0])
     check_shapes(n, length.shape[0])
@@ -206,21 +187,21 @@ def line_hashes(
             if not enter_run(&at, start, owner, height, i):
                 strange = True
                 break
-            top, key = start[i] - at.begin, mixed(<uint64_t>owner[i])
-            place = first_column[owner[i]]
-            if place >= 0:
-                place += at.x
+            if i == 0 or owner[i] != owner[i - 1]:
+                column, row, own = first_column[owner[i]], first_row[owner[i]], mixed(<uint64_t>owner[i])
+            top = start[i] - at.begin
+            if column >= 0:
+                place = column + at.x
                 if place >= n_columns:
                     outside = True
                     break
-                of_column[place] += mixed(key ^ ((<uint64_t>top << 32) + <uint64_t>length[i]))
-            place = first_row[owner[i]]
-            if place >= 0:
-                place += top
+                of_column[place] += mixed(own ^ ((<uint64_t>top << 32) + <uint64_t>length[i]))
+            if row >= 0:
+                place = row + top
                 if length[i] < 0 or place + length[i] >= n_rows:
                     outside = True
                     break
-                key = mixed(key ^ <uint64_t>at.x)
+                key = mixed(own ^ <uint64_t>at.x)
                 of_row[place] += key
                 of_row[place + length[i]] -= key
     if strange:

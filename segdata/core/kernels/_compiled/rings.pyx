@@ -2,7 +2,7 @@
 """Coordinates of polygons: straight from the bytes of the JSON, what is wrong with them, how long rings are."""
 
 import numpy as np
-from libc.math cimport fma, sqrt
+from libc.math cimport INFINITY, fma, sqrt
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
@@ -72,6 +72,31 @@ def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::
                     length += sqrt(dx * dx + dy * dy)
             around[i] = length
     return lengths
+
+
+def ring_boxes(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] segment):
+    """The box of the points of each segment: see the numpy reference."""
+    cdef Py_ssize_t n = segment.shape[0] - 1, i, j, k, last
+    cdef double left, top, right, bottom
+    cdef bint strange
+    check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
+    check_offsets(np.asarray(segment), n, ring.shape[0] - 1)
+    boxes = np.full((4, n), np.nan)
+    cdef double[:, ::1] box = boxes
+    with nogil:
+        for i in range(n):
+            left = top = INFINITY
+            right = bottom = -INFINITY
+            strange = False
+            for j in range(segment[i], segment[i + 1]):
+                last = ring[j] + (ring[j + 1] - ring[j]) // 2 * 2
+                for k in range(ring[j], last, 2):
+                    left, right = min(left, xy[k]), max(right, xy[k])
+                    top, bottom = min(top, xy[k + 1]), max(bottom, xy[k + 1])
+                    strange |= (xy[k] != xy[k]) | (xy[k + 1] != xy[k + 1])
+            if left <= right and not strange:
+                box[0, i], box[1, i], box[2, i], box[3, i] = left, top, right, bottom
+    return boxes
 
 
 def convex_rings(const double[::1] xy, const int64_t[::1] ring, double shallow):

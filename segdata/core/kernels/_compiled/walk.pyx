@@ -20,7 +20,7 @@ from libc.string cimport memset
 from segdata.core.kernels._compiled.room cimport grow
 
 cdef enum:
-    AREA, LEFT, TOP, WIDTH, HEIGHT, PARTS, HOLES, LARGEST, PERIMETER, MEASURES
+    AREA, LEFT, TOP, WIDTH, HEIGHT, PARTS, HOLES, LARGEST, PERIMETER, COLUMNS, ROWS, MEASURES
 
 cdef struct Part:
     int64_t owner
@@ -71,7 +71,7 @@ cdef struct Walk:
     Py_ssize_t end_room
 
 
-def walk(
+def measure_segments(
     const int64_t[::1] start,
     const int64_t[::1] length,
     const int32_t[::1] owner,
@@ -148,6 +148,7 @@ cdef State walk_segment(
     """Measure one segment of n runs; `result` are its numbers, `stride` apart."""
     cdef int64_t left = start[0] // high, wide = start[n - 1] // high + 1 - left, top, bottom
     cdef int64_t area = 0, shared = 0, contacts = 0, upper = high, lower = 0, largest
+    cdef int64_t columns = 0, rows = 0  # summed over pixels
     cdef Py_ssize_t i, j, parts = n
     cdef Column at = Column(high, left, left * high, 0, 0, 0)
     if (
@@ -176,8 +177,10 @@ cdef State walk_segment(
         shared += walk.shared[i]
         area += length[i]
         walk.pixels[at.x - left + 1] += length[i]
-        upper = min(upper, start[i] - at.begin)
-        lower = max(lower, start[i] - at.begin + length[i])
+        top = start[i] - at.begin
+        upper, lower = min(upper, top), max(lower, top + length[i])
+        columns += at.x * length[i]
+        rows += (2 * top + length[i] - 1) * length[i]
     if not note_ends(walk, owner, wide, left, frame_width, True, flatness):
         return NO_MEMORY
     if wide >= flatness.shortest:
@@ -197,6 +200,8 @@ cdef State walk_segment(
     result[HOLES * stride] = parts - (n - contacts)
     result[LARGEST * stride] = largest
     result[PERIMETER * stride] = 2 * (n + area - shared)  # two edges a run, two a pixel less those with a neighbour
+    result[COLUMNS * stride] = columns
+    result[ROWS * stride] = rows
     return FINE
 
 

@@ -58,6 +58,7 @@ from segdata.core.kernels._reference.polygons import (
     parse_rings,
     rasterise,
     recurring,
+    ring_boxes,
     ring_lengths,
 )
 from segdata.core.kernels._reference.sweep import (
@@ -69,21 +70,20 @@ from segdata.core.kernels._reference.sweep import (
     lift,
     line_hashes,
     lower,
-    moments,
     strip_hashes,
     strips,
     strips_within,
     sweep_order,
 )
-from segdata.core.kernels._reference.walk import even_steps, walk
+from segdata.core.kernels._reference.walk import even_steps, measure_segments
 
 __all__ = [
     "bands", "borders", "bounds", "bridges", "columns", "contacts", "convex_rings", "cover", "cover_frames",
     "crop_runs", "crossings", "cut", "cycles", "deal", "decode_counts", "distinct", "draw_bitmaps", "draw_opencv",
     "draw_pillow", "empty_strips", "encode_counts", "even_steps", "expand_ranges", "extents", "first_rows",
     "flawed_rings", "flood", "follow", "guard_pages", "join_counts", "join_spans", "label_runs", "lift", "line_hashes",
-    "lower", "medians", "moments", "nearest", "order_by", "outline_distances", "overlaps", "overlaps_within",
+    "lower", "measure_segments", "medians", "nearest", "order_by", "outline_distances", "overlaps", "overlaps_within",
     "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring", "release_pages", "repeated_keys",
-    "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips", "strips_within", "sums", "sweep_order",
-    "take_ranges", "tally", "triangulate", "unpack_alpha", "walk",
+    "ring_boxes", "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips", "strips_within", "sums",
+    "sweep_order", "take_ranges", "tally", "triangulate", "unpack_alpha",
 ]  # fmt: skip

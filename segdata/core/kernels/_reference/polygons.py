@@ -251,6 +251,33 @@ def ring_lengths(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArra
     return np.bincount(owner[within], edge[within], len(segment) - 1).astype(np.float64, copy=False)
 
 
+def ring_boxes(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArray[np.float64]:
+    """Left, top, right and bottom (4, n_segments) of the points of each segment, in pixels.
+
+    Takes rings and segments as `rasterise` does. NaN for segments without points, and with a coordinate that is no
+    number.
+
+    >>> ring_boxes(np.array([1.0, 2, 3, 2, 3, 5]), np.array([0, 6]), np.array([0, 1])).ravel().tolist()
+    [1.0, 2.0, 3.0, 5.0]
+    """
+    check_offsets(ring, len(ring) - 1, len(xy))
+    check_offsets(segment, len(segment) - 1, len(ring) - 1)
+    boxes = np.full((4, len(segment) - 1), np.nan)
+    low, high = (np.full((2, len(segment) - 1), side) for side in (np.inf, -np.inf))
+    size = np.diff(ring) // 2
+    point, ring_of_point = expand(np.zeros_like(size), size)
+    owner = np.searchsorted(segment, ring_of_point, side="right") - 1
+    within = (owner >= 0) & (ring_of_point < segment[-1])
+    number, owner = (ring[ring_of_point] + 2 * point)[within], owner[within]
+    for k in range(2):
+        np.fmin.at(low[k], owner, xy[number + k])
+        np.fmax.at(high[k], owner, xy[number + k])
+    is_known = np.bincount(owner, minlength=len(segment) - 1) > 0
+    is_known[owner[np.isnan(xy[number]) | np.isnan(xy[number + 1])]] = False
+    boxes[:, is_known] = np.vstack([low, high])[:, is_known]
+    return boxes
+
+
 def parse_rings(
     text: bytes | bytearray | memoryview | NDArray[np.uint8], first: Int64, last: Int64
 ) -> tuple[NDArray[np.float64], Int64, Int64, NDArray[np.uint8]]:

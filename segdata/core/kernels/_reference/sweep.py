@@ -146,23 +146,6 @@ def empty_strips(
     return x[rows][order], strip_top[order], strip_bottom[order], owner[rows][order], is_open[order]
 
 
-def moments(start: Int64, length: Int64, owner: Int32, height: Int64) -> Int64:
-    """The sums (2, n_owners) of the columns of each owner's pixels, and of twice their rows.
-
-    Takes runs as `columns` does, and the length of each.
-
-    >>> moments(np.array([3, 9]), np.array([1, 2]), np.zeros(2, np.int32), np.array([4])).tolist()
-    [[4], [12]]
-    """
-    if len(length) != len(start):
-        raise ValueError(f"{len(start)} starts come with {len(length)} lengths")
-    x, top = columns(start, owner, height)
-    sums = np.zeros((2, len(height)), np.int64)
-    for total, values in zip(sums, (x, 2 * top + length - 1), strict=True):
-        np.add.at(total, owner, values * length)
-    return sums
-
-
 def strip_hashes(start: Int64, length: Int64, owner: Int32, height: Int64, kind: Int64) -> NDArray[np.uint64]:
     """Two hashes (2, n_owners) of each owner's pixels and kind, which are sums over its runs in whatever order.
 

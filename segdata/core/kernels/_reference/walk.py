@@ -11,7 +11,7 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 
-def walk(
+def measure_segments(
     start: Int64,
     length: Int64,
     owner: Int32,
@@ -27,16 +27,17 @@ def walk(
     are flat: a line between two columns, or two rows, of pixels of the image at which the segment's width changes by
     `shortest` pixels or more, and by at least `least` of what it changes by within `near` pixels.
 
-    Returns for all owners, as rows, (9, n_owners): area, x, y, width and height of the box, parts (4-connected), holes,
-    area of the largest part, perimeter in pixel edges; all 0 without runs. For each part of a segment that has several,
-    numbered by their first run, (8, n_parts): owner, area, x, y, width, height, perimeter, and the area of the
-    8-connected region that it belongs to. For each flat end (4, n_ends), upright ones of a segment first: owner, 1 if
-    the line is upright, its x or y, and by how many pixels the segment is wider behind it.
+    Returns for all owners, as rows, (11, n_owners): area, x, y, width and height of the box, parts (4-connected),
+    holes, area of the largest part, perimeter in pixel edges, and the sums over all pixels of their columns, and of
+    twice their rows; all 0 without runs. For each part of a segment that has several, numbered by their first run,
+    (8, n_parts): owner, area, x, y, width, height, perimeter, and the area of the 8-connected region that it belongs
+    to. For each flat end (4, n_ends), upright ones of a segment first: owner, 1 if the line is upright, its x or y, and
+    by how many pixels the segment is wider behind it.
 
     >>> one = np.array([1])
-    >>> measured, parts, ends = walk(one, 3 * one, np.zeros(1, np.int32), 5 * one, 4 * one, 3, 0.75, 3)
+    >>> measured, parts, ends = measure_segments(one, 3 * one, np.zeros(1, np.int32), 5 * one, 4 * one, 3, 0.75, 3)
     >>> measured.ravel().tolist(), parts.shape, ends.ravel().tolist()
-    ([3, 0, 1, 1, 3, 1, 0, 3, 8], (8, 0), [0, 1, 1, -3])
+    ([3, 0, 1, 1, 3, 1, 0, 3, 8, 0, 12], (8, 0), [0, 1, 1, -3])
     """
     n, n_owners = len(start), len(height)
     if not len(length) == len(owner) == n or len(width) != n_owners:
@@ -60,6 +61,7 @@ def walk(
     np.maximum.at(largest, part_owner, part_area)
     euler = np.diff(bounds(owner, n_owners)) - sums(owner, links, n_owners)
     measured = [area, *box, count, count - euler, largest, sums(part_owner, perimeter, n_owners)]
+    measured += [sums(owner, place * length, n_owners) for place in (x, top + bottom - 1)]
     cluster = parts(x, top, bottom, owner, True)[0]
     cluster_area = sums(cluster, length, int(cluster.max(initial=-1)) + 1)
     of_part = np.zeros(n_parts, np.int64)
@@ -113,9 +115,9 @@ def _flat_ends(
 def even_steps(start: Int64, length: Int64, owner: Int32, height: Int64, width: Int64) -> Int64:
     """Segments whose outline never changes in two neighbouring columns, nor in two rows.
 
-    Takes runs and sizes as `walk` does. Returns (4, n_owners): the narrowest distance between two columns at which the
-    runs of an owner change, and at how many they do; and the same of the rows at which runs begin or end. Changes at
-    the ends of the image do not count. All 0 unless both distances are 2 or more.
+    Takes runs and sizes as `measure_segments` does. Returns (4, n_owners): the narrowest distance between two columns
+    at which the runs of an owner change, and at how many they do; and the same of the rows at which runs begin or end.
+    Changes at the ends of the image do not count. All 0 unless both distances are 2 or more.
 
     >>> start, one = np.array([10, 20, 36, 46]), np.array([10])
     >>> even_steps(start, np.full(4, 4), np.zeros(4, np.int32), one, one).ravel().tolist()
