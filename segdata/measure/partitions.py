@@ -365,7 +365,6 @@ class ClusterMeasurement:
     tables: Tables
     findings: dict[str, list[Finding]]
     remote: RemoteTables
-    n_partitions: int
 
 
 def measure_on_cluster(
@@ -427,7 +426,7 @@ def measure_on_cluster(
         portions = ([cut(source_rows[rows]) for rows in part] for part in parts)
         run = _running(remote, cluster.submit_all(_measure_sequence_portions, portions, job=shared), shared)
         findings |= find_by_part(job, whole, run({}, job.codes), {}, run)
-    return ClusterMeasurement(whole, findings, remote, len(partitions))
+    return ClusterMeasurement(whole, findings, remote)
 
 
 def _needs(rules: Sequence[Rule]) -> frozenset[Family]:

@@ -171,9 +171,6 @@ def _new_values(
     return labels, values, ids
 
 
-Mask = NDArray[np.bool_]
-
-
 def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounter) -> Iterator[PaintedImage]:
     """The painted images of the batches; counts the losses of regions."""
     regions = plan.regions

@@ -45,7 +45,6 @@ from segdata.formats.tools.source import Tool, ToolSource
 from segdata.formats.tools.supervisely_bitmaps import BrokenBitmapError, decode_mask, decode_opacity
 
 Raw = msgspec.Raw
-Pairs = list[tuple[str, str]]  # name, value as JSON text
 SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that become columns
 RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})

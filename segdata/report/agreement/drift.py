@@ -18,7 +18,6 @@ from segdata.report.agreement.wording import (
 from segdata.report.pictures.colors import annotator_color, css_color
 
 DRIFT_CODE = "SEG415"
-_VERBS = {"missed": "misses", "extra": "adds", "confused": "confuses", "offset": "draws"}
 _NAMES = {
     "missed": "share missed",
     "extra": "share added",
