@@ -9,18 +9,18 @@ def self_intersection(tables: Tables) -> Findings:
     """A polygon ring crosses itself.
 
     Flagged:
-        ........
-        ........
-        ........
-        ........
+        .a....a.
+        .aa..aa.
+        .aa..aa.
+        .a....a.
 
         a: car (polygon 1 0 7 4 7 0 1 4)
 
     Fine:
-        ........
-        ........
-        ........
-        ........
+        .aaaaaa.
+        .aaaaaa.
+        .aaaaaa.
+        .aaaaaa.
 
         a: car (polygon 1 0 7 0 7 4 1 4)
 

@@ -13,8 +13,8 @@ the next image. Below or between them stand lines that say more::
 * ``x = a + b``: a pixel that several segments claim.
 * ``a, b: car (…)``: the segments' category, and in brackets: a kind of the category (``thing``, ``stuff``, ``void``),
   ``crowd``, ``id 7``, ``area 12.5`` and ``box 0 0 4 4`` (what the file declares), ``unknown`` (the taxonomy lacks the
-  category), ``empty`` (a segment without pixels), ``polygon 1 0 5 3 5 0`` (x y …, rings parted by ``|``; the letter is
-  not drawn then).
+  category), ``empty`` (a segment without pixels), ``polygon 1 0 5 3 5 0`` (x y …, rings parted by ``|``; you may leave
+  the letter out of the image then, or draw the pixels that COCO's rule gives the polygon).
 * ``category: car (…)``: an entry of the taxonomy: a kind, ``thin``, ``id 7``, ``color 255 0 0``, ``parent``,
   ``part_of``, ``may_overlap`` and the other relations with names, ``alias``, ``expected`` with a share or names,
   ``size 4 100`` in px, ``driven = parked moving`` (a required attribute and its values). Said twice, it is there twice.
@@ -348,7 +348,7 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
         for letter, entry in sorted(legend.letters.items()):
             polygon = entry.words.get("polygon")
             rings = [[float(number) for number in ring.split()] for ring in polygon.split("|")] if polygon else None
-            runs = _runs(pixels, letter, legend.shared) if rings is None else _polygon(rings, pixels.shape)
+            runs = _runs(pixels, letter, legend.shared) if rings is None else _polygon(letter, rings, pixels)
             if len(runs) == 0 and rings is None and "empty" not in entry.words:
                 continue
             area = entry.numbers("area")
@@ -389,11 +389,15 @@ def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: num
     return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
 
 
-def _polygon(rings: list[list[float]], size: tuple[int, ...]) -> Runs:
-    """The pixels of the rings' union by COCO's rule."""
+def _polygon(letter: str, rings: list[list[float]], pixels: Any) -> Runs:  # Any: as in `_runs`
+    """The pixels of the rings' union by COCO's rule; raises ValueError if the letter is drawn elsewhere."""
     ends = np.cumsum([0, *(len(ring) for ring in rings)]).astype(np.int64)
-    height, width = (np.array([side], np.int64) for side in size)
-    return Runs(*kernels.rasterise(np.concatenate(rings), ends, np.array([0, len(rings)]), height, width))
+    height, width = (np.array([side], np.int64) for side in pixels.shape)
+    runs = Runs(*kernels.rasterise(np.concatenate(rings), ends, np.array([0, len(rings)]), height, width))
+    drawn, mask = pixels == letter, masks_of_runs(runs, height, width)[0]
+    if drawn.any() and ((drawn & ~mask) | (mask & (pixels == "."))).any():
+        raise ValueError(f"{letter} is not drawn where its polygon lies: {np.argwhere(mask)[:, ::-1].tolist()}")
+    return runs
 
 
 Mask = NDArray[np.bool_]

@@ -83,6 +83,16 @@ def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
     assert {finding.code for finding in run_rules(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
 
 
+def test_a_polygon_is_drawn_where_it_lies() -> None:
+    legend = "\n\na: car (polygon 1 0 3 0 3 2 1 2)"
+    left_out, drawn = (draw_picture(image + legend).batch.runs for image in ("....\n....", ".aa.\n.aa."))
+    assert (left_out.start.tolist(), left_out.length.tolist()) == (drawn.start.tolist(), drawn.length.tolist())
+    assert draw_picture(".ab.\n.aa." + legend).batch.n_segments == 2
+    for wrong in ("aaa.\n.aa.", ".a..\n.aa."):
+        with pytest.raises(ValueError, match="a is not drawn where its polygon lies"):
+            draw_picture(wrong + legend)
+
+
 def test_a_picture_is_what_it_shows() -> None:
     drawing = draw_picture("aab.\naxb.\n\nx = a + b\na, b: car (crowd)\ncoverage: exhaustive\n\n..c\nsplit: train")
     batch = drawing.batch
