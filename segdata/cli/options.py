@@ -144,7 +144,8 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 def example(*commands: str) -> str:
     """The end of a help page: commands to copy."""
-    return "\b\n" + "\n".join(["Example:", *(f"  {command}" for command in commands)])
+    head = "Examples:" if len(commands) > 1 else "Example:"
+    return "\b\n" + "\n".join([head, *(f"  {command}" for command in commands)])
 
 
 class Work(TypedDict):
