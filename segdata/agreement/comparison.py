@@ -262,10 +262,8 @@ def _pair_columns(
     tables["causes"] = cause_table(pair, tables["matches"])
     tables |= surface_table(pair, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines)
     matches, groups = tables["matches"], tables["groups"]
-    matches["a"], matches["b"] = (
-        _segment_rows(pair.a.segment, matches["a"]),
-        _segment_rows(pair.b.segment, matches["b"]),
-    )
+    matches["a"] = _segment_rows(pair.a.segment, matches["a"])
+    matches["b"] = _segment_rows(pair.b.segment, matches["b"])
     both, of_a = np.concatenate([pair.a.segment, pair.b.segment]), groups["side"] == 0
     for name, is_of_a in (("segment", of_a), ("piece", ~of_a)):
         groups[name] = both[groups[name] + np.where(is_of_a, 0, len(pair.a.segment))]

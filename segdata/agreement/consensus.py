@@ -119,7 +119,7 @@ def reach_consensus(
         clusters = cluster_segments(panel_segments, countable)
         things = instance_consensus(panel_segments, clusters, least=method.least, exclusive=overlap == "forbid")
     is_void = np.array([category.kind == "void" for category in categories], bool)
-    preceding = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
+    preceding = strips if overlap == "forbid" else strips.without(np.flatnonzero(~is_void))
     thing_pixels = _agreed_pixels(things, votes.line, preceding)
     labelled = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
     pieces = votes.pieces.take(labelled)
@@ -153,7 +153,7 @@ def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStr
         for rows in category_layers(batch, code, in_layer, void[code]):
             votes = collect_votes(replace(images, batch=batch.take_segments(rows)))
             strips = DecidedStrips.from_decision(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
-            layers.append(strips.but(np.flatnonzero(void)) if layers else strips)
+            layers.append(strips.without(np.flatnonzero(void)) if layers else strips)
     return DecidedStrips.concatenate(layers)
 
 

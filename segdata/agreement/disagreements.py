@@ -6,13 +6,13 @@ A disagreement can propose what accepting it changes in the labels of the annota
 With a reference (gold), each annotator is compared with it alone, and the reference itself is not judged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_bias import ABSENT, group_mode, row_mode, thing_groups, vote_array
+from segdata.agreement.annotator_bias import ABSENT, VoteArray, group_mode, row_mode, thing_groups, vote_array
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
 from segdata.core.finding import Action, Correction, Finding
@@ -353,59 +353,65 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
     """
     if not len(comparison.patterns):
         return []
-    votes, case = vote_array(comparison), comparison.patterns["case"]
+    patterns, votes = comparison.patterns, vote_array(comparison)
     annotations, n_categories, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
     code, annotator, segment = _uncounted_segments(comparison)
-    anybodys, own = (
-        _FirstSegments.from_keys(code, segment),
-        _FirstSegments.from_keys(code * n_annotators + annotator, segment),
-    )
-    result, present, elsewhere = [], votes > ABSENT, _regions_elsewhere(comparison, gold)
-    for i in range(votes.shape[1]):
+    anybodys = _FirstSegments.from_keys(code, segment)
+    own = _FirstSegments.from_keys(code * n_annotators + annotator, segment)
+    elsewhere = _regions_elsewhere(comparison, gold)
+    result = []
+    for i, kind, in_region, concerned, category_of, n_others in _judged_patterns(votes, gold):
+        rows = np.flatnonzero(in_region & ~comparison.countable[category_of])
+        weight = patterns["pixels"][rows]
+        region_code = patterns["case"][rows] * n_categories + category_of[rows]
+        region, number = unique_inverse(region_code.astype(np.int64, copy=False))
+        total = np.bincount(number, weight, len(region))
+        pixels = np.bincount(number, weight * concerned[rows], len(region))
+        others = np.zeros(len(region), np.int64)
+        np.maximum.at(others, number, n_others[rows])
+
+        disputed = np.flatnonzero(pixels)
+        if kind != "category":  # a region that only ends elsewhere is neither missed nor made up
+            disputed = disputed[~np.isin(region[disputed] * n_annotators + i, elsewhere)]
+        region = region[disputed]
+        case, category = np.divmod(region, n_categories)
+        shown = own.look_up(region * n_annotators + i) if kind == "extra" else anybodys.look_up(region)
+        result.append(
+            _disagreement_rows(
+                kind,
+                annotations[case, i],
+                shown,
+                category=category,
+                others=others[disputed],
+                pixels=pixels[disputed].astype(np.int64),
+                share=pixels[disputed] / total[disputed],
+            )
+        )
+    return result
+
+
+def _judged_patterns(
+    votes: VoteArray, gold: int | None
+) -> Iterator[tuple[int, str, Flags, Flags, VoteArray, VoteArray]]:
+    """Each annotator beside the others, by kind of disagreement, from votes (P, R).
+
+    Yields the annotator, the kind, which patterns (P,) belong to a region, which of them the annotator labels
+    differently, the region's category, and the number of others who voted.
+    """
+    n_annotators = votes.shape[1]
+    first = (votes > ABSENT).argmax(axis=1)
+    for i in range(n_annotators):
         if i == gold:
             continue
-        others = votes[:, others_of(i, votes.shape[1], gold)]
+        others, mine = votes[:, others_of(i, n_annotators, gold)], votes[:, i]
         n = (others > ABSENT).sum(axis=1)
         called, count = row_mode(others)
-        mine = votes[:, i]
         clear = (mine > ABSENT) & (n > 0) & (2 * count > n)
         sure = (n > 1) | (gold is not None)
-        for kind, rows, hit, category_of in (
-            ("missed", clear & (called >= 0), mine == -1, called),
-            ("extra", mine >= 0, clear & sure & (called == -1), mine),
-            (
-                "category",
-                clear & (called >= 0) & (sure | (present.argmax(axis=1) == i)),
-                (mine >= 0) & (mine != called),
-                called,
-            ),
-        ):
-            rows = np.flatnonzero(rows & ~comparison.countable[category_of])
-            cell, inverse = unique_inverse((case[rows] * n_categories + category_of[rows]).astype(np.int64, copy=False))
-            pixels, total = (
-                np.bincount(inverse, weight, len(cell))
-                for weight in (comparison.patterns["pixels"][rows] * hit[rows], comparison.patterns["pixels"][rows])
-            )
-            others_in = np.zeros(len(cell), np.int64)
-            np.maximum.at(others_in, inverse, n[rows])
-            disputed = np.flatnonzero(pixels)
-            if kind != "category":  # a region that only ends elsewhere is neither missed nor made up
-                disputed = disputed[~np.isin(cell[disputed] * n_annotators + i, elsewhere)]
-            case_of, category = np.divmod(cell[disputed], n_categories)
-            result.append(
-                _disagreement_rows(
-                    kind,
-                    annotations[case_of, i],
-                    own.look_up(cell[disputed] * n_annotators + i)
-                    if kind == "extra"
-                    else anybodys.look_up(cell[disputed]),
-                    category=category,
-                    others=others_in[disputed],
-                    pixels=pixels[disputed].astype(np.int64),
-                    share=pixels[disputed] / total[disputed],
-                )
-            )
-    return result
+        yield i, "missed", clear & (called >= 0), mine == -1, called, n
+        yield i, "extra", mine >= 0, clear & sure & (called == -1), mine, n
+        # Of two annotators who differ it is reported once.
+        yield i, "category", clear & (called >= 0) & (sure | (first == i)), (mine >= 0) & (mine != called), called, n
 
 
 def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
@@ -413,12 +419,10 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
 
     They match at an IoU of 0.5 or less: see `segdata.agreement.instance_matching.match_centres`.
     """
-    matches, pairs, n_categories, n = (
-        comparison.matches,
-        comparison.pairs,
-        len(comparison.categories),
-        len(comparison.annotators),
-    )
+    matches = comparison.matches
+    pairs = comparison.pairs
+    n_categories = len(comparison.categories)
+    n = len(comparison.annotators)
     rows = np.flatnonzero((matches["a"] >= 0) & (matches["b"] >= 0) & (matches["category_a"] == matches["category_b"]))
     rows = rows[~comparison.countable[matches["category_a"][rows]] & (matches["iou"][rows] <= _MATCH_IOU)]
     pair = matches["pair"][rows]

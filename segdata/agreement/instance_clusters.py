@@ -267,10 +267,8 @@ def _with_centres(
     free &= panel.asked[annotator[first], segments.case[first], segments.category[first]]
     first, second = first[free], second[free]
     size = len(segments)
-    key, found_key = (
-        np.minimum(i, j) * size + np.maximum(i, j),
-        np.minimum(first, second) * size + np.maximum(first, second),
-    )
+    key = np.minimum(i, j) * size + np.maximum(i, j)
+    found_key = np.minimum(first, second) * size + np.maximum(first, second)
     nearness = np.where(np.isin(key, found_key), threshold + _OUTLINE_NEARNESS, nearness)
     apart = ~np.isin(found_key, key)
     more = np.zeros(int(apart.sum()))

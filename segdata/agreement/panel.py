@@ -158,7 +158,7 @@ _TRIED: tuple[PairBy, ...] = ("id", "stem", "name", "varying")
 class PanelMember:
     """One dataset of a panel."""
 
-    dataset: OpenDataset  # opened
+    dataset: OpenDataset
     name: str | None = None  # the annotator of everything in it; None: as its annotations say, or else as it is called
     depth: int = 1  # of how many parts of its path what it is called is made
     unnamed: str | None = None  # display name that replaces its path

@@ -123,10 +123,8 @@ def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Flo
     matches = comparison.matches
     pair = column_of(matches, "pair")
     categories = [column_of(matches, f"category_{side}") for side in "ab"]
-    old, new = (
-        np.where(turned[pair], categories[1], categories[0]),
-        np.where(turned[pair], categories[0], categories[1]),
-    )
+    old = np.where(turned[pair], categories[1], categories[0])
+    new = np.where(turned[pair], categories[0], categories[1])
     counted = (place[pair] >= 0) & ~column_of(matches, "ignored").astype(bool)
     redrawn = counted & (old >= 0) & (new >= 0) & (column_of(matches, "iou") <= 0.5)  # deleted, and another one added
     matched = counted & (old >= 0) & (new >= 0) & ~redrawn

@@ -284,7 +284,7 @@ class DecidedStrips:
         unknown = np.full(n, np.nan)
         return DecidedStrips(side.start, side.end, np.full(n, code), np.zeros(n, bool), unknown, unknown)
 
-    def but(self, code: Ints) -> "DecidedStrips":
+    def without(self, code: Ints) -> "DecidedStrips":
         """The strips without those of the categories `code` (k,)."""
         kept = ~np.isin(self.code, code)
         return DecidedStrips(

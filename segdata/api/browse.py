@@ -260,10 +260,8 @@ def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
     """Add new decisions in FiftyOne to the log; returns their number, and notes."""
     logged = read_decisions(log)
-    decided, pulled = (
-        {*logged, *(replace(decision, adjudicates=False) for decision in logged)},
-        pull_from_fiftyone(name, profile),
-    )
+    decided = {*logged, *(replace(decision, adjudicates=False) for decision in logged)}
+    pulled = pull_from_fiftyone(name, profile)
     fresh = [decision for decision in pulled.decisions if decision not in decided]
     if fresh:
         log.parent.mkdir(parents=True, exist_ok=True)

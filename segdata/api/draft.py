@@ -111,8 +111,8 @@ def draft(
         overlap=Policy("forbid"),
         files=str(root),
     )
-    look = partial(_draft_image, draw, category_ids, provenance, drafted)
-    source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, labels_name="draft")
+    read_image = partial(_draft_image, draw, category_ids, provenance, drafted)
+    source = PerImageSource(root, profile, entries, (), read_image, f"draft-{method}", per_chunk=4, labels_name="draft")
     origin = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in all_options.items())})"
     try:
         written = write_derived(Dataset(source, profile, Config()), target, origin, jobs=jobs, progress=progress)
@@ -383,9 +383,11 @@ def draft_by_model(
         drafted: list[DraftedImage] = []
         provenance = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
         profile = replace(dataset.profile, taxonomy=draft_taxonomy, name=Path(target).name)
-        look = partial(_predicted_image, judged, void, provenance, drafted)
+        read_image = partial(_predicted_image, judged, void, provenance, drafted)
         entries.sort(key=lambda entry: entry.image_id)
-        source = PerImageSource(Path(dataset.profile.files), profile, entries, predictions.defects, look, "draft-model")
+        source = PerImageSource(
+            Path(dataset.profile.files), profile, entries, predictions.defects, read_image, "draft-model"
+        )
         origin = f"drafted by networks trained on {int(has_labels.sum())} images, with a precision of {precision:g}"
         written = write_derived(
             replace(dataset, source=source, profile=profile, rows=None), target, origin, jobs=jobs, progress=progress

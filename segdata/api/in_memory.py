@@ -88,8 +88,8 @@ def from_arrays(
         overlap=Policy("allow"),
         files=name,
     )
-    look = partial(_read_entry, categories, {} if source is None else {"source": source})
-    opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, labels_name="label array")
+    read_image = partial(_read_entry, categories, {} if source is None else {"source": source})
+    opened = PerImageSource(folder or Path(), profile, entries, (), read_image, annotator, labels_name="label array")
     with image_limits():
         return Dataset(opened, profile, Config())
 

@@ -495,10 +495,8 @@ def _import_annotation(
         return number
     redrawn = take_redrawn(Annotation(pieces[position]), note, returned, profiles, number)
     imported.conflicts += [f"{note.image}: {why}" for why in redrawn.conflicts]
-    imported.redrawn, imported.deleted = (
-        imported.redrawn + len(redrawn.redrawn),
-        imported.deleted + len(redrawn.deleted),
-    )
+    imported.redrawn += len(redrawn.redrawn)
+    imported.deleted += len(redrawn.deleted)
     imported.added, imported.untouched = imported.added + len(redrawn.added), imported.untouched + redrawn.untouched
     if redrawn.after is not None:
         whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[position]), "reviewed")

@@ -346,10 +346,8 @@ class _CategoryCounts:
     def categories(self, sample: SampleUnits, size: float, plan: CampaignPlan) -> list[CategoryOutlook]:
         """The outlook of each category but void, in the order of the taxonomy."""
         taxonomy = self._tables.profile.taxonomy
-        share, pixels = (
-            project_shares(sample, self.has, size),
-            _at_most_one(project_amounts(sample, self.pixels, size, uneven=True)),
-        )
+        share = project_shares(sample, self.has, size)
+        pixels = _at_most_one(project_amounts(sample, self.pixels, size, uneven=True))
         is_semantic = self._tables.profile.task == "semantic"  # one segment an image, and no more
         segments = share if is_semantic else project_amounts(sample, self.segments, size)
         needed = images_needed(sample, self.segments, plan.min_instances)

@@ -73,10 +73,8 @@ def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
         return _split_remote(uri)
     if parts.scheme != "file":
         raise SegdataError(f"{uri}: segdata reads files of this machine and of stores such as s3://; copy it there")
-    path, (region, slice_) = (
-        Path(unquote(parts.path)),
-        (pattern.fullmatch(parts.fragment) for pattern in (_REGION, _SLICE)),
-    )
+    path = Path(unquote(parts.path))
+    region, slice_ = (pattern.fullmatch(parts.fragment) for pattern in (_REGION, _SLICE))
     if slice_ is not None:
         return path, int(slice_[1])
     if parts.fragment and region is None:

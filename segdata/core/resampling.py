@@ -207,7 +207,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
     rows: Ints  # (n,) which of the caller's values they are
     group: Ints  # (n,) counted from 0
     stratum: Ints  # (n,) counted from 0
-    n_groups: int  # groups in all
+    n_groups: int
 
     @staticmethod
     def from_strata(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":

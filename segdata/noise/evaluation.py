@@ -84,7 +84,7 @@ class EvaluatedRanking:
     mistake: Ints  # (n,) the error that each is about; -1: none
     mistake_type: Sequence[str]  # (e,) of all errors, as names
     mistake_image: Ints  # (e,)
-    n_images: int  # how many there are
+    n_images: int
 
     def of_type(self, name: str | None) -> tuple[Floats, Flags, Ints]:
         """Scores, whether wrong, and images of correct candidates and of those about an error of one type, or of any.

@@ -142,10 +142,8 @@ def _surroundings(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet) 
     n, label = len(segments), given.categories()
     around = SegmentPixels.of_runs(deep.near, n)
     inside = deep.pixels
-    same, labelled = (
-        [label[pixels.index] == segments.category[pixels.owner] for pixels in (around, inside)],
-        [label[pixels.index] > UNLABELLED for pixels in (around, inside)],
-    )
+    same = [label[pixels.index] == segments.category[pixels.owner] for pixels in (around, inside)]
+    labelled = [label[pixels.index] > UNLABELLED for pixels in (around, inside)]
     room = np.maximum(around.areas - inside.areas, 1)
     columns = {
         name: np.clip((around.sums(there) - inside.sums(here)) / room, 0, 1)
@@ -240,10 +238,8 @@ def region_contrast(
     mean, spread = _mean_and_spread(value, band)
     beyond, spread_beyond = _mean_and_spread(value, wide)
     distinct = np.abs(mean - beyond) / np.maximum(np.hypot(spread, spread_beyond), _MIN_SPREAD["grey"])
-    on_new, around = (
-        near.means(strength[near.index]),
-        (wide.means(strength[wide.index]) + inside.means(strength[inside.index])) / 2,
-    )
+    on_new = near.means(strength[near.index])
+    around = (wide.means(strength[wide.index]) + inside.means(strength[inside.index])) / 2
     usual = max(float(strength.mean()), _MIN_STRENGTH)
     whole = np.maximum(SegmentPixels.of_runs(deep.near, n).areas - regions.areas, 1)
     middle, _ = _mean_and_spread(value, inside)

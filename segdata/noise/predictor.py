@@ -231,11 +231,9 @@ class FilePredictor:
     ) -> None:
         self._dataset: OpenDataset | None = dataset
         self._open: Callable[[], Source] = lambda: dataset.source
-        self._probabilities_of, self._files, self._outlined = (
-            probabilities_of,
-            dataset.profile.files,
-            dataset.profile.task != "semantic",
-        )
+        self._probabilities_of = probabilities_of
+        self._files = dataset.profile.files
+        self._outlined = dataset.profile.task != "semantic"
         self._image_ids, self._size = maps.image_ids, np.column_stack([maps.height, maps.width])
         self._row = match_image_names(maps.image_ids, dataset.image_ids)
         self._source = np.arange(len(dataset)) if dataset.rows is None else dataset.rows

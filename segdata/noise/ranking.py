@@ -575,10 +575,8 @@ def _score_candidates(
         oddest = oddest_of(x[:, columns], training.x[training.wrong == 0][:, columns], free_names)
         odds = _calibrated(((odds[0] + free_odds[0]) / 2, (odds[1] + free_odds[1]) / 2), training)
         is_known = informed[image]
-        odds, unlearnt = (
-            (np.where(is_known, odds[0], free_odds[0]), odds[1]),
-            (np.where(is_known, unlearnt[0], -np.inf), unlearnt[1]),
-        )
+        odds = (np.where(is_known, odds[0], free_odds[0]), odds[1])
+        unlearnt = (np.where(is_known, unlearnt[0], -np.inf), unlearnt[1])
     return {
         "image": image,
         "odds": np.logaddexp(odds[0], unlearnt[0]),

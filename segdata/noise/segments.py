@@ -224,7 +224,7 @@ class SegmentPixels:
 
     index: Ints  # (p,) in the image, counted column by column
     owner: Ints  # (p,) the segment
-    n: int  # how many segments there are
+    n: int
 
     @staticmethod
     def of_runs(runs: Runs, n: int) -> "SegmentPixels":
@@ -347,7 +347,7 @@ def runs_of_ordered_pixels(index: Ints, owner: Ints, height: int) -> Runs:
 class GivenLabels:
     """The labels to judge, in the categories of a model."""
 
-    maps: LabelMaps  # the labels
+    maps: LabelMaps
     channel: Ints = field(repr=False)  # (n_classes,) the model's category of each class; `VOID`: the model lacks it
 
     @staticmethod

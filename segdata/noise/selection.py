@@ -69,7 +69,7 @@ class SegmentRows:
 class LabelCheck:
     """The labels to judge, and the predictor that judges them."""
 
-    given: GivenLabels  # the labels
+    given: GivenLabels
     predictor: Predictor  # that predicts the labels
     names: Sequence[str]  # (K,) of the predictor's categories; "" for nothing
     tables: Tables  # of the dataset, and the rows that the labels have in them

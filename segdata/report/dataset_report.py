@@ -45,7 +45,7 @@ class DatasetReport:
     agreement: Agreement | None = None  # agreement of the annotators, with its conclusions in `agreed`
     agreed: Sequence[Conclusion] = ()
     flag: FlagReport | None = None  # report of a run of `segdata flag`
-    progress: ReviewProgress | None = None  # progress of the review
+    progress: ReviewProgress | None = None
     errors: LabelErrors | None = None  # estimate of all wrong labels, from the review
     costs: Costs | None = None  # cost of the work
     notes: Sequence[str] = field(default=())  # on parts that were left out, and why

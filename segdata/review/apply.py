@@ -52,7 +52,7 @@ class AnnotationResult:
     """The result of applying decisions to one annotation."""
 
     after: Batch | None  # the new annotation; None: unchanged
-    done: list[AppliedDecision] = field(default_factory=list)  # the decisions that were applied
+    done: list[AppliedDecision] = field(default_factory=list)
     conflicts: list[DecisionConflict] = field(default_factory=list)  # those that were not, with the reason
     by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
     already: int = 0  # how many decisions were already in place

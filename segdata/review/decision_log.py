@@ -317,14 +317,14 @@ class RuleProgress:
 class ReviewerProgress:
     """The decisions of a reviewer."""
 
-    name: str  # name of the reviewer
+    name: str
     # number of decisions with each verdict, including those changed later
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     by_self: int = 0  # decisions that their reviewer changed to another verdict, without unsure ones
     by_others: int = 0  # that others changed
     first: str = ""  # time of the first decision
     last: str = ""  # time of the last decision
-    images: int = 0  # number of images
+    images: int = 0
 
     @property
     def sure(self) -> int:

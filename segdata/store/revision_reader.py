@@ -70,7 +70,7 @@ class SegmentPart(msgspec.Struct, frozen=True):
     file: str  # for messages: the file
     what: str  # which part of it
     image_ids: pa.Array  # of what images
-    n_segments: int  # how many
+    n_segments: int
     # gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged
     read: Callable[[], pa.Table]
 

@@ -48,7 +48,7 @@ class FileBytes:
     `check`.
     """
 
-    path: Path  # the file
+    path: Path
     data: memoryview  # read-only
     opened: os.stat_result | None  # its status when opened; None for an excerpt
     mapping: mmap.mmap | None = None  # of a mapped file

@@ -236,11 +236,9 @@ def flat_rings(polygons: Polygons) -> Flags:
     if len(near):
         candidates = polygons.take_rings(near)
         start = np.repeat(candidates.ring[:-1], np.diff(candidates.ring) // 2)
-        x, y, point = (
-            candidates.xy[0::2] - candidates.xy[start],
-            candidates.xy[1::2] - candidates.xy[start + 1],
-            candidates.ring[:-1] // 2,
-        )
+        x = candidates.xy[0::2] - candidates.xy[start]
+        y = candidates.xy[1::2] - candidates.xy[start + 1]
+        point = candidates.ring[:-1] // 2
         xx, yy, xy = (np.add.reduceat(sums, point) for sums in (x * x, y * y, x * y))
         result[near] = xx * yy * (1 - 1e-12) <= xy**2
     return result

@@ -231,10 +231,8 @@ def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
         shapes, encoded_rows = shapes + outlined, np.concatenate([encoded_rows, rest[place]])
         marked[rest[place]] = keyholes
     as_rle = np.setdiff1d(np.arange(n), encoded_rows)
-    shapes, encoded_rows = (
-        shapes + list[object](write_rles(runs, as_rle, height, width)),
-        np.concatenate([encoded_rows, as_rle]),
-    )
+    shapes += list[object](write_rles(runs, as_rle, height, width))
+    encoded_rows = np.concatenate([encoded_rows, as_rle])
     lost = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool) & ~from_rings
     return EncodedSegments([shapes[k] for k in np.argsort(encoded_rows).tolist()], marked, lost)
 

@@ -164,7 +164,7 @@ class SegmentCollector:
     """The segments of a document, gathered item by item."""
 
     document: Document  # collects the defects
-    n_labels: int  # the number of labels
+    n_labels: int
     segments: list[AnnotationItem] = field(default_factory=list)  # (n,) the segments so far
     rows: list[int] = field(default_factory=list)  # (n,) their items
     parts: list[list[int]] = field(default_factory=list)  # (n,) the annotations that make up each segment

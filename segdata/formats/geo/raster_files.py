@@ -218,17 +218,17 @@ _EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that 
 class RasterHeader:
     """The header of a raster."""
 
-    path: Path  # the file
+    path: Path
     width: int  # pixels
     height: int  # pixels
-    n_bands: int  # how many
+    n_bands: int
     dtype: str  # numpy's name of the values' type
-    place: Georeference  # the georeference
-    nodata: float | None = None  # the nodata value; None: there is none
+    place: Georeference
+    nodata: float | None = None  # the value of pixels without data
     masked: bool = False  # whether a mask band or alpha excludes pixels
     palette: Palette | None = None  # (256, 3) the colour of each value; None without a colour table
     lossy: str | None = None  # why the values cannot be trusted; None if they can
-    bands: tuple[str | None, ...] = ()  # name of each band; None: unnamed
+    bands: tuple[str | None, ...] = ()  # their names; None: unnamed
     tags: tuple[tuple[str, str], ...] = ()  # of the file, without those that GDAL always adds
 
     @property

@@ -43,7 +43,7 @@ _MAX_GREY_SHARE = 0.1  # of the border pixels; more come from smoothing
 class LayerFile:
     """A layer file and the fields in its name."""
 
-    path: Path  # the file
+    path: Path
     stem: str  # of its image, from the file name
     category: str  # a name
     instance: str | None  # from the file name; None if the pattern has no `{instance}`
@@ -178,8 +178,10 @@ def open_layers(request: ReadRequest) -> PerImageSource:
     categories = msgspec.structs.replace(resolve_names(listed, request.taxonomy, own), aliases={})
     task: Task = "instance" if names.has_instances else "semantic"
     profile = replace(categories.profile("layers", request.root, task, "sparse", "allow"), named_by_files=True)
-    look = partial(_read_image, request.root, config.threshold, by_file, categories.to, categories.taxonomy.by_id())
-    return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
+    read_layers = partial(
+        _read_image, request.root, config.threshold, by_file, categories.to, categories.taxonomy.by_id()
+    )
+    return PerImageSource(request.root, profile, tuple(entries), tuple(defects), read_layers, request.annotator)
 
 
 def _images_and_layers(request: ReadRequest, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:

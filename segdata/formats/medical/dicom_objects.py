@@ -60,7 +60,7 @@ P = TypeVar("P")  # a piece of an object: a frame or a contour
 class DicomSlice(Generic[O, P]):
     """A slice."""
 
-    image_id: str  # of the image
+    image_id: str
     size: tuple[int, int]  # height and width
     image: DicomImage | None = None  # its file; None if it was not found
     uid: str = ""  # of the image; empty if unknown
@@ -479,12 +479,12 @@ AnnotatorAndSource = tuple[str | None, str | None]  # annotator and source
 class ObjectContent:
     """One annotator's segments on the images of a series."""
 
-    author: AnnotatorAndSource  # the annotator, and the source
+    author: AnnotatorAndSource
     images: Mapping[str, DicomImage]  # image id -> annotated image, in order
     layers: Mapping[str, AnnotatorLayer]  # image id -> its segments
     members: Mapping[SegmentKey, list[SegmentRow]]  # the segments of the object, each with its rows on slices
     numbers: Mapping[SegmentKey, int]  # of the segments in the object, from 1
-    attributes: Mapping[SegmentKey, SegmentAttributes]  # of the segments
+    attributes: Mapping[SegmentKey, SegmentAttributes]
     categories: Mapping[int, Category]  # by id
 
     def source(self, key: SegmentKey) -> str | None:

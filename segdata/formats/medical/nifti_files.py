@@ -303,7 +303,7 @@ Stored = NDArray[np.generic]
 class LabelVolume:
     """A decoded volume."""
 
-    head: NiftiHeader  # its header
+    head: NiftiHeader
     slices: tuple[ValueRuns, ...]  # the runs of each slice's values; voxels that are no integers are 0
     above: tuple[tuple[ValueRuns, ...], ...] = ()  # the runs of further layers, whose segments may overlap
     n_broken: int = 0  # number of voxels that are no integers, or too large to be labels
@@ -481,12 +481,9 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
         if not _can_hold(dtype, slope, inter, slices, most):
             raw, dtype, slope, inter = *_change_type(raw, most), 1.0, 0.0
     else:
-        raw, dtype, slope, inter = (
-            _new_header(shape, most, sequence if keeps_place else None),
-            _type_for(most),
-            1.0,
-            0.0,
-        )
+        raw = _new_header(shape, most, sequence if keeps_place else None)
+        dtype = _type_for(most)
+        slope, inter = 1.0, 0.0
     with with_folder(path).open("wb") as file:
         if path.name.endswith(".gz"):  # without a time stamp, so that equal labels give equal files
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:

@@ -48,7 +48,7 @@ _DERIVATIVES = re.compile(r"(^|/)derivatives/[^/]+/")
 class LabelFile:
     """A volume of labels."""
 
-    path: Path  # the file
+    path: Path
     name: str  # below the dataset's root, POSIX
     layer: str = ""  # its name without the image's, ``lesion-manual``; empty if the names are equal
     annotator: str | None = None  # by its name; None: unknown

@@ -51,7 +51,7 @@ class PaintedImage:
     channels: tuple[Mapping[str, str | None], ...] | None
     height: int  # pixels; 0 where unknown
     width: int  # pixels; 0 where unknown
-    annotated: bool  # whether it is annotated
+    annotated: bool
     layers: Sequence[Values] = ()  # the values of each layer; empty if it is not annotated
     coverage: str | None = None  # of the annotation
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from segdata.core.batch import Batch

@@ -239,7 +239,7 @@ _DEFAULT_TOLERANCE_MM = 0.5  # of a contour from a slice without neighbours
 class _ContourRing:
     """A contour on a slice."""
 
-    region: Region  # its region
+    region: Region
     points: Floats  # (n, 2) x and y in pixels, (0, 0) the upper left corner of the slice
     contour: Contour  # as in the file
 

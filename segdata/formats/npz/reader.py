@@ -316,13 +316,13 @@ def open_archives(request: ReadRequest) -> PerImageSource:
     )
     slices = [entry_slice for entry in entries for entry_slice in _slice_entries(entry, layouts, axis)]
     volumes = _ArrayImages(axis)
-    look = partial(_read_image, root, volumes, resolved.category, threshold)
+    read_image = partial(_read_image, root, volumes, resolved.category, threshold)
     return ProbabilitySource(
         root=root,
         profile=profile,
         entries=slices,
         defects=tuple(defects),
-        read_image=look,
+        read_image=read_image,
         annotator=request.annotator,
         per_chunk=4,
         volumes=volumes,
@@ -334,7 +334,7 @@ def open_archives(request: ReadRequest) -> PerImageSource:
 class ProbabilitySource(PerImageSource):
     """An opened dataset of archives, which also gives the probabilities themselves."""
 
-    volumes: _ArrayImages = field(default_factory=lambda: _ArrayImages(0), repr=False)  # the arrays
+    volumes: _ArrayImages = field(default_factory=lambda: _ArrayImages(0), repr=False)
     # (n_classes,) the category id of each class; `_UNLABELLED_CLASS` for the unlabelled one
     category: tuple[int, ...] = ()
 

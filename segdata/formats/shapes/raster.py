@@ -91,10 +91,8 @@ def _ellipse_points(ellipse: Ellipse) -> Ints:
     largest = max(radius_x, radius_y)
     step = 90 if largest < 3 else 30 if largest < 10 else 18 if largest < 15 else 5
     angle = np.arange(0, 361, step)
-    x, y = (
-        (radius_x << _FRACTION_BITS) * _cosine(angle).astype(float),
-        (radius_y << _FRACTION_BITS) * _SINE[angle].astype(float),
-    )
+    x = (radius_x << _FRACTION_BITS) * _cosine(angle).astype(float)
+    y = (radius_y << _FRACTION_BITS) * _SINE[angle].astype(float)
     degrees = round(ellipse.degrees) % 360
     alpha, beta = float(_cosine(np.array(degrees))), float(_SINE[degrees])
     corners = np.stack([centre[0] + x * alpha - y * beta, centre[1] + x * beta + y * alpha], axis=1)

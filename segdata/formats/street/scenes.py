@@ -283,7 +283,7 @@ VISTAS = InstanceEncoding(256, first=0, plain=False, what="Mapillary Vistas")
 class LabelMapping:
     """Label ids and their categories."""
 
-    naming: CategoryNames  # the categories of the labels' names
+    naming: CategoryNames
     legend: Legend  # label id -> category id, or NOBODY for unlabelled pixels
     things: Ints  # (k,) the category ids that are things
     labels: Taxonomy  # the format's labels

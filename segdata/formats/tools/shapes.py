@@ -59,7 +59,7 @@ class ToolShape:
     """A shape in a tool's file."""
 
     name: str  # the category's name in the tool
-    geometry: Shape | PolygonText  # the geometry
+    geometry: Shape | PolygonText
     place: str  # in the file
     # shapes of one name and group are parts of one segment; None: a segment by itself
     group: int | None = None
@@ -282,10 +282,8 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
     near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
     if len(far) == 0 and not boxes:
         return ParsedPolygons(PolygonArrays(drawn_points, flat.ring, flat.polygon), kept_points, rows, broken)
-    more, all_rows = (
-        PolygonArrays.of(list(boxes.values())),
-        np.concatenate([rows, np.array(list(boxes), np.int64)]),
-    )
+    more = PolygonArrays.of(list(boxes.values()))
+    all_rows = np.concatenate([rows, np.array(list(boxes), np.int64)])
     ring_rows = np.concatenate([near, len(rows) + np.arange(len(boxes))])
     ring_rows = ring_rows[np.argsort(all_rows[ring_rows], kind="stable")]
     first, second = (

@@ -437,12 +437,10 @@ class _RegionAttributes:
 
 def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str, ...], set[str]]:
     """Choose the attributes that name categories, and collect the names; reports a doubtful choice."""
-    census, without, by_others, regions = (
-        CategoryCensus(),
-        Counter[str](),
-        Counter[str](),
-        _RegionAttributes.from_entries(list(dataset.entries.values())),
-    )
+    census = CategoryCensus()
+    without = Counter[str]()
+    by_others = Counter[str]()
+    regions = _RegionAttributes.from_entries(list(dataset.entries.values()))
     census.add(regions.attributes)
     category_attributes, others = census.choose_attributes(wanted)
     attribute = category_attributes[0] if category_attributes else None

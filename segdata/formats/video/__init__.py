@@ -48,10 +48,8 @@ MOTS_TEXT_FOLDER = "instances_txt"
 MOTS_TEXT_NAME = rf"^([^/]+|{MOTS_TEXT_FOLDER}/[^/]+|[^/]+/gt/gt)\.txt$"
 MOTS_LINE = rb"\A\d+ \d+ (?:10|[1-9]) \d{2,6} \d{2,6} [0-o]+\r?(?:\n|\Z)"
 # In a folder of that name also lines of tiny images, and empty files.
-MOTS_NAME_IN_FOLDER, MOTS_ANY_LINE = (
-    rf"(^|/){MOTS_TEXT_FOLDER}/[^/]+\.txt$",
-    rb"\A(?:\d+ \d+ \d+ \d+ \d+ [0-o]+\r?(?:\n|\Z)|\Z)",
-)
+MOTS_NAME_IN_FOLDER = rf"(^|/){MOTS_TEXT_FOLDER}/[^/]+\.txt$"
+MOTS_ANY_LINE = rb"\A(?:\d+ \d+ \d+ \d+ \d+ [0-o]+\r?(?:\n|\Z)|\Z)"
 
 
 STEP_MAPS = "panoptic_maps"

@@ -352,7 +352,7 @@ class ValueScheme:
     base: dict[int, int]  # category id -> base, without void categories
     void: int  # the value of void; `voids` are the ids of void categories, of which reading gives the first
     voids: tuple[int, ...]
-    numbers: TrackNumbers  # numbers of the tracks
+    numbers: TrackNumbers
     plain: frozenset[int] = frozenset()  # ids of stuff categories, whose segments need no number
     plain_crowds: bool = False  # whether crowds have no number either
 

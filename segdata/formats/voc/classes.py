@@ -180,7 +180,7 @@ class JoinedMasks:
     segment_id: Ints  # (n,) the object's number; for other segments a free number, for the border 255
     category_id: Ints  # (n,)
     runs: Runs  # owners are the segments
-    n_objects: int  # number of objects
+    n_objects: int
     defects: tuple[Defect, ...] = ()  # disagreements between the two masks
 
 

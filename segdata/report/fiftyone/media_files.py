@@ -28,7 +28,7 @@ class AnnotationMasks:
     runs: Runs  # pixels; the owner is the number of the segment within the annotation
     height: int  # pixels
     width: int  # pixels
-    n_segments: int  # number of segments
+    n_segments: int
 
     @staticmethod
     def from_batch(batch: Batch) -> "list[AnnotationMasks]":
@@ -198,7 +198,7 @@ def _save(picture: Image.Image, path: Path) -> None:
 class MediaFiles:
     """A folder of mask files and of copies of pictures."""
 
-    folder: Path  # folder of the files
+    folder: Path
     used: set[Path] = field(default_factory=set)  # files in use; `sweep` removes all others
 
     def mask(self, pixels: Map | Mask) -> str:

@@ -50,7 +50,7 @@ _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
 class SampleEntry:
     """One image with its fields and labels for FiftyOne."""
 
-    image_id: str  # id of the image
+    image_id: str
     filepath: str  # picture to show
     width: int  # pixels; 0: unknown
     height: int  # pixels; 0: unknown

@@ -321,7 +321,7 @@ class HeatMaps:
 
     # the package
     fo: Any  # Any: FiftyOne has no types
-    media: MediaFiles  # files of maps
+    media: MediaFiles
     predictions: PixelProbabilities | None  # out-of-sample predictions of a model; None: there are none
     row: dict[str, int]  # image_id -> row of the predictions
 

@@ -237,11 +237,9 @@ class DifferenceCounter:
         """Add what was found in further images."""
         for kind, count in other.counts.items():
             total = self.counts.setdefault(kind, KindCount())
-            total.n, total.images, total.pixels = (
-                total.n + count.n,
-                total.images + count.images,
-                total.pixels + count.pixels,
-            )
+            total.n = total.n + count.n
+            total.images = total.images + count.images
+            total.pixels = total.pixels + count.pixels
             kept = self.changes.setdefault(kind, [])
             room = None if self.limit is None else self.limit - len(kept)
             kept.extend(other.changes[kind][:room])

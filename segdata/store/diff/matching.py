@@ -100,7 +100,7 @@ def _source_rows(dataset: OpenDataset, rows: Ints) -> Ints:
 class LoadedSide:
     """One dataset's images of a portion."""
 
-    batch: Batch  # the loaded batch
+    batch: Batch
     pair: Ints  # (n_images,) the pair that each image belongs to
     name_of: Callable[[int], str]  # category id -> name shared by both datasets
 
@@ -358,11 +358,9 @@ def _match_by_iou(
         place_segments(portion.a, rest_a, frame_a, line), place_segments(portion.b, rest_b, frame_b, line)
     )
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
-    place_a, place_b, shared = (
-        overlaps.a[both].astype(np.int64),
-        overlaps.b[both].astype(np.int64),
-        overlaps.pixels[both],
-    )
+    place_a = overlaps.a[both].astype(np.int64)
+    place_b = overlaps.b[both].astype(np.int64)
+    shared = overlaps.pixels[both]
     a, b = rest_a[place_a], rest_b[place_b]
     iou = shared / (portion.a.areas[a] + portion.b.areas[b] - shared)
     other = portion.categories[0][a] != portion.categories[1][b]
