@@ -263,7 +263,8 @@ def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
     )
     note = f"Deviation: the largest difference from a wanted share; its mean over the categories is {mean}."
     if is_rare[shown].any():
-        note += f" Categories with fewer than {count_noun(fewest, 'image')} are last: some part lacks them."
+        few = f"fewer than {count_noun(fewest, 'image')}"
+        note += f" Categories with {few} are last: they are too few for the wanted shares."
     if len(order) > len(shown):
         note += f" {len(order) - len(shown):,} more: --format json has all."
     yield from console.wrap(note, style="dim")

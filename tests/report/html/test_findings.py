@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,16 @@ def test_the_head_says_how_it_went() -> None:
     page = Page(written(compared))
     assert page.within["h2"][0] == "Failed: 1 new error"
     assert " ".join(page.within["p"][3].split()) == "Since the baseline: 1 new 1 fixed 1 unchanged"
+
+
+@pytest.mark.parametrize(
+    ("image", "pixels", "shown"),
+    [("a.png", 4, "1 in 1 image, 4 px"), (None, 4, "1 finding, 4 px"), (None, None, "1 finding")],
+)
+def test_a_rule_says_how_much_it_found(image: str | None, pixels: int | None, shown: str) -> None:
+    finding = Finding(code="SEG102", rule="overlap", severity="info", message="m", image=image, pixels=pixels)
+    (much,) = re.findall(r'class="much">(.*)</span>', written(Validation("d", 1, 1, (finding,))))
+    assert re.sub(r"<[^>]*>", "", much) == shown
 
 
 def test_the_rules_say_why_and_what_to_do() -> None:
