@@ -142,7 +142,7 @@ class CachedSource:
         measured = gather_measured(pieces, source.defects, every, profile)
         names = set(measured.tables)
         tables = complete_tables(measured, source, every, profile, chunks, jobs)
-        entry = self._make_entry(source, every, profile, measured, tables, names, chunks)
+        entry = self._make_entry(source, every, measured, tables, names, chunks)
         if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
             cache.save_entry(self._place, self._key, entry)
             self._token = entry.token
@@ -209,7 +209,6 @@ class CachedSource:
         self,
         source: Source,
         families: frozenset[Family],
-        profile: Profile,
         findings: GatheredTables,
         tables: Tables,
         names: set[str],

@@ -321,7 +321,7 @@ def _summary_facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]: 
         "image sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(5).items())
         + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""),
         "splits": ", ".join(f"{name} ({count})" for name, count in images["split"].value_counts().items()) or "none",
-        "balance": _balance_fact(tables, categories),
+        "balance": _balance_fact(categories),
     }
 
 
@@ -343,7 +343,7 @@ def _count_range(counts: Ints) -> str:
     return f"{counts.min():,} to {counts.max():,}, median {np.median(counts):,.0f}"
 
 
-def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
+def _balance_fact(categories: pd.DataFrame) -> str:
     """The effective numbers of the categories in use, in words."""
     used = categories[(categories["segments"] > 0) & (categories["kind"] != "void")]
     if used.empty:

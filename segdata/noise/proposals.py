@@ -83,7 +83,7 @@ def propose_for_annotated(
     return _propose_redraw(segment, prediction, alike=alike)
 
 
-def propose_for_region(candidates: ImageCandidates, number: int, prediction: ImagePrediction) -> Proposal:
+def propose_for_region(candidates: ImageCandidates, number: int) -> Proposal:
     """The proposal for a region: the segment that the model predicts there."""
     segment = candidates.regions.row(number)
     category = int(segment.category[0])
@@ -340,11 +340,9 @@ def _gap_pixels(candidates: ImageCandidates, number: int) -> Ints:
     )
 
 
-def edit_region(
-    candidates: ImageCandidates, number: int, given: SegmentSet, prediction: ImagePrediction
-) -> ProposedEdit:
+def edit_region(candidates: ImageCandidates, number: int, given: SegmentSet) -> ProposedEdit:
     """The edit for region `number`, where label and prediction differ."""
-    proposal = propose_for_region(candidates, number, prediction)
+    proposal = propose_for_region(candidates, number)
     if candidates.label[number] == UNLABELLED:
         return _edit_whole_segment(proposal, -1)
     region = candidates.regions.row(number)

@@ -161,7 +161,7 @@ class _ImageProposals:
         name = TYPES[type_]
         if ranked.row[row] < 0:
             segment = candidates.regions.row(row_in_image)
-            amended = edit_region(candidates, row_in_image, self._given, self._prediction)
+            amended = edit_region(candidates, row_in_image, self._given)
             if name == "missing":  # also on labelled ground, which stays as it is
                 amended = replace(amended, segment=-1, whole=True)
         else:

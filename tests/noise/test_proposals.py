@@ -179,7 +179,7 @@ def test_what_the_model_sees_elsewise_is_added_or_taken_out() -> None:
     kinds = {(int(label), int(category)) for label, category in zip(found.label, found.regions.category, strict=True)}
     assert kinds == {(0, 2), (1, 0), (1, 2)}
     for at in range(len(found.regions)):
-        amended = edit_region(found, at, given, prediction)
+        amended = edit_region(found, at, given)
         label, category = int(found.label[at]), int(found.regions.category[at])
         assert amended.action == ("redraw" if category == 0 else "add")
         assert amended.segment == (0 if label else -1)

@@ -310,7 +310,7 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
             ranked.mistake_type[ranked.mistake[row]],
         )
         if result.row[row] < 0:
-            proposal = propose_for_region(found, at, prediction)
+            proposal = propose_for_region(found, at)
             assert proposal.action == "add"
         else:
             proposal = propose_for_annotated(found, at, name, given, prediction)

@@ -93,7 +93,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
     red, green, blue = (runs.value >> shift & 255 for shift in (0, 8, 16))
     category = red // 10 * 256 + green
     odd = red % 10 != 0
-    if odd.any() and _is_swapped(red, green, blue, classes):
+    if odd.any() and _is_swapped(green, blue, classes):
         message = "red and blue are swapped: the file was saved by a program that takes RGB for BGR"
         raise BrokenLabelsError(Defect("SEG010", message, file))
     shown = (category > 0) & ~(odd & ~np.array([class_index in expected for class_index in category.tolist()], bool))
@@ -112,7 +112,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
     )
 
 
-def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) -> bool:
+def _is_swapped(green: Ints, blue: Ints, expected: Container[int]) -> bool:
     """Whether all values are valid with red and blue swapped."""
     if (blue % 10 != 0).any():
         return False

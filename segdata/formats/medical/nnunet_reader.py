@@ -314,7 +314,7 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
                 )
         for case in sorted(channels.keys() | labels.keys()):
             images = channels.get(case, {})
-            defects += _incomplete_case(root, case, images, labels.get(case), dataset_json, split)
+            defects += _incomplete_case(root, images, labels.get(case), dataset_json, split)
             channel_files = tuple(images.get(number) for number in range(max(images, default=-1) + 1))
             name = case if case not in taken else f"{image_folder}/{case}"
             taken.add(case)
@@ -322,7 +322,7 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
 
 
 def _incomplete_case(
-    root: Path, case: str, images: dict[int, Path], label: Path | None, dataset_json: DatasetJson, split: str
+    root: Path, images: dict[int, Path], label: Path | None, dataset_json: DatasetJson, split: str
 ) -> Iterator[Defect]:
     if not images and label is not None:
         yield Defect("SEG011", "labels without image", relative_path(root, label))

@@ -258,7 +258,7 @@ def _match_family(
         return None
     several = Counter(key for by_key in kinds.values() for key in by_key)
     if max(several.values()) > 1:
-        return _rivals(root, kinds, pictures, left_out)
+        return _rivals(root, kinds, left_out)
     paired = {pictures[key]: names[0] for by_key in kinds.values() for key, names in by_key.items()}
     words = {name: [token for token in tokens[name] if token in common] for name in unmatched}
     extra = {name: paired_image for name in unmatched if (paired_image := _image_of_part(words[name], pictures))}
@@ -383,12 +383,7 @@ def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
     return 2 * sum(same) >= len(same)
 
 
-def _rivals(
-    root: Path,
-    kinds: dict[Kind, dict[tuple[Token, ...], list[str]]],
-    pictures: Mapping[tuple[Token, ...], str],
-    left_out: tuple[str, ...],
-) -> MaskFamily:
+def _rivals(root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]], left_out: tuple[str, ...]) -> MaskFamily:
     """The family of images with several kinds of masks: categories, annotators, or different uses."""
     shown = {_example_file(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
     shared = set.intersection(*(set(kind) for kind in kinds))

@@ -115,7 +115,7 @@ def _add_track(
         video.certain.add(frame)
         if item.element.get("outside") != "1":
             video.shapes.setdefault(frame, []).append(item)
-    for before, after in _keyframe_gaps(keyframes, video):
+    for before, after in _keyframe_gaps(keyframes):
         between = dict(_interpolate(keyframes[before], keyframes[after], before, after)) if interpolate else {}
         for frame in range(before + 1, after):
             if frame in between:
@@ -127,7 +127,7 @@ def _add_track(
                 video.unknown += 1
 
 
-def _keyframe_gaps(keyframes: Mapping[int, CvatElement], video: CvatVideo) -> Iterator[tuple[int, int]]:
+def _keyframe_gaps(keyframes: Mapping[int, CvatElement]) -> Iterator[tuple[int, int]]:
     """Pairs of keyframes with frames between them in which the track may be visible."""
     frames = sorted(keyframes)
     step = min((b - a for a, b in pairwise(frames)), default=1)

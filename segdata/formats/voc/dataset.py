@@ -262,7 +262,7 @@ def _list_images(
         for stem, mask in masks.items()
     }
     of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
-    entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
+    entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, splits) for stem in stems]
     entries += images_without_labels(rows, entries)
     image_of = {_stem(Path(entry.image_id)): entry.image_id for entry in entries}
     defects = [replace(defect, image=image_of.get(str(defect.image), defect.image)) for defect in defects]
@@ -280,7 +280,6 @@ def _entry(
     labels: _LabelFiles | None,
     row: ImageEntry | None,
     pictures: Mapping[str, Path],
-    place: Path | None,
     splits: Mapping[str, str | None],
 ) -> ImageEntry:
     """The entry of a stem; images.csv takes precedence over names."""
