@@ -242,7 +242,6 @@ def _draft_image(
     drafted: list[DraftedImage],
     entry: ImageEntry,
 ) -> list[ImageAnnotation]:
-    """The draft of one image."""
     uri = _image_path(entry)
     try:
         colours = scale_image(read_channels(uri, entry.size))

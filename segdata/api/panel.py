@@ -178,7 +178,6 @@ class _MemberRecipe(NamedTuple):
     unnamed: str | None
 
     def open(self) -> "PanelMember":
-        """The member, opened."""
         from segdata.agreement.panel import PanelMember
 
         dataset = replace(self.open_source(), profile=self.profile, rows=self.rows)

@@ -374,5 +374,4 @@ class _FindingBuilder:
 
 
 def _source_id(segment_id: int, source_id: str | None) -> int | str:
-    """The id of a segment in its source."""
     return int(segment_id) if source_id is None else source_id

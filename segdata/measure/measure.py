@@ -214,7 +214,6 @@ def complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
 
 
 def _join_columns(portions: list[ColumnArrays], names: tuple[str, ...]) -> Table:
-    """Join columns in portions to one table."""
     none = np.empty(0, np.int64)
     return Table({name: np.concatenate([none, *(portion[name] for portion in portions)]) for name in names})
 

@@ -246,7 +246,6 @@ def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
 def _group_rows(
     case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of one column's groups."""
     names, group = number_names(annotation_strata_if_any(case.tables, column))
     rows = np.flatnonzero((group >= 0) & np.isfinite(value))
     if len(names) < 2 or not len(rows):

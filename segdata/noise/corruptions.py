@@ -258,7 +258,6 @@ Corrupt = Callable[[CorruptionDraft, Ints, Ints], None]
 
 
 def _remove_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Remove segments."""
     draft.note("missing", rows)
     draft.there[rows] = False
 

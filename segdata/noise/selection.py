@@ -156,7 +156,6 @@ class _ImageProposals:
         self._given, self._prediction = case.given.image_segments(image), case.predictor.predict(image)
 
     def proposal(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
-        """The row of a candidate, and its correction."""
         candidates, row_in_image = ranked.candidates[ranked.image[row]], int(ranked.candidate[row])
         name = TYPES[type_]
         if ranked.row[row] < 0:

@@ -152,7 +152,6 @@ class AnnotationEditor:
         return self.profile.task != "semantic" and (category is None or category.kind == "thing")
 
     def _concerned_pixels(self, change: LabelChange) -> Runs:
-        """All pixels that a change concerns."""
         pixel_sets = [*change.taken.values(), *change.given.values(), *(pixels for _, pixels, _ in change.added)]
         return union([*pixel_sets, *(self.pixels(row) for row in (*change.recalled, *change.deleted))], self.size)
 

@@ -140,7 +140,6 @@ def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
 
 
 def _join_pages(batch: Batch, annotations: Ints, pages: list[_SeenAnnotation], ids: Ints) -> Batch:
-    """All pages as one batch."""
     rows, category, categories = [], [], batch.segment_category
     for page in pages:
         like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)

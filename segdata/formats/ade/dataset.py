@@ -355,7 +355,6 @@ class _SegmentKeys:
 
     @staticmethod
     def from_batch(batch: Batch) -> "_SegmentKeys":
-        """The keys of a batch's segments."""
         written = _SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
         for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
             attributes = dict(pairs or ())

@@ -311,7 +311,6 @@ def _save_images(
     losses: LossCounter,
     kinds: frozenset[LossKind],
 ) -> None:
-    """Write all images, and count the losses."""
     try:
         for batch in batches:
             writing.count_losses(batch, losses, kinds, _HELD_COLUMNS)

@@ -100,7 +100,6 @@ class _AlteredReader(msgspec.Struct, frozen=True):
     alter: Callable[[Batch], Batch]
 
     def load(self, portion: Any) -> Batch:  # Any: what the reader takes
-        """The altered batch of a portion."""
         return self.alter(self.reader.load(portion))
 
 

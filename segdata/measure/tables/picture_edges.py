@@ -312,7 +312,6 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
 
 
 def _columns(rows: Sequence[tuple[Placement, int, tuple[float, ...]]], names: tuple[str, ...]) -> ColumnArrays:
-    """The rows as columns."""
     lists: dict[str, list[float]] = {name: [] for name in names}
     for one, group, counts in rows:
         values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, one.alike, *counts)

@@ -50,7 +50,6 @@ def _shorten(text: str) -> str:
 
 
 def _as_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A chunked column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 

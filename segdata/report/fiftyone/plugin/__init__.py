@@ -192,7 +192,6 @@ def _of_finding(ctx: Any, label: Label) -> Label:
 
 
 def _value(ctx: Any, label: Label, attribute: str) -> Any:
-    """An attribute of a label."""
     field, sample, id_ = label
     path = f"{field}.{LISTS[_kinds(ctx)[field]]}"
     if ctx.dataset.get_field(f"{path}.{attribute}") is None:
