@@ -94,7 +94,9 @@ def _validation(validation: Validation) -> Iterator[Point]:
     if n_errors:
         where = f" in {count_noun(images, 'image')}" if images else ""  # no error is about an image
         head = f"{count_noun(n_errors, 'error')}{where} to fix before training"
-        yield "error", head, text, "Look at them first; many can be fixed automatically."
+        n_safe = sum(finding.fix == "safe" for finding in severe if finding.severity == "error")
+        fixes = f"; `segdata validate --fix` can correct {n_safe:,} of {n_errors:,}" if n_safe else ""
+        yield "error", head, text, f"Look at {'it' if n_errors == 1 else 'them'} first{fixes}."
     elif n_warnings:
         yield "warning", f"No errors, {count_noun(n_warnings, 'warning')}", text
     else:

@@ -91,3 +91,22 @@ def test_an_info_is_counted_beside_no_errors(run: Run, masks: Path) -> None:
 def test_without_a_review_or_seconds_nothing_is_said_of_them(run: Run, masks: Path) -> None:
     report = json.loads(run("report", masks, "--format", "json").stdout)
     assert {each["part"] for each in report["points"]} <= {"validation", "balance"}
+
+
+def test_the_number_of_errors_that_a_fix_corrects_is_told(run: Run, tmp_path: Path) -> None:
+    """A segment twice has a safe fix; one error is `it`, and without a safe fix none is promised."""
+    segment = {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 5, 0, 5, 5, 0, 5]], "iscrowd": 0}
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, **segment}, {"id": 2, **segment}],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    path, config = tmp_path / "coco.json", tmp_path / "one.yaml"
+    path.write_text(json.dumps(document))
+    config.write_text("select: [duplicate-segment]\nseverity: {duplicate-segment: error}\n")
+    text = " ".join(run("report", path, "--config", config).stdout.split())
+    assert "Look at it first; `segdata validate --fix` can correct 1 of 1." in text
+    document["annotations"] = [{"id": 1, **segment}, {"id": 1, **segment}, {"id": 2, **segment}, {"id": 2, **segment}]
+    path.write_text(json.dumps(document))
+    config.write_text("select: [duplicate-id]\n")
+    assert "Look at them first." in run("report", path, "--config", config).stdout
