@@ -205,14 +205,15 @@ def find_noisy_groups(
     return tuple(groups)
 
 
-def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
+def confusion_table(ranked: RankedCandidates, case: LabelCheck, judged: Flags) -> Table:
     """The pairs of categories that labels confuse; see `segdata.core.rule.Candidates.confusions`.
 
-    Each thing counts, and each part of stuff in which the model predicts another category than the label.
+    Each thing counts, and each part of stuff in which the model predicts another category than the label, among the
+    `judged` (n,) candidates.
     """
     annotated = ranked.row >= 0
     is_compared = (ranked.category > 0) & (ranked.believed > 0) & (case.predictor.things[ranked.category] | ~annotated)
-    is_compared &= ranked.known_images[ranked.image]
+    is_compared &= judged
     unit = independent_units(case.tables)[case.images[ranked.image[is_compared]]]
     names = np.array(case.names, object)
     pairs = find_confusions(ranked.category[is_compared], ranked.believed[is_compared], unit)
@@ -223,21 +224,21 @@ def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     )
 
 
-def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
+def noisy_group_table(ranked: RankedCandidates, case: LabelCheck, judged: Flags) -> Table:
     """Annotators and batches whose labels are wrong more often; see `segdata.core.rule.Candidates.doubted`.
 
     Batches are the months in which annotations were made, and the values of the column `by` of the configuration.
-    Images of the same camera, size and split are compared; images of one group or sequence count as one. Images that
-    the model does not know are left out.
+    Images of the same camera, size and split are compared; images of one group or sequence count as one. Only the
+    `judged` (n,) candidates count.
     """
-    annotation = case.rows.annotation[case.images[ranked.image]]
-    category = np.where(ranked.category > 0, ranked.category, ranked.believed)
-    value = excess_error_probability(ranked.probability, category, annotation, len(case.tables.annotations))
-    value[case.rows.annotation[case.images[~ranked.known_images]]] = np.nan
+    annotation = case.rows.annotation[case.images[ranked.image[judged]]]
+    category = np.where(ranked.category > 0, ranked.category, ranked.believed)[judged]
+    probability = ranked.probability[judged]
+    value = excess_error_probability(probability, category, annotation, len(case.tables.annotations))
     by = case.tables.profile.by
     columns = dict.fromkeys(["annotator", "month", *([] if by in (None, "split") else [by])])
     rows = [row for column in columns for row in _group_rows(case, column, value)]
-    usual = float(ranked.probability.mean()) if len(ranked) else 0.0
+    usual = float(probability.mean()) if len(probability) else 0.0
     dtypes = {"column": object, "name": object, "difference": np.float64, "n": np.int64, "p": np.float64}
     cells = {name: np.array([row[place] for row in rows], dtype) for place, (name, dtype) in enumerate(dtypes.items())}
     return Table({**cells, "usual": np.full(len(rows), usual)})

@@ -35,7 +35,7 @@ from segdata.noise.ranking import (
 )
 from segdata.noise.segments import GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
-from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
+from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds, judged_candidates
 from segdata.noise.trust import RelatedImages, image_fit, known_images
 
 _MAX_SHARE, _MAX_LISTED = 0.02, 20  # of all labels, and at most as many: nobody reads a long list of mere oddities
@@ -247,25 +247,16 @@ def find_label_errors(
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
         ends = recalibration.probability_range(ranked.reported_odds[selection.rows])
         rows = suspected_rows(case, ranked, selection.rows, selection.is_sampled, ends, threads, timed)
-        pairs, groups = _systematic_errors(ranked, case, trust)
+        judged = judged_candidates(ranked, trust)
         odd = unusual_labels(ranked, trust, settled) if budget is None else settled[:0]
         rows = msgspec.structs.replace(
-            rows, confusions=pairs, doubted=groups, unusual=unusual_table(case, ranked, odd) if len(odd) else None
+            rows,
+            confusions=confusion_table(ranked, case, judged) if judged.any() else None,
+            doubted=noisy_group_table(ranked, case, judged) if judged.any() else None,
+            unusual=unusual_table(case, ranked, odd) if len(odd) else None,
         )
         later = order_unannotated(case, threads, on)
     return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
-
-
-def _systematic_errors(
-    ranked: RankedCandidates, case: LabelCheck, trust: list[CategoryTrust]
-) -> tuple[Table | None, Table | None]:
-    """Systematic errors of the dataset, in categories that the model predicts reliably."""
-    weak = {item.category for item in trust if item.reason is not None}
-    if len(weak) == len(trust):
-        return None, None
-    pairs = confusion_table(ranked, case)
-    sound = np.array([not weak & {labelled, predicted} for labelled, predicted in pairs.lines("given", "seen")], bool)
-    return pairs.take(sound), noisy_group_table(ranked, case)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import numpy as np
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.noise.calibration import logistic
 from segdata.noise.evaluation import Count, Share, auroc, finite_or_none
-from segdata.noise.features import MIN_IOU, VAGUE_IOU
+from segdata.noise.features import MIN_IOU
 from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import UNLABELLED
 
 MIN_AUROC = 0.7
 _MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
@@ -109,21 +110,28 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
     return float(score[order][np.where(last, f1, -1).argmax()])
 
 
+def judged_candidates(ranked: RankedCandidates, trust: Sequence[CategoryTrust]) -> Flags:
+    """(n,) the candidates that the model can judge: it knows their image, and every category that they name.
+
+    A candidate names the category of its label and the one that the model sees there. What the report calls too weak,
+    or not known, is therefore in no finding, whichever of the two it is. `trust` has an item for each of the rows 1, 2,
+    … of the categories.
+    """
+    weak = np.array([False, *(item.reason is not None for item in trust)])
+    names_weak = weak[np.maximum(ranked.category, UNLABELLED)] | weak[np.maximum(ranked.believed, UNLABELLED)]
+    return np.asarray(~names_weak & ranked.known_images[ranked.image])
+
+
 def candidates_above(ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None) -> Ints:
-    """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
+    """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that the model can judge.
 
     A candidate is reported if it has strong evidence and is at or above the threshold of its category, so a weak
-    ranking reports little. Candidates in unreliable categories, or in images that the model does not know, are never
-    trusted, nor are regions thinner than the precision of the model. The given category decides. If a region was
-    labelled as another category than the model predicts, the predicted category must not be vague either. `trust` has
-    an item for each of the rows 1, 2, … of the categories.
+    ranking reports little. None is a region thinner than the precision of the model. `trust`: see `judged_candidates`.
     """
-    category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
-    bad = [row for row, item in enumerate(trust, 1) if item.reason]
-    vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
-    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known_images[ranked.image]
-    trusted[ranked.thin] = False
+    reported = judged_candidates(ranked, trust)
+    reported[ranked.thin] = False
     if threshold is not None:
-        trusted &= (logistic(ranked.odds) >= threshold[category]) & ranked.strong
-    rows = np.flatnonzero(trusted)
+        category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
+        reported &= (logistic(ranked.odds) >= threshold[category]) & ranked.strong
+    rows = np.flatnonzero(reported)
     return rows[np.argsort(-ranked.probability[rows], kind="stable")]

@@ -28,7 +28,7 @@ from segdata.noise.ranking import (
     rank_candidates,
 )
 from segdata.noise.segments import VOID, SegmentSet, runs_of_pixels
-from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds
+from segdata.noise.thresholds import CategoryTrust, candidates_above, category_trust, flag_thresholds, judged_candidates
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
@@ -235,20 +235,28 @@ def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
     assert len(candidates_above(result, [trust])) == 0
 
 
-def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> None:
-    """Of two regions of cells, one is seen as a thing of which the model knows nothing."""
+@pytest.mark.parametrize("weak", [0.1, 0.4])
+def test_nothing_is_reported_that_names_a_category_for_which_the_model_is_too_weak(weak: float) -> None:
+    """Each category may be labelled, or seen where nothing or another one is labelled; the model knows a, not b."""
     result = case(0)[0]
-    two = np.arange(2)
-    one = {name: getattr(result, name)[two] for name in ("image", "candidate", "odds", "type", "doubt", "believed")}
-    regions = replace(
-        result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
-    )
+    named = [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]  # as labelled, and as seen
+    rows = np.arange(2 * len(named))
+    category, seen = np.array(named * 2).T
+    is_region = rows >= len(named)
+    one = {name: getattr(result, name)[rows] for name in ("image", "candidate", "odds", "type", "doubt")}
+    every = replace(
+        result, **one, row=np.where(is_region, -1, rows), category=category, seen=np.where(is_region, seen, -1),
+        believed=seen, probability=0.9 - 0.01 * rows, thin=rows[:0], bare=rows[is_region & (category > 0)],
+    )  # fmt: skip
     known = [
         CategoryTrust(category=name, iou=iou, auroc=0.9, injected=99, threshold=0.0, reason=reason)
-        for name, iou, reason in (("a", 0.9, None), ("b", 0.1, "weak"), ("c", 0.4, "weak"))
+        for name, iou, reason in (("a", 0.9, None), ("b", weak, "too weak"))
     ]
-    assert candidates_above(regions, known).tolist() == [1]
-    assert candidates_above(replace(regions, seen=two * 0), known).tolist() == [0, 1]
+    kept = np.flatnonzero((category < 2) & (seen < 2))
+    np.testing.assert_array_equal(np.flatnonzero(judged_candidates(every, known)), kept)
+    np.testing.assert_array_equal(candidates_above(every, known), kept)
+    unknown = replace(every, informed=np.zeros(len(result.informed)))
+    assert not judged_candidates(unknown, known).any()
 
 
 def test_what_is_flagged_is_above_its_threshold() -> None:
