@@ -20,6 +20,7 @@ from benchmarks.flag.injected_errors import BUDGET, tried
 from benchmarks.flag.injected_sets import CHOSEN, opened, predicted, predictor
 from benchmarks.flag.injected_trial import Trial
 from segdata.core.dataset import OpenDataset
+from segdata.core.executor import single_threaded_libraries
 from segdata.core.runs import Floats
 from segdata.noise import calibration
 from segdata.noise.candidates import find_candidates
@@ -39,7 +40,6 @@ from segdata.noise.features import (
 from segdata.noise.neighbours import SegmentDepths, contacts, crowding
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.novelty import region_contrast
-from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.ranking import ImageFeatures, rank_candidates
 from segdata.noise.segments import GivenLabels
 
@@ -114,7 +114,7 @@ def main() -> None:
     print(f"## {asked.set}\n\n| left out | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     print(f"| nothing | {figures(trials, [each.result.odds for each in trials])} |", flush=True)
     for name, columns in names.items():
-        with single_threaded_blas():
+        with single_threaded_libraries():
             scores = [rank_candidates([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
     print("\n| a kind's share at most, log odds of another | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
@@ -123,7 +123,7 @@ def main() -> None:
         *((INJECTED_SHARE, each) for each in RARE),
     ]:
         with (
-            single_threaded_blas(),
+            single_threaded_libraries(),
             patch.object(calibration, "INJECTED_SHARE", common),
             patch.object(calibration, "UNKNOWN_KIND_ODDS", rare),
         ):

@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.flag.drawn_sets import SOURCES, Drawn, built
 from benchmarks.flag.injected_trial import _of_image, _of_pixels
+from segdata.core.executor import single_threaded_libraries
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.noise.appearance import read_picture
@@ -30,7 +31,6 @@ from segdata.noise.corruptions import match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, CorruptionKind, Corruptions
 from segdata.noise.evaluation import auroc, average_precision
 from segdata.noise.networks.predictions import open_predictions
-from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.ranking import FeatureTable, ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import GivenLabels, SegmentSet, runs_of_pixels
@@ -174,7 +174,7 @@ class Trial:
 
 def ranked_trial(pages: list[Page], unlearnt: Sequence[str] = ()) -> Trial:
     """All images ranked, with nothing learnt of some kinds."""
-    with single_threaded_blas():
+    with single_threaded_libraries():
         return Trial(pages, rank_candidates([without(page.look, unlearnt) for page in pages]))
 
 
@@ -324,7 +324,7 @@ def known_in(known: Flags, within: Flags) -> Flags:
 def foreign_trial(pages: list[Page], others: Sequence[Page]) -> Trial:
     """All images ranked, with nothing learnt from `pages`."""
     none = [replace(page, look=without(page.look, KINDS, also_right=True)) for page in pages]
-    with single_threaded_blas():
+    with single_threaded_libraries():
         return Trial([*pages, *others], rank_candidates([page.look for page in [*none, *others]]))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.flag.injected_sets import SPOILED, predictor, rates
 from segdata.core.dataset import OpenDataset
+from segdata.core.executor import single_threaded_libraries
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.noise.appearance import read_picture
 from segdata.noise.calibration import assign_folds, cross_fits, fit_calibration, mean_log_ratio
@@ -16,7 +17,6 @@ from segdata.noise.error_types import CorruptionKind
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.features import TEMPERATURE
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import (
@@ -180,7 +180,7 @@ def _of_image(given: SegmentSet, seen: ImagePrediction) -> dict[str, float]:
 
 
 def _bound(pages: Sequence[_Page]) -> Trial:
-    with single_threaded_blas():
+    with single_threaded_libraries():
         result = rank_candidates([page.look for page in pages])
     first = np.cumsum([0, *(len(page.types) for page in pages)]).tolist()
     mistake = [

@@ -23,12 +23,12 @@ from scipy.stats import t as student
 from benchmarks.flag.injected_sets import CHOSEN, opened, predicted, predictor
 from benchmarks.flag.pixel_classifier import Map, filtered, learned, mean_iou, reduced, reduced_map
 from segdata.core.dataset import OpenDataset
+from segdata.core.executor import single_threaded_libraries
 from segdata.core.runs import Ints
 from segdata.noise.appearance import read_picture
 from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels, match_corruptions
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.ranking import ImageFeatures, image_features, rank_candidates
 from segdata.noise.segments import GivenLabels, SegmentPixels, SegmentSet
 
@@ -87,7 +87,7 @@ def corrections(
         picture = read_picture(scene.maps, row)
         looks.append(image_features(given, scene.predictor.predict(row), scene.things, rng, picture=picture))
         abouts.append(match_corruptions(looks[-1].candidates, given, truth, scene.things))
-    with single_threaded_blas():
+    with single_threaded_libraries():
         result = rank_candidates(looks)
     about = np.concatenate([each[sort] for sort in (0, 1) for each in abouts])
     n = round(asked.share * int((result.row >= 0).sum()))

@@ -4,8 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from segdata.core.errors import SegdataError
@@ -39,6 +40,26 @@ def n_threads(jobs: int) -> int:
     if jobs := jobs or _default_jobs.get():
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_libraries(*, blas: bool = True) -> Iterator[None]:
+    """Limit OpenCV, and numpy's linear algebra (`blas`, by threadpoolctl), to one thread while the block runs.
+
+    Both have threads of their own for each call, beside the `jobs` of ours. `blas` also limits PyTorch. Neither has to
+    be installed.
+    """
+    with ExitStack() as stack:
+        if blas and find_spec("threadpoolctl") is not None:
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(1))
+        if find_spec("cv2") is not None:
+            import cv2
+
+            stack.callback(cv2.setNumThreads, cv2.getNumThreads())
+            cv2.setNumThreads(1)
+        yield
 
 
 MapFiles = Callable[[Callable[[str], Any], Sequence[str]], list[Any]]  # Any: what the function returns

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.cluster import ImageCluster
-from segdata.core.executor import n_threads, no_progress, run_ordered
+from segdata.core.executor import n_threads, no_progress, run_ordered, single_threaded_libraries
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Candidates
@@ -183,18 +182,6 @@ def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | Non
     return rows[annotation_order(features[is_open], unsure[is_open], known=features[np.isin(every, case.images)])]
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Limit numpy's linear algebra to one thread while the block runs, if threadpoolctl is installed."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        yield
-        return
-    with threadpool_limits(1):
-        yield
-
-
 _N_COPIES = 8  # arrays of the size of an image's probabilities, in floats of 32 bits, while its features are computed
 
 
@@ -231,7 +218,7 @@ def find_label_errors(
     candidates are not selected again. `on` a cluster, workers compute the features; threads of this process else.
     """
     threads = _n_images_at_once(case, jobs, memory)
-    with single_threaded_blas():
+    with single_threaded_libraries():
         related = (RelatedImages.from_tables(case.tables) if related is None else related).take(case.images)
         looks = _image_features(case, related, seed, threads, on, progress)
         ranked = rank_candidates(looks, related, jobs=n_threads(jobs))
@@ -280,7 +267,7 @@ class _Evidence:
         return image_features(given, prediction, self.predictor.things, rng, rates, picture, brief=brief)
 
     def __call__(self, maps: LabelMaps, images: Ints) -> list[ImageFeatures]:
-        with single_threaded_blas():
+        with single_threaded_libraries():
             return [self.measure(maps, row, image) for row, image in enumerate(images.tolist())]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from segdata.api.read import read
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.core.executor import single_threaded_libraries
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure_source
 from segdata.noise.networks.out_of_fold import assign_folds, fold_units, out_of_fold
@@ -165,21 +167,25 @@ def test_networks_trained_at_once_are_those_trained_one_after_the_other(run: Run
     assert torch.get_num_threads() == 1
 
 
-def test_jobs_bound_the_threads_of_torch(shapes: Make, tmp_path: Path) -> None:
-    seen: set[int] = set()
+def test_jobs_bound_the_threads_of_torch_and_of_opencv(shapes: Make, tmp_path: Path) -> None:
+    seen: set[tuple[int, int]] = set()
     torch.set_num_threads(3)
+    cv2.setNumThreads(2)
     try:
         asked = replace(FEW, model=lambda channels, categories: _Spy(seen, categories), learning_rate=None)
         out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", asked)
-        assert (seen, torch.get_num_threads()) == ({1}, 3)
+        assert (seen, torch.get_num_threads(), cv2.getNumThreads()) == ({(1, 1)}, 3, 2)
+        with single_threaded_libraries():  # as evidence is gathered
+            assert cv2.getNumThreads() == 1
     finally:
         torch.set_num_threads(1)
+        cv2.setNumThreads(-1)  # as many as there are cores
 
 
 class _Spy(torch.nn.Conv2d):
     """A network that notes how many threads it is given."""
 
-    def __init__(self, seen: set[int], categories: int) -> None:
+    def __init__(self, seen: set[tuple[int, int]], categories: int) -> None:
         super().__init__(3, categories, 1)
         self.seen = seen
 
@@ -189,7 +195,7 @@ class _Spy(torch.nn.Conv2d):
         return other
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.seen.add(torch.get_num_threads())
+        self.seen.add((torch.get_num_threads(), cv2.getNumThreads()))
         return super().forward(images)
 
 
