@@ -70,13 +70,25 @@ def _auroc_error(auroc: float, wrong: Flags) -> float:
     return float(np.sqrt((auroc * (1 - auroc) + (n - 1) * of_wrong + (m - 1) * of_right) / max(n * m, 1)))
 
 
+def missed_figure(value: float) -> str:
+    """A figure that misses its limit, in hundredths: rounded down, so that it does not read as the limit itself.
+
+    >>> missed_figure(0.4979), missed_figure(0.31)
+    ('0.49', '0.31')
+    """
+    return f"{np.floor(100 * value + 1e-9) / 100:.2f}"
+
+
 def _distrust_reason(name: str, iou: float, auroc: float, error: float) -> str | None:
     if np.isnan(iou):
         return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
     if iou < MIN_IOU:
-        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
+        return (
+            f"the model is too weak for {name}: IoU {missed_figure(iou)} with the given labels; "
+            f"at least {MIN_IOU} is needed"
+        )
     if not auroc + error >= MIN_AUROC:  # few errors, or many wrong labels among the right ones, measure it badly
-        measured = f"it finds injected errors with AUROC {auroc:.2f}"
+        measured = f"it finds injected errors with AUROC {missed_figure(auroc)}"
         return f"the model is too weak for {name}: {measured}; at least {MIN_AUROC} is needed"
     return None
 

@@ -18,7 +18,7 @@ from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import CommonCause, FlagResult, FlagSummary, SampledReview
 from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.thresholds import MIN_AUROC, CategoryTrust
+from segdata.noise.thresholds import MIN_AUROC, CategoryTrust, missed_figure
 from segdata.report.console import Console, shorten, table
 from segdata.report.findings import (
     FIRST,
@@ -279,7 +279,7 @@ def _weak(flagged: FlagResult, console: Console, indent: str) -> list[str]:
 def _missed_limit(trust: CategoryTrust) -> str:
     """The figure of a category that is too small, rounded down so that it stays below the limit."""
     name, value = ("AUROC", trust.auroc) if trust.iou is not None and trust.iou >= MIN_IOU else ("IoU", trust.iou)
-    return f"{name} {_number(None if value is None else math.floor(100 * value) / 100)}"
+    return f"{name} {_number(None) if value is None else missed_figure(value)}"
 
 
 def _worst_images(flagged: FlagResult, console: Console) -> list[str]:

@@ -259,6 +259,11 @@ def test_nothing_is_reported_that_names_a_category_for_which_the_model_is_too_we
     assert not judged_candidates(unknown, known).any()
 
 
+def test_an_iou_that_misses_the_limit_does_not_read_as_the_limit() -> None:
+    (trust,) = category_trust(replace(case(0)[0], iou=np.array([1.0, 0.4979])), ["nothing", "cell"], np.zeros(2))
+    assert trust.reason == ("the model is too weak for cell: IoU 0.49 with the given labels; at least 0.5 is needed")
+
+
 def test_what_is_flagged_is_above_its_threshold() -> None:
     result, ranked, _, _ = case(0)
     trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
