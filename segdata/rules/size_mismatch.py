@@ -11,6 +11,8 @@ def size_mismatch(tables: Tables) -> Findings:
     Example:
         the mask is 640x480, the image file is 480x640 (width and height are swapped)
 
+    It is a warning if one picture lies beside a volume of masks: a preview, or pages that are classes.
+
     Not flagged: sizes that agree once the EXIF orientation is applied, which is SEG012.
 
     Why: your loader resizes or crops a mask of another size, and every label lies beside its object.

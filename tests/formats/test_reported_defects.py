@@ -60,6 +60,19 @@ def test_one_missing_outline_among_others(tmp_path: Path) -> None:
     assert "no pixels, but a box of 20 x 15 px: the outline is missing" in messages(path)["SEG105"]
 
 
+@pytest.mark.parametrize(("n_boxes", "is_habit"), [(5, True), (4, False), (40, True)])
+def test_boxes_beside_outlines_are_one_warning(tmp_path: Path, n_boxes: int, is_habit: bool) -> None:
+    """Many boxes are labels of detection; a few are forgotten outlines, each an error."""
+    path = coco(tmp_path, n=45)
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"][:n_boxes]:
+        annotation["segmentation"] = []
+    path.write_text(json.dumps(content))
+    told = segdata.validate(path, select=["SEG105"]).findings
+    assert [one.severity for one in told] == (["warning"] if is_habit else ["error"] * n_boxes)
+    assert told[0].message.startswith(f"{n_boxes} of 45 segments have a box and no outline") == is_habit
+
+
 def test_segment_that_misses_every_pixel_is_no_lost_outline(tmp_path: Path) -> None:
     """Its box is as small as it is, or outside the image."""
     speck = [3.1, 3.1, 3.3, 3.1, 3.3, 3.3, 3.1, 3.3]

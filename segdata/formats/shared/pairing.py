@@ -40,7 +40,7 @@ from segdata.formats.shared.file_names import (
     split_masks_and_images,
     walk_nearest,
 )
-from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, read_header
 from segdata.formats.shared.mask_families import MaskFamily
 from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
 from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
@@ -201,7 +201,7 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
     ]
     places = {place for layout in laid_out for place in (layout.masks, layout.images) if place is not None}
     defects += unsupported_files(root, sorted(places))
-    pages = _pages(entries, defects) if paged else entries
+    pages = _pages(root, entries, defects) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
 
 
@@ -466,7 +466,7 @@ def _files(place: Path | None) -> dict[str, Path]:
     return ImageFolder.below(place).paths
 
 
-def _pages(entries: list[ImageEntry], defects: list[Defect]) -> list[ImageEntry]:
+def _pages(root: Path, entries: list[ImageEntry], defects: list[Defect]) -> list[ImageEntry]:
     """Split each multi-page TIFF into one image per page, `volume.tif/0007`; SEG003 if its image has other pages."""
     pages = []
     for entry in entries:
@@ -475,17 +475,36 @@ def _pages(entries: list[ImageEntry], defects: list[Defect]) -> list[ImageEntry]
             pages.append(entry)
             continue
         volume = entry.image_id
-        if entry.image is not None and (n_images := n_pages(entry.image)) != count:
-            message = (
-                f"the mask has {count} pages, the image file {n_images}: each page is read as a slice of a volume; "
-                "if pages are classes, save one mask with a number for each class"
-            )
-            defects.append(Defect("SEG003", message, volume, image=f"{volume}/0000"))
+        defect = None if entry.image is None else _other_pages(root, entry, entry.image, count)
+        if defect is not None:
+            defects.append(defect)
+        image = entry.image if defect is None or defect.image is not None else None
         pages += [
-            replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
+            replace(entry, image_id=f"{volume}/{page:04d}", image=image, page=page, sequence=volume, frame=page)
             for page in range(count)
         ]
     return pages
+
+
+def _other_pages(root: Path, entry: ImageEntry, image: Path, count: int) -> Defect | None:
+    """SEG003 if the image of a mask of `count` pages has others: of no image if it is only a preview of the volume."""
+    n_images, volume = n_pages(image), entry.image_id
+    if n_images == count:
+        return None
+    with suppress(OSError):
+        head, mask = read_header(image), read_header(entry.files[0])
+        if n_images == 1 and (head.width, head.height) != (mask.width, mask.height):
+            message = (
+                f"one picture of {head.width}x{head.height} beside a volume of {count} slices of "
+                f"{mask.width}x{mask.height}: a preview, and no image of these labels; give the volume with --images"
+            )
+            return Defect("SEG003", message, relative_path(root, image), severity="warning")
+    message = (
+        f"the mask has {count} pages, the image file {n_images}: each page is read as a slice of a volume; "
+        "if pages are classes, save one mask with a number for each class"
+    )
+    severity: Severity | None = "warning" if n_images == 1 else None  # it may be a picture of the whole volume
+    return Defect("SEG003", message, volume, image=f"{volume}/0000", severity=severity)
 
 
 def size_option(request: ReadRequest, format: str) -> tuple[int, int]:

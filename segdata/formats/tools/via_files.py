@@ -20,7 +20,7 @@ from msgspec import UNSET
 
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path, split_words
@@ -467,6 +467,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
+        severity: Severity | None = "warning" if attribute is None else None  # an error where others have one
         message = (
             f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
             f"({which}), read as {NO_CATEGORY!r}"
@@ -474,7 +475,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         entry = regions.entry(first)
         place = entry.record.place_of(regions.keys[first])
         dataset.defects.append(
-            Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
+            Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity=severity)
         )
     dataset.defects += left_out_defects("regions without area", regions.others)
     return category_attributes, names

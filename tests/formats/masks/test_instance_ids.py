@@ -165,18 +165,33 @@ def test_fractions_are_refused_with_their_cause(tmp_path: Path, scale: float, re
         read(ReadRequest(tmp_path, taxonomy=TAXONOMY))
 
 
-@pytest.mark.parametrize("n_images", [1, 2])
-def test_pages_of_a_mask_that_its_image_lacks_are_told(tmp_path: Path, n_images: int) -> None:
-    """A page for each class, say, which is no volume."""
-    for folder, n_pages in (("masks", 2), ("images", n_images)):
+@pytest.mark.parametrize(("n_images", "severities"), [(1, ["warning"]), (2, [None]), (3, [])])
+def test_pages_of_a_mask_that_its_image_lacks_are_told(
+    tmp_path: Path, n_images: int, severities: list[str | None]
+) -> None:
+    """A page for each class, say, which is no volume; or a single picture of it."""
+    for folder, n_pages in (("masks", 3), ("images", n_images)):
         (tmp_path / folder).mkdir()
         first, *others = [Image.fromarray(np.array([[0, 5 + k]], np.uint16)) for k in range(n_pages)]
         first.save(tmp_path / folder / "v.tif", save_all=True, append_images=others)
-    defects = read(ReadRequest(tmp_path, config=with_ids(category="cell"))).defects
-    told = [each for each in defects if each.code == "SEG003"]
-    assert [each.message[:49] for each in told] == ["the mask has 2 pages, the image file 1: each page"] * (
-        n_images == 1
-    )
+    source = read(ReadRequest(tmp_path, config=with_ids(category="cell")))
+    told = [each for each in source.defects if each.code == "SEG003"]
+    assert [each.severity for each in told] == severities
+    assert all(each.message.startswith("the mask has 3 pages, the image file ") for each in told)
+    assert loaded(source).images["width"].to_pylist() == [2, 2, 2]
+
+
+def test_preview_beside_a_volume_is_no_image_of_it(tmp_path: Path) -> None:
+    """A picture of another size is told once, and no slice is compared with it."""
+    first, *others = [Image.fromarray(np.array([[0, 5 + k]], np.uint16)) for k in range(3)]
+    save(tmp_path / "images/v.png", np.zeros((8, 9)), np.uint8)
+    (tmp_path / "masks").mkdir()
+    first.save(tmp_path / "masks/v.tif", save_all=True, append_images=others)
+    told = segdata.validate(tmp_path, select=["SEG002", "SEG003", "SEG011"]).findings
+    (preview,) = (each for each in told if each.code == "SEG003")
+    assert (preview.severity, preview.file) == ("warning", "images/v.png")
+    assert preview.message.startswith("one picture of 9x8 beside a volume of 3 slices of 2x1: a preview, and no image")
+    assert {each.severity for each in told} <= {"warning", "info"}
 
 
 def test_detects_wide_masks_and_settings(tmp_path: Path) -> None:
