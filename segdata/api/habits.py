@@ -73,7 +73,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
     the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
     Findings about several entries of one file that are of no image are one if they have one cause, however many entries
-    the file has. The result does not depend on the order of the findings.
+    the file has; so are those of one kind, where a rule names kinds. The result does not depend on the order of the findings.
     """
     groups: dict[tuple[str, Severity, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []
@@ -85,8 +85,8 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
             cause = _cause(finding) if habit == "cause" else None
             groups.setdefault((finding.code, finding.severity, finding.kind, cause), []).append(finding)
     members: dict[Finding, tuple[Finding, ...]] = {}
-    for (code, severity, _, _), rest in groups.items():
-        fold = _fold_categories if habits[code] == "category" else _fold_images
+    for (code, severity, kind, _), rest in groups.items():
+        fold = _fold_categories if habits[code] == "category" else _fold_images if kind is None else _fold_kind
         few = habits[code] == "category" and severity != "error"
         if len(rest) >= (_MIN_CATEGORIES if few else MIN_FINDINGS):
             for summary, folded in fold(rest, of):
@@ -143,6 +143,13 @@ def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]
             listed = ", ".join(finding.place or f"line {finding.line}" for finding in own[:_MAX_PLACES])
             more = ", …" if len(own) > _MAX_PLACES else ""
             yield _summary(own, f"{_count(own)} of one cause: {own[0].message}; at {listed}{more}"), own
+
+
+def _fold_kind(group: Sequence[Finding], _: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:
+    """One summary for findings about images that have one cause, which their rule names as their kind."""
+    images = tuple(dict.fromkeys(finding.image for finding in group if finding.image is not None))
+    message = f"{count_noun(len(images), 'image')}, {group[0].kind}; {_example(group, named=True)}"
+    yield _summary(group, message, images=images), list(group)
 
 
 def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:

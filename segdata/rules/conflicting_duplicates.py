@@ -1,18 +1,14 @@
 """SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
-import re
-from pathlib import PurePosixPath
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.paths import split_of_folder
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
-from segdata.rules.shared import picture_of_copy
+from segdata.rules.shared import numbered_name
 
 _MAX_NAMES = 3  # of categories in a finding
 _MIN_SAMPLED_IMAGES = 8  # numbers with a common step; by chance, eight are all even or all odd once in 128
@@ -22,7 +18,6 @@ _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near 
 # Of the image's pixels: what covers them changes about half of their bits, and 16 of 256 differ at most.
 _MIN_SHARE_ABSENT = 1 / 8
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
-_NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 
 
 @rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"), habit="image")
@@ -126,20 +121,12 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
     numbers have the same place.
     """
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
-    folders: dict[str, str] = {}  # as it is written -> without splits; there are few, and paths are slow
+    folders: dict[str, str] = {}
     for row, image_id in enumerate(names):
-        name = str(PurePosixPath(image_id)) if image_id.endswith(("/", "/.")) else image_id
-        last = name[name.rfind("/") + 1 :]
-        dot = last.rfind(".")
-        stem = picture_of_copy(last) or (last[:dot] if 0 < dot < len(last) - 1 else last)
-        numbered = _NUMBERED.fullmatch(stem)
+        numbered = numbered_name(image_id, folders)
         if numbered is not None:
-            written = name[: len(name) - len(last)]
-            if written not in folders:
-                parts = PurePosixPath(written).parts
-                folders[written] = "/".join(part for part in parts if split_of_folder(part) is None)
-            before, number, after = numbered.groups()
-            series.setdefault((folders[written], before, after), []).append((int(number), row))
+            key, number = numbered
+            series.setdefault(key, []).append((number, row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
     is_sampled = np.zeros(max(len(series), 1), bool)
     for position, members in enumerate(series.values()):

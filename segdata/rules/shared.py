@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
+from segdata.core.paths import split_of_folder
 from segdata.core.profile import Profile
 from segdata.core.reductions import medians, total
 from segdata.core.rule import Findings, Tables
@@ -20,6 +22,7 @@ from segdata.core.taxonomy import STAND_IN
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
 _SEPARATING_COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 _MIN_SPREAD = 0.2  # of the logarithm of area
@@ -71,6 +74,29 @@ def picture_of_copy(name: str) -> str | None:
     """
     match = _AUGMENTED.fullmatch(name)
     return None if match is None else match[1]
+
+
+def numbered_name(image_id: str, folders: dict[str, str]) -> tuple[tuple[str, str, str], int] | None:
+    """The series of an image, which all have whose names differ in their last number alone, and that number.
+
+    Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies. `folders`
+    keeps what was computed, as it is written -> without splits: there are few, and paths are slow. None: no number.
+
+    >>> numbered_name("val/film/shot_012_jpg.rf.U1V7HCalsqRvw1Ddab0f.jpg", {})
+    (('film', 'shot_', '_jpg'), 12)
+    """
+    name = str(PurePosixPath(image_id)) if image_id.endswith(("/", "/.")) else image_id
+    last = name[name.rfind("/") + 1 :]
+    dot = last.rfind(".")
+    stem = picture_of_copy(last) or (last[:dot] if 0 < dot < len(last) - 1 else last)
+    numbered = _NUMBERED.fullmatch(stem)
+    if numbered is None:
+        return None
+    written = name[: len(name) - len(last)]
+    if written not in folders:
+        folders[written] = "/".join(part for part in PurePosixPath(written).parts if split_of_folder(part) is None)
+    before, number, after = numbered.groups()
+    return (folders[written], before, after), int(number)
 
 
 def plain_name(name: str) -> str:

@@ -8,9 +8,10 @@ from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.strata import number_names
 from segdata.core.table import Table
-from segdata.rules.shared import picture_of_copy, reader_findings
+from segdata.rules.shared import numbered_name, picture_of_copy, reader_findings
 
 _SERIAL_NUMBER = re.compile(r"\d{5}")  # in the name of a picture that no other has
+_COPIES = "copies or tiles that Roboflow made of pictures in another split: divide pictures before you augment them"
 _CROPPED, _OVERLAPPING = 2, 3  # in the column `how` of the table `altered`; 1: mirrored
 
 
@@ -27,7 +28,8 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
         train/00123_jpg.rf.<hash>.jpg and val/00123_jpg.rf.<hash>.jpg come of one picture, by their names (warning)
         the same of train/download-3-_jpg.rf.<hash>.jpg and val/download-3-_jpg.rf.<hash>.jpg (info)
 
-    You get one finding for each image that another split has as well. It is an error if the files are equal byte by
+    You get one finding for each image that another split has as well; five or more from one numbered series, as frames
+    of a video are, or that Roboflow made of pictures in another split, are one finding. It is an error if the files are equal byte by
     byte or a list names one twice, and a warning if they look the same: difference hashes of 256 bits (dHash,
     N. Krawetz 2013) survive another brightness, size or compression. For up to 500 images, hashes of the mirrored
     images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show much the
@@ -68,12 +70,39 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     in_splits = has_split[altered["image"].astype(np.int64)] & has_split[altered["of"].astype(np.int64)]
     altered = altered.take(in_splits & ~np.isin(altered["image"], np.unique(leaks["image"])))
     leaking = {*leaks["image"].tolist(), *altered["image"].tolist()}
+    kinds = _Kinds(images)
     for rows in altered.groups("image"):
-        yield _altered_leak(images, altered, int(rows[np.argmax(altered["correlation"][rows])]))
+        yield _altered_leak(kinds, altered, int(rows[np.argmax(altered["correlation"][rows])]))
     for rows in leaks.groups("image"):
         nearest = min(rows.tolist(), key=lambda row: (1 - leaks["same"][row], leaks["bits"][row], leaks["of"][row]))
-        yield _leak(images, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
+        yield _leak(kinds, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
     yield from _augmented_leaks(images, leaking)
+
+
+class _Kinds:
+    """The causes that pairs of images in two splits may have in common, so that each cause is one finding."""
+
+    def __init__(self, images: Table) -> None:
+        self.images = images
+        self._folders: dict[str, str] = {}
+
+    def of(self, image: int, other: int) -> str | None:
+        """The cause in words; None for a pair like no other."""
+        names, sequences = self.images["image_id"], self.images["sequence"]
+        picture = picture_of_copy(names[image])
+        if picture is not None and picture == picture_of_copy(names[other]):
+            return _COPIES
+        series = self._series(image)
+        is_film = sequences[image] is not None and sequences[image] == sequences[other]
+        if not is_film and (series is None or series != self._series(other)):
+            return None
+        name = sequences[image] if is_film or series is None else "{1}#{2}".format(*series)
+        splits = " and ".join(sorted({str(self.images["part"][row]) for row in (image, other)}))
+        return f"of the series {name} and nearly the same as others of it ({splits}): keep frames of one video together"
+
+    def _series(self, row: int) -> tuple[str, str, str] | None:
+        numbered = numbered_name(self.images["image_id"][row], self._folders)
+        return None if numbered is None else numbered[0]
 
 
 def _augmented_leaks(images: Table, reported: set[int]) -> Findings:
@@ -90,36 +119,38 @@ def _augmented_leaks(images: Table, reported: set[int]) -> Findings:
         other = next(iter(splits.values()))
         if images["part"][other] != part and row not in reported:
             message = (
-                f"comes of the same picture as {images['image_id'][other]}, by the names that Roboflow gives to "
-                f"augmented copies: one is in {images['part'][other]}, this in {part}"
+                f"comes of the same picture as {images['image_id'][other]}, by the names that Roboflow gives to copies "
+                f"and tiles of one picture: one is in {images['part'][other]}, this in {part}"
             )
             severity: Severity = "warning" if _SERIAL_NUMBER.search(picture) else "info"
-            yield RowFinding(message, image=row, severity=severity)
+            yield RowFinding(message, image=row, severity=severity, kind=_COPIES)
 
 
-def _altered_leak(images: Table, altered: Table, row: int) -> RowFinding:
+def _altered_leak(kinds: _Kinds, altered: Table, row: int) -> RowFinding:
     """The finding of one image that is another one mirrored, or a part of it."""
-    image, other = int(altered["image"][row]), int(altered["of"][row])
+    images, image, other = kinds.images, int(altered["image"][row]), int(altered["of"][row])
     other_name = images["image_id"][other]
     share, kind = altered["share"][row], altered["how"][row]
     what = f"shows {share:.0%} of" if kind in (_CROPPED, _OVERLAPPING) else "is the mirror image of"
     how = f"their details correlate by {altered['correlation'][row]:.2f}"
     splits = f"one is in {images['part'][other]}, this in {images['part'][image]}"
     note = ", shifted, as overlapping tiles or frames of one video do" if kind == _OVERLAPPING else ""
-    return RowFinding(f"{what} {other_name}{note} ({how}): {splits}", image=image, severity="warning")
+    message = f"{what} {other_name}{note} ({how}): {splits}"
+    return RowFinding(message, image=image, severity="warning", kind=kinds.of(image, other))
 
 
-def _leak(images: Table, image: int, other: int, is_same_file: int, bits: int) -> RowFinding:
+def _leak(kinds: _Kinds, image: int, other: int, is_same_file: int, bits: int) -> RowFinding:
     """The finding of one image that is `other` again."""
+    images = kinds.images
     name, other_name = images["image_id"][image], images["image_id"][other]
     split, other_split = images["part"][image], images["part"][other]
     splits = f"one is in {other_split}, this in {split}"
     if not is_same_file:
-        sequence = images["sequence"][image]
-        film = sequence is not None and sequence == images["sequence"][other]
         how = f"{bits} of 256 bits of their difference hashes differ"
-        note = "; both are frames of one video" if film else ""
-        return RowFinding(f"nearly the same as {other_name} ({how}): {splits}{note}", image=image, severity="warning")
+        sequence = images["sequence"][image]
+        note = "; both are frames of one video" if sequence is not None and sequence == images["sequence"][other] else ""
+        message = f"nearly the same as {other_name} ({how}): {splits}{note}"
+        return RowFinding(message, image=image, severity="warning", kind=kinds.of(image, other))
     if name == other_name:
         return RowFinding(f"it is in {other_split} and in {split}", image=image)
     return RowFinding(f"the same file as {other_name}, byte by byte: {splits}", image=image)

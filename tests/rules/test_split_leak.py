@@ -159,7 +159,7 @@ def test_augmented_copies_are_known_by_their_names(tmp_path: Path) -> None:
     first, again, *others = names
     pictures = {f"train/{first}": 1, f"val/{again}": 2, f"train/{others[0]}": 3, f"train/{others[1]}": 4}
     found = leaks(dataset(tmp_path, pictures | {f"val/{others[2]}": 5}, side=32))
-    how = "by the names that Roboflow gives to augmented copies: one is in train, this in val"
+    how = "by the names that Roboflow gives to copies and tiles of one picture: one is in train, this in val"
     assert found == [(f"val/{again}", f"comes of the same picture as train/{first}, {how}")]
 
 
@@ -169,3 +169,25 @@ def test_a_common_name_is_no_proof_of_one_picture(tmp_path: Path, stem: str, sev
     one, other = (f"{stem}_jpg.rf.{digit * 32}.png" for digit in "12")
     data = dataset(tmp_path, {f"train/{one}": 1, f"val/{other}": 2}, side=32)
     assert [found.severity for found in segdata.validate(data, select="SEG304").findings] == [severity]
+
+
+@pytest.mark.parametrize(("n", "is_one"), [(8, True), (4, False)])
+def test_frames_of_one_video_in_two_splits_are_one_finding(tmp_path: Path, n: int, is_one: bool) -> None:
+    """The cause is one, however many frames there are; another picture's copy is another finding."""
+    frames = {f"train/shot_{2 * k:03d}.png": k for k in range(n)} | {f"val/shot_{2 * k + 1:03d}.jpg": k for k in range(n)}
+    others = {f"train/other {'abcdefghijklmnopqrstuvwxyz'[k]}.png": 100 + k for k in range(26)}
+    data = saved_again(tmp_path, frames | others | {"val/copy.jpg": 105})
+    told = segdata.validate(data, select="SEG304").findings
+    assert [one.count for one in told] == ([n, 1] if is_one else [1] * (n + 1))
+    if is_one:
+        assert told[0].images == tuple(f"val/shot_{2 * k + 1:03d}.jpg" for k in range(n))
+        assert told[0].message.startswith(f"{n} images, of the series shot_# and nearly the same as others of it (train and val)")
+
+
+def test_roboflow_names_say_copies_or_tiles(tmp_path: Path) -> None:
+    """A name tells of one picture, not of how the images came of it: tiles have it, too."""
+    shifts = {"train": 0, "val": 50}
+    names = {f"{split}/{k:05d}_jpg.rf.{k + s:032x}.png": k + s for k in range(9) for split, s in shifts.items()}
+    (told,) = segdata.validate(dataset(tmp_path, names, side=64), select="SEG304").findings
+    assert (told.count, told.severity) == (9, "warning")
+    assert told.message.startswith("9 images, copies or tiles that Roboflow made of pictures in another split")

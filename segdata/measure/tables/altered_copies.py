@@ -5,7 +5,7 @@ candidates; those of windows that overlap are found by correlating at all shifts
 them: grey levels minus their surroundings, which similar light and lenses do not make similar.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.executor import n_threads
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
@@ -45,6 +45,8 @@ _MAX_FITS = 100  # pairs whose window is fitted, nearest hashes first; 20 ms eac
 _EDGE_STEPS = (0.04, 0.02, 0.01, 0.005)  # of the edges of a window
 _MIN_OVERLAP, _MIN_STEP = 0.25, 0.05  # shares: of an image that another shows, and of a side between the two
 _MIN_FIRST_OVERLAP_CORRELATION = 0.3  # of coarse details at whole cells, times the root of the overlap
+_MIN_FIRST_FIT = 0.7  # after the first steps; 356 pairs of windows that overlap have 0.84 or more, other pairs 0.78
+_MAX_FINE = 16  # images that look likeliest at half the resolution, which costs a quarter, are compared at the whole
 _MAX_SECOND_PEAK = 0.8  # of the best shift's correlation: a picture that repeats itself has several such shifts
 _MIN_OVERLAP_CORRELATION = 0.9  # overlapping windows reach 0.95, others 0.59
 _SHIFT_STEPS = (0.015, 0.0075, 0.00375, 0.0019)  # of the shift between two windows
@@ -152,14 +154,16 @@ def _is_own(detail: Floats32) -> Flags:
 def _cropped_pairs(thumbs: Floats32, signs: Floats32, apart: Flags, jobs: int) -> Iterator[Altered]:
     """Yield the crop and the whole image of each pair in which a window of one is the other."""
     n = len(thumbs)
-    bits = np.full((n, n), 255, np.int16)  # of each image, and the nearest window in each other
+    agreement = np.full((n, n), -np.inf, np.float32)  # of each image, and the nearest window in each other
     window = np.zeros((n, n), np.int16)
     windows, small = _windows(), _shrunk(thumbs)
-    for number, (left, right, top, bottom) in enumerate(windows):
-        inside = _hash_signs(_resample(small, (left, right, top, bottom), _ROWS, _COLUMNS))
-        distance = ((256 - signs @ inside.T) / 2).astype(np.int16)
-        nearer = distance < bits
-        bits[nearer], window[nearer] = distance[nearer], number
+    for number, window_of in enumerate(windows):
+        inside = _hash_signs(_resample(small, [window_of], _ROWS, _COLUMNS))
+        product = signs @ inside.T
+        nearer = product > agreement
+        np.copyto(agreement, product, where=nearer)
+        np.copyto(window, np.int16(number), where=nearer)
+    bits = ((256 - agreement) / 2).astype(np.int16)
     bits[~apart] = 255
     crops = np.flatnonzero((bits <= _MAX_WINDOW_BITS).any(axis=1))
     nearest = np.argsort(bits[crops], axis=1, kind="stable")[:, :_MAX_CANDIDATES]
@@ -187,31 +191,28 @@ class _Fit(msgspec.Struct, frozen=True):
 
 def _overlapping_pairs(thumbs: Floats32, apart: Flags, jobs: int) -> Iterator[Altered]:
     """Yield the later and earlier image of each pair of windows that overlap in the picture they were cut from."""
-    detail = details(_shrunk(thumbs))
-    padded = tuple(3 * side // 2 for side in detail.shape[1:])
-    spectrum = np.fft.rfft2(detail, padded).astype(np.complex64)
-    steps = [np.fft.fftfreq(n, 1 / n) / side for n, side in zip(padded, detail.shape[1:], strict=True)]
-    shift_y, shift_x = (grid.reshape(-1) for grid in np.meshgrid(*steps, indexing="ij"))
-    overlap = np.clip(1 - np.abs(shift_y), 0, 1) * np.clip(1 - np.abs(shift_x), 0, 1)
-    allowed = (overlap >= _MIN_OVERLAP) & (np.maximum(np.abs(shift_y), np.abs(shift_x)) >= _MIN_STEP)
-    weight = np.where(allowed, 1 / np.sqrt(np.maximum(overlap, _MIN_OVERLAP)), 0).astype(np.float32)
+    small = _shrunk(thumbs)
+    coarse, fine = _Surfaces.of_details(_halved(details(small))), _Surfaces.of_details(details(small))
 
     def candidates(later: int) -> list[tuple[float, int, int, int]]:
         earlier = np.flatnonzero(apart[later, :later])
         if not len(earlier):
             return []
-        surface = np.fft.irfft2(spectrum[later] * np.conj(spectrum[earlier]), padded).reshape(len(earlier), -1) * weight
+        if len(earlier) > _MAX_FINE:
+            likely = np.argsort(-coarse.between(later, earlier).max(axis=1), kind="stable")[:_MAX_FINE]
+            earlier = np.sort(earlier[likely])
+        surface = fine.between(later, earlier)
         best = surface.max(axis=1)
         nearest = np.argsort(-best, kind="stable")[:_MAX_CANDIDATES]
         return [
             (float(best[k]), later, int(earlier[k]), int(surface[k].argmax()))
             for k in nearest.tolist()
-            if best[k] >= _MIN_FIRST_OVERLAP_CORRELATION and not _repeats(surface[k], shift_y, shift_x)
+            if best[k] >= _MIN_FIRST_OVERLAP_CORRELATION and not fine.repeats(surface[k])
         ]
 
     def fit(candidate: tuple[float, int, int, int]) -> _Fit:
         _, later, earlier, place = candidate
-        return _fit_shift(thumbs[later], thumbs[earlier], float(shift_x[place]), float(shift_y[place]))
+        return _fit_shift(thumbs[later], thumbs[earlier], float(fine.shift_x[place]), float(fine.shift_y[place]))
 
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         likely = sorted((one for some in pool.map(candidates, range(len(thumbs))) for one in some), reverse=True)
@@ -222,36 +223,66 @@ def _overlapping_pairs(thumbs: Floats32, apart: Flags, jobs: int) -> Iterator[Al
             yield later, earlier, (OVERLAPPING, found.share, found.correlation)
 
 
-def _repeats(surface: Floats32, shift_y: Floats32, shift_x: Floats32) -> bool:
-    """Whether two images fit at another shift nearly as well as at the best: they show a pattern that repeats."""
-    best = int(surface.argmax())
-    far = np.maximum(np.abs(shift_y - shift_y[best]), np.abs(shift_x - shift_x[best])) > 2 * _MIN_STEP
-    return bool(surface[far].max() > _MAX_SECOND_PEAK * surface[best])
+class _Surfaces(msgspec.Struct, frozen=True):
+    """The correlations of details at all shifts of two images, times the root of their overlap."""
+
+    spectrum: NDArray[np.complex64]  # (n, rows, columns) of the padded details
+    padded: tuple[int, int]
+    shift_y: Floats32  # (n_shifts,) shares of a side
+    shift_x: Floats32
+    weight: Floats32  # (n_shifts,); 0 where too little overlaps, or nothing is shifted
+
+    @staticmethod
+    def of_details(detail: Floats32) -> "_Surfaces":
+        """The surfaces of details (n, rows, columns)."""
+        rows, columns = detail.shape[1:]
+        padded = (3 * rows // 2, 3 * columns // 2)
+        steps = [np.fft.fftfreq(n, 1 / n) / side for n, side in zip(padded, (rows, columns), strict=True)]
+        shift_y, shift_x = (grid.reshape(-1) for grid in np.meshgrid(*steps, indexing="ij"))
+        overlap = np.clip(1 - np.abs(shift_y), 0, 1) * np.clip(1 - np.abs(shift_x), 0, 1)
+        allowed = (overlap >= _MIN_OVERLAP) & (np.maximum(np.abs(shift_y), np.abs(shift_x)) >= _MIN_STEP)
+        weight = np.where(allowed, 1 / np.sqrt(np.maximum(overlap, _MIN_OVERLAP)), 0).astype(np.float32)
+        return _Surfaces(np.fft.rfft2(detail, padded).astype(np.complex64), padded, shift_y, shift_x, weight)
+
+    def between(self, one: int, others: Ints) -> Floats32:
+        """(n, n_shifts) correlations of an image with others."""
+        product = self.spectrum[one] * np.conj(self.spectrum[others])
+        surface: Floats32 = np.fft.irfft2(product, self.padded).reshape(len(others), -1) * self.weight
+        return surface
+
+    def repeats(self, surface: Floats32) -> bool:
+        """Whether two images fit at another shift nearly as well as at the best: they show a pattern that repeats."""
+        best = int(surface.argmax())
+        far = np.maximum(np.abs(self.shift_y - self.shift_y[best]), np.abs(self.shift_x - self.shift_x[best]))
+        return bool(surface[far > 2 * _MIN_STEP].max() > _MAX_SECOND_PEAK * surface[best])
 
 
 def _fit_shift(one: Floats32, other: Floats32, x: float, y: float) -> _Fit:
     """Fit the shift (shares of the sides) of `one`'s upper left corner in `other`: the correlation where both are."""
-    n_rows, n_columns = _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL
+    pair = np.stack([one, other])
 
-    def correlation(x: float, y: float) -> float:
-        if (1 - abs(x)) * (1 - abs(y)) < _MIN_OVERLAP / 2 or max(abs(x), abs(y)) < _MIN_STEP / 2:
-            return -1.0
-        windows = [(max(sign * x, 0), min(1, 1 + sign * x), max(sign * y, 0), min(1, 1 + sign * y)) for sign in (1, -1)]
-        shown = [
-            details(_resample(thumb[None], window, n_rows, n_columns))[0]
-            for thumb, window in zip((one, other), windows, strict=True)
+    def correlations(shifts: list[tuple[float, float]]) -> list[float]:
+        windows = [
+            (max(sign * x, 0), min(1, 1 + sign * x), max(sign * y, 0), min(1, 1 + sign * y))
+            for x, y in shifts
+            for sign in (1, -1)
         ]
-        return float((shown[0] * shown[1]).sum())
+        shown = _details_in(np.concatenate([pair] * len(shifts)), windows)
+        values = (shown[::2] * shown[1::2]).sum(axis=(1, 2)).tolist()
+        return [
+            -1.0 if (1 - abs(x)) * (1 - abs(y)) < _MIN_OVERLAP / 2 or max(abs(x), abs(y)) < _MIN_STEP / 2 else value
+            for (x, y), value in zip(shifts, values, strict=True)
+        ]
 
-    best = correlation(x, y)
+    best = correlations([(x, y)])[0]
     for step in _SHIFT_STEPS:
         for _ in range(4):
             moved = [(x + i * step, y + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-            values = [correlation(*shift) for shift in moved]
+            values = correlations(moved)
             if max(values) <= best:
                 break
             best, (x, y) = max(values), moved[int(np.argmax(values))]
-        if best < _MIN_FIRST_CORRELATION:
+        if best < _MIN_FIRST_FIT:
             break
     return _Fit(best, (1 - abs(x)) * (1 - abs(y)))
 
@@ -273,18 +304,18 @@ def _windows() -> tuple[Window, ...]:
 def _fit(crop: Floats32, whole: Floats32, window: Window) -> _Fit:
     """Fit a window: move its edges as long as that increases the correlation of its details with the crop's."""
 
-    def correlation(candidate: Window) -> float:
-        left, right, top, bottom = candidate
-        if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4:
-            return -1.0
-        shown = _resample(whole[None], candidate, _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL)
-        return float((details(shown)[0] * crop).sum())
+    def correlations(candidates: list[Window]) -> list[float]:
+        values = (_details_in(whole[None], candidates) * crop).sum(axis=(1, 2)).tolist()
+        return [
+            -1.0 if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4 else value
+            for (left, right, top, bottom), value in zip(candidates, values, strict=True)
+        ]
 
-    best = correlation(window)
+    best = correlations([window])[0]
     for step in _EDGE_STEPS:
         for _ in range(4):
             moved = [_move_window(window, move, step) for move in _MOVES]
-            values = [correlation(candidate) for candidate in moved]
+            values = correlations(moved)
             if max(values) <= best:
                 break
             best, window = max(values), moved[int(np.argmax(values))]
@@ -317,18 +348,32 @@ def _shrunk(thumbs: Floats32) -> Floats32:
     return small
 
 
-def _resample(thumbs: Floats32, window: Window, n_rows: int, n_columns: int) -> Floats32:
-    """(n, n_rows, n_columns) means of equal cells of a window."""
-    left, right, top, bottom = window
+def _halved(detail: Floats32) -> Floats32:
+    """(n, rows / 2, columns / 2) details of half the resolution."""
+    n, rows, columns = detail.shape
+    half: Floats32 = detail.reshape(n, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4))
+    return half
+
+
+def _details_in(thumbs: Floats32, windows: Sequence[Window]) -> Floats32:
+    """(n, 32, 34) details of windows, one of each thumbnail or several of one."""
+    return details(_resample(thumbs, windows, _HEIGHT // _DETAIL_CELL, _WIDTH // _DETAIL_CELL))
+
+
+def _resample(thumbs: Floats32, windows: Sequence[Window], n_rows: int, n_columns: int) -> Floats32:
+    """(n, n_rows, n_columns) means of equal cells of n windows, or of one window in each of n thumbnails."""
+    left, right, top, bottom = np.array(windows).T
     _, height, width = thumbs.shape
-    shown = _overlaps(top, bottom, height, n_rows) @ thumbs @ _overlaps(left, right, width, n_columns).T
+    across = _overlaps(left, right, width, n_columns).transpose(0, 2, 1)
+    shown = _overlaps(top, bottom, height, n_rows) @ thumbs @ across
     return np.asarray(shown, np.float32)
 
 
-def _overlaps(begin: float, end: float, n_pixels: int, n_cells: int) -> Floats32:
-    """(n_cells, n_pixels) the share of each pixel in each of the equal cells from `begin` to `end` of a side."""
-    edges = np.linspace(begin * n_pixels, end * n_pixels, n_cells + 1)
+def _overlaps(begin: Floats, end: Floats, n_pixels: int, n_cells: int) -> Floats32:
+    """(n, n_cells, n_pixels) the share of each pixel in each of the equal cells from `begin` to `end` of a side."""
+    cell = (end - begin)[:, None] * n_pixels / n_cells
+    edges = begin[:, None] * n_pixels + cell * np.arange(n_cells + 1)
     pixel = np.arange(n_pixels)
-    low = np.maximum(edges[:-1, None], pixel[None, :])
-    high = np.minimum(edges[1:, None], pixel[None, :] + 1)
-    return np.asarray(np.maximum(high - low, 0) / (edges[1] - edges[0]), np.float32)
+    low = np.maximum(edges[:, :-1, None], pixel)
+    high = np.minimum(edges[:, 1:, None], pixel + 1)
+    return np.asarray(np.maximum(high - low, 0) / cell[:, :, None], np.float32)
