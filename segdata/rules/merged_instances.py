@@ -14,6 +14,8 @@ _MIN_REACH = 0.12  # spread of the logarithm of the box's diagonal
 _MAX_REACH = 0.4
 _DIVIDED = 0.7  # of a segment's pixels: the most that its largest part has if it is in several large parts
 _MIN_DIVIDED_SHARE = 0.5  # of the segments, where each category is one object
+_COVERED = 0.9  # of the frame, by things: a map of classes
+_EVERYWHERE = 0.95  # of the images, times categories, that a scheme has of which each image shows all
 _MIN_ANNOTATIONS, _MIN_OF_CATEGORY, _MIN_CATEGORIES = 8, 5, 2  # with things; segments; categories with so many
 _MIN_BENT_SCORE = 1.5  # of the lack of solidity of a segment with a neck
 
@@ -91,7 +93,9 @@ def merged_instances(
     as large as these, the whole is larger and less convex. The rule ignores crowds, void and stuff.
 
     If each of several categories is one object in every image, and most of these are in several large parts, you get
-    an info for the dataset: the masks of classes were probably written in place of those of objects.
+    an info for the dataset: the masks of classes were probably written in place of those of objects. You do not where
+    that is meant: where things cover most images, as maps of land do, or each image has all categories, as a scan has
+    the same organs.
 
     Why: two objects under one id are one object to all of your instance metrics and losses, with a box around both.
 
@@ -132,14 +136,22 @@ def _one_for_each_category(tables: Tables) -> Findings:
     amounts = {"n": np.ones(len(rows), np.int64), "divided": things["largest"] < _DIVIDED * things["area"]}
     sums = sum_by(tables, {"category": things["category_id"]}, amounts)
     _, first = joint_codes(things["annotation"], things["category_id"])
-    n_annotations = np.count_nonzero(np.bincount(things["annotation"]))
-    counts = total(tables, annotations=int(n_annotations), repeated=len(rows) - len(first))
+    drawn = np.bincount(things["annotation"], weights=things["area"], minlength=len(tables.annotations))
+    frame = (tables.images["width"] * tables.images["height"])[tables.annotations["image"]]
+    counts = total(
+        tables,
+        annotations=int((drawn > 0).sum()),
+        covered=int((drawn >= np.maximum(_COVERED * frame, 1)).sum()),
+        repeated=len(rows) - len(first),
+    )
     n, n_divided = int(sums["n"].sum()), int(sums["divided"].sum())
     n_usual = int((sums["n"] >= _MIN_OF_CATEGORY).sum())
     if (
         leading(tables) is not None
         and counts["repeated"] == 0
         and counts["annotations"] >= _MIN_ANNOTATIONS
+        and 2 * counts["covered"] <= counts["annotations"]  # else they are maps of classes, as of land
+        and n < _EVERYWHERE * counts["annotations"] * len(sums)  # else each image has one of each, as a body its organs
         and n_usual >= _MIN_CATEGORIES
         and n_divided >= _MIN_DIVIDED_SHARE * n
     ):

@@ -209,18 +209,27 @@ def boxes(x: int, y: int) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("n_parts", "n_images", "again", "is_told"),
-    [(2, 10, False, True), (1, 10, False, False), (2, 6, False, False), (2, 10, True, False)],
-)
+    ("n_parts", "n_images", "change", "is_told"),
+    [
+        (2, 10, "", True), (1, 10, "", False), (2, 6, "", False), (2, 10, "again", False), (2, 10, "all", False),
+        (2, 10, "cover", False),
+    ],
+)  # fmt: skip
 def test_each_category_is_one_object_in_several_parts(
-    tmp_path: Path, n_parts: int, n_images: int, again: bool, is_told: bool
+    tmp_path: Path, n_parts: int, n_images: int, change: str, is_told: bool
 ) -> None:
-    """Masks of classes were exported as masks of objects; one image with two objects of a category refutes it."""
-    path = write(tmp_path, [[(1, boxes(10, 10)), (2, boxes(60, 10))] for _ in range(n_images)], n_categories=2)
+    """Masks of classes were exported as masks of objects; an image with two objects of a category refutes it.
+
+    So do images that all have one of each category, and things that cover the images.
+    """
+    objects = [(1, boxes(10, 10)), (2, boxes(60, 10))]
+    path = write(tmp_path, [objects[: 1 + (change == "all" or k % 3 > 0)] for k in range(n_images)], n_categories=2)
     content = json.loads(path.read_text())
-    for k, one in enumerate(content["annotations"]):
-        one["segmentation"] += [boxes(10 + 50 * (k % 2), 100 + part) for part in (0, 40)[: n_parts - 1]]
-    if again:
+    for one in content["annotations"]:
+        one["segmentation"] += [boxes(10 + 50 * (one["category_id"] - 1), 100)] * (n_parts - 1)
+        if change == "cover":
+            one["segmentation"] = [[0.0, 0.0, SIDE, 0, SIDE, 95, 0, 95], [0.0, 105, SIDE, 105, SIDE, SIDE, 0, SIDE]]
+    if change == "again":
         content["annotations"].append(content["annotations"][0] | {"id": 10**4, "segmentation": [boxes(150, 150)]})
     path.write_text(json.dumps(content))
     told = [one for one in found(path, "SEG108") if "is one object in every image" in one.message]

@@ -37,6 +37,7 @@ _VOC_VOID = (224, 224, 192)
 _MIN_MASKS = 10  # needed to call a value rare
 _MAX_SLIP_PIXELS = 64  # of a value in a mask; with more, it was drawn on purpose
 _MAX_ALIKE_NUMBERS = 8  # beyond it, categories seldom are 1 to n with a different n in each image
+_MIN_GAPLESS_MASKS, _MIN_GAPLESS_NUMBERS = 20, 5  # masks; different n, since organs with a tumour are 1 and 2
 _MIN_INSTANCES = 3  # in the usual mask, even if each is one part
 _MAX_NUMBERS_PER_VALUE = 8  # sparser numbers are no class ids
 _MIN_SINGLE_SHARE = 0.9  # of the numbers; occlusion may split an object
@@ -245,14 +246,17 @@ def _occurrence(counts: ValueCounts, row: int | None) -> str:
 def are_ids(counts: ValueCounts) -> bool:
     """Whether 8-bit grey values number instances: 1 to n with few gaps in most masks, with different n.
 
-    If masks have few of them, or share n, each number must also be a single part.
+    If masks have few of them, or share n, each number must also be a single part. Masks that usually have one or two
+    must have no gap at all, and many different n.
     """
     if counts.has_colors or len(counts.masks) < 3:
         return False
     highest = [int(mask.value[-1]) for mask in counts.masks]
     numbered = [np.sum(mask.value > 0) >= 0.8 * top for mask, top in zip(counts.masks, highest, strict=True)]
     usual = float(np.median(highest))
-    if np.mean(numbered) <= 0.8 or usual < _MIN_INSTANCES:
+    gapless = all(np.sum(mask.value > 0) == top for mask, top in zip(counts.masks, highest, strict=True))
+    is_sure = gapless and len(highest) >= _MIN_GAPLESS_MASKS and len(set(highest)) >= _MIN_GAPLESS_NUMBERS
+    if np.mean(numbered) <= 0.8 or (usual < _MIN_INSTANCES and not is_sure):
         return False
     if usual > _MAX_ALIKE_NUMBERS and 2 * len(set(highest)) > len(highest):
         return True

@@ -119,6 +119,7 @@ _ROTATED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and heig
 # End marks of complete files; some programs append a few bytes.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
+_MAX_FILLED = 1 << 20  # bytes of zeros after the end
 # Without O_BINARY, Windows changes line ends; without O_NONBLOCK, opening a pipe blocks.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -292,12 +293,21 @@ def undecodable_file(what: str, error: OSError, file: str, image: str | None = N
 
 
 def _is_truncated(file: IO[bytes], format_name: str) -> bool:
-    """Whether the end mark of the file's format is missing; reads the last bytes only."""
+    """Whether the end mark of the file's format is missing; reads the last bytes only, before zeros that fill a block.
+
+    Cameras in cars fill their files up to a whole number of 16 KiB.
+    """
     mark = _END_MARKS.get(format_name)
     if mark is None:
         return False
-    file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
-    return mark not in file.read()
+    end = os.fstat(file.fileno()).st_size
+    for _ in range(_MAX_FILLED // _TAIL):
+        file.seek(max(end - _TAIL - len(mark), 0))  # a mark may lie across two tails
+        tail = file.read(_TAIL + len(mark))
+        if tail.strip(b"\0") or end <= _TAIL:
+            break
+        end -= _TAIL
+    return mark not in tail
 
 
 class ImageFolder(msgspec.Struct, frozen=True, dict=True):

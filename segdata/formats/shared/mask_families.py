@@ -52,6 +52,7 @@ _ANNOTATOR_NAME = re.compile(
 _FIRST_NUMBER = re.compile(r"[^/]*?\d[^\W_]*")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 _WORD_PARTS = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_VISIBLE = frozenset(("rgb", "vi", "vis", "visible"))  # pictures in colour beside those of infrared or depth
 Token = tuple[str, str]  # "folder" or "name", and a word in lower case; numbers without zeros in front
 Kind = tuple[Token, ...]  # the words of a mask's path that occur in no photograph's
 
@@ -301,7 +302,7 @@ def _choose_images(
         for kind, files in kinds.items()
         if all(head.has_colors for head in mask_headers(_sample_paths(root, files.values())))
     ]
-    called = [kind for kind in coloured if any("rgb" in _SEPARATORS.split(token) for _, token in kind)]
+    called = [kind for kind in coloured if any(_VISIBLE & {*_SEPARATORS.split(token)} for _, token in kind)]
     if len(coloured) == 1 or len(called) == 1:  # infrared images may have false colours
         chosen = kinds[(called or coloured)[0]]
         if any(key not in chosen and len(names) > 1 for key, names in images.items()):

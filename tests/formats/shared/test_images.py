@@ -34,6 +34,19 @@ def test_a_png_header_needs_no_pixels(tmp_path: Path) -> None:
     assert read_header(tmp_path / "scrambled.png") == ImageHeader(60, 40)
 
 
+@pytest.mark.parametrize("n_zeros", [0, 3000, 4095, 4096, 60_000])
+def test_zeros_that_fill_a_block_after_the_end_of_a_jpeg(tmp_path: Path, n_zeros: int) -> None:
+    """As cameras in cars write them; without its end the file is cut off nevertheless."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)).save(path, quality=95)
+    content = path.read_bytes()
+    path.write_bytes(content + bytes(n_zeros))
+    assert (read_header(path).width, read_header(path).height) == (300, 200)
+    path.write_bytes(content[:-600] + bytes(n_zeros))
+    with pytest.raises(OSError, match="cut off"):
+        read_header(path)
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_a_file_without_its_end_is_cut_off(tmp_path: Path, name: str) -> None:
     Image.fromarray(PHOTO).save(tmp_path / name)

@@ -74,6 +74,20 @@ def test_an_image_without_the_photograph_in_colour_that_the_others_have(tmp_path
     assert sorted(family.masks) == ["infrared/4.jpg", *(f"photos/{k}.jpg" for k in range(4))]
 
 
+@pytest.mark.parametrize(("first", "second", "is_chosen"), [("IR", "VI", True), ("a", "b", False)])
+def test_pictures_of_visible_light_beside_infrared_ones(
+    tmp_path: Path, first: str, second: str, is_chosen: bool
+) -> None:
+    """Both are saved with three channels, so that their names tell which has the colours."""
+    made = Archive(tmp_path)
+    for k in range(4):
+        made.photo(f"{first}/{k}.png")
+        made.photo(f"{second}/{k}.png")
+        made.save(f"label/{k}.png", made.blobs().astype(np.uint8))
+    family = find_family(tmp_path)
+    assert (family is not None and sorted(family.masks) == [f"{second}/{k}.png" for k in range(4)]) == is_chosen
+
+
 def _made(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     return path
