@@ -50,9 +50,8 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
     You get one finding for each annotation, with the number of such segments. A segment counts if its outline never
     changes in two neighbouring columns, nor in two neighbouring rows, although it changes in min_steps of both: a drawn
     outline with so many steps has some of one pixel. The rule therefore needs no grid, and the factor need not be
-    whole. It ignores crowds, and annotations whose few steps lie so far apart that chance may leave out the narrow ones,
-    as those of rectangles do: n steps at random places on a side of L pixels are all k pixels apart with a probability
-    of about exp(-n² (k - 1) / L).
+    whole. It ignores crowds, and annotations whose steps are few and far apart, as those of rectangles: n steps at
+    random places on a side of L pixels are all k pixels apart with a probability of about exp(-n² (k - 1) / L).
 
     Why: the boundary is wrong by up to half a step, and your boundary metrics measure the stairs.
 

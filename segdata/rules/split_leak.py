@@ -29,10 +29,10 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
         the same of train/download-3-_jpg.rf.<hash>.jpg and val/download-3-_jpg.rf.<hash>.jpg (info)
 
     You get one finding for each image that another split has as well; five or more from one numbered series, as frames
-    of a video are, or that Roboflow made of pictures in another split, are one finding. It is an error if the files are equal byte by
-    byte or a list names one twice, and a warning if they look the same: difference hashes of 256 bits (dHash,
-    N. Krawetz 2013) survive another brightness, size or compression. For up to 500 images, hashes of the mirrored
-    images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show much the
+    of a video are, or that Roboflow made of pictures in another split, are one finding. It is an error if the files are
+    equal byte by byte or a list names one twice, and a warning if they look the same: difference hashes of 256 bits
+    (dHash, N. Krawetz 2013) survive another brightness, size or compression. For up to 500 images, hashes of the
+    mirrored images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show much the
     same; the finer details of both must correlate by 0.92, those of crops by 0.85. Two images of one size that share
     25% or more, as tiles of one picture may, are found if the details of what they share correlate by 0.9, unless the
     pictures repeat a pattern. Names tell less than pictures: without a number of five digits or more they are an info,
@@ -148,7 +148,9 @@ def _leak(kinds: _Kinds, image: int, other: int, is_same_file: int, bits: int) -
     if not is_same_file:
         how = f"{bits} of 256 bits of their difference hashes differ"
         sequence = images["sequence"][image]
-        note = "; both are frames of one video" if sequence is not None and sequence == images["sequence"][other] else ""
+        note = (
+            "; both are frames of one video" if sequence is not None and sequence == images["sequence"][other] else ""
+        )
         message = f"nearly the same as {other_name} ({how}): {splits}{note}"
         return RowFinding(message, image=image, severity="warning", kind=kinds.of(image, other))
     if name == other_name:

@@ -63,7 +63,8 @@ def too_few(
 
     You get one finding for each category. If you set `by: COLUMN` in the configuration, each stratum of that column
     needs min_per_stratum images of each category; otherwise each split does. A split without any is SEG303. The rule
-    ignores void; a category that never occurs is SEG204, one that is another in another spelling is SEG215.
+    ignores void; a category that never occurs is SEG204, one whose segments
+    all lack pixels SEG105, one that is another in another spelling SEG215.
 
     Why: a category in one or two images cannot be in your training, validation and test data, and its score depends on
     which image fell where.
@@ -98,7 +99,8 @@ def too_few(
     names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
     place = {key: number for number, key in enumerate(name_keys(pa.array(names, pa.string())).tolist())}
     improper = improper_categories(tables.profile, amounts["category"], amounts["segments"])
-    for id_, *counts in amounts.take(~np.isin(amounts["category"], improper)).lines("category", *sums):
+    judged = ~np.isin(amounts["category"], improper) & (amounts["px"] > 0)
+    for id_, *counts in amounts.take(judged).lines("category", *sums):
         short = [
             f"{count_noun(count, unit.removesuffix('s'), unit)}, {lower:,} are required"
             for (unit, lower), count in zip(required.items(), counts, strict=True)

@@ -73,6 +73,17 @@ def test_boxes_beside_outlines_are_one_warning(tmp_path: Path, n_boxes: int, is_
     assert told[0].message.startswith(f"{n_boxes} of 45 segments have a box and no outline") == is_habit
 
 
+def test_category_of_boxes_alone_is_not_told_as_rare(tmp_path: Path) -> None:
+    """Its segments have no pixels, as SEG105 says."""
+    path = coco(tmp_path, n=12)
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 2, "name": "lobster"})
+    for annotation in content["annotations"][:6]:
+        annotation |= {"segmentation": [], "category_id": 2}
+    path.write_text(json.dumps(content))
+    assert {one.code for one in segdata.validate(path, select=["SEG105", "SEG204", "SEG302"]).findings} == {"SEG105"}
+
+
 def test_segment_that_misses_every_pixel_is_no_lost_outline(tmp_path: Path) -> None:
     """Its box is as small as it is, or outside the image."""
     speck = [3.1, 3.1, 3.3, 3.1, 3.3, 3.3, 3.1, 3.3]

@@ -174,14 +174,18 @@ def test_a_common_name_is_no_proof_of_one_picture(tmp_path: Path, stem: str, sev
 @pytest.mark.parametrize(("n", "is_one"), [(8, True), (4, False)])
 def test_frames_of_one_video_in_two_splits_are_one_finding(tmp_path: Path, n: int, is_one: bool) -> None:
     """The cause is one, however many frames there are; another picture's copy is another finding."""
-    frames = {f"train/shot_{2 * k:03d}.png": k for k in range(n)} | {f"val/shot_{2 * k + 1:03d}.jpg": k for k in range(n)}
+    frames = {f"train/shot_{2 * k:03d}.png": k for k in range(n)} | {
+        f"val/shot_{2 * k + 1:03d}.jpg": k for k in range(n)
+    }
     others = {f"train/other {'abcdefghijklmnopqrstuvwxyz'[k]}.png": 100 + k for k in range(26)}
     data = saved_again(tmp_path, frames | others | {"val/copy.jpg": 105})
     told = segdata.validate(data, select="SEG304").findings
     assert [one.count for one in told] == ([n, 1] if is_one else [1] * (n + 1))
     if is_one:
         assert told[0].images == tuple(f"val/shot_{2 * k + 1:03d}.jpg" for k in range(n))
-        assert told[0].message.startswith(f"{n} images, of the series shot_# and nearly the same as others of it (train and val)")
+        assert told[0].message.startswith(
+            f"{n} images, of the series shot_# and nearly the same as others of it (train and val)"
+        )
 
 
 def test_roboflow_names_say_copies_or_tiles(tmp_path: Path) -> None:
