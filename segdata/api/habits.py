@@ -73,7 +73,8 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
     the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
     Findings about several entries of one file that are of no image are one if they have one cause, however many entries
-    the file has; so are those of one kind, where a rule names kinds. The result does not depend on the order of the findings.
+    the file has; so are those of one kind, where a rule names kinds. The result does not depend on the order of the
+    findings.
     """
     groups: dict[tuple[str, Severity, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []

@@ -32,11 +32,11 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     of a video are, or that Roboflow made of pictures in another split, are one finding. It is an error if the files are
     equal byte by byte or a list names one twice, and a warning if they look the same: difference hashes of 256 bits
     (dHash, N. Krawetz 2013) survive another brightness, size or compression. For up to 500 images, hashes of the
-    mirrored images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show much the
-    same; the finer details of both must correlate by 0.92, those of crops by 0.85. Two images of one size that share
-    25% or more, as tiles of one picture may, are found if the details of what they share correlate by 0.9, unless the
-    pictures repeat a pattern. Names tell less than pictures: without a number of five digits or more they are an info,
-    since many pictures are called `download (3)`.
+    mirrored images and of windows of 25% or more find mirrored and cropped copies, and frames of one video that show
+    much the same; the finer details of both must correlate by 0.92, those of crops by 0.85. Two images of one size that
+    share 25% or more, as tiles of one picture may, are found if the details of what they share correlate by 0.9, unless
+    the pictures repeat a pattern. Names tell less than pictures: without a number of five digits or more they are an
+    info, since many pictures are called `download (3)`.
 
     Ignored are copies within a split, images that are nearly all plain, and images that are not on this machine.
     Drawings, which are plain for nine tenths, must have equal pixels: gauges with another needle are two images.
