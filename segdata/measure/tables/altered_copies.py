@@ -228,8 +228,8 @@ class _Surfaces(msgspec.Struct, frozen=True):
 
     spectrum: NDArray[np.complex64]  # (n, rows, columns) of the padded details
     padded: tuple[int, int]
-    shift_y: Floats32  # (n_shifts,) shares of a side
-    shift_x: Floats32
+    shift_y: Floats  # (n_shifts,) shares of a side
+    shift_x: Floats
     weight: Floats32  # (n_shifts,); 0 where too little overlaps, or nothing is shifted
 
     @staticmethod
@@ -247,8 +247,8 @@ class _Surfaces(msgspec.Struct, frozen=True):
     def between(self, one: int, others: Ints) -> Floats32:
         """(n, n_shifts) correlations of an image with others."""
         product = self.spectrum[one] * np.conj(self.spectrum[others])
-        surface: Floats32 = np.fft.irfft2(product, self.padded).reshape(len(others), -1) * self.weight
-        return surface
+        surface = np.fft.irfft2(product, self.padded).reshape(len(others), -1)
+        return np.asarray(surface * self.weight, np.float32)
 
     def repeats(self, surface: Floats32) -> bool:
         """Whether two images fit at another shift nearly as well as at the best: they show a pattern that repeats."""
