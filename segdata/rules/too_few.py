@@ -34,9 +34,7 @@ def too_few(
 
         aa.b.
 
-        aa...
-
-        c: car (empty)
+        aa.bc
 
     Flagged (min_pixels=1, min_segments=1, min_images=1, min_per_stratum=2):
         aa.b
