@@ -10,81 +10,72 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    defect,
-    draw_rings,
-    fit_boxes,
-    half,
-    json_defect,
-    map_points,
-    of_images,
-    points,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # What annotators do.
 
 
-@json_defect("an object outlined twice, 1 px apart", "annotator", "files", *POLYGONS)
+@json_defect("an object outlined twice, 1 px apart", "annotator", "files", "coco", "gbm")
 def twice(content: Json, rng: np.random.Generator) -> None:
     for number, one in enumerate(
-        some([a for a in content["annotations"] if a["area"] > 400 and list(points(a))], rng, 2)
+        planting.some([a for a in content["annotations"] if a["area"] > 400 and list(planting.points(a))], rng, 2)
     ):
-        ring = (np.array(next(points(one))).reshape(-1, 2) + rng.uniform(-1, 1, 2)).reshape(-1).tolist()
+        ring = (np.array(next(planting.points(one))).reshape(-1, 2) + rng.uniform(-1, 1, 2)).reshape(-1).tolist()
         content["annotations"].append(one | {"id": 10**8 + number, "segmentation": [ring]})
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("a point of an outline dragged far away", "annotator", "files", *POLYGONS)
+@json_defect("a point of an outline dragged far away", "annotator", "files", "coco", "gbm")
 def spike(content: Json, rng: np.random.Generator) -> None:
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    for one in some([a for a in content["annotations"] if 400 < a["area"] < 9000 and list(points(a))], rng, 2):
+    for one in planting.some(
+        [a for a in content["annotations"] if 400 < a["area"] < 9000 and list(planting.points(a))], rng, 2
+    ):
         ring = one["segmentation"][0]
         width, height = sizes[one["image_id"]]
         ring[4], ring[5] = (width - 10 if ring[4] < width / 2 else 10), (height - 10 if ring[5] < height / 2 else 10)
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("the points of an outline in a wrong order", "annotator", "files", *POLYGONS)
+@json_defect("the points of an outline in a wrong order", "annotator", "files", "coco", "gbm")
 def scrambled(content: Json, rng: np.random.Generator) -> None:
-    for one in some(
-        [a for a in content["annotations"] if a["area"] > 400 and any(len(r) >= 24 for r in points(a))], rng, 2
+    for one in planting.some(
+        [a for a in content["annotations"] if a["area"] > 400 and any(len(r) >= 24 for r in planting.points(a))], rng, 2
     ):
-        for ring in points(one):
+        for ring in planting.points(one):
             corners = np.array(ring).reshape(-1, 2)
             ring[:] = corners[rng.permutation(len(corners))].reshape(-1).tolist()
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("an outline of three accidental clicks", "annotator", "files", *POLYGONS)
+@json_defect("an outline of three accidental clicks", "annotator", "files", "coco", "gbm")
 def clicks(content: Json, rng: np.random.Generator) -> None:
-    one = some([a for a in content["annotations"] if list(points(a))], rng, 1)[0]
+    one = planting.some([a for a in content["annotations"] if list(planting.points(a))], rng, 1)[0]
     x, y = one["bbox"][:2]
     content["annotations"].append(one | {"id": 10**8, "segmentation": [[x + 5, y + 5, x + 7, y + 5, x + 6, y + 6]]})
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("boxes instead of outlines in a tenth of the images", "annotator", "files", *POLYGONS)
+@json_defect("boxes instead of outlines in a tenth of the images", "annotator", "files", "coco", "gbm")
 def boxes(content: Json, rng: np.random.Generator) -> None:
-    ids = set(some([image["id"] for image in content["images"]], rng, len(content["images"]) // 10))
+    ids = set(planting.some([image["id"] for image in content["images"]], rng, len(content["images"]) // 10))
     for one in content["annotations"]:
-        if one["image_id"] in ids and list(points(one)):
+        if one["image_id"] in ids and list(planting.points(one)):
             x, y, w, h = one["bbox"]
             one["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("snapped to a grid of 8 px in half of the images", "annotator", "files", *POLYGONS)
+@json_defect("snapped to a grid of 8 px in half of the images", "annotator", "files", "coco", "gbm")
 def snapped(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: np.round(xy / 8) * 8, of_images(content, half(content)))
-    fit_boxes(content)
+    planting.map_points(
+        content, lambda xy, image: np.round(xy / 8) * 8, planting.of_images(content, planting.half(content))
+    )
+    planting.fit_boxes(content)
 
 
-@json_defect("outlines 3 px too wide in half of the images", "annotator", "files", *POLYGONS)
+@json_defect("outlines 3 px too wide in half of the images", "annotator", "files", "coco", "gbm")
 def wide(content: Json, rng: np.random.Generator) -> None:
 
     def grow(xy: Array, image: Json) -> Array:
@@ -93,45 +84,47 @@ def wide(content: Json, rng: np.random.Generator) -> None:
         moved: Array = xy + 3 * away / np.maximum(np.hypot(*away.T)[:, None], 1e-9)
         return moved
 
-    map_points(content, grow, of_images(content, half(content)))
-    fit_boxes(content)
+    planting.map_points(content, grow, planting.of_images(content, planting.half(content)))
+    planting.fit_boxes(content)
 
 
-@json_defect("the labels of one image also on the next", "annotator", "files", *POLYGONS)
+@json_defect("the labels of one image also on the next", "annotator", "files", "coco", "gbm")
 def left_over(content: Json, rng: np.random.Generator) -> None:
-    counts = Counter(a["image_id"] for a in content["annotations"] if list(points(a)))
+    counts = Counter(a["image_id"] for a in content["annotations"] if list(planting.points(a)))
     ids = [image["id"] for image in content["images"] if counts[image["id"]] > 2]
-    a, b = some(ids, rng, 2)
+    a, b = planting.some(ids, rng, 2)
     kept = [one for one in content["annotations"] if one["image_id"] != b]
     copies = [one | {"id": 10**8 + k, "image_id": b} for k, one in enumerate(x for x in kept if x["image_id"] == a)]
     content["annotations"] = kept + copies
 
 
-@json_defect("the labels of two images exchanged", "annotator", "pictures", *POLYGONS)
+@json_defect("the labels of two images exchanged", "annotator", "pictures", "coco", "gbm")
 def exchanged(content: Json, rng: np.random.Generator) -> None:
     counts = Counter(a["image_id"] for a in content["annotations"])
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     ids = [id_ for id_ in sizes if counts[id_] > 2]
-    a, b = some([(a, b) for a in ids for b in ids if a < b and sizes[a] == sizes[b]], rng, 1)[0]
+    a, b = planting.some([(a, b) for a in ids for b in ids if a < b and sizes[a] == sizes[b]], rng, 1)[0]
     for one in content["annotations"]:
         one["image_id"] = {a: b, b: a}.get(one["image_id"], one["image_id"])
 
 
-@json_defect("two objects far apart under one id", "annotator", "files", *POLYGONS)
+@json_defect("two objects far apart under one id", "annotator", "files", "coco", "gbm")
 def joined(content: Json, rng: np.random.Generator) -> None:
     by_image: dict[tuple[int, int], list[Json]] = {}
     for one in content["annotations"]:
-        if list(points(one)) and one["area"] > 300:
+        if list(planting.points(one)) and one["area"] > 300:
             by_image.setdefault((one["image_id"], one["category_id"]), []).append(one)
-    a, b = some(some([several for several in by_image.values() if len(several) > 2], rng, 1)[0], rng, 2)
-    a["segmentation"] = [*points(a), *points(b)]
+    a, b = planting.some(
+        planting.some([several for several in by_image.values() if len(several) > 2], rng, 1)[0], rng, 2
+    )
+    a["segmentation"] = [*planting.points(a), *planting.points(b)]
     content["annotations"].remove(b)
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("single objects marked as crowd", "annotator", "files", "coco")
 def crowds(content: Json, rng: np.random.Generator) -> None:
-    for one in some([a for a in content["annotations"] if list(points(a))], rng, 5):
+    for one in planting.some([a for a in content["annotations"] if list(planting.points(a))], rng, 5):
         one["iscrowd"] = 1
 
 
@@ -147,14 +140,14 @@ def paint(copy: Copy, path: Path, where: NDArray[np.bool_], like: tuple[int, int
 
 @defect("a whole mask filled with one class", "annotator", "files", *MASKS)
 def filled(copy: Copy, rng: np.random.Generator) -> None:
-    path = some(copy.masks, rng, 1)[0]
+    path = planting.some(copy.masks, rng, 1)[0]
     values = copy.array(path)
     paint(copy, path, np.ones(values.shape[:2], bool), (values.shape[0] // 2, values.shape[1] // 2))
 
 
 @defect("a fill that leaks over a third of the image", "annotator", "pictures", *MASKS)
 def leaked(copy: Copy, rng: np.random.Generator) -> None:
-    path = some(copy.masks, rng, 1)[0]
+    path = planting.some(copy.masks, rng, 1)[0]
     values = copy.array(path)
     where = np.zeros(values.shape[:2], bool)
     where[values.shape[0] // 3 : 2 * values.shape[0] // 3] = True
@@ -200,11 +193,10 @@ def stray(copy: Copy, rng: np.random.Generator) -> None:
 # What exporters do.
 
 
-@json_defect("boxes as two corners", "exporter", "files", "coco", "gbm", "taco")
-def corners(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        x, y, w, h = one["bbox"]
-        one["bbox"] = [x, y, x + w, y + h]
+@annotation_defect("boxes as two corners", "exporter", "files", "coco", "gbm", "taco")
+def corners(one: Json) -> None:
+    x, y, w, h = one["bbox"]
+    one["bbox"] = [x, y, x + w, y + h]
 
 
 @json_defect("boxes as shares of the image", "exporter", "files", "coco", "gbm")
@@ -217,18 +209,18 @@ def shares(content: Json, rng: np.random.Generator) -> None:
 
 @json_defect("polygons as shares of the image", "exporter", "files", "coco", "gbm")
 def polygon_shares(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy / [image["width"], image["height"]])
+    planting.map_points(content, lambda xy, image: xy / [image["width"], image["height"]])
 
 
 @json_defect("x and y exchanged, boxes too", "exporter", "pictures", "coco", "gbm")
 def turned(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy[:, ::-1])
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: xy[:, ::-1])
+    planting.fit_boxes(content)
 
 
 @json_defect("x and y exchanged in the polygons alone", "exporter", "files", "coco", "taco")
 def turned_alone(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy[:, ::-1])
+    planting.map_points(content, lambda xy, image: xy[:, ::-1])
 
 
 def encode(copy: Copy, swap: bool) -> None:
@@ -236,11 +228,11 @@ def encode(copy: Copy, swap: bool) -> None:
     content = copy.load()
     images = {image["id"]: image for image in content["images"]}
     for one in content["annotations"]:
-        rings = list(points(one))
+        rings = list(planting.points(one))
         if not rings:
             continue
         image = images[one["image_id"]]
-        mask = draw_rings(rings, image["width"], image["height"])
+        mask = planting.draw_rings(rings, image["width"], image["height"])
         values = mask.reshape(-1) if not swap else mask.T.reshape(-1)
         cuts = np.flatnonzero(np.diff(values)) + 1
         counts = np.diff(np.concatenate([[0], cuts, [len(values)]])).tolist()
@@ -260,10 +252,9 @@ def swapped_size(copy: Copy, rng: np.random.Generator) -> None:
     encode(copy, swap=True)
 
 
-@json_defect("areas are those of the boxes", "exporter", "files", "coco", "gbm")
-def box_areas(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        one["area"] = one["bbox"][2] * one["bbox"][3]
+@annotation_defect("areas are those of the boxes", "exporter", "files", "coco", "gbm")
+def box_areas(one: Json) -> None:
+    one["area"] = one["bbox"][2] * one["bbox"][3]
 
 
 @json_defect("each annotation on the image after its own", "exporter", "pictures", "coco", "gbm")
@@ -274,10 +265,9 @@ def next_image(content: Json, rng: np.random.Generator) -> None:
         one["image_id"] = after[one["image_id"]]
 
 
-@json_defect("category ids one too low", "exporter", "files", "coco")
-def zero_based(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        one["category_id"] -= 1
+@annotation_defect("category ids one too low", "exporter", "files", "coco")
+def zero_based(one: Json) -> None:
+    one["category_id"] -= 1
 
 
 @json_defect("width and height of the images exchanged", "exporter", "files", "coco", "taco")
@@ -311,30 +301,30 @@ def capped(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("only every fourth point of the outlines", "exporter", "pictures", "coco", "gbm")
 def decimated(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             one["segmentation"] = [
-                np.array(r).reshape(-1, 2)[::4].reshape(-1).tolist() if len(r) >= 24 else r for r in points(one)
+                np.array(r).reshape(-1, 2)[::4].reshape(-1).tolist() if len(r) >= 24 else r
+                for r in planting.points(one)
             ]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("only the first part of objects of several parts", "exporter", "files", "coco", "taco")
-def first_part(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        if len(list(points(one))) > 1:
-            one["segmentation"] = one["segmentation"][:1]
+@annotation_defect("only the first part of objects of several parts", "exporter", "files", "coco", "taco")
+def first_part(one: Json) -> None:
+    if len(list(planting.points(one))) > 1:
+        one["segmentation"] = one["segmentation"][:1]
 
 
 @json_defect("polygons closed with a point at 0, 0", "exporter", "files", "coco", "gbm")
 def to_origin(content: Json, rng: np.random.Generator) -> None:
-    for one in some([a for a in content["annotations"] if list(points(a))], rng, 5):
+    for one in planting.some([a for a in content["annotations"] if list(planting.points(a))], rng, 5):
         one["segmentation"][0] += [0, 0]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("all annotations of one image lost", "exporter", "nothing", "coco", "gbm")
 def lost(content: Json, rng: np.random.Generator) -> None:
-    id_ = some([image["id"] for image in content["images"]], rng, 1)[0]
+    id_ = planting.some([image["id"] for image in content["images"]], rng, 1)[0]
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] != id_]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from benchmarks.defects.planting import Array, Copy, Json, defect, fit_boxes, half, json_defect, map_points
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # What merge scripts do.
 
@@ -45,10 +46,9 @@ def foreign(content: Json, rng: np.random.Generator) -> None:
         one["image_id"] = int(rng.choice(ids))
 
 
-@json_defect("no polygons in a third of the annotations", "merge", "files", "coco", "gbm")
-def no_polygons(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"][::3]:
-        one["segmentation"] = []
+@annotation_defect("no polygons in a third of the annotations", "merge", "files", "coco", "gbm", every=3)
+def no_polygons(one: Json) -> None:
+    one["segmentation"] = []
 
 
 @defect("category ids of the second half in another order", "merge", "pictures", "coco", "taco", "camvid")
@@ -63,7 +63,7 @@ def permuted(copy: Copy, rng: np.random.Generator) -> None:
     ids = [category["id"] for category in content["categories"]]
     new = dict(zip(ids, rng.permutation(ids).tolist(), strict=True))
     for one in content["annotations"]:
-        if one["image_id"] in half(content):
+        if one["image_id"] in planting.half(content):
             one["category_id"] = new[one["category_id"]]
     copy.save(content)
 
@@ -72,7 +72,7 @@ def permuted(copy: Copy, rng: np.random.Generator) -> None:
 def renamed(content: Json, rng: np.random.Generator) -> None:
     old = Counter(one["category_id"] for one in content["annotations"]).most_common(1)[0][0]
     content["categories"].append({"id": 9999, "name": "human being", "supercategory": "x"})
-    later = half(content)
+    later = planting.half(content)
     for one in content["annotations"]:
         if one["image_id"] in later and one["category_id"] == old:
             one["category_id"] = 9999
@@ -83,7 +83,7 @@ def dropped(copy: Copy, rng: np.random.Generator) -> None:
     if copy.document is not None:
         content = copy.load()
         old = Counter(one["category_id"] for one in content["annotations"]).most_common(1)[0][0]
-        later = half(content)
+        later = planting.half(content)
         content["annotations"] = [
             one for one in content["annotations"] if one["image_id"] not in later or one["category_id"] != old
         ]
@@ -129,31 +129,33 @@ def halved(copy: Copy, rng: np.random.Generator) -> None:
 
 @json_defect("polygons and boxes at half the scale", "resize", "files", "coco", "gbm", "taco")
 def half_scale(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy / 2)
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: xy / 2)
+    planting.fit_boxes(content)
 
 
 @json_defect("x scaled by 0.9, y not", "resize", "pictures", "coco", "gbm")
 def squeezed(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy * [0.9, 1])
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: xy * [0.9, 1])
+    planting.fit_boxes(content)
 
 
 @json_defect("all polygons and boxes 40 px lower", "resize", "pictures", "coco", "gbm")
 def letterbox(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: np.minimum(xy + np.array([0, 40]), [image["width"], image["height"]]))
-    fit_boxes(content)
+    planting.map_points(
+        content, lambda xy, image: np.minimum(xy + np.array([0, 40]), [image["width"], image["height"]])
+    )
+    planting.fit_boxes(content)
 
 
 @json_defect("all polygons and boxes mirrored", "resize", "pictures", "coco", "gbm")
 def mirrored_polygons(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: [image["width"], 0] + xy * [-1, 1])
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: [image["width"], 0] + xy * [-1, 1])
+    planting.fit_boxes(content)
 
 
 @json_defect("all polygons 1 px off, boxes not", "off by one", "files", "coco", "gbm", "taco")
 def one_off(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy + 1)
+    planting.map_points(content, lambda xy, image: xy + 1)
 
 
 def rewrite_yolo(copy: Copy, change: Callable[[int, Array], tuple[int, Array]]) -> None:

@@ -4,64 +4,64 @@
 
 import numpy as np
 
-from benchmarks.defects.planting import Array, Copy, change_volume, defect, frames, relabel
+from benchmarks.defects.planting import Array, Copy, defect
 
 # What trackers do.
 
 
 @defect("two tracks exchange their ids for good", "tracker", "files", "osvos", "rvos")
 def id_switch(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:], lambda v: np.where(v == 1, 2, np.where(v == 2, 1, v)))
+    copy.relabel(copy.frames()[12:], lambda v: np.where(v == 1, 2, np.where(v == 2, 1, v)))
 
 
 @defect("two tracks exchange their ids for 3 frames", "tracker", "files", "osvos", "rvos")
 def brief_switch(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:15], lambda v: np.where(v == 1, 2, np.where(v == 2, 1, v)))
+    copy.relabel(copy.frames()[12:15], lambda v: np.where(v == 1, 2, np.where(v == 2, 1, v)))
 
 
 @defect("all tracks get new ids in the middle", "tracker", "files", "osvos", "rvos")
 def restarted(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:], lambda v: np.where(v > 0, v + 30, 0))
+    copy.relabel(copy.frames()[12:], lambda v: np.where(v > 0, v + 30, 0))
 
 
 @defect("one track gets a new id in the middle", "tracker", "files", "osvos", "rvos")
 def new_id(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:], lambda v: np.where(v == 2, 50, v))
+    copy.relabel(copy.frames()[12:], lambda v: np.where(v == 2, 50, v))
 
 
 @defect("a track missing in every other frame", "tracker", "files", "osvos")
 def alternate(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[1::2], lambda v: np.where(v == 2, 0, v))
+    copy.relabel(copy.frames()[1::2], lambda v: np.where(v == 2, 0, v))
 
 
 @defect("a track missing for 4 frames", "tracker", "files", "osvos")
 def missing_4(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[10:14], lambda v: np.where(v == 2, 0, v))
+    copy.relabel(copy.frames()[10:14], lambda v: np.where(v == 2, 0, v))
 
 
 @defect("the labels of a frame repeated on the next", "tracker", "files", "osvos", "rvos", "camseq")
 def repeated(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     copy.put(paths[9], copy.array(paths[8]))
 
 
 @defect("labels frozen for 5 frames", "tracker", "files", "osvos", "camseq")
 def frozen(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     for path in paths[9:14]:
         copy.put(path, copy.array(paths[8]))
 
 
 @defect("one track frozen for 6 frames while others move", "tracker", "files", "osvos")
 def frozen_track(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     still = copy.array(paths[8]) == 2
-    relabel(copy, paths[9:15], lambda v: np.where(still, 2, np.where(v == 2, 0, v)))
+    copy.relabel(paths[9:15], lambda v: np.where(still, 2, np.where(v == 2, 0, v)))
 
 
 @defect("a track that slides off its object", "tracker", "pictures", "osvos")
 def sliding(copy: Copy, rng: np.random.Generator) -> None:
-    for k, path in enumerate(frames(copy)[12:]):
+    for k, path in enumerate(copy.frames()[12:]):
         values = copy.array(path)
         moved = np.roll(values == 2, 4 * k, 1)
         copy.put(path, np.where(moved, 2, np.where(values == 2, 0, values)))
@@ -69,7 +69,7 @@ def sliding(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("two neighbouring frames exchanged", "tracker", "files", "osvos", "rvos", "camseq")
 def neighbours(copy: Copy, rng: np.random.Generator) -> None:
-    a, b = frames(copy)[8:10]
+    a, b = copy.frames()[8:10]
     one, other = copy.array(a), copy.array(b)
     copy.put(a, other)
     copy.put(b, one)
@@ -77,7 +77,7 @@ def neighbours(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("the labels of the second half in reverse", "tracker", "files", "osvos", "camseq")
 def reversed_half(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     paths = paths[len(paths) // 2 :]
     arrays = [copy.array(path) for path in paths]
     for path, values in zip(paths, arrays[::-1], strict=True):
@@ -86,7 +86,7 @@ def reversed_half(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("a frame's file lost", "tracker", "files", "osvos", "rvos")
 def lost_frame(copy: Copy, rng: np.random.Generator) -> None:
-    frames(copy)[10].unlink()
+    copy.frames()[10].unlink()
 
 
 @defect("a piece of one track with the id of another", "tracker", "files", "osvos", "rvos")
@@ -99,14 +99,14 @@ def swallowed(copy: Copy, rng: np.random.Generator) -> None:
         values[part & (values == 2)] = 1
         return values
 
-    relabel(copy, frames(copy)[10:11], change)
+    copy.relabel(copy.frames()[10:11], change)
 
 
 @defect("a ghost that stays where an object was", "tracker", "files", "osvos")
 def ghost(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     where = copy.array(paths[0]) == 1
-    relabel(copy, paths, lambda v: np.where(where & (v == 0), 9, v))
+    copy.relabel(paths, lambda v: np.where(where & (v == 0), 9, v))
 
 
 # What volumes suffer.
@@ -114,13 +114,13 @@ def ghost(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("two slices exchanged", "volume", "files", "tissue", "spleen")
 def slices_exchanged(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v[:, :, [k if k not in (a, b) else a + b - k for k in range(v.shape[2])]]
+    copy.change_volume(lambda v: v[:, :, [k if k not in (a, b) else a + b - k for k in range(v.shape[2])]]
                   if (a := v.shape[2] // 2) and (b := a + 1) else v)  # fmt: skip
 
 
 @defect("the slices in reverse", "volume", "pictures", "spleen")
 def slices_reversed(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v[:, :, ::-1])
+    copy.change_volume(lambda v: v[:, :, ::-1])
 
 
 @defect("one slice mirrored", "volume", "files", "spleen", "tissue")
@@ -130,7 +130,7 @@ def slice_mirrored(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, v.shape[2] // 2] = v[:, ::-1, v.shape[2] // 2]
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("one slice blank", "volume", "files", "spleen")
@@ -140,7 +140,7 @@ def slice_blank(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, v.shape[2] // 2] = 0
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("every other slice without labels", "volume", "files", "spleen")
@@ -150,37 +150,37 @@ def slices_alternate(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, ::2] = 0
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("labels with an identity affine", "volume", "files", "spleen")
 def identity(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v, affine=np.eye(4))
+    copy.change_volume(lambda v: v, affine=np.eye(4))
 
 
 @defect("labels of fractions", "volume", "files", "spleen")
 def fractions(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: (v + np.roll(v, 1, 0)) / 2.0)
+    copy.change_volume(lambda v: (v + np.roll(v, 1, 0)) / 2.0)
 
 
 @defect("a label volume mirrored in its header", "volume", "pictures", "spleen")
 def header_mirrored(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v[::-1])
+    copy.change_volume(lambda v: v[::-1])
 
 
 @defect("a label volume of fewer slices", "volume", "files", "spleen")
 def fewer(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v[:, :, :-1])
+    copy.change_volume(lambda v: v[:, :, :-1])
 
 
 @defect("the labels one slice up", "volume", "pictures", "spleen", "tissue")
 def slice_offset(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: np.roll(v, 1, 2))
+    copy.change_volume(lambda v: np.roll(v, 1, 2))
 
 
 @defect("negative values", "volume", "files", "spleen")
 def negative(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: np.where(v > 0, -1, 0).astype(np.int16))
+    copy.change_volume(lambda v: np.where(v > 0, -1, 0).astype(np.int16))
 
 
 @defect("a stray blob far from the organ", "volume", "files", "spleen")
@@ -190,4 +190,4 @@ def blob(copy: Copy, rng: np.random.Generator) -> None:
         v[20:26, 20:26, 3:5] = 1
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)

@@ -7,20 +7,8 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_lines,
-    change_volume,
-    defect,
-    fit_boxes,
-    frames,
-    json_defect,
-    map_points,
-    points,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # Polygons and their JSON.
 
@@ -35,7 +23,7 @@ def piled_up(content: Json, rng: np.random.Generator) -> None:
         content["annotations"] += [one | {"id": one["id"] + 10**8, "image_id": image} for one in by_image[before]]
 
 
-@json_defect("each object's box also as a polygon of its own", "exporter", "files", *POLYGONS)
+@json_defect("each object's box also as a polygon of its own", "exporter", "files", "coco", "gbm")
 def box_beside(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"][:]:
         x, y, w, h = one["bbox"]
@@ -43,7 +31,7 @@ def box_beside(content: Json, rng: np.random.Generator) -> None:
         content["annotations"].append(one | {"id": one["id"] + 10**9, "segmentation": [ring], "area": w * h})
 
 
-@json_defect("the whole image as one more object, named background", "exporter", "files", *POLYGONS)
+@json_defect("the whole image as one more object, named background", "exporter", "files", "coco", "gbm")
 def background_object(content: Json, rng: np.random.Generator) -> None:
     content["categories"].append({"id": 9999, "name": "background", "supercategory": "none"})
     for k, image in enumerate(content["images"]):
@@ -54,21 +42,21 @@ def background_object(content: Json, rng: np.random.Generator) -> None:
         })  # fmt: skip
 
 
-@json_defect("the boxes belong to the annotation before", "exporter", "files", *POLYGONS)
+@json_defect("the boxes belong to the annotation before", "exporter", "files", "coco", "gbm")
 def boxes_off(content: Json, rng: np.random.Generator) -> None:
     boxes = [one["bbox"] for one in content["annotations"]]
     for one, box in zip(content["annotations"], boxes[-1:] + boxes[:-1], strict=True):
         one["bbox"] = box
 
 
-@json_defect("an export that stops at a page's end: no labels on the last third", "exporter", "files", *POLYGONS)
+@json_defect("an export that stops at a page's end: no labels on the last third", "exporter", "files", "coco", "gbm")
 def paginated(content: Json, rng: np.random.Generator) -> None:
     ids = [image["id"] for image in content["images"]]
     last = set(ids[-len(ids) // 3 :])
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] not in last]
 
 
-@json_defect("annotations of images that the JSON lost", "merge", "files", *POLYGONS)
+@json_defect("annotations of images that the JSON lost", "merge", "files", "coco", "gbm")
 def lost_images(content: Json, rng: np.random.Generator) -> None:
     del content["images"][::10]
 
@@ -79,10 +67,9 @@ def same_name(content: Json, rng: np.random.Generator) -> None:
     second["name"] = first["name"]
 
 
-@json_defect("ids of images as text in the annotations", "exporter", "files", *POLYGONS)
-def text_ids(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        one["image_id"] = str(one["image_id"])
+@annotation_defect("ids of images as text in the annotations", "exporter", "files", "coco", "gbm")
+def text_ids(one: Json) -> None:
+    one["image_id"] = str(one["image_id"])
 
 
 @json_defect("paths of images with backslashes of another computer", "exporter", "files", "coco", "gbm")
@@ -91,15 +78,15 @@ def backslashes(content: Json, rng: np.random.Generator) -> None:
         image["file_name"] = "C:\\data\\" + image["file_name"].replace("/", "\\")
 
 
-@json_defect("each point of an outline twice", "exporter", "files", *POLYGONS)
+@json_defect("each point of an outline twice", "exporter", "files", "coco", "gbm")
 def points_twice(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: np.repeat(xy, 2, axis=0))
+    planting.map_points(content, lambda xy, image: np.repeat(xy, 2, axis=0))
 
 
-@json_defect("coordinates rounded to tens", "exporter", "files", *POLYGONS)
+@json_defect("coordinates rounded to tens", "exporter", "files", "coco", "gbm")
 def tens(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: np.round(xy, -1))
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: np.round(xy, -1))
+    planting.fit_boxes(content)
 
 
 @json_defect("labels of the letterboxed image: its margin not subtracted", "resize", "pictures", "coco")
@@ -109,15 +96,17 @@ def letterboxed(content: Json, rng: np.random.Generator) -> None:
         side = max(image["width"], image["height"])
         return xy + np.array([side - image["width"], side - image["height"]]) / 2
 
-    map_points(content, add_margin)
-    fit_boxes(content)
+    planting.map_points(content, add_margin)
+    planting.fit_boxes(content)
 
 
 @json_defect("labels moved by another random crop in each image", "resize", "pictures", "gbm")
 def random_crop(content: Json, rng: np.random.Generator) -> None:
     offset = {image["id"]: rng.integers(8, 60, 2) for image in content["images"]}
-    map_points(content, lambda xy, image: np.clip(xy - offset[image["id"]], 0, [image["width"], image["height"]]))
-    fit_boxes(content)
+    planting.map_points(
+        content, lambda xy, image: np.clip(xy - offset[image["id"]], 0, [image["width"], image["height"]])
+    )
+    planting.fit_boxes(content)
     content["annotations"] = [one for one in content["annotations"] if one["area"] > 0]
 
 
@@ -130,27 +119,27 @@ def turned(content: Json, rng: np.random.Generator) -> None:
         turned_xy: Array = np.clip((xy - middle) @ np.array([[c, s], [-s, c]]) + middle, 0, 2 * middle)
         return turned_xy
 
-    map_points(content, turn)
-    fit_boxes(content)
+    planting.map_points(content, turn)
+    planting.fit_boxes(content)
 
 
 @json_defect("every second image's labels mirrored", "resize", "pictures", "gbm")
 def half_mirrored(content: Json, rng: np.random.Generator) -> None:
     ids = {image["id"] for image in content["images"][::2]}
-    map_points(content, lambda xy, image: np.abs(xy - [image["width"], 0]), lambda one: one["image_id"] in ids)
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: np.abs(xy - [image["width"], 0]), lambda one: one["image_id"] in ids)
+    planting.fit_boxes(content)
 
 
-@json_defect("an outline of one object closed by the first point of the next", "exporter", "files", *POLYGONS)
+@json_defect("an outline of one object closed by the first point of the next", "exporter", "files", "coco", "gbm")
 def chained(content: Json, rng: np.random.Generator) -> None:
     by_image = defaultdict(list)
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             by_image[one["image_id"]].append(one)
     for several in by_image.values():
         for one, other in pairwise(several):
             one["segmentation"][0] += other["segmentation"][0][:2]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 # YOLO text files.
@@ -158,7 +147,7 @@ def chained(content: Json, rng: np.random.Generator) -> None:
 
 @defect("a decimal comma in the YOLO files", "exporter", "files", "yolo")
 def decimal_comma(copy: Copy, rng: np.random.Generator) -> None:
-    change_lines(copy, lambda line: line.replace(".", ","))
+    copy.change_lines(lambda line: line.replace(".", ","))
 
 
 @defect("YOLO coordinates as y, x", "exporter", "pictures", "yolo")
@@ -167,12 +156,12 @@ def yolo_swapped(copy: Copy, rng: np.random.Generator) -> None:
         first, *rest = line.split()
         return " ".join([first, *(value for pair in zip(rest[1::2], rest[::2], strict=False) for value in pair)])
 
-    change_lines(copy, swap)
+    copy.change_lines(swap)
 
 
 @defect("a value lost from some YOLO lines", "exporter", "files", "yolo")
 def yolo_odd(copy: Copy, rng: np.random.Generator) -> None:
-    change_lines(copy, lambda line: line.rpartition(" ")[0] if rng.random() < 0.1 else line)
+    copy.change_lines(lambda line: line.rpartition(" ")[0] if rng.random() < 0.1 else line)
 
 
 @defect("YOLO labels beside images of another upper case", "exporter", "files", "yolo")
@@ -277,7 +266,7 @@ def gaps(copy: Copy, rng: np.random.Generator) -> None:
         copy.put(path, values)
 
 
-@defect("the right third of some images not annotated", "annotator", "files", "ids", *POLYGONS)
+@defect("the right third of some images not annotated", "annotator", "files", "ids", "coco", "gbm")
 def stopped(copy: Copy, rng: np.random.Generator) -> None:
     if copy.document is None:
         for path in copy.masks[:4]:
@@ -318,7 +307,7 @@ def mirrored_leak(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("frames in the order of their names as text", "tracker", "files", "osvos", "camseq")
 def lexical(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     arrays = [copy.array(path) for path in paths]
     order = sorted(range(len(paths)), key=str)
     for path, k in zip(paths, order, strict=True):
@@ -327,14 +316,14 @@ def lexical(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("each label held for two frames", "tracker", "files", "osvos", "camseq")
 def held(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     for before, path in zip(paths[::2], paths[1::2], strict=False):
         copy.put(path, copy.array(before))
 
 
 @defect("ids in each frame by size", "tracker", "files", "osvos", "rvos")
 def sorted_ids(copy: Copy, rng: np.random.Generator) -> None:
-    for path in frames(copy):
+    for path in copy.frames():
         values = copy.array(path)
         table = np.arange(256)
         counts = Counter(values[(values > 0) & (values < 255)].tolist())
@@ -345,7 +334,7 @@ def sorted_ids(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("labels a frame late from the middle on", "tracker", "pictures", "osvos", "camseq")
 def late(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     paths = paths[len(paths) // 2 :]
     arrays = [copy.array(path) for path in paths]
     for path, values in zip(paths[1:], arrays, strict=False):
@@ -354,7 +343,7 @@ def late(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("three frames of half the size", "tracker", "files", "osvos", "camseq")
 def small_frames(copy: Copy, rng: np.random.Generator) -> None:
-    for path in frames(copy)[6:9]:
+    for path in copy.frames()[6:9]:
         copy.put(path, np.ascontiguousarray(copy.array(path)[::2, ::2]))
 
 
@@ -365,12 +354,12 @@ def slice_transposed(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, v.shape[2] // 2] = v[:, :, v.shape[2] // 2].T
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("every slice twice", "volume", "files", "spleen", "tissue")
 def slices_twice(copy: Copy, rng: np.random.Generator) -> None:
-    change_volume(copy, lambda v: v[:, :, np.arange(v.shape[2]) // 2 * 2])
+    copy.change_volume(lambda v: v[:, :, np.arange(v.shape[2]) // 2 * 2])
 
 
 @defect("one slice shifted by 20 px", "volume", "files", "spleen", "tissue")
@@ -380,7 +369,7 @@ def slice_shifted(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, v.shape[2] // 2] = np.roll(v[:, :, v.shape[2] // 2], 20, 0)
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("one slice ten pixels too wide all around", "volume", "files", "spleen")
@@ -393,7 +382,7 @@ def slice_swollen(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, k] = ndimage.binary_dilation(v[:, :, k] > 0, iterations=10)
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("left and right exchanged in half of the slices", "volume", "files", "tissue")
@@ -406,4 +395,4 @@ def half_exchanged(copy: Copy, rng: np.random.Generator) -> None:
         part[one], part[other] = second, first
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)

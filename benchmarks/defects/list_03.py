@@ -8,33 +8,16 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_lines,
-    change_volume,
-    defect,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    map_points,
-    of_images,
-    points,
-    relabel,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # Polygons and their JSON.
 
 
-@json_defect("boxes as centre and size", "exporter", "files", *POLYGONS)
-def centred_boxes(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        x, y, w, h = one["bbox"]
-        one["bbox"] = [x + w / 2, y + h / 2, w, h]
+@annotation_defect("boxes as centre and size", "exporter", "files", "coco", "gbm")
+def centred_boxes(one: Json) -> None:
+    x, y, w, h = one["bbox"]
+    one["bbox"] = [x + w / 2, y + h / 2, w, h]
 
 
 @json_defect("the list of categories sorted by name and numbered anew, annotations not", "label map", "nothing", "coco")
@@ -45,51 +28,50 @@ def sorted_categories(content: Json, rng: np.random.Generator) -> None:
         one["id"] = id_
 
 
-@json_defect("holes as further filled rings", "exporter", "files", *POLYGONS)
-def filled_holes(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        for ring in list(points(one))[:1]:
-            xy = np.array(ring).reshape(-1, 2)
-            if one["area"] > 400:
-                one["segmentation"].append((xy.mean(0) + 0.4 * (xy - xy.mean(0))).reshape(-1).tolist())
+@annotation_defect("holes as further filled rings", "exporter", "files", "coco", "gbm")
+def filled_holes(one: Json) -> None:
+    for ring in list(planting.points(one))[:1]:
+        xy = np.array(ring).reshape(-1, 2)
+        if one["area"] > 400:
+            one["segmentation"].append((xy.mean(0) + 0.4 * (xy - xy.mean(0))).reshape(-1).tolist())
 
 
-@json_defect("extensions of images in another case in the JSON", "exporter", "files", *POLYGONS)
+@json_defect("extensions of images in another case in the JSON", "exporter", "files", "coco", "gbm")
 def upper_extension(content: Json, rng: np.random.Generator) -> None:
     for image in content["images"]:
         stem, _, extension = image["file_name"].rpartition(".")
         image["file_name"] = f"{stem}.{extension.upper()}"
 
 
-@json_defect("predictions of low score among the labels", "merge", "files", *POLYGONS)
+@json_defect("predictions of low score among the labels", "merge", "files", "coco", "gbm")
 def low_scores(content: Json, rng: np.random.Generator) -> None:
     added = []
     for one in content["annotations"][::4]:
-        if list(points(one)):
+        if list(planting.points(one)):
             ring = (np.array(one["segmentation"][0]).reshape(-1, 2) + rng.normal(0, 25, 2)).clip(0).reshape(-1).tolist()
             score = float(rng.uniform(0.02, 0.2))
             added.append(one | {"id": one["id"] + 10**9, "segmentation": [ring], "score": score})
     content["annotations"] += added
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("three jittered copies of each object of some images", "exporter", "files", *POLYGONS)
+@json_defect("three jittered copies of each object of some images", "exporter", "files", "coco", "gbm")
 def no_suppression(content: Json, rng: np.random.Generator) -> None:
     ids = {image["id"] for image in content["images"][:4]}
     for one in content["annotations"][:]:
-        if one["image_id"] in ids and list(points(one)):
+        if one["image_id"] in ids and list(planting.points(one)):
             for k in (1, 2):
                 rings = [
                     (np.array(ring) + rng.normal(0, 1.5, len(ring))).clip(0).tolist() for ring in one["segmentation"]
                 ]
                 content["annotations"].append(one | {"id": one["id"] + k * 10**9, "segmentation": rings})
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("coordinates wrapped at 256", "exporter", "files", *POLYGONS)
+@json_defect("coordinates wrapped at 256", "exporter", "files", "coco", "gbm")
 def wrapped(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy % 256)
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: xy % 256)
+    planting.fit_boxes(content)
 
 
 @defect("an EXIF turn in some images that labels do not follow", "exporter", "files", "coco")
@@ -108,43 +90,43 @@ def exif_turn(copy: Copy, rng: np.random.Generator) -> None:
 
 @json_defect("objects of one category 30 px too low", "exporter", "pictures", "coco")
 def one_category_low(content: Json, rng: np.random.Generator) -> None:
-    map_points(content, lambda xy, image: xy + np.array([0, 30]), lambda one: one["category_id"] == 1)
-    fit_boxes(content)
+    planting.map_points(content, lambda xy, image: xy + np.array([0, 30]), lambda one: one["category_id"] == 1)
+    planting.fit_boxes(content)
 
 
 def _ring(xy: Array) -> list[list[float]]:
     return [xy.reshape(-1).tolist()]
 
 
-@defect("convex hulls instead of outlines in half of the images", "annotator", "files", *POLYGONS)
+@defect("convex hulls instead of outlines in half of the images", "annotator", "files", "coco", "gbm")
 def hulls(copy: Copy, rng: np.random.Generator) -> None:
     from scipy.spatial import ConvexHull, QhullError
 
     content = copy.load()
-    chosen = of_images(content, half(content))
+    chosen = planting.of_images(content, planting.half(content))
     for one in content["annotations"]:
-        rings = [np.array(ring).reshape(-1, 2) for ring in points(one)]
+        rings = [np.array(ring).reshape(-1, 2) for ring in planting.points(one)]
         if chosen(one) and rings:
             xy = np.concatenate(rings)
             try:
                 one["segmentation"] = _ring(xy[ConvexHull(xy).vertices])
             except QhullError:
                 continue
-    fit_boxes(content)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
-@json_defect("ellipses instead of outlines in half of the images", "annotator", "files", *POLYGONS)
+@json_defect("ellipses instead of outlines in half of the images", "annotator", "files", "coco", "gbm")
 def ellipses(content: Json, rng: np.random.Generator) -> None:
-    chosen = of_images(content, half(content))
+    chosen = planting.of_images(content, planting.half(content))
     turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     for one in content["annotations"]:
-        if chosen(one) and list(points(one)):
+        if chosen(one) and list(planting.points(one)):
             x, y, w, h = one["bbox"]
             one["segmentation"] = _ring(
                 np.column_stack([x + w / 2 * (1 + np.cos(turn)), y + h / 2 * (1 + np.sin(turn))])
             )
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("some objects under the name of their supercategory", "label map", "files", "coco", "taco")
@@ -157,29 +139,27 @@ def supercategory_used(content: Json, rng: np.random.Generator) -> None:
             one["category_id"] = 9999
 
 
-@json_defect("objects under 24 x 24 px left out", "exporter", "files", *POLYGONS)
+@json_defect("objects under 24 x 24 px left out", "exporter", "files", "coco", "gbm")
 def no_small(content: Json, rng: np.random.Generator) -> None:
     content["annotations"] = [one for one in content["annotations"] if one["area"] >= 576]
 
 
-@json_defect("null as the category of some", "exporter", "files", *POLYGONS)
+@json_defect("null as the category of some", "exporter", "files", "coco", "gbm")
 def null_category(content: Json, rng: np.random.Generator) -> None:
-    for one in some(content["annotations"], rng, 10):
+    for one in planting.some(content["annotations"], rng, 10):
         one["category_id"] = None
 
 
-@json_defect("outlines as a flat list", "exporter", "files", *POLYGONS)
-def flat_outlines(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        for ring in list(points(one))[:1]:
-            one["segmentation"] = ring
+@annotation_defect("outlines as a flat list", "exporter", "files", "coco", "gbm")
+def flat_outlines(one: Json) -> None:
+    for ring in list(planting.points(one))[:1]:
+        one["segmentation"] = ring
 
 
-@json_defect("outlines as lists of x, y pairs", "exporter", "files", *POLYGONS)
-def paired_outlines(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        if isinstance(one["segmentation"], list):
-            one["segmentation"] = [np.array(ring).reshape(-1, 2).tolist() for ring in one["segmentation"]]
+@annotation_defect("outlines as lists of x, y pairs", "exporter", "files", "coco", "gbm")
+def paired_outlines(one: Json) -> None:
+    if isinstance(one["segmentation"], list):
+        one["segmentation"] = [np.array(ring).reshape(-1, 2).tolist() for ring in one["segmentation"]]
 
 
 @defect("RLE counts as the text of Python bytes", "exporter", "files", "coco")
@@ -189,7 +169,7 @@ def bytes_repr(copy: Copy, rng: np.random.Generator) -> None:
     content = copy.load()
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for one in content["annotations"][::5]:
-        if list(points(one)):
+        if list(planting.points(one)):
             rle = mask.merge(mask.frPyObjects(one["segmentation"], *sizes[one["image_id"]]))
             one["segmentation"] = {"size": list(rle["size"]), "counts": str(rle["counts"])}
     copy.save(content)
@@ -200,7 +180,7 @@ def bytes_repr(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("YOLO classes as decimals, 0.0", "exporter", "files", "yolo")
 def decimal_class(copy: Copy, rng: np.random.Generator) -> None:
-    change_lines(copy, lambda line: line.replace(line.split()[0], f"{line.split()[0]}.0", 1) if line.strip() else line)
+    copy.change_lines(lambda line: line.replace(line.split()[0], f"{line.split()[0]}.0", 1) if line.strip() else line)
 
 
 @defect("the images and labels of valid also in test", "merge", "files", "yolo")
@@ -219,7 +199,7 @@ def summed(copy: Copy, rng: np.random.Generator) -> None:
         values = copy.array(path).astype(int)
         present = [one for one in np.unique(values).tolist() if one]
         if len(present) > 1:
-            first, second = some(present, rng, 2)
+            first, second = planting.some(present, rng, 2)
             near = ndimage.binary_dilation(values == first, iterations=3) & (values == second)
             values[near] += first
         copy.put(path, np.minimum(values, 255).astype(np.uint8))
@@ -336,17 +316,17 @@ def downloaded_twice(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("a track with the id of another from the middle on", "tracker", "files", "osvos", "rvos")
 def swallowed(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:], lambda v: np.where(v == 2, 1, v))
+    copy.relabel(copy.frames()[12:], lambda v: np.where(v == 2, 1, v))
 
 
 @defect("an id that alternates between two numbers", "tracker", "files", "osvos", "rvos")
 def alternating(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[1::2], lambda v: np.where(v == 2, 60, v))
+    copy.relabel(copy.frames()[1::2], lambda v: np.where(v == 2, 60, v))
 
 
 @defect("every fifth label dropped, the rest renumbered", "tracker", "files", "osvos", "camseq")
 def other_rate(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     arrays = [copy.array(path) for k, path in enumerate(paths) if k % 5 != 4]
     for path, values in zip(paths, arrays, strict=False):
         copy.put(path, values)
@@ -356,7 +336,7 @@ def other_rate(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("a frame with the labels of another video", "tracker", "files", "osvos", "rvos")
 def foreign_frame(copy: Copy, rng: np.random.Generator) -> None:
-    copy.put(frames(copy)[10], copy.array(frames(copy, "drift-chicane")[10]))
+    copy.put(copy.frames()[10], copy.array(copy.frames("drift-chicane")[10]))
 
 
 @defect("a mask three times as large for one frame", "tracker", "files", "osvos")
@@ -367,7 +347,7 @@ def swollen(copy: Copy, rng: np.random.Generator) -> None:
             grown = ndimage.binary_dilation(grown, iterations=2)
         return np.where(grown & (values == 0), 1, values)
 
-    relabel(copy, [frames(copy)[12]], swell)
+    copy.relabel([copy.frames()[12]], swell)
 
 
 @defect("the distance of slices lost", "volume", "files", "spleen")
@@ -378,7 +358,7 @@ def spacing_lost(copy: Copy, rng: np.random.Generator) -> None:
     image: Any = nibabel.load(path)  # its types lack what NIfTI files have
     affine = image.affine.copy()
     affine[:3, 2] /= np.linalg.norm(affine[:3, 2])
-    change_volume(copy, lambda v: v, affine)
+    copy.change_volume(lambda v: v, affine)
 
 
 @defect("the last labelled slice repeated to the end", "volume", "files", "spleen")
@@ -389,7 +369,7 @@ def repeated_end(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, last:] = v[:, :, last : last + 1]
         return v
 
-    change_volume(copy, repeat)
+    copy.change_volume(repeat)
 
 
 @defect("every other slice mirrored", "volume", "files", "spleen", "tissue")
@@ -399,4 +379,4 @@ def alternately_mirrored(copy: Copy, rng: np.random.Generator) -> None:
         v[:, :, ::2] = v[::-1, :, ::2]
         return v
 
-    change_volume(copy, mirror)
+    copy.change_volume(mirror)

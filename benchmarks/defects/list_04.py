@@ -9,42 +9,26 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_documents,
-    change_lines,
-    change_volume,
-    defect,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    points,
-    relabel,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # COCO.
 
 
-@json_defect("one polygon twice in one annotation", "exporter", "files", *POLYGONS)
-def ring_twice(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        for ring in list(points(one))[:1]:
-            one["segmentation"].append(list(ring))
+@annotation_defect("one polygon twice in one annotation", "exporter", "files", "coco", "gbm")
+def ring_twice(one: Json) -> None:
+    for ring in list(planting.points(one))[:1]:
+        one["segmentation"].append(list(ring))
 
 
-@defect("RLE that begins with the object, so that masks are inverted", "exporter", "files", *POLYGONS)
+@defect("RLE that begins with the object, so that masks are inverted", "exporter", "files", "coco", "gbm")
 def inverted_runs(copy: Copy, rng: np.random.Generator) -> None:
     from pycocotools import mask
 
     content = copy.load()
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             size = sizes[one["image_id"]]
             flat = 1 - mask.decode(mask.merge(mask.frPyObjects(one["segmentation"], *size))).T.ravel()
             edges = np.flatnonzero(np.diff(np.concatenate([[0], flat, [1 - flat[-1]]])))
@@ -53,19 +37,18 @@ def inverted_runs(copy: Copy, rng: np.random.Generator) -> None:
     copy.save(content)
 
 
-@json_defect("areas in another unit, a hundredth", "exporter", "files", *POLYGONS)
-def other_unit(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        one["area"] /= 100
+@annotation_defect("areas in another unit, a hundredth", "exporter", "files", "coco", "gbm")
+def other_unit(one: Json) -> None:
+    one["area"] /= 100
 
 
-@json_defect("numbers of images instead of their names", "exporter", "files", *POLYGONS)
+@json_defect("numbers of images instead of their names", "exporter", "files", "coco", "gbm")
 def numbers_for_names(content: Json, rng: np.random.Generator) -> None:
     for image in content["images"]:
         image["file_name"] = f"{image['id']}.jpg"
 
 
-@json_defect("width and height of a preview of a quarter", "exporter", "files", *POLYGONS)
+@json_defect("width and height of a preview of a quarter", "exporter", "files", "coco", "gbm")
 def preview_size(content: Json, rng: np.random.Generator) -> None:
     for image in content["images"]:
         image["width"], image["height"] = image["width"] // 4, image["height"] // 4
@@ -75,7 +58,7 @@ def preview_size(content: Json, rng: np.random.Generator) -> None:
 def parts_of_one_id(content: Json, rng: np.random.Generator) -> None:
     apart = []
     for one in content["annotations"]:
-        apart += [one | {"segmentation": [ring]} for ring in points(one)] or [one]
+        apart += [one | {"segmentation": [ring]} for ring in planting.points(one)] or [one]
     content["annotations"] = apart
 
 
@@ -90,7 +73,7 @@ def nameless(content: Json, rng: np.random.Generator) -> None:
     content["categories"][0]["name"] = ""
 
 
-@defect("a JSON that ends in the middle", "exporter", "files", *POLYGONS)
+@defect("a JSON that ends in the middle", "exporter", "files", "coco", "gbm")
 def cut_json(copy: Copy, rng: np.random.Generator) -> None:
     text = json.dumps(copy.load())
     path = copy.root / str(copy.document)
@@ -115,28 +98,28 @@ def overwritten(copy: Copy, rng: np.random.Generator) -> None:
         shutil.copy(pictures[0], path)
 
 
-@json_defect("boxes of objects where polygons of some are the boxes' diagonals", "exporter", "files", *POLYGONS)
+@json_defect("boxes of objects where polygons of some are the boxes' diagonals", "exporter", "files", "coco", "gbm")
 def diagonals(content: Json, rng: np.random.Generator) -> None:
-    for one in some(content["annotations"], rng, 12):
-        if list(points(one)):
+    for one in planting.some(content["annotations"], rng, 12):
+        if list(planting.points(one)):
             x, y, w, h = one["bbox"]
             one["segmentation"] = [[x, y, x + w, y + h, x, y]]
 
 
-@json_defect("the first object of each image carries the points of all", "exporter", "files", *POLYGONS)
+@json_defect("the first object of each image carries the points of all", "exporter", "files", "coco", "gbm")
 def all_in_first(content: Json, rng: np.random.Generator) -> None:
     first: dict[int, Json] = {}
     for one in content["annotations"]:
-        rings = list(points(one))
+        rings = list(planting.points(one))
         head = first.setdefault(one["image_id"], one)
         if head is not one and isinstance(head["segmentation"], list):
             head["segmentation"] = head["segmentation"] + rings
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("one class for everything in half of the images", "label map", "files", "coco", "taco")
 def single_class(content: Json, rng: np.random.Generator) -> None:
-    images = half(content)
+    images = planting.half(content)
     for one in content["annotations"]:
         if one["image_id"] in images:
             one["category_id"] = content["categories"][0]["id"]
@@ -147,12 +130,12 @@ def single_class(content: Json, rng: np.random.Generator) -> None:
 
 @defect("the path of another computer in imagePath", "annotator", "files", "labelme", "labelme video")
 def foreign_path(copy: Copy, rng: np.random.Generator) -> None:
-    change_documents(copy, lambda one: one.update(imagePath="C:\\Users\\anna\\" + one["imagePath"]))
+    copy.change_documents(lambda one: one.update(imagePath="C:\\Users\\anna\\" + one["imagePath"]))
 
 
 @defect("imageHeight and imageWidth exchanged", "exporter", "files", "labelme", "labelme video")
 def labelme_size(copy: Copy, rng: np.random.Generator) -> None:
-    change_documents(copy, lambda one: one.update(imageHeight=one["imageWidth"], imageWidth=one["imageHeight"]))
+    copy.change_documents(lambda one: one.update(imageHeight=one["imageWidth"], imageWidth=one["imageHeight"]))
 
 
 @defect("the picture in a file is another one", "annotator", "files", "labelme", "labelme video")
@@ -170,12 +153,12 @@ def percent(copy: Copy, rng: np.random.Generator) -> None:
         for shape in one["shapes"]:
             shape["points"] = [[100 * x / one["imageWidth"], 100 * y / one["imageHeight"]] for x, y in shape["points"]]
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("polygons that the tool calls rectangles", "exporter", "files", "labelme")
 def called_rectangle(copy: Copy, rng: np.random.Generator) -> None:
-    change_documents(copy, lambda one: [shape.update(shape_type="rectangle") for shape in one["shapes"]])
+    copy.change_documents(lambda one: [shape.update(shape_type="rectangle") for shape in one["shapes"]])
 
 
 @defect("a value more in all_points_x than in all_points_y", "exporter", "files", "kudzu")
@@ -185,7 +168,7 @@ def uneven_points(copy: Copy, rng: np.random.Generator) -> None:
             for region in entry["regions"][:1]:
                 region["shape_attributes"]["all_points_x"].append(5)
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("points as text", "exporter", "files", "kudzu")
@@ -196,7 +179,7 @@ def points_as_text(copy: Copy, rng: np.random.Generator) -> None:
                 shape = region["shape_attributes"]
                 shape["all_points_x"] = [str(x) for x in shape["all_points_x"]]
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("x and y exchanged in VIA", "exporter", "pictures", "kudzu")
@@ -207,7 +190,7 @@ def via_exchanged(copy: Copy, rng: np.random.Generator) -> None:
                 shape = region["shape_attributes"]
                 shape["all_points_x"], shape["all_points_y"] = shape["all_points_y"], shape["all_points_x"]
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("origins of bitmaps lost", "exporter", "pictures", "lemons")
@@ -217,14 +200,12 @@ def origin_lost(copy: Copy, rng: np.random.Generator) -> None:
             if "bitmap" in shape:
                 shape["bitmap"]["origin"] = [0, 0]
 
-    change_documents(copy, change, "ann/*.json")
+    copy.change_documents(change, "ann/*.json")
 
 
 @defect("a class that meta.json has not", "label map", "files", "lemons")
 def unlisted_class(copy: Copy, rng: np.random.Generator) -> None:
-    change_documents(
-        copy, lambda one: [shape.update(classTitle="citron") for shape in one["objects"][:1]], "ann/*.json"
-    )
+    copy.change_documents(lambda one: [shape.update(classTitle="citron") for shape in one["objects"][:1]], "ann/*.json")
 
 
 # YOLO.
@@ -232,7 +213,7 @@ def unlisted_class(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("confidences at the end of lines", "exporter", "files", "yolo")
 def confidence(copy: Copy, rng: np.random.Generator) -> None:
-    change_lines(copy, lambda line: f"{line} 0.{rng.integers(50, 99)}")
+    copy.change_lines(lambda line: f"{line} 0.{rng.integers(50, 99)}")
 
 
 @defect("label files called a.jpg.txt", "exporter", "files", "yolo")
@@ -244,7 +225,7 @@ def double_extension(copy: Copy, rng: np.random.Generator) -> None:
 @defect("the label files of half of the images empty", "exporter", "files", "yolo")
 def half_empty(copy: Copy, rng: np.random.Generator) -> None:
     paths = sorted(copy.root.rglob("labels/*.txt"))
-    for path in some(paths, rng, len(paths) // 2):
+    for path in planting.some(paths, rng, len(paths) // 2):
         path.write_text("")
 
 
@@ -325,12 +306,12 @@ def joined_segments(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("ids one lower after an object has left", "tracker", "files", "osvos", "rvos")
 def compacted(copy: Copy, rng: np.random.Generator) -> None:
-    relabel(copy, frames(copy)[12:], lambda v: np.where(v > 1, v - 1, np.where(v == 1, 0, v)))
+    copy.relabel(copy.frames()[12:], lambda v: np.where(v > 1, v - 1, np.where(v == 1, 0, v)))
 
 
 @defect("every other row from the frame before", "tracker", "files", "osvos", "camseq")
 def interlaced(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     arrays = [copy.array(path) for path in paths]
     for path, before, values in zip(paths[1:], arrays, arrays[1:], strict=False):
         mixed = values.copy()
@@ -344,7 +325,7 @@ def scaled_header(copy: Copy, rng: np.random.Generator) -> None:
         scaled: Array = (v / 255).astype(np.float32)
         return scaled
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("the origin half a volume off", "volume", "files", "spleen")
@@ -355,7 +336,7 @@ def other_origin(copy: Copy, rng: np.random.Generator) -> None:
     image: Any = nibabel.load(path)  # its types lack what NIfTI files have
     affine = image.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ (np.array(image.shape[:3]) / 2)
-    change_volume(copy, lambda v: v, affine)
+    copy.change_volume(lambda v: v, affine)
 
 
 @defect("a ring of another class around the organ", "volume", "files", "spleen", "tissue")
@@ -369,4 +350,4 @@ def halo(copy: Copy, rng: np.random.Generator) -> None:
         v[ring] = first + 1
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)

@@ -8,50 +8,37 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_volume,
-    defect,
-    fit_boxes,
-    frames,
-    json_defect,
-    own_images,
-    points,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 
-@json_defect("outlines from the corner of their own box, as of a crop", "exporter", "files", *POLYGONS)
-def cropped_points(content: Json, rng: np.random.Generator) -> None:
-    for one in content["annotations"]:
-        x, y = one["bbox"][:2]
-        if rings := list(points(one)):
-            one["segmentation"] = [(np.array(r).reshape(-1, 2) - [x, y]).reshape(-1).tolist() for r in rings]
+@annotation_defect("outlines from the corner of their own box, as of a crop", "exporter", "files", "coco", "gbm")
+def cropped_points(one: Json) -> None:
+    x, y = one["bbox"][:2]
+    if rings := list(planting.points(one)):
+        one["segmentation"] = [(np.array(r).reshape(-1, 2) - [x, y]).reshape(-1).tolist() for r in rings]
 
 
-@json_defect("one outline pasted in place of each object of some images", "annotator", "files", *POLYGONS)
+@json_defect("one outline pasted in place of each object of some images", "annotator", "files", "coco", "gbm")
 def pasted_outline(content: Json, rng: np.random.Generator) -> None:
     by_image: dict[int, list[Json]] = {}
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             by_image.setdefault(one["image_id"], []).append(one)
-    for image in some([key for key, group in by_image.items() if len(group) >= 6], rng, 5):
+    for image in planting.some([key for key, group in by_image.items() if len(group) >= 6], rng, 5):
         group = by_image[image]
         first = group[0]
         ring = np.array(first["segmentation"][0]).reshape(-1, 2)
         for one in group[1:]:
             moved = ring + np.round(np.array(one["bbox"][:2]) - first["bbox"][:2])
             one["segmentation"] = [moved.reshape(-1).tolist()]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@defect("accents in names of images composed in the JSON, decomposed on the disk", "merge", "files", *POLYGONS)
+@defect("accents in names of images composed in the JSON, decomposed on the disk", "merge", "files", "coco", "gbm")
 def decomposed_names(copy: Copy, rng: np.random.Generator) -> None:
     content = copy.load()
-    folder = own_images(copy)
+    folder = copy.own_images()
     for image in content["images"]:
         name = f"Café_{Path(image['file_name']).name}"
         path = folder / Path(image["file_name"]).name
@@ -60,13 +47,19 @@ def decomposed_names(copy: Copy, rng: np.random.Generator) -> None:
     copy.save(content)
 
 
-@defect("mirrored, brighter copies of images with the outlines of the originals", "augmentation", "files", *POLYGONS)
+@defect(
+    "mirrored, brighter copies of images with the outlines of the originals",
+    "augmentation",
+    "files",
+    "coco",
+    "gbm",
+)
 def unmirrored_copies(copy: Copy, rng: np.random.Generator) -> None:
     content = copy.load()
-    folder = own_images(copy)
+    folder = copy.own_images()
     number = max(one["id"] for one in content["annotations"])
     top = max(image["id"] for image in content["images"])
-    for image in some(content["images"], rng, 10):
+    for image in planting.some(content["images"], rng, 10):
         path = folder / Path(image["file_name"]).name
         top += 1
         name = f"{path.stem}_aug{path.suffix}"
@@ -89,7 +82,7 @@ def false_name(copy: Copy, rng: np.random.Generator) -> None:
 @defect("Git LFS pointers in place of some files", "merge", "files", "camvid", "ids", "yolo", "labelme")
 def pointers(copy: Copy, rng: np.random.Generator) -> None:
     paths = copy.masks if copy.pattern else sorted([*copy.root.rglob("labels/*.txt"), *copy.root.glob("*.json")])
-    for path in some(paths, rng, max(2, len(paths) // 8)):
+    for path in planting.some(paths, rng, max(2, len(paths) // 8)):
         size = path.stat().st_size
         path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a' * 16}\nsize {size}\n")
 
@@ -131,11 +124,11 @@ def nan_background(copy: Copy, rng: np.random.Generator) -> None:
         holed: Array = np.where(v == 0, np.nan, v).astype(np.float32)
         return holed
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("the last third of a video without labels", "annotator", "files", "osvos", "camseq")
 def unfinished(copy: Copy, rng: np.random.Generator) -> None:
-    paths = frames(copy)
+    paths = copy.frames()
     for path in paths[len(paths) * 2 // 3 :]:
         copy.put(path, np.zeros_like(copy.array(path)))

@@ -19,26 +19,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import COLOURS, HEIGHT, NAMES, WIDTH, Made, annotation, document, draw, line
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_lines,
-    change_volume,
-    defect,
-    drawn_base,
-    frames,
-    json_defect,
-    labels_of_case,
-    map_points,
-    own_images,
-    points,
-    some,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, defect, drawn_base, json_defect
 
 # Drawn datasets, sound.
 
@@ -199,7 +182,7 @@ def _beach(made: Made) -> None:
 @defect("category ids from 0 in train and from 1 in val", "exporter", "files", "splits")
 def from_zero_and_one(copy: Copy, rng: np.random.Generator) -> None:
     """The two files number the same names differently; training code that reads ids mixes the classes."""
-    path, content, _, _ = train_and_val(copy)
+    path, content, _, _ = copy.train_and_val()
     for one in [*content["categories"]]:
         one["id"] -= 1
     for one in content["annotations"]:
@@ -214,17 +197,17 @@ def super_circle(content: Json, rng: np.random.Generator) -> None:
     first["supercategory"], second["supercategory"] = second["name"], first["name"]
 
 
-@json_defect("boxes of -1, -1, 1, 1 where the tool had none", "exporter", "files", *POLYGONS)
+@json_defect("boxes of -1, -1, 1, 1 where the tool had none", "exporter", "files", "coco", "gbm")
 def no_boxes(content: Json, rng: np.random.Generator) -> None:
     """ZhaoJ9014/Multi-Human-Parsing#17. Some boxes are no boxes, and leave the image."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 10):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 10):
         one["bbox"] = [-1, -1, 1, 1]
 
 
 def _tiles(copy: Copy, change: Callable[[Json, int, int, int], list[Json]]) -> None:
     """Cut the first 12 images into four tiles; `change` gives what of an annotation goes on a tile."""
     content = copy.load()
-    folder = own_images(copy)
+    folder = copy.own_images()
     images: list[Json] = []
     annotations: list[Json] = []
     kept = content["images"][:12]
@@ -279,7 +262,7 @@ def slivers(copy: Copy, rng: np.random.Generator) -> None:
     """Objects of a few pixels lie along the borders of images: what was left of neighbours' objects."""
 
     def cut(one: Json, x: int, y: int, size: int) -> list[Json]:
-        clipped = [_clip(np.array(ring).reshape(-1, 2), x, y, size) for ring in points(one)]
+        clipped = [_clip(np.array(ring).reshape(-1, 2), x, y, size) for ring in planting.points(one)]
         rings = [ring for ring in clipped if len(ring) > 2]
         if not rings:
             return []
@@ -295,8 +278,8 @@ def slivers(copy: Copy, rng: np.random.Generator) -> None:
 @defect("images of train saved again in val, with another person's labels", "merge", "files", "splits")
 def other_labels(copy: Copy, rng: np.random.Generator) -> None:
     """These images are in train and val, and their labels differ."""
-    _, train, path, val = train_and_val(copy)
-    for image in some(train["images"], rng, 3):
+    _, train, path, val = copy.train_and_val()
+    for image in planting.some(train["images"], rng, 3):
         name = f"copy_of_{image['id']}.jpg"
         with Image.open(copy.root / "train" / image["file_name"]) as picture:
             picture.save(copy.root / "val" / name, quality=70)
@@ -315,8 +298,8 @@ def other_labels(copy: Copy, rng: np.random.Generator) -> None:
 @defect("enlarged crops of training images in val", "augmentation", "files", "splits")
 def crops_in_val(copy: Copy, rng: np.random.Generator) -> None:
     """These images of val are parts of images of train."""
-    _, train, path, val = train_and_val(copy)
-    for image in some(train["images"], rng, 3):
+    _, train, path, val = copy.train_and_val()
+    for image in planting.some(train["images"], rng, 3):
         name = f"aug_{image['id']}.jpg"
         left, top, width, height = 20, 15, int(WIDTH * 0.8), int(HEIGHT * 0.8)
         with Image.open(copy.root / "train" / image["file_name"]) as picture:
@@ -336,7 +319,7 @@ def crops_in_val(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text(json.dumps(val))
 
 
-@json_defect("ids of 18 digits, rounded by JavaScript", "exporter", "files", *POLYGONS)
+@json_defect("ids of 18 digits, rounded by JavaScript", "exporter", "files", "coco", "gbm")
 def rounded_ids(content: Json, rng: np.random.Generator) -> None:
     """Ids above 2^53 are rounded, so that several annotations have one."""
     for k, one in enumerate(content["annotations"]):
@@ -354,7 +337,7 @@ def lost_zeros(content: Json, rng: np.random.Generator) -> None:
 def percent_names(copy: Copy, rng: np.random.Generator) -> None:
     """Names are those of a URL: their %20 is a blank in the files' names."""
     content = copy.load()
-    folder = own_images(copy)
+    folder = copy.own_images()
     for image in content["images"]:
         path = folder / Path(image["file_name"]).name
         path.rename(path.with_name(f"dive {path.name}"))
@@ -376,7 +359,7 @@ def third_exchanged(copy: Copy, rng: np.random.Generator) -> None:
         return
     content = copy.load()
     chosen = {image["id"] for image in content["images"][::3]}
-    map_points(content, lambda p, _: p[:, ::-1], lambda one: one["image_id"] in chosen)
+    planting.map_points(content, lambda p, _: p[:, ::-1], lambda one: one["image_id"] in chosen)
     for one in content["annotations"]:
         if one["image_id"] in chosen:
             x, y, w, h = one["bbox"]
@@ -391,12 +374,12 @@ def _mask_runs(one: Json, height: int, width: int) -> Array:
     return decoded
 
 
-@json_defect("RLE of the object's box, not of the image", "exporter", "files", *POLYGONS)
+@json_defect("RLE of the object's box, not of the image", "exporter", "files", "coco", "gbm")
 def runs_of_box(content: Json, rng: np.random.Generator) -> None:
     """The runs are of the object's box: their size is that of the box."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             pixels = _mask_runs(one, *sizes[one["image_id"]])
             rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
             if len(rows):
@@ -405,7 +388,7 @@ def runs_of_box(content: Json, rng: np.random.Generator) -> None:
                 one["segmentation"] = {"size": list(cut.shape), "counts": np.diff([0, *edges, cut.size]).tolist()}
 
 
-@defect("backslashes doubled in compressed RLE", "exporter", "files", *POLYGONS)
+@defect("backslashes doubled in compressed RLE", "exporter", "files", "coco", "gbm")
 def doubled_backslashes(copy: Copy, rng: np.random.Generator) -> None:
     """The text of these runs was escaped twice: each backslash is doubled."""
     from pycocotools import mask
@@ -413,7 +396,7 @@ def doubled_backslashes(copy: Copy, rng: np.random.Generator) -> None:
     content = copy.load()
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             runs = mask.encode(np.asfortranarray(_mask_runs(one, *sizes[one["image_id"]])))
             counts = runs["counts"].decode().replace("\\", "\\\\")
             one["segmentation"] = {"size": list(runs["size"]), "counts": counts}
@@ -427,13 +410,13 @@ def annotated_negatives(content: Json, rng: np.random.Generator) -> None:
         image["neg_category_ids"] = [1, 2, 3]
 
 
-@defect("an empty list of categories", "exporter", "files", *POLYGONS)
+@defect("an empty list of categories", "exporter", "files", "coco", "gbm")
 def no_categories(copy: Copy, rng: np.random.Generator) -> None:
     """The file has no categories; one finding, before its consequences."""
     copy.save(copy.load() | {"categories": []})
 
 
-@defect("a file of results, with scores, in place of the annotations", "merge", "files", *POLYGONS)
+@defect("a file of results, with scores, in place of the annotations", "merge", "files", "coco", "gbm")
 def results_for_labels(copy: Copy, rng: np.random.Generator) -> None:
     """The file is a model's results file, not the dataset's annotations."""
     content = copy.load()
@@ -446,12 +429,12 @@ def results_for_labels(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text(json.dumps(rows))
 
 
-@json_defect("each object has the mask of all of its category in the image", "exporter", "files", *POLYGONS)
+@json_defect("each object has the mask of all of its category in the image", "exporter", "files", "coco", "gbm")
 def category_masks(content: Json, rng: np.random.Generator) -> None:
     """Objects of a category have one and the same mask in each image: a semantic mask for every object."""
     groups: dict[tuple[int, int], list[Json]] = {}
     for one in content["annotations"]:
-        if list(points(one)):
+        if list(planting.points(one)):
             groups.setdefault((one["image_id"], one["category_id"]), []).append(one)
     for group in groups.values():
         rings = [ring for one in group for ring in one["segmentation"]]
@@ -567,7 +550,7 @@ def overlays(copy: Copy, rng: np.random.Generator) -> None:
 def mask_for_picture(copy: Copy, rng: np.random.Generator) -> None:
     """These images are their own masks."""
     if copy.root.name == "ids":
-        folder = own_images(copy)
+        folder = copy.own_images()
         for path in copy.masks[:4]:
             (target,) = folder.glob(f"{path.stem}.*")
             target.unlink()
@@ -581,7 +564,7 @@ def mask_for_picture(copy: Copy, rng: np.random.Generator) -> None:
 def no_data(copy: Copy, rng: np.random.Generator) -> None:
     """wasserth/TotalSegmentator#34. Objects lie where these images are black."""
     if copy.root.name == "gbm":
-        folder = own_images(copy)
+        folder = copy.own_images()
         paths = sorted(folder.glob("*.png"))[:8]
     else:
         paths = [p.parent.with_name(p.parent.name.removesuffix("annot")) / p.name for p in copy.masks[:8]]
@@ -619,7 +602,7 @@ def black_corners(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels at twice the pace of the frames, then the last one", "tracker", "pictures", "camseq")
 def pace(copy: Copy, rng: np.random.Generator) -> None:
     """cilinyan/VISA#9. Labels are those of later and later frames; the last ones are all alike."""
-    paths = frames(copy)
+    paths = copy.frames()
     arrays = [copy.array(path) for path in paths]
     for k, path in enumerate(paths):
         copy.put(path, arrays[min(2 * k, len(arrays) - 1)])
@@ -642,7 +625,7 @@ def appended(copy: Copy, rng: np.random.Generator) -> None:
     values = np.asanyarray(image.dataobj)
     path.unlink()
     nibabel.save(type(image)(np.concatenate([values, values], 2), image.affine, image.header), path)
-    change_volume(copy, lambda v: np.concatenate([v, np.zeros_like(v)], 2))
+    copy.change_volume(lambda v: np.concatenate([v, np.zeros_like(v)], 2))
 
 
 @defect("another number for the label in the top slices", "volume", "files", "spleen", "tissue")
@@ -657,7 +640,7 @@ def renumbered_top(copy: Copy, rng: np.random.Generator) -> None:
         top[top == values[0]] = new
         return v
 
-    change_volume(copy, change)
+    copy.change_volume(change)
 
 
 @defect("labels as one channel a class, four dimensions", "volume", "files", "spleen", "nnunet")
@@ -675,23 +658,23 @@ def one_hot(copy: Copy, rng: np.random.Generator) -> None:
 def numbered_on(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2500. These cases hold 4, which the list has not, and no 1."""
     for number in (1, 4):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, np.where(values > 0, values + 1, 0).astype(np.uint8), image.affine)
+        path, image, values = copy.labels_of_case(number)
+        planting.write_volume(path, np.where(values > 0, values + 1, 0).astype(np.uint8), image.affine)
 
 
 @defect("left and right exchanged in one case", "annotator", "files", "organs")
 def left_right(copy: Copy, rng: np.random.Generator) -> None:
     """In this case left and right are on the other sides than in all others."""
-    path, image, values = labels_of_case(copy, 5)
-    write_volume(path, np.array([0, 2, 1], np.uint8)[values], image.affine)
+    path, image, values = copy.labels_of_case(5)
+    planting.write_volume(path, np.array([0, 2, 1], np.uint8)[values], image.affine)
 
 
 @defect("the labels of two cases exchanged", "merge", "pictures", "organs", "nnunet")
 def exchanged_cases(copy: Copy, rng: np.random.Generator) -> None:
     """The labels of these two cases do not fit their images, but each other's."""
-    (first, image, values), (second, _, others) = labels_of_case(copy, 1), labels_of_case(copy, 3)
-    write_volume(first, others, image.affine)
-    write_volume(second, values, image.affine)
+    (first, image, values), (second, _, others) = copy.labels_of_case(1), copy.labels_of_case(3)
+    planting.write_volume(first, others, image.affine)
+    planting.write_volume(second, values, image.affine)
 
 
 @defect("a case without its second channel", "merge", "files", "channels")
@@ -716,7 +699,7 @@ def _coordinates(copy: Copy, change: Callable[[Array], Array]) -> None:
         number, *rest = row.split()
         return " ".join([number, *(f"{v:.9g}" for v in change(np.array(rest, float)).tolist())])
 
-    change_lines(copy, one)
+    copy.change_lines(one)
 
 
 @defect("coordinates of 1.0000005 at the borders", "exporter", "files", "beach", "yolo")

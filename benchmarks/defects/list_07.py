@@ -17,25 +17,9 @@ from PIL import Image, ImageEnhance
 from pycocotools import mask as rle
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import HEIGHT, NAMES, WIDTH, Made, Thing, draw
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_lines,
-    change_tracks,
-    defect,
-    drawn_base,
-    encode_rle,
-    fit_boxes,
-    json_defect,
-    labels_of_case,
-    map_points,
-    some,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, drawn_base, json_defect
 from benchmarks.defects.reported import cvat_head
 
 # Drawn datasets, sound.
@@ -83,7 +67,7 @@ def _vis(made: Made) -> None:
             names.append(f"dive_{video}/{k:05d}.jpg")
             made.image(f"JPEGImages/{names[-1]}", picture, quality=92)
             for n, (_, pixels) in enumerate(things):
-                tracks.setdefault(n, []).append(encode_rle(pixels) if pixels.any() else None)
+                tracks.setdefault(n, []).append(planting.encode_rle(pixels) if pixels.any() else None)
         kinds = [one.category + 1 for one, _ in things]
         videos.append({"id": video, "width": WIDTH, "height": HEIGHT, "length": len(names), "file_names": names})
         for n, drawn in tracks.items():
@@ -106,7 +90,7 @@ def _mots(made: Made) -> None:
             for n, (one, pixels) in enumerate(things):
                 kind = one.category % 2 + 1
                 if pixels.any():
-                    runs = encode_rle(pixels)["counts"]
+                    runs = planting.encode_rle(pixels)["counts"]
                     rows.append(f"{k} {kind * 1000 + n} {kind} {HEIGHT} {WIDTH} {runs}")
         made.text(f"instances_txt/{video:04d}.txt", "\n".join(rows) + "\n")
 
@@ -122,7 +106,7 @@ def first_category(content: Json, rng: np.random.Generator) -> None:
         one["category_id"] = first.setdefault(one["image_id"], one["category_id"])
 
 
-@json_defect("names in place of category ids", "exporter", "files", *POLYGONS)
+@json_defect("names in place of category ids", "exporter", "files", "coco", "gbm")
 def category_names(content: Json, rng: np.random.Generator) -> None:
     """category_id holds names of categories, not ids."""
     names = {one["id"]: one["name"] for one in content["categories"]}
@@ -130,7 +114,7 @@ def category_names(content: Json, rng: np.random.Generator) -> None:
         one["category_id"] = names[one["category_id"]]
 
 
-@json_defect("file names in place of image ids in the annotations", "exporter", "files", *POLYGONS)
+@json_defect("file names in place of image ids in the annotations", "exporter", "files", "coco", "gbm")
 def image_names(content: Json, rng: np.random.Generator) -> None:
     """image_id holds names of files, not ids."""
     names = {image["id"]: image["file_name"] for image in content["images"]}
@@ -138,47 +122,45 @@ def image_names(content: Json, rng: np.random.Generator) -> None:
         one["image_id"] = names[one["image_id"]]
 
 
-@json_defect("ids as decimals, as pandas writes them", "exporter", "files", *POLYGONS)
-def decimal_ids(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("ids as decimals, as pandas writes them", "exporter", "files", "coco", "gbm")
+def decimal_ids(one: Json) -> None:
     """Ids are 391895.0: read as meant, or named."""
-    for one in content["annotations"]:
-        for key in ("id", "image_id", "category_id"):
-            one[key] = float(one[key])
+    for key in ("id", "image_id", "category_id"):
+        one[key] = float(one[key])
 
 
-@json_defect("NaN where pandas had no outline", "exporter", "files", *POLYGONS)
+@json_defect("NaN where pandas had no outline", "exporter", "files", "coco", "gbm")
 def nan_outlines(content: Json, rng: np.random.Generator) -> None:
     """These annotations have no outline: NaN, which is no JSON."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 10):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 10):
         one["segmentation"] = float("nan")
 
 
-@json_defect("outlines as JSON within text", "exporter", "files", *POLYGONS)
-def text_outlines(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("outlines as JSON within text", "exporter", "files", "coco", "gbm")
+def text_outlines(one: Json) -> None:
     """The outlines are text that holds JSON: they were encoded twice."""
-    for one in content["annotations"]:
-        one["segmentation"] = json.dumps(one["segmentation"])
+    one["segmentation"] = json.dumps(one["segmentation"])
 
 
-@json_defect("images without width and height", "exporter", "files", *POLYGONS)
+@json_defect("images without width and height", "exporter", "files", "coco", "gbm")
 def no_sizes(content: Json, rng: np.random.Generator) -> None:
     """The images have no sizes: read from their files, or said."""
     for image in content["images"]:
         del image["width"], image["height"]
 
 
-@json_defect("the labels of two images are those of a picture twice as large", "resize", "pictures", *POLYGONS)
+@json_defect("the labels of two images are those of a picture twice as large", "resize", "pictures", "coco", "gbm")
 def two_scaled(content: Json, rng: np.random.Generator) -> None:
     """R3ab/ttpla_dataset#1. The labels of these two images lie in a quarter of them, and not on objects."""
     chosen = {image["id"] for image in content["images"][3:5]}
-    map_points(content, lambda p, _: p / 2, lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, lambda p, _: p / 2, lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
 
 
 @defect("images of the folder that the JSON lacks", "merge", "files", "splits")
 def unlisted(copy: Copy, rng: np.random.Generator) -> None:
     """bdd100k/bdd100k#210. These images are in the folder and not in the JSON: not labelled, or lost."""
-    path, content, _, _ = train_and_val(copy)
+    path, content, _, _ = copy.train_and_val()
     lost = {image["id"] for image in content["images"][2:6]}
     content["images"] = [image for image in content["images"] if image["id"] not in lost]
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] not in lost]
@@ -188,7 +170,7 @@ def unlisted(copy: Copy, rng: np.random.Generator) -> None:
 @defect("augmented copies of one picture in train and in val, by their names", "augmentation", "files", "splits")
 def rf_copies(copy: Copy, rng: np.random.Generator) -> None:
     """Pictures of train and val come of one source: their names differ by Roboflow's hash alone."""
-    train_path, train, val_path, val = train_and_val(copy)
+    train_path, train, val_path, val = copy.train_and_val()
     for path, content, split in ((train_path, train, "train"), (val_path, val, "val")):
         for image in content["images"]:
             old = copy.root / split / image["file_name"]
@@ -196,7 +178,7 @@ def rf_copies(copy: Copy, rng: np.random.Generator) -> None:
             old.rename(old.with_name(image["file_name"]))
         path.write_text(json.dumps(content))
     number = 2000
-    for image in some(train["images"], rng, 4):
+    for image in planting.some(train["images"], rng, 4):
         stem = image["file_name"].split(".rf.")[0]
         name = f"{stem}.rf.{rng.bytes(16).hex()}.jpg"
         with Image.open(copy.root / "train" / image["file_name"]) as picture:
@@ -212,7 +194,7 @@ def rf_copies(copy: Copy, rng: np.random.Generator) -> None:
             new = {"id": number, "image_id": 100 + image["id"], "segmentation": [ring.clip(0, [WIDTH, HEIGHT]).reshape(-1).tolist()]}  # fmt: skip  # noqa: E501
             val["annotations"].append(one | new)
             number += 1
-    fit_boxes(val)
+    planting.fit_boxes(val)
     val_path.write_text(json.dumps(val))
 
 
@@ -221,7 +203,7 @@ def ignored_things(content: Json, rng: np.random.Generator) -> None:
     """VisualComputingInstitute/TrackR-CNN#65. A category is called DontCare: its regions are no objects."""
     number = max(one["id"] for one in content["categories"]) + 1
     content["categories"].append({"id": number, "name": "DontCare", "supercategory": "other"})
-    for one in some(content["annotations"], rng, 30):
+    for one in planting.some(content["annotations"], rng, 30):
         one["category_id"] = number
 
 
@@ -239,7 +221,7 @@ def appended_lines(copy: Copy, rng: np.random.Generator) -> None:
 def class_names(copy: Copy, rng: np.random.Generator) -> None:
     """Lines begin with names of classes, not with their numbers."""
     names = NAMES if copy.root.name == "beach" else ("crop",)
-    change_lines(copy, lambda row: " ".join([names[int(row.split()[0])], *row.split()[1:]]))
+    copy.change_lines(lambda row: " ".join([names[int(row.split()[0])], *row.split()[1:]]))
 
 
 @defect("lines of keypoints, with visibilities, among outlines", "exporter", "files", "beach")
@@ -445,7 +427,7 @@ def overlapping_jobs(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("lists of a track one frame shorter than their video", "exporter", "files", "vis")
 def shorter_lists(content: Json, rng: np.random.Generator) -> None:
     """The lists of these tracks have 13 entries, their video has 14 frames: which frame is missing, nobody knows."""
-    change_tracks(content["annotations"][::2], lambda values: values[1:])
+    planting.change_tracks(content["annotations"][::2], lambda values: values[1:])
 
 
 @json_defect("lists of tracks longer than their video", "exporter", "files", "vis")
@@ -495,23 +477,23 @@ def _image(copy: Copy, number: int) -> tuple[Path, Any, Array]:
 @defect("the image of a case in place of its labels", "merge", "files", "nnunet", "organs")
 def image_for_label(copy: Copy, rng: np.random.Generator) -> None:
     """The label file of this case is its image."""
-    (source, _, _), (target, _, _) = _image(copy, 2), labels_of_case(copy, 2)
+    (source, _, _), (target, _, _) = _image(copy, 2), copy.labels_of_case(2)
     shutil.copy(source, target)
 
 
 @defect("the labels of a case in place of its image", "merge", "files", "nnunet", "organs")
 def label_for_image(copy: Copy, rng: np.random.Generator) -> None:
     """The image of this case is its label file."""
-    (target, _, _), (source, _, _) = _image(copy, 2), labels_of_case(copy, 2)
+    (target, _, _), (source, _, _) = _image(copy, 2), copy.labels_of_case(2)
     shutil.copy(source, target)
 
 
 @defect("a structure far from its place in one case", "annotator", "pictures", "organs")
 def wrong_place(copy: Copy, rng: np.random.Generator) -> None:
     """wasserth/TotalSegmentator#245. In this case the left kidney lies where the image shows none."""
-    path, image, values = labels_of_case(copy, 4)
+    path, image, values = copy.labels_of_case(4)
     moved = np.roll(values == 1, 34, axis=0)
-    write_volume(
+    planting.write_volume(
         path, np.where(moved & (values == 0), 1, np.where(values == 1, 0, values)).astype(np.uint8), image.affine
     )
 
@@ -521,7 +503,7 @@ def scan_twice(copy: Copy, rng: np.random.Generator) -> None:
     """These two cases are one scan, labelled differently."""
     source, image, _ = _image(copy, 3)
     shutil.copy(source, source.with_name("kidney_013_0000.nii.gz"))
-    path, image, values = labels_of_case(copy, 3)
+    path, image, values = copy.labels_of_case(3)
     grown = ndimage.grey_dilation(values, (5, 5, 1))
     nibabel.save(nibabel.Nifti1Image(grown, image.affine), path.with_name("kidney_013.nii.gz"))  # type: ignore[no-untyped-call]
     meta = json.loads((copy.root / "dataset.json").read_text())
@@ -533,16 +515,16 @@ def lost_cases(copy: Copy, rng: np.random.Generator) -> None:
     """dataset.json says more training cases than there are: some were lost."""
     for number in (1, 1):
         _image(copy, number)[0].unlink()
-        labels_of_case(copy, number)[0].unlink()
+        copy.labels_of_case(number)[0].unlink()
 
 
 @defect("a label header turned by ten degrees", "volume", "files", "organs", "nnunet")
 def turned_header(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2526. The labels of this case have another direction than their image."""
-    path, image, values = labels_of_case(copy, 2)
+    path, image, values = copy.labels_of_case(2)
     c, s = np.cos(np.pi / 18), np.sin(np.pi / 18)
     turn = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    write_volume(path, values, turn @ image.affine)
+    planting.write_volume(path, values, turn @ image.affine)
 
 
 # Runs in tables.

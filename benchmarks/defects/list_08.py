@@ -15,25 +15,9 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as rle
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import HEIGHT, WIDTH, Made
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_case,
-    change_lines,
-    change_volume,
-    defect,
-    drawn_base,
-    encode_rle,
-    fit_boxes,
-    json_defect,
-    map_points,
-    own_images,
-    points,
-    some,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, drawn_base, json_defect
 
 # Drawn datasets, sound.
 
@@ -90,7 +74,7 @@ def _faces(made: Made) -> None:
         images.append({"id": k, "file_name": f"face_{k:03d}.jpg", "width": WIDTH, "height": HEIGHT})
     categories = [{"id": k + 1, "name": name, "supercategory": "head"} for k, name in enumerate(FACE)]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    fit_boxes(content)
+    planting.fit_boxes(content)
     made.text("annotations.json", content)
 
 
@@ -101,19 +85,19 @@ def _faces(made: Made) -> None:
 def mirrored_scans(copy: Copy, rng: np.random.Generator) -> None:
     """In these three cases left and right are on the other sides: they were mirrored, and the names not exchanged."""
     for number in (3, 11, 19):
-        change_case(copy, number, lambda values, _: values[::-1])
+        copy.change_case(number, lambda values, _: values[::-1])
 
 
 @defect("a case whose slices are upside down, image and labels", "volume", "files", "scans", "organs")
 def reversed_case(copy: Copy, rng: np.random.Generator) -> None:
     """BAAI-DCAI/M3D#51. In this case the slices come in the other order than in all others, under the same header."""
-    change_case(copy, 5, lambda values, _: values[:, :, ::-1])
+    copy.change_case(5, lambda values, _: values[:, :, ::-1])
 
 
 @defect("the last slices once more behind the last, image and labels", "exporter", "files", "scans", "organs")
 def appended_slices(copy: Copy, rng: np.random.Generator) -> None:
     """The last three slices of this case repeat the three before them."""
-    change_case(copy, 5, lambda values, _: np.concatenate([values[:, :, :-1], values[:, :, -4:-1]], axis=2))
+    copy.change_case(5, lambda values, _: np.concatenate([values[:, :, :-1], values[:, :, -4:-1]], axis=2))
 
 
 @defect("a block of slices in reverse order", "exporter", "files", "scans", "spleen")
@@ -128,15 +112,15 @@ def reversed_block(copy: Copy, rng: np.random.Generator) -> None:
         return values
 
     if copy.root.name == "spleen":
-        change_volume(copy, turn)
+        copy.change_volume(turn)
     else:
-        change_case(copy, 5, lambda values, is_label: turn(values) if is_label else values)
+        copy.change_case(5, lambda values, is_label: turn(values) if is_label else values)
 
 
 @defect("two organs under each other's names in one case", "annotator", "files", "scans")
 def exchanged_organs(copy: Copy, rng: np.random.Generator) -> None:
     """wasserth/TotalSegmentator#268. In this case the liver is called spleen, and the spleen liver."""
-    change_case(copy, 7, lambda values, is_label: np.array([0, 2, 1, 3, 4])[values] if is_label else values)
+    copy.change_case(7, lambda values, is_label: np.array([0, 2, 1, 3, 4])[values] if is_label else values)
 
 
 @defect("the distances of one case in centimetres", "volume", "files", "scans", "organs")
@@ -144,18 +128,17 @@ def centimetres(copy: Copy, rng: np.random.Generator) -> None:
     """The voxels of this case are ten times smaller than those of the others."""
     affine = nibabel.load(sorted(copy.root.glob("labelsTr/*.nii.gz"))[4]).affine.copy()  # type: ignore[attr-defined]
     affine[:3] /= 10
-    change_case(copy, 4, lambda values, _: values, affine)
+    copy.change_case(4, lambda values, _: values, affine)
 
 
 # Places.
 
 
-@json_defect("left and right under each other's names in two images", "annotator", "files", "faces")
-def exchanged_eyes(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("left and right under each other's names in two images", "annotator", "files", "faces")
+def exchanged_eyes(one: Json) -> None:
     """SensorsINI/DHP19#23. In these two images left and right eye are on each other's sides."""
-    for one in content["annotations"]:
-        if one["image_id"] in (8, 21) and one["category_id"] in (2, 3):
-            one["category_id"] = 5 - one["category_id"]
+    if one["image_id"] in (8, 21) and one["category_id"] in (2, 3):
+        one["category_id"] = 5 - one["category_id"]
 
 
 @defect("mirrored copies in which left is still called left", "augmentation", "files", "faces")
@@ -168,8 +151,8 @@ def mirrored_faces(copy: Copy, rng: np.random.Generator) -> None:
             path = copy.root / "images" / image["file_name"]
             with Image.open(path) as picture:
                 picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=92)
-    map_points(content, lambda p, _: np.array([WIDTH, 0]) + p * [-1, 1], lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, lambda p, _: np.array([WIDTH, 0]) + p * [-1, 1], lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
@@ -183,8 +166,8 @@ def turned_faces(copy: Copy, rng: np.random.Generator) -> None:
             path = copy.root / "images" / image["file_name"]
             with Image.open(path) as picture:
                 picture.transpose(Image.Transpose.ROTATE_180).save(path, quality=92)
-    map_points(content, lambda p, _: np.array([WIDTH, HEIGHT]) - p, lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, lambda p, _: np.array([WIDTH, HEIGHT]) - p, lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
@@ -211,10 +194,10 @@ def turned_streets(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("a part beside its whole", "annotator", "files", "faces")
 def nose_outside(content: Json, rng: np.random.Generator) -> None:
     """In these two images the mouth lies beside the face, in which it lies in all others."""
-    map_points(
+    planting.map_points(
         content, lambda p, _: p + np.array([80, 30]), lambda one: one["image_id"] in (6, 24) and one["category_id"] == 5
     )
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 # Padding, and what pictures and labels lose at their borders.
@@ -248,7 +231,7 @@ def continued_labels(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels below parts of pictures that were blacked out", "exporter", "files", "camvid", "gbm")
 def blacked_out(copy: Copy, rng: np.random.Generator) -> None:
     """Rectangles of these pictures are black, and the objects below are still labelled."""
-    folder = own_images(copy) if copy.document else None
+    folder = copy.own_images() if copy.document else None
     paths = sorted(folder.iterdir()) if folder else [picture for _, picture in _pairs(copy)]
     for path in paths[3:9]:
         with Image.open(path) as image:
@@ -261,7 +244,7 @@ def blacked_out(copy: Copy, rng: np.random.Generator) -> None:
 @defect("mosaics of four pictures with the labels of the first", "augmentation", "pictures", "gbm")
 def mosaics(copy: Copy, rng: np.random.Generator) -> None:
     """Three quarters of these pictures show nuclei, and have no labels."""
-    content, folder = copy.load(), own_images(copy)
+    content, folder = copy.load(), copy.own_images()
     images = content["images"]
     sources = [np.array(Image.open(folder / Path(one["file_name"]).name).convert("RGB").resize((256, 256))) for one in images]  # fmt: skip  # noqa: E501
     for k in range(2, 14):
@@ -269,15 +252,15 @@ def mosaics(copy: Copy, rng: np.random.Generator) -> None:
         picture = np.concatenate([np.concatenate(four[:2], axis=1), np.concatenate(four[2:], axis=1)], axis=0)
         Image.fromarray(picture).save(folder / Path(images[k]["file_name"]).name)
     chosen = {images[k]["id"] for k in range(2, 14)}
-    map_points(content, lambda p, _: p / 2, lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, lambda p, _: p / 2, lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
-@defect("labels of pictures before their centre was cropped and enlarged", "resize", "pictures", *POLYGONS)
+@defect("labels of pictures before their centre was cropped and enlarged", "resize", "pictures", "coco", "gbm")
 def before_crop(copy: Copy, rng: np.random.Generator) -> None:
     """The labels of a third of the images are too near to the centre: the pictures are an enlarged crop."""
-    content, folder = copy.load(), own_images(copy)
+    content, folder = copy.load(), copy.own_images()
     for image in content["images"][::3]:
         path = folder / Path(image["file_name"]).name
         with Image.open(path) as opened:
@@ -395,10 +378,10 @@ def both_levels(content: Json, rng: np.random.Generator) -> None:
     chosen = {image["id"] for image in content["images"][::5]}
     own = [one for one in content["annotations"] if one["image_id"] in chosen and not one["iscrowd"]]
     for one in own:
-        jittered = [(np.array(ring) + rng.normal(0, 0.7, len(ring))).clip(0).tolist() for ring in points(one)]
+        jittered = [(np.array(ring) + rng.normal(0, 0.7, len(ring))).clip(0).tolist() for ring in planting.points(one)]
         new = {"id": 10**13 + one["id"], "category_id": numbers[parents[one["category_id"]]], "segmentation": jittered}
         content["annotations"].append(one | new)
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 # Files of tools.
@@ -422,15 +405,15 @@ def longer_side(copy: Copy, rng: np.random.Generator) -> None:
         ring = np.array(rest, float).reshape(-1, 2) * [1, HEIGHT / WIDTH]
         return f"{number} " + " ".join(f"{v:.6f}" for v in ring.reshape(-1).tolist())
 
-    change_lines(copy, shrink)
+    copy.change_lines(shrink)
 
 
-@json_defect("points as x, y and a visibility", "exporter", "files", *POLYGONS)
+@json_defect("points as x, y and a visibility", "exporter", "files", "coco", "gbm")
 def visibilities(content: Json, rng: np.random.Generator) -> None:
     """Each third number of these outlines is a visibility, not a coordinate."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 5):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 5):
         if isinstance(one["segmentation"], list):
-            rings = [np.array(ring).reshape(-1, 2) for ring in points(one)]
+            rings = [np.array(ring).reshape(-1, 2) for ring in planting.points(one)]
             one["segmentation"] = [np.insert(ring, 2, 2, axis=1).reshape(-1).tolist() for ring in rings]
 
 
@@ -535,14 +518,13 @@ def split_stuff(copy: Copy, rng: np.random.Generator) -> None:
 # Videos.
 
 
-@json_defect("outlines that collapse between two keyframes", "tracker", "pictures", "vis")
-def collapsing(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("outlines that collapse between two keyframes", "tracker", "pictures", "vis", every=3)
+def collapsing(one: Json) -> None:
     """dalboris/vpaint#87. Between its keyframes this track shrinks to a part of its object and grows again: points were joined in the wrong order."""  # noqa: E501
-    for one in content["annotations"][::3]:
-        for k, depth in ((3, 4), (4, 8), (5, 10), (6, 8), (7, 4)):
-            if one["segmentations"][k]:
-                pixels = ndimage.binary_erosion(rle.decode(one["segmentations"][k]) > 0, iterations=depth)
-                drawn = encode_rle(pixels) if pixels.any() else None
-                one["segmentations"][k] = drawn
-                one["areas"][k] = int(rle.area(drawn)) if drawn else None
-                one["bboxes"][k] = rle.toBbox(drawn).tolist() if drawn else None
+    for k, depth in ((3, 4), (4, 8), (5, 10), (6, 8), (7, 4)):
+        if one["segmentations"][k]:
+            pixels = ndimage.binary_erosion(rle.decode(one["segmentations"][k]) > 0, iterations=depth)
+            drawn = planting.encode_rle(pixels) if pixels.any() else None
+            one["segmentations"][k] = drawn
+            one["areas"][k] = int(rle.area(drawn)) if drawn else None
+            one["bboxes"][k] = rle.toBbox(drawn).tolist() if drawn else None

@@ -15,25 +15,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import HEIGHT, WIDTH, Made
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_case,
-    change_volume,
-    defect,
-    draw_rings,
-    drawn_base,
-    encode_rle,
-    fit_boxes,
-    json_defect,
-    map_points,
-    own_images,
-    points,
-    some,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, drawn_base, json_defect
 
 # Drawn datasets, sound.
 
@@ -58,7 +42,7 @@ def _ground(made: Made, level: float) -> Array:
 
 
 def _within(ring: Array) -> Array:
-    return draw_rings([ring.reshape(-1).tolist()], WIDTH, HEIGHT) > 0
+    return planting.draw_rings([ring.reshape(-1).tolist()], WIDTH, HEIGHT) > 0
 
 
 @drawn_base("cells", "annotations.json")
@@ -79,7 +63,7 @@ def _cells(made: Made) -> None:
         images.append({"id": k, "file_name": f"field_{k:03d}.png", "width": WIDTH, "height": HEIGHT})
     categories = [{"id": k + 1, "name": name} for k, name in enumerate(("cell", "nucleus"))]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    fit_boxes(content)
+    planting.fit_boxes(content)
     made.text("annotations.json", content)
 
 
@@ -113,7 +97,7 @@ def nucleus_outside(content: Json, rng: np.random.Generator) -> None:
         nucleus = own[1]
         ring = np.array(nucleus["segmentation"][0]).reshape(-1, 2)
         nucleus["segmentation"] = [(ring - ring.mean(0) + free).reshape(-1).tolist()]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("the names of outer and inner exchanged in two images", "annotator", "files", "cells", "walls")
@@ -166,7 +150,7 @@ def whole_and_parts(content: Json, rng: np.random.Generator) -> None:
     number = 10**12
     for one in [one for one in content["annotations"] if one["image_id"] in chosen]:
         for side in (-1, 1):
-            rings = [np.array(ring).reshape(-1, 2) for ring in points(one)]
+            rings = [np.array(ring).reshape(-1, 2) for ring in planting.points(one)]
             middle = np.concatenate(rings)[:, 0].mean() if rings else 0
             parts = [ring[side * (ring[:, 0] - middle) >= 0] for ring in rings]
             if rings and all(len(part) > 3 for part in parts):
@@ -174,7 +158,7 @@ def whole_and_parts(content: Json, rng: np.random.Generator) -> None:
                 content["annotations"].append(
                     one | {"id": number, "segmentation": [p.reshape(-1).tolist() for p in parts]}
                 )
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("a crowd over objects that are annotated one by one", "annotator", "files", "coco")
@@ -189,7 +173,7 @@ def crowd_over_all(content: Json, rng: np.random.Generator) -> None:
     for k, image in enumerate(several[:6]):
         canvas = Image.new("1", sizes[image])
         for one in by_image[image]:
-            for ring in points(one):
+            for ring in planting.points(one):
                 ImageDraw.Draw(canvas).polygon([tuple(p) for p in np.array(ring).reshape(-1, 2).tolist()], fill=1)
         pixels = ndimage.binary_dilation(np.array(canvas), iterations=2).T.reshape(-1).astype(int)
         counts = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(pixels)) + 1, [len(pixels)]])).tolist()
@@ -234,7 +218,7 @@ def one_of_each_class(copy: Copy, rng: np.random.Generator) -> None:
         else:
             kept[key] = one
     content["annotations"] = [*rest, *kept.values()]
-    fit_boxes(content)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
@@ -254,13 +238,13 @@ def overlapping_halves(content: Json, rng: np.random.Generator) -> None:
         else:
             result.append(one)
     content["annotations"] = result
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("each half of the objects on one of two copies of an image", "merge", "files", "coco", "gbm")
 def two_halves(copy: Copy, rng: np.random.Generator) -> None:
     """These four images are there twice, each time with half of the objects."""
-    content, folder = copy.load(), own_images(copy)
+    content, folder = copy.load(), copy.own_images()
     for n, image in enumerate(content["images"][3:7]):
         path = folder / Path(image["file_name"]).name
         name = f"copy_{path.name}"
@@ -284,30 +268,32 @@ def mirrored_labels(content: Json, rng: np.random.Generator) -> None:
         content["annotations"] = [one for one in content["annotations"] if one["image_id"] != target]
         for n, one in enumerate(own[source]):
             if isinstance(one["segmentation"], list):
-                rings = [np.array([sizes[source][0], 0]) + np.array(r).reshape(-1, 2) * [-1, 1] for r in points(one)]
+                rings = [
+                    np.array([sizes[source][0], 0]) + np.array(r).reshape(-1, 2) * [-1, 1] for r in planting.points(one)
+                ]
                 new = {"id": 10**12 + 1000 * number + n, "image_id": target}
                 content["annotations"].append(one | new | {"segmentation": [r.reshape(-1).tolist() for r in rings]})
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 # Outlines.
 
 
-@json_defect("outlines that go around their object twice", "exporter", "files", *POLYGONS)
+@json_defect("outlines that go around their object twice", "exporter", "files", "coco", "gbm")
 def two_laps(content: Json, rng: np.random.Generator) -> None:
     """A tenth of the outlines go around their object twice: some programs take the inside for outside."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 10):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 10):
         if isinstance(one["segmentation"], list):
-            one["segmentation"] = [ring + ring for ring in points(one)]
+            one["segmentation"] = [ring + ring for ring in planting.points(one)]
 
 
-@json_defect("outlines cut off behind their 15th point", "exporter", "files", *POLYGONS)
+@json_defect("outlines cut off behind their 15th point", "exporter", "files", "coco", "gbm")
 def cut_outlines(content: Json, rng: np.random.Generator) -> None:
     """No outline has more than 15 points, and very many have exactly 15: the rest is cut off, straight."""
     for one in content["annotations"]:
         if isinstance(one["segmentation"], list):
-            one["segmentation"] = [ring[:30] for ring in points(one)]
-    fit_boxes(content)
+            one["segmentation"] = [ring[:30] for ring in planting.points(one)]
+    planting.fit_boxes(content)
 
 
 @defect("circles as polygons of their middle and a point of the rim", "exporter", "files", "labelme")
@@ -419,12 +405,11 @@ def lonely_category(content: Json, rng: np.random.Generator) -> None:
     content["annotations"][11]["category_id"] = free
 
 
-@json_defect("areas of segments as counted on a preview of half the size", "exporter", "files", "panoptic")
-def preview_areas(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("areas of segments as counted on a preview of half the size", "exporter", "files", "panoptic")
+def preview_areas(one: Json) -> None:
     """The areas of segments_info are a quarter of those in the PNGs."""
-    for one in content["annotations"]:
-        for segment in one["segments_info"]:
-            segment["area"] //= 4
+    for segment in one["segments_info"]:
+        segment["area"] //= 4
 
 
 @json_defect("file names under the addresses of other images", "merge", "files", "coco")
@@ -542,21 +527,20 @@ def beyond_its_end(copy: Copy, rng: np.random.Generator) -> None:
         return values
 
     if copy.root.name == "scans":
-        change_case(copy, 5, lambda values, is_label: continued(values) if is_label else values)
+        copy.change_case(5, lambda values, is_label: continued(values) if is_label else values)
     else:
-        change_volume(copy, continued)
+        copy.change_volume(continued)
 
 
-@json_defect("a mask of a track that is its bounding box in some frames", "tracker", "files", "vis")
-def boxes_between(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("a mask of a track that is its bounding box in some frames", "tracker", "files", "vis", every=2)
+def boxes_between(one: Json) -> None:
     """Between keyframes the masks of these tracks are boxes."""
-    for one in content["annotations"][::2]:
-        for k in range(1, len(one["segmentations"]), 3):
-            if one["segmentations"][k]:
-                x, y, width, height = (int(v) for v in one["bboxes"][k])
-                pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
-                pixels[y : y + height, x : x + width] = 1
-                one["segmentations"][k], one["areas"][k] = encode_rle(pixels), int(pixels.sum())
+    for k in range(1, len(one["segmentations"]), 3):
+        if one["segmentations"][k]:
+            x, y, width, height = (int(v) for v in one["bboxes"][k])
+            pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+            pixels[y : y + height, x : x + width] = 1
+            one["segmentations"][k], one["areas"][k] = planting.encode_rle(pixels), int(pixels.sum())
 
 
 @json_defect("some objects shifted to the corner of their picture", "exporter", "files", "coco", "gbm")
@@ -566,8 +550,8 @@ def to_the_corner(content: Json, rng: np.random.Generator) -> None:
     low: dict[int, Array] = {}
     for one in content["annotations"]:
         if one["image_id"] in chosen:
-            for ring in points(one):
+            for ring in planting.points(one):
                 corner = np.array(ring).reshape(-1, 2).min(0)
                 low[one["image_id"]] = np.minimum(low.get(one["image_id"], corner), corner)
-    map_points(content, lambda p, image: p - low[image["id"]], lambda one: one["image_id"] in low)
-    fit_boxes(content)
+    planting.map_points(content, lambda p, image: p - low[image["id"]], lambda one: one["image_id"] in low)
+    planting.fit_boxes(content)

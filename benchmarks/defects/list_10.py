@@ -10,46 +10,34 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_case,
-    change_lines,
-    change_volume,
-    defect,
-    fit_boxes,
-    frames,
-    json_defect,
-    map_points,
-    points,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # Tools.
 
 
-@json_defect("squares of a new shape in place of objects", "annotator", "files", *POLYGONS)
+@json_defect("squares of a new shape in place of objects", "annotator", "files", "coco", "gbm")
 def placeholders(content: Json, rng: np.random.Generator) -> None:
     """These objects are a square of 10 px in the corner of the image, as the tool draws a new shape."""
-    chosen = {one["id"] for one in some([one for one in content["annotations"] if not one["iscrowd"]], rng, 12)}
+    chosen = {
+        one["id"] for one in planting.some([one for one in content["annotations"] if not one["iscrowd"]], rng, 12)
+    }
     for one in content["annotations"]:
         if one["id"] in chosen:
             one["segmentation"] = [[0, 0, 10, 0, 10, 10, 0, 10]]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("outlines of everything but the object", "annotator", "files", *POLYGONS)
+@json_defect("outlines of everything but the object", "annotator", "files", "coco", "gbm")
 def everything_but(content: Json, rng: np.random.Generator) -> None:
     """These outlines go around the image and then around the object: they hold everything but the object."""
     images = {image["id"]: image for image in content["images"]}
-    for one in some([one for one in content["annotations"] if len(list(points(one))) == 1], rng, 8):
+    for one in planting.some([one for one in content["annotations"] if len(list(planting.points(one))) == 1], rng, 8):
         width, height = (images[one["image_id"]][name] for name in ("width", "height"))
-        (ring,) = points(one)
+        (ring,) = planting.points(one)
         frame = [0, 0, width, 0, width, height, 0, height, 0, 0]
         one["segmentation"] = [[*frame, *ring, ring[0], ring[1], 0, 0]]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("a line of one pixel across some masks", "annotator", "files", "camvid", "ids")
@@ -63,7 +51,7 @@ def slipped(copy: Copy, rng: np.random.Generator) -> None:
         copy.put(path, np.where(np.array(canvas), 8 if values.dtype == np.uint8 else 1, values))
 
 
-@json_defect("labels of an image enlarged about its middle", "annotator", "pictures", *POLYGONS)
+@json_defect("labels of an image enlarged about its middle", "annotator", "pictures", "coco", "gbm")
 def zoomed(content: Json, rng: np.random.Generator) -> None:
     """The labels of these images are a tenth too large, away from the middle: the tool was zoomed."""
     chosen = {image["id"] for image in content["images"][::8]}
@@ -72,8 +60,8 @@ def zoomed(content: Json, rng: np.random.Generator) -> None:
         size = np.array([image["width"], image["height"]])
         return np.clip(size / 2 + 1.1 * (ring - size / 2), 0, size)
 
-    map_points(content, enlarged, lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, enlarged, lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
 
 
 # Exports and merges.
@@ -83,20 +71,19 @@ def zoomed(content: Json, rng: np.random.Generator) -> None:
 def joined_parts(content: Json, rng: np.random.Generator) -> None:
     """ultralytics/JSON2YOLO#24. Objects of several parts are one ring that goes from part to part."""
     for one in content["annotations"]:
-        rings = list(points(one))
+        rings = list(planting.points(one))
         if len(rings) > 1:
             one["segmentation"] = [[value for ring in rings for value in (*ring, *ring[:2])]]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("iscrowd as texts", "exporter", "files", "coco")
-def crowd_texts(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("iscrowd as texts", "exporter", "files", "coco")
+def crowd_texts(one: Json) -> None:
     """Iscrowd is "0" and "1", which a loader takes for true."""
-    for one in content["annotations"]:
-        one["iscrowd"] = str(one["iscrowd"])
+    one["iscrowd"] = str(one["iscrowd"])
 
 
-@json_defect("the prefix of an upload before the names of images", "exporter", "files", *POLYGONS)
+@json_defect("the prefix of an upload before the names of images", "exporter", "files", "coco", "gbm")
 def uploaded_names(content: Json, rng: np.random.Generator) -> None:
     """Names of images begin with eight letters and a dash, which the files do not have: take these away."""
     for image in content["images"]:
@@ -134,7 +121,7 @@ def box_and_outline(copy: Copy, rng: np.random.Generator) -> None:
         box = [*((low + high) / 2).tolist(), *(high - low).tolist()]
         return " ".join([name, *(f"{value:.6f}" for value in box), *values])
 
-    change_lines(copy, change)
+    copy.change_lines(change)
 
 
 @defect("one object in two rows, half of its runs in each", "exporter", "files", "sheet")
@@ -257,7 +244,7 @@ def keyframes_alone(copy: Copy, rng: np.random.Generator) -> None:
                 one[name] = [value if k % 5 == 0 else None for k, value in enumerate(one[name])]
         copy.save(content)
         return
-    for k, path in enumerate(frames(copy)):
+    for k, path in enumerate(copy.frames()):
         if k % 5:
             copy.put(path, np.zeros_like(copy.array(path)))
 
@@ -265,7 +252,7 @@ def keyframes_alone(copy: Copy, rng: np.random.Generator) -> None:
 @defect("a track with the shape of its first frame", "tracker", "files", "osvos")
 def rigid(copy: Copy, rng: np.random.Generator) -> None:
     """The shape of object 1 is the same in all frames; only its place changes."""
-    paths = frames(copy)
+    paths = copy.frames()
     first = copy.array(paths[0]) == 1
     y, x = np.nonzero(first)
     for path in paths[1:]:
@@ -283,7 +270,7 @@ def rigid(copy: Copy, rng: np.random.Generator) -> None:
 @defect("the labels of two frames on each other", "exporter", "files", "osvos")
 def ghosted(copy: Copy, rng: np.random.Generator) -> None:
     """In every third frame each object also has the pixels that it has five frames later."""
-    paths = frames(copy)
+    paths = copy.frames()
     for k in range(0, len(paths) - 5, 3):
         values, later = copy.array(paths[k]), copy.array(paths[k + 5])
         copy.put(paths[k], np.where(values == 0, later, values))
@@ -313,9 +300,9 @@ def shells(copy: Copy, rng: np.random.Generator) -> None:
 
     if copy.root.name == "scans":
         for number in (2, 9, 17):
-            change_case(copy, number, lambda values, is_label: hollow(values) if is_label else values)
+            copy.change_case(number, lambda values, is_label: hollow(values) if is_label else values)
     else:
-        change_volume(copy, hollow)
+        copy.change_volume(hollow)
 
 
 @defect("the lower half of a case not labelled", "annotator", "files", "scans")
@@ -328,7 +315,7 @@ def half_a_case(copy: Copy, rng: np.random.Generator) -> None:
         return new
 
     for number in (6, 14):
-        change_case(copy, number, lambda values, is_label: upper(values) if is_label else values)
+        copy.change_case(number, lambda values, is_label: upper(values) if is_label else values)
 
 
 @defect("both of a pair under the name of one side", "annotator", "files", "scans", "faces")
@@ -342,7 +329,7 @@ def one_side(copy: Copy, rng: np.random.Generator) -> None:
         copy.save(content)
         return
     for number in (4, 12):
-        change_case(copy, number, lambda values, is_label: np.where(values == 4, 3, values) if is_label else values)
+        copy.change_case(number, lambda values, is_label: np.where(values == 4, 3, values) if is_label else values)
 
 
 @defect("regions to be ignored over labelled objects", "annotator", "files", "labelme")

@@ -14,24 +14,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import HEIGHT, WIDTH, Made
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_volume,
-    defect,
-    drawn_base,
-    fit_boxes,
-    frames,
-    json_defect,
-    map_points,
-    own_images,
-    points,
-    some,
-    train_and_val,
-)
+from benchmarks.defects.planting import Array, Copy, Json, defect, drawn_base, json_defect
 
 _TILE = (144, 192)  # rows, columns; two by two of them overlap in a scene
 
@@ -51,7 +36,7 @@ def _tiles(made: Made) -> None:
 # What scripts export.
 
 
-@json_defect("ids of annotations that begin with 0", "exporter", "files", *POLYGONS)
+@json_defect("ids of annotations that begin with 0", "exporter", "files", "coco", "gbm")
 def first_is_zero(content: Json, rng: np.random.Generator) -> None:
     """An annotation has the id 0, which pycocotools takes for "not matched": it always counts as missed."""
     for number, one in enumerate(content["annotations"]):
@@ -68,7 +53,7 @@ def one_size(content: Json, rng: np.random.Generator) -> None:
         image.update(size)
 
 
-@json_defect("carriage returns at the end of file names", "exporter", "files", *POLYGONS)
+@json_defect("carriage returns at the end of file names", "exporter", "files", "coco", "gbm")
 def carriage_returns(content: Json, rng: np.random.Generator) -> None:
     """File names end with a carriage return: they were read from a list that Windows wrote."""
     for image in content["images"]:
@@ -78,7 +63,7 @@ def carriage_returns(content: Json, rng: np.random.Generator) -> None:
 @defect("annotations, not images, divided among train and val", "exporter", "files", "splits")
 def divided_annotations(copy: Copy, rng: np.random.Generator) -> None:
     """Each image is in both lists, with one object in four in val and the others in train."""
-    first, train, second, val = train_and_val(copy)
+    first, train, second, val = copy.train_and_val()
     for folder in ("train", "val"):
         for path in sorted((copy.root / folder).iterdir()):
             other = copy.root / ("val" if folder == "train" else "train") / path.name
@@ -96,20 +81,20 @@ def divided_annotations(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("a part of an object listed with the object next to it", "exporter", "files", "coco", "taco")
 def other_part(content: Json, rng: np.random.Generator) -> None:
     """The second part of these objects is a part of another object of the same category in the image."""
-    several = [one for one in content["annotations"] if len(list(points(one))) > 1]
-    for one in some(several, rng, 30):
+    several = [one for one in content["annotations"] if len(list(planting.points(one))) > 1]
+    for one in planting.some(several, rng, 30):
         others = [
             each
             for each in content["annotations"]
             if each["image_id"] == one["image_id"] and each["category_id"] == one["category_id"]
-            and each is not one and list(points(each))
+            and each is not one and list(planting.points(each))
         ]  # fmt: skip
         if others:
             others[0]["segmentation"].append(one["segmentation"].pop())
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("points of outlines sorted by their angle", "exporter", "files", *POLYGONS)
+@json_defect("points of outlines sorted by their angle", "exporter", "files", "coco", "gbm")
 def sorted_points(content: Json, rng: np.random.Generator) -> None:
     """In half of the images the points go around the middle of their object, so that bays become teeth."""
     chosen = {image["id"] for image in content["images"][::2]}
@@ -118,8 +103,8 @@ def sorted_points(content: Json, rng: np.random.Generator) -> None:
         x, y = (ring - ring.mean(0)).T
         return np.asarray(ring[np.argsort(np.arctan2(y, x))])
 
-    map_points(content, by_angle, lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, by_angle, lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
 
 
 @defect("runs of pictures of half the size in some rows", "exporter", "files", "sheet")
@@ -154,10 +139,10 @@ def title_and_id(copy: Copy, rng: np.random.Generator) -> None:
         path.write_text(json.dumps(content))
 
 
-@defect("pictures cut off in the middle of their file", "exporter", "files", *POLYGONS)
+@defect("pictures cut off in the middle of their file", "exporter", "files", "coco", "gbm")
 def cut_pictures(copy: Copy, rng: np.random.Generator) -> None:
     """Of six pictures only the first half of the bytes is there: a download broke off."""
-    for path in sorted(own_images(copy).iterdir())[::4][:6]:
+    for path in sorted(copy.own_images().iterdir())[::4][:6]:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
 
@@ -180,11 +165,11 @@ def repeated_names(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text("\n".join(names + names[:3] * 3) + "\n")
 
 
-@defect("file names that differ in case alone", "exporter", "files", *POLYGONS)
+@defect("file names that differ in case alone", "exporter", "files", "coco", "gbm")
 def case_alone(copy: Copy, rng: np.random.Generator) -> None:
     """Two pictures are a.jpg and A.JPG: on other computers one of them overwrites the other."""
     content = copy.load()
-    folder = own_images(copy)
+    folder = copy.own_images()
     first, second = (content["images"][k] for k in (2, 7))
     name = first["file_name"].rpartition("/")[2]
     (folder / second["file_name"].rpartition("/")[2]).rename(folder / name.upper())
@@ -244,7 +229,7 @@ def joined_names(content: Json, rng: np.random.Generator) -> None:
 @defect("a category that only val has", "merge", "files", "splits")
 def only_in_val(copy: Copy, rng: np.random.Generator) -> None:
     """Train has no object of the second category, val has all of them."""
-    path, content, _, _ = train_and_val(copy)
+    path, content, _, _ = copy.train_and_val()
     content["annotations"] = [one for one in content["annotations"] if one["category_id"] != 2]
     path.write_text(json.dumps(content))
 
@@ -262,9 +247,9 @@ def tiles_disagree(copy: Copy, rng: np.random.Generator) -> None:
 @defect("objects of training pictures pasted into pictures of val", "augmentation", "files", "splits")
 def pasted_objects(copy: Copy, rng: np.random.Generator) -> None:
     """Each picture of val has an object of a picture of train, with its pixels and its outline, elsewhere."""
-    _, train, path, val = train_and_val(copy)
+    _, train, path, val = copy.train_and_val()
     names = {image["id"]: image["file_name"] for image in train["images"]}
-    for image, one in zip(val["images"], some(train["annotations"], rng, len(val["images"])), strict=True):
+    for image, one in zip(val["images"], planting.some(train["annotations"], rng, len(val["images"])), strict=True):
         x, y, width, height = (int(value) for value in one["bbox"])
         new_x, new_y = int(rng.integers(0, max(WIDTH - width, 1))), int(rng.integers(0, max(HEIGHT - height, 1)))
         target = copy.root / "val" / image["file_name"]
@@ -276,7 +261,7 @@ def pasted_objects(copy: Copy, rng: np.random.Generator) -> None:
         ring = np.array(one["segmentation"][0]).reshape(-1, 2) - (x, y) + (new_x, new_y)
         moved = one | {"id": 10**6 + len(val["annotations"]), "image_id": image["id"]}
         val["annotations"].append(moved | {"segmentation": [ring.reshape(-1).tolist()]})
-    fit_boxes(val)
+    planting.fit_boxes(val)
     path.write_text(json.dumps(val))
 
 
@@ -343,8 +328,8 @@ def other_lens(copy: Copy, rng: np.random.Generator) -> None:
 
     if copy.document:
         content = copy.load()
-        map_points(content, lambda ring, image: bent(ring, np.array([image["width"], image["height"]])))
-        fit_boxes(content)
+        planting.map_points(content, lambda ring, image: bent(ring, np.array([image["width"], image["height"]])))
+        planting.fit_boxes(content)
         copy.save(content)
         return
     for path in copy.masks:
@@ -360,7 +345,7 @@ def other_lens(copy: Copy, rng: np.random.Generator) -> None:
 @defect("what left the image stays as a sliver at its border", "tracker", "files", "osvos")
 def sliver(copy: Copy, rng: np.random.Generator) -> None:
     """From the middle on object 2 is a strip of 3 px at the right border, in all frames to the end."""
-    paths = frames(copy)
+    paths = copy.frames()
     for path in paths[len(paths) // 2 :]:
         values = copy.array(path)
         new = np.where(values == 2, 0, values)
@@ -372,7 +357,7 @@ def sliver(copy: Copy, rng: np.random.Generator) -> None:
 @defect("one track three frames late", "tracker", "files", "osvos")
 def late_track(copy: Copy, rng: np.random.Generator) -> None:
     """From frame 10 on object 1 is where it was three frames before; the others are right."""
-    paths = frames(copy)
+    paths = copy.frames()
     before = [copy.array(path) == 1 for path in paths]
     for k in range(10, len(paths)):
         values = copy.array(paths[k])
@@ -383,7 +368,7 @@ def late_track(copy: Copy, rng: np.random.Generator) -> None:
 @defect("masks that grow by a pixel with each frame", "tracker", "files", "osvos")
 def growing(copy: Copy, rng: np.random.Generator) -> None:
     """Object 1 is wider all around by as many pixels as frames have passed: each frame was made from the last."""
-    for k, path in enumerate(frames(copy)):
+    for k, path in enumerate(copy.frames()):
         values = copy.array(path)
         wider = ndimage.distance_transform_edt(values != 1) <= k
         copy.put(path, np.where((values == 0) & wider, 1, values))
@@ -392,7 +377,7 @@ def growing(copy: Copy, rng: np.random.Generator) -> None:
 @defect("two videos joined to one", "merge", "files", "osvos")
 def two_videos(copy: Copy, rng: np.random.Generator) -> None:
     """From the middle on the frames are those of another video, whose objects go on with the same numbers."""
-    paths = frames(copy)
+    paths = copy.frames()
     other = sorted({path.parent for path in copy.masks} - {paths[0].parent})[0]
     for path, source in zip(paths[len(paths) // 2 :], sorted(other.glob("*.png")), strict=False):
         copy.put(path, copy.array(source))
@@ -407,4 +392,4 @@ def interleaved(copy: Copy, rng: np.random.Generator) -> None:
         new[:, :, 1::2] = np.roll(values[:, :, 1::2], 4, 0)
         return new
 
-    change_volume(copy, aside)
+    copy.change_volume(aside)

@@ -11,24 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_case,
-    change_documents,
-    change_lines,
-    change_volume,
-    defect,
-    draw_rings,
-    fit_boxes,
-    frames,
-    json_defect,
-    map_points,
-    points,
-    some,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # Merged exports, and categories.
 
@@ -102,7 +86,7 @@ def other_encoding(copy: Copy, rng: np.random.Generator) -> None:
             category["name"] = change(category["name"])
         copy.save(content)
     else:
-        change_documents(copy, lambda one: [shape.update(label=change(shape["label"])) for shape in one["shapes"]])
+        copy.change_documents(lambda one: [shape.update(label=change(shape["label"])) for shape in one["shapes"]])
 
 
 @defect("categories called NAME_copy and NAME_old", "annotator", "files", "coco", "labelme")
@@ -115,7 +99,7 @@ def copied_names(copy: Copy, rng: np.random.Generator) -> None:
         for number, (category, suffix) in enumerate(((first, "_copy"), (second, "_old"))):
             content["categories"].append(category | {"id": 6000 + number, "name": category["name"] + suffix})
             own = [one for one in content["annotations"] if one["category_id"] == category["id"]]
-            for one in some(own, rng, 6):
+            for one in planting.some(own, rng, 6):
                 one["category_id"] = 6000 + number
         copy.save(content)
     else:
@@ -124,7 +108,7 @@ def copied_names(copy: Copy, rng: np.random.Generator) -> None:
             for shape in one["shapes"][1::2]:
                 shape["label"] += "_copy"
 
-        change_documents(copy, change)
+        copy.change_documents(change)
 
 
 @defect("numbers of classes in place of their names in half of the files", "merge", "files", "labelme", "kudzu")
@@ -137,7 +121,7 @@ def numbers_for_names(copy: Copy, rng: np.random.Generator) -> None:
                 for region in entry["regions"]:
                     region["region_attributes"] = dict.fromkeys(region["region_attributes"], "0")
 
-        change_documents(copy, renumber, "*/*.json")
+        copy.change_documents(renumber, "*/*.json")
         return
     names: dict[str, int] = {}
     for number, path in enumerate(sorted(copy.root.glob("*.json"))):
@@ -167,18 +151,17 @@ def moved_down(copy: Copy, rng: np.random.Generator) -> None:
 # Coordinates.
 
 
-@json_defect("boxes with a margin of a tenth, as for crops", "exporter", "files", *POLYGONS)
-def wide_boxes(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("boxes with a margin of a tenth, as for crops", "exporter", "files", "coco", "gbm")
+def wide_boxes(one: Json) -> None:
     """Boxes are a tenth of their side wider on each side than what they hold."""
-    for one in content["annotations"]:
-        x, y, width, height = one["bbox"]
-        one["bbox"] = [x - width / 10, y - height / 10, width * 1.2, height * 1.2]
+    x, y, width, height = one["bbox"]
+    one["bbox"] = [x - width / 10, y - height / 10, width * 1.2, height * 1.2]
 
 
-@json_defect("all x before all y", "exporter", "files", *POLYGONS)
+@json_defect("all x before all y", "exporter", "files", "coco", "gbm")
 def columns_of_points(content: Json, rng: np.random.Generator) -> None:
     """Outlines are lists of all x and then all y."""
-    map_points(content, lambda ring, _: ring.T.reshape(-1, 2))
+    planting.map_points(content, lambda ring, _: ring.T.reshape(-1, 2))
 
 
 @defect("all x before all y", "exporter", "files", "yolo")
@@ -189,43 +172,43 @@ def columns_of_shares(copy: Copy, rng: np.random.Generator) -> None:
         name, *values = line.split()
         return " ".join([name, *values[::2], *values[1::2]])
 
-    change_lines(copy, change)
+    copy.change_lines(change)
 
 
-@json_defect("outlines that begin with the y of their first point", "exporter", "files", *POLYGONS)
+@json_defect("outlines that begin with the y of their first point", "exporter", "files", "coco", "gbm")
 def one_value_late(content: Json, rng: np.random.Generator) -> None:
     """A slice begins one value too late: x and y of all points are exchanged and of two points."""
-    map_points(content, lambda ring, _: np.roll(ring.reshape(-1), -1)[:-2].reshape(-1, 2))
+    planting.map_points(content, lambda ring, _: np.roll(ring.reshape(-1), -1)[:-2].reshape(-1, 2))
 
 
-@json_defect("outlines filled up with -1 to one length", "exporter", "files", *POLYGONS)
+@json_defect("outlines filled up with -1 to one length", "exporter", "files", "coco", "gbm")
 def filled_up(content: Json, rng: np.random.Generator) -> None:
     """All outlines have as many points as the longest, the last of which are -1, -1: take these away."""
-    longest = max(len(ring) for one in content["annotations"] for ring in points(one))
+    longest = max(len(ring) for one in content["annotations"] for ring in planting.points(one))
 
     def change(ring: Array, _: Json) -> Array:
         return np.concatenate([ring, np.full((longest // 2 - len(ring), 2), -1.0)])
 
-    map_points(content, change)
+    planting.map_points(content, change)
 
 
-@json_defect("both sides of a drawn line as two objects", "exporter", "files", *POLYGONS)
+@json_defect("both sides of a drawn line as two objects", "exporter", "files", "coco", "gbm")
 def both_sides(content: Json, rng: np.random.Generator) -> None:
     """Contours were taken of drawn outlines: each object is there twice, once some pixels smaller than once."""
     images = {image["id"]: image for image in content["images"]}
     chosen = {image["id"] for image in content["images"][::3]}
     more: list[Json] = []
     for one in content["annotations"]:
-        rings = list(points(one))
+        rings = list(planting.points(one))
         if one["image_id"] in chosen and len(rings) == 1 and one["area"] > 600:
-            drawn = draw_rings(rings, images[one["image_id"]]["width"], images[one["image_id"]]["height"])
+            drawn = planting.draw_rings(rings, images[one["image_id"]]["width"], images[one["image_id"]]["height"])
             inner = cv2.erode(drawn, np.ones((7, 7), np.uint8))
             found, _ = cv2.findContours(inner, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             if found:
                 ring = max(found, key=len).reshape(-1).astype(float).tolist()
                 more.append(one | {"id": 10**8 + len(more), "segmentation": [ring]})
     content["annotations"] += more
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("shares of y of the width, of x of the height", "exporter", "pictures", "yolo", "beach")
@@ -239,15 +222,15 @@ def other_side(copy: Copy, rng: np.random.Generator) -> None:
         shares = np.array(values, float).reshape(-1, 2) * [width / height, height / width]
         return " ".join([name, *(f"{value:.6f}" for value in shares.reshape(-1))])
 
-    change_lines(copy, change)
+    copy.change_lines(change)
 
 
 @json_defect("labels of one batch as much too low as a tool's bar is high", "annotator", "pictures", "gbm")
 def bar_high(content: Json, rng: np.random.Generator) -> None:
     """In a third of the images all labels are 24 px too low."""
     chosen = {image["id"] for image in content["images"][::3]}
-    map_points(content, lambda ring, _: ring + np.array([0, 24]), lambda one: one["image_id"] in chosen)
-    fit_boxes(content)
+    planting.map_points(content, lambda ring, _: ring + np.array([0, 24]), lambda one: one["image_id"] in chosen)
+    planting.fit_boxes(content)
 
 
 @defect("labels of one batch as much too low as a tool's bar is high", "annotator", "pictures", "camvid")
@@ -260,7 +243,7 @@ def bar_high_masks(copy: Copy, rng: np.random.Generator) -> None:
         copy.put(path, new)
 
 
-@defect("pictures that a script turned upright, their labels not", "resize", "pictures", *POLYGONS)
+@defect("pictures that a script turned upright, their labels not", "resize", "pictures", "coco", "gbm")
 def turned_pictures(copy: Copy, rng: np.random.Generator) -> None:
     """Six pictures were turned by 90 degrees after they had been labelled."""
     content = copy.load()
@@ -325,7 +308,7 @@ def sorted_column(copy: Copy, rng: np.random.Generator) -> None:
 @defect("two tracks under one id from the middle on", "tracker", "files", "osvos", "rvos")
 def one_of_two(copy: Copy, rng: np.random.Generator) -> None:
     """From frame 12 on the second object has the id of the first."""
-    for path in frames(copy)[12:]:
+    for path in copy.frames()[12:]:
         values = copy.array(path)
         copy.put(path, np.where(values == 2, 1, values))
 
@@ -343,9 +326,9 @@ def half_scan(copy: Copy, rng: np.random.Generator) -> None:
     """The labels are half as wide and high as the organ, and nearer to the origin."""
     if (copy.root / "imagesTr").is_dir():
         for number in (2, 7):
-            change_case(copy, number, lambda values, is_label: _in_corner(values) if is_label else values)
+            copy.change_case(number, lambda values, is_label: _in_corner(values) if is_label else values)
     else:
-        change_volume(copy, _in_corner)
+        copy.change_volume(_in_corner)
 
 
 @defect("rows and columns exchanged in a volume of labels", "exporter", "pictures", "spleen", "organs")
@@ -360,6 +343,6 @@ def turned_labels(copy: Copy, rng: np.random.Generator) -> None:
 
     if (copy.root / "imagesTr").is_dir():
         for number in (2, 7):
-            change_case(copy, number, change)
+            copy.change_case(number, change)
     else:
-        change_volume(copy, change)
+        copy.change_volume(change)

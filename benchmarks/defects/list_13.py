@@ -9,49 +9,39 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    add_annotations,
-    change_lines,
-    defect,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    map_points,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, defect, json_defect
 
 # Polygons.
 
 
-@json_defect("labels of every fifth picture mirrored", "augmentation", "pictures", *POLYGONS)
+@json_defect("labels of every fifth picture mirrored", "augmentation", "pictures", "coco", "gbm")
 def every_fifth_mirrored(content: Json, rng: np.random.Generator) -> None:
     """In these pictures the labels are mirrored left to right."""
     ids = {image["id"] for image in content["images"][::5]}
-    map_points(
+    planting.map_points(
         content,
         lambda rows, image: rows * (-1, 1) + (image["width"], 0),
         lambda annotation: annotation["image_id"] in ids,
     )
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("polygons reduced to a third of their points", "exporter", "nothing", "coco", "taco")
 def thinned(content: Json, rng: np.random.Generator) -> None:
     """Outlines of the second half have a third of the points, and cut corners."""
-    behind = half(content)
-    map_points(content, lambda rows, _: rows[::3] if len(rows) >= 12 else rows, lambda one: one["image_id"] in behind)
-    fit_boxes(content)
+    behind = planting.half(content)
+    planting.map_points(
+        content, lambda rows, _: rows[::3] if len(rows) >= 12 else rows, lambda one: one["image_id"] in behind
+    )
+    planting.fit_boxes(content)
 
 
 @json_defect("points rounded to multiples of 8", "exporter", "files", "coco", "taco", "gbm")
 def coarse_grid(content: Json, rng: np.random.Generator) -> None:
     """All points lie on a grid of 8 pixels."""
-    map_points(content, lambda rows, _: np.round(rows / 8) * 8)
-    fit_boxes(content)
+    planting.map_points(content, lambda rows, _: np.round(rows / 8) * 8)
+    planting.fit_boxes(content)
 
 
 @json_defect("one category left out in every third image", "annotator", "files", "coco", "taco")
@@ -82,10 +72,10 @@ def merged_annotation(content: Json, rng: np.random.Generator) -> None:
             first[key] = one
             kept.append(one)
     content["annotations"] = kept
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("labels of one image also at the next, beside its own", "merge", "pictures", *POLYGONS)
+@json_defect("labels of one image also at the next, beside its own", "merge", "pictures", "coco", "gbm")
 def added_to_next(content: Json, rng: np.random.Generator) -> None:
     """Three images have the objects of the image before them too."""
     images = content["images"]
@@ -94,10 +84,10 @@ def added_to_next(content: Json, rng: np.random.Generator) -> None:
         for one in content["annotations"]:
             if one["image_id"] == images[place]["id"] and isinstance(one["segmentation"], list):
                 more.append(one | {"image_id": images[place + 1]["id"]})
-    add_annotations(content, more)
+    planting.add_annotations(content, more)
 
 
-@json_defect("images and labels sorted apart in the last quarter", "merge", "pictures", *POLYGONS)
+@json_defect("images and labels sorted apart in the last quarter", "merge", "pictures", "coco", "gbm")
 def sorted_apart(content: Json, rng: np.random.Generator) -> None:
     """From some image on each has the labels of the next one."""
     ids = [image["id"] for image in content["images"]]
@@ -110,7 +100,7 @@ def sorted_apart(content: Json, rng: np.random.Generator) -> None:
 @json_defect("category ids one higher in the second half of the images", "label map", "pictures", "coco", "taco")
 def one_higher(content: Json, rng: np.random.Generator) -> None:
     """In the second half each object has the category that follows its own in the list."""
-    behind = half(content)
+    behind = planting.half(content)
     ids = sorted(category["id"] for category in content["categories"])
     following = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
     for one in content["annotations"]:
@@ -243,7 +233,7 @@ def noisy_mask(copy: Copy, rng: np.random.Generator) -> None:
 @defect("a frame's labels twice as far to the right", "tracker", "files", "osvos", "rvos")
 def stretched_frame(copy: Copy, rng: np.random.Generator) -> None:
     """Frame 10 is stretched across by a factor of two, about its left side."""
-    path = frames(copy)[10]
+    path = copy.frames()[10]
     values = copy.array(path)
     copy.put(path, np.repeat(values, 2, axis=1)[:, : values.shape[1]])
 
@@ -274,7 +264,7 @@ def exchanged_some(copy: Copy, rng: np.random.Generator) -> None:
 @defect("coordinates with a comma for the decimal point", "exporter", "files", "yolo")
 def decimal_comma(copy: Copy, rng: np.random.Generator) -> None:
     """Numbers are written as 0,5."""
-    change_lines(copy, lambda line: line.replace(".", ","))
+    copy.change_lines(lambda line: line.replace(".", ","))
 
 
 @defect("labels of one image for two names", "annotator", "files", "labelme")

@@ -13,36 +13,17 @@ from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import picture_bytes
-from benchmarks.defects.planting import (
-    Array,
-    Copy,
-    Json,
-    add_annotations,
-    as_mask,
-    change_documents,
-    change_segmentation,
-    change_volume,
-    defect,
-    encode_rle,
-    frames,
-    json_defect,
-    labels_of_case,
-    own_images,
-    points,
-    relabel,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # COCO.
 
 
-@json_defect("areas of all annotations are 0", "exporter", "files", "coco", "gbm")
-def zero_areas(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("areas of all annotations are 0", "exporter", "files", "coco", "gbm")
+def zero_areas(one: Json) -> None:
     """The areas contradict the outlines (SEG013), as one finding; COCO's scores by size are void."""
-    for one in content["annotations"]:
-        one["area"] = 0
+    one["area"] = 0
 
 
 @json_defect("images listed again with ./ before their names", "merge", "files", "coco", "gbm")
@@ -67,7 +48,7 @@ def names_with_breaks(content: Json, rng: np.random.Generator) -> None:
 @defect("val has the labels of the first images of train", "exporter", "pictures", "splits")
 def labels_of_train(copy: Copy, rng: np.random.Generator) -> None:
     """cvat-ai/cvat#7938. The labels of val lie on other pictures, and are those of train, pixel by pixel."""
-    _, train, path, val = train_and_val(copy)
+    _, train, path, val = copy.train_and_val()
     ids = dict(zip([one["id"] for one in train["images"]], [one["id"] for one in val["images"]], strict=False))
     val["annotations"] = [
         one | {"image_id": ids[one["image_id"]]} for one in train["annotations"] if one["image_id"] in ids
@@ -89,13 +70,13 @@ def saved_and_updated(content: Json, rng: np.random.Generator) -> None:
     for one in more:
         corners = np.concatenate([np.array(ring).reshape(-1, 2) for ring in one["segmentation"]])
         one["bbox"] = [*corners.min(0).tolist(), *(corners.max(0) - corners.min(0)).tolist()]
-    add_annotations(content, more)
+    planting.add_annotations(content, more)
 
 
 @defect("pictures saved again, with the objects under another category", "merge", "files", "coco")
 def under_other_category(copy: Copy, rng: np.random.Generator) -> None:
     """jhl-Det/CVA-Net#12. Five pictures are there twice, and the two copies disagree about the categories."""
-    folder, content = own_images(copy), copy.load()
+    folder, content = copy.own_images(), copy.load()
     ids = sorted(category["id"] for category in content["categories"])
     following = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
     number = max(image["id"] for image in content["images"])
@@ -107,14 +88,14 @@ def under_other_category(copy: Copy, rng: np.random.Generator) -> None:
         content["images"].append(image | {"id": number, "file_name": name})
         own = [one for one in content["annotations"] if one["image_id"] == image["id"]]
         again = [one | {"image_id": number, "category_id": following[one["category_id"]]} for one in own]
-        add_annotations(content, again)
+        planting.add_annotations(content, again)
     copy.save(content)
 
 
 @json_defect("objects of n parts n times, each time with all parts", "exporter", "files", "coco", "taco")
 def once_for_each_part(content: Json, rng: np.random.Generator) -> None:
     """Objects of several parts are there several times, pixel by pixel (SEG104)."""
-    add_annotations(content, [one for one in content["annotations"] for _ in list(points(one))[1:]])
+    planting.add_annotations(content, [one for one in content["annotations"] for _ in list(planting.points(one))[1:]])
 
 
 # YOLO.
@@ -225,11 +206,10 @@ def lost_byte(copy: Copy, rng: np.random.Generator) -> None:
         copy.put(path, values)
 
 
-@json_defect("annotations name their PNG as .jpg", "exporter", "files", "panoptic")
-def png_as_jpg(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("annotations name their PNG as .jpg", "exporter", "files", "panoptic")
+def png_as_jpg(one: Json) -> None:
     """The file that an annotation names is not there, and one of the same stem is; said so, with the place."""
-    for one in content["annotations"]:
-        one["file_name"] = one["file_name"].replace(".png", ".jpg")
+    one["file_name"] = one["file_name"].replace(".png", ".jpg")
 
 
 # Tools.
@@ -241,11 +221,11 @@ def bitmap_and_box(copy: Copy, rng: np.random.Generator) -> None:
 
     def change(content: Json) -> None:
         for shape in content["shapes"]:
-            pixels, low, high = as_mask(shape)
+            pixels, low, high = planting.as_mask(shape)
             shape["shape_type"], shape["points"] = "mask", [low.tolist(), high.tolist()]
             shape["mask"] = picture_bytes(pixels[::2, ::2] > 0)
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("images of a task in two subsets, the second without labels", "merge", "files", "cvat")
@@ -275,7 +255,7 @@ def negative_boxes(copy: Copy, rng: np.random.Generator) -> None:
                     "width": min(x) - max(x), "height": min(y) - max(y),
                 }  # fmt: skip
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 # Videos.
@@ -290,14 +270,14 @@ def new_number(copy: Copy, rng: np.random.Generator) -> None:
         new[:, : int(np.median(columns))][values[:, : int(np.median(columns))] == 1] = 9
         return new
 
-    relabel(copy, frames(copy)[12:13], change)
+    copy.relabel(copy.frames()[12:13], change)
 
 
 @defect("of each frame of the second half only the last object", "exporter", "files", "osvos", "rvos")
 def only_the_last(copy: Copy, rng: np.random.Generator) -> None:
     """AljazBozic/DeepDeform#4. All tracks but one end at the same frame, though the video goes on."""
-    paths = frames(copy)
-    relabel(copy, paths[len(paths) // 2 :], lambda values: np.where(values == values.max(), values, 0))
+    paths = copy.frames()
+    copy.relabel(paths[len(paths) // 2 :], lambda values: np.where(values == values.max(), values, 0))
 
 
 @json_defect("two tracks on one object from some frame on", "tracker", "files", "vis")
@@ -309,13 +289,12 @@ def on_one_object(content: Json, rng: np.random.Generator) -> None:
             first[key][7:] = second[key][7:]
 
 
-@json_defect("a track that is everything but its object in one frame", "tracker", "files", "vis")
-def inverted_frame(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("a track that is everything but its object in one frame", "tracker", "files", "vis", every=5)
+def inverted_frame(one: Json) -> None:
     """In frame 6 of a track inside and outside are exchanged (SEG132, SEG354)."""
-    for one in content["annotations"][::5]:
-        pixels = 1 - rle.decode(one["segmentations"][6])
-        one["segmentations"][6] = encode_rle(pixels)
-        one["areas"][6], one["bboxes"][6] = int(pixels.sum()), [0, 0, pixels.shape[1], pixels.shape[0]]
+    pixels = 1 - rle.decode(one["segmentations"][6])
+    one["segmentations"][6] = planting.encode_rle(pixels)
+    one["areas"][6], one["bboxes"][6] = int(pixels.sum()), [0, 0, pixels.shape[1], pixels.shape[0]]
 
 
 # Volumes.
@@ -325,11 +304,11 @@ def inverted_frame(content: Json, rng: np.random.Generator) -> None:
 def as_brightness(copy: Copy, rng: np.random.Generator) -> None:
     """In some cases each organ lies in thin shells of the classes of lower numbers, which are nowhere else so."""
     for number in (1, 4):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         smooth: Any = ndimage.zoom(ndimage.zoom(values.astype(float), (0.5, 0.5, 1), order=1), (2, 2, 1), order=1)
         new = np.zeros_like(values)
         new[: smooth.shape[0], : smooth.shape[1]] = np.round(smooth)[: values.shape[0], : values.shape[1]]
-        write_volume(path, new, image.affine)
+        planting.write_volume(path, new, image.affine)
 
 
 @defect("an organ that fills its whole slice on one slice", "annotator", "files", "scans", "spleen")
@@ -344,10 +323,10 @@ def fills_slice(copy: Copy, rng: np.random.Generator) -> None:
         return new
 
     if copy.root.name == "spleen":
-        change_volume(copy, change)
+        copy.change_volume(change)
     else:
-        path, image, values = labels_of_case(copy, 3)
-        write_volume(path, change(values), image.affine)
+        path, image, values = copy.labels_of_case(3)
+        planting.write_volume(path, change(values), image.affine)
 
 
 @defect("frames of a DICOM segmentation at the places of each other", "exporter", "pictures", "dicom")
@@ -360,7 +339,7 @@ def reversed_frames(copy: Copy, rng: np.random.Generator) -> None:
         for group, position in zip(groups, positions[::-1], strict=True):
             group.PlanePositionSequence = position
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("frames of a DICOM segmentation under a number that it lacks", "exporter", "files", "dicom")
@@ -371,4 +350,4 @@ def unknown_number(copy: Copy, rng: np.random.Generator) -> None:
         group = data.PerFrameFunctionalGroupsSequence[1]
         group.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 7
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)

@@ -17,40 +17,16 @@ from PIL import Image, ImageEnhance
 from pycocotools import mask as rle
 from scipy import ndimage
 
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    add_annotations,
-    change_dataset_json,
-    change_documents,
-    change_labels,
-    change_tracks,
-    change_volume,
-    defect,
-    draw_rings,
-    encode_rle,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    labels_of_case,
-    own_images,
-    points,
-    relabel,
-    some,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects import planting
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # COCO.
 
 
-@defect("points outside of the crop deleted, not clipped", "augmentation", "files", *POLYGONS)
+@defect("points outside of the crop deleted, not clipped", "augmentation", "files", "coco", "gbm")
 def points_deleted(copy: Copy, rng: np.random.Generator) -> None:
     """albumentations-team/albumentations#1873. Objects at the left side are cut off along slanted lines."""
-    folder, content = own_images(copy), copy.load()
+    folder, content = copy.own_images(), copy.load()
     for image in content["images"]:
         cut = image["width"] // 4
         with Image.open(folder / image["file_name"]) as picture:
@@ -67,22 +43,23 @@ def points_deleted(copy: Copy, rng: np.random.Generator) -> None:
             if one["segmentation"]:
                 kept.append(one)
     content["annotations"] = kept
-    fit_boxes(content)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
-@json_defect("outlines through the centres of the outermost pixels, areas of the masks", "exporter", "files", *POLYGONS)
-def through_centres(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect(
+    "outlines through the centres of the outermost pixels, areas of the masks", "exporter", "files", "coco", "gbm"
+)
+def through_centres(one: Json) -> None:
     """jsbroks/imantics#43. Outlines are a pixel smaller than the masks that areas and boxes were taken from."""
-    for one in content["annotations"]:
-        rings = [np.floor(np.array(ring, float).reshape(-1, 2)) for ring in points(one)]
-        if rings:
-            corners = np.concatenate(rings)
-            low, high = corners.min(0), corners.max(0)
-            width, height = (high + 2).astype(int).tolist()
-            one["segmentation"] = [ring.reshape(-1).tolist() for ring in rings]
-            one["area"] = int(draw_rings(points(one), width, height).sum())  # with the outline itself
-            one["bbox"] = [*low.tolist(), *(high - low + 1).tolist()]
+    rings = [np.floor(np.array(ring, float).reshape(-1, 2)) for ring in planting.points(one)]
+    if rings:
+        corners = np.concatenate(rings)
+        low, high = corners.min(0), corners.max(0)
+        width, height = (high + 2).astype(int).tolist()
+        one["segmentation"] = [ring.reshape(-1).tolist() for ring in rings]
+        one["area"] = int(planting.draw_rings(planting.points(one), width, height).sum())  # with the outline itself
+        one["bbox"] = [*low.tolist(), *(high - low + 1).tolist()]
 
 
 @json_defect("each part of an object as an object of its own", "exporter", "nothing", "coco", "taco")
@@ -98,7 +75,7 @@ def parts_as_objects(content: Json, rng: np.random.Generator) -> None:
         else:
             made.append(one)
     content["annotations"] = made
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("runs of a mask with a row more than the image", "exporter", "files", "coco")
@@ -109,7 +86,9 @@ def row_too_many(copy: Copy, rng: np.random.Generator) -> None:
     for one in content["annotations"][::5]:
         image = images[one["image_id"]]
         if isinstance(one["segmentation"], list):
-            one["segmentation"] = encode_rle(draw_rings(points(one), image["width"], image["height"] + 1))
+            one["segmentation"] = planting.encode_rle(
+                planting.draw_rings(planting.points(one), image["width"], image["height"] + 1)
+            )
     copy.save(content)
 
 
@@ -128,62 +107,58 @@ def row_too_many_in_cvat(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text(text)
 
 
-@json_defect("all objects marked as crowd", "exporter", "files", *POLYGONS)
-def all_crowd(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("all objects marked as crowd", "exporter", "files", "coco", "gbm")
+def all_crowd(one: Json) -> None:
     """facebookresearch/detectron2#5027. Training leaves every object out, since all are crowds."""
-    for one in content["annotations"]:
-        one["iscrowd"] = 1
+    one["iscrowd"] = 1
 
 
-@json_defect("ids as decimals: 3.0", "exporter", "files", "coco", "taco")
-def decimal_ids(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("ids as decimals: 3.0", "exporter", "files", "coco", "taco")
+def decimal_ids(one: Json) -> None:
     """Ids went through a table with gaps, and are 3.0 in the annotations; read as meant, or named."""
-    for one in content["annotations"]:
-        for key in ("id", "image_id", "category_id"):
-            one[key] = float(one[key])
+    for key in ("id", "image_id", "category_id"):
+        one[key] = float(one[key])
 
 
-@json_defect("boxes and areas as text", "exporter", "files", *POLYGONS)
-def numbers_as_text(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("boxes and areas as text", "exporter", "files", "coco", "gbm")
+def numbers_as_text(one: Json) -> None:
     """Boxes and areas are text, which pycocotools cannot compare; named as that."""
-    for one in content["annotations"]:
-        one["area"] = str(one["area"])
-        one["bbox"] = [str(value) for value in one["bbox"]]
+    one["area"] = str(one["area"])
+    one["bbox"] = [str(value) for value in one["bbox"]]
 
 
-@json_defect("parts joined by a line there and back", "exporter", "files", "coco", "taco")
-def bridges(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("parts joined by a line there and back", "exporter", "files", "coco", "taco")
+def bridges(one: Json) -> None:
     """ultralytics/JSON2YOLO#24. The parts are one ring now, which touches itself; no pixels changed."""
-    for one in content["annotations"]:
-        rings = [np.array(ring, float).reshape(-1, 2) for ring in points(one)]
-        if len(rings) > 1:
-            whole = rings[0]
-            for ring in rings[1:]:
-                far = np.linalg.norm(whole[:, None] - ring[None], axis=2)
-                at, to = np.unravel_index(far.argmin(), far.shape)
-                turned = np.roll(ring, -to, axis=0)
-                whole = np.concatenate([whole[: at + 1], turned, turned[:1], whole[at:]])
-            one["segmentation"] = [whole.reshape(-1).tolist()]
+    rings = [np.array(ring, float).reshape(-1, 2) for ring in planting.points(one)]
+    if len(rings) > 1:
+        whole = rings[0]
+        for ring in rings[1:]:
+            far = np.linalg.norm(whole[:, None] - ring[None], axis=2)
+            at, to = np.unravel_index(far.argmin(), far.shape)
+            turned = np.roll(ring, -to, axis=0)
+            whole = np.concatenate([whole[: at + 1], turned, turned[:1], whole[at:]])
+        one["segmentation"] = [whole.reshape(-1).tolist()]
 
 
-@json_defect("crumbs of masks as objects of their own", "exporter", "files", *POLYGONS)
+@json_defect("crumbs of masks as objects of their own", "exporter", "files", "coco", "gbm")
 def crumbs(content: Json, rng: np.random.Generator) -> None:
     """VIPriors/vipriors-challenges-toolkit#31. Beside every third object lies one of a few pixels, of its category."""
     more = []
     for one in content["annotations"][::3]:
-        rings = list(points(one))
+        rings = list(planting.points(one))
         if rings:
             corner = np.array(rings[0], float).reshape(-1, 2).max(0) + rng.uniform(-6, 3, 2)
             ring = corner + np.array([(0, 0), (2, 0), (2, 1.5), (0, 1.5)])
             more.append(one | {"segmentation": [ring.reshape(-1).tolist()]})
-    add_annotations(content, more)
-    fit_boxes(content)
+    planting.add_annotations(content, more)
+    planting.fit_boxes(content)
 
 
 @defect("pictures saved again as PNG within a split, labelled anew", "merge", "pictures", "coco")
 def again_as_png(copy: Copy, rng: np.random.Generator) -> None:
     """Six pictures are there twice, pixel by pixel, under two names and formats, with outlines that differ by 1 px."""
-    folder, content = own_images(copy), copy.load()
+    folder, content = copy.own_images(), copy.load()
     number, last = (max(one["id"] for one in content[key]) for key in ("images", "annotations"))
     for image in content["images"][3:45:8]:
         number += 1
@@ -220,7 +195,7 @@ def again_as_png_in_yolo(copy: Copy, rng: np.random.Generator) -> None:
 @defect("brighter copies of training pictures in val", "augmentation", "pictures", "splits")
 def brighter_in_val(copy: Copy, rng: np.random.Generator) -> None:
     """The set was augmented before it was split: val has brighter copies of pictures of train, with their labels."""
-    _, train, path, val = train_and_val(copy)
+    _, train, path, val = copy.train_and_val()
     number = max(one["id"] for one in [*train["annotations"], *val["annotations"]])
     for image in train["images"][:4]:
         name = image["file_name"].replace(".", "_aug.")
@@ -263,7 +238,7 @@ def group_of_two(copy: Copy, rng: np.random.Generator) -> None:
         for shape in content["shapes"]:
             shape["group_id"] = 7
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 # Masks.
@@ -398,7 +373,7 @@ def class_of_one_in_coco(content: Json, rng: np.random.Generator) -> None:
 @defect("labels at another frame rate", "tracker", "files", "osvos")
 def other_rate(copy: Copy, rng: np.random.Generator) -> None:
     """cilinyan/VISA#9. Frame n has the labels of frame 2n: labels run twice as fast, and end in the middle."""
-    paths = frames(copy)
+    paths = copy.frames()
     values = [copy.array(path) for path in paths]
     for k, path in enumerate(paths):
         copy.put(path, values[2 * k] if 2 * k < len(values) else np.zeros_like(values[0]))
@@ -407,13 +382,13 @@ def other_rate(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("labels at another frame rate", "tracker", "files", "vis")
 def other_rate_of_tracks(content: Json, rng: np.random.Generator) -> None:
     """Frame n has the labels of frame 2n: labels run twice as fast, and end in the middle."""
-    change_tracks(content["annotations"], lambda values: [*values[::2], *([None] * (len(values) // 2))])
+    planting.change_tracks(content["annotations"], lambda values: [*values[::2], *([None] * (len(values) // 2))])
 
 
 @json_defect("tracks longer than their video", "tracker", "files", "vis")
 def longer(content: Json, rng: np.random.Generator) -> None:
     """wangxiao5791509/TNL2K_evaluation_toolkit#2. Some tracks have two frames more than the video."""
-    change_tracks(content["annotations"][::4], lambda values: values + values[-2:])
+    planting.change_tracks(content["annotations"][::4], lambda values: values + values[-2:])
 
 
 @defect("tracks longer than their video", "tracker", "files", "mots")
@@ -426,11 +401,10 @@ def longer_rows(copy: Copy, rng: np.random.Generator) -> None:
         path.write_text(path.read_text() + "\n".join(more) + "\n")
 
 
-@json_defect("labels of one video under the name of another", "merge", "pictures", "vis")
-def videos_exchanged(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("labels of one video under the name of another", "merge", "pictures", "vis")
+def videos_exchanged(one: Json) -> None:
     """CAMMA-public/cholectrack20#10. Two videos have the labels of each other."""
-    for one in content["annotations"]:
-        one["video_id"] = {1: 2, 2: 1}.get(one["video_id"], one["video_id"])
+    one["video_id"] = {1: 2, 2: 1}.get(one["video_id"], one["video_id"])
 
 
 @defect("labels of one video under the name of another", "merge", "pictures", "mots")
@@ -458,14 +432,14 @@ def _collapsed(pixels: Array, share: float) -> Array:
 @defect("an outline that shrinks and grows between two keyframes", "tracker", "files", "osvos")
 def shrinks(copy: Copy, rng: np.random.Generator) -> None:
     """One track was interpolated with points matched wrongly: it shrinks to a point and grows again within 8 frames."""
-    for k, path in enumerate(frames(copy)[8:15], 1):
+    for k, path in enumerate(copy.frames()[8:15], 1):
 
         def change(values: Array, share: float = k / 8) -> Array:
             new = np.where(values == 1, 0, values)
             new[_collapsed(values == 1, share) & (new == 0)] = 1
             return new
 
-        relabel(copy, [path], change)
+        copy.relabel([path], change)
 
 
 @json_defect("an outline that shrinks and grows between two keyframes", "tracker", "files", "vis")
@@ -476,7 +450,7 @@ def track_shrinks(content: Json, rng: np.random.Generator) -> None:
         for k in range(4, 11):
             if one["segmentations"][k]:
                 pixels = _collapsed(rle.decode(one["segmentations"][k]) > 0, (k - 3) / 8)
-                one["segmentations"][k] = encode_rle(pixels)
+                one["segmentations"][k] = planting.encode_rle(pixels)
                 one["areas"][k] = int(pixels.sum())
                 one["bboxes"][k] = rle.toBbox(one["segmentations"][k]).tolist()
 
@@ -492,19 +466,19 @@ def one_number(copy: Copy, rng: np.random.Generator) -> None:
         *_, before, last = content["labels"]
         content["labels"][last] = content["labels"][before]
 
-    change_dataset_json(copy, change)
+    copy.change_dataset_json(change)
 
 
 @defect("half of an organ under the number of another", "annotator", "files", "scans", "organs")
 def half_of_organ(copy: Copy, rng: np.random.Generator) -> None:
     """wasserth/TotalSegmentator#394. In two cases the upper slices of an organ have the number of another organ."""
     for number in (2, 7):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         inside = values == 1
         slices = np.flatnonzero(inside.any((0, 1)))
         inside[:, :, : slices[len(slices) // 2]] = False
         values[inside] = 2
-        write_volume(path, values, image.affine)
+        planting.write_volume(path, values, image.affine)
 
 
 @defect("labels where a turned scan has no data", "resize", "pictures", "scans", "nnunet")
@@ -516,36 +490,34 @@ def no_data(copy: Copy, rng: np.random.Generator) -> None:
         values = np.asanyarray(image.dataobj).copy()
         x, y = np.mgrid[: values.shape[0], : values.shape[1]]
         values[(x / values.shape[0] + y / values.shape[1]) < 0.75] = -1024
-        write_volume(path, values, image.affine)
+        planting.write_volume(path, values, image.affine)
 
 
 @defect("labels of all volumes two voxels aside", "resize", "pictures", "scans", "organs")
 def two_aside(copy: Copy, rng: np.random.Generator) -> None:
     """Project-MONAI/MONAILabel#649. Labels are two voxels off in x and y everywhere."""
-    change_labels(copy, lambda values: np.roll(values, (2, 2), (0, 1)))
+    copy.change_labels(lambda values: np.roll(values, (2, 2), (0, 1)))
 
 
 @defect("empty slices left out and added at the end", "volume", "pictures", "scans")
 def empty_to_end(copy: Copy, rng: np.random.Generator) -> None:
     """QIICR/dcmqi#513. In three cases labels begin on the first slice, as many slices too low as were empty."""
     for number in (4, 9, 15):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         first = int(np.flatnonzero(values.any((0, 1)))[0])
-        write_volume(path, np.roll(values, -first, axis=2), image.affine)
+        planting.write_volume(path, np.roll(values, -first, axis=2), image.affine)
 
 
 @defect("empty slices left out and added at the end", "volume", "pictures", "spleen")
 def empty_to_end_of_one(copy: Copy, rng: np.random.Generator) -> None:
     """The labels begin on the first slice, as many slices too low as were empty."""
-    change_volume(copy, lambda values: np.roll(values, -int(np.flatnonzero(values.any((0, 1)))[0]), axis=2))
+    copy.change_volume(lambda values: np.roll(values, -int(np.flatnonzero(values.any((0, 1)))[0]), axis=2))
 
 
 @defect("headers that differ by rounding alone", "volume", "files", "scans", "organs")
 def rounded_headers(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#1287. Nothing: the places differ by a millionth of a voxel."""
-    change_labels(
-        copy, np.copy, place=lambda affine: affine + rng.normal(0, 1e-7, (4, 4)) * (np.arange(4) < 3)[:, None]
-    )
+    copy.change_labels(np.copy, place=lambda affine: affine + rng.normal(0, 1e-7, (4, 4)) * (np.arange(4) < 3)[:, None])
 
 
 # Scripts.
@@ -556,17 +528,19 @@ def rounded_headers(copy: Copy, rng: np.random.Generator) -> None:
 )
 def joined_over_images(content: Json, rng: np.random.Generator) -> None:
     """In the second half each image has the objects of its neighbour of the same category, beside its own."""
-    behind = sorted(half(content))
+    behind = sorted(planting.half(content))
     own = defaultdict(list)
     for one in content["annotations"]:
         own[one["image_id"]].append(one)
     for here, there in pairwise(behind):
         kinds = {one["category_id"] for one in own[here]}
-        add_annotations(content, [one | {"image_id": here} for one in own[there] if one["category_id"] in kinds])
+        planting.add_annotations(
+            content, [one | {"image_id": here} for one in own[there] if one["category_id"] in kinds]
+        )
 
 
-@json_defect("ids of annotations as large as a hash", "exporter", "files", *POLYGONS)
+@json_defect("ids of annotations as large as a hash", "exporter", "files", "coco", "gbm")
 def hashes_as_ids(content: Json, rng: np.random.Generator) -> None:
     """Ids are above 2^53: a program that reads numbers as floats joins some of them. Read as meant, or named."""
     for number, one in enumerate(content["annotations"]):
-        one["id"] = 2**60 + 8 * some(range(1, 1 << 16), rng, 1)[0] * (1 << 20) + number
+        one["id"] = 2**60 + 8 * planting.some(range(1, 1 << 16), rng, 1)[0] * (1 << 20) + number

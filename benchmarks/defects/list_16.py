@@ -13,28 +13,9 @@ import yaml
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import COLOURS, HEIGHT, NAMES, WIDTH, Made, write_raster
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    change_dataset_json,
-    change_documents,
-    change_results,
-    change_tracks,
-    defect,
-    drawn_base,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    labels_of_case,
-    map_points,
-    own_images,
-    points,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, drawn_base, json_defect
 
 # Drawn datasets, sound.
 
@@ -92,8 +73,8 @@ def _planes(made: Made) -> None:
 @json_defect("points in thousandths of the image, as language models give them", "exporter", "files", "coco")
 def thousandths(content: Json, rng: np.random.Generator) -> None:
     """simular-ai/Agent-S#91. Points and boxes run to 1000 on both axes, whatever the size of the image."""
-    map_points(content, lambda ring, image: np.round(ring / [image["width"], image["height"]] * 1000))
-    fit_boxes(content)
+    planting.map_points(content, lambda ring, image: np.round(ring / [image["width"], image["height"]] * 1000))
+    planting.fit_boxes(content)
 
 
 @defect("points in thousandths of the image, as language models give them", "exporter", "files", "kudzu")
@@ -114,8 +95,8 @@ def thousandths_in_via(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("coordinates of the map in place of pixels", "exporter", "files", "gbm")
 def map_coordinates(content: Json, rng: np.random.Generator) -> None:
     """mayrajeo/geo2ml#12. Eastings and northings in metres: no point is inside of its image."""
-    map_points(content, lambda ring, _: ring * [0.5, -0.5] + [615463.25, 2302274.0])
-    fit_boxes(content)
+    planting.map_points(content, lambda ring, _: ring * [0.5, -0.5] + [615463.25, 2302274.0])
+    planting.fit_boxes(content)
 
 
 def _scale(region: Json, x: float, y: float) -> None:
@@ -125,36 +106,34 @@ def _scale(region: Json, x: float, y: float) -> None:
 @defect("coordinates of some tasks a hundred times too large", "exporter", "files", "studio")
 def hundredfold(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio#2702. In two tasks percent were multiplied by 100 again."""
-    change_results(copy, slice(3, None, 5), lambda region: _scale(region, 100, 100))
+    copy.change_results(slice(3, None, 5), lambda region: _scale(region, 100, 100))
 
 
 @defect("pixels where the tool has percent", "exporter", "files", "studio")
 def pixels_as_percent(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio-ml-backend#166. The tasks that a model labelled first have points in pixels."""
-    change_results(copy, slice(1, None, 3), lambda region: _scale(region, WIDTH / 100, HEIGHT / 100))
+    copy.change_results(slice(1, None, 3), lambda region: _scale(region, WIDTH / 100, HEIGHT / 100))
 
 
 @defect("shares of 1 where the tool has percent", "exporter", "files", "studio")
 def shares_as_percent(copy: Copy, rng: np.random.Generator) -> None:
     """HumanSignal/label-studio#1897. The tasks that a model labelled first have points from 0 to 1."""
-    change_results(copy, slice(1, None, 3), lambda region: _scale(region, 0.01, 0.01))
+    copy.change_results(slice(1, None, 3), lambda region: _scale(region, 0.01, 0.01))
 
 
-@json_defect("perimeters in place of areas", "exporter", "files", *POLYGONS)
-def perimeters(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("perimeters in place of areas", "exporter", "files", "coco", "gbm")
+def perimeters(one: Json) -> None:
     """A script took arcLength for contourArea."""
-    for one in content["annotations"]:
-        rings = [np.array(ring, float).reshape(-1, 2) for ring in points(one)]
-        if rings:
-            one["area"] = float(sum(np.linalg.norm(ring - np.roll(ring, 1, 0), axis=1).sum() for ring in rings))
+    rings = [np.array(ring, float).reshape(-1, 2) for ring in planting.points(one)]
+    if rings:
+        one["area"] = float(sum(np.linalg.norm(ring - np.roll(ring, 1, 0), axis=1).sum() for ring in rings))
 
 
-@json_defect("boxes as y, x, height, width", "exporter", "files", *POLYGONS)
-def boxes_by_rows(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("boxes as y, x, height, width", "exporter", "files", "coco", "gbm")
+def boxes_by_rows(one: Json) -> None:
     """Boxes have rows before columns, polygons have not."""
-    for one in content["annotations"]:
-        x, y, width, height = one["bbox"]
-        one["bbox"] = [y, x, height, width]
+    x, y, width, height = one["bbox"]
+    one["bbox"] = [y, x, height, width]
 
 
 # Numbers and names.
@@ -177,7 +156,7 @@ def _rename_in_second_half(content: Json, change: Callable[[str], str]) -> None:
             last += 1
             new[one["id"]] = last
             content["categories"].append(one | {"id": last, "name": change(one["name"])})
-    behind = half(content)
+    behind = planting.half(content)
     for one in content["annotations"]:
         if one["image_id"] in behind:
             one["category_id"] = new.get(one["category_id"], one["category_id"])
@@ -213,10 +192,10 @@ def called_nan(content: Json, rng: np.random.Generator) -> None:
 @defect("a category called nan", "exporter", "files", "labelme", "labelme video")
 def called_undefined(copy: Copy, rng: np.random.Generator) -> None:
     """SixK/coco-annotator-ng#5. One shape in each file is labelled "undefined", which a script wrote."""
-    change_documents(copy, lambda content: content["shapes"][-1].update(label="undefined"))
+    copy.change_documents(lambda content: content["shapes"][-1].update(label="undefined"))
 
 
-@json_defect("a root of all categories as a category of its own", "exporter", "files", *POLYGONS)
+@json_defect("a root of all categories as a category of its own", "exporter", "files", "coco", "gbm")
 def root_category(content: Json, rng: np.random.Generator) -> None:
     """roboflow/rf-detr#1303. A category without objects is the parent of all; training counts it as a class."""
     for one in content["categories"]:
@@ -252,13 +231,13 @@ def class_minus_one(copy: Copy, rng: np.random.Generator) -> None:
 @defect("a region with two labels", "annotator", "files", "studio")
 def two_labels(copy: Copy, rng: np.random.Generator) -> None:
     """In some tasks one region is a crab and a shell at once."""
-    change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=["crab", "shell"]))
+    copy.change_results(slice(2, None, 4), lambda region: region["value"].update(polygonlabels=["crab", "shell"]))
 
 
 @defect("regions without a label", "annotator", "files", "studio")
 def no_labels(copy: Copy, rng: np.random.Generator) -> None:
     """In some tasks regions were drawn with no label chosen."""
-    change_results(copy, slice(2, None, 4), lambda region: region["value"].update(polygonlabels=[]))
+    copy.change_results(slice(2, None, 4), lambda region: region["value"].update(polygonlabels=[]))
 
 
 @defect("a class as check boxes, of which some regions have two", "annotator", "files", "kudzu")
@@ -293,7 +272,7 @@ def signed_addresses(content: Json, rng: np.random.Generator) -> None:
 @defect("pictures converted to JPEG, names in the JSON not", "exporter", "files", "gbm")
 def converted(copy: Copy, rng: np.random.Generator) -> None:
     """The files are .jpg, the JSON says .png."""
-    for path in sorted(own_images(copy).iterdir()):
+    for path in sorted(copy.own_images().iterdir()):
         with Image.open(path) as picture:
             picture.convert("RGB").save(path.with_suffix(".jpg"), quality=95)
         path.unlink()
@@ -302,7 +281,7 @@ def converted(copy: Copy, rng: np.random.Generator) -> None:
 @defect("links to pictures that lead nowhere", "merge", "files", "coco", "camvid")
 def dead_links(copy: Copy, rng: np.random.Generator) -> None:
     """Every fifth picture is a link into a folder that was not copied."""
-    paths = sorted((copy.root / "train").iterdir()) if copy.masks else sorted(own_images(copy).iterdir())
+    paths = sorted((copy.root / "train").iterdir()) if copy.masks else sorted(copy.own_images().iterdir())
     for path in paths[::5]:
         path.unlink()
         path.symlink_to(f"/mnt/storage/raw/{path.name}")
@@ -345,7 +324,7 @@ def appended(copy: Copy, rng: np.random.Generator) -> None:
 @defect("sizes that are null", "exporter", "files", "labelme", "labelme video")
 def null_sizes(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant: the sizes are those of the pictures."""
-    change_documents(copy, lambda content: content.update(imageHeight=None, imageWidth=None))
+    copy.change_documents(lambda content: content.update(imageHeight=None, imageWidth=None))
 
 
 # Masks.
@@ -446,7 +425,7 @@ def hole_outside(copy: Copy, rng: np.random.Generator) -> None:
         rings.append((other.mean(0) + 0.4 * (other - other.mean(0)))[::-1].tolist())
 
     for path in sorted(copy.root.glob("*.geojson"))[::2]:
-        change_documents(copy, change, path.name)
+        copy.change_documents(change, path.name)
 
 
 @defect("the rectangle that was to be searched, among the objects", "annotator", "files", "slides")
@@ -460,7 +439,7 @@ def searched(copy: Copy, rng: np.random.Generator) -> None:
         content["features"].insert(0, _feature(ring, None))
 
     for path in sorted(copy.root.glob("*.geojson"))[::3]:
-        change_documents(copy, change, path.name)
+        copy.change_documents(change, path.name)
 
 
 @json_defect("objects that stop short of the border", "annotator", "files", "coco", "gbm")
@@ -472,8 +451,8 @@ def short_of_border(content: Json, rng: np.random.Generator) -> None:
         clipped: Array = ring.clip(margin, np.array([image["width"], image["height"]]) - margin)
         return clipped
 
-    map_points(content, change)
-    fit_boxes(content)
+    planting.map_points(content, change)
+    planting.fit_boxes(content)
 
 
 @defect("objects that stop short of the border", "annotator", "files", "ids")
@@ -534,13 +513,13 @@ def frames_from_one(copy: Copy, rng: np.random.Generator) -> None:
 def forward_only(content: Json, rng: np.random.Generator) -> None:
     """In one video the first five frames have nothing; then all tracks begin at once."""
     of_second = [one for one in content["annotations"] if one["video_id"] == 2]
-    change_tracks(of_second, lambda values: [None] * 5 + values[5:])
+    planting.change_tracks(of_second, lambda values: [None] * 5 + values[5:])
 
 
 @defect("the first frames without labels: propagated forward only", "tracker", "files", "osvos")
 def forward_only_in_masks(copy: Copy, rng: np.random.Generator) -> None:
     """In one video the first six masks have nothing; then all tracks begin at once."""
-    for path in frames(copy)[:6]:
+    for path in copy.frames()[:6]:
         copy.put(path, np.zeros_like(copy.array(path)))
 
 
@@ -548,7 +527,7 @@ def forward_only_in_masks(copy: Copy, rng: np.random.Generator) -> None:
 def ignore_in_middle(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2884. nnU-Net ignores a label only if its number is the highest."""
     labels = {"background": 0, "crab": 1, "ignore": 2, "kelp": 3}
-    change_dataset_json(copy, lambda content: content.update(labels=labels))
+    copy.change_dataset_json(lambda content: content.update(labels=labels))
 
 
 @defect("labels listed as number: name", "label map", "files", "nnunet", "scans")
@@ -558,26 +537,26 @@ def number_first(copy: Copy, rng: np.random.Generator) -> None:
     def change(content: Json) -> None:
         content["labels"] = {str(value): name for name, value in content["labels"].items()}
 
-    change_dataset_json(copy, change)
+    copy.change_dataset_json(change)
 
 
 @defect("a fourth axis of one", "volume", "files", "scans", "organs")
 def fourth_axis(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant: the labels of some cases have a time axis of one moment."""
     for number in (1, 5):
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, values[..., None], image.affine)
+        path, image, values = copy.labels_of_case(number)
+        planting.write_volume(path, values[..., None], image.affine)
 
 
 @defect("labels compressed along the slices: drawn on voxels of one length", "volume", "pictures", "organs")
 def rescaled(copy: Copy, rng: np.random.Generator) -> None:
     """smistad/annotationweb#53. In two cases the labels are compressed along the slices, and end before the organ."""
     for number in (2, 6):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         squeezed = np.zeros_like(values)
         short = ndimage.zoom(values, (1, 1, 0.6), order=0)
         squeezed[:, :, : short.shape[2]] = short
-        write_volume(path, squeezed, image.affine)
+        planting.write_volume(path, squeezed, image.affine)
 
 
 @defect("a bar of 12 rows added above pictures, labels not moved", "resize", "pictures", "beach")

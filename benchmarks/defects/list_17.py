@@ -18,43 +18,21 @@ from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage, spatial
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import NAMES, picture_bytes, write_raster
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    add_annotations,
-    as_mask,
-    change_cvat,
-    change_dataset_json,
-    change_documents,
-    change_labels,
-    change_segmentation,
-    change_tracks,
-    change_volume,
-    defect,
-    draw_rings,
-    encode_rle,
-    fit_boxes,
-    frames,
-    half,
-    json_defect,
-    map_points,
-    own_images,
-    points,
-    some,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # COCO.
 
 
-@json_defect("each object of some images a second time, without an outline", "exporter", "files", *POLYGONS)
+@json_defect("each object of some images a second time, without an outline", "exporter", "files", "coco", "gbm")
 def without_outline(content: Json, rng: np.random.Generator) -> None:
     """cvat-ai/cvat#5496. In a quarter of the images each object is there twice: once with an outline, once as a box."""
     ids = {image["id"] for image in content["images"][1::4]}
     own = [one for one in content["annotations"] if one["image_id"] in ids]
-    add_annotations(content, [one | {"segmentation": [], "bbox": [v + 0.5 for v in one["bbox"]]} for one in own])
+    planting.add_annotations(
+        content, [one | {"segmentation": [], "bbox": [v + 0.5 for v in one["bbox"]]} for one in own]
+    )
 
 
 @json_defect("counts of runs as the points of an outline", "exporter", "files", "coco")
@@ -64,45 +42,44 @@ def counts_as_points(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"][::6]:
         if isinstance(one["segmentation"], list):
             image = images[one["image_id"]]
-            flat = draw_rings(points(one), image["width"], image["height"]).T.reshape(-1)
+            flat = planting.draw_rings(planting.points(one), image["width"], image["height"]).T.reshape(-1)
             edges = np.flatnonzero(np.diff(flat.astype(int))) + 1
             counts = np.diff(np.concatenate([[0], edges, [len(flat)]]))
             one["segmentation"] = [counts.tolist()]
 
 
-@json_defect("outlines one list deeper than COCO has them", "exporter", "files", *POLYGONS)
-def one_list_deeper(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("outlines one list deeper than COCO has them", "exporter", "files", "coco", "gbm")
+def one_list_deeper(one: Json) -> None:
     """kili-technology/kili-python-sdk#1751. Read as meant, or named: segmentation is [[[x, y, ...]]]."""
-    for one in content["annotations"]:
-        if isinstance(one["segmentation"], list):
-            one["segmentation"] = [[ring] for ring in one["segmentation"]]
+    if isinstance(one["segmentation"], list):
+        one["segmentation"] = [[ring] for ring in one["segmentation"]]
 
 
-@json_defect("parts of two points beside outlines", "exporter", "files", *POLYGONS)
-def two_points(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("parts of two points beside outlines", "exporter", "files", "coco", "gbm", every=8)
+def two_points(one: Json) -> None:
     """cocodataset/cocoapi#348. A tracer left parts of two points, on which pycocotools fails."""
-    for one in content["annotations"][::8]:
-        for ring in list(points(one))[:1]:
-            x, y = ring[:2]
-            one["segmentation"].insert(0, [x, y, x, y + 5])
+    for ring in list(planting.points(one))[:1]:
+        x, y = ring[:2]
+        one["segmentation"].insert(0, [x, y, x, y + 5])
 
 
-@json_defect("points averaged with their neighbours", "exporter", "nothing", *POLYGONS)
+@json_defect("points averaged with their neighbours", "exporter", "nothing", "coco", "gbm")
 def averaged(content: Json, rng: np.random.Generator) -> None:
     """voxel51/fiftyone#4553. Corners are rounded off and thin ends are gone."""
-    map_points(
+    planting.map_points(
         content, lambda ring, _: ndimage.uniform_filter1d(ring, 5, axis=0, mode="wrap")[::2] if len(ring) > 9 else ring
     )
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("outlines of a single pixel, boxes and areas of the whole", "exporter", "files", *POLYGONS)
-def pixel_outlines(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect(
+    "outlines of a single pixel, boxes and areas of the whole", "exporter", "files", "coco", "gbm", every=10
+)
+def pixel_outlines(one: Json) -> None:
     """cvat-ai/cvat#7520. These masks had a pixel apart, and the tracer kept that pixel alone."""
-    for one in content["annotations"][::10]:
-        if isinstance(one["segmentation"], list):
-            x, y = one["bbox"][0] + 1, one["bbox"][1] + 1
-            one["segmentation"] = [[x, y, x + 1, y, x + 1, y + 1, x, y + 1]]
+    if isinstance(one["segmentation"], list):
+        x, y = one["bbox"][0] + 1, one["bbox"][1] + 1
+        one["segmentation"] = [[x, y, x + 1, y, x + 1, y + 1, x, y + 1]]
 
 
 @json_defect("objects drawn with a brush left out", "exporter", "pictures", "coco")
@@ -127,7 +104,7 @@ def old_and_new(content: Json, rng: np.random.Generator) -> None:
     following = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
     chosen = {image["id"] for image in content["images"][3::10]}
     own = [one for one in content["annotations"] if one["image_id"] in chosen]
-    add_annotations(content, [one | {"category_id": following[one["category_id"]]} for one in own])
+    planting.add_annotations(content, [one | {"category_id": following[one["category_id"]]} for one in own])
 
 
 @defect("objects under the old category as well as under the new one", "annotator", "files", "cvat")
@@ -138,7 +115,7 @@ def old_and_new_in_cvat(copy: Copy, rng: np.random.Generator) -> None:
     def again(match: re.Match[str]) -> str:
         return match[0] + re.sub(r'label="(\w+)"', lambda name: f'label="{following[name[1]]}"', match[0])
 
-    change_cvat(copy, slice(2, None, 5), lambda image: re.sub(r"<polygon.*?</polygon>", again, image))
+    copy.change_cvat(slice(2, None, 5), lambda image: re.sub(r"<polygon.*?</polygon>", again, image))
 
 
 @defect("objects under the old category as well as under the new one", "annotator", "files", "lemons")
@@ -154,7 +131,7 @@ def old_and_new_in_supervisely(copy: Copy, rng: np.random.Generator) -> None:
             for one in content["objects"]
         ]
 
-    change_documents(copy, change, path.name)
+    copy.change_documents(change, path.name)
 
 
 @json_defect("categories of the annotation before", "exporter", "nothing", "coco", "taco")
@@ -172,15 +149,14 @@ def hull_of_parts(content: Json, rng: np.random.Generator) -> None:
         if isinstance(one["segmentation"], list) and len(one["segmentation"]) > 1:
             corners = np.concatenate([np.array(ring).reshape(-1, 2) for ring in one["segmentation"]])
             one["segmentation"] = [corners[spatial.ConvexHull(corners).vertices].reshape(-1).tolist()]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("NaN among the points", "exporter", "files", "gbm")
-def not_numbers(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("NaN among the points", "exporter", "files", "gbm", every=300)
+def not_numbers(one: Json) -> None:
     """A spline had no solution at some points of these outlines."""
-    for one in content["annotations"][::300]:
-        if isinstance(one["segmentation"], list):
-            one["segmentation"][0][4:6] = [math.nan, math.nan]
+    if isinstance(one["segmentation"], list):
+        one["segmentation"][0][4:6] = [math.nan, math.nan]
 
 
 @defect("NaN among the points", "exporter", "files", "yolo", "beach")
@@ -205,7 +181,7 @@ def called_todo(content: Json, rng: np.random.Generator) -> None:
 @defect("categories called ?? and TODO", "annotator", "files", "labelme", "labelme video")
 def labelled_todo(copy: Copy, rng: np.random.Generator) -> None:
     """Notes of annotators, not labels: these objects still have to be named."""
-    change_documents(copy, lambda content: content["shapes"][0].update(label="??"))
+    copy.change_documents(lambda content: content["shapes"][0].update(label="??"))
 
 
 @json_defect("the last object of each image again, a little aside", "augmentation", "files", "gbm")
@@ -216,8 +192,8 @@ def last_again(content: Json, rng: np.random.Generator) -> None:
         one | {"segmentation": [(np.array(ring) + 1.5).tolist() for ring in one["segmentation"]]}
         for one in last.values()
     ]
-    add_annotations(content, more)
-    fit_boxes(content)
+    planting.add_annotations(content, more)
+    planting.fit_boxes(content)
 
 
 @defect("the last object of each image again, a little aside", "augmentation", "files", "beach")
@@ -293,7 +269,7 @@ def overlays(copy: Copy, rng: np.random.Generator) -> None:
 @defect("red and blue of the pictures exchanged in half of them", "exporter", "pictures", "coco", "gbm")
 def pictures_as_bgr(copy: Copy, rng: np.random.Generator) -> None:
     """Half of the pictures were saved with red and blue exchanged."""
-    chosen, folder = half(copy.load()), own_images(copy)
+    chosen, folder = planting.half(copy.load()), copy.own_images()
     for image in copy.load()["images"]:
         if image["id"] in chosen:
             path = folder / image["file_name"]
@@ -382,11 +358,11 @@ def byte_masks(copy: Copy, rng: np.random.Generator) -> None:
 
     def change(content: Json) -> None:
         for shape in content["shapes"]:
-            pixels, low, high = as_mask(shape)
+            pixels, low, high = planting.as_mask(shape)
             shape |= {"shape_type": "mask", "mask": picture_bytes(pixels * 255)}
             shape["points"] = [low.astype(float).tolist(), high.astype(float).tolist()]
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("a preview of the picture within the file", "exporter", "files", "labelme", "labelme video")
@@ -407,7 +383,7 @@ def older_regions(copy: Copy, rng: np.random.Generator) -> None:
         for image in content.get("_via_img_metadata", content).values():
             image["regions"] = {str(k): region for k, region in enumerate(image["regions"])}
 
-    change_documents(copy, change, "val/*.json")
+    copy.change_documents(change, "val/*.json")
 
 
 @defect("boxes with a rotation", "annotator", "files", "cvat")
@@ -423,7 +399,7 @@ def turned_boxes(copy: Copy, rng: np.random.Generator) -> None:
         )
 
     polygon = r'<polygon label="(\w+)" occluded="0" points="([^"]+)"[^>]*></polygon>'
-    change_cvat(copy, slice(1, None, 3), lambda image: re.sub(polygon, as_box, image))
+    copy.change_cvat(slice(1, None, 3), lambda image: re.sub(polygon, as_box, image))
 
 
 @defect("bitmaps as plain PNGs", "exporter", "files", "lemons")
@@ -436,7 +412,7 @@ def plain_bitmaps(copy: Copy, rng: np.random.Generator) -> None:
                 data = zlib.decompress(base64.b64decode(one["bitmap"]["data"]))
                 one["bitmap"]["data"] = base64.b64encode(data).decode()
 
-    change_documents(copy, change, "ann/*.json")
+    copy.change_documents(change, "ann/*.json")
 
 
 @defect("the list of classes says polygon, the objects are bitmaps", "exporter", "files", "lemons")
@@ -470,7 +446,7 @@ def unknown_absent(content: Json, rng: np.random.Generator) -> None:
 @defect("labels held from one keyframe to the next", "tracker", "files", "osvos", "rvos")
 def held(copy: Copy, rng: np.random.Generator) -> None:
     """Nothing was interpolated: labels stand still for five frames, then jump."""
-    paths = frames(copy)
+    paths = copy.frames()
     values = [copy.array(path) for path in paths]
     for k, path in enumerate(paths):
         copy.put(path, values[k - k % 5])
@@ -479,22 +455,21 @@ def held(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("labels held from one keyframe to the next", "tracker", "files", "vis")
 def held_tracks(content: Json, rng: np.random.Generator) -> None:
     """Nothing was interpolated: labels stand still for five frames, then jump."""
-    change_tracks(content["annotations"], lambda values: [values[k - k % 5] for k in range(len(values))])
+    planting.change_tracks(content["annotations"], lambda values: [values[k - k % 5] for k in range(len(values))])
 
 
-@json_defect("boxes and areas of some frames missing", "exporter", "files", "vis")
-def no_boxes(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("boxes and areas of some frames missing", "exporter", "files", "vis", every=2)
+def no_boxes(one: Json) -> None:
     """Some frames have an outline and neither box nor area."""
-    for one in content["annotations"][::2]:
-        for key in ("areas", "bboxes"):
-            one[key][3:6] = [None] * 3
+    for key in ("areas", "bboxes"):
+        one[key][3:6] = [None] * 3
 
 
 @json_defect("an object labelled from the middle of its video on", "annotator", "pictures", "vis")
 def late(content: Json, rng: np.random.Generator) -> None:
     """LingyiHongfd/LVOS#2. In each video one object is in the picture from the first frame, labelled from the sixth."""
     first = {one["video_id"]: one for one in reversed(content["annotations"])}
-    change_tracks(first.values(), lambda values: [None] * 5 + values[5:])
+    planting.change_tracks(first.values(), lambda values: [None] * 5 + values[5:])
 
 
 @defect("rows of another video in the same file", "merge", "files", "mots")
@@ -514,7 +489,7 @@ def second_time(content: Json, rng: np.random.Generator) -> None:
             pixels = np.zeros((one["height"], one["width"]), bool)
             if drawn and k >= 7:
                 pixels = ndimage.binary_dilation(rle.decode(drawn) > 0)
-            again["segmentations"][k] = encode_rle(pixels) if pixels.any() else None
+            again["segmentations"][k] = planting.encode_rle(pixels) if pixels.any() else None
             rows, columns = np.nonzero(pixels)
             again["areas"][k] = int(pixels.sum()) or None
             again["bboxes"][k] = (
@@ -523,7 +498,7 @@ def second_time(content: Json, rng: np.random.Generator) -> None:
                 else None
             )
         more.append(again)
-    add_annotations(content, more)
+    planting.add_annotations(content, more)
 
 
 # Volumes.
@@ -540,7 +515,7 @@ def front_to_back(copy: Copy, rng: np.random.Generator) -> None:
         packed = np.packbits(mirrored.reshape(-1), bitorder="little").tobytes()
         data.PixelData = packed + b"\0" * (len(packed) % 2)
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 def _groups(data: Any) -> list[Any]:  # Any: pydicom's datasets
@@ -556,7 +531,7 @@ def doubled_spacing(copy: Copy, rng: np.random.Generator) -> None:
             for measures in group.get("PixelMeasuresSequence", []):
                 measures.PixelSpacing = [2 * float(v) for v in measures.PixelSpacing]
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("a DICOM segmentation in another frame of reference than its scan", "exporter", "files", "dicom")
@@ -566,7 +541,7 @@ def other_frame(copy: Copy, rng: np.random.Generator) -> None:
     def change(data: Any) -> None:  # Any: pydicom's datasets
         data.FrameOfReferenceUID = "1.2.826.0.1.3680043.8.498.1"
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("a segment of a DICOM segmentation described twice", "exporter", "files", "dicom")
@@ -579,19 +554,19 @@ def described_twice(copy: Copy, rng: np.random.Generator) -> None:
         again.SegmentLabel = "Spleen"
         data.SegmentSequence.append(again)
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("labels within a box alone, as a patch was cut", "volume", "files", "scans")
 def within_patch(copy: Copy, rng: np.random.Generator) -> None:
     """In three cases labels end at planes: what lies outside of the patch was lost."""
-    change_labels(copy, _cut, (4, 12, 20))
+    copy.change_labels(_cut, (4, 12, 20))
 
 
 @defect("labels within a box alone, as a patch was cut", "volume", "files", "spleen")
 def within_patch_of_one(copy: Copy, rng: np.random.Generator) -> None:
     """Labels end at planes: what lies outside of the patch was lost."""
-    change_volume(copy, _cut)
+    copy.change_volume(_cut)
 
 
 def _cut(values: Array) -> Array:
@@ -612,7 +587,7 @@ def marker(copy: Copy, rng: np.random.Generator) -> None:
         values[4:7, 4:7, 1:4] = 1
         return values
 
-    change_labels(copy, change)
+    copy.change_labels(change)
 
 
 @defect("numbers of labels with a gap", "label map", "files", "nnunet", "scans")
@@ -623,8 +598,8 @@ def gap_of_numbers(copy: Copy, rng: np.random.Generator) -> None:
     def change(content: Json) -> None:
         content["labels"] = {name: 9 if value == last else value for name, value in content["labels"].items()}
 
-    change_dataset_json(copy, change)
-    change_labels(copy, lambda values: np.where(values == last, 9, values).astype(np.uint8))
+    copy.change_dataset_json(change)
+    copy.change_labels(lambda values: np.where(values == last, 9, values).astype(np.uint8))
 
 
 @defect("some cases smoothed slice by slice, in the wrong direction", "volume", "pictures", "scans", "spleen")
@@ -636,9 +611,9 @@ def striped(copy: Copy, rng: np.random.Generator) -> None:
         return new
 
     if copy.root.name == "spleen":
-        change_volume(copy, change)
+        copy.change_volume(change)
         return
-    change_labels(copy, change, (3, 9, 15))
+    copy.change_labels(change, (3, 9, 15))
 
 
 # Annotators.
@@ -647,18 +622,18 @@ def striped(copy: Copy, rng: np.random.Generator) -> None:
 @json_defect("whole objects outlined in half of the images, visible parts in the others", "annotator", "files", "cells")
 def whole_and_visible(content: Json, rng: np.random.Generator) -> None:
     """In half of the images cells have a hole where their nucleus is; in the others they go on below it."""
-    behind = half(content)
+    behind = planting.half(content)
     own = content["annotations"]
     for cell, nucleus in pairwise(own):
         if cell["category_id"] == 1 and nucleus["category_id"] == 2 and cell["image_id"] in behind:
             cell["segmentation"].append(nucleus["segmentation"][0][::-1])
 
 
-@json_defect("outlines with a loop at the double click that ended them", "annotator", "files", *POLYGONS)
+@json_defect("outlines with a loop at the double click that ended them", "annotator", "files", "coco", "gbm")
 def double_click(content: Json, rng: np.random.Generator) -> None:
     """Every sixth outline ends in three points within a pixel, the last of which lies behind the first."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 6):
-        for ring in points(one):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 6):
+        for ring in planting.points(one):
             x, y = ring[:2]
             ring += [x + 0.4, y + 0.3, x - 0.3, y + 0.4, x + 0.2, y - 0.3]
 
@@ -666,7 +641,7 @@ def double_click(content: Json, rng: np.random.Generator) -> None:
 @json_defect("a corner of each picture named as an object, by a logo", "annotator", "files", "coco")
 def logo(content: Json, rng: np.random.Generator) -> None:
     """A mark in the corner of half of the pictures is labelled as a person: one outline at one place."""
-    behind = half(content)
+    behind = planting.half(content)
     ring = [4, 4, 44, 6, 46, 20, 30, 24, 5, 18]
     person = next(one["id"] for one in content["categories"] if one["name"] == "person")
     more = [
@@ -674,5 +649,5 @@ def logo(content: Json, rng: np.random.Generator) -> None:
         for image in content["images"]
         if image["id"] in behind
     ]
-    add_annotations(content, more)
-    fit_boxes(content)
+    planting.add_annotations(content, more)
+    planting.fit_boxes(content)

@@ -18,34 +18,9 @@ from PIL import Image
 from pycocotools import mask as rle
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import COLOURS, HEIGHT, NAMES, WIDTH, Made, draw, write_raster
-from benchmarks.defects.planting import (
-    POLYGONS,
-    Array,
-    Copy,
-    Json,
-    add_annotations,
-    change_cvat,
-    change_documents,
-    change_labels,
-    change_lines,
-    change_results,
-    change_segmentation,
-    change_tracks,
-    defect,
-    draw_rings,
-    drawn_base,
-    encode_rle,
-    fit_boxes,
-    half,
-    json_defect,
-    labels_of_case,
-    own_images,
-    points,
-    some,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, drawn_base, json_defect
 
 # A drawn dataset, sound.
 
@@ -81,7 +56,7 @@ def runs_of_crop(content: Json, rng: np.random.Generator) -> None:
     for one in content["annotations"][::5]:
         if isinstance(one["segmentation"], list):
             image = images[one["image_id"]]
-            pixels = draw_rings(points(one), image["width"], image["height"])
+            pixels = planting.draw_rings(planting.points(one), image["width"], image["height"])
             rows, columns = np.nonzero(pixels)
             if len(rows):
                 crop = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].T.reshape(-1)
@@ -95,41 +70,38 @@ def divided(content: Json, rng: np.random.Generator) -> None:
     """cvat-ai/cvat#11026. Objects were divided by a line, and the second half lost its own category."""
     more = []
     for one in content["annotations"][::7]:
-        for ring in list(points(one))[:1]:
+        for ring in list(planting.points(one))[:1]:
             middle = len(ring) // 4 * 2
             if len(ring) > 16:
                 one["segmentation"][0] = ring[: middle + 2]
                 more.append(one | {"segmentation": [[*ring[middle:], *ring[:2]]]})
-    add_annotations(content, more)
-    fit_boxes(content)
+    planting.add_annotations(content, more)
+    planting.fit_boxes(content)
 
 
-@json_defect("category ids as text", "exporter", "files", *POLYGONS)
-def categories_as_text(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("category ids as text", "exporter", "files", "coco", "gbm")
+def categories_as_text(one: Json) -> None:
     """Annotations have "3" where the list of categories has 3: look-ups fail, or the objects vanish."""
-    for one in content["annotations"]:
-        one["category_id"] = str(one["category_id"])
+    one["category_id"] = str(one["category_id"])
 
 
-@json_defect("paths of mask files in place of outlines", "exporter", "files", *POLYGONS)
-def paths_as_outlines(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("paths of mask files in place of outlines", "exporter", "files", "coco", "gbm", every=5)
+def paths_as_outlines(one: Json) -> None:
     """Every fifth segmentation is the name of a PNG."""
-    for one in content["annotations"][::5]:
-        one["segmentation"] = f"masks/{one['id']}.png"
+    one["segmentation"] = f"masks/{one['id']}.png"
 
 
-@json_defect("iscrowd null", "exporter", "files", *POLYGONS)
-def crowd_null(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("iscrowd null", "exporter", "files", "coco", "gbm")
+def crowd_null(one: Json) -> None:
     """Read as meant, or named: iscrowd is null in place of 0."""
-    for one in content["annotations"]:
-        if not one.get("iscrowd"):
-            one["iscrowd"] = None
+    if not one.get("iscrowd"):
+        one["iscrowd"] = None
 
 
 @json_defect("names with the project before them in the second half", "merge", "files", "coco", "taco")
 def project_in_names(content: Json, rng: np.random.Generator) -> None:
     """Categories are there twice: "person" and "zoo/person"."""
-    behind, last = half(content), max(one["id"] for one in content["categories"])
+    behind, last = planting.half(content), max(one["id"] for one in content["categories"])
     numbers = {one["id"]: last + 1 + k for k, one in enumerate(content["categories"])}
     content["categories"] += [one | {"id": numbers[one["id"]], "name": f"zoo/{one['name']}"}
                               for one in content["categories"]]  # fmt: skip
@@ -142,7 +114,7 @@ def project_in_names(content: Json, rng: np.random.Generator) -> None:
 def other_language(content: Json, rng: np.random.Generator) -> None:
     """Some categories are there twice: "person" and "persona", "dog" and "perro"."""
     words = {"person": "persona", "car": "coche", "dog": "perro", "chair": "silla", "bottle": "botella"}
-    behind, last = half(content), max(one["id"] for one in content["categories"])
+    behind, last = planting.half(content), max(one["id"] for one in content["categories"])
     numbers = {}
     for one in list(content["categories"]):
         if one["name"] in words:
@@ -154,14 +126,14 @@ def other_language(content: Json, rng: np.random.Generator) -> None:
             one["category_id"] = numbers.get(one["category_id"], one["category_id"])
 
 
-@json_defect("the second half of the points lost in a tenth of the objects", "annotator", "pictures", *POLYGONS)
+@json_defect("the second half of the points lost in a tenth of the objects", "annotator", "pictures", "coco", "gbm")
 def half_outlines(content: Json, rng: np.random.Generator) -> None:
     """Outlines were closed half-way around: a straight line cuts the object."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 10):
-        for k, ring in enumerate(list(points(one))):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 10):
+        for k, ring in enumerate(list(planting.points(one))):
             if len(ring) > 16:
                 one["segmentation"][k] = ring[: len(ring) // 4 * 2]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("neighbours of one category as one object", "annotator", "pictures", "coco")
@@ -178,10 +150,10 @@ def neighbours_joined(content: Json, rng: np.random.Generator) -> None:
             if isinstance(one["segmentation"], list):
                 last[key] = one
     content["annotations"] = kept
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
-@json_defect("objects whose outline is a rectangle of the picture's middle", "annotator", "files", *POLYGONS)
+@json_defect("objects whose outline is a rectangle of the picture's middle", "annotator", "files", "coco", "gbm")
 def middles(content: Json, rng: np.random.Generator) -> None:
     """The tool's suggestion, the middle half of the picture, was saved in a fifth of the images beside the objects."""
     more = []
@@ -190,8 +162,8 @@ def middles(content: Json, rng: np.random.Generator) -> None:
         ring = [x, y, 3 * x, y, 3 * x, 3 * y, x, 3 * y]
         category = content["categories"][0]["id"]
         more.append({"image_id": image["id"], "category_id": category, "segmentation": [ring], "iscrowd": 0})
-    add_annotations(content, more)
-    fit_boxes(content)
+    planting.add_annotations(content, more)
+    planting.fit_boxes(content)
 
 
 @defect("an older version of the annotations beside the new one", "merge", "files", "coco")
@@ -202,7 +174,7 @@ def older_version(copy: Copy, rng: np.random.Generator) -> None:
     (copy.root / "annotations/instances_train2017_old.json").write_text(json.dumps(content))
 
 
-@defect("a comma behind the last element", "exporter", "files", *POLYGONS)
+@defect("a comma behind the last element", "exporter", "files", "coco", "gbm")
 def last_comma(copy: Copy, rng: np.random.Generator) -> None:
     """The file was edited by hand, and is no JSON any more; the place is to be named."""
     path = copy.root / str(copy.document)
@@ -211,7 +183,7 @@ def last_comma(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text(text[:-1] + ",}")
 
 
-@defect("the text of a Python dictionary in place of JSON", "exporter", "files", *POLYGONS)
+@defect("the text of a Python dictionary in place of JSON", "exporter", "files", "coco", "gbm")
 def python_text(copy: Copy, rng: np.random.Generator) -> None:
     """The file has single quotation marks: str() was written, not json.dumps()."""
     content = copy.load()
@@ -220,7 +192,7 @@ def python_text(copy: Copy, rng: np.random.Generator) -> None:
     path.write_text(str(content))
 
 
-@defect("JSON that was packed, under its old name", "exporter", "files", *POLYGONS)
+@defect("JSON that was packed, under its old name", "exporter", "files", "coco", "gbm")
 def packed(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant, or named: the bytes are gzip's, the extension is .json."""
     path = copy.root / str(copy.document)
@@ -229,17 +201,17 @@ def packed(copy: Copy, rng: np.random.Generator) -> None:
     path.write_bytes(gzip.compress(data))
 
 
-@defect("pictures that end in the middle", "exporter", "files", *POLYGONS)
+@defect("pictures that end in the middle", "exporter", "files", "coco", "gbm")
 def cut_pictures(copy: Copy, rng: np.random.Generator) -> None:
     """Every fifth picture has half of its bytes: its lower half is grey, or does not open."""
-    for path in sorted(own_images(copy).iterdir())[::5]:
+    for path in sorted(copy.own_images().iterdir())[::5]:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @defect("WebP under the name of JPEG", "exporter", "files", "coco")
 def webp(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant: every third picture is a WebP called .jpg."""
-    for path in sorted(own_images(copy).iterdir())[::3]:
+    for path in sorted(copy.own_images().iterdir())[::3]:
         with Image.open(path) as picture:
             values = picture.convert("RGB")
         values.save(path, "WEBP")
@@ -248,7 +220,7 @@ def webp(copy: Copy, rng: np.random.Generator) -> None:
 @defect("pictures blended in pairs, with the labels of one", "augmentation", "pictures", "gbm")
 def blended(copy: Copy, rng: np.random.Generator) -> None:
     """Every fourth picture is half of the next one (mixup); the objects of that are not labelled."""
-    paths = sorted(own_images(copy).iterdir())
+    paths = sorted(copy.own_images().iterdir())
     for path, other in list(pairwise(paths))[::4]:
         with Image.open(path) as first, Image.open(other) as second:
             mixed = Image.blend(first.convert("RGB"), second.convert("RGB").resize(first.size), 0.5)
@@ -258,7 +230,7 @@ def blended(copy: Copy, rng: np.random.Generator) -> None:
 @defect("windows that overlap by half, in train and in val", "merge", "files", "splits")
 def windows(copy: Copy, rng: np.random.Generator) -> None:
     """stefyste/RIAWELC#2. Each picture of val shares its left half with a picture of train."""
-    path, content, val_path, val = train_and_val(copy)
+    path, content, val_path, val = copy.train_and_val()
     for image in val["images"]:
         (copy.root / "val" / image["file_name"]).unlink()
     val["images"], val["annotations"] = [], []
@@ -279,14 +251,14 @@ def windows(copy: Copy, rng: np.random.Generator) -> None:
                     listed["annotations"].append(one | {"segmentation": [ring.reshape(-1).tolist()]})
     for target, listed in ((path, content), (val_path, val)):
         listed["annotations"] = [one | {"id": k + 1} for k, one in enumerate(listed["annotations"])]
-        fit_boxes(listed)
+        planting.fit_boxes(listed)
         target.write_text(json.dumps(listed))
 
 
 @defect("copies of pictures across and within splits under new names", "merge", "files", "splits")
 def exact_copies(copy: Copy, rng: np.random.Generator) -> None:
     """tqwei05/PlantSeg#11. Three pictures of train are in val and three again in train, byte for byte."""
-    path, content, val_path, val = train_and_val(copy)
+    path, content, val_path, val = copy.train_and_val()
     for k, image in enumerate(content["images"][:6]):
         split, listed = ("val", val) if k % 2 else ("train", content)
         name = f"leaf_{k}.jpg"
@@ -294,12 +266,13 @@ def exact_copies(copy: Copy, rng: np.random.Generator) -> None:
         listed["images"].append(image | {"id": 700 + k, "file_name": name})
         own = [one for one in content["annotations"] if one["image_id"] == image["id"]]
         moved = [
-            one | {"image_id": 700 + k, "segmentation": [(np.array(ring) + 1).tolist() for ring in points(one)]}
+            one
+            | {"image_id": 700 + k, "segmentation": [(np.array(ring) + 1).tolist() for ring in planting.points(one)]}
             for one in own
         ]
-        add_annotations(listed, moved)
+        planting.add_annotations(listed, moved)
     for target, listed in ((path, content), (val_path, val)):
-        fit_boxes(listed)
+        planting.fit_boxes(listed)
         target.write_text(json.dumps(listed))
 
 
@@ -315,13 +288,13 @@ def glued(copy: Copy, rng: np.random.Generator) -> None:
         pixels = [str(round(float(v) * (WIDTH, HEIGHT)[k % 2])) for k, v in enumerate(shares)]
         return f"{NAMES[int(number) % 3]}{' '.join(pixels)}"
 
-    change_lines(copy, change)
+    copy.change_lines(change)
 
 
 @defect("coordinates as ratios with a percent sign", "exporter", "files", "beach")
 def percent_signs(copy: Copy, rng: np.random.Generator) -> None:
     """Numbers are written as 12.5%: no tool reads them."""
-    change_lines(copy, lambda line: " ".join([line.split()[0], *(f"{float(v) * 100:.3f}%" for v in line.split()[1:])]))
+    copy.change_lines(lambda line: " ".join([line.split()[0], *(f"{float(v) * 100:.3f}%" for v in line.split()[1:])]))
 
 
 @defect("first and last point of each outline exchanged with the next line", "exporter", "files", "beach")
@@ -474,14 +447,14 @@ def twice_png(copy: Copy, rng: np.random.Generator) -> None:
 @defect("lines of strokes among polygons", "annotator", "files", "labelme", "labelme video")
 def strokes(copy: Copy, rng: np.random.Generator) -> None:
     """CVHub520/X-AnyLabeling#1302. The first shape of each file is an open line, which exports leave out."""
-    change_documents(copy, lambda content: content["shapes"][0].update(shape_type="linestrip"))
+    copy.change_documents(lambda content: content["shapes"][0].update(shape_type="linestrip"))
 
 
 @defect("images that their annotator marked as unusable", "annotator", "files", "labelme video")
 def unusable(copy: Copy, rng: np.random.Generator) -> None:
     """Three files say {"blurred": true, "skip": true} and have shapes nevertheless."""
     for path in sorted(copy.root.rglob("*.json"))[:3]:
-        change_documents(copy, lambda content: content.update(flags={"blurred": True, "skip": True}), path.name)
+        copy.change_documents(lambda content: content.update(flags={"blurred": True, "skip": True}), path.name)
 
 
 @defect("polylines among polygons", "annotator", "files", "kudzu")
@@ -494,7 +467,7 @@ def polylines(copy: Copy, rng: np.random.Generator) -> None:
             for region in list(regions.values() if isinstance(regions, dict) else regions)[:1]:
                 region["shape_attributes"]["name"] = "polyline"
 
-    change_documents(copy, change)
+    copy.change_documents(change)
 
 
 @defect("points dragged out of the picture", "annotator", "files", "studio")
@@ -504,13 +477,13 @@ def dragged_out(copy: Copy, rng: np.random.Generator) -> None:
     def change(region: Json) -> None:
         region["value"]["points"][0] = [106.0, 50.0]
 
-    change_results(copy, slice(2, None, 4), change)
+    copy.change_results(slice(2, None, 4), change)
 
 
 @defect("width and height exchanged in regions", "exporter", "files", "studio")
 def exchanged_sides(copy: Copy, rng: np.random.Generator) -> None:
     """Regions of some tasks have original_width and original_height exchanged: converters scale by them."""
-    change_results(copy, slice(1, None, 3), lambda region: region.update(original_width=HEIGHT, original_height=WIDTH))
+    copy.change_results(slice(1, None, 3), lambda region: region.update(original_width=HEIGHT, original_height=WIDTH))
 
 
 @defect("micrometres in place of pixels", "exporter", "files", "slides")
@@ -539,7 +512,7 @@ def of_preview(copy: Copy, rng: np.random.Generator) -> None:
         pairs = [pair.split(",") for pair in match[1].split(";")]
         return 'points="' + ";".join(f"{float(x) * 0.8:.2f},{float(y) * 0.8:.2f}" for x, y in pairs) + '"'
 
-    change_cvat(copy, slice(1, None, 4), lambda image: re.sub(r'points="([^"]+)"', smaller, image))
+    copy.change_cvat(slice(1, None, 4), lambda image: re.sub(r'points="([^"]+)"', smaller, image))
 
 
 @defect("ends in place of lengths", "exporter", "files", "sheet")
@@ -571,7 +544,7 @@ def other_size(content: Json, rng: np.random.Generator) -> None:
     """In one video the runs are of pictures of half the size."""
 
     def smaller(drawn: Any) -> Any:  # Any: compressed RLE, or None
-        return encode_rle(rle.decode(drawn)[::2, ::2]) if drawn else None
+        return planting.encode_rle(rle.decode(drawn)[::2, ::2]) if drawn else None
 
     for one in content["annotations"]:
         if one["video_id"] == 2:
@@ -596,7 +569,7 @@ def two_visits(content: Json, rng: np.random.Generator) -> None:
     for first, second, *_ in by_video.values():
         for key in ("segmentations", "areas", "bboxes"):
             first[key] = [*first[key][:4], *[None] * 6, *second[key][10:]]
-        change_tracks([second], lambda values: [*values[:10], *[None] * 4])
+        planting.change_tracks([second], lambda values: [*values[:10], *[None] * 4])
 
 
 # Volumes.
@@ -605,7 +578,7 @@ def two_visits(content: Json, rng: np.random.Generator) -> None:
 @defect("labels turned by half a turn, headers as they were", "volume", "pictures", "scans", "organs")
 def turned_volumes(copy: Copy, rng: np.random.Generator) -> None:
     """nipy/nibabel#1229. In two cases rows and columns of the labels run the other way than in the scan."""
-    change_labels(copy, lambda values: values[::-1, ::-1].copy(), (2, 5))
+    copy.change_labels(lambda values: values[::-1, ::-1].copy(), (2, 5))
 
 
 @defect("values cut off in place of rounded", "volume", "files", "nnunet", "scans")
@@ -616,14 +589,14 @@ def cut_values(copy: Copy, rng: np.random.Generator) -> None:
         lower = (np.random.default_rng(18).random(values.shape) < 0.33) & (values > 0)
         return (values - lower).astype(np.uint8)
 
-    change_labels(copy, change, (1, 4))
+    copy.change_labels(change, (1, 4))
 
 
 @defect("values a hair beside whole numbers", "volume", "files", "nnunet", "organs")
 def beside_whole(copy: Copy, rng: np.random.Generator) -> None:
     """nipy/nibabel#1229. Read as meant, or named: labels are 2.000031 in place of 2 in two cases."""
     for number in (1, 4):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         path.unlink()
         written = nibabel.Nifti1Image(values * np.float32(1.0000155), image.affine)  # type: ignore[no-untyped-call]
         nibabel.save(written, path)
@@ -632,9 +605,9 @@ def beside_whole(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels on the grid before the scan was resampled", "volume", "files", "nnunet", "scans")
 def other_grid(copy: Copy, rng: np.random.Generator) -> None:
     """spine-generic/data-multi-subject#190. In one case the labels have other voxels than the scan."""
-    path, image, values = labels_of_case(copy, 2)
+    path, image, values = copy.labels_of_case(2)
     finer = values.repeat(2, 0).repeat(2, 1)
-    write_volume(path, finer, image.affine @ np.diag([0.5, 0.5, 1, 1]))
+    planting.write_volume(path, finer, image.affine @ np.diag([0.5, 0.5, 1, 1]))
 
 
 @defect("a segment of a DICOM segmentation without a label", "exporter", "files", "dicom")
@@ -644,13 +617,13 @@ def no_label(copy: Copy, rng: np.random.Generator) -> None:
     def change(data: Any) -> None:  # Any: pydicom's datasets
         data.SegmentSequence[0].SegmentLabel = ""
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("the other channel is a copy of the first in some cases", "exporter", "files", "scans", "organs")
 def copied_channel(copy: Copy, rng: np.random.Generator) -> None:
     """Two channels are listed; in three of the cases the second is the first one once more."""
-    change_documents(copy, lambda content: content.update(channel_names={"0": "CT", "1": "PET"}), "dataset.json")
+    copy.change_documents(lambda content: content.update(channel_names={"0": "CT", "1": "PET"}), "dataset.json")
     for k, path in enumerate(sorted(copy.root.glob("imagesTr/*_0000.nii.gz"))):
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)

@@ -19,55 +19,30 @@ from pycocotools import mask as rle
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
+from benchmarks.defects import planting
 from benchmarks.defects.drawn_datasets import HEIGHT, NAMES, WIDTH, draw, write_raster
-from benchmarks.defects.planting import (
-    Array,
-    Copy,
-    Json,
-    change_cvat,
-    change_dataset_json,
-    change_documents,
-    change_labels,
-    change_lines,
-    change_results,
-    change_segmentation,
-    defect,
-    encode_rle,
-    fit_boxes,
-    half,
-    json_defect,
-    labels_of_case,
-    map_points,
-    own_images,
-    points,
-    some,
-    train_and_val,
-    write_volume,
-)
+from benchmarks.defects.planting import Array, Copy, Json, annotation_defect, defect, json_defect
 
 # COCO.
 
 
-@json_defect("the id of each annotation is that of its image", "exporter", "files", "coco", "gbm")
-def id_of_image(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("the id of each annotation is that of its image", "exporter", "files", "coco", "gbm")
+def id_of_image(one: Json) -> None:
     """PaddlePaddle/models#3710. Ids repeat within images; look-ups keep one object of each image."""
-    for one in content["annotations"]:
-        one["id"] = one["image_id"]
+    one["id"] = one["image_id"]
 
 
-@json_defect("all annotations have the id 0", "exporter", "files", "coco", "gbm")
-def all_zero(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("all annotations have the id 0", "exporter", "files", "coco", "gbm")
+def all_zero(one: Json) -> None:
     """cvat-ai/cvat#2155. Every annotation has the id 0."""
-    for one in content["annotations"]:
-        one["id"] = 0
+    one["id"] = 0
 
 
-@json_defect("boxes that begin at the first point of the outline", "exporter", "files", "coco", "gbm")
-def first_point_boxes(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("boxes that begin at the first point of the outline", "exporter", "files", "coco", "gbm")
+def first_point_boxes(one: Json) -> None:
     """cvat-ai/cvat#8307. Width and height of the boxes are right, x and y are those of the first point."""
-    for one in content["annotations"]:
-        for ring in list(points(one))[:1]:
-            one["bbox"] = [*ring[:2], *one["bbox"][2:]]
+    for ring in list(planting.points(one))[:1]:
+        one["bbox"] = [*ring[:2], *one["bbox"][2:]]
 
 
 @json_defect("boxes of negative height and outlines of two points after resizing", "resize", "files", "coco", "gbm")
@@ -81,18 +56,16 @@ def negative_boxes(content: Json, rng: np.random.Generator) -> None:
             one["bbox"] = [x, y + height, width, -height]
 
 
-@json_defect("no box in some annotations", "exporter", "files", "coco", "gbm")
-def without_box(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("no box in some annotations", "exporter", "files", "coco", "gbm", every=6)
+def without_box(one: Json) -> None:
     """facebookresearch/maskrcnn-benchmark#480. Trainers stop at the first annotation without bbox."""
-    for one in content["annotations"][::6]:
-        del one["bbox"]
+    del one["bbox"]
 
 
-@json_defect("an empty ring in place of each outline", "exporter", "files", "coco", "gbm")
-def empty_rings(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("an empty ring in place of each outline", "exporter", "files", "coco", "gbm")
+def empty_rings(one: Json) -> None:
     """facebookresearch/maskrcnn-benchmark#809. Segmentation is [[]] throughout: boxes alone."""
-    for one in content["annotations"]:
-        one["segmentation"] = [[]]
+    one["segmentation"] = [[]]
 
 
 @json_defect("letters of a name as categories", "exporter", "files", "gbm")
@@ -101,29 +74,26 @@ def letters(content: Json, rng: np.random.Generator) -> None:
     content["categories"] = [{"id": k + 1, "name": letter} for k, letter in enumerate("nucleus")]
 
 
-@json_defect("points as x and y by name", "exporter", "files", "coco", "gbm")
-def named_points(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("points as x and y by name", "exporter", "files", "coco", "gbm")
+def named_points(one: Json) -> None:
     """Outlines are lists of {"x": 1, "y": 2}, as other tools have them: read, or named."""
-    for one in content["annotations"]:
-        if isinstance(one["segmentation"], list):
-            one["segmentation"] = [
-                [{"x": x, "y": y} for x, y in zip(ring[::2], ring[1::2], strict=True)] for ring in one["segmentation"]
-            ]
+    if isinstance(one["segmentation"], list):
+        one["segmentation"] = [
+            [{"x": x, "y": y} for x, y in zip(ring[::2], ring[1::2], strict=True)] for ring in one["segmentation"]
+        ]
 
 
-@json_defect("category ids within lists", "exporter", "files", "coco", "gbm")
-def listed_categories(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("category ids within lists", "exporter", "files", "coco", "gbm")
+def listed_categories(one: Json) -> None:
     """category_id is [3] in place of 3."""
-    for one in content["annotations"]:
-        one["category_id"] = [one["category_id"]]
+    one["category_id"] = [one["category_id"]]
 
 
-@json_defect("counts of runs as decimals", "exporter", "files", "coco")
-def decimal_counts(content: Json, rng: np.random.Generator) -> None:
+@annotation_defect("counts of runs as decimals", "exporter", "files", "coco")
+def decimal_counts(one: Json) -> None:
     """Read as meant: uncompressed runs are 12.0, 3.0."""
-    for one in content["annotations"]:
-        if isinstance(one["segmentation"], dict) and isinstance(one["segmentation"]["counts"], list):
-            one["segmentation"]["counts"] = [float(n) for n in one["segmentation"]["counts"]]
+    if isinstance(one["segmentation"], dict) and isinstance(one["segmentation"]["counts"], list):
+        one["segmentation"]["counts"] = [float(n) for n in one["segmentation"]["counts"]]
 
 
 @json_defect("annotations within their images", "exporter", "files", "coco", "gbm")
@@ -158,10 +128,10 @@ def category_per_image(content: Json, rng: np.random.Generator) -> None:
 @json_defect("outlines closed across the image in a tenth of the objects", "annotator", "files", "coco", "gbm")
 def across(content: Json, rng: np.random.Generator) -> None:
     """The last click went to the upper left corner: a spike from the object to 0, 0."""
-    for one in some(content["annotations"], rng, len(content["annotations"]) // 10):
-        for ring in points(one):
+    for one in planting.some(content["annotations"], rng, len(content["annotations"]) // 10):
+        for ring in planting.points(one):
             ring += [0, 0]
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @json_defect("all objects of two images in the middle, at a tenth of their size", "resize", "files", "coco", "gbm")
@@ -173,14 +143,14 @@ def shrunken(content: Json, rng: np.random.Generator) -> None:
         middle = np.array([image["width"], image["height"]]) / 2
         return middle + (ring - middle) / 10
 
-    map_points(content, smaller, lambda one: one["image_id"] in ids)
-    fit_boxes(content)
+    planting.map_points(content, smaller, lambda one: one["image_id"] in ids)
+    planting.fit_boxes(content)
 
 
 @json_defect("objects of the second annotator as crowds of one ring each", "merge", "files", "gbm")
 def crowd_rings(content: Json, rng: np.random.Generator) -> None:
     """In the second half all objects of an image are one crowd with their rings as its segmentation."""
-    ids, kept = half(content), []
+    ids, kept = planting.half(content), []
     joined: dict[int, Json] = {}
     for one in content["annotations"]:
         if one["image_id"] not in ids:
@@ -190,13 +160,13 @@ def crowd_rings(content: Json, rng: np.random.Generator) -> None:
         else:
             joined[one["image_id"]] = one | {"iscrowd": 1, "segmentation": list(one["segmentation"])}
     content["annotations"] = kept + list(joined.values())
-    fit_boxes(content)
+    planting.fit_boxes(content)
 
 
 @defect("mosaics of four pictures with the labels of the first", "augmentation", "pictures", "gbm")
 def mosaics(copy: Copy, rng: np.random.Generator) -> None:
     """Every fifth picture is four pictures at half size; only the objects of the upper left are labelled."""
-    folder, content = own_images(copy), copy.load()
+    folder, content = copy.own_images(), copy.load()
     names = [image["file_name"] for image in content["images"]]
     ids = {image["id"] for image in content["images"][::5]}
     for k, image in list(enumerate(content["images"]))[::5]:
@@ -207,15 +177,15 @@ def mosaics(copy: Copy, rng: np.random.Generator) -> None:
             with Image.open(folder / name) as picture:
                 canvas.paste(picture.convert("RGB").resize((wide // 2, high // 2)), (x, y))
         canvas.save(folder / image["file_name"])
-    map_points(content, lambda ring, _: ring / 2, lambda one: one["image_id"] in ids)
-    fit_boxes(content)
+    planting.map_points(content, lambda ring, _: ring / 2, lambda one: one["image_id"] in ids)
+    planting.fit_boxes(content)
     copy.save(content)
 
 
 @defect("black pictures where the download failed", "merge", "files", "coco", "gbm")
 def black_pictures(copy: Copy, rng: np.random.Generator) -> None:
     """Every eighth picture is black, as a placeholder; its labels are there."""
-    for path in sorted(own_images(copy).iterdir())[::8]:
+    for path in sorted(copy.own_images().iterdir())[::8]:
         with Image.open(path) as picture:
             black = Image.new(picture.mode, picture.size)
         black.save(path)
@@ -224,7 +194,7 @@ def black_pictures(copy: Copy, rng: np.random.Generator) -> None:
 @defect("tiles of pictures drawn at random for train and val", "merge", "files", "splits")
 def random_tiles(copy: Copy, rng: np.random.Generator) -> None:
     """Tiles with an overlap of a third, of four pictures, were split at random."""
-    path, content, val_path, val = train_and_val(copy)
+    path, content, val_path, val = copy.train_and_val()
     for split, listed in (("train", content), ("val", val)):
         for image in listed["images"]:
             (copy.root / split / image["file_name"]).unlink()
@@ -246,7 +216,7 @@ def random_tiles(copy: Copy, rng: np.random.Generator) -> None:
                         listed["annotations"].append(one | {"segmentation": [ring.reshape(-1).tolist()]})
     for target, listed in ((path, content), (val_path, val)):
         listed["annotations"] = [one | {"id": k + 1} for k, one in enumerate(listed["annotations"])]
-        fit_boxes(listed)
+        planting.fit_boxes(listed)
         target.write_text(json.dumps(listed))
 
 
@@ -257,19 +227,19 @@ def random_tiles(copy: Copy, rng: np.random.Generator) -> None:
 def object_numbers(copy: Copy, rng: np.random.Generator) -> None:
     """ultralytics/yolov5#11476. Lines are "0 1952 0.76 0.49 ...": each has a value too many."""
     numbers = iter(range(1952, 10**6))
-    change_lines(copy, lambda line: " ".join([line.split()[0], str(next(numbers)), *line.split()[1:]]))
+    copy.change_lines(lambda line: " ".join([line.split()[0], str(next(numbers)), *line.split()[1:]]))
 
 
 @defect("all numbers as 1.000000e+00", "exporter", "files", "yolo", "beach")
 def savetxt(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant: np.savetxt wrote classes and coordinates."""
-    change_lines(copy, lambda line: " ".join(f"{float(v):.18e}" for v in line.split()))
+    copy.change_lines(lambda line: " ".join(f"{float(v):.18e}" for v in line.split()))
 
 
 @defect("tabs and two blanks between numbers", "exporter", "files", "yolo", "beach")
 def blanks(copy: Copy, rng: np.random.Generator) -> None:
     """Read as meant."""
-    change_lines(copy, lambda line: line.replace(" ", "\t", 1).replace(" ", "  "))
+    copy.change_lines(lambda line: line.replace(" ", "\t", 1).replace(" ", "  "))
 
 
 @defect("the names of COCO's 80 classes in data.yaml", "label map", "files", "beach")
@@ -289,7 +259,7 @@ def padded_square(copy: Copy, rng: np.random.Generator) -> None:
         number, *shares = line.split()
         return " ".join([number, *(f"{float(v) * (1, HEIGHT / WIDTH)[k % 2]:.6f}" for k, v in enumerate(shares))])
 
-    change_lines(copy, change)
+    copy.change_lines(change)
 
 
 @defect("labels of train for pictures of test, which has none of its own", "merge", "files", "beach")
@@ -393,8 +363,7 @@ def tissue_box(copy: Copy, rng: np.random.Generator) -> None:
 @defect("classes that their tool ignores", "annotator", "files", "slides")
 def ignored_classes(copy: Copy, rng: np.random.Generator) -> None:
     """In QuPath a name that ends in * is to be ignored: "kelp*" is no category of things, it should be void."""
-    change_documents(
-        copy,
+    copy.change_documents(
         lambda content: [
             one["properties"]["classification"].update(name="Ignore*")
             for one in content["features"]
@@ -429,7 +398,7 @@ def propagated(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels without their first letter in some images", "exporter", "files", "cvat")
 def first_letter(copy: Copy, rng: np.random.Generator) -> None:
     """In a quarter of the images labels are "rab", "hell" and "elp"."""
-    change_cvat(copy, slice(1, None, 4), lambda image: re.sub(r'label="\w', 'label="', image))
+    copy.change_cvat(slice(1, None, 4), lambda image: re.sub(r'label="\w', 'label="', image))
 
 
 @defect("sizes of other files in VIA", "merge", "files", "kudzu")
@@ -444,8 +413,7 @@ def other_sizes(copy: Copy, rng: np.random.Generator) -> None:
 @defect("origins of bitmaps with x and y exchanged", "exporter", "files", "lemons")
 def exchanged_origins(copy: Copy, rng: np.random.Generator) -> None:
     """Bitmaps lie at [y, x]: some beyond the picture, the others beside their objects."""
-    change_documents(
-        copy,
+    copy.change_documents(
         lambda content: [
             one["bitmap"].update(origin=one["bitmap"]["origin"][::-1]) for one in content.get("objects", ())
         ],
@@ -456,8 +424,7 @@ def exchanged_origins(copy: Copy, rng: np.random.Generator) -> None:
 @defect("two labels for each region, one of a former list", "annotator", "files", "studio")
 def former_labels(copy: Copy, rng: np.random.Generator) -> None:
     """Regions of the first tasks are called Crab_v1, those of the later ones crab."""
-    change_results(
-        copy,
+    copy.change_results(
         slice(0, 5),
         lambda region: region["value"].update(
             polygonlabels=[f"{name.capitalize()}_v1" for name in region["value"]["polygonlabels"]]
@@ -531,7 +498,7 @@ def joined_tracks(content: Json, rng: np.random.Generator) -> None:
         for k in range(8, len(first["segmentations"])):
             masks = [one["segmentations"][k] for one in (first, second)]
             if all(masks):
-                both = encode_rle(np.maximum(*(rle.decode(mask) for mask in masks)))
+                both = planting.encode_rle(np.maximum(*(rle.decode(mask) for mask in masks)))
                 first["segmentations"][k], first["areas"][k] = both, int(rle.area(both))
                 first["bboxes"][k] = rle.toBbox(both).tolist()
             for key in ("segmentations", "areas", "bboxes"):
@@ -552,24 +519,24 @@ def frames_from_one(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels one higher than their list", "label map", "files", "nnunet", "organs")
 def one_higher(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2500. Values are 0, 2, 3, 4 where dataset.json lists 0 to 3."""
-    change_labels(copy, lambda values: np.where(values > 0, values + 1, 0).astype(values.dtype))
+    copy.change_labels(lambda values: np.where(values > 0, values + 1, 0).astype(values.dtype))
 
 
 @defect("no background among the labels of dataset.json", "label map", "files", "nnunet", "organs")
 def no_background(copy: Copy, rng: np.random.Generator) -> None:
     """MIC-DKFZ/nnUNet#2893. nnU-Net asks for a label called background with the value 0."""
-    change_dataset_json(copy, lambda content: content["labels"].pop("background", None))
+    copy.change_dataset_json(lambda content: content["labels"].pop("background", None))
 
 
 @defect("labels cropped to what is labelled, with their origin", "exporter", "files", "nnunet", "organs")
 def minimum_extent(copy: Copy, rng: np.random.Generator) -> None:
     """Slicer/Slicer#5323. The files of labels are smaller than their scans; the header says where they lie."""
     for number in (1, 3):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         low, high = np.argwhere(values).min(0), np.argwhere(values).max(0) + 1
         affine = image.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
-        write_volume(path, values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], affine)
+        planting.write_volume(path, values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], affine)
 
 
 @defect("one organ cut off by the box of another", "exporter", "pictures", "scans")
@@ -583,14 +550,14 @@ def cut_by_box(copy: Copy, rng: np.random.Generator) -> None:
         kept[inside] = values[inside]
         return kept
 
-    change_labels(copy, change, range(0, 24, 4))
+    copy.change_labels(change, range(0, 24, 4))
 
 
 @defect("a case as .nii and as .nii.gz", "merge", "files", "nnunet", "organs")
 def packed_twice(copy: Copy, rng: np.random.Generator) -> None:
     """Labels of two cases are there twice, an older version without packing beside the new one."""
     for number in (0, 2):
-        path, image, values = labels_of_case(copy, number)
+        path, image, values = copy.labels_of_case(number)
         older = np.where(ndimage.binary_erosion(values > 0), values, 0).astype(values.dtype)
         nibabel.save(nibabel.Nifti1Image(older, image.affine), path.with_suffix(""))  # type: ignore[no-untyped-call]
 
@@ -598,7 +565,7 @@ def packed_twice(copy: Copy, rng: np.random.Generator) -> None:
 @defect("labels as colours in NIfTI", "exporter", "files", "nnunet")
 def coloured_volume(copy: Copy, rng: np.random.Generator) -> None:
     """One case has three bytes for each voxel, as a viewer saves what it shows."""
-    path, image, values = labels_of_case(copy, 2)
+    path, image, values = copy.labels_of_case(2)
     colours = np.zeros(values.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     colours["R"], colours["G"] = values * 80, values * 40
     path.unlink()
@@ -619,7 +586,7 @@ def another_series(copy: Copy, rng: np.random.Generator) -> None:
                 for k, one in enumerate(derived.get("SourceImageSequence", ())):
                     one.ReferencedSOPInstanceUID = generate_uid(entropy_srcs=["image", str(k)])
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("a DICOM segmentation without the pixels' place", "exporter", "files", "dicom")
@@ -631,13 +598,13 @@ def placeless(copy: Copy, rng: np.random.Generator) -> None:
             if "PlanePositionSequence" in frame:
                 del frame.PlanePositionSequence
 
-    change_segmentation(copy, change)
+    copy.change_segmentation(change)
 
 
 @defect("two videos of one scene, the second mirrored, in train and val", "augmentation", "pictures", "splits")
 def mirrored_split(copy: Copy, rng: np.random.Generator) -> None:
     """Each picture of val is one of train, mirrored and a little darker, with its labels."""
-    _, content, val_path, val = train_and_val(copy)
+    _, content, val_path, val = copy.train_and_val()
     own = defaultdict(list)
     for one in content["annotations"]:
         own[one["image_id"]].append(one)
@@ -650,7 +617,7 @@ def mirrored_split(copy: Copy, rng: np.random.Generator) -> None:
             ring = np.array(one["segmentation"][0]).reshape(-1, 2) * [-1, 1] + [WIDTH, 0]
             moved = {"id": len(val["annotations"]) + 1, "image_id": image["id"]}
             val["annotations"].append(one | moved | {"segmentation": [ring.reshape(-1).tolist()]})
-    fit_boxes(val)
+    planting.fit_boxes(val)
     val_path.write_text(json.dumps(val))
 
 

@@ -70,6 +70,119 @@ class Copy:
         path.unlink()
         path.write_text(json.dumps(content))
 
+    def change_lines(self, change: Callable[[str], str]) -> None:
+        """Change each line of YOLO's label files."""
+        for path in sorted(self.root.rglob("labels/**/*.txt")):
+            path.write_text("\n".join(change(line) if line.strip() else line for line in path.read_text().splitlines()))
+
+    def change_documents(self, change: Callable[[Json], object], pattern: str = "*.json") -> None:
+        """Change each JSON document of a tool."""
+        for path in sorted(self.root.rglob(pattern)):
+            content = json.loads(path.read_text())
+            change(content)
+            path.write_text(json.dumps(content))
+
+    def change_results(self, tasks: slice, change: Callable[[Json], None]) -> None:
+        """Change the regions of some tasks of Label Studio."""
+
+        def change_document(content: Any) -> None:  # Any: a list of tasks
+            for task in content[tasks]:
+                for own in task["annotations"]:
+                    for region in own["result"]:
+                        change(region)
+
+        self.change_documents(change_document)
+
+    def change_cvat(self, chosen: slice, change: Callable[[str], str]) -> None:
+        """Change the text of some images of a CVAT file."""
+        (path,) = self.root.glob("*.xml")
+        text = path.read_text()
+        for image in re.findall(r"<image .*?</image>", text, re.DOTALL)[chosen]:
+            text = text.replace(image, change(image))
+        path.write_text(text)
+
+    def change_labels(
+        self,
+        change: Callable[[Array], Array],
+        numbers: Iterable[int] | None = None,
+        place: Callable[[Array], Array] = np.copy,
+    ) -> None:
+        """Change the labels, and the place, of some cases of nnU-Net; None: of all."""
+        paths = sorted(self.root.glob("labelsTr/*.nii.gz"))
+        for number in range(len(paths)) if numbers is None else numbers:
+            path, image, values = self.labels_of_case(number)
+            write_volume(path, change(values), place(image.affine))
+
+    def change_dataset_json(self, change: Callable[[Json], object]) -> None:
+        """Change the dataset.json of nnU-Net."""
+        self.change_documents(change, "dataset.json")
+
+    def change_segmentation(self, change: Callable[[Any], None]) -> None:  # Any: pydicom's datasets
+        """Change the DICOM segmentation."""
+        path = self.root / "liver.dcm"
+        data = pydicom.dcmread(path)
+        change(data)
+        data.save_as(path)
+
+    def change_case(self, number: int, change: Callable[[Array, bool], Array], affine: Array | None = None) -> None:
+        """Change image and labels of a case; `change` takes (x, y, slices) and whether these are labels."""
+        for is_label, path in enumerate(
+            (
+                sorted(self.root.glob("imagesTr/*_0000.nii.gz"))[number],
+                sorted(self.root.glob("labelsTr/*.nii.gz"))[number],
+            )
+        ):
+            volume: Any = nibabel.load(path)
+            values = np.asanyarray(volume.dataobj)
+            write_volume(
+                path, change(values, bool(is_label)).astype(values.dtype), volume.affine if affine is None else affine
+            )
+
+    def change_volume(self, change: Callable[[Array], Array], affine: Array | None = None) -> None:
+        """Change the labels of a volume, (x, y, slices)."""
+        if self.root.name == "tissue":
+            stack = np.stack([self.array(path).T for path in self.masks], axis=2)
+            new = change(stack)
+            for k, path in enumerate(self.masks):
+                self.put(path, np.ascontiguousarray(new[:, :, k].T))
+            return
+        (path,) = sorted((self.root / "derivatives").rglob("*.nii.gz"))
+        image: Any = nibabel.load(path)  # its types lack what NIfTI files have
+        values = change(np.asanyarray(image.dataobj))
+        dtype = values.dtype if values.dtype.kind == "f" or (values < 0).any() else image.get_data_dtype()
+        written: Any = type(image)(values.astype(dtype), image.affine if affine is None else affine, image.header)
+        written.set_data_dtype(dtype)
+        path.unlink()
+        nibabel.save(written, path)
+
+    def labels_of_case(self, number: int) -> tuple[Path, Any, Array]:
+        """The labels of a case of nnU-Net: the file, its image, its values."""
+        path = sorted(self.root.glob("labelsTr/*.nii.gz"))[number]
+        image: Any = nibabel.load(path)
+        return path, image, np.asanyarray(image.dataobj).astype(np.uint8)
+
+    def own_images(self) -> Path:
+        """The folder of images, which was a link, as a folder of its own."""
+        (linked,) = (path for path in self.root.iterdir() if path.is_symlink())
+        source = linked.resolve()
+        linked.unlink()
+        shutil.copytree(source, linked)
+        return linked
+
+    def frames(self, sequence: str = "dogs-jump") -> list[Path]:
+        """The masks of one video."""
+        return [path for path in self.masks if path.parent.name in (sequence, "labels")]
+
+    def relabel(self, paths: list[Path], change: Callable[[Array], Array]) -> None:
+        """Change the ids of tracks in some frames."""
+        for path in paths:
+            self.put(path, change(self.array(path)))
+
+    def train_and_val(self) -> tuple[Path, Json, Path, Json]:
+        """The two COCO files of a set in splits, and what they hold."""
+        paths = [self.root / f"annotations/instances_{split}.json" for split in ("train", "val")]
+        return paths[0], json.loads(paths[0].read_text()), paths[1], json.loads(paths[1].read_text())
+
 
 Plant = Callable[[Copy, np.random.Generator], Any]
 
@@ -166,6 +279,39 @@ def json_defect(
     return register
 
 
+def annotation_defect(
+    name: str, by: str, known_from: str, *bases: str, every: int = 1
+) -> Callable[[Callable[[Json], object]], Plant]:
+    """As `json_defect`, for a function that changes one annotation: it gets each, or each third if `every` is 3."""
+
+    def register(change: Callable[[Json], object]) -> Plant:
+        @json_defect(name, by, known_from, *bases)
+        @wraps(change)
+        def plant(content: Json, rng: np.random.Generator) -> None:
+            for one in content["annotations"][::every]:
+                change(one)
+
+        return plant
+
+    return register
+
+
+def parts_defect(
+    name: str, by: str, known_from: str, *bases: str, each: Callable[[Copy, Callable[[Any], Any]], object]
+) -> Callable[[Callable[[Any], Any]], Plant]:
+    """As `defect`, for a function that changes one part: a line, a mask, a document. `each` applies it to the parts."""
+
+    def register(change: Callable[[Any], Any]) -> Plant:
+        @defect(name, by, known_from, *bases)
+        @wraps(change)
+        def plant(copy: Copy, rng: np.random.Generator) -> None:
+            each(copy, change)
+
+        return plant
+
+    return register
+
+
 def drawn_base(name: str, document: str | None = None, **opening: Any) -> Callable[[Callable[[Made], None]], None]:
     """Register a drawn dataset as a base; the decorated function draws it."""
 
@@ -239,14 +385,6 @@ def change_tracks(tracks: Iterable[Json], change: Callable[[list[Any]], list[Any
             one[key] = change(one[key])
 
 
-def change_segmentation(copy: Copy, change: Callable[[Any], None]) -> None:  # Any: pydicom's datasets
-    """Change the DICOM segmentation."""
-    path = copy.root / "liver.dcm"
-    data = pydicom.dcmread(path)
-    change(data)
-    data.save_as(path)
-
-
 def of_images(content: Json, ids: set[int]) -> Callable[[Json], bool]:
     """Whether an annotation is on one of these images."""
     return lambda annotation: annotation["image_id"] in ids
@@ -258,135 +396,16 @@ def half(content: Json) -> set[int]:
     return set(ids[len(ids) // 2 :])
 
 
-def change_lines(copy: Copy, change: Callable[[str], str]) -> None:
-    """Change each line of YOLO's label files."""
-    for path in sorted(copy.root.rglob("labels/**/*.txt")):
-        path.write_text("\n".join(change(line) if line.strip() else line for line in path.read_text().splitlines()))
-
-
-def change_documents(copy: Copy, change: Callable[[Json], object], pattern: str = "*.json") -> None:
-    """Change each JSON document of a tool."""
-    for path in sorted(copy.root.rglob(pattern)):
-        content = json.loads(path.read_text())
-        change(content)
-        path.write_text(json.dumps(content))
-
-
-def change_results(copy: Copy, tasks: slice, change: Callable[[Json], None]) -> None:
-    """Change the regions of some tasks of Label Studio."""
-
-    def change_document(content: Any) -> None:  # Any: a list of tasks
-        for task in content[tasks]:
-            for own in task["annotations"]:
-                for region in own["result"]:
-                    change(region)
-
-    change_documents(copy, change_document)
-
-
-def change_cvat(copy: Copy, chosen: slice, change: Callable[[str], str]) -> None:
-    """Change the text of some images of a CVAT file."""
-    (path,) = copy.root.glob("*.xml")
-    text = path.read_text()
-    for image in re.findall(r"<image .*?</image>", text, re.DOTALL)[chosen]:
-        text = text.replace(image, change(image))
-    path.write_text(text)
-
-
-def own_images(copy: Copy) -> Path:
-    """The folder of images, which was a link, as a folder of its own."""
-    (linked,) = (path for path in copy.root.iterdir() if path.is_symlink())
-    source = linked.resolve()
-    linked.unlink()
-    shutil.copytree(source, linked)
-    return linked
-
-
-def train_and_val(copy: Copy) -> tuple[Path, Json, Path, Json]:
-    """The two COCO files of a set in splits, and what they hold."""
-    paths = [copy.root / f"annotations/instances_{split}.json" for split in ("train", "val")]
-    return paths[0], json.loads(paths[0].read_text()), paths[1], json.loads(paths[1].read_text())
-
-
 def encode_rle(pixels: Array) -> Json:
     """Compressed RLE as COCO writes it."""
     encoded = rle.encode(np.asfortranarray(pixels.astype(np.uint8)))
     return {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}
 
 
-def frames(copy: Copy, sequence: str = "dogs-jump") -> list[Path]:
-    """The masks of one video."""
-    return [path for path in copy.masks if path.parent.name in (sequence, "labels")]
-
-
-def relabel(copy: Copy, paths: list[Path], change: Callable[[Array], Array]) -> None:
-    """Change the ids of tracks in some frames."""
-    for path in paths:
-        copy.put(path, change(copy.array(path)))
-
-
-def change_volume(copy: Copy, change: Callable[[Array], Array], affine: Array | None = None) -> None:
-    """Change the labels of a volume, (x, y, slices)."""
-    if copy.root.name == "tissue":
-        stack = np.stack([copy.array(path).T for path in copy.masks], axis=2)
-        new = change(stack)
-        for k, path in enumerate(copy.masks):
-            copy.put(path, np.ascontiguousarray(new[:, :, k].T))
-        return
-    (path,) = sorted((copy.root / "derivatives").rglob("*.nii.gz"))
-    image: Any = nibabel.load(path)  # its types lack what NIfTI files have
-    values = change(np.asanyarray(image.dataobj))
-    dtype = values.dtype if values.dtype.kind == "f" or (values < 0).any() else image.get_data_dtype()
-    written: Any = type(image)(values.astype(dtype), image.affine if affine is None else affine, image.header)
-    written.set_data_dtype(dtype)
-    path.unlink()
-    nibabel.save(written, path)
-
-
-def labels_of_case(copy: Copy, number: int) -> tuple[Path, Any, Array]:
-    """The labels of a case of nnU-Net: the file, its image, its values."""
-    path = sorted(copy.root.glob("labelsTr/*.nii.gz"))[number]
-    image: Any = nibabel.load(path)
-    return path, image, np.asanyarray(image.dataobj).astype(np.uint8)
-
-
-def change_labels(
-    copy: Copy,
-    change: Callable[[Array], Array],
-    numbers: Iterable[int] | None = None,
-    place: Callable[[Array], Array] = np.copy,
-) -> None:
-    """Change the labels, and the place, of some cases of nnU-Net; None: of all."""
-    paths = sorted(copy.root.glob("labelsTr/*.nii.gz"))
-    for number in range(len(paths)) if numbers is None else numbers:
-        path, image, values = labels_of_case(copy, number)
-        write_volume(path, change(values), place(image.affine))
-
-
-def change_dataset_json(copy: Copy, change: Callable[[Json], object]) -> None:
-    """Change the dataset.json of nnU-Net."""
-    change_documents(copy, change, "dataset.json")
-
-
 def write_volume(path: Path, values: Array, affine: Array) -> None:
     """Write a NIfTI file anew."""
     path.unlink()
     nibabel.save(nibabel.Nifti1Image(values, affine), path)  # type: ignore[no-untyped-call]
-
-
-def change_case(copy: Copy, number: int, change: Callable[[Array, bool], Array], affine: Array | None = None) -> None:
-    """Change image and labels of a case; `change` takes (x, y, slices) and whether these are labels."""
-    for is_label, path in enumerate(
-        (sorted(copy.root.glob("imagesTr/*_0000.nii.gz"))[number], sorted(copy.root.glob("labelsTr/*.nii.gz"))[number])
-    ):
-        volume: Any = nibabel.load(path)
-        values = np.asanyarray(volume.dataobj)
-        write_volume(
-            path, change(values, bool(is_label)).astype(values.dtype), volume.affine if affine is None else affine
-        )
-
-
-POLYGONS = ("coco", "gbm")
 
 
 @cache
