@@ -1,5 +1,6 @@
 """Placements: whether outlines lie on the lines of another plane, or would if they were moved, scaled or turned."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,7 @@ _MIN_OUTLINE_VALUE = 0.1  # share of a pixel of the plane, from which it counts 
 MIN_OUTLINE_PIXELS = 40  # pixels of a reduced plane: shorter outlines are not placed
 FITS = 5.0  # score from which labels lie on the edges of their picture
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
+_OFFSETS = range(-4, 5)  # pixels of a reduced plane: how much wider labels are tried to be
 _SYMMETRIC_GAIN = 0.5  # share of the gain of a change that its opposite has if labels are too narrow or wide
 _PREVIEW_SCALES = (0.25, 0.5, 2.0, 4.0)  # of a picture to the one that was labelled
 Plane = NDArray[np.float32]
@@ -239,6 +241,33 @@ def best_placement(plane: OutlinePlanes) -> Placement:
     return best
 
 
+def edge_offset(plane: OutlinePlanes) -> float:
+    """How many pixels of the image wider the labels would be if they ended at the edges; below 0: narrower.
+
+    It is where the mean rank of the picture's gradients is highest, over all sides of labels, to a fraction of a pixel
+    of the reduced picture. NaN if that is farther away than four of these, or the labels do not lie on edges.
+    """
+    if plane.sides is None or plane.own_score < FITS:
+        return math.nan
+    profile = np.empty(len(_OFFSETS))
+    for place, rim in enumerate(_OFFSETS):
+        outline = _moved_sides(plane.sides, rim)
+        profile[place] = np.vdot(outline, plane.edges) / max(float(outline.sum()), 1e-9)
+    best = int(profile.argmax())
+    if not 0 < best < len(profile) - 1:
+        return math.nan
+    before, top, after = profile[best - 1 : best + 2].tolist()
+    bend = before - 2 * top + after
+    return (_OFFSETS[best] + ((before - after) / (2 * bend) if bend else 0.0)) * plane.unit
+
+
+def _moved_sides(sides: Plane, rim: int) -> Plane:
+    """The outline of labels that are wider by a rim, in pixels of the reduced picture, from their `sides`."""
+    begins, ends = np.maximum(sides, 0), np.maximum(-sides, 0)
+    across, down = (_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1))
+    return np.minimum(across + down, 0.5)
+
+
 def _rim_scores(plane: OutlinePlanes) -> dict[int, float]:
     """The score of labels that are wider by each rim, in pixels of the reduced picture; below 0: narrower.
 
@@ -252,9 +281,8 @@ def _rim_scores(plane: OutlinePlanes) -> dict[int, float]:
     rims, outlines = list[int](), list[Plane]()
     for rim, lasting in _lasting_sides(begins, ends).items():
         if rim and lasting >= _MIN_LASTING_SIDES:
-            moved = [_roll(begins[axis], -rim, 1 - axis) + _roll(ends[axis], rim, 1 - axis) for axis in (0, 1)]
             rims.append(rim)
-            outlines.append(sharpen(np.minimum(moved[0] + moved[1], 0.5) * free))
+            outlines.append(sharpen(_moved_sides(plane.sides, rim) * free))
     if not rims:
         return {}
     scores = plane.scores(outlines, 0)

@@ -490,6 +490,7 @@ def labels_beside_their_pictures() -> Tables:
     own = ("annotation", "group", "part", "own", "score", "change", "x", "y", "other")
     placements = {name: np.array(column) for name, column in zip(own, zip(*single, strict=True), strict=True)}
     placements |= {name: np.zeros(len(single)) for name in ("alike", "blank", "bare", "padded")}
+    placements["rim"] = np.full(len(single), np.nan)
     placements["blank"][7], placements["bare"][8], placements["padded"][9] = 0.45, 0.995, 0.6
     of_groups = {name: np.array(column) for name, column in zip(names, zip(*groups, strict=True), strict=True)}
     tables = complete(counts([[1, 0, 0, 0]] * 25))

@@ -54,6 +54,23 @@ def test_labels_that_lie_well_are_left_alone(tmp_path: Path) -> None:
     assert found(make(tmp_path / "loose", lambda xy, image: xy + rng.normal(0, 1.5, xy.shape))) == []
 
 
+def grown(ring: Points, pixels: float) -> Points:
+    """The ring with its points moved away from its middle."""
+    away = ring - ring.mean(0)
+    return ring + pixels * away / np.hypot(*away.T)[:, None]
+
+
+def test_outlines_that_some_images_have_outside_of_the_edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.rules.test_displaced_labels.N", 12)
+    (finding,) = found(make(tmp_path / "half", lambda xy, image: grown(xy, 3) if image % 2 else xy))
+    assert finding.severity == "info"
+    assert re.match(r"the outlines of 6 of 12 images \(1\.png, .*\) lie [2-4] px outside of the edges", finding.message)
+    (finding,) = found(make(tmp_path / "all", lambda xy, image: grown(xy, 3.4)))
+    assert re.match(r"the outlines of 12 images lie 2 px outside of the edges", finding.message)
+    assert found(make(tmp_path / "little", lambda xy, image: grown(xy, 1) if image % 2 else xy)) == []
+    assert found(make(tmp_path / "few", lambda xy, image: grown(xy, 3) if image < 4 else xy)) == []
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

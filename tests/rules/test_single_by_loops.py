@@ -514,7 +514,7 @@ def test_labels_that_lie_on_the_edges_of_their_pictures_elsewhere(seed: int) -> 
         "blank": mostly(rng, 24, [0.0, 0.1], 0.4, 0.39, 0.9),
         "bare": mostly(rng, 24, [0.0, -1.0], 0.98, 0.99, 1.0),
     }
-    single["padded"] = mostly(rng, 24, [0.0, 0.2], 0.5, 0.49, 1.0)
+    single |= {"padded": mostly(rng, 24, [0.0, 0.2], 0.5, 0.49, 1.0), "rim": np.full(24, np.nan)}
     of_groups = of_groups.beside(of_volumes=np.zeros(len(groups), np.int64))
     found = check("SEG314", with_tables(tables, placements=Table(single), group_placements=of_groups))
     expected: list[tuple[Any, ...]] = []

@@ -23,6 +23,7 @@ from segdata.measure.placements import (
     best_placement,
     common_change,
     correlation_noise,
+    edge_offset,
     place_parts,
     reduce_outlines,
     reduced_size,
@@ -43,7 +44,7 @@ _BACKGROUND_NAME = re.compile(r"(?i)(?:bg|back[ _-]?ground|un-?label+ed|no[ _-]?
 _MAX_DOT = 3.0  # pixels of a reduced picture: the side of a part that is hardly more than a point
 _MAX_EXCHANGED = 60  # misplaced labels that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other", "alike")
-_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded"), (*_COLUMNS, "n", "fitting", "is_part")
+_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare", "padded", "rim"), (*_COLUMNS, "n", "fitting", "is_part")
 
 
 @measure_dataset("placements", tables={"placements": _SINGLE, "group_placements": _OF_GROUPS})
@@ -59,7 +60,8 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     that one change makes lie better; -1: it is not. blank: the share of the outlines where the picture has no shade
     within two pixels. bare: the share of the picture's shades that lie within two pixels of the outlines; 0 if it has
     shades nearly everywhere, -1 if outlines are near most of it, which tells nothing.
-    padded: the share of the padding of one shade around the picture that has a label; 0 if there is none.
+    padded: the share of the padding of one shade around the picture that has a label; 0 if there is none. rim: how many
+    pixels wider the labels would be if they ended at the edges of the picture (below 0: narrower), or NaN.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
@@ -94,13 +96,14 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     for change, group, members in place_parts(planes, groups):
         part[members] = group
         parts.append((change, group, (int((groups == group).sum()), len(members), 1)))
-    single = zip(placements, groups.tolist(), part.tolist(), planes, strict=True)
+    rims = run_ordered(edge_offset, planes, view.jobs)
+    single = zip(placements, groups.tolist(), part.tolist(), planes, rims, strict=True)
     return {
         "placements": [
             _columns(
                 [
-                    (one, group, (of_part, plane.blank, plane.bare, plane.padded))
-                    for one, group, of_part, plane in single
+                    (one, group, (of_part, plane.blank, plane.bare, plane.padded, rim))
+                    for one, group, of_part, plane, rim in single
                 ],
                 _SINGLE,
             )
@@ -317,5 +320,5 @@ def _columns(rows: Sequence[tuple[Placement, int, tuple[float, ...]]], names: tu
         values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, one.alike, *counts)
         for name, value in zip(names, values, strict=True):
             lists[name].append(value)
-    floats = {"own", "score", "x", "y", "alike", "blank", "bare", "padded"}
+    floats = {"own", "score", "x", "y", "alike", "blank", "bare", "padded", "rim"}
     return {name: np.array(column, np.float64 if name in floats else np.int64) for name, column in lists.items()}
