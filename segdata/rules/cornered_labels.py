@@ -21,6 +21,8 @@ _UNITS: dict[str, Callable[[Floats], Floats]] = {  # how far coordinates reach i
     "as shares of the width and height": np.ones_like,
     "in percent of the width and height": lambda side: np.full_like(side, 100),
 }
+_SAME_END, _MIN_ENDS = 0.01, 5  # of a side: ends that count as one, and in how many images
+_BEGIN, _END = 0.02, 0.98  # of a side: labels that begin, and end, at the sides of their image
 _MIN_REACH, _UNIT_TOLERANCE = 0.85, 0.01  # of these lengths that coordinates reach, and may lie outside
 _MIN_PERCENT_SIDE = 200  # pixels: in smaller images labels may well lie in the first hundred
 _MIN_UNIT_IMAGES, _MIN_UNIT_OUTLINES = 2, 12
@@ -37,6 +39,8 @@ def cornered_labels(
             of smaller images, or shares?
         all labels of 473 of 1,500 images lie in the upper left quarter, those of 52 in another one: are the
             coordinates those of smaller images?
+        the labels of 10 of 40 images (04.png, 08.png, 12.png, …) end at 80% of both sides, those of 29 at all of it:
+            are the coordinates those of smaller images?
         26 of 26 objects begin at x = 0, y = 0, in 6 images: did they lose their place?
         the 319 outlines of 45 images (a.jpg, b.jpg, c.jpg, …) lie in their images if coordinates are read as
             thousandths of the width and height
@@ -45,7 +49,9 @@ def cornered_labels(
 
     The first needs `min_segments` segments in `min_images` images, none of which reaches beyond 55% of the width or of
     the height. The second needs `min_segments` images more than four times those whose labels all lie in another
-    quarter, whichever has most; the frames of a sequence count as one image. The third is about things that are less
+    quarter, whichever has most; the frames of a sequence count as one image. The third needs five images whose labels
+    begin at the left and upper side and end at one share of the width and of the height, to a hundredth, and as many
+    whose labels reach all sides. The fourth is about things that are less
     than half as wide and high as their image; a pixel more or less is the same corner.
 
     Units are judged by the outlines of images most of whose outlines leave the frame, or all of whose outlines lie in
@@ -79,6 +85,7 @@ def cornered_labels(
         )
         return
     yield from _reduced_images(tables, rows, min_segments)
+    yield from _common_ends(tables, rows)
     n_things, n_first = int(rows["things"].sum()), int(rows["first"].sum())
     there = rows["annotation"][rows["first"] > 0]
     if n_first >= max(least, min_share * n_things) and len(there) >= min_images:
@@ -96,7 +103,8 @@ def _extents(tables: Tables) -> dict[str, Column]:
     their pixels.
     """
     segments, images = tables.segments, tables.images
-    drawn = np.flatnonzero(segments["area"] > 0)
+    is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    drawn = np.flatnonzero((segments["area"] > 0) & ~is_void)
     sizes = {name: images[name][segments["image"][drawn]] for name in ("width", "height")}
     has_size = (sizes["width"] > 0) & (sizes["height"] > 0)
     drawn, width, height = drawn[has_size], sizes["width"][has_size], sizes["height"][has_size]
@@ -165,6 +173,27 @@ def _other_units(tables: Tables, reach: Table) -> Findings:
             f"none of {n:,} outlines lies in its image: they reach from x = {reach['left'].min():,.0f}, "
             f"y = {reach['top'].min():,.0f} to x = {reach['right'].max():,.0f}, y = {reach['bottom'].max():,.0f}: are "
             "these coordinates of a map, or of a larger image?"
+        )
+
+
+def _common_ends(tables: Tables, rows: Table) -> Findings:
+    """One finding if the labels of some images end at one share of both sides, those of others at the sides."""
+    begins = (rows["left"] <= _BEGIN) & (rows["upper"] <= _BEGIN)
+    n_whole = int((begins & (np.minimum(rows["right"], rows["lower"]) >= _END)).sum())
+    ends = begins & (np.abs(rows["right"] - rows["lower"]) <= _SAME_END) & (rows["right"] < _END)
+    share = np.sort(rows["right"][ends])
+    if len(share) < _MIN_ENDS or n_whole < _MIN_ENDS:
+        return
+    n_near = np.searchsorted(share, share + _SAME_END, side="right") - np.arange(len(share))
+    first = int(n_near.argmax())
+    n = int(n_near[first])
+    if n >= max(_MIN_ENDS, len(share) / 2):
+        chosen = ends & (rows["right"] >= share[first]) & (rows["right"] <= share[first] + _SAME_END)
+        names = image_names(tables, rows["annotation"][chosen])
+        yield RowFinding(
+            f"the labels of {n:,} of {count_noun(len(rows), 'image')} ({names}) "
+            f"end at {np.median(rows['right'][chosen]):.0%} of both sides, those of {n_whole:,} at all of it: are the "
+            "coordinates those of smaller images?"
         )
 
 

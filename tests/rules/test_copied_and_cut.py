@@ -497,6 +497,21 @@ def test_coordinates_of_smaller_images_in_some_files(tmp_path: Path) -> None:
     assert found(coco(tmp_path / "both", reduced + several), "SEG317") == []
 
 
+def test_labels_that_end_at_one_share_of_both_sides(tmp_path: Path) -> None:
+    """Told without pictures: in the other images something reaches every side, here it ends at 0.8."""
+    shares = [[0, 0, 0.1, 0, 0.1, 0.1], [1, 1, 0.9, 1, 0.9, 0.9], [0.4, 0.4, 0.6, 0.4, 0.6, 0.6]]
+    whole = [[[SIDE * share for share in ring]] for ring in shares]
+    reduced = [[(0.8 * np.array(ring)).tolist() for ring in rings] for rings in whole]
+    mixed = [reduced if n % 3 == 0 else whole for n in range(18)]
+    (finding,) = found(coco(tmp_path / "reduced", mixed), "SEG317")
+    assert finding.message.startswith("the labels of 6 of 18 images (")
+    assert "end at 80% of both sides, those of 12 at all of it" in finding.message
+    assert found(coco(tmp_path / "few", mixed[:12]), "SEG317") == []
+    tall = [[(np.tile([0.8, 0.7], 3) * np.array(ring)).tolist() for ring in rings] for rings in whole]
+    other = [tall if n % 3 == 0 else whole for n in range(18)]
+    assert found(coco(tmp_path / "tall", other), "SEG317") == []
+
+
 @pytest.mark.parametrize(
     ("words", "factor"),
     [
