@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
@@ -161,6 +162,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     yield from _odd_names([entry for entry in entries if entry[1] not in void], reported)
     for kind, pairs in (
         ("are singular and plural of one word", _pairs_of_form(entries, _singular)),
+        ("look the same, but for a character without width", _pairs_of_form(entries, _visible)),
         ("look the same, but have letters of two alphabets", _pairs_of_form(entries, _as_latin)),
         ("have the same words in another order", _pairs_of_form(entries, _sorted_words)),
         ("are a name and its copy", _copies(entries)),
@@ -431,6 +433,15 @@ def _cut_names(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         n_in_words = sum((whole[1][len(rare) - 1 : len(rare) + 1]).isalnum() for whole, (_, rare) in pairs)
         if n_in_words >= 2:
             yield from pairs
+
+
+def _visible(name: str) -> str:
+    """A name without characters that have no width, such as a zero-width space.
+
+    >>> _visible("car\u200b") == "car"
+    True
+    """
+    return "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
 
 
 def _as_latin(name: str) -> str:

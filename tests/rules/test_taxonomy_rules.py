@@ -127,6 +127,7 @@ def test_names_behind_a_prefix(judged: Judged, names: str, n_flagged: int) -> No
         (("person on horse", "horse on person"), set(), ""),
         (("bag", "bags of plastic"), set(), ""),
         (("car", "\u0441ar", "c\u0430\u0433"), {"car", "\u0441ar"}, "letters of two alphabets"),
+        (("car", "car\u200b", "cargo"), {"car", "car\u200b"}, "but for a character without width"),
         (("\u043a\u043e\u0442", "\u043a\u0438\u0442"), set(), ""),
         (("car", "car_copy", "bus copy"), {"car", "car_copy"}, "a name and its copy"),
         (("car", "car_old", "car_new"), set(), ""),
