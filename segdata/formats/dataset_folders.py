@@ -38,6 +38,7 @@ _RENDERED = "segdata cannot read it: give the folder of its masks as DATA"
 _ON_MAPS = "segdata cannot read it: burn the features into masks, as gdal_rasterize does"
 _BOXES = "boxes only, and segdata reads segments"
 _UNLABELLED = "they hold no labels: open the project there, choose Export, then JSON"
+_WHOLE = "it lacks what segdata reads: open the project there, choose Export, then JSON"
 _TASKS = rb'\A\s*\[\s*\{\s*("id"\s*:\s*\d+\s*,\s*)?"data"\s*:\s*\{[^{}]*"image"\s*:'
 # Formats that segdata recognises but cannot read: name, pattern of paths, pattern of a file's first bytes, reason.
 _FOREIGN = (
@@ -53,6 +54,13 @@ _FOREIGN = (
     ),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
     ("tasks of Label Studio without annotations", r"\.json$", _TASKS, _UNLABELLED),
+    (
+        "the JSON-MIN export of Label Studio",
+        r"\.json$",
+        rb'\A\s*\[\s*\{.*"label"\s*:\s*\[\s*\{.*"original_width"\s*:',
+        _WHOLE,
+    ),
+    ("a project of VIA 3", r"\.json$", rb'"data_format_version"\s*:\s*"3|"__VIA_PROJECT_ID__"', _UNREAD),
     ("masklets of SA-V", r"\.json$", rb'"masklet"\s*:', _MASKLETS),
     ("captures of Unity Perception", r"\.json$", rb'"(captures|annotation_definitions)"\s*:\s*\[', _RENDERED),
     ("GeoJSON in map coordinates", r"\.(geo)?json$", rb'"FeatureCollection"', _ON_MAPS),
@@ -69,7 +77,7 @@ _FOREIGN = (
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
     ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
-_EXPORTS = (_EXPORT, _UNLABELLED, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels
+_EXPORTS = (_EXPORT, _UNLABELLED, _WHOLE, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels
 _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # one file may hold the labels of many images
 

@@ -40,6 +40,12 @@ def said(root: Path) -> str:
         ("a.json", '[{"label_hash": "x", "data_units": {}}]', "an export of Encord"),
         ("a.json", '{"video_id": "v", "masklet": [[]]}', "masklets of SA-V (segdata cannot read it: save"),
         ("a.json", '{"version": "0.0.1", "captures": [{}]}', "captures of Unity Perception"),
+        (
+            "a.json",
+            '[{"image": "a.jpg", "label": [{"points": [], "original_width": 9}]}]',
+            "the JSON-MIN export of Label",
+        ),
+        ("a.json", '{"project": {"pid": "__VIA_PROJECT_ID__"}, "metadata": {}}', "a project of VIA 3, which"),
         ("a.geojson", '{"type": "FeatureCollection", "features": []}', "GeoJSON in map coordinates"),
         ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),

@@ -443,7 +443,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
 
 
 def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: CocoSort) -> None:
-    """One SEG004 each for what pycocotools cannot evaluate: an annotation with id 0, and keys that a sample lacks.
+    """One SEG004 each for what pycocotools cannot evaluate: annotations with id 0 or words for ids, and absent keys.
 
     `COCOeval` and `LVISEval` keep the ids of matched annotations in an array in which 0 means "not matched".
     """
@@ -459,6 +459,14 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
         )
         place = items.place(zero[0], "/id")
         document.defects.append(Defect("SEG004", message, document.name, place, severity="warning", lost=False))
+    words = [] if isinstance(ids, np.ndarray) else [id_ for id_ in ids if isinstance(id_, str) and not id_.isdecimal()]
+    if words:
+        message = (
+            f"{count_noun(len(words), 'annotation id')} {'is a text' if len(words) == 1 else 'are texts'}, as "
+            f"{words[0]!r:.40}: pycocotools and lvis-api keep the ids of matched annotations as numbers, and stop when "
+            "they evaluate; number annotations (`segdata convert` does)"
+        )
+        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
     block = items.block(_spread_rows(n))
     absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
     lacking = [key for key, count in absent.items() if count and sort == "instances"]

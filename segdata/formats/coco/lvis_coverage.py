@@ -95,8 +95,8 @@ class LvisCoverage:
 def count_defects(source: InstancesSource) -> list[Defect]:
     """SEG004 warnings for categories whose `image_count`, `instance_count` or `frequency` contradict the file.
 
-    The validation set of LVIS may state the training set's counts, so counts are judged only if at least half of the
-    categories have correct ones.
+    The validation set of LVIS, and a part of a release, may state the whole's counts: they are judged only if at least
+    half of the categories have correct ones, or most have more in the file than they state.
     """
     declared = source.categories.keys
     used = np.asarray(source.items.ids("category_id"))[source.positions]
@@ -109,7 +109,8 @@ def count_defects(source: InstancesSource) -> list[Defect]:
     for key, actual in (("instance_count", n_instances), ("image_count", n_images)):
         counts = {id_: number for id_, keys in declared.items() if (number := whole_number(keys.get(key))) is not None}
         wrong = [id_ for id_, number in counts.items() if number != actual[id_]]
-        if wrong and 2 * len(wrong) <= len(counts):
+        n_more = sum(actual[id_] > number for id_, number in counts.items())
+        if wrong and (2 * len(wrong) <= len(counts) or 2 * n_more > len(counts)):
             shown = ", ".join(
                 f"{source.profile.name_of(id_)} has {actual[id_]:,}, not {counts[id_]:,}" for id_ in wrong[:3]
             )

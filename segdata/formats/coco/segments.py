@@ -1,5 +1,6 @@
 """Segments of COCO annotations: attributes as columns; polygons and RLE, each checked, decoded to runs."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -399,15 +400,30 @@ def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
         counts = _letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
         message = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
     else:
-        is_repr = error == 1 and isinstance(rle.counts, str) and rle.counts[:2] in ("b'", 'b"')
         message = {
-            1: "counts are Python's b'…' as text; write counts.decode() to JSON"
-            if is_repr
-            else "counts hold a letter outside the 64 of compressed RLE",
+            1: _letter_fault(str(rle.counts)),
             2: "counts end within a number, or hold one of more than 7 letters",
             3: "a count is negative",
         }[error]
     return ItemFault(row, "SEG005", f"in RLE, {message}", "/segmentation/counts")
+
+
+def _letter_fault(counts: str) -> str:
+    """Why counts hold a letter that compressed RLE has not.
+
+    >>> _letter_fault("b'PPY'"), _letter_fault("UFBZ")
+    ("counts are Python's b'…' as text; write counts.decode() to JSON", 'counts are the base64 of what COCO has there; \
+write base64.b64decode(counts).decode() to JSON')
+    """
+    if counts[:2] in ("b'", 'b"'):
+        return "counts are Python's b'…' as text; write counts.decode() to JSON"
+    try:
+        is_packed = all(48 <= letter < 112 for letter in base64.b64decode(counts, validate=True))
+    except ValueError:
+        is_packed = False
+    if is_packed:
+        return "counts are the base64 of what COCO has there; write base64.b64decode(counts).decode() to JSON"
+    return "counts hold a letter outside the 64 of compressed RLE"
 
 
 def _is_brush(rle: _Rle) -> bool:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -129,6 +129,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             "database: the rest of their runs is lost; export the table again"
         )
         defects.append(Defect("SEG001", message, file_name))
+    defects += _no_object_marks(rows, file_name)
     return KaggleTable({name: tuple(own) for name, own in rows.items()}, columns.by_class, tuple(defects))
 
 
@@ -168,10 +169,22 @@ def _row_size(sides: list[str]) -> tuple[int, int] | None:
     return (height, width) if 0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE else None
 
 
+def _no_object_marks(rows: Mapping[str, Sequence[KaggleRow]], file_name: str) -> Iterator[Defect]:
+    """SEG004 if several rows are the first pixel alone, as some write where a class has no object."""
+    marks = [line for own in rows.values() for line in own if line.pairs == _FIRST_PIXEL]
+    if len(marks) >= _MIN_MARKS:
+        message = (
+            f"{len(marks):,} rows have the runs '{_FIRST_PIXEL}', the first pixel alone: if they mean that there is no "
+            "object, leave the runs empty"
+        )
+        yield Defect("SEG004", message, file_name, line=marks[0].number, severity="warning", lost=False)
+
+
 Order = Literal["column", "row"]
 # Share of a mask that continues in the next line, in real masks and in masks read in the wrong order.
 _COHERENT, _TORN = 0.7, 0.3
 _NO_MASK = "-1"  # of an image without one (SIIM-ACR Pneumothorax), in place of run lengths
+_FIRST_PIXEL, _MIN_MARKS = "1 1", 3  # pairs that some write for no object, and rows with them
 _MIN_RUNS = 8  # runs needed to judge a mask
 
 

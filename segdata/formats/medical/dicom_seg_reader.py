@@ -46,6 +46,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation,
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _MAX_FRAMES = 1 << 20
+_MIN_CHANGES = 200  # along the rows of all frames: fewer tell nothing about the order of bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,8 @@ class _SegPixels:
     # frame -> values of a label map that are not segments, and their numbers of pixels
     unknown: dict[int, dict[int, int]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)  # of pydicom
+    # changes along rows, as the bits are, and with those of each byte in the other order
+    changes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
 
 
 def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
@@ -284,8 +287,22 @@ def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
                 continue
             if frame.shape != seg.size:
                 raise OSError(f"frame {index + 1} has shape {frame.shape}")
+            if seg.kind == "BINARY" and frame.size % 8 == 0:
+                reversed_frame = frame.reshape(-1, 8)[:, ::-1].reshape(frame.shape)
+                pixels.changes += [int((one[:, 1:] != one[:, :-1]).sum()) for one in (frame, reversed_frame)]
             _add_frame(pixels, seg, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
     return pixels
+
+
+def _bit_order_defects(seg: SegObject, pixels: _SegPixels) -> Iterator[Defect]:
+    """SEG004 if the borders are far smoother with the bits of each byte in the other order."""
+    own, other = pixels.changes.tolist()
+    if own >= max(_MIN_CHANGES, 2 * other):
+        message = (
+            f"along the rows pixels change {own:,} times, and {other:,} times with the bits of each byte in the other "
+            "order: the program that wrote it packed them from the highest bit"
+        )
+        yield Defect("SEG004", message, seg.name, severity="warning", lost=False)
 
 
 def _stored_frames(seg: SegObject) -> Iterator[Frame]:
@@ -534,7 +551,11 @@ class _SegSliceReader:
         runs: dict[int, Runs] = {}
         frame_of: dict[int, int] = {}
         defects = (
-            [*_soft_pixel_defects(seg, pixels), *remark_defects({text: [seg.name] for text in pixels.remarks})]
+            [
+                *_soft_pixel_defects(seg, pixels),
+                *_bit_order_defects(seg, pixels),
+                *remark_defects({text: [seg.name] for text in pixels.remarks}),
+            ]
             if is_first
             else []
         )

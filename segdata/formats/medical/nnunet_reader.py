@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,7 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
             Defect("SEG004", f"file_ending is {ending!r}; expected '.nii.gz', '.png' …", DATASET_JSON, "/file_ending")
         )
         ending = ".nii.gz"
+    _check_training(data.get("training"), defects)
     n_training = data.get("numTraining")
     return DatasetJson(
         labels=labels,
@@ -133,6 +134,18 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
         text=text,
         defects=tuple(defects),
     )
+
+
+def _check_training(training: object, defects: list[Defect]) -> None:
+    """SEG004 if the cases that version 1 listed have their labels in another folder, which nobody reads."""
+    paths = [case.get("label") for case in training if isinstance(case, dict)] if isinstance(training, list) else []
+    folders = {PurePosixPath(path).parent.name for path in paths if isinstance(path, str)} - {"", "labelsTr"}
+    if folders:
+        message = (
+            f"training lists labels in {list_names(sorted(folders))}; nnU-Net reads those of labelsTr, and so does "
+            "segdata"
+        )
+        defects.append(Defect("SEG004", message, DATASET_JSON, "/training", severity="warning", lost=False))
 
 
 def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple[int, ...]]:

@@ -268,6 +268,7 @@ def _is_plain(shape: _LabelmeShape) -> bool:
         and (shape.group_id is None or (type(shape.group_id) is int and abs(shape.group_id) <= _MAX_ID))
         and (shape.flags is None or shape.flags == {})
         and not shape.description
+        and not shape.mask
         and shape.id is shape.track_id is shape.score is shape.source is shape.iscrowd is UNSET
     )
 
@@ -387,6 +388,10 @@ def _attributes(shape: Json) -> dict[str, str]:
 def _read_shape(shape: Json, kind: str | None, place: str) -> Shape | PolygonText:
     points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
+        if shape.get("mask"):
+            raise BrokenShapeError(
+                "SEG004", f"the shape has a mask, but its shape_type is {kind!r}; write 'mask'", "/shape_type"
+            )
         return PolygonText((points,), _POLYGON_NAME, f"{place}/points")
     corners = _read_points(points, (4, 2) if kind == "rectangle" else (2,))
     if kind == "circle":

@@ -262,7 +262,7 @@ def _problem(values: list[float], classes: Collection[int] | None, keypoints: in
         return "SEG004", "a pose (box and key points) is not a segment; left out"
     if n % 2:
         cause = "a confidence at the end, or a pose?"
-        if values[1] > 1 + _TOLERANCE >= max(values[2:]) and values[1] == int(values[1]):
+        if values[1] > 1 + _TOLERANCE >= max(values[2:]) and values[1].is_integer():
             cause = f"is {values[1]:g}, behind the class, the number of the object? YOLO has none"
         return "SEG006", f"the polygon has {count_noun(n, 'number')}; x and y come in pairs ({cause})"
     if n < 6:
@@ -271,7 +271,10 @@ def _problem(values: list[float], classes: Collection[int] | None, keypoints: in
     if low < -_TOLERANCE or high > 1 + _TOLERANCE or sum(values) != sum(values):  # true for nan, too
         worst = next(value for value in values[1:] if not -_TOLERANCE <= value <= 1 + _TOLERANCE)
         code = "SEG004" if abs(worst) < float("inf") else "SEG006"
-        return code, f"the coordinate {worst:g} is not a share of the image (0 to 1); left out"
+        outside = [value for value in values[1:] if value > 1 + _TOLERANCE]
+        is_class = 0 < len(outside) <= n // (2 * _MIN_POINTS + 1) and all(map(float.is_integer, outside))
+        hint = ": is it the class of a further object, whose line end was lost?" if is_class and worst > 1 else ""
+        return code, f"the coordinate {worst:g} is not a share of the image (0 to 1){hint}; left out"
     if classes is not None and int(category) not in classes:
         listed = sorted(classes)
         hint = f"; names are {listed[0]} to {listed[-1]}" if listed else ""

@@ -189,6 +189,7 @@ def test_a_category_cannot_be_absent_and_not_all_drawn(tmp_path: Path) -> None:
         ([(2, 1), (1, 1), (0, 0)], 0),  # right
         ([(2, 1), (1, 1), (5, 5)], 2),  # one category of three is wrong in both counts
         ([(20, 11), (30, 20), (40, 30)], 0),  # of another file, such as the training set
+        ([(1, 1), (0, 0), (0, 0)], 2),  # the file has more: no part of what was counted
     ],
 )
 def test_counts_that_contradict_the_file_are_warnings(

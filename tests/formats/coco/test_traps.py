@@ -1,5 +1,6 @@
 """What is broken in a document is named with its place, and the rest is read."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,19 @@ def test_annotations_within_their_images_are_named(tmp_path: Path) -> None:
     content["images"][0]["annotations"] = [annotation()]
     _, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, content))))
     assert [defect.code for defect in defects if "within their images" in defect.message] == ["SEG004"]
+
+
+def test_words_as_ids_of_many_annotations_are_told(read: Read) -> None:
+    """COCOeval keeps matched ids in an array of numbers: could not convert string to float."""
+    drawn = [annotation(id=f"{n:08x}-5f1c") for n in range(20)]
+    _, defects = read(document(annotations=drawn))
+    (defect,) = [each for each in defects if "annotation ids" in each.message]
+    assert (defect.code, defect.severity) == ("SEG004", "warning")
+    assert defect.message.startswith("20 annotation ids are texts, as '00000000-5f1c'")
+
+
+def test_counts_in_base64_are_told_with_the_remedy(read: Read) -> None:
+    counts = base64.b64encode(b"PPYo0").decode()
+    _, defects = read(document(annotations=[annotation(segmentation={"size": [5, 6], "counts": counts})]))
+    assert [each.code for each in defects] == ["SEG005"]
+    assert "write base64.b64decode(counts).decode()" in defects[0].message

@@ -232,3 +232,12 @@ def test_the_sample_of_a_submission_is_no_rival(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("ImageId,EncodedPixels\na.jpg,1 2 5 2\n")
     with pytest.raises(UnreadableError, match=r"2 tables, name one of them: test\.csv, train\.csv"):
         find_table(tmp_path)
+
+
+@pytest.mark.parametrize("n_marks", [2, 3])
+def test_rows_of_the_first_pixel_alone_are_told(tmp_path: Path, n_marks: int) -> None:
+    rows = "".join(f"{n}.png,{'1 1' if n < n_marks else '2 3'}\n" for n in range(5))
+    table(tmp_path, f"ImageId,EncodedPixels\n{rows}")
+    dataset = segdata.read(tmp_path, format="kaggle-rle", options={"size": "4x4"})
+    told = [defect.message for defect in dataset.source.defects if "'1 1'" in defect.message]
+    assert len(told) == (n_marks == 3)

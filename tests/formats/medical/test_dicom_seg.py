@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -192,3 +192,19 @@ def test_frames_without_a_place_are_told_if_none_has_one(tmp_path: Path, n_place
     data.save_as(tmp_path / "a.dcm")
     told = [defect.severity for defect in met(read(tmp_path)) if "no frame has a place" in defect.message]
     assert told == ["warning"] * (n_placeless == 2)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_bits_in_the_other_order_are_told(tmp_path: Path, order: Literal["little", "big"]) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    side = 64
+    rows, columns = np.ogrid[:side, :side]
+    disc = (rows - 30) ** 2 + (columns - 29) ** 2 < 500
+    series = write_ct(tmp_path / "ct", 5, (side, side))
+    write_seg(tmp_path / "a.dcm", series, [segment(1, "liver")], [(1, k, disc) for k in range(5)])
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    data.PixelData = np.packbits(bits, bitorder=order).tobytes()
+    data.save_as(tmp_path / "a.dcm")
+    told = [defect.severity for defect in met(read(tmp_path)) if "bits of each byte" in defect.message]
+    assert told == ["warning"] * (order == "big")

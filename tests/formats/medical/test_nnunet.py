@@ -404,3 +404,13 @@ def test_a_dicom_file_called_nifti_is_one_broken_file_of_the_dataset(tmp_path: P
     empty.save_as(tmp_path / "labelsTr/case_2.nii.gz", enforce_file_format=True)
     assert detect(tmp_path) == "nnunet"
     assert "SEG001" in [defect.code for defect in met(read(tmp_path))]
+
+
+@pytest.mark.parametrize("folder", ["labelsTr", "labelsTr2"])
+def test_listed_labels_that_are_not_read_are_told(tmp_path: Path, folder: str) -> None:
+    listed = [{"image": "./imagesTr/case_1_0000.nii.gz", "label": f"./{folder}/case_1.nii.gz"}]
+    with_volumes(tmp_path, PLAIN, np.ones((4, 3, 2), np.uint8), training=listed)
+    told = [defect.message for defect in met(read(tmp_path)) if "training lists" in defect.message]
+    assert told == ["training lists labels in labelsTr2; nnU-Net reads those of labelsTr, and so does segdata"] * (
+        folder == "labelsTr2"
+    )

@@ -406,3 +406,17 @@ def test_a_folder_whose_labels_are_read_is_not_called_unread(tmp_path: Path) -> 
     (tmp_path / "older").mkdir()
     defects = _with_unread_datasets(source, tmp_path, (tmp_path / "images", tmp_path / "older")).defects
     assert [defect.message for defect in defects] == ["labels in older/ are not read; give older as DATA to read them"]
+
+
+def test_a_mask_that_is_called_a_polygon_is_told(tmp_path: Path) -> None:
+    save(
+        tmp_path / "x.json",
+        shape("car", [[0, 0], [4, 4]], "polygon", mask=encoded(np.ones((5, 5), bool))),
+        shape("car", SQUARE, mask=None),
+    )
+    dataset = read(tmp_path)
+    assert loaded(dataset).n_segments == 1
+    told = [(defect.code, defect.message) for defect in loaded(dataset).defects]
+    assert told == [
+        ("SEG004", "the shape has a mask, but its shape_type is 'polygon'; write 'mask'; left out"),
+    ]

@@ -451,3 +451,18 @@ def test_a_number_of_the_object_behind_the_class_is_named(tmp_path: Path) -> Non
     (defect,) = [defect for batch in opened for defect in batch.defects]
     assert defect.code == "SEG006"
     assert "is 1952, behind the class, the number of the object?" in defect.message
+
+
+def test_the_class_of_a_further_object_in_one_line_is_named(tmp_path: Path) -> None:
+    category, rest = TRIANGLE.strip().split(" ", 1)
+    opened = segdata.read(dataset(tmp_path, {"a": f"{category} {rest} 2 {rest} 2 {rest}"}))
+    (defect,) = [defect for batch in opened for defect in batch.defects]
+    assert "coordinate 2 is not a share of the image (0 to 1): is it the class of a further object" in defect.message
+
+
+@pytest.mark.parametrize("line", ["0 {} inf", "0 inf {} 0.5", "0 {} inf 0.5"])
+def test_infinite_coordinates_are_told(tmp_path: Path, line: str) -> None:
+    points = " ".join(["0.1 0.1 0.9 0.1 0.9 0.9"] * 3)
+    opened = segdata.read(dataset(tmp_path, {"a": line.format(points)}), format="yolo-seg")
+    (defect,) = [defect for batch in opened for defect in batch.defects]
+    assert defect.code == "SEG006"
