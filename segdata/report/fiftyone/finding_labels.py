@@ -146,7 +146,7 @@ class FindingLabels:
 def _display_name(finding: Finding) -> str:
     """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered.
 
-    If the probability is only known to be in a range, the name has the tenths around this range; if that excludes
+    If the probability is only known to be in a range, the name has the tenths around this range; if these exclude
     nothing, the name has the score, by which findings rank.
     """
     name = f"{finding.code} {finding.rule}"
@@ -154,10 +154,10 @@ def _display_name(finding: Finding) -> str:
         return name
     if finding.score_range is None:
         return f"{name} P {_tenth(finding.score):.1f}"
-    low, high = finding.score_range
-    if excludes_nothing(low, high):
+    below, above = _tenth(finding.score_range[0]), math.ceil(10 * finding.score_range[1] - 1e-9) / 10
+    if excludes_nothing(*finding.score_range) or above - below >= 1:
         return f"{name} score {_tenth(finding.score):.1f}"
-    return f"{name} P {_tenth(low):.1f} to {math.ceil(10 * high - 1e-9) / 10:.1f}"
+    return f"{name} P {below:.1f} to {above:.1f}"
 
 
 def _tenth(probability: float) -> float:

@@ -80,9 +80,10 @@ def test_findings_say_what_they_are_and_show_their_pixels(fo: Any) -> None:
         load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "range", unsure).first().findings.detections
     )
     assert (ranged.label, ranged.score_low, ranged.score_high) == ("SEG101 gap P 0.3 to 1.0", 0.361, 0.972)
-    unknown = gap("a.png", bbox=(0, 0, 53, 37), score=0.75, score_range=(0.01, 0.972))
-    vague = load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "vague", unknown).first().findings.detections
-    assert [label.label for label in vague] == ["SEG101 gap score 0.7"]
+    for number, whole in enumerate(((0.01, 0.972), (0.07, 1.0))):  # in tenths, both are 0.0 to 1.0
+        unknown = gap("a.png", bbox=(0, 0, 53, 37), score=0.75, score_range=whole)
+        vague = load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), f"vague{number}", unknown)
+        assert [label.label for label in vague.first().findings.detections] == ["SEG101 gap score 0.7"]
     assert (sample.worst, sample.codes, sample.errors) == ("error", ["SEG101"], 1)
     np.testing.assert_array_equal(shown.to_segmentation(frame_size=(53, 37), target=1).mask.astype(bool), ~road)
 
