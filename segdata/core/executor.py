@@ -4,9 +4,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from segdata.core.errors import SegdataError
@@ -50,11 +49,12 @@ def single_threaded_libraries(*, blas: bool = True) -> Iterator[None]:
     be installed.
     """
     with ExitStack() as stack:
-        if blas and find_spec("threadpoolctl") is not None:
-            from threadpoolctl import threadpool_limits
+        if blas:
+            with suppress(ImportError):
+                from threadpoolctl import threadpool_limits
 
-            stack.enter_context(threadpool_limits(1))
-        if find_spec("cv2") is not None:
+                stack.enter_context(threadpool_limits(1))
+        with suppress(ImportError):
             import cv2
 
             stack.callback(cv2.setNumThreads, cv2.getNumThreads())

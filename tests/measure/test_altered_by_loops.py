@@ -76,7 +76,7 @@ def test_crops_are_fitted_where_a_window_is_near(seed: int, monkeypatch: pytest.
     most = int(rng.choice([3, 100]))
     monkeypatch.setattr(copies, "_MAX_FITS", most)
     monkeypatch.setattr(copies, "_windows", lambda: windows)
-    monkeypatch.setattr(copies, "_resample", lambda small, window, *size: shown[windows.index(window)])
+    monkeypatch.setattr(copies, "_resample", lambda small, chosen, *size: shown[windows.index(chosen[0])])
     monkeypatch.setattr(copies, "_hash_signs", lambda cells: cells)
     for name in ("_shrunk", "details"):
         monkeypatch.setattr(copies, name, lambda values: values)

@@ -164,7 +164,7 @@ def test_cells_of_a_window_are_means_of_its_pixels(seed: int) -> None:
         .repeat(20, axis=1)[round(top * 160) : round(bottom * 160), round(left * 200) : round(right * 200)]
     )
     expected = cv2.resize(fine, (5, 4), interpolation=cv2.INTER_AREA)
-    found = copies._resample(thumb, (left, right, top, bottom), 4, 5)
+    found = copies._resample(thumb, [(left, right, top, bottom)], 4, 5)
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
@@ -223,7 +223,7 @@ def test_details_that_all_images_share_show_none_of_them() -> None:
 def test_a_window_is_moved_to_where_the_crop_is() -> None:
     rng = np.random.default_rng(3)
     whole = ndimage.gaussian_filter(rng.random((128, 136)), 3).astype(np.float32) * 100
-    crop = copies._resample(whole[None], (0.16, 0.76, 0.24, 0.84), 32, 34)
+    crop = copies._resample(whole[None], [(0.16, 0.76, 0.24, 0.84)], 32, 34)
     fit = copies._fit(copies.details(crop)[0], whole, (0.18, 0.77, 0.23, 0.84))
     assert fit.correlation > 0.97
     assert fit.share == pytest.approx(0.36, abs=0.02)

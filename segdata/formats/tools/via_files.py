@@ -447,6 +447,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
     names = {value for value in values if type(value) is str and value.strip()}
     plain, first = frozenset(names), None
+    is_empty = False  # attributes that are no object are told where they are
     for row, value in enumerate(values):
         if type(value) is str and value in plain:
             continue
@@ -456,6 +457,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         if not categories:
             without[regions.entry(row).image_id] += 1
             first = row if first is None else first
+            is_empty |= isinstance(regions.attributes[row], dict)
     doubtful = attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others
     if doubtful:
         dataset.defects.append(Defect("SEG004", ambiguity_message(str(attribute), others), severity="info"))
@@ -467,7 +469,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
-        severity: Severity | None = "warning" if attribute is None else None  # an error where others have one
+        severity: Severity | None = None if is_empty and attribute is not None else "warning"
         message = (
             f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
             f"({which}), read as {NO_CATEGORY!r}"
