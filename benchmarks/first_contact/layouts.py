@@ -4,7 +4,7 @@ Run as ``python -m benchmarks.first_contact.layouts FOLDER [NAME ...]``: it lays
 and compares every image's segments with what was drawn: *read*, *refused* with its message, or *WRONG*. The layouts are
 from memory of the published archives, without data cards, readmes and files of other kinds unless listed. Each list was
 written down, and committed, before any of its layouts was tried: `KNOWN` are those that were refused before, `ANEW` was
-tried next, `HELD_OUT` after the laws behind both had been mended, and `FRESH` a session later.
+tried next, `HELD_OUT` after the laws behind both had been mended, and `FRESH` later still.
 """
 
 import json
