@@ -55,8 +55,8 @@ class SegmentWalk(msgspec.Struct, frozen=True):
     holes: Ints  # (n_segments,)
     largest: Ints  # (n_segments,) pixels of the largest part
     perimeter: Ints  # (n_segments,) pixel edges between the segment and everything else, the frame's edge included
-    columns: Ints  # (n_segments,) the sum over its pixels of their columns
-    rows: Ints  # (n_segments,) the sum over its pixels of twice their rows
+    column_sum: Ints  # (n_segments,) of all pixels
+    twice_row_sum: Ints  # (n_segments,) of all pixels, doubled so that it is whole
     several: Components  # the parts of the segments that have several
     cluster: Ints  # (n_several,) pixels of the 8-connected region that each of these belongs to
     ends: FlatEnds

@@ -87,7 +87,7 @@ def measure_centroids(view: BatchView) -> pa.Table:
     """
     runs, n, height = view.batch.runs, view.batch.n_segments, view.batch.segment_size[0]
     pixels = np.maximum(view.walk.area, 1)
-    center_x, center_y = view.walk.columns / pixels, view.walk.rows / 2 / pixels
+    center_x, center_y = view.walk.column_sum / pixels, view.walk.twice_row_sum / 2 / pixels
     columns = {"segment": np.arange(n), "center_x": center_x, "center_y": center_y}
     if "centroids" in view.families:
         x, top = run_columns(runs, height)
