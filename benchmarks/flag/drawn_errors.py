@@ -34,7 +34,13 @@ from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.ranking import FeatureTable, ImageFeatures, RankedCandidates, image_features, rank_candidates
 from segdata.noise.segments import GivenLabels, SegmentSet, runs_of_pixels
-from segdata.noise.thresholds import candidates_above, category_trust, flag_thresholds
+from segdata.noise.thresholds import (
+    CategoryTrust,
+    candidates_above,
+    category_trust,
+    flag_thresholds,
+    judged_candidates,
+)
 
 # What is injected to learn from that is of the same kind as an error of `flag_sets`.
 LEARNT: dict[str, tuple[CorruptionKind, ...]] = {
@@ -142,10 +148,15 @@ class Trial:
             "area rarity": np.append(np.concatenate(rarity), regions), "random": at_random,
         }  # fmt: skip
 
+    def trust(self) -> list[CategoryTrust]:
+        """How reliable the ranking is in the only category."""
+        return category_trust(self.ranked, ["", "thing"], flag_thresholds(self.ranked, 2))
+
     def images(self) -> dict[str, Floats]:
         """Name -> (i,) scores of images, greater is worse."""
         return {
-            "segdata": self.ranked.images(), "softmin (cleanlab)": 1 - self.ranked.softmin,
+            "segdata": self.ranked.images(judged_candidates(self.ranked, self.trust())),
+            "softmin (cleanlab)": 1 - self.ranked.softmin,
             "mean probability": np.array([page.loss for page in self.pages]),
             "random": np.random.default_rng(0).random(len(self.pages)),
         }  # fmt: skip
@@ -346,7 +357,7 @@ def counts(name: str, trial: Trial) -> str:
     """A row: what is reported, how many errors it is about, and how many P and the interval say."""
     ranked = trial.ranked
     threshold = flag_thresholds(ranked, 2)
-    of_category = category_trust(ranked, ["", "thing"], threshold)
+    of_category = trial.trust()
     rows = candidates_above(ranked, of_category, threshold)
     rows = rows[: int(np.ceil(REPORTED * (ranked.row >= 0).sum()))]
     wrong, known = trial.mistake >= 0, ranked.known_images[ranked.image]

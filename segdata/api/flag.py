@@ -492,7 +492,8 @@ class _FlagRun:
         seldom = sorted((place[row], reason) for row, reason in reasons if row in place)
         odds = thought.ranked.reported_odds[[*place]]
         unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known_images].tolist()]
-        looks, expected = image_table(case, thought.ranked), expected_errors(thought.calibration.draws(odds))
+        looks = image_table(case, thought.ranked, thought.trust)
+        expected = expected_errors(thought.calibration.draws(odds))
         return FlagResult(
             validation=validation,
             predictions=self.seen.where,

@@ -42,23 +42,25 @@ def n_threads(jobs: int) -> int:
 
 
 @contextmanager
-def single_threaded_libraries(*, blas: bool = True) -> Iterator[None]:
-    """Limit OpenCV, and numpy's linear algebra (`blas`, by threadpoolctl), to one thread while the block runs.
-
-    Both have threads of their own for each call, beside the `jobs` of ours. `blas` also limits PyTorch. Neither has to
-    be installed.
-    """
+def single_threaded_opencv() -> Iterator[None]:
+    """Limit OpenCV, if it is installed, to one thread while the block runs: its own come beside the `jobs` of ours."""
     with ExitStack() as stack:
-        if blas:
-            with suppress(ImportError):
-                from threadpoolctl import threadpool_limits
-
-                stack.enter_context(threadpool_limits(1))
         with suppress(ImportError):
             import cv2
 
             stack.callback(cv2.setNumThreads, cv2.getNumThreads())
             cv2.setNumThreads(1)
+        yield
+
+
+@contextmanager
+def single_threaded_libraries() -> Iterator[None]:
+    """Limit OpenCV, numpy's linear algebra and PyTorch to one thread while the block runs; none has to be installed."""
+    with single_threaded_opencv(), ExitStack() as stack:
+        with suppress(ImportError):
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(1))
         yield
 
 

@@ -25,7 +25,7 @@ from segdata.noise.selection import (
     candidate_ids,
     likely_types,
 )
-from segdata.noise.thresholds import CategoryTrust
+from segdata.noise.thresholds import CategoryTrust, judged_candidates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,9 +242,9 @@ def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[st
     )
 
 
-def image_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
+def image_table(case: LabelCheck, ranked: "RankedCandidates", trust: Sequence[CategoryTrust]) -> Table:
     """A row for each image; see `FlagResult.looks`."""
-    score = ranked.images()
+    score = ranked.images(judged_candidates(ranked, trust))
     order = np.argsort(-score, kind="stable")
     names = np.array(case.given.maps.image_ids, object)[case.images]
     return Table({"image": names, "score": score, "softmin": ranked.softmin}).take(order)

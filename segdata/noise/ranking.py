@@ -292,14 +292,16 @@ class RankedCandidates:
         given = (self.image * n + self.category)[self.row >= 0]
         return np.asarray(np.isin(self.image[rows] * n + self.seen[rows], given))
 
-    def images(self) -> Floats:
+    def images(self, judged: Flags | None = None) -> Floats:
         """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.
 
         It is the sum of -log(1 - P) of all labels and of all regions that may be reported, which is large if any of
         them is probably wrong, over the square root of their number, as an image with many labels has many unlikely
-        errors, too. In images that the model does not know, regions mean nothing.
+        errors, too. A region means nothing in an image that the model does not know, nor if it names a category for
+        which the model is too weak: `judged` (n,) are those that it can judge, see `judged_candidates`, by default all
+        in images that it knows.
         """
-        counts = (self.row >= 0) | self.known_images[self.image]
+        counts = (self.row >= 0) | (self.known_images[self.image] if judged is None else judged)
         counts[self.thin] = False
         doubt = -np.log1p(-np.minimum(logistic(self.reported_odds), _ALMOST_SURE))
         n = len(self.softmin)

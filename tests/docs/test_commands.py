@@ -8,6 +8,7 @@ import click
 import pytest
 
 from segdata.cli.main import main
+from segdata.noise.networks.plan import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,3 +65,18 @@ def test_a_wrong_command_is_noticed() -> None:
     assert unparsed(["review", "pull", "labels/"]) == []
     with pytest.raises(click.UsageError, match="examples"):
         unparsed(["validate", "labels/", "--examples", "2"])
+
+
+def test_every_training_option_of_flag_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "flag.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--[a-z-]+", page))
+    lacking = [option.opts[0] for option in training() if not named & {*option.opts, *option.secondary_opts}]
+    assert lacking == []
+
+
+def training() -> list[click.Parameter]:
+    """The options of `flag` for the training of its networks."""
+    command = main.get_command(click.Context(main), "flag")
+    assert command is not None
+    names = set(Settings.__dataclass_fields__)
+    return [option for option in command.params if option.name in names]

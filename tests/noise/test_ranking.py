@@ -189,6 +189,20 @@ def test_in_images_that_the_model_does_not_know_its_regions_mean_nothing() -> No
         np.testing.assert_array_equal(other.images(), score)
 
 
+def test_regions_that_the_model_cannot_judge_mean_nothing_but_labels_do() -> None:
+    result, _, _, _ = case(0)
+    is_region = result.row < 0
+    known = result.known_images[result.image]
+    np.testing.assert_array_equal(result.images(known), result.images())
+    score = result.images(known & ~is_region)
+    without = replace(result, odds=np.where(is_region, 9.0, result.odds))
+    np.testing.assert_array_equal(without.images(known & ~is_region), score)
+    assert (without.images() != score).any()
+    row = int(score.argmin())
+    worse = np.where((result.image == row) & ~is_region, 9.0, result.odds)
+    assert replace(result, odds=worse).images(np.zeros(len(result), bool)).argmax() == row
+
+
 def test_softmin_is_that_of_the_paper() -> None:
     """Labels and probabilities for which cleanlab 2.9.0 gives 0.10702486."""
     label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])

@@ -14,7 +14,7 @@ from segdata.core.atomic_files import lock_target, write_whole
 from segdata.core.cluster import ImageCluster
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, missing_extra
-from segdata.core.executor import no_progress, single_threaded_libraries
+from segdata.core.executor import no_progress, single_threaded_opencv
 from segdata.core.image_files import read_channels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import local_file
@@ -203,7 +203,7 @@ def out_of_fold(
             folder=folder,
             device=device,
         )
-        with single_threaded_libraries(blas=False):  # the networks' own threads are as many as `jobs`
+        with single_threaded_opencv():  # the networks' own threads are as many as `jobs`
             run.predict(training.readable, on, _timed_progress(progress))
         predictions = _predictions(run, training)
         write_whole(folder / "pace.json", msgspec.json.encode(vars(run.pace)))

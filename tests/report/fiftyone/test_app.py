@@ -74,6 +74,8 @@ def test_a_reviewer_decides_in_the_app(
             with browser(program) as page:
                 _review(page, address)
             with browser(program) as page:
+                _leave_open(page, f"http://127.0.0.1:{unused_port}/datasets/alone?view=worst-first")
+            with browser(program) as page:
                 _review_one_by_one(page, f"http://127.0.0.1:{unused_port}/datasets/alone?view=one-by-one")
     finally:
         shown.send_signal(signal.SIGINT)
@@ -104,8 +106,22 @@ def _review(page: Page, address: str) -> None:
     page.wait("document.body.innerText.includes('nothing is undecided')")
 
 
+def _leave_open(page: Page, address: str) -> None:
+    """Go to the first finding, which enlarges the picture around it, and leave the picture open."""
+    page.open(address)
+    page.wait(f"{_TILES}.length == 2")
+    page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
+    page.wait(_button("skip_next"))
+    count = f"""e => {{ window.crops += !!e.target.closest("{_CROP}") }}"""
+    page.value(f'(window.crops = 0, addEventListener("click", {count}, true))')
+    page.press("n", 78)
+    page.wait(_SELECTED)
+    page.wait("window.crops == 1")
+    page.wait("location.search.includes('id=')")
+
+
 def _review_one_by_one(page: Page, address: str) -> None:
-    """Accept the first with a key, and reject the next one."""
+    """Accept the first with a key, and reject the next one, in another view than the last browser had open."""
     page.open(address)
     page.wait(f"{_TILES}.length == 2")
     page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
@@ -119,6 +135,7 @@ def _review_one_by_one(page: Page, address: str) -> None:
 
 _OPTION = 'document.querySelector("[data-cy=saved-views-seg013-stale-measure-selection-option]")'
 _TILES = 'document.querySelectorAll("[data-cy=looker]")'
+_CROP = "[data-cy=looker-controls] [title^='Crop to content']"
 _SELECTED = 'document.querySelector("[data-cy=action-manage-selected]")?.innerText == "1"'
 
 

@@ -1,11 +1,13 @@
 """The plugin comes among those of FiftyOne, and changes none of them."""
 
+import importlib.util
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from segdata.core.errors import SegdataError
+from segdata.report.fiftyone import app
 from segdata.report.fiftyone.app import install_plugin
 
 
@@ -24,6 +26,35 @@ def test_it_is_brought_up_to_date_and_others_stay(tmp_path: Path) -> None:
     assert "def register" in (folder / "__init__.py").read_text("utf-8")
     assert other.read_text() == "name: mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", folder.name]
+
+
+def test_a_new_page_opens_no_picture_that_another_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that names a picture opens it as before; FiftyOne's function is replaced once, however often it loads."""
+    pytest.importorskip("fiftyone")
+    from fiftyone.server.events import initialize
+
+    monkeypatch.setattr(initialize, "handle_sample_id", initialize.handle_sample_id)  # is put back afterwards
+    plugin().open_no_stale_picture()
+    handle = initialize.handle_sample_id
+    plugin().open_no_stale_picture()
+    assert initialize.handle_sample_id is handle
+    state = SimpleNamespace(sample_id="left open", selected_labels=["of it"])
+    assert handle(state, None) is False
+    assert (state.sample_id, state.selected_labels) == (None, [])
+    state.selected_labels = ["mine"]
+    assert handle(state, "named") is True
+    assert (state.sample_id, state.selected_labels) == ("named", ["mine"])
+
+
+def plugin() -> ModuleType:
+    """The plugin, loaded anew from its file, as FiftyOne's server does."""
+    file = Path(app.__file__).parent / "plugin" / "__init__.py"
+    found = importlib.util.spec_from_file_location("segdata_review", file)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ In a view of patches, such as "one by one", each picture is one finding; decisio
 
 import getpass
 import os
+import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
@@ -122,10 +123,31 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
 def register(plugin: Any) -> None:
     """The entry point that FiftyOne calls."""
+    open_no_stale_picture()
     for verdict in VERDICTS:
         plugin.register(type(verdict.title(), (Verdict,), {"verdict": verdict}))
     for operator in (Apply, Next, Decide):
         plugin.register(operator)
+
+
+def open_no_stale_picture() -> None:
+    """Let a new page that names no picture open none, with nothing selected.
+
+    FiftyOne's server opens what another page left open there, also in a view that lacks it: "sample not found". It has
+    this plugin in its process; elsewhere nothing is changed.
+    """
+    name = "fiftyone.server.events.initialize"
+    events: Any = sys.modules.get(name)  # Any: its function is replaced
+    usual = getattr(events, "handle_sample_id", None)
+    if usual is None or usual.__module__ != name:  # another version, or done
+        return
+
+    def handle_sample_id(state: Any, sample_id: str | None = None) -> Any:
+        if sample_id is None:
+            state.sample_id, state.selected_labels = None, []
+        return usual(state, sample_id)
+
+    events.handle_sample_id = handle_sample_id
 
 
 def _button(ctx: Any, place: Any, label: str, icon: str, *, prompt: bool = False) -> Any:
@@ -233,9 +255,9 @@ def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
     for field, mine in by_field.items():
         _write(ctx.dataset, f"{field}.{LISTS[_kinds(ctx)[field]]}", mine, verdict, decision)
     ctx.ops.notify(f"{verdict}: {len(labels)}", variant="success")
+    ctx.ops.reload_samples()
     if ctx.current_sample:
         _go_on(ctx, left)
-    ctx.ops.reload_samples()
 
 
 def _write(dataset: Any, path: str, labels: list[Label], verdict: str, decision: dict[str, Any]) -> None:
@@ -252,7 +274,7 @@ def _write(dataset: Any, path: str, labels: list[Label], verdict: str, decision:
 
 
 def _go_on(ctx: Any, left: list[Label]) -> None:
-    """Select the next undecided finding, first those of the open image, and open its image."""
+    """Select the next undecided finding, first those of the open image, and open its image, enlarged around it."""
     selected = [label["label_id"] for label in ctx.selected_labels or ()]
     shown = (
         {label: _patch_of(ctx, label) for label in left} if _is_patches(ctx) else {label: label[1] for label in left}
@@ -274,6 +296,8 @@ def _go_on(ctx: Any, left: list[Label]) -> None:
     message = _value(ctx, following, "message")
     if message:
         ctx.ops.notify(message, variant="info")
+    if not _is_patches(ctx):  # these are enlarged already
+        ctx.trigger("@segdata/review/zoom", {"opens": sample != ctx.current_sample})
 
 
 def reviewer() -> str:

@@ -1,5 +1,8 @@
-// Keys: while a picture is open, a letter does what the button above it does, as in the HTML report.
+// In the page: while a picture is open, a letter does what the button above it does, as in the HTML report, and the
+// picture is enlarged around the finding that was selected.
 (() => {
+  const { Operator, OperatorConfig, executeOperator, registerOperator } = window.__foo__; // @fiftyone/operators
+  const PLUGIN = "@segdata/review";
   const OPERATORS = { a: "accept", r: "reject", f: "fix", v: "void", u: "unsure", n: "next" };
 
   // The buttons are there for datasets of segdata alone; on all others the letters are FiftyOne's.
@@ -19,9 +22,30 @@
       if (operator && isPlain && !isTyping(event.target) && isOpen()) {
         event.preventDefault();
         event.stopImmediatePropagation();
-        window.__foo__.executeOperator(`@segdata/review/${operator}`); // what plugins know as @fiftyone/operators
+        executeOperator(`${PLUGIN}/${operator}`);
       }
     },
     true
   );
+
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  // FiftyOne has no operator that zooms; its button crops to the selected label, and a second click shows all again.
+  class Zoom extends Operator {
+    get config() {
+      return new OperatorConfig({ name: "zoom", label: "segdata: enlarge the selected finding", unlisted: true });
+    }
+    async execute({ params }) {
+      const canvas = () => document.querySelector("[data-cy=modal] [data-cy=looker] canvas");
+      const before = params.opens ? canvas() : null; // of the picture that is left, unless the next one was faster
+      const wait = async (until, ms) => {
+        for (let waited = 0; waited < ms && !until(); waited += 100) await pause(100);
+      };
+      await wait(() => canvas() && canvas() !== before, 3000);
+      await wait(() => canvas()?.getAttribute("canvas-loaded") === "true", 10000);
+      await pause(300); // the selection is drawn after the picture
+      document.querySelector("[data-cy=modal] [data-cy=looker-controls] [title^='Crop to content']")?.click();
+    }
+  }
+  registerOperator(Zoom, PLUGIN);
 })();
