@@ -18,7 +18,8 @@ def malformed_annotation(tables: Tables) -> Findings:
 
     Not flagged: fields that the format's specification does not name. They are kept as attributes.
 
-    Why: most loaders read past it and use a default. Here the annotation is left out, and all others are checked.
+    Why: most loaders read past it and use a default. Here the annotation is left out, unless the message says how it
+    is read, and all others are checked.
 
     Remedy: correct the field at the place that the finding names.
     """
