@@ -10,6 +10,7 @@ import pytest
 
 import segdata
 from segdata.core.runs import Ints
+from segdata.measure import stored_tables
 from segdata.measure.partitions import MAX_PORTIONS, MAX_SINGLE_PORTIONS, MEAN_IMAGES, partition_chunks
 
 N_ANNOTATORS = 4
@@ -133,6 +134,30 @@ def test_neighbours_of_many_segments_in_an_image_grow_with_them(work: Work, tmp_
         rows[n] = work.rows.copy()
         assert rows[n]["segments"] == n
         assert rows[n].total() <= 1.15 * n / 100 * rows[100].total()
+
+
+def test_columns_of_pairs_are_decoded_as_often_for_many_duplicates_as_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEG104: 12,000 segments upon each other have pairs by the million, and no room to keep their columns decoded."""
+    decoded: Counter[int] = Counter()
+    column = stored_tables.EncodedPiece.column
+
+    def counted(piece: Any, field: Any) -> Any:
+        decoded[n] += 1
+        return column(piece, field)
+
+    monkeypatch.setattr(stored_tables.EncodedPiece, "column", counted)
+    monkeypatch.setattr(stored_tables, "MAX_UNCOMPRESSED_BYTES", 1)
+    monkeypatch.setattr(stored_tables, "MAX_DECODED_BYTES", 1)
+    for n in (1, 30):
+        document = json.loads(write_coco(tmp_path / "once.json", 1, 40).read_text())
+        twice = [{**row, "id": 1000 + row["id"]} for row in document["annotations"][:n]]
+        document["annotations"] += twice
+        (tmp_path / "twice.json").write_text(json.dumps(document))
+        result = segdata.validate(tmp_path / "twice.json", select=["SEG104"], jobs=1)
+        assert len(result.findings) == n
+    assert decoded[30] == decoded[1]
 
 
 def test_annotators_are_loaded_once_and_compared_in_pairs(

@@ -83,7 +83,8 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
     iou = shared / (area[a] + area[b] - shared)
     same_category, compared = category[a] == category[b], ~(crowd[a] | crowd[b])
     meant = _describe_one_thing(tables, np.flatnonzero(~same_category & compared), iou)
-    for row in np.flatnonzero((iou >= np.where(same_category, min_iou, min_iou_across)) & compared & ~meant):
+    rows = np.flatnonzero((iou >= np.where(same_category, min_iou, min_iou_across)) & compared & ~meant).tolist()
+    for row, box in pairs.rows(rows, "x", "y", "width", "height").items():
         first, second = int(a[row]), int(b[row])
         how = "are identical" if iou[row] == 1 else f"cover nearly the same pixels (IoU {iou[row]:.2f})"
         if not same_category[row]:
@@ -92,7 +93,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.75, min_iou_across: 
         yield RowFinding(
             f"two segments {how}",
             segments=(first, second),
-            bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
+            bbox=box,
             pixels=int(shared[row]),
             score=float(iou[row]),
             is_fixable=bool(iou[row] == 1 and same_category[row]),
