@@ -198,6 +198,12 @@ def read_image(
     for row in _row_major_rows(pairs, len(lines), height, width) if order is None else ():
         message = "the pixels form no region down the columns, but along the rows; try --read-option order=row"
         defects.append(_row_defect(lines[row], message, file_name, "warning"))
+    for row, share in _preview_rows(pairs, len(lines), height, width).items() if order is None else ():
+        message = (
+            f"the pixels form a region only in an image of {width // share} x {height // share}, 1/{share} of this one: "
+            "scale the mask up and encode it again"
+        )
+        defects.append(_row_defect(lines[row], message, file_name, "warning"))
     if order == "row":
         pieces = [_along_rows(pairs.take(np.array([row]), len(lines)), height, width) for row in range(len(lines))]
         runs = Runs.concatenate(pieces, [1] * len(pieces))
@@ -335,6 +341,27 @@ def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[
     coherent = _coherence(pairs, n_lines, width, height * width) > _COHERENT
     rows: list[int] = np.flatnonzero(has_enough & torn & coherent).tolist()
     return rows
+
+
+def _preview_rows(pairs: Runs, n_lines: int, height: int, width: int) -> dict[int, int]:
+    """The lines whose pairs count the pixels of a preview, and the part of the sides that it has: 1/2, 1/3 or 1/4.
+
+    A column of the preview continues in its next one, 1/2 column of the image further, more than two columns further.
+    A mask of the image does so only if it repeats itself down the column.
+    """
+    n_pixels = height * width
+    last = np.zeros(n_lines, np.int64)
+    np.maximum.at(last, pairs.owner, pairs.start + pairs.length)
+    is_early = (np.bincount(pairs.owner, minlength=n_lines) >= _MIN_RUNS) & (last <= n_pixels // 4)
+    if not is_early.any():
+        return {}
+    in_image = _coherence(pairs, n_lines, height, n_pixels)
+    shares: dict[int, int] = {}
+    for share in (2, 3, 4):  # of two that fit, the smaller preview: it continues in each second column, too
+        in_preview = _coherence(pairs, n_lines, height // share, n_pixels)
+        fits = is_early & (last <= n_pixels // share**2) & (in_preview > _COHERENT) & (in_preview > in_image)
+        shares |= dict.fromkeys(np.flatnonzero(fits).tolist(), share)
+    return shares
 
 
 def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:

@@ -131,6 +131,20 @@ def test_rows_read_down_the_columns_are_a_finding(tmp_path: Path) -> None:
     assert masks(right)[0].tolist() == mask.tolist()
 
 
+@pytest.mark.parametrize("share", [2, 3, 4])
+def test_pairs_of_a_preview_are_a_finding(tmp_path: Path, share: int) -> None:
+    """A disc in a picture of a part of the sides; the same disc at the left of the image is fine."""
+    y, x = np.mgrid[: 120 // share, : 240 // share]
+    disc = (y - 60 / share) ** 2 + (x - 70 / share) ** 2 < (40 / share) ** 2
+    whole = np.zeros((120, 240), bool)
+    whole[: disc.shape[0], : disc.shape[1]] = disc
+    table(tmp_path, f"img,rle_mask\na.png,{pairs_of(disc)}\nb.png,{pairs_of(whole)}\n")
+    findings = segdata.validate(segdata.read(tmp_path, options={"size": "120x240"})).findings
+    (finding,) = [one for one in findings if one.code == "SEG005"]
+    assert (finding.image, finding.severity) == ("a.png", "warning")
+    assert f"only in an image of {240 // share} x {120 // share}, 1/{share} of this one" in finding.message
+
+
 @pytest.mark.parametrize(
     ("row", "code", "words"),
     [
