@@ -200,8 +200,8 @@ def read_image(
         defects.append(_row_defect(lines[row], message, file_name, "warning"))
     for row, share in _preview_rows(pairs, len(lines), height, width).items() if order is None else ():
         message = (
-            f"the pixels form a region only in an image of {width // share} x {height // share}, 1/{share} of this one: "
-            "scale the mask up and encode it again"
+            f"the pixels form a region only in an image of {width // share} x {height // share}, 1/{share} of this "
+            "one: scale the mask up and encode it again"
         )
         defects.append(_row_defect(lines[row], message, file_name, "warning"))
     if order == "row":

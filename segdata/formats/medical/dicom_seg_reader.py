@@ -151,6 +151,9 @@ def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int,
         if number in segments:
             defects.append(Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,)))
             continue
+        if number < 1 and dataset.get("SegmentationType") != "LABELMAP":  # of a label map, 0 is the background
+            message = f"segment {number}: DICOM counts segments from 1, and programs take 0 for the background"
+            defects.append(Defect("SEG004", message, name, place, severity="warning", lost=False, segments=(number,)))
         label = str(item.get("SegmentLabel") or "").strip()
         if not label:
             message = f"segment {number} has no SegmentLabel, which DICOM requires; read as 'segment {number}'"

@@ -123,6 +123,7 @@ class _RegionValue(msgspec.Struct, gc=False):
     """A shape, in percents of the image's sides, and its labels; polygons and strokes undecoded."""
 
     points: Raw = Raw()
+    closed: object = None
     rle: Raw = Raw()
     format: object = "rle"
     x: object = None
@@ -266,6 +267,9 @@ def _group_results(
         elif item.value is None:
             defects.append(Defect("SEG004", "a result without value; left out", place=f"{place}/{row}/value"))
         else:
+            if item.value.closed is False:
+                message = "the polygon was not closed in the tool, as if its annotator had not finished; read as closed"
+                defects.append(Defect("SEG004", message, place=f"{place}/{row}/value", severity="info", lost=False))
             key = item.id if isinstance(item.id, str | int) else (row,)
             groups.setdefault(key, _ResultGroup()).items[row] = kind, item, item.value
     return list(groups.values())

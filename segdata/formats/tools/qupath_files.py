@@ -161,8 +161,8 @@ def _reason_without_pixels(geometry: Json) -> str | None:
 def _classification(properties: Json) -> tuple[str, Color | None]:
     """The name and colour of the class of an object."""
     given = properties.get("classification")
-    if not isinstance(given, dict):
-        return UNCLASSIFIED, None
+    if not isinstance(given, dict):  # scripts write the name alone
+        return (given if isinstance(given, str) and given else UNCLASSIFIED), None
     names = given.get("names")
     name = given.get("name") if names is None else names
     if isinstance(name, list):

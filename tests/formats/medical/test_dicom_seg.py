@@ -96,6 +96,16 @@ def test_a_segment_without_a_label_is_told(tmp_path: Path) -> None:
     assert {"segment 1", "right"} <= set(dataset.taxonomy.by_name())
 
 
+def test_segments_numbered_from_zero_are_a_finding(tmp_path: Path) -> None:
+    """They are read as their file numbers them."""
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    write_seg(tmp_path / "a.dcm", series, [segment(0, "liver")], [(0, 0, box(0, 0, 2, 2))])
+    dataset = read(tmp_path)
+    (defect,) = [one for one in dataset.source.defects if one.code == "SEG004"]
+    assert defect.message == "segment 0: DICOM counts segments from 1, and programs take 0 for the background"
+    assert dataset.segments["area"].tolist() == [int(np.sum(box(0, 0, 2, 2)))]
+
+
 def test_without_the_images_it_has_slices_of_its_own(tmp_path: Path) -> None:
     series = write_ct(tmp_path / "ct", 3, SIZE)
     write_seg(tmp_path / "seg/a.dcm", series, [segment(1, "liver")], [(1, k, box(0, 0, 1 + k, 1)) for k in (2, 0)])

@@ -279,3 +279,13 @@ def test_labels_that_are_not_utf8(tmp_path: Path) -> None:
     assert b"\xc4" in path.read_bytes()
     (finding,) = segdata.validate(tmp_path, select=["SEG001", "SEG004"]).findings
     assert "utf-8" in finding.message
+
+
+def test_a_polygon_that_was_not_closed_is_a_finding(tmp_path: Path) -> None:
+    """Its segment is read all the same."""
+    value = {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["a"]}
+    shapes = [region("polygonlabels", value | {"closed": closed}, f"r{closed}") for closed in (True, False)]
+    dataset = segdata.read(tasks(tmp_path, {"result": shapes}))
+    assert len(dataset.segments) == 2
+    (finding,) = [one for one in dataset.validate().findings if "not closed" in one.message]
+    assert (finding.code, finding.severity) == ("SEG004", "info")

@@ -188,3 +188,8 @@ def test_without_a_size_the_remedy_is_named(tmp_path: Path) -> None:
     dataset = segdata.read(written(tmp_path, feature(polygon(SQUARE))))
     (defect,) = [defect for batch in dataset for defect in batch.defects]
     assert "give --images, or --read-option size=HEIGHTxWIDTH" in defect.message
+
+
+def test_a_classification_may_be_its_name_alone(tmp_path: Path) -> None:
+    written(tmp_path, feature(polygon(SQUARE), classification="Tumor"))
+    assert [one.name for one in segdata.read(tmp_path, options=SIZE).taxonomy.categories] == ["Tumor"]
