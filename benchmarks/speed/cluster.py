@@ -24,6 +24,7 @@ from distributed import Client, LocalCluster
 
 import segdata
 from benchmarks.speed.growth import BUILD
+from segdata.core.cluster import Cluster
 from segdata.measure import partitions
 
 SIZES = (5_000, 10_000, 20_000, 60_000, 118_000)
@@ -65,10 +66,10 @@ def made(n_images: int, scratch: Path) -> Path:
 def measured(n_images: int, scratch: Path, base: int) -> Cost:
     """Validate a canonical dataset of so many images on a fresh cluster; `base`: memory of this process before."""
     data = made(n_images, scratch)
-    kept: list[Any] = []
+    kept: list[tuple[Cluster, partitions.ClusterMeasurement]] = []
     measure = partitions.measure_on_cluster
 
-    def remembered(cluster: Any, *arguments: Any, **options: Any) -> Any:
+    def remembered(cluster: Cluster, *arguments: Any, **options: Any) -> partitions.ClusterMeasurement:
         kept.append((cluster, measure(cluster, *arguments, **options)))
         return kept[-1][1]
 
@@ -91,7 +92,7 @@ def measured(n_images: int, scratch: Path, base: int) -> Cost:
         sum(path.stat().st_size for path in data.rglob("*") if path.is_file()),
         measurement.remote.fetched,
         cluster.n_tasks,
-        measurement.n_partitions,
+        len(measurement.remote.pieces),
         _usage()[1] - base,
         max(memory for _, memory in after.values()),
     )

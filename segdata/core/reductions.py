@@ -132,6 +132,19 @@ def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, st
     return turn.whole, rows
 
 
+def gather_each(
+    tables: Tables, kinds: Sequence[Mapping[str, Column]], links: Mapping[str, str] = {}
+) -> tuple[Tables, list[Table]]:
+    """As `gather`, of rows of several kinds at once: what follows `gather` has no parts to gather more from."""
+    n = [len(next(iter(columns.values()))) for columns in kinds]
+    joined: dict[str, Column] = {"": np.repeat(np.arange(len(kinds)), n)}
+    for name in dict.fromkeys(name for columns in kinds for name in columns):
+        pieces = (columns.get(name, np.zeros(k, np.int64)) for columns, k in zip(kinds, n, strict=True))
+        joined[name] = np.concatenate([*pieces])
+    whole, rows = gather(tables, joined, links)
+    return whole, [rows.take(rows[""] == kind).select(columns) for kind, columns in enumerate(kinds)]
+
+
 def leading(tables: Tables) -> Tables | None:
     """The tables of the whole dataset in the leading part, which yields findings about it; None in the other parts.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather
+from segdata.core.reductions import gather_each
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, unique_inverse
 from segdata.core.table import Column, Table
@@ -71,9 +71,9 @@ def cornered_labels(
     38 images have all labels in the upper left quarter and 55 to 74 in the others, of 388 magnetic tiles 60 and 29 to
     61.
     """
-    tables, reach = gather(tables, _outline_reach(tables), {"annotation": "annotations"})
+    both = (_outline_reach(tables), _extents(tables))
+    tables, (reach, rows) = gather_each(tables, both, {"annotation": "annotations"})
     yield from _other_units(tables, reach)
-    tables, rows = gather(tables, _extents(tables), {"annotation": "annotations"})
     n_segments, right, lower = int(rows["segments"].sum()), rows["right"], rows["lower"]
     if n_segments < least:
         return

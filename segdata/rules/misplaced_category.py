@@ -9,7 +9,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.profile import ImageSequence
-from segdata.core.reductions import gather
+from segdata.core.reductions import gather_each
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints, expand_ranges, unique_inverse
 from segdata.core.statistics import benjamini_hochberg, proves_rate, tail_probability
@@ -87,12 +87,10 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     Defaults: 20 images of which one has the other order are the fewest that prove a rate of 75 %, with a confidence of
     95 %. That eight in ten parts lie inside has to be proven, too; with none outside this takes 14.
     """
-    inside, outside = outside_rows(tables, min_images)
-    places = _places(tables)
-    tables, rows = gather(tables, _joined(outside, places), {"annotation": "annotations"})
-    is_place = rows["outer"] < 0
-    yield from outside_findings(tables, inside, rows.take(~is_place), max_share)
-    rows = _merge(tables, rows.take(is_place))
+    inside, named = outside_rows(tables, min_images)
+    tables, (outside, places) = gather_each(tables, (named, _places(tables)), {"annotation": "annotations"})
+    yield from outside_findings(tables, inside, outside, max_share)
+    rows = _merge(tables, places)
     laws = [*_laws(tables, rows, min_images, max_share)]
     if not laws:
         return
@@ -119,18 +117,6 @@ class _Law(msgspec.Struct, frozen=True):
     row: Ints  # (n,) the row of the category, for each unit that has both
     distance: Floats  # (n,) as shares of the image; positive on the usual side
     chance: Floats  # (n,) that a distance is as far from the median as this one; 1 where the order is not reversed
-
-
-def _joined(outside: dict[str, Column], places: dict[str, Column]) -> dict[str, Column]:
-    """The rows of both, with 0 in the columns that one of them lacks; in places `outer` is -1."""
-    n = [len(rows["annotation"]) for rows in (outside, places)]
-    places = {**places, "outer": np.full(n[1], -1)}
-    return {
-        name: np.concatenate(
-            [rows.get(name, np.zeros(k, np.int64)) for rows, k in zip((outside, places), n, strict=True)]
-        )
-        for name in {**outside, **places}
-    }
 
 
 def _places(tables: Tables) -> dict[str, Column]:

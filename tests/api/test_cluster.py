@@ -71,6 +71,29 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_portions")
+def test_no_rule_reads_a_column_of_all_segments(cluster: Any, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a finding tells is read row by row; everything else comes as sums, or as rows of annotations."""
+    from segdata.measure import partitions
+
+    read: set[tuple[str, str]] = set()
+    column = partitions.RemoteTables.column
+
+    def noted(tables: Any, name: str, which: str) -> Any:
+        read.add((name, which))
+        return column(tables, name, which)
+
+    monkeypatch.setattr(partitions, "_MAX_SMALL_ROWS", 0)  # tables of so few rows are fetched whole
+    monkeypatch.setattr(partitions, "_MAX_FEW_SHARE", 1)
+    monkeypatch.setattr(partitions.RemoteTables, "column", noted)
+    data = segdata.read(coco)
+    assert data.validate(client=cluster).to_json() == data.validate().to_json()
+    of_segments = {"segments"} | {name for name, links in partitions.row_links().items() if "segments" in links.values()}
+    of_segments -= {"spellings"}  # few rows: one for each name and value
+    assert of_segments >= {"parts", "pairs", "outlines"}
+    assert not [(name, which) for name, which in read if name in of_segments]
+
+
+@pytest.mark.usefixtures("small_portions")
 def test_findings_of_a_coco_file_are_the_same(cluster: Any, coco: Path) -> None:
     data = segdata.read(coco)
     here, there = data.validate(), data.validate(client=cluster)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
 from segdata.core.pixel_limit import max_pixels, open_picture
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Ints, expand_ranges
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.placements import (
     ELSEWHERE,
@@ -118,21 +118,34 @@ def _choose(view: DatasetView) -> Ints:
     usable = np.zeros(len(images), bool)
     usable[single_image_rows(images)] = True
     usable &= (images["width"] > 0) & (images["height"] > 0)
-    labelled = (annotations["n_segments"] > 0) & ~_are_dots(view)
-    rows = _at_most(MAX_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
-    volumes = _at_most(MAX_VOLUMES, _middle_slices(view, labelled))
-    return np.union1d(rows, volumes)
+    labelled = annotations["n_segments"] > 0
+    rows = _outlined(view, MAX_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
+    return np.union1d(rows, _outlined(view, MAX_VOLUMES, _middle_slices(view, labelled)))
 
 
-def _are_dots(view: DatasetView) -> Flags:
-    """(n_annotations,) whether all parts of the labels are too small to have outlines: they mark where things are."""
+def _outlined(view: DatasetView, most: int, rows: Ints) -> Ints:
+    """The annotations, or a random sample of `most` of them, without those whose labels are dots.
+
+    Of more than twice as many only that many are looked at: their segments may be on other machines.
+    """
+    if len(rows) > most:
+        rows = np.random.default_rng(0).permutation(rows)[: 2 * most]
+    return np.sort(rows[~_are_dots(view, rows)][:most])
+
+
+def _are_dots(view: DatasetView, rows: Ints) -> Flags:
+    """(n,) whether all parts of the labels of annotations (n,) are too small to have outlines: they mark places."""
     segments, images, annotations = (view.tables[name] for name in ("segments", "images", "annotations"))
     if "largest" not in segments.names:
-        return np.zeros(len(annotations), bool)  # no rule asked for the shapes
-    rows = np.flatnonzero(~np.isin(segments["category_id"], _nothing(view)))
-    largest = np.zeros(len(annotations), np.int64)
-    np.maximum.at(largest, segments["annotation"][rows], segments["largest"][rows])
-    side = np.maximum(images["width"], images["height"])[annotations["image"]]
+        return np.zeros(len(rows), bool)  # no rule asked for the shapes
+    n = annotations["n_segments"]
+    own = expand_ranges((np.cumsum(n) - n)[rows], n[rows])  # segments ascend by annotation
+    of_row = np.repeat(np.arange(len(rows)), n[rows])
+    cells = segments.take(own)
+    largest = np.zeros(len(rows), np.int64)
+    counts = ~np.isin(cells["category_id"], _nothing(view))
+    np.maximum.at(largest, of_row[counts], cells["largest"][counts])
+    side = np.maximum(images["width"], images["height"])[annotations["image"][rows]]
     reduced = np.minimum(SIDE / np.maximum(side, 1), 1)  # pixels of a picture as it is compared
     dots: Flags = (largest > 0) & (np.sqrt(largest) * reduced < _MAX_DOT)
     return dots
@@ -143,11 +156,6 @@ def _nothing(view: DatasetView) -> list[int]:
     taxonomy = view.profile.taxonomy
     named = [category.id for category in taxonomy.categories if _BACKGROUND_NAME.fullmatch(category.name)]
     return named + list(taxonomy.void_ids)
-
-
-def _at_most(most: int, rows: Ints) -> Ints:
-    """The rows, or a random sample of `most` of them."""
-    return rows if len(rows) <= most else np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def _middle_slices(view: DatasetView, labelled: Flags) -> Ints:
