@@ -116,10 +116,9 @@ _MAX_PNG_PIXELS_PER_BYTE = 8 * 1032  # of one bit each, at DEFLATE's highest rat
 _EXIF_ORIENTATION = 0x0112
 _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
 _ROTATED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-# End marks of complete files; some programs append a few bytes.
+# End marks of complete files; some programs append bytes.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
-_MAX_FILLED = 1 << 20  # bytes of zeros after the end
 # Without O_BINARY, Windows changes line ends; without O_NONBLOCK, opening a pipe blocks.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -293,21 +292,27 @@ def undecodable_file(what: str, error: OSError, file: str, image: str | None = N
 
 
 def _is_truncated(file: IO[bytes], format_name: str) -> bool:
-    """Whether the end mark of the file's format is missing; reads the last bytes only, before zeros that fill a block.
+    """Whether the end mark of the file's format is missing; reads the last bytes only, if the mark is there.
 
-    Cameras in cars fill their files up to a whole number of 16 KiB.
+    Cameras append up to a whole block of zeros, or kilobytes of their own records.
     """
     mark = _END_MARKS.get(format_name)
     if mark is None:
         return False
-    end = os.fstat(file.fileno()).st_size
-    for _ in range(_MAX_FILLED // _TAIL):
-        file.seek(max(end - _TAIL - len(mark), 0))  # a mark may lie across two tails
-        tail = file.read(_TAIL + len(mark))
-        if tail.strip(b"\0") or end <= _TAIL:
-            break
-        end -= _TAIL
-    return mark not in tail
+    file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+    if mark in file.read():
+        return False
+    file.seek(0)
+    data = file.read()
+    return data.find(mark, 0 if format_name == "PNG" else _first_scan(data)) < 0
+
+
+def _first_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG file begin: a thumbnail in front of them has an end mark of its own."""
+    place = 2
+    while place + 4 <= len(data) and data[place : place + 2] != b"\xff\xda":
+        place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return place
 
 
 class ImageFolder(msgspec.Struct, frozen=True, dict=True):

@@ -47,6 +47,23 @@ def test_zeros_that_fill_a_block_after_the_end_of_a_jpeg(tmp_path: Path, n_zeros
         read_header(path)
 
 
+def test_records_that_a_camera_appends_to_a_jpeg_with_a_thumbnail(tmp_path: Path) -> None:
+    """As telephones write them, 5,422 bytes in one public set; the end mark of the thumbnail is none of the file."""
+    path = tmp_path / "a.jpg"
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
+    thumbnail = io.BytesIO()
+    photo.resize((30, 20)).save(thumbnail, "JPEG")
+    photo.save(path, quality=95)
+    record = b"Exif\0\0" + thumbnail.getvalue()
+    content = path.read_bytes()
+    content = content[:2] + b"\xff\xe1" + (len(record) + 2).to_bytes(2, "big") + record + content[2:]
+    path.write_bytes(content + b"record" * 1000)
+    assert (read_header(path).width, read_header(path).height) == (300, 200)
+    path.write_bytes(content[:-600] + b"record" * 1000)
+    with pytest.raises(OSError, match="cut off"):
+        read_header(path)
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_a_file_without_its_end_is_cut_off(tmp_path: Path, name: str) -> None:
     Image.fromarray(PHOTO).save(tmp_path / name)
