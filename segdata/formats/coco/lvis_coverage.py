@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Coverage, encode_coverage, parse_coverage
+from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
@@ -117,17 +118,20 @@ def count_defects(source: InstancesSource) -> list[Defect]:
             more = ", …" if len(wrong) > 3 else ""
             message = f"{key} of {len(wrong):,} of {len(counts):,} categories contradicts the file: {shown}{more}"
             defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
-    wrong_letters = [
-        f"{source.profile.name_of(id_)} is {keys['frequency']} with {count:,}"
-        for id_, keys in declared.items()
-        if "frequency" in keys
-        and (count := whole_number(keys.get("image_count"))) is not None
-        and keys["frequency"] != f'"{_frequency(count)}"'
-    ]
-    if wrong_letters:
-        shown = ", ".join(wrong_letters[:3]) + (", …" if len(wrong_letters) > 3 else "")
-        message = f"frequency of {len(wrong_letters):,} categories contradicts their own image_count: {shown}"
-        defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
+    unknown, wrong_letters = list[str](), list[str]()
+    for id_, keys in declared.items():
+        count = whole_number(keys.get("image_count"))
+        letter = keys.get("frequency", "").strip('"')
+        if count is None or "frequency" not in keys or letter == _frequency(count):
+            continue
+        shown = f"{source.profile.name_of(id_)} is {letter} with {count:,}"
+        (wrong_letters if letter in {"r", "c", "f"} else unknown).append(shown)
+    letters = ((wrong_letters, "contradicts image_count"), (unknown, "is none of r, c and f"))
+    for several, wrong_how in letters:
+        if several:
+            shown = ", ".join(several[:3]) + (", …" if len(several) > 3 else "")
+            message = f"the frequency of {count_noun(len(several), 'category')} {wrong_how}: {shown}"
+            defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
     return defects
 
 

@@ -198,11 +198,11 @@ def _misspelt_points(text: str) -> str:
 def _parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a polygon whose numbers are not JSON, or its defect."""
     text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
-    pairs = text.split(";")
+    pairs = text.rstrip("; ").split(";")
     try:
         if any(pair.count(",") != 1 for pair in pairs):
             raise ValueError
-        numbers = np.array([float(number) for number in text.replace(";", ",").split(",")])
+        numbers = np.array([float(number) for pair in pairs for number in pair.split(",")])
     except ValueError:
         return Defect("SEG006", f"{_misspelt_points(text)}; left out", place=shape.place)
     problem = check_ring(numbers)

@@ -83,6 +83,15 @@ def test_labels_of_points_alone_are_no_categories(tmp_path: Path) -> None:
     assert [each.name for each in read(tmp_path).profile.taxonomy.categories] == ["car", "bus"]
 
 
+def test_a_semicolon_behind_the_last_point_is_no_point(tmp_path: Path) -> None:
+    save(tmp_path, image('<polygon label="car" points="2,3;12,3;12,9;"/><polygon label="car" points="2,3;12,3;;9,9"/>'))
+    batch = loaded(read(tmp_path))
+    (mask,) = masks(batch)
+    np.testing.assert_array_equal(mask, drawn([2, 3, 12, 3, 12, 9]))
+    (broken,) = batch.defects
+    assert broken.code == "SEG006"
+
+
 def test_polygons_boxes_and_ellipses(tmp_path: Path) -> None:
     """By COCO's rule; turned ones about their middle, clockwise; ellipses as OpenCV draws them."""
     save(
