@@ -94,6 +94,8 @@ def open_picture(path: Path | str) -> "ImageFile.ImageFile":
     except BaseException:
         image.close()
         raise
+    if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
+        del image.info["transparency"]  # colours and levels are read, and Pillow warns of it in every conversion
     return image
 
 

@@ -155,6 +155,18 @@ def test_no_picture_is_read_from_a_pipe(tmp_path: Path) -> None:
     assert decode_thumbnail(str(tmp_path / "a.png"), (8, 8)) is None
 
 
+def test_a_palette_with_transparency_is_decoded_without_a_word_of_pillow(tmp_path: Path) -> None:
+    """Pillow warns of such a picture whenever it is converted; its colours are the same."""
+    levels = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
+    picture = Image.fromarray(levels).convert("P")
+    picture.save(tmp_path / "plain.png")
+    picture.save(tmp_path / "transparent.png", transparency=bytes([0, 128, 255]))
+    plain, transparent = (decode_thumbnail(str(tmp_path / f"{name}.png"), (8, 8)) for name in ("plain", "transparent"))
+    assert plain is not None
+    assert transparent is not None  # a warning would have ended it here
+    np.testing.assert_array_equal(plain, transparent)
+
+
 def test_an_image_without_extension_whose_name_no_file_can_have(make: Make) -> None:
     root = make("coco-instances")
     document = json.loads((root / "coco.json").read_text())
