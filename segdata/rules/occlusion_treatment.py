@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
-from segdata.core.reductions import gather, name_keys, sum_by
+from segdata.core.reductions import gather, gather_each, name_keys, sum_by
 from segdata.core.resampling import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
@@ -248,19 +248,14 @@ def _division(
 def _gather_drawn(tables: Tables, borders: Table, objects: Table) -> tuple[Tables, Table, Table]:
     """The tables of the whole dataset, and of all of it the borders and objects in parts, with the column `flag`."""
     alike, first = joint_codes(*(borders[name].astype(np.int64) for name in _ORDER[::-1]))
-    borders, none = borders.take(first), np.zeros(len(first), np.int64)
-    columns = {
-        "annotation": np.concatenate([borders["annotation"], objects["annotation"]]),
-        "category": np.concatenate([borders["category"], objects["category"]]),
-        "other": np.concatenate([borders["other"], np.zeros(len(objects), np.int64)]),
-        "object": np.concatenate([none, objects["object"]]),
-        "flag": np.concatenate([borders["over"], objects["kept"]]),
-        "n": np.concatenate([np.bincount(alike), np.ones(len(objects), np.int64)]),
-        "is_border": np.arange(len(borders) + len(objects)) < len(borders),
-    }
+    borders = borders.take(first)
+    kinds = (
+        {name: borders[name] for name in ("annotation", "category", "other")}
+        | {"flag": borders["over"], "n": np.bincount(alike)},
+        {name: objects[name] for name in ("annotation", "category", "object")} | {"flag": objects["kept"]},
+    )
     # A part has fewer objects than segments, so that as rows of these they differ between parts.
-    whole, rows = gather(tables, columns, {"annotation": "annotations", "object": "segments"})
-    borders, objects = (rows.take(rows["is_border"] == is_border) for is_border in (True, False))
+    whole, (borders, objects) = gather_each(tables, kinds, {"annotation": "annotations", "object": "segments"})
     order = np.lexsort([borders[name] for name in ("flag", *_ORDER[1:])])
     return whole, borders.take(np.repeat(order, borders["n"][order])), objects
 

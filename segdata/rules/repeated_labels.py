@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
-from segdata.core.reductions import gather, leading, sum_by, total
+from segdata.core.reductions import gather_each, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import linked_groups
@@ -28,7 +28,6 @@ _MIN_OUTLINE = 30  # pixel edges: small shapes are equal by chance
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
 _MIN_SCORE, _MIN_RATIO = 12.0, 3.0  # of labels on another picture, as in displaced-labels
 _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
-_LONG, _SHAPES, _TURNABLE = range(3)  # kinds of rows: annotations with long outlines, segments, segments for any turn
 _UNIT = 97.31  # parts of a pixel, the unit of turnable boxes: no decimal is half of it, which would round both ways
 _NEAR = 2  # such parts
 _MIN_TURNED = 0.6  # of the segments of both images
@@ -94,19 +93,12 @@ def repeated_labels(
     is_shape, edges = free_outlines(tables)
     long = np.flatnonzero(edges >= min_edge)
     repeating = _repeated_shapes(tables, np.flatnonzero(is_shape))
-    # Annotations with long outlines, whose keys are 0, before the shapes.
-    turnable = _turnable_shapes(tables, is_shape)
-    columns = {name: np.concatenate([np.zeros_like(long), repeating[name], turnable[name]]) for name in repeating}
-    columns["annotation"][: len(long)] = long
-    columns["perimeter"][: len(long)] = _winding_edges(tables, is_shape)[long]
-    columns["kind"] = np.repeat(
-        [_LONG, _SHAPES, _TURNABLE], [len(long), *(len(own["x"]) for own in (repeating, turnable))]
-    )
-    tables, table = gather(tables, columns, {"annotation": "annotations"})
+    outlined = {"annotation": long, "perimeter": _winding_edges(tables, is_shape)[long]}
+    kinds = (outlined, repeating, _turnable_shapes(tables, is_shape))
+    tables, (whole, shapes, turnable) = gather_each(tables, kinds, {"annotation": "annotations"})
     annotations = tables.annotations
-    whole, shapes = (table.take(table["kind"] == kind) for kind in (_LONG, _SHAPES))
     rows, n_edges = whole["annotation"], dict(whole.lines("annotation", "perimeter"))  # of outlines in and out
-    yield from _turned_labels(tables, table.take(table["kind"] == _TURNABLE), max_alike, min_segments)
+    yield from _turned_labels(tables, turnable, max_alike, min_segments)
     repeated = tables.measured["repeated_labels"]
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MAX_DIFFERING_BITS)
     copied = repeated.take(np.isin(repeated["annotation"], rows) & ~alike)

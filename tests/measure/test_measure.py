@@ -54,6 +54,8 @@ def test_every_table_counts_pixels(made: tuple[Profile, list[Batch]]) -> None:
     height, width = batch.image_size
     assert tables["segments"]["area"].tolist() == [int(mask.sum()) for mask in masks]
     assert tables["segments"]["parts"].tolist() == [ndimage.label(mask)[1] for mask in masks]
+    owners = np.repeat(np.arange(len(tables["annotations"])), tables["annotations"]["n_segments"])
+    assert tables["segments"]["annotation"].tolist() == owners.tolist()  # so that counts say where the rows are
     void = profile.taxonomy.void_ids
     for row, annotation in tables["annotations"].iterrows():
         mine = [k for k in range(len(masks)) if batch.segment_annotation[k] == row]
