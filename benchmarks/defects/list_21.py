@@ -203,18 +203,19 @@ def warped(copy: Copy, rng: np.random.Generator) -> None:
 # YOLO.
 
 
-def _change_yaml(copy: Copy, change: Callable[[str], str]) -> None:
+def change_yaml(copy: Copy, change: Callable[[str], str]) -> None:
+    """Change the text of data.yaml."""
     path = copy.root / "data.yaml"
     path.write_text(change(path.read_text()))
 
 
-@parts_defect("names of classes as one text", "exporter", "files", "beach", each=_change_yaml)
+@parts_defect("names of classes as one text", "exporter", "files", "beach", each=change_yaml)
 def names_as_text(text: str) -> str:
     """Read as meant, or named: names is "crab, shell, kelp"."""
     return text[: text.index("names:")] + f'names: "{", ".join(NAMES)}"\n'
 
 
-@parts_defect("no names of classes", "exporter", "files", "beach", each=_change_yaml)
+@parts_defect("no names of classes", "exporter", "files", "beach", each=change_yaml)
 def no_names(text: str) -> str:
     """data.yaml has only nc: classes have no names."""
     return text[: text.index("names:")] + "nc: 3\n"
@@ -261,12 +262,13 @@ def training_cache(copy: Copy, rng: np.random.Generator) -> None:
 # Masks.
 
 
-def _masks(copy: Copy, change: Callable[[Path], Any]) -> None:
+def change_masks(copy: Copy, change: Callable[[Path], Any]) -> None:
+    """Apply `change` to the path of each mask."""
     for path in copy.masks or sorted(copy.root.glob("masks/*.png")):
         change(path)
 
 
-@parts_defect("numbers of classes in the red channel alone", "exporter", "files", "camvid", "walls", each=_masks)
+@parts_defect("numbers of classes in the red channel alone", "exporter", "files", "camvid", "walls", each=change_masks)
 def red_alone(path: Path) -> None:
     """Read as meant, or named: masks are RGB, green and blue are 0."""
     with Image.open(path) as opened:
@@ -317,17 +319,18 @@ def other_places(copy: Copy, rng: np.random.Generator) -> None:
         write_raster(path, values, 2 * (k + 1) + 2)
 
 
-def _list(copy: Copy, change: Callable[[Json], Any]) -> None:
+def change_panoptic(copy: Copy, change: Callable[[Json], Any]) -> None:
+    """Change the record of each image of COCO panoptic."""
     copy.change_documents(lambda content: [change(one) for one in content["annotations"]], "panoptic_examples.json")
 
 
-@parts_defect("stuff left out of the list of segments", "exporter", "files", "panoptic", each=_list)
+@parts_defect("stuff left out of the list of segments", "exporter", "files", "panoptic", each=change_panoptic)
 def stuff_not_listed(one: Json) -> None:
     """The PNGs have segments of stuff that the JSON does not list."""
     one["segments_info"] = [segment for segment in one["segments_info"] if segment["category_id"] < 92]
 
 
-@parts_defect("areas of segments are those of their boxes", "exporter", "files", "panoptic", each=_list)
+@parts_defect("areas of segments are those of their boxes", "exporter", "files", "panoptic", each=change_panoptic)
 def areas_of_boxes(one: Json) -> None:
     """Area of each segment is width times height of its box."""
     for segment in one["segments_info"]:
@@ -337,18 +340,21 @@ def areas_of_boxes(one: Json) -> None:
 # Tools.
 
 
-def _first_shape(copy: Copy, change: Callable[[Json], Any]) -> None:
+def change_shapes(copy: Copy, change: Callable[[Json], Any]) -> None:
+    """Change each shape of LabelMe."""
     copy.change_documents(lambda content: [change(shape) for shape in content["shapes"]])
 
 
 @parts_defect("shapes without a type, of an old version", "exporter", "files", "labelme", "labelme video",
-              each=_first_shape)  # fmt: skip
+              each=change_shapes)  # fmt: skip
 def no_shape_type(shape: Json) -> None:
     """Read as meant: LabelMe 3 wrote no shape_type; all shapes are polygons."""
     del shape["shape_type"]
 
 
-def _regions(copy: Copy, change: Callable[[Json], Any]) -> None:
+def change_regions(copy: Copy, change: Callable[[Json], Any]) -> None:
+    """Change each region of VIA."""
+
     def change_all(content: Json) -> None:
         for image in content.get("_via_img_metadata", content).values():
             for region in image["regions"]:
@@ -357,13 +363,13 @@ def _regions(copy: Copy, change: Callable[[Json], Any]) -> None:
     copy.change_documents(change_all)
 
 
-@parts_defect("shapes as JSON within text", "exporter", "files", "kudzu", each=_regions)
+@parts_defect("shapes as JSON within text", "exporter", "files", "kudzu", each=change_regions)
 def shapes_as_text(region: Json) -> None:
     """Read as meant, or named: shape_attributes is the text of VIA's CSV."""
     region["shape_attributes"] = json.dumps(region["shape_attributes"])
 
 
-@parts_defect("x and y of regions as decimals in text", "exporter", "files", "kudzu", each=_regions)
+@parts_defect("x and y of regions as decimals in text", "exporter", "files", "kudzu", each=change_regions)
 def decimals_in_text(region: Json) -> None:
     """Read as meant, or named: all_points_x is ["12.0", "15.0"]."""
     shape = region["shape_attributes"]
@@ -396,35 +402,37 @@ def completions(copy: Copy, rng: np.random.Generator) -> None:
     (copy.root / str(copy.document)).write_text(json.dumps(content))
 
 
-def _points(copy: Copy, change: Callable[[str], str]) -> None:
+def change_points(copy: Copy, change: Callable[[str], str]) -> None:
+    """Change the points of outlines in every second image of CVAT."""
     copy.change_cvat(
         slice(None, None, 2), lambda text: re.sub(r'points="([^"]*)"', lambda m: f'points="{change(m[1])}"', text)
     )
 
 
-@parts_defect("a semicolon behind the last point", "exporter", "files", "cvat", each=_points)
+@parts_defect("a semicolon behind the last point", "exporter", "files", "cvat", each=change_points)
 def last_semicolon(text: str) -> str:
     """Read as meant, or named."""
     return text + ";"
 
 
-@parts_defect("polygons of two points", "annotator", "files", "cvat", each=_points)
+@parts_defect("polygons of two points", "annotator", "files", "cvat", each=change_points)
 def two_points(text: str) -> str:
     """Every second image has outlines that end at their second point."""
     return ";".join(text.split(";")[:2])
 
 
-def _drawn(copy: Copy, change: Callable[[Json], Any]) -> None:
+def change_items(copy: Copy, change: Callable[[Json], Any]) -> None:
+    """Change each annotation of Datumaro's items."""
     copy.change_documents(lambda content: [change(one) for item in content["items"] for one in item["annotations"]])
 
 
-@parts_defect("numbers of labels counted from 1", "exporter", "files", "datumaro", each=_drawn)
+@parts_defect("numbers of labels counted from 1", "exporter", "files", "datumaro", each=change_items)
 def labels_from_one(one: Json) -> None:
     """label_id is one too high; the last label is not in the list."""
     one["label_id"] += 1
 
 
-@parts_defect("label_id null for some", "annotator", "files", "datumaro", each=_drawn)
+@parts_defect("label_id null for some", "annotator", "files", "datumaro", each=change_items)
 def no_label(one: Json) -> None:
     """The first object of each image has no label."""
     if one["id"] == 0:
@@ -439,34 +447,36 @@ def width_first(image: Json) -> None:
     image["size"] = image["size"][::-1]
 
 
-def _coordinates(copy: Copy, change: Callable[[Json], Any]) -> None:
+def change_features(copy: Copy, change: Callable[[Json], Any]) -> None:
+    """Change each feature of GeoJSON."""
     copy.change_documents(lambda content: [change(one) for one in content["features"]], "*.geojson")
 
 
-@parts_defect("rows before columns", "exporter", "files", "slides", each=_coordinates)
+@parts_defect("rows before columns", "exporter", "files", "slides", each=change_features)
 def rows_first(one: Json) -> None:
     """Coordinates are y, x; pictures are wider than high, so that some objects lie below them."""
     one["geometry"]["coordinates"] = [[point[::-1] for point in ring] for ring in one["geometry"]["coordinates"]]
 
 
-@parts_defect("classifications as text", "exporter", "files", "slides", each=_coordinates)
+@parts_defect("classifications as text", "exporter", "files", "slides", each=change_features)
 def classification_text(one: Json) -> None:
     """Read as meant, or named: classification is "crab" in place of a dictionary with its name."""
     one["properties"]["classification"] = one["properties"]["classification"]["name"]
 
 
-def _change_table(copy: Copy, change: Callable[[list[str]], list[str]]) -> None:
+def change_table(copy: Copy, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the rows of a table."""
     path = copy.root / "train.csv"
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
 
 
-@parts_defect("a column of row numbers without a name", "exporter", "files", "sheet", each=_change_table)
+@parts_defect("a column of row numbers without a name", "exporter", "files", "sheet", each=change_table)
 def row_numbers(rows: list[str]) -> list[str]:
     """Read as meant: pandas wrote its index as the first column."""
     return [f"{k - 1 if k else ''},{row}" for k, row in enumerate(rows)]
 
 
-@parts_defect("every row twice", "merge", "files", "sheet", each=_change_table)
+@parts_defect("every row twice", "merge", "files", "sheet", each=change_table)
 def rows_twice(rows: list[str]) -> list[str]:
     """Each object is there twice."""
     return [*rows, *rows[1:]]
@@ -509,7 +519,12 @@ def _third_of_cases(copy: Copy, change: Callable[[Path], Any]) -> None:
 
 
 @parts_defect(
-    "labels stored in another orientation than their scan", "volume", "files", "nnunet", "organs", each=_third_of_cases
+    "labels stored in another orientation than their scan",
+    "volume",
+    "files",
+    "nnunet",
+    "organs",
+    each=_third_of_cases,
 )
 def other_orientation(path: Path) -> None:
     """The same place, other axes: nnU-Net compares voxel by voxel, where these are mirrored."""
