@@ -30,7 +30,7 @@ from segdata.core.rule_settings import (
     configured_suppressions,
     match_codes,
 )
-from segdata.core.safe_text import escape_line
+from segdata.core.safe_text import message_line
 from segdata.core.strata import number_names
 from segdata.core.table import Table
 
@@ -355,7 +355,7 @@ class _FindingBuilder:
             code=rule.code,
             rule=rule.name,
             severity=reported.severity or rule.severity,
-            message=escape_line(reported.message) if "\n" in reported.message else reported.message,
+            message=message_line(reported.message),
             image=reported.image_id if image_row is None else images[image_row][0],
             annotator=annotator,
             segments=ids,

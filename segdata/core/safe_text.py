@@ -20,6 +20,7 @@ from segdata.core.paths import as_url
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_REPEATED = re.compile(r"(\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|[ntr]))\1{3,}")
 _T = TypeVar("_T")
 _COLOURS = re.compile(r"(\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m)")
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
@@ -83,6 +84,17 @@ def escape_line(text: str) -> str:
     'a\\u000ab'
     """
     return escape_controls(text).replace("\n", "\\u000a").replace("\t", "\\u0009")
+
+
+def message_line(text: str) -> str:
+    r"""A message as one line, in which the same escape is not repeated more than three times, as of a file's padding.
+
+    >>> message_line("'0 0.5\\x00\\x00\\x00\\x00\\x00' is no number\nb")
+    "'0 0.5\\x00…' is no number\\u000ab"
+    """
+    if "\n" in text:
+        text = escape_line(text)
+    return _REPEATED.sub(r"\1…", text) if "\\" in text else text
 
 
 def quote_path(name: str) -> str:

@@ -20,6 +20,7 @@ _MAX_RIM = 12  # pixels of a reduced plane that labels may be too narrow or too 
 MIN_PART_ANNOTATIONS = 5  # annotations that one change must improve to count as a part of their group
 _PART_SCORE, _PART_RATIO = 8.0, 1.5  # the least score after the change, and its least ratio to the score before
 _CHANCE_SCORE = 3.0  # standard deviations: relevant changes score higher, random places hardly ever
+_SHIFT_RATIO = 1.15  # of the score after a shift to that before, from which scales are tried, too
 _WEAK_SCORE_SHARE = 0.8  # of the score of the best fifth, below which scales are tried
 _MIN_OUTLINE_VALUE = 0.1  # share of a pixel of the plane, from which it counts as outline
 MIN_OUTLINE_PIXELS = 40  # pixels of a reduced plane: shorter outlines are not placed
@@ -321,12 +322,16 @@ def correlation_noise(outline: Plane, edges: Plane) -> float:
 def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[Placement, int]:
     """The change that improves most labels of a group, the medians of `own` and `score`, and the number it improves.
 
-    Tries shifts, and if the median score is below `poor` also scales and `CHANGES`.
+    Tries shifts; scales, too, if a shift improves the median score much; and `CHANGES` if it is below `poor`.
     """
     own = np.array([plane.own_score for plane in planes])
     changes = [_shift_of_group(planes)]
-    if np.median(own) < poor:
+    middle, moved = float(np.median(own)), float(np.median(changes[0][1]))
+    if middle < poor:
         changes += _changes_of_group(planes)
+    elif moved >= _SHIFT_RATIO * middle:  # a small scale about a corner is a shift in the middle
+        scales = (change for change in _changes_of_group(planes) if change[0].change == SCALED)
+        changes += [change for change in scales if np.median(change[1]) >= _PART_RATIO * middle]
     place, scores = max(changes, key=lambda change: float(np.median(change[1])))
     place.annotation, place.own, place.score = planes[0].annotation, float(np.median(own)), float(np.median(scores))
     return place, int((scores > own).sum())

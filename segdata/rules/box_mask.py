@@ -3,17 +3,22 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding, Severity
+from segdata.core.profile import has_videos
 from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.strata import joint_codes
+from segdata.measure.sequences import tracked_segments
 
 _MIN_TURNED, _MIN_SHARE = 50, 0.95  # boxes, and of all outlines, of a dataset of turned boxes
 _MIN_TURNED_SHARE = 0.1  # of all outlines, that are not upright
 _MAX_SKEW = 0.02  # of a parallelogram: coordinates are rounded
 _MAX_UPRIGHT = 0.9  # of the box around it that a turned rectangle fills
 _ALL = 0.9  # of the segments of a dataset that has boxes in place of masks
+_MIN_TRACKS, _MIN_TRACK_SHARE, _MAX_LATER = 5, 0.5, 0.05  # that begin as a rectangle; rectangles among later masks
 
 
-@rule("SEG112", "box-mask", severity="info", needs=("outlines",), by_part=True)
+@rule("SEG112", "box-mask", severity="info", needs=("outlines",), per_sequence=True)
 def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Findings:
     """Many masks of a category are exact upright rectangles.
 
@@ -39,7 +44,8 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
 
     You get one finding for each category. It is a warning if nine in ten segments of all categories are rectangles:
     then nothing was outlined. Beside categories with outlines it is an info, since plates, windows and tables are
-    rectangles. Crowds, void, segments narrower than min_side and those that reach from frame edge to frame edge do not
+    rectangles. You get one finding for the dataset if most tracks of videos begin with a rectangle and go on with
+    outlines. Crowds, void, segments narrower than min_side and those that reach from frame edge to frame edge do not
     count. If nearly all outlines of the dataset, fifty or more, are rectangles of four points, many of them turned, you
     get one finding for the dataset: they are the boxes of a detector.
 
@@ -62,6 +68,8 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     judged = segments.take(counts)
     area = judged["area"]
     filled = area == judged["width"] * judged["height"]
+    if has_videos(tables.profile):
+        yield from _tracks_that_begin_as_boxes(tables, np.flatnonzero(counts)[filled])
     ones = np.ones(len(area), np.int64)
     sums = sum_by(
         tables, {"category": judged["category_id"]}, {"n": ones, "filled": filled, "pixels": np.where(filled, area, 0)}
@@ -76,6 +84,21 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
             message = f"{share} are exact rectangles; the limit is {max_share:.0%}"
             name = tables.profile.taxonomy.name_of(category)
             yield RowFinding(message, category=name, pixels=pixels, severity=severity)
+
+
+def _tracks_that_begin_as_boxes(tables: Tables, rectangles: Ints) -> Findings:
+    """One finding if tracks of videos begin with a rectangle and go on with outlines."""
+    tracked = tracked_segments(tables, "video")
+    _, first = joint_codes(tracked["sequence"], tracked["track"])
+    is_box, is_first = np.isin(tracked["segment"], rectangles), np.isin(np.arange(len(tracked)), first)
+    counts = {"tracks": is_first, "begin": is_first & is_box, "later": ~is_first, "boxes": ~is_first & is_box}
+    n = total(tables, **{name: int(flags.sum()) for name, flags in counts.items()})
+    is_start = n["begin"] >= max(_MIN_TRACKS, _MIN_TRACK_SHARE * n["tracks"]) and n["boxes"] <= _MAX_LATER * n["later"]
+    if is_start and n["later"] >= n["tracks"] and leading(tables) is not None:
+        yield RowFinding(
+            f"the first masks of {n['begin']:,} of {n['tracks']:,} tracks are exact rectangles, and {n['boxes']:,} of "
+            f"the {n['later']:,} later ones: are they the boxes that a tracker was started with?"
+        )
 
 
 def _turned_boxes(tables: Tables) -> Findings:

@@ -9,7 +9,7 @@ _MOST = 3  # findings
 
 @rule("SEG016", "mixed-encoding", severity="warning", needs=())
 def mixed_encoding(tables: Tables) -> Findings:
-    """The masks of one dataset have different modes, bit depths or palettes.
+    """The masks of one dataset have different modes, bit depths, palettes or EXIF orientations.
 
     Flagged:
         aa
@@ -31,7 +31,8 @@ def mixed_encoding(tables: Tables) -> Findings:
     You get one finding for each encoding but the most frequent, or one for all if there are more than three.
 
     Why: your loader applies the first mask's encoding to all of them. A palette that differs between files shows one
-    category in two colours, and a second channel shifts every value of an array that is read as one.
+    category in two colours, and a second channel shifts every value of an array that is read as one. Programs differ in
+    whether they turn a mask as its EXIF orientation says.
 
     Remedy: convert the dataset (`segdata convert` writes one encoding), or export the odd files again.
     """

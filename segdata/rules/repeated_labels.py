@@ -6,6 +6,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
+from segdata.core.profile import has_sequences
 from segdata.core.reductions import gather_each, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
@@ -31,8 +32,9 @@ _MAX_SEGMENT_IMAGES = 3  # that have a segment; one that more have is a stencil
 _UNIT = 97.31  # parts of a pixel, the unit of turnable boxes: no decimal is half of it, which would round both ways
 _NEAR = 2  # such parts
 _MIN_TURNED = 0.6  # of the segments of both images
-_MIN_PIXELS = 20  # of a part: smaller ones are at one place by chance
+_MIN_PIXELS = 20  # of a part: smaller ones are at one place by chance, unless most images have them
 _MIN_IMAGES, _MIN_IMAGE_SHARE = 4, 0.1  # that have it, and of all that are labelled
+_MIN_DOT_IMAGES, _MIN_DOT_SHARE = 6, 0.5  # the same for smaller ones
 _MAX_PARTS = 30  # that many images have: with more the scene stands still
 _MAX_SHARE = 0.25  # of the pixels of its segment, unless it is a rectangle
 _MIN_SIDE = 4  # of such a rectangle
@@ -76,7 +78,8 @@ def repeated_labels(
     because markers of things that stand still are alike.
 
     A small part of segments that is in many images at one place, with the same box and number of pixels, is an info,
-    too: a legend, a scale bar or a mark of a tool in the masks.
+    too: a legend, a scale bar or a mark of a tool in the masks. Dots of fewer than 20 pixels count if half of all
+    images, or volumes, have them.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
@@ -351,35 +354,57 @@ def _are_equal(pairs: Ints) -> Flags:
 
 def _repeated_parts(tables: Tables) -> Findings:
     """One finding if small parts of segments are in many images, at one place, with the same box and pixels."""
-    parts, segments = tables.parts, tables.segments
-    of_mark = parts["area"] <= _MAX_SHARE * segments["area"][parts["segment"]]
-    of_mark |= (parts["area"] == parts["width"] * parts["height"]) & (
-        np.minimum(parts["width"], parts["height"]) >= _MIN_SIDE
-    )
-    # Parts at the frame are borders of a camera, or the car that it is mounted on.
-    of_mark &= (parts["area"] >= _MIN_PIXELS) & ~segments["iscrowd"][parts["segment"]] & (parts["cut"] == 0)
-    rows = np.flatnonzero(of_mark)
+    marks, units = _small_parts(tables), independent_units(tables)
     if tables.turn is None:  # few parts are repeated at all
-        rows = rows[occur_often(shape_keys(parts, SUM_COLUMNS[2:], rows), _MIN_IMAGES)]
-    owner = parts["segment"][rows]
-    keys = {name: parts[name][rows].astype(np.int64) for name in SUM_COLUMNS[2:]}
-    keys["category"] = segments["category_id"][owner].astype(np.int64)
-    units = independent_units(tables)
-    is_first = np.zeros(len(rows), bool)
-    is_first[joint_codes(*keys.values(), units[segments["image"][owner]])[1]] = True
+        marks = marks.take(occur_often(shape_keys(marks, SUM_COLUMNS[2:], np.arange(len(marks))), _MIN_IMAGES))
+    keys = {name: marks[name].astype(np.int64) for name in (*SUM_COLUMNS[2:], "category")}
+    is_first, is_own = np.zeros((2, len(marks)), bool)
+    is_first[joint_codes(*keys.values(), units[marks["image"]])[1]] = True
+    # Images with the same labels throughout, as of a stencil, count once.
+    is_own[
+        joint_codes(*keys.values(), number_names(tables.annotations.texts("imprint"))[1][marks["annotation"]])[1]
+    ] = True
+    is_first &= is_own
     repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
-    n_images = total(tables, n=int(np.count_nonzero(np.bincount(units[segments["image"]]))))["n"]
-    repeated = repeated.take(repeated["images"] >= _MIN_IMAGE_SHARE * n_images)
+    n_images = total(tables, n=int(np.count_nonzero(np.bincount(units[tables.segments["image"]]))))["n"]
+    is_dot = repeated["area"] < _MIN_PIXELS
+    least = np.where(is_dot, max(_MIN_DOT_IMAGES, _MIN_DOT_SHARE * n_images), _MIN_IMAGE_SHARE * n_images)
+    repeated = repeated.take(repeated["images"] >= least)
     if leading(tables) is None or not 0 < len(repeated) <= _MAX_PARTS:
         return
     largest = repeated.take(np.argsort(-repeated["area"], kind="stable")[:1])
     (area, x, y, width, height, category, images) = next(largest.lines(*SUM_COLUMNS[2:], "category", "images"))
+    noun = "images and sequences" if has_sequences(tables.profile) else "images"
     n_more = len(repeated) - 1
     more = f", and so {'is' if n_more == 1 else 'are'} {count_noun(n_more, 'more part')}" if n_more else ""
     yield RowFinding(
-        f"a part of {area:,} px, {width} x {height} px at x = {x}, y = {y}, is in {images:,} of {n_images:,} images, "
+        f"a part of {area:,} px, {width} x {height} px at x = {x}, y = {y}, is in {images:,} of {n_images:,} {noun}, "
         f"pixel by pixel{more}: was a legend, a scale bar or another mark labelled with the scene?",
         category=tables.profile.name_of(category),
         pixels=int((repeated["area"] * repeated["images"]).sum()),
         severity="info",
     )
+
+
+def _small_parts(tables: Tables) -> Table:
+    """What may be a mark: parts of segments and whole ones, off the frame.
+
+    Columns: area and box, category, annotation and image.
+    """
+    parts, segments, images = tables.parts, tables.segments, tables.images
+    of_mark = parts["area"] <= _MAX_SHARE * segments["area"][parts["segment"]]
+    of_mark |= (parts["area"] == parts["width"] * parts["height"]) & (
+        np.minimum(parts["width"], parts["height"]) >= _MIN_SIDE
+    )
+    of_mark |= parts["area"] < _MIN_PIXELS
+    # Parts at the frame are borders of a camera, or the car that it is mounted on.
+    parts = parts.take(of_mark & (parts["cut"] == 0) & ~segments["iscrowd"][parts["segment"]])
+    is_dot = (segments["parts"] == 1) & (segments["area"] < _MIN_PIXELS) & ~segments["iscrowd"]
+    for start, size in (("x", "width"), ("y", "height")):
+        end = segments[start] + segments[size]
+        is_dot &= (segments[start] > 0) & (end < images[size][segments["image"]])
+    dots = np.flatnonzero(is_dot)
+    owner = np.concatenate([parts["segment"], dots])
+    columns = {name: np.concatenate([parts[name], segments[name][dots]]) for name in SUM_COLUMNS[2:]}
+    columns |= {name: segments[name][owner] for name in ("annotation", "image")}
+    return Table({**columns, "category": segments["category_id"][owner]})

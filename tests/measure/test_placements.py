@@ -315,6 +315,14 @@ def test_labels_of_smaller_images_are_scaled() -> None:
     assert [place.x, place.y] == pytest.approx([1.25, 1.25], abs=0.03)
 
 
+def test_labels_that_are_a_little_too_large_are_not_called_shifted() -> None:
+    """They lie well enough that scales are not tried, but for the shift that places their middle better."""
+    edges = [np.block([[lines(seed), lines(seed + 1)], [lines(seed + 2), lines(seed + 3)]]) for seed in range(0, 24, 4)]
+    place, n_better = common_change([placed(_rescale(plane, 1.04, 1.04), plane) for plane in edges], poor=0.0)
+    assert (place.change, n_better) == (SCALED, 6)
+    assert [place.x, place.y] == pytest.approx([0.96, 0.96], abs=0.011)
+
+
 @pytest.mark.parametrize("n_moved", [MIN_PART_ANNOTATIONS - 1, MIN_PART_ANNOTATIONS])
 def test_a_part_of_a_group_is_those_that_lie_better(n_moved: int) -> None:
     edges = [lines(seed, 9) for seed in range(9)]

@@ -418,7 +418,8 @@ def test_crowds_that_are_no_crowds(seed: int) -> None:
     met = rng.random(len(first)) < 0.1
     first, second = first[met], second[met]
     shared = rng.integers(1, 6, len(first))
-    tables = with_tables(tables, pairs=Table({"a": first, "b": second, "shared": shared}))
+    outlines = Table({name: np.zeros(0, np.int64) for name in ("segment", "rings")})
+    tables = with_tables(tables, pairs=Table({"a": first, "b": second, "shared": shared}), outlines=outlines)
     category = tables.segments["category_id"]
     expected = []
     stuff = [row for row in range(n) if crowd[row] and category[row] == ROAD]

@@ -24,6 +24,10 @@ from tests.rules.test_dataset_statistics import counts, with_splits
 from tests.rules.test_rules_by_loops import CAR, images, scattered
 
 Labels = NDArray[np.int64]
+NOTHING_DRAWN = {
+    "pairs": Table({name: np.zeros(0, np.int64) for name in ("a", "b", "shared")}),
+    "outlines": Table({name: np.zeros(0, np.int64) for name in ("segment", "rings")}),
+}
 
 
 def check(code: str, tables: Tables, **options: Any) -> list[RowFinding]:  # Any: options of all types
@@ -109,10 +113,38 @@ def test_crowds_are_compared_with_just_as_many_objects_as_are_asked_for(n_object
     n = 3 + n_objects
     tables = scattered(np.random.default_rng(0), images(1, 9, 9), n, (CAR,))
     columns = {"iscrowd": np.arange(n) < 3, "area": np.array([10, 9, 11, *[10] * n_objects]), "parts": np.ones(n, int)}
-    pairs = Table({name: np.zeros(0, np.int64) for name in ("a", "b", "shared")})
-    tables = with_tables(replace(tables, segments=tables.segments.beside(**columns)), pairs=pairs)
+    tables = with_tables(replace(tables, segments=tables.segments.beside(**columns)), **NOTHING_DRAWN)
     found = check("SEG121", tables, min_crowds=3, min_objects=6, max_share=0.4)
     assert [one.segments for one in found] == [(0, 1)] * (n_objects == 6)
+
+
+@pytest.mark.parametrize("is_outlined", [False, True])
+@pytest.mark.parametrize(
+    ("parts", "small", "n_others", "n"),
+    [(2, 3, 1, 1), (1, 3, 1, 0), (2, 2, 1, 0), (2, 3, 2, 0)],
+    ids=["set for the parts", "one part each", "as large as crowds", "objects have parts, too"],
+)
+def test_objects_of_several_parts_are_no_crowds(
+    parts: int, small: int, n_others: int, n: int, is_outlined: bool
+) -> None:
+    """Eleven crowds beside 40 objects, whose outlines say in how many parts they were drawn."""
+    tables = scattered(np.random.default_rng(0), images(1, 9, 9), 51, (CAR,))
+    is_crowd = np.arange(51) < 11
+    columns = {
+        "iscrowd": is_crowd,
+        "area": np.where(is_crowd & (np.arange(51) >= small), 60, 10),
+        "parts": np.where(is_crowd, parts, 1 + (np.arange(51) >= 51 - n_others)),
+    }
+    tables = with_tables(replace(tables, segments=tables.segments.beside(**columns)), **NOTHING_DRAWN)
+    outlines = Table({"segment": np.flatnonzero(~is_crowd), "rings": columns["parts"][~is_crowd]})
+    if is_outlined:  # pixels of one ring may fall apart
+        tables = with_tables(tables, outlines=outlines)
+        columns["parts"] = np.where(is_crowd, parts, 2)
+        tables = replace(tables, segments=tables.segments.beside(**columns))
+    found = check("SEG121", tables)
+    total = 11 + n_others
+    words = f"set on 11 of {total} segments of several parts, of which 3 are no larger than a typical object"
+    assert [words in one.message for one in found] == [True] * n
 
 
 @pytest.mark.parametrize("seed", range(12))

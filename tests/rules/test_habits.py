@@ -203,6 +203,23 @@ def test_a_legend_in_many_masks(tmp_path: Path) -> None:
     assert (finding.severity, finding.category) == ("info", "kind 1")
 
 
+@pytest.mark.parametrize(("n_images", "n"), [(9, 0), (10, 1)])
+def test_a_pixel_that_most_masks_have(tmp_path: Path, n_images: int, n: int) -> None:
+    """Alone in its category in some of them, a stray part of it in the others."""
+    rng = np.random.default_rng(6)
+    masks = []
+    for k in range(20):
+        values = np.zeros((90, 90), np.uint8)
+        x, y, size = rng.integers(20, 50, 3).tolist()
+        values[y : y + size, x : x + size] = 1 + k % 2
+        values[4, 5] = k < n_images
+        masks.append(values)
+    told = [one for one in found(_masks(tmp_path, masks, 3), "SEG315") if "legend" in one.message]
+    assert [one.message.split(", pixel")[0] for one in told] == [
+        f"a part of 1 px, 1 x 1 px at x = 5, y = 4, is in {n_images} of 20 images"
+    ] * n
+
+
 def boxes(x: int, y: int) -> list[float]:
     """A square of 20 pixels."""
     return [float(v) for v in (x, y, x + 20, y, x + 20, y + 20, x, y + 20)]

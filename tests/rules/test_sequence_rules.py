@@ -51,6 +51,22 @@ def test_a_category_for_a_while_is_one_finding_a_stretch() -> None:
     assert findings[0].message == "track 7 is c2 in frames 3 to 4, but c1 in 6 frames"
 
 
+@pytest.mark.parametrize(("n_boxes", "later", "n"), [(5, False, 1), (4, False, 0), (5, True, 0)])
+def test_tracks_that_begin_as_boxes(n_boxes: int, later: bool, n: int) -> None:
+    """Five tracks of six frames; one corner of the outlines is missing."""
+    labels = np.zeros((6, 20, 120), np.int64)
+    for track in range(5):
+        labels[:, 4:14, 20 * track : 20 * track + 9] = track + 1
+        labels[(1 if track < n_boxes else 0) :, 4, 20 * track] = 0
+    if later:
+        labels[1:3, 4:14, 20:29] = 2
+    messages = [one.message for one in found("SEG112", labels, tracked=True)]
+    words = (
+        "the first masks of 5 of 5 tracks are exact rectangles, and 0 of the 25 later ones: are they the boxes that "
+    )
+    assert [message for message in messages if "tracks" in message] == [f"{words}a tracker was started with?"] * n
+
+
 @pytest.mark.parametrize(("gone", "n_found"), [([4], 1), ([4, 5], 1), ([3, 4, 5, 6, 7, 8], 0), ([0, 1], 0)])
 def test_short_gaps_between_are_told(gone: list[int], n_found: int) -> None:
     labels = square(10, dict.fromkeys(gone))

@@ -571,6 +571,7 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
     columns = {"category_id": np.where(kind < 7, CAR, tables.segments["category_id"])}
     columns |= {"x": kind, "y": kind, "width": np.full(n, 5), "height": np.full(n, 5)}
     columns |= {"area": mostly(rng, n, [12], 13, 25), "perimeter": mostly(rng, n, [30], 29, 32)}
+    columns["parts"] = np.full(n, 2)  # a dot of one part is another matter
     columns["image"] = tables.annotations["image"][tables.segments["annotation"]]
     count = np.bincount(tables.segments["annotation"], minlength=8)
     annotators = np.array([rng.choice(["anna", "anna", "ben"]) for _ in range(8)], object)
@@ -579,7 +580,9 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
     tables = replace(
         tables,
         images=tables.images.beside(content=content),
-        annotations=tables.annotations.beside(n_segments=count, annotator=annotators),
+        annotations=tables.annotations.beside(
+            n_segments=count, annotator=annotators, imprint=np.array([*"abcdefgh"], object)
+        ),
         segments=tables.segments.beside(**columns),
     )
     # 3 and 6 are each a copy of 1, and so of each other.

@@ -185,12 +185,16 @@ def _any_header(path: Path) -> ImageHeader:
     if is_tiff(path):
         return _tiff_header(path)  # of any number of channels; Pillow knows one to four
     with path.open("rb") as file, decoding("header"), _open(file, os.fstat(file.fileno()).st_size) as image:
-        # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
-        may_have_exif = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
         if _is_truncated(file, str(image.format)):
             raise OSError("the file is cut off: its end is missing")
-        exif = image.getexif() if may_have_exif else {}
-        return ImageHeader(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
+        return ImageHeader(image.width, image.height, exif_orientation(image))
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation of an opened image (1: none)."""
+    # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
+    may_have_exif = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
+    return int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1) if may_have_exif else 1
 
 
 def _tiff_header(path: Path) -> ImageHeader:

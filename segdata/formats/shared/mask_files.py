@@ -26,7 +26,7 @@ from segdata.core.finding import Defect
 from segdata.core.pixel_limit import decoding
 from segdata.core.runs import Flags, Ints, Rows, Runs
 from segdata.core.taxonomy import PALETTE_GREYS, Color, Taxonomy
-from segdata.formats.shared.images import open_bytes, open_image, undecodable_file
+from segdata.formats.shared.images import exif_orientation, open_bytes, open_image, undecodable_file
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.shared.png_files import (
     COLOUR,
@@ -125,6 +125,7 @@ class MaskHeader(msgspec.Struct, frozen=True):
     bits: int  # bits per channel in the file
     palette: Palette | None  # as in `MaskFile`
     lossy: str | None  # as in `MaskFile`
+    orientation: int = 1  # of EXIF, which is not applied
 
     @property
     def has_colors(self) -> bool:
@@ -135,15 +136,15 @@ class MaskHeader(msgspec.Struct, frozen=True):
     def encoding(self) -> str:
         """The storage of the pixels, as in `MaskFile`."""
         name = _MODE_NAMES.get(self.mode, "grey" if self.mode.startswith("I") else self.mode)
+        palette = "" if self.palette is None else f", palette {zlib.crc32(self.palette.tobytes()) & 0xFFFF:04x}"
         lossy = f", {self.lossy}" if self.lossy else ""
-        if self.palette is None:
-            return f"{name} {self.bits} bit{lossy}"
-        return f"{name} {self.bits} bit, palette {zlib.crc32(self.palette.tobytes()) & 0xFFFF:04x}{lossy}"
+        turned = f", EXIF orientation {self.orientation}" if self.orientation != 1 else ""
+        return f"{name} {self.bits} bit{palette}{lossy}{turned}"
 
 
 def mask_header(path: Path) -> MaskHeader:
     """Read the header of a mask file without decoding pixels; raises OSError with the reason."""
-    with open_image(path) as image:
+    with open_image(path) as image, decoding("header"):
         return _header(image, _first_bytes(path))
 
 
@@ -292,7 +293,8 @@ def _header(image: Image.Image, first: bytes) -> MaskHeader:
         if len(colors) % 3:
             raise OSError(f"damaged: the palette has {len(colors)} bytes, which are not three for each colour")
         palette = np.frombuffer(colors, np.uint8).reshape(-1, 3)
-    return MaskHeader(image.mode, bits, palette, _lossy_reason(image, first))
+    orientation = 1 if image.format == "TIFF" else exif_orientation(image)  # Pillow turns TIFF files itself
+    return MaskHeader(image.mode, bits, palette, _lossy_reason(image, first), orientation)
 
 
 def _lossy_reason(image: Image.Image, first: bytes) -> str | None:

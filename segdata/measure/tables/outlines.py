@@ -53,13 +53,13 @@ def are_among(rows: Sequence[Ints], others: Sequence[Ints]) -> Flags:
 def measure_outlines(view: BatchView) -> pa.Table:
     """The table `outlines`: one row per segment that has rings.
 
-    segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
-    middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), convex (whether all rings
-    are), crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and cross_y (where the
-    first one is, in pixels), left, top, right and bottom of the vertices, outside (vertices beyond the frame),
-    overshoot (how far, pixels), outside_pixels, filled (rings that lie wholly inside another of the same segment),
-    filled_pixels, filled_x … filled_height (the box of the first such ring), repeated (rings with the points and pixels
-    of an earlier one of the segment), stuttering (rings each of whose points is there twice in a row).
+    segment (row), rings, vertices, around (the length of all rings in pixels), skew (of one ring of four points: how
+    far the middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), convex (whether
+    all rings are), crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and cross_y
+    (where the first one is, in pixels), left, top, right and bottom of the vertices, outside (vertices beyond the
+    frame), overshoot (how far, pixels), outside_pixels, filled (rings that lie wholly inside another of the same
+    segment), filled_pixels, filled_x … filled_height (the box of the first such ring), repeated (rings with the points
+    and pixels of an earlier one of the segment), stuttering (rings each of whose points is there twice in a row).
     """
     batch = view.batch
     rings = batch.rings
@@ -71,6 +71,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
     first_crossed[rings.ring_segment[crossed]] = crossed
     columns = {
         "segment": rings.segment,
+        "rings": np.diff(rings.first_ring).astype(np.int32),
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
         "around": kernels.ring_lengths(rings.xy, rings.first_number, rings.first_ring),
         "skew": _skew(rings),

@@ -118,6 +118,18 @@ def test_sixteen_bit_colours_are_refused_rather_than_cut(tmp_path: Path) -> None
         decode_mask(path)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_turn_that_programs_may_apply_is_named(tmp_path: Path, suffix: str) -> None:
+    """Pillow turns TIFF files itself, and leaves PNG files as they are stored."""
+    exif = Image.Exif()
+    exif[274] = 3
+    Image.fromarray(np.array([[1, 2]], np.uint8)).save(tmp_path / f"m.{suffix}", exif=exif)
+    mask = decode_mask(tmp_path / f"m.{suffix}")
+    turned = suffix == "tif"
+    assert mask.values.tolist() == ([[2, 1]] if turned else [[1, 2]])
+    assert mask.encoding == ("grey 8 bit" if turned else "grey 8 bit, EXIF orientation 3")
+
+
 def test_lossy_files_say_so(tmp_path: Path) -> None:
     Image.fromarray(IDS).save(tmp_path / "m.jpg")
     assert decode_mask(tmp_path / "m.jpg").lossy == "JPEG compression"
