@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.ndimage import uniform_filter
 from scipy.signal import correlate
 
@@ -26,11 +27,13 @@ from segdata.measure.placements import (
     Plane,
     _best_product,
     _best_shift,
+    _box_means,
     _cut_to,
     _fast_length,
     _gain_both,
     _lasting_sides,
     _near_scores,
+    _paint_columns,
     _peak,
     _rescale,
     _rim_scores,
@@ -207,6 +210,20 @@ def test_outlines_are_the_pixels_on_both_sides_of_a_border() -> None:
     assert not any(planes.any() for planes in reduce_outlines(batch, 0, (20, 20), (20, 20)))
     alone = batch.take_images(np.array([1]))
     np.testing.assert_allclose(reduce_outlines(alone, 0, (20, 20), (20, 20))[0], sharpen(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("full", [(640, 427), (301, 88), (100, 100), (60, 5), (7, 90)])
+def test_means_of_boxes_are_those_of_pillow(full: tuple[int, int]) -> None:
+    plane = np.random.default_rng(7).choice(np.array([-2, -1, 0, 0, 0, 0, 1, 2], np.int8), full)
+    wide, high = reduced_size(*full)
+    expected = Image.fromarray(plane.astype(np.float32)).resize((wide, high), Image.Resampling.BOX)
+    np.testing.assert_allclose(_box_means(plane, (high, wide)), np.asarray(expected), atol=1e-6)
+
+
+def test_of_segments_on_each_other_the_later_one_is_painted() -> None:
+    start, length = np.array([0, 3, 6, 4, 7]), np.array([2, 2, 2, 2, 2])
+    columns = _paint_columns(start, length, np.array([1, 1, 1, 2, 2]), (3, 4))
+    assert columns.T.tolist() == [[1, 1, 1, 0], [1, 2, 2, 0], [0, 2, 2, 0]]
 
 
 @pytest.mark.parametrize("rim", [-5, -2, 3, 6])
