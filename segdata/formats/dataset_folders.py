@@ -249,7 +249,8 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
             with suppress(SegdataError):
                 name = _format_of(folder)
                 plain = name == "colour-masks" and not structured
-                datasets |= dict.fromkeys(list_readable(folder) if plain else [folder], name)
+                readable = [path for path in list_readable(folder) if probe_masks(path)] if plain else [folder]
+                datasets |= dict.fromkeys(readable, name)
     return [
         f"{folder.relative_to(root).as_posix()} ({name})"
         for folder, name in sorted(datasets.items(), key=lambda item: -_count_images(item[0]))

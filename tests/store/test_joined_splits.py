@@ -363,3 +363,12 @@ def test_a_guess_that_all_splits_share_is_said_once(tmp_path: Path) -> None:
     (finding,) = segdata.validate(tmp_path, select="SEG219").findings
     assert f"`segdata init {tmp_path}` writes" in finding.message
     assert f"`segdata init {tmp_path}` writes" in str(segdata.read(tmp_path).profile.provisional)
+
+
+def test_an_image_that_no_document_of_the_splits_names_is_told_once(tmp_path: Path) -> None:
+    for split, image in (("train", "a.png"), ("val", "b.png")):
+        coco(tmp_path / "annotations" / f"instances_{split}.json", {image: [("car", (8, 8, 20))]}, {"car": 1})
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / "images" / name, 1)
+    (finding,) = segdata.validate(tmp_path, select="SEG011").findings
+    assert finding.message == "image file that no document names (instances_train.json, instances_val.json)"

@@ -45,6 +45,11 @@ _MIN_SMOOTHED = 0.9  # share of smoothed masks for which the dataset counts as s
 _MIN_INNER = 0.25  # share of a level's pixels that are surrounded by the same level
 _MIN_LEVEL = 0.001  # share of all pixels; rarer values may come from compression or smoothing
 _MIN_NEAR = 0.9  # share of all pixels with a value near a level
+_MIN_SHADED = 20  # masks; in fewer, one value of each group may be chance
+_MIN_SHADE_GAP = 8  # between the greys of two categories that have several each
+_MIN_SHADES = 4  # greys of such a category
+_RARE_SHADE = 0.05  # of the masks that have the usual grey; rarer ones need no order, and lie at an end
+_MIN_ONE_SHADE = 0.98  # share of the pixels that have the usual grey of their category in their mask
 _N_SAMPLED = 12  # masks whose interior is checked
 
 
@@ -253,6 +258,38 @@ def find_levels(counts: ValueCounts) -> Ints | None:
     return counts.value[levels] if len(levels) > 1 and _are_all(counts, levels) else None
 
 
+def find_shades(counts: ValueCounts) -> Ints | None:
+    """(m,) the usual value of each category, ascending, if categories have several greys, of which a mask has one.
+
+    The greys of a category lie side by side, far from those of the others, and the further from the usual one, the
+    rarer; ids that were chosen are not. None if they do not, or in colours or under a palette.
+    """
+    if counts.has_colors or counts.palette is not None or len(counts.masks) < _MIN_SHADED or counts.value[-1] > 255:
+        return None
+    groups = np.split(np.arange(len(counts.value)), np.flatnonzero(np.diff(counts.value) > _MIN_SHADE_GAP) + 1)
+    shaded = [rows for rows in groups if len(rows) >= _MIN_SHADES]
+    if len(shaded) < 2 or len(groups) - len(shaded) > len(shaded) or not all(_is_bell(counts, rows) for rows in shaded):
+        return None
+    group = np.repeat(np.arange(len(groups)), list(map(len, groups)))
+    largest = 0
+    for mask in counts.masks:
+        areas = np.zeros(len(groups), np.int64)
+        np.maximum.at(areas, group[np.searchsorted(counts.value, mask.value)], mask.area)
+        largest += int(areas.sum())
+    usual: Ints = counts.value[[rows[counts.pixels[rows].argmax()] for rows in groups]]
+    return usual if largest > _MIN_ONE_SHADE * counts.n_pixels else None
+
+
+def _is_bell(counts: ValueCounts, rows: Ints) -> bool:
+    """Whether neighbouring values (rows) are the rarer, the further they are from the most frequent one."""
+    files = counts.files[rows]
+    usual = files[files > _RARE_SHADE * files.max()]
+    top = int(usual.argmax())
+    is_narrow = counts.value[rows[-1]] - counts.value[rows[0]] <= _MAX_DISTANCE
+    rises, falls = (np.diff(usual[: top + 1]) >= 0).all(), (np.diff(usual[top:]) <= 0).all()
+    return bool(is_narrow and rises and falls and min(files[0], files[-1]) <= _RARE_SHADE * files.max())
+
+
 def _is_peak(counts: ValueCounts, channels: Ints, row: int) -> bool:
     """Whether most pixels near a level are nearly of its value: the greys of a soft mask are as frequent as others."""
     distance = _distance(channels, channels[[row]])[:, 0]
@@ -296,6 +333,7 @@ def read_smoothed(counts: ValueCounts, taxonomy: Taxonomy, wanted: bool = False)
     if len(legend.value) == 0 or n_smoothed < (0 if wanted else _MIN_SMOOTHED * len(with_several)):
         return None
     levels = find_levels(shown)
+    levels = find_shades(shown) if levels is None else levels
     if levels is None:
         return None
     distance = _distance(_channels(levels), _channels(legend.value))

@@ -25,6 +25,7 @@ from segdata.formats.masks.mask_values import (
     binary_level,
     count_values,
     find_levels,
+    find_shades,
     left_values,
     nearest_levels,
     shown_counts,
@@ -42,6 +43,8 @@ _MIN_INSTANCES = 3  # in the usual mask, even if each is one part
 _MAX_NUMBERS_PER_VALUE = 8  # sparser numbers are no class ids
 _MIN_SINGLE_SHARE = 0.9  # of the numbers; occlusion may split an object
 _N_SAMPLED = 12  # masks whose parts are counted
+_MIN_FILLED = 3  # masks
+_MOSTLY = 0.9  # share of the masks that are mostly foreground
 _DIVISORS = (1000, 256, 65536)
 
 
@@ -63,9 +66,18 @@ def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
         return msgspec.structs.replace(propose_taxonomy(shown), by_palette=True)
     foreground, levels = binary_level(counts), find_levels(counts)
     if levels is not None and (foreground is None or len(levels) > 2):
-        return _smoothed(counts, levels)
+        # These values are errors only if there is a taxonomy.
+        return _by_level(counts, levels, left_values(counts, ~np.isin(counts.value, levels), len(levels), "warning"))
     if foreground is not None:
         return _binary(counts, foreground)
+    shades = find_shades(counts)
+    if shades is not None:
+        listed = ", ".join(map(str, shades.tolist()[:8])) + (", …" if len(shades) > 8 else "")
+        message = (
+            f"categories have several greys each, of which a mask has one: {len(counts.value)} values are read as the "
+            f"nearest of {len(shades)} ({listed}); save each category with one value"
+        )
+        return _by_level(counts, shades, Defect("SEG010", message, severity="warning"))
     slips = _are_slips(counts)
     kept = counts.select(~slips)
     foreground = binary_level(kept) if slips.any() else None
@@ -85,23 +97,40 @@ def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
     definition = _occurrence(counts, row[0] if row else None)
     foreground = Category(id=value, name="foreground", kind="stuff", color=color, definition=definition)
     taxonomy = Taxonomy(categories=(foreground,), unlabelled=0 if color is None else (0, 0, 0))
+    mostly = None if level is None else _mostly_foreground(counts, color or level)
     if level is None:
         return ProvisionalTaxonomy(taxonomy, "every mask holds 0 alone, which is read as not labelled", sparse=True)
     what, black = (f"value {value}", "0") if color is None else (f"colour {color}", "black")
-    return ProvisionalTaxonomy(taxonomy, f"{what} is read as foreground, {black} as not labelled", sparse=True)
+    reading = f"{what} is read as foreground, {black} as not labelled"
+    return ProvisionalTaxonomy(taxonomy, reading, sparse=True, defects=() if mostly is None else (mostly,))
 
 
-def _smoothed(counts: ValueCounts, levels: Ints) -> ProvisionalTaxonomy:
-    """The taxonomy of the levels (m,) of compressed or smoothed masks."""
-    is_level = np.isin(counts.value, levels)
-    kept = counts.select(is_level)
+def _mostly_foreground(counts: ValueCounts, white: int | tuple[int, int, int]) -> Defect | None:
+    """SEG219, an info, if white fills more than half of nearly every mask, as where objects are black on white."""
+    value = white if isinstance(white, int) else pack_color(white)
+    shares = np.array([mask.area[mask.value == value].sum() / mask.size for mask in counts.masks])
+    n_filled = int((shares > 0.5).sum())
+    if len(shares) < _MIN_FILLED or n_filled < _MOSTLY * len(shares):
+        return None
+    black = 0 if isinstance(white, int) else (0, 0, 0)
+    key, first, other = ("id", black, white) if isinstance(white, int) else ("color", [*black], [*white])
+    message = (
+        f"foreground fills more than half of {n_filled} of {len(shares)} masks (the median: "
+        f"{100 * np.median(shares):.0f} %): if the objects are black on white, run `segdata init`, and set "
+        f"`{key}: {first}` and `unlabelled: {other}` in taxonomy.yaml"
+    )
+    return Defect("SEG219", message, severity="info")
+
+
+def _by_level(counts: ValueCounts, levels: Ints, defect: Defect) -> ProvisionalTaxonomy:
+    """The taxonomy of the levels (m,) of masks that have other values, too; `defect` reports these."""
+    kept = counts.select(np.isin(counts.value, levels))
     categories = tuple(_numbered_categories(kept))
     ids = np.array([category.id for category in categories])
     return ProvisionalTaxonomy(
         Taxonomy(categories=categories),
         _reading(kept, categories),
-        # These values are errors only if there is a taxonomy.
-        defects=(left_values(counts, ~is_level, len(levels), "warning"),),
+        defects=(defect,),
         legend=Legend(counts.value, ids[nearest_levels(counts, levels)]),
     )
 

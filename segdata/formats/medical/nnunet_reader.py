@@ -303,12 +303,12 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
     taken: set[str] = set()
     for split, image_folder, label_folder in _FOLDERS:
         channels: dict[str, dict[int, Path]] = {}
-        files = _visible_files(root / image_folder)
+        files = _files_by_name(root, image_folder, defects)
         numbered = re.compile(rf"(.+)_(\d{{4}}){ending}")
-        if not any(numbered.fullmatch(path.name) for path in files):  # the Decathlon has all channels in one file
+        if not any(map(numbered.fullmatch, files)):  # the Decathlon has all channels in one file
             numbered = re.compile(rf"(.+)(){ending}")
-        for path in files:
-            match = numbered.fullmatch(path.name)
+        for name, path in files.items():
+            match = numbered.fullmatch(name)
             if match is None:
                 message = (
                     f"the name does not end in a channel and {dataset_json.ending!r}, as "
@@ -318,9 +318,9 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
             else:
                 channels.setdefault(match[1], {})[int(match[2] or 0)] = path
         labels: dict[str, Path] = {}
-        for path in _visible_files(root / label_folder):
-            if path.name.endswith(dataset_json.ending):
-                labels[path.name.removesuffix(dataset_json.ending)] = path
+        for name, path in _files_by_name(root, label_folder, defects).items():
+            if name.endswith(dataset_json.ending):
+                labels[name.removesuffix(dataset_json.ending)] = path
             else:
                 defects.append(
                     Defect("SEG011", f"the name does not end in {dataset_json.ending!r}", relative_path(root, path))
@@ -351,6 +351,19 @@ def _incomplete_case(
         detail = f"; missing: {', '.join(missing)}" if missing else ""
         message = f"{count_noun(len(images), 'channel')}, but dataset.json names {len(names)}{detail}"
         yield Defect("SEG002", message, first)
+
+
+def _files_by_name(root: Path, folder: str, defects: list[Defect]) -> dict[str, Path]:
+    """The files of a folder of cases by name; if there are only folders in it, theirs, which nnU-Net does not read."""
+    files = {path.name: path for path in _visible_files(root / folder)}
+    inside = [] if files or not (root / folder).is_dir() else sorted((root / folder).iterdir())
+    for below in inside:
+        files |= {f"{below.name}/{path.name}": path for path in _visible_files(below)}
+    if inside and files:
+        names = list_names(sorted({name.partition("/")[0] for name in files}))
+        message = f"the files lie in folders of it ({names}); nnU-Net reads none of these: move them up to {folder}/"
+        defects.append(Defect("SEG004", message, folder, lost=False))
+    return files
 
 
 def _visible_files(folder: Path) -> list[Path]:

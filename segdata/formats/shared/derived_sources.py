@@ -123,7 +123,10 @@ def _with_origin(batch: Batch, origin: str) -> Batch:
 
 
 def _told_once(defects: Iterable[Defect]) -> Iterator[Defect]:
-    """The defects; a warning or an info that several files have, each once and as a whole, is one, at the first."""
+    """The defects; a warning or an info that several files have, each once and as a whole, is one, at the first.
+
+    So is a file that belongs to no source.
+    """
     alike: dict[Defect, list[Defect]] = {}
     for defect in defects:
         of_file = defect.severity in ("warning", "info") and defect.image is None and not defect.segments
@@ -134,7 +137,7 @@ def _told_once(defects: Iterable[Defect]) -> Iterator[Defect]:
         if others and all(files) and len(files) == len(same):
             yield replace(first, message=f"{first.message}; so it is in {list_names(files[1:])}")
         else:
-            yield from same
+            yield from dict.fromkeys(same) if first.code == "SEG011" else same  # a file that no document names
 
 
 class ChainedSource(msgspec.Struct, frozen=True, dict=True):

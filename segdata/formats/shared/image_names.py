@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from segdata.core.errors import list_names
 from segdata.core.finding import Defect
 from segdata.core.paths import is_file
 from segdata.formats.shared.file_names import is_image_name, misnamed_hint, misnamed_images, walk_nearest
@@ -104,11 +105,14 @@ def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -
     try:
         if sum(other.stat().st_size for other in others) > _MAX_SEARCHED_BYTES:
             return []
-        elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
+        names_of = {other: set(_FILE_NAME.findall(other.read_bytes())) for other in others}
     except OSError:
         return []
+    elsewhere = set().union(*names_of.values())
     named = {PurePosixPath(name.decode("utf-8", "replace")).name for name in elsewhere}
     orphans = [name for name in sorted(unlisted) if PurePosixPath(name).name not in named]
     meant = misnamed_images(set(names) - folder.paths.keys(), orphans)
-    message = f"image file that {document.name} does not name"
+    documents = sorted([document.name, *(other.name for other, listed in names_of.items() if listed)])
+    several = f"no document names ({list_names(documents)})"  # the same for each document of a split
+    message = f"image file that {several if len(documents) > 1 else f'{document.name} does not name'}"
     return [Defect("SEG011", message + misnamed_hint(meant.get(name)), name, image=name) for name in orphans]

@@ -43,6 +43,9 @@ _NO_LABEL_WORDS = frozenset({
     "centre", "centres", "roi", "rois", "fov", "valid", "depth", "skeleton", "weight", "weights", "overlay",
     "overlays", "preview", "previews", "visualization", "visualizations", "visualisation", "visualisations",
 })  # fmt: skip
+_PREDICTED_WORDS = frozenset({
+    "result", "results", "pred", "preds", "prediction", "predictions", "predicted", "output", "outputs", "inference",
+})  # fmt: skip
 # Folders of visualizations, which are neither labels nor images.
 _PICTURE_WORDS = frozenset({word for word in _NO_LABEL_WORDS if word.startswith(("overlay", "preview", "visuali"))})
 _RENDERING_WORDS = frozenset({"color", "colors", "colour", "colours", "rgb", "vis", "visual"})
@@ -72,7 +75,14 @@ class MaskFamily(msgspec.Struct, frozen=True):
     pattern: str | None = None
     layer_pattern: str | None = None  # `pattern` if each rival certainly is a category of its own
     choice: str | None = None  # a word in the path of only one of the rivals
-    left_out: tuple[str, ...] = ()  # descriptions of the kinds of masks that are no labels, or renderings of labels
+    # a file of each kind of masks that are no labels, but predictions, boundaries, renderings of labels and the like
+    left_out: tuple[str, ...] = ()
+
+    def files(self) -> list[str]:
+        """The files whose kinds were recognised, those that are left out included; paths below the root."""
+        rivals = (file for files in self.rivals.values() for file in files)
+        bands = (file for files in self.bands.values() for file in files.values())
+        return [*self.masks, *self.masks.values(), *self.extra, *bands, *self.alone, *rivals, *self.left_out]
 
 
 def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
@@ -120,12 +130,15 @@ def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | N
     if sides is None:
         return None
     masks, photographs = sides
+    predicted: list[str] = []
     if chosen is not None:
         masks = [name for name in masks if chosen.lower() in name.lower()]
+    elif labels := [name for name in masks if not is_predicted(name)]:
+        predicted, masks = [name for name in masks if is_predicted(name)], labels
     for split in (_coarse, _split, _finest):
         family = _match_family(root, masks, photographs, split) if masks else None
         if family is not None:
-            return family
+            return msgspec.structs.replace(family, left_out=(*family.left_out, *predicted[:1]))
     return None
 
 
@@ -176,9 +189,16 @@ def is_picture_folder(name: str) -> bool:
     return any(set(_SEPARATORS.split(folder.lower())) & _PICTURE_WORDS for folder in name.split("/")[:-1])
 
 
+def is_predicted(name: str) -> bool:
+    """Whether a folder in a path is named as one of predictions, and no word as one of labels: ``results/a.png``."""
+    folders, words = (set(_SEPARATORS.split(text.lower())) for text in (name.rpartition("/")[0], name))
+    return bool(folders & _PREDICTED_WORDS) and not words & _MASK_WORDS
+
+
 def is_called_no_labels(folder: str) -> bool:
-    """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``."""
-    return not _NO_LABEL_WORDS.isdisjoint(word.lower() for word in _WORD_PARTS.findall(folder))
+    """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``, ``masks_predicted``."""
+    words = {word.lower() for word in _WORD_PARTS.findall(folder)}
+    return not (_NO_LABEL_WORDS | _PREDICTED_WORDS).isdisjoint(words)
 
 
 def _group(name: str) -> tuple[str, ...]:

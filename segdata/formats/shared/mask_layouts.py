@@ -22,10 +22,17 @@ from segdata.formats.shared.file_names import (
     match_names,
     spread_sample,
     walk_files,
+    walk_nearest,
 )
-from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_families import MaskFamily, find_family, is_called_no_labels, is_picture_folder
-from segdata.formats.shared.mask_files import mask_headers, run_shares
+from segdata.formats.shared.images import ImageFolder, read_header
+from segdata.formats.shared.mask_families import (
+    MaskFamily,
+    find_family,
+    is_called_no_labels,
+    is_picture_folder,
+    is_predicted,
+)
+from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
 _NOT_CATEGORY_MASKS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})  # VOC's numbers of objects are no categories
@@ -35,6 +42,9 @@ _MAX_FOLDERS = 40  # of one folder that are searched
 _MAX_LISTED = 100  # files listed in a folder
 _N_SAMPLED = 6  # files of a folder that are opened
 _LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)
+_MASK_BEGINNINGS = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
+_MADE_WORDS = frozenset(("processed", "preprocessed", "enhanced", "filtered", "augmented", "edited", "annotated"))
+_MAX_WALKED = 200_000  # files and folders of a dataset that are listed
 _MAX_MASK_RUNS = 0.1  # runs per pixel: masks have fewer, photographs more
 
 
@@ -71,18 +81,6 @@ class RivalFoldersError(UnclearMasksError):
         )
 
 
-class FoldersInsideError(UnclearMasksError):
-    """Subfolders are datasets by their names, and other masks lie elsewhere."""
-
-    def __init__(self, root: Path, folders: list[Path], other: str) -> None:
-        listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
-        super().__init__(
-            folders,
-            f"{root}: images and masks lie in folders of their own in {listed}, and other pictures elsewhere, such as "
-            f"{other}; give the folder that you mean as DATA: {shell_word(str(folders[0]))}",
-        )
-
-
 class MaskLayout(msgspec.Struct, frozen=True):
     """A folder of masks and the folder of its images."""
 
@@ -99,6 +97,35 @@ class MaskLayout(msgspec.Struct, frozen=True):
             names = next(iter(self.family.rivals.values()), None) or self.family.masks.values()
             return [self.masks / name for name in names]
         return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
+
+
+class FoldersInsideError(UnclearMasksError):
+    """Subfolders are datasets by their names, and other masks lie elsewhere."""
+
+    def __init__(self, root: Path, datasets: Mapping[Path, list[MaskLayout]], other: str) -> None:
+        masks = {folder: [path for one in layouts for path in one.mask_files()] for folder, layouts in datasets.items()}
+        largest_first = sorted(masks, key=lambda folder: -len(masks[folder]))
+        unread = {folder: reason for folder in largest_first if (reason := _unreadable(masks[folder]))}
+        folders = [folder for folder in largest_first if folder not in unread] or largest_first
+        listed = ", ".join(f"{folder.relative_to(root)}/" for folder in folders)
+        reasons = "".join(f"; {folder.relative_to(root)}/ cannot be read: a mask {unread[folder]}" for folder in unread)
+        super().__init__(
+            folders,
+            f"{root}: images and masks lie in folders of their own in {listed}, and other pictures elsewhere, such as "
+            f"{other}{reasons}; give the folder that you mean as DATA: {shell_word(str(folders[0]))}",
+        )
+
+
+def _unreadable(masks: Sequence[Path]) -> str | None:
+    """Why a mask cannot be read, if none of a sample can; else None."""
+    sample = spread_sample(masks, _N_SAMPLED)
+    if not sample or mask_headers(sample):
+        return None
+    try:
+        decode_mask(sample[0])
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def find_layouts(root: Path, images: Path | None = None, chosen: str | None = None) -> list[MaskLayout]:
@@ -130,7 +157,7 @@ def _find_layouts(root: Path, images: Path | None, chosen: str | None) -> list[M
         if family is not None:
             if chosen is None:
                 several = (name for files in family.rivals.values() for name in files)
-                masks = [*family.masks.values(), *family.extra, *several]
+                masks = [*family.masks.values(), *family.extra, *several, *filter(is_predicted, family.left_out)]
                 if only := _only_dataset(root, masks, [*family.masks, *family.alone]):
                     return only
             kind = "several masks of each image" if family.rivals else "masks"
@@ -139,9 +166,27 @@ def _find_layouts(root: Path, images: Path | None, chosen: str | None) -> list[M
             raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
         if not layouts and (only := _only_dataset(root, list(ImageFolder.below(root).paths))):
             return only
-    if images is None and len(layouts) == 1 and layouts[0].masks.parent == root:
-        return [_with_dataset_elsewhere(root, layouts[0])]
-    return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
+    if layouts or not has_images(root):
+        return layouts
+    if images is None:
+        _refuse_several(root)
+    return [MaskLayout(root, images, "", "a folder of image files")]
+
+
+def _refuse_several(root: Path) -> None:
+    """Raise FoldersInsideError if several folders are datasets by their names, not splits, and pictures lie elsewhere.
+
+    Read as one folder of masks, their images would be masks, too.
+    """
+    inside = dict(datasets_by_name(root))
+    if len(inside) < 2 or any(split_of_name(part) for folder in inside for part in folder.relative_to(root).parts):
+        return
+    places = [
+        place for group in inside.values() for layout in group for place in (layout.masks, layout.images) if place
+    ]
+    own = _prefixes(root, places)
+    if beside := next((name for name in ImageFolder.below(root).paths if not name.startswith(own)), None):
+        raise FoldersInsideError(root, inside, beside)
 
 
 def _cell_tracking_layout(root: Path) -> MaskLayout | None:
@@ -172,12 +217,50 @@ def _cell_tracking_layout(root: Path) -> MaskLayout | None:
     return MaskLayout(root, None, "", where, MaskFamily(masks), left_out) if masks else None
 
 
-def _with_dataset_elsewhere(root: Path, layout: MaskLayout) -> MaskLayout:
-    """The layout, with the first other folder that is a dataset by its folder names, if any, as `left_out`."""
-    own = [folder for folder in (layout.masks, layout.images) if folder is not None]
-    others = (folder for folder, _ in datasets_by_name(root) if not any(map(folder.is_relative_to, own)))
-    other = next(others, None)
-    return layout if other is None else msgspec.structs.replace(layout, left_out=f"{other.relative_to(root)}/")
+class UnreadMasks(msgspec.Struct, frozen=True):
+    """A folder of masks beside those that are read."""
+
+    folder: Path
+    data: Path  # what the user gives as DATA to read them: the folder, or the one with their images, too
+    n_files: int
+
+
+def list_unread_masks(root: Path, layouts: Sequence[MaskLayout]) -> list[UnreadMasks]:
+    """The folders below a dataset's root that are called as masks are, hold masks, and belong to no layout.
+
+    Folders of predictions, previews, boundaries and the like are left out: they are no labels.
+    """
+    families = [layout.family for layout in layouts if layout.family is not None]
+    places = [place for layout in layouts if layout.family is None for place in (layout.masks, layout.images) if place]
+    single = {(root / file).parent for family in families for file in family.files()}
+    if root in places or not root.is_dir():
+        return []
+    found: dict[Path, list[Path]] = {}
+    for here, names in walk_nearest([root], _MAX_WALKED):
+        files = [here / name for name in names if is_image_name(name)]
+        if not files or here in single or any(map(here.is_relative_to, places)):
+            continue
+        parts = here.relative_to(root).parts
+        called = [number for number, part in enumerate(parts, 1) if _is_named_as_masks(part)]
+        if called and not any(is_picture_folder(f"{part}/") or is_called_no_labels(part) for part in parts):
+            found.setdefault(root.joinpath(*parts[: called[0]]), []).extend(files)
+    return [
+        UnreadMasks(folder, _data_of(folder, [*places, *single]), len(files))
+        for folder, files in found.items()
+        if (shares := run_shares(spread_sample(files, _N_SAMPLED))) and max(shares) < _MAX_MASK_RUNS
+    ]
+
+
+def _is_named_as_masks(folder: str) -> bool:
+    """Whether a folder has the name of one of masks: ``labels`` or ``labels_v2``."""
+    name = folder.lower()
+    return name in MASK_FOLDERS or name.startswith(_MASK_BEGINNINGS)
+
+
+def _data_of(masks: Path, read: Sequence[Path]) -> Path:
+    """The folder around masks if their images lie in it, too, and nothing that is read; else the masks' own folder."""
+    around = masks.parent
+    return around if not any(place.is_relative_to(around) for place in read) and _is_dataset(around) else masks
 
 
 def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()) -> list[MaskLayout]:
@@ -196,9 +279,7 @@ def _only_dataset(root: Path, masks: Sequence[str], pictures: Sequence[str] = ()
     if not inside or not (outside or beside) or (not outside and len(inside) > 1):
         return []
     if outside and (len(inside) > 1 or any(map(is_called_labels, beside))):
-        n_masks = {folder: sum(len(layout.mask_files()) for layout in group) for folder, group in inside.items()}
-        largest_first = sorted(inside, key=lambda folder: -n_masks[folder])
-        raise FoldersInsideError(root, largest_first, (beside or outside)[0])
+        raise FoldersInsideError(root, inside, (beside or outside)[0])
     return [msgspec.structs.replace(layouts[0], left_out=next(iter(beside), None)), *layouts[1:]]
 
 
@@ -347,10 +428,7 @@ def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
 
     Visualizations, as `masks_preview/`, count only if there is no other.
     """
-    begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
-    named = [
-        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
-    ]
+    named = [path for name, path in folders.items() if _is_named_as_masks(name) if has_images(path)]
     return [path for path in named if not is_picture_folder(f"{path.name}/")] or named
 
 
@@ -377,16 +455,32 @@ def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
 def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
     """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one.
 
-    Of several, as `original_images/` and `depth/`, the only one with a word for images in its name.
+    Of several, as `original_images/` and `depth/`, the only one with a word for images in its name, else the only one
+    without a word for pictures that a program made: `corrosion_pictures/` beside `processed_pictures/`.
     """
-    others = [folder for folder in folders.values() if folder != masks and _holds_masks(folder) is False]
+    others = [folder for folder in folders.values() if folder != masks and _holds_photographs(folder)]
     if not others or len(folders) > _MAX_FOLDERS:
         return None
     names = ImageFolder.below(masks).paths
     fitting = [folder for folder in others if _fits(names, ImageFolder.below(folder).paths)]
-    if len(fitting) > 1:
-        fitting = [folder for folder in fitting if set(re.split("[ _-]", folder.name.lower())) & set(IMAGE_FOLDERS)]
-    return fitting[0] if len(fitting) == 1 else None
+    words = {folder: set(re.split("[ _-]", folder.name.lower())) for folder in fitting}
+    called = [folder for folder in fitting if words[folder] & set(IMAGE_FOLDERS)]
+    made = [folder for folder in fitting if words[folder] & _MADE_WORDS or is_called_no_labels(folder.name)]
+    taken = fitting if len(fitting) == 1 else called or [folder for folder in fitting if folder not in made]
+    return taken[0] if len(taken) == 1 else None
+
+
+def _holds_photographs(folder: Path) -> bool:
+    """Whether the image files of a folder are photographs, or have channels or values that no mask has."""
+    holds = _holds_masks(folder)
+    if holds is not None:
+        return not holds
+    sample = spread_sample(list(ImageFolder.below(folder).paths.values()), _N_SAMPLED)
+    if not sample or run_shares(sample):
+        return False
+    with suppress(OSError):
+        return all(read_header(path).width > 0 for path in sample)
+    return False
 
 
 def _fits(masks: Mapping[str, Path], images: Mapping[str, Path]) -> bool:
@@ -418,7 +512,11 @@ def _only_folders(folder: Path) -> Iterator[Path]:
 
 def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
     """Pairs of folders of which one holds photographs and the other masks of the same names."""
-    has_masks = {folder: holds for folder in folders.values() if (holds := _holds_masks(folder)) is not None}
+    predicted = {folder for folder in folders.values() if is_predicted(f"{folder.name}/")}
+    if predicted and not any(_folders_named_as_masks(_subfolders(folder)) for folder in folders.values()):
+        predicted = set()  # no labels lie beside them
+    others = [folder for folder in folders.values() if folder not in predicted]
+    has_masks = {folder: holds for folder in others if (holds := _holds_masks(folder)) is not None}
     if len(set(has_masks.values())) < 2:
         return []
     files = {folder: ImageFolder.below(folder).paths for folder in has_masks}

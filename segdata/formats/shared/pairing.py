@@ -28,7 +28,7 @@ from segdata.core.paths import (
     split_from_path,
     split_of_name,
 )
-from segdata.core.safe_text import quote_path, whole_number
+from segdata.core.safe_text import quote_path, shell_word, whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     Namesakes,
@@ -43,7 +43,7 @@ from segdata.formats.shared.file_names import (
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, read_header
 from segdata.formats.shared.mask_families import MaskFamily
 from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
-from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
+from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts, list_unread_masks
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 INDEX_FILE = "images.csv"
@@ -194,11 +194,16 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         Defect(
             "SEG011",
             f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA",
-            severity=None if layout.left_out.endswith("/") else "info",  # a dataset; else the picture of a README, say
+            severity="info",  # the picture of a README, say
         )
         for layout in laid_out
         if layout.left_out is not None
     ]
+    for unread in [] if images or chosen else list_unread_masks(root, laid_out):
+        folder = relative_path(root, unread.folder)
+        command = f"`segdata validate {shell_word(str(unread.data))}`"
+        message = f"{count_noun(unread.n_files, 'mask')} in {folder}/ are not read: {command} reads them"
+        defects.append(Defect("SEG011", message, folder))
     places = {place for layout in laid_out for place in (layout.masks, layout.images) if place is not None}
     defects += unsupported_files(root, sorted(places))
     pages = _pages(root, entries, defects) if paged else entries

@@ -365,7 +365,8 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage, repetitio
 def _find_image(dataset: ListedImages, document: Path, name: str) -> tuple[str, Path | None]:
     """The folder that an image's id names, and its file; that of ``via_train.json`` may be in the folder ``train``."""
     folder, splits = dataset.id_folder(document), split_words(document.stem)
-    image_file = first_image(dataset.folders, (posixpath.join(folder, name), name))
+    places = (posixpath.join(folder, name), posixpath.join(folder, "images", name), name)
+    image_file = first_image(dataset.folders, places)
     if image_file is None and len(splits) == 1:
         split_folder = posixpath.join(folder, splits[0])
         image_file = first_image(dataset.folders, (posixpath.join(split_folder, name),))

@@ -1,5 +1,6 @@
 """Masks without a taxonomy are read as they probably are meant, and the reading says so."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.mask_values import _are_near, _inner_shares
+from segdata.formats.masks.mask_values import _are_near, _inner_shares, find_shades
 from segdata.formats.masks.provisional import (
     MaskValues,
     ValueCounts,
@@ -707,3 +708,62 @@ def test_the_inner_pixels_of_levels_are_those_of_a_loop(seed: int, n: int, has_c
     wanted = is_near == near
     inner = sum(bool(wanted[y - 1 : y + 2, x - 1 : x + 2].all()) for y in range(1, 8) for x in range(1, 6))
     assert share == pytest.approx(inner / max(int(wanted.sum()), 1))
+
+
+def shaded(rng: np.random.Generator, steps: np.ndarray) -> list[np.ndarray]:
+    """Masks of categories of the greys 0, 60 to 90 and 150 to 180, each drawn in one grey that differs by mask."""
+    masks = []
+    for _ in range(400):
+        mask = np.zeros((20, 20), np.uint8)
+        mask[2:8, 2:18], mask[10:18, 2:18] = 75 + rng.choice(steps), 165 + rng.choice(steps)
+        masks.append(mask)
+    return masks
+
+
+def test_categories_of_several_greys_of_which_a_mask_has_one_are_read_by_the_usual_one(tmp_path: Path) -> None:
+    masks = shaded(np.random.default_rng(2), np.repeat(np.arange(-3, 4), [1, 6, 30, 60, 40, 8, 1]))
+    for number, mask in enumerate(masks):
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+    dataset = segdata.read(tmp_path)
+    assert [category.id for category in dataset.taxonomy.categories] == [0, 75, 165]
+    assert len(list(dataset.validate(select=["SEG009"]).findings)) == 0
+    (told,) = findings(tmp_path, "SEG010")
+    assert (told.severity, "15 values are read as the nearest of 3 (0, 75, 165)" in told.message) == ("warning", True)
+    segdata.init(tmp_path)
+    drafted = segdata.read(tmp_path)
+    assert [category.id for category in drafted.taxonomy.categories] == [0, 75, 165]
+    assert not [found for found in findings(tmp_path, "SEG009", "SEG010") if found.severity == "error"]
+
+
+def test_ids_that_were_chosen_are_no_shades_of_each_other() -> None:
+    """Kinds of two groups, of which an image has one each: none is rarer, the further it is from another."""
+    masks = shaded(np.random.default_rng(2), np.repeat(np.arange(-3, 4), [20, 3, 30, 5, 40, 8, 30]))
+    assert find_shades(counts_of(*masks)) is None
+    both = [np.where(mask == 75, np.arange(20) % 7 + 72, mask).astype(np.uint8) for mask in masks]
+    assert find_shades(counts_of(*both)) is None  # of which a mask has all
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_objects_black_on_white_are_told_with_what_makes_them_foreground(tmp_path: Path, mode: str) -> None:
+    for number in range(4):
+        mask = np.full((40, 50), 255, np.uint8)
+        mask[10 : 20 + number, 10:30] = 0
+        Image.fromarray(mask).convert(mode).save(tmp_path / f"{number}.png")
+    told = findings(tmp_path, "SEG219")[0]
+    assert told.severity == "info"
+    assert "fills more than half of 4 of 4 masks" in told.message
+    segdata.init(tmp_path)
+    drafted = tmp_path / "taxonomy.yaml"
+    changes = re.findall(r"`(\w+): (.+?)`", told.message)
+    text = drafted.read_text()
+    for key, value in changes:
+        text = re.sub(rf"(?<!#) ?\b{key}: (\[[^]]*\]|\d+)", f" {key}: {value}", text)
+    drafted.write_text(text.replace("\n unlabelled", "\nunlabelled"))
+    areas = segdata.read(tmp_path).source.load(np.arange(4)).runs
+    assert int(areas.length.sum()) == sum(20 * (10 + number) for number in range(4))
+
+
+def test_white_in_some_masks_is_not_told() -> None:
+    wide, narrow = np.full((10, 10), 255, np.uint8), np.zeros((10, 10), np.uint8)
+    wide[:2], narrow[:2] = 0, 255
+    assert propose_taxonomy(counts_of(wide, wide, narrow)).defects == ()

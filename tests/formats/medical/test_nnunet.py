@@ -414,3 +414,18 @@ def test_listed_labels_that_are_not_read_are_told(tmp_path: Path, folder: str) -
     assert told == ["training lists labels in labelsTr2; nnU-Net reads those of labelsTr, and so does segdata"] * (
         folder == "labelsTr2"
     )
+
+
+def test_cases_in_folders_of_the_folder_of_cases_are_read_and_told(tmp_path: Path) -> None:
+    described(tmp_path, {"background": 0, "road": 1}, 2, ".png")
+    for view in ("Axial", "Coronal"):
+        for folder, name in (("imagesTr", "a_0000.png"), ("labelsTr", "a.png")):
+            (tmp_path / folder / view).mkdir(parents=True)
+            Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / folder / view / name)
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["Axial/a.png", "Coronal/a.png"]
+    assert [(defect.code, defect.file) for defect in dataset.source.defects] == [
+        ("SEG004", "imagesTr"),
+        ("SEG004", "labelsTr"),
+    ]
+    assert "the files lie in folders of it (Axial, Coronal)" in dataset.source.defects[0].message

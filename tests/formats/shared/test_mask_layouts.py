@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
+from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts, list_unread_masks
 
 MASK = np.zeros((40, 50), np.uint8)
 MASK[10:30, 5:25] = 1
@@ -267,7 +268,8 @@ def test_a_dataset_below_another_one_is_told(tmp_path: Path) -> None:
     dataset = segdata.read(tmp_path)
     assert len(dataset.image_ids) == 1
     messages = [found.message for found in dataset.validate().findings if found.code == "SEG011"]
-    assert messages == ["pictures elsewhere, such as data/, are not read; give a folder as DATA"]
+    command = f"segdata validate {tmp_path / 'data' / 'train'}"
+    assert messages == [f"3 masks in data/train/masks/ are not read: `{command}` reads them"]
 
 
 @pytest.mark.parametrize("other", [("test/7_mask.png", "test/7.png"), ("results/gt_7.png", "results/7.png")])
@@ -334,3 +336,81 @@ def test_images_and_markers_of_the_cell_tracking_challenge_are_no_masks(tmp_path
     assert data.images["image_id"].tolist() == [f"{depth}01/t00{number}.tif" for number in range(3)]
     assert data.segments["area"].tolist() == [400, 400, 400]
     assert len(segdata.read(tmp_path / f"{depth}01_GT/SEG").images) == 3
+
+
+@pytest.mark.parametrize(
+    ("masks", "photographs", "command"),
+    [
+        ("data/noise/masks/?.png", "data/noise/images/?.png", "data/noise"),
+        ("data/noise/masks/?.png", "data/noise/pictures/?.png", "data/noise"),
+        ("other/labels_v2/?.png", "other/?.jpg", "other/labels_v2"),
+    ],
+)
+def test_masks_beside_those_that_are_read_are_told(tmp_path: Path, masks: str, photographs: str, command: str) -> None:
+    read = twins("data/masks/?.png", "data/images/?.png")
+    further = twins(masks, photographs)
+    lay_out(tmp_path, masks=(*read[0], *further[0]), photographs=(*read[1], *further[1]))
+    assert [unread.n_files for unread in list_unread_masks(tmp_path, find_layouts(tmp_path / "data"))] == [3]
+    (told,) = [unread.data for unread in list_unread_masks(tmp_path, find_layouts(tmp_path / "data"))]
+    assert told == tmp_path / command
+    assert len(segdata.read(told).image_ids) == 3
+
+
+@pytest.mark.parametrize("folder", ["masks_preview", "mask_edges", "results/masks", "masks_predicted", "photos"])
+def test_pictures_that_are_no_labels_are_not_told_as_masks(tmp_path: Path, folder: str) -> None:
+    masks, photographs = twins("data/masks/?.png", "data/images/?.png")
+    lay_out(tmp_path, masks=(*masks, *twins(f"more/{folder}/?.png", "")[0]), photographs=tuple(photographs))
+    assert list_unread_masks(tmp_path, find_layouts(tmp_path / "data")) == []
+
+
+def test_predictions_beside_masks_are_no_labels(tmp_path: Path) -> None:
+    """As networks leave them: the pictures of a test, and in another folder what was predicted for them."""
+    masks, photographs = twins("data/train/mask/a?.png", "data/train/image/a?.png")
+    predicted, tested = twins("data/result/b?.png", "data/test/b?.png")
+    lay_out(tmp_path, masks=(*masks, *predicted), photographs=(*photographs, *tested))
+    dataset = segdata.read(tmp_path)
+    assert list(dataset.image_ids) == ["a0.png", "a1.png", "a2.png"]
+    (told,) = [defect for defect in dataset.source.defects if defect.code == "SEG011"]
+    assert told.message.startswith("pictures elsewhere, such as data/result/b0.png, are not read")
+    for path in (tmp_path / "data/train").iterdir():
+        shutil.rmtree(path)  # without labels beside them, they are what can be read
+    assert len(segdata.read(tmp_path).image_ids) == 3
+
+
+def test_of_two_folders_of_photographs_the_processed_one_is_left_out(tmp_path: Path) -> None:
+    masks, photographs = twins("mask/?.png", "rust_pictures/?.png")
+    lay_out(tmp_path, masks=tuple(masks), photographs=(*photographs, *twins("", "processed_pictures/?.png")[1]))
+    assert [layout.images for layout in find_layouts(tmp_path)] == [tmp_path / "rust_pictures"]
+
+
+def test_pictures_whose_values_no_mask_has_are_photographs(tmp_path: Path) -> None:
+    lay_out(tmp_path, masks=tuple(twins("label/?.png", "")[0]))
+    (tmp_path / "src").mkdir()
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"src/{number}.tif", np.ones((40, 50, 3)), photometric="rgb")
+    assert [layout.images for layout in find_layouts(tmp_path)] == [tmp_path / "src"]
+
+
+def test_datasets_side_by_side_with_other_pictures_are_not_one_folder_of_masks(tmp_path: Path) -> None:
+    names = [twins(f"data/{name}/labels/?.png", f"data/{name}/images/?.png") for name in ("iron", "steel")]
+    lay_out(
+        tmp_path,
+        masks=(*names[0][0], *names[1][0], "data/noise/iron_label.png"),
+        photographs=(*names[0][1], *names[1][1], "data/noise/iron_origin.png"),
+    )
+    with pytest.raises(SegdataError, match=r"own in data/iron/, data/steel/, .* such as data/noise/iron_label.png; "):
+        segdata.read(tmp_path)
+
+
+def test_a_refusal_offers_folders_that_open_and_says_why_others_do_not(tmp_path: Path) -> None:
+    names = [twins(f"{name}/labels/?.png", f"{name}/images/?.png") for name in ("cells", "brains")]
+    lay_out(
+        tmp_path,
+        masks=(*names[0][0], *names[1][0], "brains/labels/9.png", "tests/7_mask.png"),
+        photographs=(*names[0][1], *names[1][1], "brains/images/9.png", "tests/7.png"),
+    )
+    for path in (tmp_path / "brains/labels").iterdir():
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(SegdataError, match=r"brains/ cannot be read: a mask is a pointer of Git LFS, .*") as refused:
+        segdata.read(tmp_path)
+    assert str(refused.value).endswith(f"give the folder that you mean as DATA: {tmp_path / 'cells'}")

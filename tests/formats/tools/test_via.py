@@ -297,3 +297,13 @@ def test_an_image_beside_a_file_comes_before_one_in_a_split_folder(tmp_path: Pat
         image(folder)
     save(tmp_path / "via_train.json", region(POLYGON, kind="cat"))
     assert list(read(tmp_path).image_ids) == ["a.png"]
+
+
+def test_images_in_the_folder_images_beside_a_file_of_a_split(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        image(tmp_path / "dataset" / split / "images")
+        save(tmp_path / "dataset" / split / "via_region_data.json", region(POLYGON, kind="cat"))
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["dataset/train/a.png", "dataset/val/a.png"]
+    assert dataset.source.defects == ()
+    assert loaded(dataset).images["split"].to_pylist() == ["train", "val"]
