@@ -341,3 +341,13 @@ def test_screenshots_in_a_folder_of_no_labels_are_no_masks(tmp_path: Path, folde
             segdata.read(tmp_path)
     else:
         assert segdata.read(tmp_path).profile.format == "colour-masks"
+
+
+def test_a_gif_of_a_program_is_no_mask(tmp_path: Path) -> None:
+    """An animation of a README was read as a mask, with a warning for each of 253 colours."""
+    (tmp_path / "teaser").mkdir()
+    shades = np.add.outer(np.arange(120), np.arange(160)) % 250
+    Image.fromarray(shades.astype(np.uint8)).convert("P").save(tmp_path / "teaser" / "figure.gif")
+    (tmp_path / "main.py").touch()
+    with pytest.raises(UnreadableError, match="no known format fits"):
+        segdata.read(tmp_path)

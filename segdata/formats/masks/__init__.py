@@ -116,11 +116,14 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
 
 
 def _are_pictures(paths: list[Path]) -> bool:
-    """Whether image files have more colours than there are categories, as screenshots have; decodes some of them."""
+    """Whether image files have more colours than there are categories, as screenshots and GIF files have.
+
+    Decodes some of them.
+    """
     from segdata.formats.masks.mask_values import MAX_CATEGORIES, count_values
 
     counts = count_values(spread_sample(paths, 3))
-    return counts.has_colors and len(counts.value) > MAX_CATEGORIES
+    return (counts.has_colors or counts.palette is not None) and len(counts.value) > MAX_CATEGORIES
 
 
 def _are_categories(root: Path, paths: list[Path]) -> bool:
