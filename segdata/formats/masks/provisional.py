@@ -106,20 +106,33 @@ def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
 
 
 def _mostly_foreground(counts: ValueCounts, white: int | tuple[int, int, int]) -> Defect | None:
-    """SEG219, an info, if white fills more than half of nearly every mask, as where objects are black on white."""
+    """SEG219, an info, if white fills most of nearly every mask and its frame, as where objects are black on white."""
     value = white if isinstance(white, int) else pack_color(white)
     shares = np.array([mask.area[mask.value == value].sum() / mask.size for mask in counts.masks])
     n_filled = int((shares > 0.5).sum())
-    if len(shares) < _MIN_FILLED or n_filled < _MOSTLY * len(shares):
+    if len(shares) < _MIN_FILLED or n_filled < _MOSTLY * len(shares) or _frame_share(counts, value) < _MOSTLY:
         return None
-    black = 0 if isinstance(white, int) else (0, 0, 0)
-    key, first, other = ("id", black, white) if isinstance(white, int) else ("color", [*black], [*white])
+    swap = f"`id: 0` and `unlabelled: {white}`"
+    if not isinstance(white, int):
+        swap = f"`color: [0, 0, 0]` and `unlabelled: {list(white)}`"
     message = (
         f"foreground fills more than half of {n_filled} of {len(shares)} masks (the median: "
         f"{100 * np.median(shares):.0f} %): if the objects are black on white, run `segdata init`, and set "
-        f"`{key}: {first}` and `unlabelled: {other}` in taxonomy.yaml"
+        f"{swap} in taxonomy.yaml"
     )
     return Defect("SEG219", message, severity="info")
+
+
+def _frame_share(counts: ValueCounts, value: int) -> float:
+    """The share of the pixels at the frames of a sample of masks that have a value."""
+    n_equal = n_all = 0
+    for mask in spread_sample(counts.masks, _N_SAMPLED):
+        with suppress(OSError):
+            drawn = decode_mask(mask.path)
+            values = (drawn if counts.has_colors else drawn.as_grey()).values
+            frame = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+            n_equal, n_all = n_equal + int((frame == value).sum()), n_all + len(frame)
+    return n_equal / max(n_all, 1)
 
 
 def _by_level(counts: ValueCounts, levels: Ints, defect: Defect) -> ProvisionalTaxonomy:

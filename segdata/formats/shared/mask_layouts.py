@@ -42,6 +42,7 @@ _MAX_FOLDERS = 40  # of one folder that are searched
 _MAX_LISTED = 100  # files listed in a folder
 _N_SAMPLED = 6  # files of a folder that are opened
 _LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)
+_MASK_WORD = re.compile(rf"(?<![a-z])({'|'.join(MASK_FOLDERS)})(?![a-z])", re.IGNORECASE)
 _MASK_BEGINNINGS = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
 _MADE_WORDS = frozenset(("processed", "preprocessed", "enhanced", "filtered", "augmented", "edited", "annotated"))
 _MAX_WALKED = 200_000  # files and folders of a dataset that are listed
@@ -241,7 +242,7 @@ def list_unread_masks(root: Path, layouts: Sequence[MaskLayout]) -> list[UnreadM
         if not files or here in single or any(map(here.is_relative_to, places)):
             continue
         parts = here.relative_to(root).parts
-        called = [number for number, part in enumerate(parts, 1) if _is_named_as_masks(part)]
+        called = [number for number, part in enumerate(parts, 1) if _MASK_WORD.search(part)]
         if called and not any(is_picture_folder(f"{part}/") or is_called_no_labels(part) for part in parts):
             found.setdefault(root.joinpath(*parts[: called[0]]), []).extend(files)
     return [
@@ -319,6 +320,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
         if len(rivals) > 1:
             if images is None and (splits := _folders_of_splits(rivals, folders)):
                 return splits
+            rivals = [folder for folder in rivals if folder in named or not _has_own_images(folder, beside, folders)]
+        if len(rivals) > 1:
             first = min(rivals)
             raise RivalFoldersError(root, sorted(rivals), images or _folder_named_as_images(folders, first) or beside)
         where = f" and {beside.name}/" if beside else ""
@@ -455,8 +458,8 @@ def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
 def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
     """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one.
 
-    Of several, as `original_images/` and `depth/`, the only one with a word for images in its name, else the only one
-    without a word for pictures that a program made: `corrosion_pictures/` beside `processed_pictures/`.
+    Of several, the only one that has just the names of the masks, or, as `original_images/` beside `depth/`, a word for
+    images in its name, or no word for pictures that a program made: `rust_pictures/` beside `processed_pictures/`.
     """
     others = [folder for folder in folders.values() if folder != masks and _holds_photographs(folder)]
     if not others or len(folders) > _MAX_FOLDERS:
@@ -466,8 +469,10 @@ def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | N
     words = {folder: set(re.split("[ _-]", folder.name.lower())) for folder in fitting}
     called = [folder for folder in fitting if words[folder] & set(IMAGE_FOLDERS)]
     made = [folder for folder in fitting if words[folder] & _MADE_WORDS or is_called_no_labels(folder.name)]
-    taken = fitting if len(fitting) == 1 else called or [folder for folder in fitting if folder not in made]
-    return taken[0] if len(taken) == 1 else None
+    plain = [folder for folder in fitting if folder not in made]
+    exact = [folder for folder in plain if _shared(names, ImageFolder.below(folder).paths) == 1]
+    taken = next((folders for folders in (fitting, exact, called, plain) if len(folders) == 1), [None])
+    return taken[0]
 
 
 def _holds_photographs(folder: Path) -> bool:
@@ -603,6 +608,15 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
         if _fits(files, pictures) and _stored_as(folder) == _stored_as(named) and _holds_masks(folder) is not False:
             folders.append(folder)
     return folders
+
+
+def _has_own_images(masks: Path, images: Path | None, folders: Mapping[str, Path]) -> bool:
+    """Whether masks belong to images in another folder than `images`: it has just their names, which that has not."""
+    files = ImageFolder.below(masks).paths
+    if images is None or _shared(files, ImageFolder.below(images).paths) == 1:
+        return False
+    others = [folder for folder in folders.values() if folder not in (masks, images)]
+    return any(_shared(files, ImageFolder.below(folder).paths) == 1 and _holds_photographs(folder) for folder in others)
 
 
 def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:

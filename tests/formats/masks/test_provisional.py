@@ -763,7 +763,12 @@ def test_objects_black_on_white_are_told_with_what_makes_them_foreground(tmp_pat
     assert int(areas.length.sum()) == sum(20 * (10 + number) for number in range(4))
 
 
-def test_white_in_some_masks_is_not_told() -> None:
-    wide, narrow = np.full((10, 10), 255, np.uint8), np.zeros((10, 10), np.uint8)
-    wide[:2], narrow[:2] = 0, 255
-    assert propose_taxonomy(counts_of(wide, wide, narrow)).defects == ()
+@pytest.mark.parametrize("drawn", [(0, 9, 0, 20), (6, 30, 6, 30), (0, 26, 6, 30)])
+def test_large_objects_white_on_black_are_not_told(tmp_path: Path, drawn: tuple[int, int, int, int]) -> None:
+    """Some that are small, and some that reach less than the whole frame."""
+    top, bottom, left, right = drawn
+    for number in range(4):
+        mask = np.zeros((30, 30), np.uint8)
+        mask[top:bottom, left:right] = 255
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+    assert len(findings(tmp_path, "SEG219")) == 1

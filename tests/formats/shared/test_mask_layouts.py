@@ -414,3 +414,18 @@ def test_a_refusal_offers_folders_that_open_and_says_why_others_do_not(tmp_path:
     with pytest.raises(SegdataError, match=r"brains/ cannot be read: a mask is a pointer of Git LFS, .*") as refused:
         segdata.read(tmp_path)
     assert str(refused.value).endswith(f"give the folder that you mean as DATA: {tmp_path / 'cells'}")
+
+
+def test_masks_of_other_images_are_no_rivals_and_are_told(tmp_path: Path) -> None:
+    """Two series that are numbered alike, `input/` with `mask/` and `rev_input/` with `rev_mask/`."""
+    names = [f"{number}.png" for number in range(5)]
+    lay_out(
+        tmp_path,
+        masks=(*(f"mask/{name}" for name in names[:3]), *(f"rev_mask/{name}" for name in names)),
+        photographs=(*(f"input/{name}" for name in names[:3]), *(f"rev_input/{name}" for name in names)),
+    )
+    (layout,) = find_layouts(tmp_path)
+    assert (layout.masks, layout.images) == (tmp_path / "mask", tmp_path / "input")
+    assert [(unread.folder, unread.n_files) for unread in list_unread_masks(tmp_path, [layout])] == [
+        (tmp_path / "rev_mask", 5)
+    ]
