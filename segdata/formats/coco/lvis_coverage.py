@@ -76,8 +76,12 @@ class LvisCoverage:
 
     def _names(self, image: str, key: str, text: str | None, defects: list[Defect]) -> set[str]:
         """The names of the categories in one of an image's lists."""
+        if text is None:
+            message = f"without {key}, which LVIS' evaluation asks for, if only as an empty list"
+            defects.append(replace(self._defect("SEG004", message, image, key), severity="warning", lost=False))
+            return set()
         try:
-            ids = msgspec.json.decode(text or "[]", type=list[int])
+            ids = msgspec.json.decode(text, type=list[int])
         except msgspec.ValidationError:
             defects.append(self._defect("SEG004", f"{key} is not a list of ids; ignored", image, key))
             return set()

@@ -12,10 +12,12 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch, replace_column
+from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.paths import is_unsafe_path
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.formats.coco import choose_document
 from segdata.formats.coco.columns import ItemBlock
@@ -241,6 +243,13 @@ def join_mask(
             owners.append(owner)
             taken.append(i)
             joined.places.append(place)
+    texts = [info.items[i].id for i in taken if isinstance(info.items[i].id, str)]
+    if texts:
+        message = f"{count_noun(len(texts), 'id')} of segments_info ({texts[0]!r} …) are texts; read as numbers"
+        place = f"{where.place}/segments_info"
+        joined.defects.append(
+            Defect("SEG004", message, where.document, place, image=where.image, severity="warning", lost=False)
+        )
     _report_unlisted(mask, ids, declared, joined, where)
     joined.items = [info.items[i] for i in taken]
     joined.extras = info.extras(taken, SEGMENT_KEYS)
@@ -287,7 +296,8 @@ def _first_of_each_id(info: Items[SegmentItem], joined: JoinedMask, where: MaskP
 
 def _mask_id(item: SegmentItem) -> int:
     """The value of the segment's pixels in the mask; -1 if the id cannot be one."""
-    return item.id if isinstance(item.id, int) and 0 < item.id < 2**24 else -1
+    id_ = item.id if isinstance(item.id, int) else whole_number(item.id)
+    return id_ if id_ is not None and 0 < id_ < 2**24 else -1
 
 
 def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: MaskPlace) -> Ints:

@@ -39,7 +39,9 @@ _PIXELS = rb"(encoded_?pixels|rle(_mask)?|rle_encoded|predicted|annotation|segme
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """A CSV file with a column of images and one of run lengths."""
-    names = files.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n[^\n]*,"?(\d+ \d+[ \d]*)?"?(,|\s)')
+    names = files.heads(
+        r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n[^\n]*[,;]"?(\d+ \d+[ \d]*)?"?([,;]|\s)'
+    )
     return FormatMatch(0.95, f"{names[0]} has run lengths") if names else None
 
 
@@ -66,5 +68,5 @@ def find_table(root: Path) -> Path:
 
 def _has_masks(table: bytes) -> bool:
     """Whether the first rows hold runs: the sample of a submission has none, or the same pair in each row."""
-    runs = set(re.findall(rb'(?<=[,"])\d+ \d+(?: \d+)*(?=["\s,])', table))
+    runs = set(re.findall(rb'(?<=[,;"])\d+ \d+(?: \d+)*(?=["\s,;])', table))
     return len(runs) > 1 or any(run.count(b" ") > 1 for run in runs)

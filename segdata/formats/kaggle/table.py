@@ -98,7 +98,10 @@ class _TableColumns:
 
 def read_table(path: Path, file_name: str) -> KaggleTable:
     """Read the table at `path`, named `file_name` in defects; raises UnreadableError if it lacks a column."""
-    records = csv.reader(io.StringIO(read_utf8(path), newline=""))
+    text = read_utf8(path)
+    head = text[: text.find("\n")]
+    delimiter = ";" if head.count(";") > head.count(",") else ","  # spreadsheets of some countries
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = _TableColumns.find([cell.strip().lower() for cell in next(records, [])], path)
     rows: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []

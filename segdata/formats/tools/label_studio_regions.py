@@ -145,6 +145,12 @@ class _RegionValue(msgspec.Struct, gc=False):
     taxonomy: object = None
     datetime: object = None
 
+    @property
+    def drawn(self) -> tuple[object, ...]:
+        """Where the shape is: results of one region have it in common."""
+        box = self.x, self.y, self.width, self.height, self.radiusX, self.radiusY, self.rotation
+        return bytes(self.points), bytes(self.rle), *box
+
 
 class _RegionResult(msgspec.Struct, gc=False):
     """One result of an annotation."""
@@ -258,6 +264,7 @@ def _group_results(
 ) -> list[_ResultGroup]:
     """The results by region; results about neither a region nor the image are counted in `others`."""
     groups: dict[object, _ResultGroup] = {}
+    shapes: dict[object, tuple[object, ...]] = {}
     for row, item in enumerate(items):
         kind = None if item is None else item.type
         if item is None or not isinstance(kind, str):
@@ -270,7 +277,12 @@ def _group_results(
             if item.value.closed is False:
                 message = "the polygon was not closed in the tool, as if its annotator had not finished; read as closed"
                 defects.append(Defect("SEG004", message, place=f"{place}/{row}/value", severity="info", lost=False))
-            key = item.id if isinstance(item.id, str | int) else (row,)
+            key: object = item.id if isinstance(item.id, str | int) else (row,)
+            drawn = item.value.drawn if kind in _SHAPE_TYPES else None
+            if drawn is not None and shapes.setdefault(key, drawn) != drawn:
+                message = f"the id {key!r:.40} is also that of a region elsewhere; read as a region of its own"
+                defects.append(Defect("SEG008", message, place=f"{place}/{row}/id", severity="warning", lost=False))
+                key = (row,)
             groups.setdefault(key, _ResultGroup()).items[row] = kind, item, item.value
     return list(groups.values())
 

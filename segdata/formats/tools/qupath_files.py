@@ -221,8 +221,13 @@ def _polygons(geometry: Json) -> list[list[bytes]] | None:
 
 
 def _open_ring(ring: object) -> object:
-    """A ring without its last point, which in GeoJSON repeats the first."""
-    return ring[:-1] if isinstance(ring, list) and len(ring) > 3 and ring[0] == ring[-1] else ring
+    """A ring without its last point, which in GeoJSON repeats the first, and without heights (RFC 7946, 3.1.1)."""
+    if not isinstance(ring, list):
+        return ring
+    is_closed = len(ring) > 3 and ring[0] == ring[-1]
+    points = ring[:-1] if is_closed else ring
+    has_heights = all(isinstance(point, list) and len(point) == 3 for point in points)
+    return [point[:2] for point in points] if has_heights else points
 
 
 def _attributes(properties: Json) -> dict[str, str]:

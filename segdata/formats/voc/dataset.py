@@ -85,12 +85,12 @@ _CLASS_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 @dataclass(frozen=True, slots=True)
 class _ListLine:
-    """A line of a list: file, line number from 1, the image's stem, and an extension, which should not be there."""
+    """A line of a list: file, line number from 1, the image's stem, and what is written if it is no stem."""
 
     path: Path
     number: int
     stem: str
-    extension: str = ""
+    written: str = ""
 
 
 def _read_lists(
@@ -139,10 +139,10 @@ def _list_defects(
             message += "; none has a file here, either: it may be a list of another release"
             severity = "warning"
         yield Defect("SEG002", message, file, severity=severity)
-    extended = [line for line in lines if line.extension]
+    extended = [line for line in lines if line.written]
     if extended:
         message = (
-            f"names files instead of stems ({extended[0].stem + extended[0].extension!a} for {extended[0].stem!a}) in "
+            f"names files instead of stems ({extended[0].written!a} for {extended[0].stem!a}) in "
             f"{count_noun(len(extended), 'line')}: read as stems, which training code may not do"
         )
         yield Defect("SEG002", message, file, severity="warning", lost=False)
@@ -208,10 +208,10 @@ def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
         if flagged and flagged[1] in known_stems and stem not in known_stems:
             stem = flagged[1]
         if stem and not stem.startswith("#"):
-            extension = PurePosixPath(stem).suffix
-            bare = stem.removesuffix(extension)
-            is_file = extension and stem not in known_stems and bare in known_stems
-            yield _ListLine(path, number, bare, extension) if is_file else _ListLine(path, number, stem)
+            bare = stem.removesuffix(PurePosixPath(stem).suffix)
+            bare = bare if bare in known_stems else PurePosixPath(bare).name
+            is_file = stem not in known_stems and bare in known_stems
+            yield _ListLine(path, number, bare, stem) if is_file else _ListLine(path, number, stem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,10 @@ CHECKED = (
     "supervision 0.31 (reads what is written, and what it writes is read)",
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
-_POLYGON = rb"(?m)^\d+(\.0*(e[+-]?\d+)?)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
-_NAMED_POLYGON = rb"(?m)^[^\s\d][^\n\t]*?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"  # which is reported
-_COMMA_POLYGON = rb"(?m)^\d+([ \t]+-?\d+,\d+){6,}[ \t\r]*$"  # decimal commas, which are reported
+_POINTS, _END = rb"([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}", rb"[ \t]*(\r|#|$)"  # what follows # is reported
+_POLYGON = rb"(?m)^\d+(\.0*(e[+-]?\d+)?)?" + _POINTS + _END
+_NAMED_POLYGON = rb"(?m)^(?!-?[\d.]+([eE][+-]?\d+)?\s)\S[^\n\t]*?" + _POINTS + _END  # which is reported
+_COMMA_POLYGON = rb"(?m)^\d+([ \t]+-?\d+,\d+){6,}" + _END  # decimal commas, which are reported
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 _LABELS = r"(^|/)labels/(.*/)?[^/]*\.txt$"
 

@@ -3,6 +3,7 @@
 OpenCV draws a bridge as a line of pixels. Those do not belong to the segment.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
@@ -24,6 +25,7 @@ from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape
 _STEPS_PER_PIXEL = 32  # positions at which rings may pass without meeting
 _LAST_STEP = _STEPS_PER_PIXEL // 2 - 1  # below 0.5: Ultralytics truncates, others round
 _MIN_POINTS = 3  # of a ring
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _TOLERANCE = 0.01  # beyond the frame, as in Ultralytics' verify_image_label (ultralytics/data/utils.py)
 
 
@@ -189,7 +191,9 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
         return [float(word) for word in words]
     except ValueError:
         shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
-        message = f"{shown!r} is not a row of numbers; left out"
+        other = next((word for word in words if _NUMBER.fullmatch(word) is None), b"")[:20].decode("utf-8", "replace")
+        where = "" if other in shown else f": it has {other!r}"
+        message = f"{shown!r} is not a row of numbers{where}; left out"
         with suppress(ValueError):
             [float(word.replace(b",", b".")) for word in words]
             message = f"{shown!r} has commas in its numbers; write points (0.5); left out"

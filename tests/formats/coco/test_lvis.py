@@ -58,6 +58,11 @@ def test_what_is_known_of_categories_is_the_coverage(tmp_path: Path) -> None:
     ]
 
 
+def test_an_image_without_its_list_of_absent_categories(tmp_path: Path) -> None:
+    _, (defect,) = opened(tmp_path, entry(neg_category_ids=...))
+    assert (defect.code, defect.severity, defect.place) == ("SEG004", "warning", "/images/0/neg_category_ids")
+
+
 def test_more_of_a_category_that_was_not_drawn_is_said_too(tmp_path: Path) -> None:
     batch, _ = opened(tmp_path, entry(not_exhaustive_category_ids=[3]))
     assert batch.annotations["coverage"].to_pylist() == ['{"owl":"sparse"}']

@@ -69,6 +69,12 @@ def test_pixels_and_what_is_said_of_them(tmp_path: Path) -> None:
     assert batch.annotations["encoding"].to_pylist() == ["RGB 8 bit"]
 
 
+def test_ids_as_text(tmp_path: Path) -> None:
+    batch, (defect,) = read(tmp_path, info(id=str(FIRST)), info(SECOND))
+    assert len(batch.segments) == 2
+    assert (defect.code, defect.severity, defect.place) == ("SEG004", "warning", "/annotations/0/segments_info")
+
+
 def test_habits(tmp_path: Path) -> None:
     save(tmp_path, rgb(picture()))
     categories = [{"id": 1, "name": "sky", "isthing": 0, "color": [1, 2, 3]}]
@@ -119,7 +125,7 @@ def test_id_listed_twice(tmp_path: Path) -> None:
         ({"category_id": ...}, "SEG004", ""),
         ({"id": 0}, "SEG014", ""),
         ({"id": 2**24}, "SEG014", ""),
-        ({"id": "7"}, "SEG014", ""),
+        ({"id": "7a"}, "SEG014", ""),
     ],
 )
 def test_broken_entry_is_left_out(tmp_path: Path, keys: dict[str, Any], code: str, place: str) -> None:

@@ -95,6 +95,15 @@ def test_classes_behind_the_name(tmp_path: Path) -> None:
     assert [each.name for each in dataset.taxonomy.categories] == ["Fish", "Sugar"]
 
 
+def test_semicolons_between_columns(tmp_path: Path) -> None:
+    text = "ImageId,EncodedPixels,Height,Width\na,1 3 5 1,4,3\nb,,4,3\n"
+    commas = masks(segdata.read(table(tmp_path, text)))
+    (tmp_path / "other").mkdir()
+    path = table(tmp_path / "other", text.replace(",", ";"))
+    assert detect(path.parent) == "kaggle-rle"
+    np.testing.assert_array_equal(masks(segdata.read(path)), commas)
+
+
 def test_names_without_extension_find_their_images(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     Image.new("L", (4, 3)).save(tmp_path / "images" / "abc.png")

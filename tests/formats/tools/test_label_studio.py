@@ -151,6 +151,18 @@ def test_tasks_with_predictions_alone_are_counted(tmp_path: Path) -> None:
     assert defect.message == "1 of 2 tasks has a model's predictions and no annotation"
 
 
+def test_regions_elsewhere_under_one_id(tmp_path: Path) -> None:
+    """Results that repeat a region's place are about it; others are regions of their own."""
+    first, second = ({"x": x, "y": 0, "width": 20, "height": 50} for x in (0, 40))
+    results = [region("rectanglelabels", first), region("labels", first), region("rectanglelabels", second)]
+    (batch,) = segdata.read(tasks(tmp_path, {"result": results}))
+    assert len(batch.segments) == 2
+    ((code, place),) = ((each.code, each.place) for each in batch.defects)
+    assert code == "SEG008"
+    assert place is not None
+    assert place.endswith("/result/2/id")
+
+
 def test_results_about_a_region_and_about_the_image(tmp_path: Path) -> None:
     box = region("rectanglelabels", {"x": 0, "y": 0, "width": 50, "height": 50})
     box["value"]["rectanglelabels"] = ["cat", "tabby"]

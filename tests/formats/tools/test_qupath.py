@@ -90,6 +90,12 @@ def test_a_hole_outside_of_its_outline(tmp_path: Path, x: float, n: int) -> None
     assert [(one.severity, message in one.message) for one in findings] == [("warning", True)] * n
 
 
+def test_heights_of_points_are_left_out(tmp_path: Path) -> None:
+    written(tmp_path, feature(polygon([[*point, 7] for point in SQUARE])), feature(polygon(SQUARE)))
+    first, second = masks(segdata.read(tmp_path, options={"size": "40x40"}))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_parts_holes_classes_and_attributes(tmp_path: Path) -> None:
     hole = [[4, 4], [6, 4], [6, 6], [4, 6], [4, 4]]
     far = [[[20, 20], [24, 20], [24, 22], [20, 22], [20, 20]]]

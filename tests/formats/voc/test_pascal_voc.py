@@ -153,17 +153,20 @@ def test_a_list_of_images_that_are_not_here_is_one_warning(tmp_path: Path) -> No
     assert defects[0].message.endswith("none has a file here, either: it may be a list of another release")
 
 
-def test_lists_of_files_are_read_as_stems(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["", "JPEGImages/"])
+def test_lists_of_files_are_read_as_stems(tmp_path: Path, folder: str) -> None:
     write_scene(tmp_path, [[7]], [[1]])
     write_scene(tmp_path, [[7]], [[1]], stem="2007_000002.v2")
     lists = tmp_path / "ImageSets/Segmentation"
     lists.mkdir(parents=True)
-    (lists / "train.txt").write_text("2007_000001.jpg\n2007_000002.v2\n")
+    (lists / "train.txt").write_text(f"{folder}2007_000001.jpg\n2007_000002.v2\n")
     _, batch, defects = open_dataset(tmp_path)
     assert batch.images["split"].to_pylist() == ["train", "train"]
     (defect,) = defects
     assert (defect.code, defect.severity, defect.file) == ("SEG002", "warning", "ImageSets/Segmentation/train.txt")
-    assert defect.message.startswith("names files instead of stems ('2007_000001.jpg' for '2007_000001') in 1 line")
+    assert defect.message.startswith(
+        f"names files instead of stems ('{folder}2007_000001.jpg' for '2007_000001') in 1 line"
+    )
 
 
 def test_boxes_give_attributes_to_the_objects_they_enclose(tmp_path: Path) -> None:

@@ -433,6 +433,28 @@ def test_a_dataset_below_the_folder_and_pictures_beside_its_splits(tmp_path: Pat
     assert "val/background.png" in segdata.read(tmp_path).image_ids, "YOLO loads it"
 
 
+def test_carriage_returns_alone_end_lines(tmp_path: Path) -> None:
+    line = TRIANGLE.strip()
+    folder = dataset(tmp_path, {"a": f"{line}\r{line}\r"})
+    assert detect(folder) == "yolo-seg"
+    opened = segdata.read(folder)
+    assert (codes(opened), len(opened.segments)) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{} # checked", ": it has '#'; left out"),
+        ("1.jpg {}", "the class is a name, '1.jpg', where YOLO has its number"),
+    ],
+)
+def test_words_among_the_numbers_of_all_lines(tmp_path: Path, line: str, words: str) -> None:
+    folder = dataset(tmp_path, {"a": line.format(TRIANGLE.strip().replace(".", ".0000000")) + "\n"})
+    assert detect(folder) == "yolo-seg"
+    messages = [each.message for each in segdata.validate(folder, select="SEG004").findings]
+    assert [words in message for message in messages] == [True]
+
+
 def test_numbers_as_numpy_writes_them_are_read(tmp_path: Path) -> None:
     words = [f"{float(word):.18e}" for word in TRIANGLE.split()]
     folder = dataset(tmp_path, {"a": " ".join(words) + "\n"})
