@@ -316,7 +316,7 @@ def next_zone(tags: Any) -> None:  # Any: Pillow's tags
 @parts_defect("places of middles in labels, of corners in images", "exporter", "files", "rasters", each=_change_tags)
 def middles(tags: Any) -> None:  # Any: Pillow's tags
     """Masks say that a place is the middle of a pixel: they lie half a pixel beside their images."""
-    tags[34735] = (1, 1, 0, 4, *tags[34735][4:8], 1025, 0, 1, 2, *tags[34735][12:])
+    tags[34735] = (1, 1, 0, 3, *tags[34735][4:8], 1025, 0, 1, 2, *tags[34735][12:])
 
 
 @defect("rows and columns exchanged in the names of masks", "exporter", "pictures", "tiles")

@@ -65,7 +65,8 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
 
     You also get a finding for each side of an image along which the labels repeat or mirror those beside them, as
     padding does: the last columns, or rows, are all equal, eight at least and three times as many as are equal
-    elsewhere in the image, or they are the mirror image of those before them. At least four segments must cross them.
+    elsewhere in the image, or they are the mirror image of those before them, up to half of the image. At least four
+    segments must cross them.
 
     Such a line is not reported if one segment beyond it has an end as long as all of them together: the line is that
     segment's edge. Nor does a segment count that shares pixels with another, less than half as long across the line,

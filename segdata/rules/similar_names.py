@@ -118,8 +118,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     (`??`, `TODO`, `test`), what is to be ignored (`DontCare`) and is not void in the taxonomy, and in the wrong
     encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their first letters
     (`dining table` and `dining tab`), if two names or more are cut after as many; and names that all have their number
-    in a list before them (`0 car`, `1 bus`), which is an info. Five names, or pairs of names, of one kind are one
-    finding: somebody read a list wrongly.
+    in a list before them (`0 car`, `1 bus`), and names that are the ids of their categories; both are infos. Names that
+    are digits may be meant. Five names, or pairs of names, of one kind are one finding: somebody read a list wrongly.
 
     Names without a segment are compared, too, but not letter by letter. One letter more, less or other, or two letters
     exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
@@ -173,6 +173,8 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     ):
         yield from _pairs(kind, pairs, reported)
     yield from _listed_names([name for _, name in entries])
+    if profile.provisional is None:
+        yield from _ids_alone(names)
     yield from _respelled_values(whole)
 
 
@@ -266,6 +268,14 @@ def _listed_names(names: list[str]) -> Findings:
     if len(names) >= _MIN_NUMBERED_NAMES and numbers in ([*range(len(names))], [*range(1, len(names) + 1)]):
         listed = list_names([repr(name) for name in sorted(names, key=lambda name: (len(name), name))], _NAMED)
         yield RowFinding(f"all {len(names):,} names begin with their number in a list: {listed}", severity="info")
+
+
+def _ids_alone(names: Mapping[int, str]) -> Findings:
+    """One finding if each name is the id of its category, but for digits, as those that are read off a sign."""
+    if len(names) >= _MIN_NUMBERED_NAMES and all(name == str(id_) for id_, name in names.items()) and max(names) > 9:
+        listed = list_names([repr(names[id_]) for id_ in sorted(names)], _NAMED)
+        message = f"all {len(names):,} names are the ids of their categories: {listed}; was the list of names lost?"
+        yield RowFinding(message, severity="info")
 
 
 def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:

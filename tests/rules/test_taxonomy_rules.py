@@ -157,6 +157,23 @@ def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged
 
 
 @pytest.mark.parametrize(
+    ("names", "n"),
+    [(("8", "9", "10"), 1), (("7", "8", "9"), 0), (("8", "9", "11"), 0), (("9", "10"), 0), (("8", "9", "car"), 0)],
+)
+def test_names_that_are_ids(tmp_path: Path, names: tuple[str, ...], n: int) -> None:
+    """Digits may be what is read off a sign."""
+    first = int(names[0])
+    content = document(
+        categories=[{"id": first + k, "name": name} for k, name in enumerate(names)],
+        annotations=[annotation(id=k, category_id=first + k) for k in range(len(names))],
+    )
+    found = [one.message for one in validate(write_document(tmp_path, content), select="SEG215").findings]
+    assert [message.split(":")[0] for message in found if "ids" in message] == [
+        f"all {len(names)} names are the ids of their categories"
+    ] * n
+
+
+@pytest.mark.parametrize(
     ("names", "messages"),
     [
         (("car ", "bus"), ["'car ' begins or ends with a blank (1 segment)"]),

@@ -399,7 +399,8 @@ def measure_margins(view: BatchView) -> pa.Table:
     annotation (row), side (0 to 3: left, top, right, bottom), width: the columns (rows) at this side that repeat the
     one before them, or, if `mirrored`, that are the mirror image of those before them. elsewhere: the most columns
     (rows) that repeat one within the image; 0 for mirrored ones. Only columns and rows count that the boxes of at least
-    `MIN_CROSSED` segments cross, margins of at least `MIN_MARGIN`, and sides that as many segments reach.
+    `MIN_CROSSED` segments cross, margins of at least `MIN_MARGIN`, and sides that as many segments reach. A mirrored
+    margin is half as wide as the rest at most, or half of the image.
     """
     batch = view.batch
     segments = {name: view.tables["segments"][name].to_numpy() for name in ("x", "y", "width", "height")}
@@ -486,7 +487,9 @@ class _Lines(msgspec.Struct, frozen=True):
             begin, end = self.begin[line], self.begin[line + 1] - 1
             size = np.stack([at - begin, end - at - once])  # before the place and behind it; the margin is the shorter
             n_changes = np.minimum(changes[at - 1] - changes[begin], changes[end - 1] - changes[at + once])
-            may_be = (2 * size.min(axis=0) <= size.max(axis=0)) & (size.min(axis=0) >= MIN_MARGIN)
+            shorter, longer = size.min(axis=0), size.max(axis=0)
+            may_be = (2 * shorter <= longer) | (longer - shorter <= 1)  # a margin, or half of the image
+            may_be &= shorter >= MIN_MARGIN
             found: list[list[int]] = []
             for k in np.flatnonzero(may_be & (n_changes >= _MIN_KINDS - 1)).tolist():
                 width, side = int(size[:, k].min()), 2 * int(size[1, k] < size[0, k])
