@@ -68,6 +68,7 @@ _SOFT_SIDE = 8  # pixels of squares that are all grey: more than the width of sm
 _MIN_SOFT_SHARE = 0.25  # of the grey pixels in such squares: 0.8 in maps of saliency, 0 in smoothed masks
 _MAX_TINGE = 32  # difference of channels in black and white after compression
 _N_DECODED = 4  # masks decoded to see whether values are ids, or come from smoothing
+_MAX_UNCOUNTED = 0.01  # share of the pixels of a mask that the nearest level may explain
 _MAX_UNKNOWN_VALUES = 8  # beyond the taxonomy; more come from smoothing
 
 
@@ -91,7 +92,7 @@ class MaskReading(msgspec.Struct, frozen=True):
             raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
         if self.legend is not None:
             runs = ValueRuns.of(mask.pixels)
-            meaning = self.legend.read(runs.value)
+            meaning = self._with_nearest(runs, self.legend.read(runs.value), mask.coloured)
             if (meaning != UNKNOWN).all():
                 return category_annotation(
                     runs, meaning, file, mask.encoding, [], partial(value_place, coloured=mask.coloured)
@@ -107,6 +108,22 @@ class MaskReading(msgspec.Struct, frozen=True):
             return replace(annotation, defects=_soften(annotation.defects))
         mask = msgspec.structs.replace(mask, pixels=other[0])
         return replace(read_mask(mask, self.taxonomy, self.colours, file), defects=[other[1]])
+
+    def _with_nearest(self, runs: ValueRuns, meaning: Ints, coloured: bool) -> Ints:
+        """The categories (k,) of values; of few pixels of values that no counted mask has, that of the nearest level.
+
+        Of many masks not all are counted, and smoothing leaves other values in each.
+        """
+        unknown = meaning == UNKNOWN
+        levels = self.colours if coloured else index_legend(self.taxonomy, None)
+        is_much = runs.area[unknown].sum() > _MAX_UNCOUNTED * runs.area.sum()
+        if not unknown.any() or is_much or len(levels.value) == 0:
+            return meaning
+        channels = [np.stack([values >> shift & 255 for shift in (0, 8, 16)]) for values in (runs.value, levels.value)]
+        distance = np.abs(channels[0][:, unknown, None] - channels[1][:, None]).max(axis=0)
+        read = meaning.copy()
+        read[unknown] = levels.category[distance.argmin(axis=1)]
+        return read
 
     def _as_meant(self, stored: MaskFile) -> MaskFile:
         """The mask with the values that carry the meaning: ids, colours, or palette colours."""

@@ -15,7 +15,9 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
+from segdata.formats.masks.colour_mask_files import MaskReading
 from segdata.formats.masks.colour_masks import detect, read, write
+from segdata.formats.shared.mask_files import MaskFile, colour_legend
 from segdata.formats.shared.mask_palettes import mask_palette, voc_color
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.pictures import masks_of_runs
@@ -329,3 +331,24 @@ def test_davis_palettes(real_data: Path) -> None:
     assert [each.code for each in source.defects] == [*["SEG011"] * 6, "SEG219"]
     tennis = [row for row, name in enumerate(source.image_ids) if "tennis" in name]
     assert sorted(set(source.load(np.array(tennis)).segments["category_id"].to_pylist())) == [0, 1, 2, 255]
+
+
+def test_few_pixels_of_values_that_no_counted_mask_has_are_read_as_the_nearest_level() -> None:
+    """Of masks with very many smoothed colours not all are counted."""
+    taxonomy = Taxonomy(
+        categories=(
+            Category(id=1, name="background", kind="stuff", color=(0, 0, 0)),
+            Category(id=2, name="car", kind="stuff", color=(255, 255, 255)),
+        )
+    )
+    colours = colour_legend(taxonomy)
+    reading = MaskReading(taxonomy, colours, legend=colours, guess="colours")
+    pixels = np.zeros((20, 20), np.uint32)
+    pixels[:, 10:], pixels[0, 0], pixels[1, 11] = 0xFFFFFF, 0xA0A8B4, 0x302010
+    annotation = reading.read(MaskFile(pixels, True, "RGB 8 bit"), "a.png")
+    assert annotation.defects == []
+    areas = annotation.runs.areas(2).tolist()
+    assert sorted(zip(annotation.category_id.tolist(), areas, strict=True)) == [(1, 200), (2, 200)]
+    pixels[:5, :5] = 0x804020
+    odd = reading.read(MaskFile(pixels, True, "RGB 8 bit"), "a.png")
+    assert {defect.code for defect in odd.defects} == {"SEG009", "SEG010"}
