@@ -31,7 +31,15 @@ from segdata.formats.masks.mask_values import (
     shown_counts,
 )
 from segdata.formats.shared.file_names import spread_sample
-from segdata.formats.shared.mask_files import Legend, Palette, ValueRuns, decode_mask, pack_color, unpack_color
+from segdata.formats.shared.mask_files import (
+    UNLABELLED,
+    Legend,
+    Palette,
+    ValueRuns,
+    decode_mask,
+    pack_color,
+    unpack_color,
+)
 from segdata.formats.shared.mask_palettes import voc_color
 
 _VOC_VOID = (224, 224, 192)
@@ -138,6 +146,11 @@ def _frame_share(counts: ValueCounts, value: int) -> float:
 def _by_level(counts: ValueCounts, levels: Ints, defect: Defect) -> ProvisionalTaxonomy:
     """The taxonomy of the levels (m,) of masks that have other values, too; `defect` reports these."""
     kept = counts.select(np.isin(counts.value, levels))
+    white = int(levels[-1]) & 255
+    if counts.has_colors and levels.tolist() == [0, white * 0x010101] and white >= 128:
+        binary = _binary(counts, white)
+        meaning = np.array([UNLABELLED, white])[nearest_levels(counts, levels)]
+        return msgspec.structs.replace(binary, defects=(*binary.defects, defect), legend=Legend(counts.value, meaning))
     categories = tuple(_numbered_categories(kept))
     ids = np.array([category.id for category in categories])
     return ProvisionalTaxonomy(

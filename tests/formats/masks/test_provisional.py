@@ -772,3 +772,18 @@ def test_large_objects_white_on_black_are_not_told(tmp_path: Path, drawn: tuple[
         mask[top:bottom, left:right] = 255
         Image.fromarray(mask).save(tmp_path / f"{number}.png")
     assert len(findings(tmp_path, "SEG219")) == 1
+
+
+def test_black_and_white_with_the_remains_of_a_picture_are_a_foreground(tmp_path: Path) -> None:
+    """A cut-out saved with its smoothed outline in colour: white is the object, black is not labelled."""
+    rng = np.random.default_rng(3)
+    for number in range(6):
+        mask = np.zeros((80, 80, 3), np.uint8)
+        mask[10:60, 20 : 60 + number] = 255
+        mask[10:60, 20] = rng.integers(0, 255, (50, 3))
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+    dataset = segdata.read(tmp_path)
+    assert described(dataset.taxonomy) == [(255, "foreground", "stuff")]
+    assert dataset.taxonomy.unlabelled_color == (0, 0, 0)
+    assert {found.code for found in findings(tmp_path, "SEG009", "SEG010")} == {"SEG010"}
+    assert len(dataset.segments) == 6
