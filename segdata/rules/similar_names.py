@@ -235,7 +235,8 @@ def _pairs(kind: str, pairs: Iterable[tuple["_Entry", "_Entry"]], reported: set[
         if reported.isdisjoint((common, rare)):
             reported.add(rare)
             share = f"{count_noun(n, 'segment')} and {count_noun(n_rare, 'segment')}"
-            flagged.append((rare, f"{common!r} and {rare!r}", share))
+            pair = f"{common!r} and {rare!r}".replace("  ", "␣␣")  # a report that breaks lines joins two blanks
+            flagged.append((rare, pair, share))
     if len(flagged) >= _MIN_HABIT:
         named = join_first([pair for _, pair, _ in flagged], _NAMED)
         yield RowFinding(f"{len(flagged):,} pairs of names {kind}: {named}")

@@ -363,6 +363,10 @@ def test_numbers_of_classes_have_four_digits() -> None:
         (("cat", " dog"), ["' dog' begins or ends with a blank (1 segment)"]),
         (("cat", "cat "), ["'cat' and 'cat ' differ only in case, blanks or separators (2 segments and 1 segment)"]),
         (
+            ("big cat", "big  cat"),  # which a report in lines would show alike
+            ["'big cat' and 'big␣␣cat' differ only in case, blanks or separators (2 segments and 1 segment)"],
+        ),
+        (
             ("B\u00c3\u00a4ume", "cat"),
             ["'B\u00c3\u00a4ume' is in the wrong encoding, probably 'B\u00e4ume' (2 segments)"],
         ),
