@@ -13,7 +13,7 @@ def orphan_file(tables: Tables) -> Findings:
         masks/0043.png has no image in images/
         images/Street 1.jpg has no labels; 'street_1.jpg', which is missing, is probably this file
 
-    You also get a finding for a folder that is a dataset of another format, beside the one that is read.
+    You also get a finding for a folder that is a dataset of another format, or holds masks, beside what is read.
 
     Not flagged: image folders that you did not give. Masks alone are a dataset as well.
 
