@@ -32,6 +32,8 @@ Json = dict[str, Any]  # Any: JSON
 _TILES = 'document.querySelectorAll("[data-cy=looker]")'
 _CONFIDENCE = """document.querySelector("[data-cy=modal] [data-cy='checkbox-confidence'], "
     + "[data-cy=modal] [data-cy='sidebar-field-confidence'] input")"""
+_ADVERTISEMENT = '[...document.querySelectorAll("button")].find(each => each.innerText == "Dismiss")'
+_CROP = """document.querySelector("[data-cy=modal] [data-cy=looker-controls] [title^='Crop to content']")"""
 _MODAL = 'document.querySelector("[data-cy=modal]")'
 
 
@@ -108,6 +110,8 @@ def decide(page: Page, address: str, todo: list[tuple[str, str, str]], name: str
     page.open(address, 1400, 900)
     page.wait(f"{_TILES}.length == {len({sample for sample, *_ in todo})}")
     time.sleep(20)  # for the pictures' labels
+    page.value(f"{_ADVERTISEMENT}?.click()")
+    time.sleep(2)
     page.picture(pictures / "browse_first.png")
     page.click_until(f"{_TILES}[0]", _MODAL)
     page.wait(f"{_MODAL} && document.body.innerText.includes('skip_next')")
@@ -156,6 +160,7 @@ def main() -> None:
             clicks, keys = decide(page, shown.address, todo, name, pictures)
             print(run("review", "pull", labels, "--source", "fiftyone", "--name", name))
             print(run("review", "apply", labels))
+            page.value(f"{_CROP}.click()")  # shows the whole picture again
             page.click(_CONFIDENCE)
             time.sleep(10)
             page.picture(pictures / "browse_confidence.png")

@@ -76,7 +76,9 @@ def test_a_reviewer_decides_in_the_app(
             with browser(program) as page:
                 _leave_open(page, f"http://127.0.0.1:{unused_port}/datasets/alone?view=worst-first")
             with browser(program) as page:
-                _review_one_by_one(page, f"http://127.0.0.1:{unused_port}/datasets/alone?view=one-by-one")
+                one_by_one = f"http://127.0.0.1:{unused_port}/datasets/alone?view=one-by-one"
+                _look_on_a_phone(page, one_by_one)
+                _review_one_by_one(page, one_by_one)
     finally:
         shown.send_signal(signal.SIGINT)
         out, rest = shown.communicate(timeout=60)
@@ -100,10 +102,28 @@ def _review(page: Page, address: str) -> None:
     page.wait("location.search.toLowerCase().includes('seg013')")
     page.wait(f"{_TILES}.length == 2")
     page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
+    _count_crops(page)
     page.click(_button("check_circle"))  # the only finding of the image
     page.wait(_SELECTED)
+    page.wait("window.crops == 1")  # around the finding of the other image
     page.press("r", 82)  # the one that was selected then
     page.wait("document.body.innerText.includes('nothing is undecided')")
+
+
+def _look_on_a_phone(page: Page, address: str) -> None:
+    """No sidebar covers the grid of a narrow window; fields whose names would cover the pictures are shown without."""
+    page.open(address, 390, 844)
+    page.wait(f"{_TILES}.length == 2")
+    page.wait("localStorage['sidebarVisible-modal-false'] == 'false'")
+    page.value('window.__foo__.executeOperator("@segdata/review/arrange", {crowded: ["segments", "outlines"]})')
+    stored = "Object.entries(localStorage).find(([name]) => name.startsWith('shownLabelAttributes'))?.[1]"
+    page.wait(f"""{stored} == '{{"segments":[],"outlines":[]}}'""")
+
+
+def _count_crops(page: Page) -> None:
+    """Count in the page how often its picture is enlarged."""
+    count = f"""e => {{ window.crops += !!e.target.closest("{_CROP}") }}"""
+    page.value(f'(window.crops = 0, addEventListener("click", {count}, true))')
 
 
 def _leave_open(page: Page, address: str) -> None:
@@ -112,8 +132,7 @@ def _leave_open(page: Page, address: str) -> None:
     page.wait(f"{_TILES}.length == 2")
     page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
     page.wait(_button("skip_next"))
-    count = f"""e => {{ window.crops += !!e.target.closest("{_CROP}") }}"""
-    page.value(f'(window.crops = 0, addEventListener("click", {count}, true))')
+    _count_crops(page)
     page.press("n", 78)
     page.wait(_SELECTED)
     page.wait("window.crops == 1")

@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,26 @@ def test_a_new_page_opens_no_picture_that_another_left_open(monkeypatch: pytest.
     state.selected_labels = ["mine"]
     assert handle(state, "named") is True
     assert (state.sample_id, state.selected_labels) == ("named", ["mine"])
+
+
+def test_fields_with_many_labels_in_an_image_are_told_to_the_page(fo: Any) -> None:
+    """Their names would cover it; those of findings always show."""
+    module = plugin()
+    dataset = fo.Dataset()
+    dataset.info["segdata"] = {
+        "fields": [{"name": name, "kind": name} for name in ("findings", "segments", "outlines")]
+    }
+    sample = fo.Sample("a.png")
+    boxes = [fo.Detection(label="cell", bounding_box=[0, 0, 1, 1]) for _ in range(module.CROWDED + 1)]
+    sample["segments"] = sample["findings"] = fo.Detections(detections=boxes)
+    sample["outlines"] = fo.Polylines(polylines=[fo.Polyline(label="cell") for _ in range(module.CROWDED)])
+    dataset.add_samples([sample, fo.Sample("b.png")])
+    told: list[object] = []
+    module.Open().execute(SimpleNamespace(dataset=dataset, trigger=lambda *words: told.append(words)))
+    assert told == [("@segdata/review/arrange", {"crowded": ["segments"]})]
+    dataset.info = {}  # of somebody else
+    module.Open().execute(SimpleNamespace(dataset=dataset, trigger=told.append))
+    assert len(told) == 1
 
 
 def plugin() -> ModuleType:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import fiftyone.operators as foo
+from fiftyone import ViewField
 from fiftyone.operators import types
 
 VERDICTS = {
@@ -26,6 +27,7 @@ VERDICTS = {
 }
 ICONS = {"accept": "check_circle", "reject": "cancel", "fix": "draw", "void": "block", "unsure": "help"}
 LISTS = {"findings": "detections", "segments": "detections", "proposals": "detections", "outlines": "polylines"}
+CROWDED = 30  # labels of a field in an image, above which their names cover it
 Label = tuple[str, str, str]  # field, id of the sample, id of the label
 
 
@@ -121,12 +123,33 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         _go_on(ctx, _undecided_labels(ctx))
 
 
+class Open(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """Arranges the page of a dataset that is opened."""
+
+    @property
+    def config(self) -> Any:
+        """How the App calls it."""
+        return foo.OperatorConfig("open", label="segdata: open a dataset", unlisted=True, on_dataset_open=True)
+
+    def execute(self, ctx: Any) -> None:
+        """Tell the page which fields have so many labels in an image that their names would cover it."""
+        fields = _kinds(ctx)
+        if fields:
+            crowded = [name for name in fields if name != "findings" and _most_labels(ctx, name) > CROWDED]
+            ctx.trigger("@segdata/review/arrange", {"crowded": crowded})
+
+
+def _most_labels(ctx: Any, name: str) -> int:
+    """The labels of the image that has most of them in a field."""
+    return int(ctx.dataset.bounds(ViewField(f"{name}.{LISTS[_kinds(ctx)[name]]}").length())[1] or 0)
+
+
 def register(plugin: Any) -> None:
     """The entry point that FiftyOne calls."""
     open_no_stale_picture()
     for verdict in VERDICTS:
         plugin.register(type(verdict.title(), (Verdict,), {"verdict": verdict}))
-    for operator in (Apply, Next, Decide):
+    for operator in (Apply, Next, Decide, Open):
         plugin.register(operator)
 
 

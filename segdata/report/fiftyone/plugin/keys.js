@@ -48,4 +48,26 @@
     }
   }
   registerOperator(Zoom, PLUGIN);
+
+  // What a page of FiftyOne shows at first, unless the reviewer has chosen it there: where many segments would cover the
+  // picture with their names, only the name under the mouse; in a window as narrow as its sidebar, no sidebar.
+  class Arrange extends Operator {
+    get config() {
+      return new OperatorConfig({ name: "arrange", label: "segdata: what is shown at first", unlisted: true });
+    }
+    useHooks() {
+      const { useRecoilCallback, useRecoilValue } = window.recoil;
+      const change = ({ set }) => (state, value) => set(state, value);
+      return { id: useRecoilValue(window.__fos__.datasetId), change: useRecoilCallback(change) };
+    }
+    async execute({ hooks, params }) {
+      const { shownLabelAttributes, sidebarVisible } = window.__fos__;
+      const chosen = JSON.parse(localStorage.getItem(`shownLabelAttributes-${hooks.id}`) ?? "{}");
+      for (const path of params.crowded) if (!(path in chosen)) hooks.change(shownLabelAttributes(path), []);
+      if (window.innerWidth >= 700) return; // px; the sidebar takes 300
+      for (const modal of [false, true])
+        if (localStorage.getItem(`sidebarVisible-modal-${modal}`) === null) hooks.change(sidebarVisible(modal), false);
+    }
+  }
+  registerOperator(Arrange, PLUGIN);
 })();
