@@ -23,7 +23,7 @@ def template(name: str) -> "jinja2.Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": count_noun, "number": "{:,}".format, "code": _code}
+    environment.filters |= {"counted": count_noun, "number": "{:,}".format, "code": _code, "words": _words}
     return environment.get_template(name)
 
 
@@ -43,4 +43,13 @@ def _code(text: str) -> "Markup":
     from markupsafe import Markup
 
     parts = enumerate(text.split("`"))
-    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(_words(part)) if place % 2 else part for place, part in parts
+    )
+
+
+def _words(command: str) -> "Markup":
+    """Convert a command so that its lines break between words alone, never after the dashes of an option."""
+    from markupsafe import Markup
+
+    return Markup(" ").join(Markup("<span>{}</span>").format(word) for word in command.split(" "))

@@ -18,9 +18,13 @@
     made.append(...content.filter((each) => each !== null && each !== ""));
     return made;
   }
+  // Lines of a command break between its words alone, never after the dashes of an option.
+  function code(text) {
+    return element("code", "", ...text.split(" ").flatMap((word, place) => [place ? " " : "", element("span", "", word)]));
+  }
   // What stands between backticks is code.
   function written(text) {
-    return text.split("`").map((part, place) => (place % 2 ? element("code", "", part) : part));
+    return text.split("`").map((part, place) => (place % 2 ? code(part) : part));
   }
   function picture(row) {
     const place = data.picture_of[row];
@@ -150,7 +154,7 @@
       }
       if (data.show && cell(row, "image") !== null && cell(row, "state") !== "fixed") {
         const quoted = `'${cell(row, "image").replaceAll("'", "'\\''")}'`;
-        terms.append(element("dt", "", "see it"), element("dd", "", element("code", "", `${data.show} ${quoted} --findings`)));
+        terms.append(element("dt", "", "see it"), element("dd", "", code(`${data.show} ${quoted} --findings`)));
       }
       made.append(terms);
     }, { once: true });
