@@ -135,7 +135,10 @@ def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, st
 def gather_each(
     tables: Tables, kinds: Sequence[Mapping[str, Column]], links: Mapping[str, str] = {}
 ) -> tuple[Tables, list[Table]]:
-    """As `gather`, of rows of several kinds at once: what follows `gather` has no parts to gather more from."""
+    """As `gather`, of rows of several kinds at once: what follows `gather` has no parts to gather more from.
+
+    Returns the tables of the whole dataset, and a table for each of `kinds`, in their order. Each of them has a column.
+    """
     n = [len(next(iter(columns.values()))) for columns in kinds]
     joined: dict[str, Column] = {"": np.repeat(np.arange(len(kinds)), n)}
     for name in dict.fromkeys(name for columns in kinds for name in columns):

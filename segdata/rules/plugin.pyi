@@ -7,6 +7,7 @@ from segdata.core.finding import Severity as Severity
 from segdata.core.guideline import quote_guideline as quote_guideline
 from segdata.core.profile import Profile as Profile
 from segdata.core.reductions import gather as gather
+from segdata.core.reductions import gather_each as gather_each
 from segdata.core.reductions import group_medians as group_medians
 from segdata.core.reductions import leading as leading
 from segdata.core.reductions import medians as medians
