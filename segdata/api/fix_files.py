@@ -36,7 +36,7 @@ class FixedFiles:
 
     written: Path  # the file or folder that is fixed
     format: str  # its format: the source's, or canonical if that cannot be written
-    images: tuple[FixedImage, ...]  # number of fixed images
+    images: tuple[FixedImage, ...]  # the fixed ones
     losses: Conversion  # the conversion that wrote it
     changes: Path  # the file that lists all changes
     backup: Path | None = None  # the original of a file that was fixed in place; None if it was written elsewhere

@@ -1,7 +1,7 @@
 """Image names that match no file, and image files that no document names."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import list_names
@@ -13,7 +13,7 @@ from segdata.formats.shared.mask_files import looks_like_photograph
 
 _MAX_ENTRIES = 10_000  # of folders near a document, besides two for each of its images
 _MAX_SEARCHED_BYTES = 64 << 20  # of other documents, searched for names of images
-_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
@@ -31,20 +31,10 @@ def explain_names(places: Sequence[Path], names: Sequence[str], skip: Sequence[P
         for name in inside
         if is_image_name(name)
     ]
-    by_key: dict[str, list[Path]] = {}
-    for path in files:
-        for key_of in (_bare_name, _number_key, _upload_key, _stripped_key, _unsigned_key, _stem_key):
+    for remedy, key_of in _REMEDIES.items():
+        by_key: dict[str, list[Path]] = {}
+        for path in files:
             by_key.setdefault(key_of(path.name), []).append(path)
-    if not by_key:
-        return None
-    for remedy, key_of in (
-        ("their folders", _bare_name),
-        ("the spelling of the files", _number_key),
-        ("the spelling of the files: uploads have eight letters and a dash before them", _upload_key),
-        ("the spelling of the files: they begin or end with blanks or line ends", _stripped_key),
-        ("the spelling of the files: an address goes on with a question mark and its signature", _unsigned_key),
-        ("the extension of the files", _stem_key),
-    ):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
             name = max(found, key=lambda name: len(found[name]))
@@ -63,32 +53,18 @@ def _bare_name(name: str) -> str:
     return name.rpartition("/")[2]  # a PurePosixPath of each of 118,000 names takes half a second
 
 
-def _number_key(name: str) -> str:
-    """The name without leading zeros, as a key that equals no plain name."""
-    return f"0{_bare_name(name).lstrip('0')}"
-
-
-def _upload_key(name: str) -> str:
-    """The name without an upload prefix, as a key that equals no plain name."""
-    bare = _bare_name(name)
-    prefix = _UPLOAD_PREFIX.match(bare)
-    return f"/{bare[prefix.end() :] if prefix else bare}"
-
-
-def _stripped_key(name: str) -> str:
-    """The name without surrounding white space, as a key that equals no plain name."""
-    return f"//{_bare_name(name).strip()}"
-
-
-def _unsigned_key(name: str) -> str:
-    """The name without what an address has behind its question mark, as a key that equals no plain name."""
-    return f"///{_bare_name(name.partition('?')[0])}"
-
-
-def _stem_key(name: str) -> str:
-    """The name without its extension, as a key that equals no plain name."""
-    bare = _bare_name(name)
-    return f"////{bare.rpartition('.')[0] or bare}"
+_REMEDIES: dict[str, Callable[[str], str]] = {  # what to give the names -> what a name and its file have in common then
+    "their folders": _bare_name,
+    "the spelling of the files": lambda name: _bare_name(name).lstrip("0"),
+    "the spelling of the files: uploads have eight letters and a dash before them": lambda name: _UPLOAD_PREFIX.sub(
+        "", _bare_name(name)
+    ),
+    "the spelling of the files: they begin or end with blanks or line ends": lambda name: _bare_name(name).strip(),
+    "the spelling of the files: an address goes on with a question mark and its signature": lambda name: _bare_name(
+        name.partition("?")[0]
+    ),
+    "the extension of the files": lambda name: _bare_name(name).rpartition(".")[0] or _bare_name(name),
+}
 
 
 def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:

@@ -349,6 +349,7 @@ def test_images_whose_names_differ_in_the_encoding_of_letters(
         ),
         (["holidays-a.png", "0a1b2c3d-.png"], ["a.png"], None),
         (["1.png", "2.png", "3.png"], ["001.png", "x.png"], None),
+        (["7.png"], ["07.png"], "images are named '7.png', the file is '07.png': give the names the spelling"),
         (["1.png"], ["001.jpg"], None),
     ],
 )
