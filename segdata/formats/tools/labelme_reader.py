@@ -27,7 +27,7 @@ from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
-from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, MASK_FOLDERS
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json, read_small_file, repeated_key_defects
 from segdata.formats.shared.label_files import add_unlabelled_images, find_label_files
@@ -585,6 +585,8 @@ def _list_entries(
     missing = {name: image_id for name, (place_index, image_id) in image_of.items() if place_index is None}
     is_apart = 2 * len(missing) > len(labels) and images is None and root.is_dir()
     elsewhere = _folders_with_images(missing.values(), folders[0]) if is_apart else []
+    # Masks that were drawn from the labels have the names of the images, too.
+    elsewhere = [name for name in elsewhere if PurePosixPath(name).name.lower() not in MASK_FOLDERS] or elsewhere
     choices = [str(root_folder / folder) for folder in elsewhere]
     for name, image_id in missing.items() if len(elsewhere) == 1 else ():
         moved = f"{elsewhere[0]}/{PurePosixPath(image_id).name}"

@@ -375,6 +375,15 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     assert list(read(tmp_path / "b").image_ids) == ["x.jpg", "x.png"]
 
 
+def test_masks_with_the_names_of_the_images_are_none(tmp_path: Path) -> None:
+    for folder in ("mask", "org"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / folder / "1.png")
+    document = {"shapes": [shape("a", SQUARE)], "imagePath": "1.png", "imageHeight": 8, "imageWidth": 8}
+    (tmp_path / "1.json").write_text(json.dumps(document))
+    assert read(tmp_path).image_ids == ["org/1.png"]
+
+
 @pytest.mark.parametrize("folders", [["JPEGImages"], ["phase", "amplitude"]])
 def test_images_in_another_folder_are_found_or_asked_for(tmp_path: Path, folders: list[str]) -> None:
     for k in range(3):
