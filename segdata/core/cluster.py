@@ -424,6 +424,13 @@ class ImageWork(Protocol[R]):
         """A result for each image: `maps` has their labels, `images` are their rows in the dataset."""
 
 
+class ImageWorkers(Protocol):
+    """What runs work over images elsewhere: workers of a cluster, or processes of this machine."""
+
+    def run(self, work: ImageWork[R], images: Ints) -> Iterator[R]:
+        """The result of `work` for each image, in the order of `images`, ascending rows of the dataset."""
+
+
 def check_shared(path: Path) -> None:
     """Raise ClusterError, in a worker, where it does not see a file of networks or predictions."""
     if not path.is_file():

@@ -138,6 +138,23 @@ class LabelMaps:
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the dataset") from None
 
+    def take(self, rows: Ints) -> "LabelMaps":
+        """The labels of some images, in the order of `rows`."""
+        segments = expand_ranges(self._offset[rows], self._offset[rows + 1] - self._offset[rows])
+        return replace(
+            self,
+            image_ids=[self.image_ids[row] for row in rows.tolist()],
+            uris=[self.uris[row] for row in rows.tolist()],
+            channels=[self.channels[row] for row in rows.tolist()],
+            height=self.height[rows],
+            width=self.width[rows],
+            _offset=np.cumsum(np.append(0, self._offset[rows + 1] - self._offset[rows])),
+            _counts=self._counts.take(pa.array(segments)),
+            _class=self._class[segments],
+            _id=self._id[segments],
+            _crowd=self._crowd[segments],
+        )
+
     def semantic(self, row: int, unlabelled: int = IGNORE, void: int = IGNORE) -> Ints:
         """(height, width) the class of each pixel of an image; where segments overlap, the last one wins."""
         first, last = self._offset[row], self._offset[row + 1]

@@ -1,5 +1,6 @@
 """Pipeline: from predictions for the images of a dataset to the labels that are probably wrong."""
 
+import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.cluster import ImageCluster
+from segdata.core.cluster import ImageWorkers
+from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, no_progress, run_ordered, single_threaded_libraries
 from segdata.core.finding import Decision
 from segdata.core.label_maps import LabelMaps
+from segdata.core.processes import ImageProcesses
 from segdata.core.rule import Candidates
 from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
@@ -23,7 +26,7 @@ from segdata.noise.causes import candidate_boxes
 from segdata.noise.corruptions import training_rates
 from segdata.noise.error_types import LEARNED_KINDS
 from segdata.noise.networks.plan import StageProgress
-from segdata.noise.predictor import Predictor
+from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor
 from segdata.noise.ranking import (
     ImageFeatures,
     RankedCandidates,
@@ -164,7 +167,7 @@ class _Layouts:
         return [self.measure(image) for image in images.tolist()]
 
 
-def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | None = None) -> Ints:
+def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageWorkers | None = None) -> Ints:
     """(u,) the rows of unannotated images that have a prediction, the first to annotate first.
 
     The judged images are loaded again, since the first images are unlike them; `on` a cluster, or by threads. Returns
@@ -206,7 +209,7 @@ def find_label_errors(
     jobs: int = 0,
     memory: int | None = None,
     decisions: Sequence[Decision] = (),
-    on: ImageCluster | None = None,
+    on: ImageWorkers | None = None,
     progress: Callable[[StageProgress], None] = no_progress,
 ) -> FlagOutcome:
     """Find the labels that are probably wrong.
@@ -215,9 +218,10 @@ def find_label_errors(
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
     image is judged by what was learnt from others, and from none that it is `related` to, by default none of its
     sequence. Valid `decisions`, in order of time, move the probabilities and thresholds, not their order; decided
-    candidates are not selected again. `on` a cluster, workers compute the features; threads of this process else.
+    candidates are not selected again. `on` a cluster, workers compute the features; else processes or threads here.
     """
     threads = _n_images_at_once(case, jobs, memory)
+    on = on or _processes(case, threads)
     with single_threaded_libraries():
         related = (RelatedImages.from_tables(case.tables) if related is None else related).take(case.images)
         looks = _image_features(case, related, seed, threads, on, progress)
@@ -279,7 +283,7 @@ def _image_features(
     related: RelatedImages,
     seed: int,
     threads: int,
-    on: ImageCluster | None,
+    on: ImageWorkers | None,
     progress: Callable[[StageProgress], None],
 ) -> list[ImageFeatures]:
     """The features of the judged images: brief ones where they say that the model knows neither them nor others alike.
@@ -318,6 +322,20 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
     pixels = int((maps.height[case.images] * maps.width[case.images]).max())
     image_bytes = pixels * len(case.names) * np.dtype(np.float32).itemsize * _N_COPIES
     return max(min(n_threads(jobs), memory // max(image_bytes, 1)), 1)
+
+
+_FEW_THREADS = 2  # more wait for Python's lock: 16 threads of 16 cores do 7 images a second
+
+
+def _processes(case: LabelCheck, n: int) -> ImageProcesses | None:
+    """Processes that compute features, if many threads are wanted, and the predictor reads files by itself."""
+    if n <= _FEW_THREADS or not isinstance(case.predictor, (NetworkPredictor, FilePredictor)):
+        return None
+    try:
+        pickle.dumps(case.predictor)
+    except (SegdataError, TypeError, AttributeError, pickle.PicklingError):  # its data are in memory
+        return None
+    return ImageProcesses(case.given.maps, n)
 
 
 class _StageTimer:

@@ -118,6 +118,15 @@ def test_errors_come_first_by_predictions_of_any_layout(
         assert [each.category for each in result.trust] == [*NAMES]
 
 
+@pytest.mark.parametrize("write", [results, archives])
+def test_processes_and_one_thread_find_the_same(
+    write: Callable[[Path, Path], Path], labels: tuple[Path, Path], tmp_path: Path
+) -> None:
+    predictions = write(tmp_path, labels[0])
+    alone, several = (flag(labels[0], predictions=predictions, settings=Settings(jobs=jobs)) for jobs in (1, 3))
+    assert alone.to_json() == several.to_json()
+
+
 def test_scores_are_kept(labels: tuple[Path, Path], tmp_path: Path) -> None:
     path = results(tmp_path, labels[0])
     before = judged(labels, path)

@@ -31,3 +31,15 @@ def test_what_is_thin_keeps_its_area_on_average(width: int) -> None:
     lines = [np.tile((np.arange(64) - first) % 8 < width, (64, 1)).astype(np.uint8) for first in range(8)]
     found = maps_of(*lines).downscale(0.25)
     assert np.mean([found.semantic(row) == 0 for row in range(8)]) == pytest.approx(width / 8)
+
+
+@given(IDS, IDS, IDS, st.lists(st.integers(0, 2), max_size=4))
+def test_some_images_have_the_labels_that_they_had(
+    one: np.ndarray, two: np.ndarray, three: np.ndarray, rows: list[int]
+) -> None:
+    whole = maps_of(one, two, three)
+    some = whole.take(np.array(rows, np.int64))
+    assert some.image_ids == [whole.image_ids[row] for row in rows]
+    for place, row in enumerate(rows):
+        np.testing.assert_array_equal(some.semantic(place), whole.semantic(row))
+        np.testing.assert_array_equal(some.segments(place).ids, whole.segments(row).ids)

@@ -77,8 +77,9 @@ def test_planted_errors_come_out_on_top(shapes: Make, tmp_path: Path) -> None:
 def test_what_was_made_is_found_again_for_the_same_data_only(shapes: Make, tmp_path: Path) -> None:
     data = shapes(tmp_path / "images", 4)
     first = flag(data, settings=FEW)
-    again = flag(data, settings=replace(FEW, jobs=2))
-    assert (again.predictions, again.validation) == (first.predictions, first.validation)
+    for jobs in (2, 3):  # threads, and processes
+        again = flag(data, settings=replace(FEW, jobs=jobs))
+        assert (again.predictions, again.validation) == (first.predictions, first.validation)
     assert flag(data, settings=replace(FEW, seed=1)).predictions != first.predictions
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "images" / "00.png")
     assert flag(data, settings=FEW).predictions != first.predictions
