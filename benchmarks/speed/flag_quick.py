@@ -1,6 +1,6 @@
-"""How long the quick setting takes: training and prediction of out-of-fold networks, then all else, as processor time.
+"""How long the quick setting, or the default, takes: out-of-fold networks, then all else, as processor time.
 
-    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA]
+    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA] [--full]
 
 Without --data the images are generated: discs and squares on a noisy ground, two categories of instances.
 """
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--data")
+    parser.add_argument("--full", action="store_true", help="the default setting; on a GPU if there is one")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as name:
@@ -65,7 +66,8 @@ def main() -> None:
                 print(f"{stage.what}: {stage.total} in {spent[1]:.1f} s of processor, {spent[0]:.1f} s", flush=True)
 
         wall, cpu = time.monotonic(), time.process_time()
-        out_of_fold(dataset, folder / "out", Settings(quick=True, steps=asked.steps), planned=print, progress=progress)
+        settings = Settings(quick=not asked.full, steps=asked.steps, jobs=asked.threads)
+        out_of_fold(dataset, folder / "out", settings, planned=print, progress=progress)
         before = time.process_time()
         found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads))
         spent = time.process_time() - before

@@ -5,7 +5,8 @@ separate generator those of noise, so a seed gives the same crops in every run.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ _MAX_TURN = 10.0  # degrees to either side
 _JITTER = 0.2  # of contrast and brightness
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentCentres:
     """The centres of segments for crops."""
 
@@ -52,6 +53,11 @@ class SegmentCentres:
         """The centres in some images."""
         is_chosen = np.isin(self.image, rows)
         return SegmentCentres(self.image[is_chosen], self.category[is_chosen], self.x[is_chosen], self.y[is_chosen])
+
+    @cached_property
+    def by_category(self) -> list[Ints]:
+        """The segments of each category that occurs, by its id."""
+        return [np.flatnonzero(self.category == id_) for id_ in np.unique(self.category)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,9 @@ def choose_crops(
     """
     image = rng.choice(rows, n)
     x, y = (rng.random(n) * side[image] for side in (maps.width, maps.height))
-    categories = np.unique(places.category)
-    for number in range(0, n if len(categories) else 0, 2):
-        of_category = np.flatnonzero(places.category == rng.choice(categories))
-        segment = rng.choice(of_category)
+    n_categories = len(places.by_category)
+    for number in range(0, n if n_categories else 0, 2):
+        segment = rng.choice(places.by_category[rng.choice(n_categories)])
         image[number], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
         x[number], y[number] = places.x[segment] + shift[0], places.y[segment] + shift[1]
     for middle, side in ((x, maps.width[image]), (y, maps.height[image])):  # within the image where a crop fits
@@ -119,16 +124,18 @@ def choose_crops(
 class CropWindows:
     """The input of a batch of crops on the device: B windows of S x S pixels, and the runs in them."""
 
-    pixels: list[ChannelArray | None]  # B windows (C, S, S), as the files have them; None where an image cannot be read
+    pixels: Tensor  # (B, C, S, S) uint8 or float32, as the files have them; 0 where an image cannot be read
     low: NDArray[np.float32]  # (B, C) what becomes 0
     high: NDArray[np.float32]  # (B, C) what becomes 1
     size: int  # S
     inside: Ints  # (B, 4) which columns from, to, and rows from, to, of a window are within its image
-    start: Ints  # (n_runs,) in the windows one after the other, column by column
-    length: Ints
-    owner: Ints  # from 1
+    runs: Tensor  # (3, n_runs) int64: start in the windows one after the other, column by column; length; owner from 1
     classes: Ints  # (B, n) the class of each owner, as `segdata.noise.networks.network.training_targets` wants it
     things: Ints  # (B, n) likewise
+
+    def pin_memory(self) -> "CropWindows":
+        """The same in memory from which a GPU copies by itself; `DataLoader` calls it."""
+        return replace(self, pixels=self.pixels.pin_memory(), runs=self.runs.pin_memory())
 
 
 class CropLabels:
@@ -149,17 +156,18 @@ class CropLabels:
     def windows(self, choice: CropChoice, pictures: ImageCache, plan: TrainingPlan, *, vary: bool) -> CropWindows:
         """The source of a batch, read from files and memory."""
         size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
-        n = len(choice.image)
-        pixels: list[ChannelArray | None] = []
+        n, rows = len(choice.image), choice.image.tolist()
+        every = [pictures.get(row) for row in rows]
+        are_bytes = all(picture is None or picture.pixels.dtype == np.uint8 for picture in every)
+        pixels = np.zeros((n, plan.channels, size, size), np.uint8 if are_bytes else np.float32)
         low, high = np.zeros((n, plan.channels), np.float32), np.ones((n, plan.channels), np.float32)
         inside = np.zeros((n, 4), np.int64)
         runs: list[tuple[Ints, Ints, Ints]] = []
         tables: list[tuple[Ints, Ints]] = []
-        for number, row in enumerate(choice.image.tolist()):
+        for number, (row, picture) in enumerate(zip(rows, every, strict=True)):
             left, top = int(choice.x[number]) - size // 2, int(choice.y[number]) - size // 2
             height, width = int(self.maps.height[row]), int(self.maps.width[row])
             inside[number] = np.clip([-left, width - left, -top, height - top], 0, size)
-            picture = pictures.get(row)
             segments = self.maps.segments(row)
             run, classes = segments.runs, self._channel[segments.classes]
             # 1 for an instance, 0 for what is none, -1 for what may hold several
@@ -168,28 +176,23 @@ class CropLabels:
             place = np.argsort(order)  # the last one wins
             tables.append((classes[order], things[order]))
             if picture is None:
-                pixels.append(None)
                 inside[number] = 0
                 continue
-            columns = np.clip(np.arange(left, left + size), 0, width - 1)
-            lines = np.clip(np.arange(top, top + size), 0, height - 1)
-            pixels.append(picture.pixels[:, lines[:, None], columns])
+            _copy_window(picture.pixels, pixels[number], left, top, inside[number].tolist())
             low[number], high[number] = picture.low, picture.high
             start, length, owner = _clip_runs(run.start, run.length, run.owner, height, left, top, size)
             runs.append((start + number * size * size, length, place[owner] + 1))
         nothing = np.empty(0, np.int64)
-        start, length, owner = (np.concatenate([nothing, *(run[column] for run in runs)]) for column in range(3))
+        joined = np.stack([np.concatenate([nothing, *(run[column] for run in runs)]) for column in range(3)])
         longest = max(len(classes) for classes, _ in tables)
         classes, things = (_pad_rows([table[column] for table in tables], longest) for column in (0, 1))
         return CropWindows(
-            pixels=pixels,
+            pixels=torch.from_numpy(pixels),
             low=low,
             high=high,
             size=size,
             inside=inside,
-            start=start,
-            length=length,
-            owner=owner,
+            runs=torch.from_numpy(joined),
             classes=classes,
             things=things,
         )
@@ -228,18 +231,30 @@ def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     Of overlapping segments the last one wins on every device.
     """
     size, n = windows.size, len(windows.pixels)
-    start, length, owner, inside = (
-        torch.from_numpy(array).to(device, non_blocking=True)
-        for array in (windows.start, windows.length, windows.owner, windows.inside)
-    )
+    inside = torch.from_numpy(windows.inside).to(device, non_blocking=True)
+    start, length, owner = windows.runs.to(device, non_blocking=True)
+    n_pixels = int(windows.runs[1].sum())  # known here, so that nothing waits for the device
     position = torch.arange(size, device=device)
     across = (position >= inside[:, :1]) & (position < inside[:, 1:2])  # (B, S)
     along = (position >= inside[:, 2:3]) & (position < inside[:, 3:])
     canvas = torch.where(across[:, :, None] & along[:, None, :], 0, -1).reshape(n * size * size)
     before = torch.cumsum(length, 0) - length
-    pixel = torch.repeat_interleave(start - before, length) + torch.arange(int(windows.length.sum()), device=device)
-    canvas = canvas.scatter_reduce(0, pixel, torch.repeat_interleave(owner, length), "amax")
+    first, segment = (torch.repeat_interleave(of, length, output_size=n_pixels) for of in (start - before, owner))
+    canvas = canvas.scatter_reduce(0, first + torch.arange(n_pixels, device=device), segment, "amax")
     return canvas.reshape(n, size, size).transpose(1, 2)
+
+
+def _copy_window(pixels: ChannelArray, window: ChannelArray, left: int, top: int, inside: list[int]) -> None:
+    """Copy a part of an image into its window (C, S, S); beyond the image, its outermost pixels are repeated.
+
+    `inside`: which columns from, to, and rows from, to, of the window are within the image.
+    """
+    first, end, upper, lower = inside
+    window[:, upper:lower, first:end] = pixels[:, top + upper : top + lower, left + first : left + end]
+    window[:, upper:lower, :first] = window[:, upper:lower, first : first + 1]
+    window[:, upper:lower, end:] = window[:, upper:lower, end - 1 : end]
+    window[:, :upper] = window[:, upper : upper + 1]
+    window[:, lower:] = window[:, lower - 1 : lower]
 
 
 def _clip_runs(
@@ -265,12 +280,7 @@ def _pad_rows(values: list[Ints], n: int) -> Ints:
 
 def scale_windows(windows: CropWindows, device: torch.device) -> Tensor:
     """(B, C, S, S) float32, mostly from 0 to 1."""
-    size, channels = windows.size, windows.low.shape[1]
-    blank = np.zeros((channels, size, size), np.float32)
-    pixels = [blank if array is None else array for array in windows.pixels]
-    dtypes = {array.dtype for array in pixels}
-    stacked = np.stack(pixels).astype(np.uint8 if dtypes == {np.dtype(np.uint8)} else np.float32, copy=False)
-    images = torch.from_numpy(stacked).to(device, non_blocking=True).float()
+    images = windows.pixels.to(device, non_blocking=True).float()
     low, high = (torch.from_numpy(array).to(device)[:, :, None, None] for array in (windows.low, windows.high))
     return torch.nan_to_num((images - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
 

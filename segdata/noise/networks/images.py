@@ -45,6 +45,7 @@ class ImageCache:
         self._maps, self._budget, self._load, self._scale = maps, budget, load, scale
         self._kept: OrderedDict[int, DecodedImage] = OrderedDict()
         self._used, self._lock = 0, Lock()
+        self._inherited: dict[int, DecodedImage] = {}
         self._wrong: dict[int, Defect] = {}
         self.channels: int | None = None
 
@@ -83,11 +84,21 @@ class ImageCache:
             smaller._keep(row, smaller._smaller(picture))
         return smaller
 
+    def divide(self, n: int) -> None:
+        """Keep a share of the memory for what this process decodes from now on: it is one of `n` copies of another.
+
+        The images that were decoded before stay; their memory is that of the first process.
+        """
+        self._inherited, self._kept, self._used = dict(self._kept), OrderedDict(), 0
+        self._budget //= n
+
     def get(self, row: int) -> DecodedImage | None:
         """The picture of an image; None if it cannot be used."""
         with self._lock:
             if row in self._wrong:
                 return None
+            if row in self._inherited:
+                return self._inherited[row]
             if row in self._kept:
                 self._kept.move_to_end(row)
                 return self._kept[row]

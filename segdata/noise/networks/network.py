@@ -303,7 +303,10 @@ class _FullStep(nn.Module):
 
 def _upsample(features: Tensor) -> Tensor:
     """Double the sides. On CUDA, the gradient of nearest is the same in every run, that of bilinear is not."""
-    return functional.interpolate(features, scale_factor=2, mode="nearest")
+    with torch.autocast(
+        "cuda" if features.is_cuda else "cpu", enabled=False
+    ):  # else it makes 32 bits of 16 for nothing
+        return functional.interpolate(features, scale_factor=2, mode="nearest")
 
 
 class UNet(nn.Module):

@@ -90,7 +90,7 @@ def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, 
     return fold
 
 
-_NETWORKS = 5  # version of how networks are built and trained: a run that was stopped goes on by the same
+_NETWORKS = 6  # version of how networks are built and trained: a run that was stopped goes on by the same
 
 
 def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:

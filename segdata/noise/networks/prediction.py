@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from segdata.core.atomic_files import write_whole
+from segdata.core.atomic_files import replace_whole
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.image_files import ChannelArray
@@ -281,7 +281,9 @@ class _ImagePredictor:
             detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
             instances = StoredInstances(detections.runs, detections.category, detections.score)
         content = encode_prediction(image.planes[:n], layout, image.size, instances)
-        write_whole(prediction_path(self.folder, int(self.numbers[image.row])), content)
+        path = prediction_path(self.folder, int(self.numbers[image.row]))
+        with replace_whole(path, durable=False) as partial:  # two flushes for each image hold up slow disks
+            partial.write_bytes(content)
 
 
 def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:

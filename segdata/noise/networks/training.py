@@ -4,7 +4,9 @@ Each step depends only on the seed and its number, so a run that was killed resu
 like one that was not. The losses are at the end.
 """
 
+import copy
 import math
+import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 
 from segdata.core.cluster import ImageCluster, check_shared
 from segdata.core.errors import SegdataError
@@ -43,6 +46,8 @@ from segdata.noise.networks.crops import (
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import (
     SeededDropout,
+    TrainingTargets,
+    UNet,
     build_network,
     free_memory,
     half_precision,
@@ -57,6 +62,7 @@ _HELD_CROPS = 32  # crops that the network is judged by
 _WARM_UP = 0.25  # of the steps, in which the rate rises
 _AVERAGE = 40  # steps that the averaged weights remember, a tenth of the steps at most
 _MEMORY_SHARE = 0.6  # of free memory, for activations
+_WARM_STEPS = 4  # steps before one is recorded: libraries choose and allocate in the first ones
 _CHECKPOINT_SECONDS = 30.0  # between checkpoints
 
 
@@ -155,15 +161,16 @@ class _Training:
     """A network in training: its `state` and optimiser, which go into checkpoints."""
 
     def __init__(self, task: TrainingTask, model: nn.Module) -> None:
-        plan = task.plan
-        decay = 1 - 1 / max(min(_AVERAGE, plan.steps // 10), 1)
-
-        def mix(average: Tensor, value: Tensor, n: Tensor | int) -> Tensor:
-            return torch.lerp(average, value, 1 - decay) if average.is_floating_point() else value
-
-        self.task, self.model = task, model
-        self.averaged = AveragedModel(model, avg_fn=mix, use_buffers=True)
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+        plan, on_gpu = task.plan, task.device.type == "cuda"
+        self.task, self.model, self.averaged = task, model, copy.deepcopy(model)
+        self._mix = get_ema_multi_avg_fn(1 - 1 / max(min(_AVERAGE, plan.steps // 10), 1))  # type: ignore[no-untyped-call]
+        # In a tensor, which a recorded step reads anew.
+        rate = torch.tensor(plan.learning_rate, device=task.device) if on_gpu else plan.learning_rate
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=rate, weight_decay=plan.weight_decay, fused=on_gpu, capturable=on_gpu
+        )
+        self._edge_weights = torch.tensor(_EDGE_WEIGHTS, device=task.device)
+        self._recorded: _RecordedStep | None = None
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=half_precision(task.device) is torch.float16)
         self.parts: dict[str, Any] = {  # Any: all have state_dict
             "model": model, "averaged": self.averaged, "optimiser": self.optimiser, "scaler": self.scaler
@@ -184,7 +191,6 @@ class _Training:
         places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
         for choice, windows in _batches(task, places, state.step, pace):
             self._step(choice, windows)
-            self.averaged.update_parameters(self.model)
             state.step += 1
             pace.crops += plan.batch
             check = state.step % max(plan.steps // plan.checks, 1) == 0 or state.step == plan.steps
@@ -200,20 +206,25 @@ class _Training:
                 break
             yield
         pace.seconds += time.monotonic() - began
-        return state.weights if state.weights is not None else _copy_weights(self.averaged.module)
+        return state.weights if state.weights is not None else _copy_weights(self.averaged)
 
     def _step(self, choice: CropChoice, windows: CropWindows) -> None:
         """Run one step of the optimiser; repeat it with fewer crops at once if memory is short."""
         task, state = self.task, self.state
+        rate = learning_rate(state.step, task.plan)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(state.step, task.plan)
+            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
         self.model.train()
         while True:
-            self.optimiser.zero_grad(set_to_none=True)
             try:
-                with self._fork_rng(task.seed * 1_000_003 + state.step):
-                    self._add_gradients(choice, windows)
-                break
+                images, targets = make_crops(windows, choice, task.plan, task.device)
+                if self._can_record():
+                    if self._recorded is None:
+                        self._recorded = _RecordedStep(self._update, images, targets)
+                    self._recorded.run(images, targets)
+                else:
+                    self._update(images, targets)
+                return
             except torch.OutOfMemoryError as error:
                 if state.at_once == 1:
                     raise SegdataError(
@@ -221,13 +232,45 @@ class _Training:
                         "choose a smaller crop or width, or another device"
                     ) from error
                 state.at_once = -(-state.at_once // 2)
+            self._recorded = None
             self.optimiser.zero_grad(set_to_none=True)
             if task.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+    def _can_record(self) -> bool:
+        """Whether a step can be recorded: on a GPU, all crops at once, without random numbers, scales or other code."""
+        task = self.task
+        return (
+            task.device.type == "cuda"
+            and self.state.step >= _WARM_STEPS
+            and self.state.at_once == task.plan.batch
+            and isinstance(self.model, UNet)
+            and not task.plan.dropout
+            and not self.scaler.is_enabled()
+        )
+
+    def _update(self, images: Tensor, targets: TrainingTargets) -> None:
+        """Change the weights, and their average, by one batch."""
+        self.optimiser.zero_grad(set_to_none=True)
+        with self._fork_rng(self.task.seed * 1_000_003 + self.state.step):
+            self._add_gradients(images, targets)
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        self._average()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights towards those of now; the first step copies them."""
+        now, mean = (list(model.state_dict().values()) for model in (self.model, self.averaged))
+        is_float = [value.is_floating_point() for value in now]
+        if self.state.step:
+            chosen = [[value for value, kept in zip(values, is_float, strict=True) if kept] for values in (mean, now)]
+            self._mix(*chosen, 0)
+        for average, value, mixed in zip(mean, now, is_float, strict=True):
+            if not (mixed and self.state.step):
+                average.copy_(value)
 
     @contextmanager
     def _fork_rng(self, seed: int) -> Iterator[None]:
@@ -237,7 +280,8 @@ class _Training:
         """
         own = [module for module in self.model.modules() if isinstance(module, SeededDropout)]
         for module in own:
-            module.generator = torch.Generator(self.task.device).manual_seed(seed)
+            if module.share:
+                module.generator = torch.Generator(self.task.device).manual_seed(seed)
         if own:
             try:
                 yield
@@ -249,24 +293,22 @@ class _Training:
             torch.manual_seed(seed)
             yield
 
-    def _add_gradients(self, choice: CropChoice, windows: CropWindows) -> None:
+    def _add_gradients(self, images: Tensor, targets: TrainingTargets) -> None:
         """Add up the gradients of a batch, some crops at a time."""
         task, at_once = self.task, self.state.at_once
-        images, targets = make_crops(windows, choice, task.plan, task.device)
         for first in range(0, len(images), at_once):
             part = slice(first, first + at_once)
             with precision(task.device):
                 output, outlined = logits(self.model, images[part])
             loss = segmentation_loss(output, targets.categories[part], task.weights, task.plan)
             if outlined is not None and targets.contours is not None:
-                edges = torch.tensor(_EDGE_WEIGHTS, device=task.device)
-                loss = loss + segmentation_loss(outlined, targets.contours[part], edges, task.plan)
+                loss = loss + segmentation_loss(outlined, targets.contours[part], self._edge_weights, task.plan)
             share = loss * (len(output) / len(images))
             self.scaler.scale(share).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
 
     def _check(self) -> None:
         """Judge the averaged network by crops of the held-out images, and keep it if it is the best so far."""
-        task, state, model = self.task, self.state, self.averaged.module
+        task, state, model = self.task, self.state, self.averaged
         if not len(task.held):
             return
         model.eval()
@@ -293,6 +335,31 @@ class _Training:
             state.stale += 1
 
 
+class _RecordedStep:
+    """A step on a GPU, recorded once as a CUDA graph: a small network takes longer to launch than to compute.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#whole-network-capture
+    """
+
+    def __init__(self, update: Callable[[Tensor, TrainingTargets], None], images: Tensor, targets: TrainingTargets):
+        self._images = images.clone(memory_format=torch.preserve_format)
+        contours = None if targets.contours is None else targets.contours.clone()
+        self._targets = TrainingTargets(targets.categories.clone(), contours)
+        self._graph = torch.cuda.CUDAGraph()
+        # On the stream of the steps before it; other threads pin memory meanwhile.
+        stream = torch.cuda.current_stream()
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+            update(self._images, self._targets)
+
+    def run(self, images: Tensor, targets: TrainingTargets) -> None:
+        """Run the step on another batch."""
+        self._images.copy_(images)
+        self._targets.categories.copy_(targets.categories)
+        if self._targets.contours is not None and targets.contours is not None:
+            self._targets.contours.copy_(targets.contours)
+        self._graph.replay()
+
+
 def learning_rate(step: int, plan: TrainingPlan) -> float:
     """The learning rate of a step: half a cosine up to the maximum in a quarter of the steps, then one down to zero.
 
@@ -306,18 +373,12 @@ def learning_rate(step: int, plan: TrainingPlan) -> float:
 def _batches(
     task: TrainingTask, places: SegmentCentres, first: int, pace: TrainingPace
 ) -> Iterator[tuple[CropChoice, CropWindows]]:
-    """The batches of the steps from `first` on; other threads prepare them if the device computes by itself."""
-
-    def batch(step: int) -> tuple[CropChoice, CropWindows]:
-        rng = np.random.default_rng([task.seed, step])
-        choice = choose_crops(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
-        return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
-
-    # The batches that threads keep ready, two each, may take a tenth of the memory.
+    """The batches of the steps from `first` on; other processes prepare them if the device computes by itself."""
+    # The batches that processes keep ready, two each, may take a tenth of the memory.
     n_bytes = 2 * task.plan.batch * task.plan.channels * int(WINDOW * task.plan.crop) ** 2  # of a batch of 16 bits
     most = int(np.clip(task.plan.memory // (20 * n_bytes), 1, 16))
-    threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), most)
-    ready = run_ordered(batch, range(first, task.plan.steps), threads)
+    n = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), most)
+    ready = prepared_batches(TrainingBatches(task, places), range(first, task.plan.steps), n)
     while True:
         since = time.monotonic()
         ready_batch = next(ready, None)
@@ -325,6 +386,39 @@ def _batches(
         if ready_batch is None:
             return
         yield ready_batch
+
+
+def prepared_batches(batches: "TrainingBatches", steps: range, n: int) -> Iterator[tuple[CropChoice, CropWindows]]:
+    """The batches of some steps, in order, from `n` processes; from threads where processes cannot be forked.
+
+    Forks have the decoded images without a copy of them, and do not wait for Python's lock.
+    """
+    if n == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        return run_ordered(batches.__getitem__, steps, n)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=n,
+        pin_memory=batches.task.device.type == "cuda",
+        multiprocessing_context="fork",
+        worker_init_fn=lambda worker: batches.task.pictures.divide(n),
+    )
+    return iter(loader)
+
+
+@dataclass(frozen=True)
+class TrainingBatches(Dataset[tuple[CropChoice, CropWindows]]):
+    """The batch of each step; a step's number decides what it is."""
+
+    task: TrainingTask
+    places: SegmentCentres
+
+    def __getitem__(self, step: int) -> tuple[CropChoice, CropWindows]:
+        task = self.task
+        rng = np.random.default_rng([task.seed, step])
+        choice = choose_crops(rng, task.rows, self.places, task.labels.maps, task.plan, task.plan.batch)
+        return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
 
 def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
@@ -401,7 +495,8 @@ class FoldRun:
 
         torch.set_num_threads(max(threads // at_once, 1))
         try:
-            take_turns([self._member(*one, report_stage) for one in every], at_once)
+            with _side_stream(self.device):
+                take_turns([self._member(*one, report_stage) for one in every], at_once)
         finally:
             torch.set_num_threads(before)
 
@@ -498,6 +593,19 @@ class FoldRun:
         thing_ids = {id_.id for id_ in self.tables.profile.taxonomy.categories if id_.kind == "thing"}
         told_apart = self.plan.instances
         return np.array([told_apart and id_ in thing_ids for id_ in self.maps.classes], bool)
+
+
+@contextmanager
+def _side_stream(device: torch.device) -> Iterator[None]:
+    """Compute on another stream than the default one, which cannot be recorded; other devices have none."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch has no type for it
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        yield
+    torch.cuda.current_stream(device).wait_stream(stream)
 
 
 _REMOTE_IMAGES = 2**28  # bytes of decoded images that a worker keeps

@@ -92,6 +92,26 @@ def test_memory_is_bounded_and_what_was_dropped_is_read_again(tmp_path: Path) ->
     assert asked == [0, 1, 2, 0]  # 0 was the one least recently used when 2 came
 
 
+def test_a_copy_of_a_process_keeps_what_was_read_and_a_share_of_what_comes(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def load(uri: str, size: tuple[int, int]) -> NDArray[np.generic]:
+        asked.append(int(Path(uri).stem))
+        return np.full((1, HIGH, WIDE), asked[-1], np.uint8)
+
+    for row in range(5):
+        (tmp_path / f"{row}.png").touch()
+    pictures = ImageCache(maps_of(5, tmp_path), 4 * HIGH * WIDE, load)
+    for row in (0, 1):
+        pictures.get(row)
+    pictures.divide(2)
+    for row in (0, 2, 3, 1, 4, 3, 2, 0):
+        found = pictures.get(row)
+        assert found is not None
+        assert found.pixels[0, 0, 0] == row
+    assert asked == [0, 1, 2, 3, 4, 2]  # 2 had to go when 4 came; 0 and 1 stay
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int16])
 def test_a_reduced_image_has_means_and_the_scale_of_the_whole(dtype: type[np.generic], tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 250, (5, HIGH, WIDE)).astype(dtype)

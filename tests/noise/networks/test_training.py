@@ -16,7 +16,16 @@ from segdata.noise.networks.crops import CropLabels, SegmentCentres
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import ConvolutionEncoder, UNet, build_network
 from segdata.noise.networks.plan import Settings, TrainingPlan
-from segdata.noise.networks.training import TrainingPace, TrainingTask, learning_rate, take_turns
+from segdata.noise.networks.training import (
+    TrainingBatches,
+    TrainingPace,
+    TrainingTask,
+    _side_stream,
+    _Training,
+    learning_rate,
+    prepared_batches,
+    take_turns,
+)
 from segdata.noise.networks.training import train as steps_of
 
 CPU = torch.device("cpu")
@@ -98,6 +107,59 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     resumed = train(broken, build_network(task.plan, Settings(), CPU, 99), told.append, TrainingPace())
     assert told == [6, 7, 8]
     assert equal(whole, resumed)
+
+
+def test_processes_prepare_the_same_batches_in_order(task: TrainingTask) -> None:
+    batches = TrainingBatches(task, task.places.among(task.rows))
+    here, there = (list(prepared_batches(batches, range(2, 9), n)) for n in (1, 2))
+    assert len(here) == len(there) == 7
+    for (choice, windows), (other, others) in zip(here, there, strict=True):
+        np.testing.assert_array_equal(choice.image, other.image)
+        np.testing.assert_array_equal(choice.turn, other.turn)
+        assert torch.equal(windows.pixels, others.pixels)
+        assert torch.equal(windows.runs, others.runs)
+
+
+@pytest.fixture
+def gpu(task: TrainingTask, monkeypatch: pytest.MonkeyPatch) -> TrainingTask:
+    """The task on a GPU, whose steps are recorded after some."""
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here: recorded steps need CUDA")
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    device = torch.device("cuda")
+    plan = replace(task.plan, steps=20, device="cuda")
+    return replace(task, device=device, weights=task.weights.to(device), plan=plan, jobs=2)
+
+
+def trained_on(task: TrainingTask, report: Callable[[int], None] = lambda done: None) -> dict[str, Tensor]:
+    with _side_stream(task.device):
+        return train(task, build_network(task.plan, Settings(), task.device, 3), report, TrainingPace())
+
+
+def test_recorded_steps_do_what_single_ones_do(
+    gpu: TrainingTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    may_record = _Training._can_record
+    monkeypatch.setattr(_Training, "_can_record", lambda self: told.append(may_record(self)) or told[-1])
+    recorded = trained_on(gpu)
+    assert told.count(True) == 16
+    monkeypatch.setattr(_Training, "_can_record", lambda self: False)
+    single = trained_on(replace(gpu, path=tmp_path / "single.pt"))
+    for name, weight in single.items():
+        torch.testing.assert_close(recorded[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_a_recorded_training_that_was_stopped_ends_as_one_that_was_not(gpu: TrainingTask, tmp_path: Path) -> None:
+    whole, broken = trained_on(gpu), replace(gpu, path=tmp_path / "broken.pt")
+
+    def stop(done: int) -> None:
+        if done == 11:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained_on(broken, stop)
+    assert equal(whole, trained_on(broken))
 
 
 @pytest.mark.parametrize("most", [1, 3])
