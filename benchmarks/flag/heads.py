@@ -21,6 +21,7 @@ from segdata.api.read import read
 from segdata.api.validate import dataset_tables
 from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, paint_segments, scale_windows
 from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.losses import segmentation_loss
 from segdata.noise.networks.network import (
     ConvolutionEncoder,
     UNet,
@@ -29,7 +30,7 @@ from segdata.noise.networks.network import (
     training_targets,
 )
 from segdata.noise.networks.plan import DataFacts, Settings, TrainingPlan, plan_for
-from segdata.noise.networks.training import learning_rate, segmentation_loss
+from segdata.noise.networks.training import learning_rate
 
 SPREAD = 3.0  # px, of the hill that marks a centre
 NEAR = 7  # px, in which only the highest is a centre

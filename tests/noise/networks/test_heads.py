@@ -9,10 +9,10 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
 from segdata.core.config import Loss
+from segdata.noise.networks.losses import label_doubt, segmentation_loss, typical_doubt
 from segdata.noise.networks.network import instances_of, training_targets
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import EDGE
-from segdata.noise.networks.training import label_doubt, segmentation_loss, typical_doubt
 
 OWNERS = arrays(np.int64, (6, 7), elements=st.integers(-1, 4))
 
