@@ -360,10 +360,10 @@ def _repeated_parts(tables: Tables) -> Findings:
     keys = {name: marks[name].astype(np.int64) for name in (*SUM_COLUMNS[2:], "category")}
     is_first, is_own = np.zeros((2, len(marks)), bool)
     is_first[joint_codes(*keys.values(), units[marks["image"]])[1]] = True
-    # Images with the same labels throughout, as of a stencil, count once.
-    is_own[
-        joint_codes(*keys.values(), number_names(tables.annotations.texts("imprint"))[1][marks["annotation"]])[1]
-    ] = True
+    # Dots count once in images with the same labels throughout, as of a stencil.
+    imprints = number_names(tables.annotations.texts("imprint"))[1][marks["annotation"]]
+    is_own[joint_codes(*keys.values(), imprints)[1]] = True
+    is_own |= marks["area"] >= _MIN_PIXELS
     is_first &= is_own
     repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
     n_images = total(tables, n=int(np.count_nonzero(np.bincount(units[tables.segments["image"]]))))["n"]
