@@ -772,9 +772,7 @@ def listed_extensions(copy: Copy, rng: np.random.Generator) -> None:
 def exchanged_objects(copy: Copy, rng: np.random.Generator) -> None:
     """The objects of these two images do not fit their classes: they are each other's."""
     paths = sorted([*copy.root.glob("SegmentationObject/*.png"), *copy.root.glob("gtFine/train/*/*_instanceIds.png")])
-    first, second = paths[1].read_bytes(), paths[2].read_bytes()
-    paths[1].write_bytes(second)
-    paths[2].write_bytes(first)
+    planting.exchange_files(paths[1], paths[2])
 
 
 @defect("the class in another attribute in half of the images", "annotator", "files", "kudzu")

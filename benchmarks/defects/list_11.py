@@ -204,10 +204,7 @@ def two_places(copy: Copy, rng: np.random.Generator) -> None:
 def column_and_row(copy: Copy, rng: np.random.Generator) -> None:
     """The labels of r0_c1 are those of r1_c0 in all fields, and the reverse."""
     for path in sorted(copy.root.glob("masks/*_r0_c1.png")):
-        other = path.with_name(path.name.replace("r0_c1", "r1_c0"))
-        first, second = path.read_bytes(), other.read_bytes()
-        path.write_bytes(second)
-        other.write_bytes(first)
+        planting.exchange_files(path, path.with_name(path.name.replace("r0_c1", "r1_c0")))
 
 
 # Merges, splits and label maps.

@@ -289,9 +289,4 @@ def list_rotated(content: Json, rng: np.random.Generator) -> None:
 @defect("vessels of the other eye's picture", "merge", "pictures", "vessels")
 def other_eye(copy: Copy, rng: np.random.Generator) -> None:
     """Two masks are exchanged."""
-    first, second = copy.masks[2], copy.masks[6]
-    a, b = first.read_bytes(), second.read_bytes()
-    first.unlink()
-    second.unlink()
-    first.write_bytes(b)
-    second.write_bytes(a)
+    planting.exchange_files(copy.masks[2], copy.masks[6])

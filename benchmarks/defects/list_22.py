@@ -323,10 +323,7 @@ def middles(tags: Any) -> None:  # Any: Pillow's tags
 def exchanged_tiles(copy: Copy, rng: np.random.Generator) -> None:
     """Masks of upper right and lower left tiles have each other's name."""
     for upper in sorted(copy.root.glob("masks/*_r0_c1.png")):
-        lower = upper.with_name(upper.name.replace("_r0_c1", "_r1_c0"))
-        first, second = upper.read_bytes(), lower.read_bytes()
-        upper.write_bytes(second)
-        lower.write_bytes(first)
+        planting.exchange_files(upper, upper.with_name(upper.name.replace("_r0_c1", "_r1_c0")))
 
 
 # Tools.

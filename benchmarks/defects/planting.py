@@ -321,6 +321,14 @@ def drawn_base(name: str, document: str | None = None, **opening: Any) -> Callab
     return register
 
 
+def exchange_files(first: Path, second: Path) -> None:
+    """Give each of two files the content of the other."""
+    aside = first.with_name(f"{first.name} aside")
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+
+
 def some(values: Any, rng: np.random.Generator, n: int) -> list[Any]:  # Any: rows of any kind
     """`n` of the values, at random."""
     return [values[k] for k in rng.permutation(len(values))[:n].tolist()]
