@@ -104,7 +104,7 @@ def _parts(tables: Tables) -> Table:
     segment = np.concatenate([single, several["segment"]])
     columns: dict[str, Column] = {"segment": segment}
     for name in ("area", *_BOX):
-        columns[name] = np.concatenate([segments[name][single], several[name]]).astype(np.int64)
+        columns[name] = np.concatenate([segments[name][single], several[name]])
     columns["annotation"] = segments["annotation"][segment].astype(np.int64)
     columns["category"] = segments["category_id"][segment].astype(np.int64)
     return Table(columns)
@@ -155,17 +155,15 @@ def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
     return part, outer
 
 
-def _shared(tables: Tables) -> tuple[Ints, Ints, Ints]:
+def _shared(tables: Tables) -> tuple[Ints, Ints, np.ndarray]:
     """Segments, other categories, and the share of each segment's pixels that segments of the category have, too."""
-    segments, pairs = tables.segments, both_ways(tables.pairs)
-    one, other = pairs["one"], pairs["other"]
-    counts = is_example(tables, crowds=False)
-    category = segments["category_id"][other].astype(np.int64)
-    kept = counts[one] & counts[other] & (category != segments["category_id"][one])
-    one, category = one[kept].astype(np.int64), category[kept]
-    code, first = joint_codes(one, category)
-    shared = np.bincount(code, pairs["shared"][kept], len(first))
-    return one[first], category[first], shared / np.maximum(segments["area"][one[first]], 1)
+    a, b = tables.pairs["a"], tables.pairs["b"]
+    counts, category = is_example(tables, crowds=False), tables.segments["category_id"]
+    pairs = both_ways(tables.pairs.take(np.flatnonzero(counts[a] & counts[b] & (category[a] != category[b]))))
+    one, others = pairs["one"], category[pairs["other"]].astype(np.int64)
+    code, first = joint_codes(one, others)
+    shared = np.bincount(code, pairs["shared"], len(first))
+    return one[first], others[first], shared / np.maximum(tables.segments["area"][one[first]], 1)
 
 
 def _backgrounds(tables: Tables) -> set[int]:

@@ -328,13 +328,17 @@ def measure_pairs(view: BatchView) -> pa.Table:
         single = twin[side.owner] == side.owner
         side = side.take(single)
     first, second, shared = kernels.shared_pixels(side.start, side.end, side.owner, line.base, line.height)
-    # A copy shares all of its pixels with the first of its kind.
-    own = [getattr(walk, name)[copies] for name in ("area", "x", "y", "width", "height", "perimeter")]
-    a, b = np.concatenate([first, twin[copies]]), np.concatenate([second, copies])
-    order = np.lexsort((b, a))
-    columns = dict(zip(("shared", "x", "y", "width", "height", "perimeter"), np.hstack([shared, own]), strict=True))
-    columns = {"a": a.astype(np.int64), "b": b.astype(np.int64), **columns}
-    return pa.table({name: column[order] for name, column in columns.items()})
+    shape = dict(zip(("shared", "x", "y", "width", "height", "perimeter"), shared, strict=True))
+    columns = {"a": first.astype(np.int64), "b": second.astype(np.int64), **shape}
+    if len(copies):
+        # A copy shares all of its pixels with the first of its kind.
+        own = (twin[copies], copies, *(getattr(walk, name)[copies] for name in ("area", *_SHAPE[1:], "perimeter")))
+        order = np.lexsort([np.concatenate(pair) for pair in zip((second, first), (own[1], own[0]), strict=True)])
+        columns = {
+            name: np.concatenate([column, more])[order]
+            for (name, column), more in zip(columns.items(), own, strict=True)
+        }
+    return pa.table(columns)
 
 
 @measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})

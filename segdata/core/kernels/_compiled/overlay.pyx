@@ -147,13 +147,14 @@ def overlaps_within(const int64_t[::1] start, const int64_t[::1] end, const int3
 cdef summed_pairs(PixelSums *sums, bint enough):
     if not enough:
         raise MemoryError("no memory for the sums of pairs")
-    rows = np.empty((1, sums.pairing.size), np.int64)
-    cdef int64_t[:, ::1] row = rows
+    a, b, order = sorted_pairs(&sums.pairing)
+    pixels = np.empty(len(order), np.int64)
+    cdef int64_t[::1] row = pixels
+    cdef int64_t[::1] pair = order
     cdef Py_ssize_t i
-    for i in range(sums.pairing.size):
-        row[0, i] = sums.of[i]
-    a, b, rows = sorted_pairs(&sums.pairing, rows)
-    return a, b, rows[0]
+    for i in range(pair.shape[0]):
+        row[i] = sums.of[pair[i]]
+    return a, b, pixels
 
 
 cdef bint add_pixels(void *pixel_sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
@@ -199,9 +200,10 @@ def shared_pixels(
                     join(live, &live_n, start[i], end[i], owner[i])
         if not enough:
             raise MemoryError("no memory for what segments share")
-        rows = np.empty((6, sums.pairing.size), np.int64)
-        fill_shared(rows, &sums)
-        return sorted_pairs(&sums.pairing, rows)
+        a, b, order = sorted_pairs(&sums.pairing)
+        rows = np.empty((6, len(order)), np.int64)
+        fill_shared(rows, order, &sums)
+        return a, b, rows
     finally:
         free(live)
         release(&sums.pairing)
@@ -210,11 +212,11 @@ def shared_pixels(
         free(sums.strip[1])
 
 
-cdef fill_shared(int64_t[:, ::1] row, SharedSums *sums):
+cdef fill_shared(int64_t[:, ::1] row, int64_t[::1] pair, SharedSums *sums):
     cdef Py_ssize_t i
     cdef Shared *of
-    for i in range(sums.pairing.size):
-        of = &sums.of[i]
+    for i in range(pair.shape[0]):
+        of = &sums.of[pair[i]]
         row[0, i], row[1, i], row[2, i] = of.pixels, of.left, of.top
         row[3, i], row[4, i], row[5, i] = of.right - of.left, of.bottom - of.top, of.edges
 
@@ -257,21 +259,22 @@ def contacts(
                     i = j
         if not enough:
             raise MemoryError("no memory for where segments touch")
-        rows = np.empty((10, sums.pairing.size), np.int64)
-        fill_contacts(rows, &sums)
-        return sorted_pairs(&sums.pairing, rows)
+        a, b, order = sorted_pairs(&sums.pairing)
+        rows = np.empty((10, len(order)), np.int64)
+        fill_contacts(rows, order, &sums)
+        return a, b, rows
     finally:
         release(&sums.pairing)
         free(sums.of)
 
 
-cdef fill_contacts(int64_t[:, ::1] row, ContactSums *sums):
+cdef fill_contacts(int64_t[:, ::1] row, int64_t[::1] pair, ContactSums *sums):
     """The columns, with coordinates from the box's corner on: sums of whole numbers move without rounding."""
     cdef Py_ssize_t i, k
     cdef int64_t edges, x, y, xx, yy, xy, dx, dy
     cdef Contact *of
-    for i in range(sums.pairing.size):
-        of = &sums.of[i]
+    for i in range(pair.shape[0]):
+        of = &sums.of[pair[i]]
         dx, dy = of.x - of.left, of.y - of.top
         edges, x, y, xx, yy, xy = of.sums[0], of.sums[1], of.sums[2], of.sums[3], of.sums[4], of.sums[5]
         row[0, i], row[1, i] = of.left, of.top
@@ -327,18 +330,19 @@ def bands(
                     last = i
         if not enough:
             raise MemoryError("no memory for pairs")
-        rows = np.empty((2, pairing.size), np.int64)
-        fill_counts(rows, count)
-        return sorted_pairs(&pairing, rows)
+        a, b, order = sorted_pairs(&pairing)
+        rows = np.empty((2, len(order)), np.int64)
+        fill_counts(rows, order, count)
+        return a, b, rows
     finally:
         release(&pairing)
         free(count)
 
 
-cdef fill_counts(int64_t[:, ::1] row, const int64_t *count):
+cdef fill_counts(int64_t[:, ::1] row, int64_t[::1] pair, const int64_t *count):
     cdef Py_ssize_t i
-    for i in range(row.shape[1]):
-        row[0, i], row[1, i] = count[2 * i], count[2 * i + 1]
+    for i in range(pair.shape[0]):
+        row[0, i], row[1, i] = count[2 * pair[i]], count[2 * pair[i] + 1]
 
 
 def cover_frames(
@@ -554,9 +558,11 @@ cdef inline Py_ssize_t frame_of(Frames *at, int64_t place) noexcept nogil:
     return at.frame
 
 
-cdef sorted_pairs(Pairing *pairing, rows):
-    """The pairs in order, and the columns of what was summed for each."""
+cdef sorted_pairs(Pairing *pairing):
+    """The pairs in order, and their numbers; the hash table, which can be larger than the result, is freed."""
     cdef Py_ssize_t n = pairing.size, i
+    free(pairing.slot)
+    pairing.slot, pairing.slots = NULL, 0
     keys = np.empty(n, np.uint64)
     cdef unsigned long long[::1] key = keys
     for i in range(n):
@@ -566,4 +572,4 @@ cdef sorted_pairs(Pairing *pairing, rows):
     sign = np.uint32(0x80000000)
     a = ((keys >> np.uint64(32)).astype(np.uint32) ^ sign).view(np.int32)
     b = (keys.astype(np.uint32) ^ sign).view(np.int32)
-    return a, b, rows[:, order]
+    return a, b, order
