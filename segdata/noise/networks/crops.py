@@ -4,7 +4,8 @@ Crops are bent, blurred, noisy, tinted and inverted only if the settings say so.
 separate generator those of noise, so a seed gives the same crops in every run.
 """
 
-from collections.abc import Collection
+import multiprocessing
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from segdata.core.config import Augmentation
+from segdata.core.executor import run_ordered
 from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
@@ -196,6 +199,45 @@ class CropLabels:
             classes=classes,
             things=things,
         )
+
+
+@dataclass(frozen=True)
+class TrainingBatches(Dataset[tuple[CropChoice, CropWindows]]):
+    """The batch of each step of a training; a step's number decides what it is."""
+
+    labels: CropLabels
+    pictures: ImageCache
+    places: SegmentCentres  # in the images `rows`
+    rows: Ints  # images to learn from
+    plan: TrainingPlan
+    seed: int  # of this network
+
+    def __getitem__(self, step: int) -> tuple[CropChoice, CropWindows]:
+        rng = np.random.default_rng([self.seed, step])
+        choice = choose_crops(rng, self.rows, self.places, self.labels.maps, self.plan, self.plan.batch)
+        return choice, self.labels.windows(choice, self.pictures, self.plan, vary=True)
+
+
+def prepared_batches(
+    batches: TrainingBatches, steps: range, n: int, *, pinned: bool = False
+) -> Iterator[tuple[CropChoice, CropWindows]]:
+    """The batches of some steps, in order, from `n` processes; from threads where processes cannot be forked.
+
+    Forks have the decoded images without a copy of them, and do not wait for Python's lock. `pinned`: in memory from
+    which a GPU copies by itself.
+    """
+    if n == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        return run_ordered(batches.__getitem__, steps, n)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=n,
+        pin_memory=pinned,
+        multiprocessing_context="fork",
+        worker_init_fn=lambda worker: batches.pictures.divide(n),
+    )
+    return iter(loader)
 
 
 def make_crops(

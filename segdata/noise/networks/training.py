@@ -6,7 +6,6 @@ like one that was not.
 
 import copy
 import math
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -22,11 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
 
 from segdata.core.cluster import ImageCluster, check_shared
 from segdata.core.errors import SegdataError
-from segdata.core.executor import n_threads, run_ordered
+from segdata.core.executor import n_threads
 from segdata.core.finding import Defect
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
@@ -39,8 +37,10 @@ from segdata.noise.networks.crops import (
     CropLabels,
     CropWindows,
     SegmentCentres,
+    TrainingBatches,
     choose_crops,
     make_crops,
+    prepared_batches,
 )
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.losses import label_doubt, segmentation_loss, typical_doubt
@@ -82,6 +82,12 @@ class TrainingTask:
     device: torch.device
     jobs: int = 0
     seconds: float = _CHECKPOINT_SECONDS
+
+    @property
+    def batches(self) -> TrainingBatches:
+        """The batch of each step."""
+        places = self.places.among(self.rows)
+        return TrainingBatches(self.labels, self.pictures, places, self.rows, self.plan, self.seed)
 
 
 @dataclass
@@ -188,8 +194,8 @@ class _Training:
     def run(self, report: Callable[[int], None], pace: TrainingPace) -> Steps:
         """Run all remaining steps; see `train`."""
         task, plan, state = self.task, self.task.plan, self.state
-        places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
-        for choice, windows in _batches(task, places, state.step, pace):
+        saved = began = time.monotonic()
+        for choice, windows in _batches(task, state.step, pace):
             self._step(choice, windows)
             state.step += 1
             pace.crops += plan.batch
@@ -370,15 +376,13 @@ def learning_rate(step: int, plan: TrainingPlan) -> float:
     return plan.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * max(risen, 0))) / 2)
 
 
-def _batches(
-    task: TrainingTask, places: SegmentCentres, first: int, pace: TrainingPace
-) -> Iterator[tuple[CropChoice, CropWindows]]:
+def _batches(task: TrainingTask, first: int, pace: TrainingPace) -> Iterator[tuple[CropChoice, CropWindows]]:
     """The batches of the steps from `first` on; other processes prepare them if the device computes by itself."""
     # The batches that processes keep ready, two each, may take a tenth of the memory.
     n_bytes = 2 * task.plan.batch * task.plan.channels * int(WINDOW * task.plan.crop) ** 2  # of a batch of 16 bits
     most = int(np.clip(task.plan.memory // (20 * n_bytes), 1, 16))
     n = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), most)
-    ready = prepared_batches(TrainingBatches(task, places), range(first, task.plan.steps), n)
+    ready = prepared_batches(task.batches, range(first, task.plan.steps), n, pinned=task.device.type == "cuda")
     while True:
         since = time.monotonic()
         ready_batch = next(ready, None)
@@ -386,39 +390,6 @@ def _batches(
         if ready_batch is None:
             return
         yield ready_batch
-
-
-def prepared_batches(batches: "TrainingBatches", steps: range, n: int) -> Iterator[tuple[CropChoice, CropWindows]]:
-    """The batches of some steps, in order, from `n` processes; from threads where processes cannot be forked.
-
-    Forks have the decoded images without a copy of them, and do not wait for Python's lock.
-    """
-    if n == 1 or "fork" not in multiprocessing.get_all_start_methods():
-        return run_ordered(batches.__getitem__, steps, n)
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=steps,
-        num_workers=n,
-        pin_memory=batches.task.device.type == "cuda",
-        multiprocessing_context="fork",
-        worker_init_fn=lambda worker: batches.task.pictures.divide(n),
-    )
-    return iter(loader)
-
-
-@dataclass(frozen=True)
-class TrainingBatches(Dataset[tuple[CropChoice, CropWindows]]):
-    """The batch of each step; a step's number decides what it is."""
-
-    task: TrainingTask
-    places: SegmentCentres
-
-    def __getitem__(self, step: int) -> tuple[CropChoice, CropWindows]:
-        task = self.task
-        rng = np.random.default_rng([task.seed, step])
-        choice = choose_crops(rng, task.rows, self.places, task.labels.maps, task.plan, task.plan.batch)
-        return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
 
 def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:

@@ -12,18 +12,16 @@ from torch import Tensor, nn
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure_source
-from segdata.noise.networks.crops import CropLabels, SegmentCentres
+from segdata.noise.networks.crops import CropLabels, SegmentCentres, prepared_batches
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import ConvolutionEncoder, UNet, build_network
 from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.training import (
-    TrainingBatches,
     TrainingPace,
     TrainingTask,
     _side_stream,
     _Training,
     learning_rate,
-    prepared_batches,
     take_turns,
 )
 from segdata.noise.networks.training import train as steps_of
@@ -110,8 +108,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
 
 
 def test_processes_prepare_the_same_batches_in_order(task: TrainingTask) -> None:
-    batches = TrainingBatches(task, task.places.among(task.rows))
-    here, there = (list(prepared_batches(batches, range(2, 9), n)) for n in (1, 2))
+    here, there = (list(prepared_batches(task.batches, range(2, 9), n)) for n in (1, 2))
     assert len(here) == len(there) == 7
     for (choice, windows), (other, others) in zip(here, there, strict=True):
         np.testing.assert_array_equal(choice.image, other.image)
