@@ -29,7 +29,7 @@ from benchmarks.speed import agreement_pixels
 from benchmarks.speed.agreement_pixels import CATEGORIES, HEIGHT, NAMES, WIDTH, Scene, categories, panoptic_dense, scene
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.paired_segments import pair_annotators
 from segdata.agreement.panel import PanelMember, build_panel

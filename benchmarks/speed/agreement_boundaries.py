@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.speed.agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, milliseconds, scene
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.paired_segments import PanelBatch, pair_annotators
 from segdata.agreement.surface_distances import surface_table
 

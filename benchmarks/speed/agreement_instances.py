@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 
 from segdata.agreement.evaluation import DetectionMatches, match_detections
 from segdata.agreement.instance_clusters import member_table
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.metrics.average_precision import average_precision
 from segdata.agreement.paired_segments import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.core.batch import Batch

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.paired_segments import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.votes import collect_votes
 from segdata.core import kernels

@@ -11,7 +11,7 @@ from segdata.agreement.boundaries import OutlineCache
 from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
 from segdata.agreement.copying import telling_parts
 from segdata.agreement.instance_clusters import member_table
-from segdata.agreement.instance_tables import cause_table, instance_tables
+from segdata.agreement.instance_matching import cause_table, instance_tables
 from segdata.agreement.paired_segments import (
     AnnotatorPair,
     PanelBatch,

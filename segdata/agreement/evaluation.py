@@ -15,8 +15,7 @@ import numpy as np
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import count_overlaps
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
-from segdata.agreement.instance_matching import covered_areas, reference_overlaps, union_of_runs
-from segdata.agreement.instance_tables import Columns, match_table
+from segdata.agreement.instance_matching import Columns, covered_areas, match_table, reference_overlaps, union_of_runs
 from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou

@@ -79,7 +79,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata agreement --format json`` prints it."""
-        from segdata.report.agreement.machine_readable import agreement_json
+        from segdata.report.agreement.text import agreement_json
 
         return agreement_json(self.with_proposals())
 
@@ -136,7 +136,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
-        from segdata.report.agreement.machine_readable import agreement_csv
+        from segdata.report.agreement.text import agreement_csv
 
         return csv_table(agreement_csv(self))
 

@@ -40,13 +40,14 @@ from segdata.store.selection import (
     category_condition,
     draw_images,
 )
-from segdata.store.stitching import Match, stitch_dataset
 from segdata.store.windows import (
+    Match,
     Tile,
     WindowChooser,
     cut_dataset,
     fixed_window,
     read_tile,
+    stitch_dataset,
     tile_windows,
     windows_around_segments,
 )

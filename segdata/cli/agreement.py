@@ -196,7 +196,7 @@ def _report(
     if form == "html":
         return result.to_html(jobs=jobs, typed=typed, fail_on=fail_on, beside=beside)
     if form == "csv":
-        from segdata.report.agreement.machine_readable import agreement_csv
+        from segdata.report.agreement.text import agreement_csv
 
         return agreement_csv(result)
     from segdata.report.agreement.text import agreement_text

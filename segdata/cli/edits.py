@@ -28,7 +28,7 @@ from segdata.cli.process import say
 from segdata.core.errors import count_noun
 
 if TYPE_CHECKING:
-    from segdata.store.stitching import Match
+    from segdata.store.windows import Match
 
 
 @click.command(

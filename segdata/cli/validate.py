@@ -204,7 +204,7 @@ def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[obj
 
 def _refuse_fixes(dataset: "OpenDataset", target: Path | None) -> None:
     """Raise SegdataError, before anything is computed, where fixes cannot be written."""
-    from segdata.api.fix_files import check_fix_target
+    from segdata.api.revisions import check_fix_target
 
     if dataset.profile.format != "canonical" or target is not None:
         check_fix_target(dataset, target)
@@ -232,7 +232,7 @@ def _fix_files(
     dataset: "OpenDataset", result: Validation, unsafe: bool, target: Path | None, options: DataOptions
 ) -> tuple[Path, dict[str, object]] | None:
     """Write the files of a dataset again."""
-    from segdata.api.fix_files import fix_files
+    from segdata.api.revisions import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.edits import losses_text
 

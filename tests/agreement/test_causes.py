@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.instance_tables import CAUSES, Columns, cause_table, instance_tables
+from segdata.agreement.instance_matching import CAUSES, Columns, cause_table, instance_tables
 from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.panels import Panel, panel, scenes

@@ -18,8 +18,7 @@ from segdata.agreement.instance_clusters import (
     member_rows,
     member_table,
 )
-from segdata.agreement.instance_matching import instance_overlaps
-from segdata.agreement.instance_tables import match_table
+from segdata.agreement.instance_matching import instance_overlaps, match_table
 from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.paired_segments import PanelBatch, pair_annotators
 from segdata.agreement.votes import UNDECIDED

@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from segdata.agreement import instance_matching
 from segdata.agreement.evaluation import RecognitionCounts, count_recognised
-from segdata.agreement.instance_matching import instance_overlaps, match_optimal, reference_overlaps
-from segdata.agreement.instance_tables import Columns, instance_tables, match_table
+from segdata.agreement.instance_matching import (
+    Columns,
+    instance_overlaps,
+    instance_tables,
+    match_optimal,
+    match_table,
+    reference_overlaps,
+)
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.core.batch import replace_column

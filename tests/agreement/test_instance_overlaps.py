@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from segdata.agreement.evaluation import RecognitionCounts, count_recognised
-from segdata.agreement.instance_matching import instance_overlaps, reference_overlaps
-from segdata.agreement.instance_tables import Columns, match_table
+from segdata.agreement.instance_matching import Columns, instance_overlaps, match_table, reference_overlaps
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.paired_segments import AnnotatorPair, pair_annotators
 from segdata.api.read import read

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.paired_segments import pair_annotators
 from segdata.agreement.surface_distances import Tolerance
 from tests.agreement.dense_boundaries import assert_like, blobs, compare, dense, measured, nsd, one, only, volumes

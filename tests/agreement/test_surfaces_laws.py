@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.agreement.instance_tables import instance_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.paired_segments import pair_annotators
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.dense_boundaries import assd, assert_like, blobs, measured, nsd, one, only

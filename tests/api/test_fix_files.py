@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import segdata
-from segdata.api.fix_files import fix_files
+from segdata.api.revisions import fix_files
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.losses import Loss

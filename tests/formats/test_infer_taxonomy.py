@@ -10,7 +10,7 @@ from PIL import Image
 from segdata.api.taxonomy import infer_taxonomy
 from segdata.core.errors import UnreadableError
 from segdata.core.taxonomy import dump_taxonomy, parse_taxonomy
-from segdata.formats.shared.mask_palettes import voc_color
+from segdata.formats.shared.writing import voc_color
 
 
 def save(path: Path, values: object, palette: list[int] | None = None) -> None:

@@ -17,7 +17,7 @@ from segdata.agreement.consensus_dataset import ConsensusReport
 from segdata.agreement.scorecard import Scorecard
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
-from segdata.report.agreement.machine_readable import AgreementReport
+from segdata.report.agreement.text import AgreementReport
 from segdata.report.dataset_report import DatasetReportJson
 from segdata.report.diff import DiffReport, TaxonomyDiffReport
 from segdata.report.edits import HistoryReport, LossCertificate, SampleReport, SplitReport

@@ -12,11 +12,13 @@ from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.core.schema import runs_to_rle
-from segdata.store.stitching import TilePlaces, link_by_id, stitch
 from segdata.store.windows import (
+    TilePlaces,
     cut_windows,
     fixed_window,
+    link_by_id,
     read_tile,
+    stitch,
     tile_starts,
     tile_windows,
     window_prefixes,

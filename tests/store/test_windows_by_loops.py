@@ -13,14 +13,17 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.stitching import TilePlaces, link_by_overlap, stitch, stitch_dataset
 from segdata.store.windows import (
     Tile,
+    TilePlaces,
     Windows,
     cut_dataset,
     cut_windows,
     fixed_window,
+    link_by_overlap,
     read_tile,
+    stitch,
+    stitch_dataset,
     tile_windows,
     window_name,
     window_prefixes,

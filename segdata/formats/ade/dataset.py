@@ -48,7 +48,6 @@ from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.mask_palettes import rgb_picture
 from segdata.formats.shared.pairing import (
     Cell,
     has_index,
@@ -66,6 +65,7 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
+from segdata.formats.shared.writing import rgb_picture
 
 SEG = "_seg.png"
 _PARTS = re.compile(r"(.+)_parts_([0-9]{1,2})\.png")

@@ -24,7 +24,7 @@ from segdata.formats.coco.images import IMAGE_KEYS, category_items
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
 from segdata.formats.shared import COCO_RESULTS_LOSSES, writing
-from segdata.formats.shared.mask_palettes import rgb_picture
+from segdata.formats.shared.writing import rgb_picture
 
 PANOPTIC_COLUMNS = frozenset({"images.metadata", "annotations.attributes"})
 

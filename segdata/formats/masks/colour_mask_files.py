@@ -39,7 +39,6 @@ from segdata.formats.shared.mask_files import (
     unknown_value_defects,
     value_place,
 )
-from segdata.formats.shared.mask_palettes import MaskPalette, mask_palette
 from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -56,6 +55,7 @@ from segdata.formats.shared.taxonomies import (
     preset_from_names,
     write_sidecars,
 )
+from segdata.formats.shared.writing import MaskPalette, mask_palette
 
 if TYPE_CHECKING:
     from segdata.formats.masks.mask_values import SmoothedReading

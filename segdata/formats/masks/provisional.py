@@ -40,7 +40,7 @@ from segdata.formats.shared.mask_files import (
     pack_color,
     unpack_color,
 )
-from segdata.formats.shared.mask_palettes import voc_color
+from segdata.formats.shared.writing import voc_color
 
 _VOC_VOID = (224, 224, 192)
 _MIN_MASKS = 10  # needed to call a value rare

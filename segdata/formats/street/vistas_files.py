@@ -20,9 +20,9 @@ from segdata.core.losses import LossCounter
 from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
+from segdata.formats.shared.writing import voc_color
 from segdata.formats.street import scenes
 from segdata.formats.street.cityscapes_labels import drop_similar_colors
 

@@ -39,8 +39,8 @@ from segdata.formats.shared.mask_files import (
     pack_color,
     unpack_color,
 )
-from segdata.formats.shared.mask_palettes import voc_color
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
+from segdata.formats.shared.writing import voc_color
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
 MAX_OBJECTS = 254  # the maximum of classes in a dataset, and of objects in an image

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import segdata
-from segdata.agreement.estimates import PairAmounts, image_values
-from segdata.agreement.image_agreement import ImageAgreement
+from segdata.agreement.estimates import ImageAgreement, PairAmounts, image_values
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement, CategoryAgreement

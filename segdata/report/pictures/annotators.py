@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from segdata.agreement.image_agreement import WorstImage
+from segdata.agreement.estimates import WorstImage
 from segdata.agreement.scorecard import AnnotatorCard, WorstExample
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch

@@ -18,8 +18,8 @@ from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.colour_mask_files import MaskReading
 from segdata.formats.masks.colour_masks import detect, read, write
 from segdata.formats.shared.mask_files import MaskFile, colour_legend
-from segdata.formats.shared.mask_palettes import mask_palette, voc_color
 from segdata.formats.shared.per_image import PerImageSource
+from segdata.formats.shared.writing import mask_palette, voc_color
 from segdata.testing.pictures import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))

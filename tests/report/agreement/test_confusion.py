@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import segdata
-from segdata.agreement.image_agreement import ImageAgreement
+from segdata.agreement.estimates import ImageAgreement
 from segdata.api.agreement import AgreementRun
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.report.agreement.charts import UNLABELLED, Confusion

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from segdata.agreement.contrasts import stratify_by_names
-from segdata.agreement.estimates import Resampling
-from segdata.agreement.image_agreement import ImageAgreement
+from segdata.agreement.estimates import ImageAgreement, Resampling
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import summarise_agreement

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.agreement.image_agreement import ImageAgreement
+from segdata.agreement.estimates import ImageAgreement
 from segdata.agreement.scores import leading_score
 from segdata.api.agreement import AgreementRun, agree
 from segdata.report.agreement.conclusions import conclusions

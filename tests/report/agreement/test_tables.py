@@ -26,7 +26,6 @@ from segdata.api.agreement import AgreementRun
 from segdata.core.finding import Finding
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions
 from segdata.report.agreement.conclusions import _best_and_least, contrast_conclusions
-from segdata.report.agreement.machine_readable import HEAD, agreement_csv, agreement_json
 from segdata.report.agreement.tables import (
     agreement_tables,
     better_first,
@@ -35,7 +34,7 @@ from segdata.report.agreement.tables import (
     unchanged_table,
     volumes_table,
 )
-from segdata.report.agreement.text import agreement_text
+from segdata.report.agreement.text import HEAD, agreement_csv, agreement_json, agreement_text
 from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, display_width
 from tests.generators.agreement_tables import simulate_two_annotators
