@@ -18,11 +18,11 @@ if TYPE_CHECKING:  # compiled kernels have the signatures of their numpy referen
     from segdata.core.kernels._compiled.scan import scan_items as scan_items
     from segdata.core.kernels._compiled.scan import skip_json as skip_json
     from segdata.core.kernels._compiled.scan import value_spans as value_spans
-    from segdata.core.kernels._reference import *  # noqa: F403 - its __all__ lists the functions
+    from segdata.core.kernels._reference import *  # noqa: F403 - `_FUNCTIONS` lists them
 
 NAME = "reference" if os.environ.get("SEGDATA_KERNELS") in ("reference", "plain") else "compiled"
 
-_FUNCTIONS = {  # of each compiled module
+_FUNCTIONS = {  # of each compiled module; the reference has all but `COMPILED_ONLY`
     "bitmaps": ("crop_runs", "draw_bitmaps"),
     "borders": ("borders",),
     "counts": ("decode_counts", "encode_counts", "join_counts", "split_counts", "unpack_alpha"),

@@ -35,7 +35,7 @@ def sums(group: Int32 | Int64, values: Int64, n_groups: int) -> Int64:
     >>> sums(np.array([1, 0, 1]), np.array([5, 6, 7]), 3).tolist()
     [6, 12, 0]
     """
-    check(group, n_groups)
+    _check_groups(group, n_groups)
     total = np.zeros(n_groups, np.int64)
     np.add.at(total, group, values)
     return total
@@ -78,7 +78,7 @@ def extents(
     >>> [values.tolist() for values in extents(*runs, 1)]
     [[7], [4], [2], [2], [7]]
     """
-    check(group, n_groups)
+    _check_groups(group, n_groups)
     order = np.argsort(group, kind="stable")
     some, first = np.unique(group[order], return_index=True)
     result = np.zeros((5, n_groups), np.int64)
@@ -116,7 +116,7 @@ def medians(values: NDArray[np.float64], group: Int64, n_groups: int) -> NDArray
     >>> medians(np.array([5.0, 1.0, 2.0, 9.0]), np.array([1, 0, 0, 1]), 2).tolist()
     [1.5, 7.0]
     """
-    check(group, n_groups)
+    _check_groups(group, n_groups)
     ordered = values[np.lexsort((values, group))]
     count = np.bincount(group, minlength=n_groups)
     first, some = np.cumsum(count) - count, count > 0
@@ -126,7 +126,7 @@ def medians(values: NDArray[np.float64], group: Int64, n_groups: int) -> NDArray
     return result
 
 
-def check(group: Int32 | Int64, n_groups: int) -> None:
+def _check_groups(group: Int32 | Int64, n_groups: int) -> None:
     """Refuse groups that do not exist."""
     strange = group[(group < 0) | (group >= n_groups)]
     if len(strange):

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from segdata.core.kernels._reference.groups import extents, sums
 from segdata.core.kernels._reference.outlines import parts
-from segdata.core.kernels._reference.sweep import check, cover, lower, strips, strips_within
+from segdata.core.kernels._reference.sweep import check_owners, cover, lower, strips, strips_within
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -91,7 +91,7 @@ def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64,
     ([2], [7], [0, 5, 1, 0, 1, 1, 0, 1, 0, 0])
     """
     _check_side(start, end, owner, base, height)
-    check(owner, len(kind))
+    check_owners(owner, len(kind))
     frame = np.searchsorted(base, start, side="right") - 1
     columns = []
     for upright, step in ((False, np.ones(len(start), np.int64)), (True, height[frame] + 1)):
@@ -134,7 +134,7 @@ def bands(
     ([0], [1], [0, 1])
     """
     _check_side(start, end, owner, base, height)
-    check(owner, len(seen))
+    check_owners(owner, len(seen))
     rows = np.flatnonzero(seen[owner])
     start, end, owner = start[rows], end[rows], owner[rows]
     between = start[1:] - end[:-1]

@@ -104,7 +104,7 @@ def columns(start: Int64, owner: Int32, height: Int64) -> tuple[Int64, Int64]:
     >>> [array.tolist() for array in columns(np.array([3, 9]), np.array([0, 1], np.int32), np.array([4, 5]))]
     [[0, 1], [3, 4]]
     """
-    check(owner, len(height))
+    check_owners(owner, len(height))
     high = np.maximum(height, 1)[owner]
     # Ten times as fast as dividing integers, and exact: start / high is at least 1 / high away from the next whole
     # number, far more than the rounding error while an image has less than 2^53 / high pixels.
@@ -268,7 +268,7 @@ def lower(place: Int64, base: Int64, height: Int64) -> tuple[Int64, Int64, Int64
     return frame, x, place - x * room
 
 
-def check(owner: Int32, n_owners: int) -> None:
+def check_owners(owner: Int32, n_owners: int) -> None:
     """Refuse owners that do not exist."""
     strange = owner[(owner < 0) | (owner >= n_owners)]
     if len(strange):

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from segdata.core.kernels._reference.groups import extents, sums
 from segdata.core.kernels._reference.outlines import parts
-from segdata.core.kernels._reference.sweep import bounds, check, columns, expand
+from segdata.core.kernels._reference.sweep import bounds, check_owners, columns, expand
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -43,7 +43,7 @@ def measure_segments(
     if not len(length) == len(owner) == n or len(width) != n_owners:
         sizes = f"{len(length)} lengths and {len(owner)} owners"
         raise ValueError(f"{n} starts come with {sizes}, {n_owners} heights with {len(width)} widths")
-    check(owner, n_owners)
+    check_owners(owner, n_owners)
     unsorted = (owner[1:] == owner[:-1]) & (start[1:] < start[:-1])
     if unsorted.any():
         raise ValueError(f"the runs of owner {owner[int(unsorted.argmax())]} are not sorted")
