@@ -57,7 +57,6 @@ def estimate_clusters(
     seed: int,
     *,
     confidence: float = 0.95,
-    population: int | None = None,
     width: int = 1,
 ) -> tuple[ClustersNeeded, ...]:
     """Estimate for each of k values the number of clusters like these n for an interval of plus and minus `half_width`.
@@ -65,7 +64,6 @@ def estimate_clusters(
     `statistic` takes weights (B, n) and returns (B, k). The first guess is (z SD / h)^2, with the SD from the
     bootstrap, so that it works for every value and includes the design effect of clusters. Then intervals of that many
     clusters, drawn from the present ones, are simulated, and the number is raised until they are narrow enough.
-    `population`: the number of all clusters, if the interval is for the value of exactly these.
     Source: Cochran (1977), Sampling Techniques, chapters 4 and 9; checked by the bootstrap, as in Davison and Hinkley
     (1997), Bootstrap Methods and their Application, section 2.9.
     """
@@ -84,7 +82,7 @@ def estimate_clusters(
     now = (high - low) / 2 if n >= least else np.full(low.shape, np.nan)
     reached = _check_sizes(statistic, n, sizes, half_width, rng, confidence, width)
     return tuple(
-        ClustersNeeded(sd, width_now, _finite_population(size, population), half)
+        ClustersNeeded(sd, width_now, size if 0 < size <= _MAX_CLUSTERS else None, half)
         for sd, width_now, size, half in zip(
             spread.tolist(), now.tolist(), sizes.tolist(), reached.tolist(), strict=True
         )
@@ -126,13 +124,6 @@ def _check_sizes(
     return reached
 
 
-def _finite_population(size: int, population: int | None) -> int | None:
-    """The size for a finite population that is as informative as `size` without one; None: none, or too many."""
-    if not 0 < size <= _MAX_CLUSTERS:
-        return None
-    return size if population is None else min(population, math.ceil(1 / (1 / size + 1 / population) - 1e-9))
-
-
 PLANNED_OVERALL = ("iou", "pq", "kappa")
 PLANNED_BY_CATEGORY = ("iou", "pq")
 HALF_WIDTH = 0.02
@@ -143,13 +134,10 @@ def plan_sample_sizes(
     comparison: AnnotatorPairs,
     half_width: float = HALF_WIDTH,
     resampling: Resampling = DEFAULT_RESAMPLING,
-    *,
-    population: int | None = None,
 ) -> tuple[SampleSize, ...]:
     """The sample sizes for intervals of plus and minus `half_width`, with images like these.
 
-    A category also needs images with 30 of its segments. `population`: the number of all images, if the interval is for
-    exactly their agreement. Raises SegdataError for an invalid width.
+    A category also needs images with 30 of its segments. Raises SegdataError for an invalid width.
     """
     if not 0 < half_width < 1:
         raise SegdataError(f"a half width of {half_width:g}: it must lie between 0 and 1")
@@ -160,7 +148,6 @@ def plan_sample_sizes(
     case = np.unique(amounts.case[rows], return_inverse=True)[1]
     clusters = PooledPairs.by_cluster(amounts, rows)
     images = float(comparison.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
-    of_all = None if population is None else max(clusters.n, round(population / images))
     alone = PooledPairs.by_unit(amounts, rows, case)
 
     def plan_scores(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
@@ -175,7 +162,6 @@ def plan_sample_sizes(
             half_width,
             resampling.seed,
             confidence=resampling.confidence,
-            population=of_all,
             width=width,
         )
         effect = _design_effects(by_cluster, clusters.n, by_case, alone.n, resampling.seed, width)

@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
-from segdata.agreement import planning
 from segdata.agreement.estimates import PairAmounts, Resampling, overall_scores
 from segdata.agreement.planning import estimate_clusters, plan_sample_sizes
 from segdata.core.errors import SegdataError
@@ -60,14 +57,6 @@ def test_sequences_of_images_that_are_alike() -> None:
     assert {each.design_effect for each in single} == {1.0}
 
 
-def test_a_finite_campaign_needs_fewer() -> None:
-    opposed = simulate_two_annotators(np.random.default_rng(3), 60)
-    endless, finite = plan_sample_sizes(opposed, 0.02)[0], plan_sample_sizes(opposed, 0.02, population=150)[0]
-    assert endless.images is not None
-    assert finite.images is not None
-    assert finite.images < min(endless.images, 150)
-
-
 def test_nothing_to_plan_from_and_no_width() -> None:
     assert plan_sample_sizes(tables_of_maps([[np.array([[0, 1]])]], CATEGORIES)) == ()
     for half_width in (0.0, 1.0, -1.0):
@@ -83,16 +72,6 @@ def means_of(values: Floats) -> Statistic:
 def clusters_by_formula(sd: float, half_width: float) -> int:
     """(z SD / h)^2; a standard deviation of 0.10 and plus and minus 0.02 are 97 images."""
     return max(2, math.ceil((stats.norm.ppf(0.975) * sd / half_width) ** 2))
-
-
-@given(st.floats(0.01, 1), st.floats(0.005, 0.5), st.integers(2, 5000))
-def test_all_of_a_finite_whole_are_enough(sd: float, half_width: float, population: int) -> None:
-    """Cochran's n0 / (1 + n0 / N); never more than there are."""
-    endless = clusters_by_formula(sd, half_width)
-    finite = planning._finite_population(endless, population)
-    assert finite is not None
-    assert finite <= min(endless, population)
-    assert finite == pytest.approx(endless / (1 + endless / population), abs=1)
 
 
 def test_plan_of_a_mean_is_the_formula() -> None:
