@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.runs import Flags, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges, fill_ranges
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 
@@ -199,7 +199,7 @@ class LabelMaps:
         """(height, width) with `values[i]` at the pixels of segment i of an image, and `blank` elsewhere."""
         runs = self._runs(row)
         canvas: NDArray[Pixel] = np.full(int(self.width[row]) * int(self.height[row]), blank, dtype)
-        canvas[expand_ranges(runs.start, runs.length)] = np.repeat(values[runs.owner], runs.length)
+        fill_ranges(canvas, runs.start, runs.length, values[runs.owner])
         return np.ascontiguousarray(canvas.reshape(int(self.width[row]), int(self.height[row])).T)
 
     def _runs(self, row: int) -> Runs:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from segdata.core import kernels
 
@@ -130,6 +130,15 @@ def expand_ranges(first: Ints, count: Ints) -> Ints:
 def take_ranges(values: NDArray[Number], first: Ints, count: Ints) -> NDArray[Number]:
     """``values[expand_ranges(first, count)]``, without the rows in between."""
     return kernels.take_ranges(values, *(np.ascontiguousarray(column, np.int64) for column in (first, count)))
+
+
+def fill_ranges(target: NDArray[Number], first: Ints, count: Ints, values: ArrayLike) -> None:
+    """``target[expand_ranges(first, count)] = np.repeat(values, count)``, without the rows in between.
+
+    `values` is one for all ranges or (n,), and is cast to the type of `target`, which is contiguous.
+    """
+    filling = np.broadcast_to(np.asarray(values).astype(target.dtype), len(first))
+    kernels.fill_ranges(target, np.ascontiguousarray(first, np.int64), np.ascontiguousarray(count, np.int64), filling)
 
 
 def bounding_boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.runs import Flags, Floats, Ints, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, fill_ranges
 
 _SHARPEN_SIDE = 15  # pixels: what varies more slowly is no line
 SIDE = 256  # pixels: the longer side of a reduced plane
@@ -160,17 +160,8 @@ def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: 
 
 def _paint_columns(start: Ints, length: Ints, number: Ints, full: tuple[int, int]) -> NDArray[np.unsignedinteger]:
     """(width, height) the numbers of segments, from runs (n,); 0 elsewhere, and the later run where several lie."""
-    n_pixels = full[0] * full[1]
-    kind = np.min_scalar_type(int(number.max(initial=0)))
-    order = np.argsort(start, kind="stable")
-    begins, ends, values = start[order], (start + length)[order], number[order].astype(kind)
-    if (ends[:-1] <= begins[1:]).all():
-        edges = np.stack([begins, ends], axis=1).ravel()
-        counts = np.diff(edges, prepend=0, append=n_pixels)
-        values = np.append(np.stack([np.zeros_like(values), values], axis=1).ravel(), kind.type(0))
-        return np.repeat(values, counts).reshape(full[1], full[0])
-    labels = np.zeros(n_pixels, kind)
-    labels[expand_ranges(start, length)] = np.repeat(number.astype(kind), length)
+    labels = np.zeros(full[0] * full[1], np.min_scalar_type(int(number.max(initial=0))))
+    fill_ranges(labels, start, length, number)
     return labels.reshape(full[1], full[0])
 
 

@@ -138,9 +138,10 @@ def colour_evidence(colours: CoarseColours, pixels: SegmentPixels, given: Ints, 
     other pixels in the image is little known, so it gets the colours of the whole image.
     """
     n_categories = int(max(drawn.max(initial=0), given.max(initial=0), seen.max(initial=0))) + 1
-    counts = np.zeros((n_categories, colours.n))
-    is_drawn = drawn >= 0
-    np.add.at(counts, (drawn[is_drawn], colours.code[is_drawn]), 1.0)
+    # Those below 0 come first: their rows are left out.
+    below = max(-int(drawn.min(initial=0)), 0)
+    coloured = np.bincount((drawn + below) * colours.n + colours.code, minlength=(n_categories + below) * colours.n)
+    counts = coloured.reshape(-1, colours.n)[below:].astype(np.float64)
     whole = counts.sum(axis=0)
     key, own = np.unique(pixels.owner * colours.n + colours.code[pixels.index], return_counts=True)
     of, colour = np.divmod(key, colours.n)

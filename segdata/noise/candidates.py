@@ -93,10 +93,8 @@ def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flag
 
 def _covered_share(segments: SegmentSet, labels: SegmentSet) -> Floats:
     """(n,) the share of each segment that any of the labels covers, pixels of overlapping ones once."""
-    covered = labels.same_image(labels.runs, len(labels))
-    area = segments_of_map(covered.categories(), labels.height, labels.width)
-    overlap = overlaps(segments, area)
-    return np.bincount(overlap.a, overlap.pixels, len(segments)) / np.maximum(segments.areas, 1)
+    pixels = segments.pixels()
+    return pixels.means(labels.mask().ravel()[pixels.index])
 
 
 def _best_iou(segments: SegmentSet, labels: SegmentSet) -> Floats:
@@ -120,9 +118,14 @@ def _nested_categories(labels: SegmentSet) -> list[tuple[int, Ints]]:
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints, Flags]:
     """Regions of stuff where the predicted and labelled category differ; their labels, and whether they are thin."""
-    label, best, n = given.categories(), prediction.best, len(prediction.probability)
-    differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
-    code = np.where(differs, label * n + best, -1)
+    n, category = len(things), np.arange(len(things))
+    differ = (category != category[:, None]) & ~things & ~things[:, None]
+    if not differ.any():
+        none = np.empty(0, np.int64)
+        return given.take(none), none, none.astype(bool)
+    code_of = np.where(differ, category[:, None] * n + category, -1)  # of a labelled and a predicted category
+    of_void = np.full(n, -1)
+    code = np.append(of_void, code_of)[(given.categories() - VOID) * n + prediction.best]
     regions = segments_of_map(code, given.height, given.width, blank=-1)
     inside, outline = regions.pixels(), outline_pixels(code.reshape(-1, given.height)).ravel()
     core = np.bincount(inside.owner[~outline[inside.index]], minlength=len(regions))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, replace_column
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.profile import Profile
-from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, fill_ranges
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
@@ -134,9 +134,7 @@ class ConfidentLabels:
             channel = _channels(instances, self.predictions.categories)
             sure = instances.score >= self.bars[channel]
             number = np.where(sure, n - 1 + np.cumsum(sure), VOID)
-            canvas[expand_ranges(instances.runs.start, instances.runs.length)] = np.repeat(
-                number[instances.runs.owner], instances.runs.length
-            )
+            fill_ranges(canvas, instances.runs.start, instances.runs.length, number[instances.runs.owner])
             category, score = np.append(category, channel[sure]), np.append(score, instances.score[sure])
         canvas[canvas == VOID] = len(category)
         return _canvas_segments(canvas, np.append(category, VOID), np.append(score, np.nan), height, width)

@@ -231,7 +231,7 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
     them: two things drawn as one have a waist.
     """
     n, area = len(segments), segments.areas.astype(float)
-    measures = segment_shapes(segments.runs, segments.heights, n)
+    measures = deep.shapes
     x, y, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     log = np.log(np.maximum(area, 1))
     cut = (x == 0) | (y == 0) | (x + wide == segments.width) | (y + high == segments.height)
@@ -278,18 +278,19 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     `wrong` is the mean cube of how much more probable another category is, large only if the model is sure, and `mass`
     the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is greatest.
     """
-    n = len(segments)
-    every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
+    n, every = len(segments), deep.pixels
+    in_core = deep.depth > _CORE_DEPTH
+    core = every.select(in_core)
     own_p, other_p = _own_and_other(segments, prediction, every)
-    core_own, core_other = _own_and_other(segments, prediction, core)
+    loss = -np.log(np.maximum(own_p, MIN_PROBABILITY))
     doubt = every.means(1 - own_p)
     has_core = core.areas > 0
     nothing = prediction.probability_at(np.zeros(len(every.index), np.int64), every.index)
     sure = np.maximum(other_p - own_p, 0) ** 3
     weight = np.exp((1 - own_p) / TEMPERATURE)
     return {
-        "loss": every.means(-np.log(np.maximum(own_p, MIN_PROBABILITY))),
-        "core_loss": np.where(has_core, core.means(-np.log(np.maximum(core_own, MIN_PROBABILITY))), 0.0),
+        "loss": every.means(loss),
+        "core_loss": np.where(has_core, core.means(loss[in_core]), 0.0),
         "worst": -_log_odds(every.sums(own_p * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
@@ -298,8 +299,8 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
         "denied": every.means(own_p < 0.1),
         "margin": every.means(own_p - other_p),
         "wrong": every.means(sure),
-        "core_doubt": np.where(has_core, core.means(1 - core_own), doubt),
-        "core_wrong": core.means(np.maximum(core_other - core_own, 0) ** 3),
+        "core_doubt": np.where(has_core, core.means(1 - own_p[in_core]), doubt),
+        "core_wrong": core.means(sure[in_core]),
         "nothing": every.means(nothing),
         "else": every.means(1 - own_p - nothing) if len(prediction.probability) > 2 else np.zeros(n),
     }
@@ -328,9 +329,9 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     """
     n, every, label = len(segments), deep.pixels, given.categories()
     own_p = prediction.probability_at(segments.category[every.owner], every.index).astype(float)
-    shells = [every.select(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
-    inner = [prediction.probability_at(segments.category[shell.owner], shell.index).astype(float) for shell in shells]
-    around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
+    in_shell = deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER)
+    shells, inner = [every.select(inside) for inside in in_shell], [own_p[inside] for inside in in_shell]
+    around = [deep.near_pixels, deep.further_pixels]
     sums = [every.sums(own_p * (label[every.index] != segments.category[every.owner]))]
     areas = [every.areas]
     for pixels in around:
@@ -338,7 +339,7 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
         sums.append(pixels.sums(prediction.probability_at(category, pixels.index) * (label[pixels.index] != category)))
         areas.append(pixels.areas)
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
-    length = np.maximum(segment_shapes(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
+    length = np.maximum(deep.shapes.perimeter * np.pi / 4, 4)
     outwards = outer.sum(axis=0) / length
     inwards = sum((shell.sums(1 - p) for shell, p in zip(shells, inner, strict=True)), np.zeros(n)) / length
     return {

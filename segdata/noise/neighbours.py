@@ -2,33 +2,60 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps_within
-from segdata.core.runs import Flags, Floats, Ints, Rows, Runs
+from segdata.core.overlay import Overlaps, SweepRuns
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    Rows,
+    Runs,
+    SegmentShapes,
+    bounding_boxes,
+    fill_ranges,
+    group_offsets,
+    segment_shapes,
+)
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import SegmentPixels, SegmentSet, distances_to, outline_pixels, overlaps
 
 NEAR, FURTHER = 2, 4  # pixels around a segment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentDepths:
     """The pixels of segments, and their surroundings."""
 
+    segments: SegmentSet
     pixels: SegmentPixels  # of the segments themselves
     # (p,) of each: 1 at the outline, plus the distance from there, in pixels. The image's frame is no outline
     depth: Floats
     near: Runs  # the runs of the segments with all pixels at most 2 px around them
-    further: Runs  # the same with 4 px
 
     @staticmethod
     def measure(segments: SegmentSet) -> "SegmentDepths":
         """Measure the depth of the pixels of all segments."""
-        pixels = segments.pixels()
-        return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
+        return SegmentDepths(segments, segments.pixels(), _pixel_depths(segments), segments.grown(NEAR))
+
+    @cached_property
+    def near_pixels(self) -> SegmentPixels:
+        """The pixels of `near`."""
+        return SegmentPixels.of_runs(self.near, self.pixels.n)
+
+    @cached_property
+    def further_pixels(self) -> SegmentPixels:
+        """The pixels of the segments and at most 4 px around them."""
+        return SegmentPixels.of_runs(self.segments.grown(FURTHER), self.pixels.n)
+
+    @cached_property
+    def shapes(self) -> SegmentShapes:
+        """Perimeters, parts and holes of the segments."""
+        return segment_shapes(self.segments.runs, self.segments.heights, self.pixels.n)
 
     def deeper_than(self, more_than: float | Floats) -> SegmentPixels:
         """The pixels deeper than a limit: one for all, or (n,) for each segment."""
@@ -41,34 +68,23 @@ class SegmentDepths:
         return self.depth <= 1
 
 
-def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
-    """(p,) from one distance transform for all segments, or one for each layer of those that overlap.
-
-    Within a segment the nearest rim of any is its own: others lie beyond it.
-    """
-    depth = np.empty(len(pixels.index))
-    layer = _disjoint_layers(segments)
-    shape = (segments.width, segments.height)
-    for number in range(int(layer.max(initial=-1)) + 1):
-        in_layer = layer[pixels.owner] == number
-        label = np.full(segments.width * segments.height, -1, np.int32)
-        label[pixels.index[in_layer]] = pixels.owner[in_layer]
-        distance = distances_to(outline_pixels(label.reshape(shape)))
-        depth[in_layer] = distance.ravel()[pixels.index[in_layer]] + 1.0
-    return depth
-
-
-def _disjoint_layers(segments: SegmentSet) -> Ints:
-    """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
-    layer = np.zeros(len(segments), np.int64)
-    overlap = find_overlaps_within(segments.side())
-    below: dict[int, list[int]] = {}
-    for a, b in zip(overlap.a.tolist(), overlap.b.tolist(), strict=True):
-        below.setdefault(b, []).append(a)
-    for b in sorted(below):
-        layers_below = {int(layer[a]) for a in below[b]}
-        layer[b] = next(number for number in range(len(layers_below) + 1) if number not in layers_below)
-    return layer
+def _pixel_depths(segments: SegmentSet) -> Floats:
+    """(p,) from a distance transform of each segment in its box and one pixel around it."""
+    runs, n = segments.runs, len(segments)
+    x, y, wide, high = bounding_boxes(runs, segments.heights, n)
+    left, top = np.maximum(x - 1, 0), np.maximum(y - 1, 0)
+    wide = np.minimum(x + wide + 1, segments.width) - left
+    high = np.minimum(y + high + 1, segments.height) - top
+    column, row = np.divmod(runs.start, segments.height)
+    start = (column - left[runs.owner]) * high[runs.owner] + row - top[runs.owner]
+    depth: list[NDArray[np.floating]] = [np.empty(0)]
+    runs_of = group_offsets(np.bincount(runs.owner, minlength=n)).tolist()
+    for segment, shape in enumerate(zip(wide.tolist(), high.tolist(), strict=True)):
+        own = slice(runs_of[segment], runs_of[segment + 1])
+        inside = np.zeros(shape, bool)
+        fill_ranges(inside.ravel(), start[own], runs.length[own], True)
+        depth.append(distances_to(outline_pixels(inside))[inside] + 1.0)
+    return np.concatenate(depth).astype(np.float64, copy=False)
 
 
 Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
@@ -161,7 +177,7 @@ def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Map
     """
     n = len(regions)
     label = given.categories()
-    inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
+    inside, around = deep.pixels, deep.near_pixels
     like_inside = inside.sums(label[inside.index] == regions.category[inside.owner])
     like_around = around.sums(label[around.index] == regions.category[around.owner])
     ring = np.maximum(around.areas - inside.areas, 1)

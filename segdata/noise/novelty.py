@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.runs import Floats, Ints, bounding_boxes, find_holes, segment_shapes
+from segdata.core.runs import Floats, Ints, bounding_boxes, find_holes
 from segdata.core.statistics import MAD_TO_SD
 from segdata.core.table import Column
 from segdata.noise.appearance import GreyImage
@@ -54,12 +54,12 @@ def novelty(
     n = len(segments)
     area = np.maximum(segments.areas, 1).astype(float)
     log = np.log(area)
-    shapes = segment_shapes(segments.runs, segments.heights, n)
+    shapes = deep.shapes
     _, _, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     compact = np.log(64 / np.pi * area / np.maximum(shapes.perimeter, 4) ** 2)
     extent = area / np.maximum(wide * high, 1)
     length = np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1))
-    thick = np.log(np.maximum(_largest(deep), 0.5) / segments.radius)
+    thick = np.log(np.maximum(deep.pixels.maxima(deep.depth), 0.5) / segments.radius)
     size = _deviation(log, segments.category, "log")
     columns = {
         "smaller": np.maximum(-size, 0),
@@ -98,13 +98,6 @@ def _deviation(values: Floats, category: Ints, scale: str) -> Floats:
     return np.asarray(np.clip(away / spread, -_MAX_DEVIATIONS, _MAX_DEVIATIONS))
 
 
-def _largest(deep: SegmentDepths) -> Floats:
-    """(n,) the depth of the deepest pixel."""
-    depth = np.zeros(deep.pixels.n)
-    np.maximum.at(depth, deep.pixels.owner, deep.depth)
-    return depth
-
-
 def _hole_share(segments: SegmentSet, n_holes: Ints) -> Floats:
     """(n,) the area of the holes over that of the segment."""
     has = n_holes > 0
@@ -139,9 +132,8 @@ def _overlap_columns(segments: SegmentSet, row: Ints, given: SegmentSet, area: F
 
 def _surroundings(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Mapping[str, Floats]:
     """How much of the 2 px around each is labelled, and of the same category: cores lie in rings."""
-    n, label = len(segments), given.categories()
-    around = SegmentPixels.of_runs(deep.near, n)
-    inside = deep.pixels
+    label = given.categories()
+    inside, around = deep.pixels, deep.near_pixels
     same = [label[pixels.index] == segments.category[pixels.owner] for pixels in (around, inside)]
     labelled = [label[pixels.index] > UNLABELLED for pixels in (around, inside)]
     room = np.maximum(around.areas - inside.areas, 1)
@@ -168,8 +160,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> M
     sign that it usually has. Pale things that were drawn with care are as traced as others, and things that are not
     there are not.
     """
-    n, flat = len(segments), grey.values.ravel()
-    inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
+    flat, inside, around = grey.values.ravel(), deep.pixels, deep.near_pixels
     value = flat[inside.index].astype(float)
     mean = inside.means(value)
     spread = np.sqrt(np.maximum(inside.means(value**2) - mean**2, 0))
@@ -183,7 +174,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> M
     edge = np.log(np.maximum(on_rim, _MIN_STRENGTH) / usual)
     contrasts, edges = _deviation(contrast, segments.category, "grey"), _deviation(edge, segments.category, "log")
     sign = np.sign(_category_median(contrast, segments.category))
-    wide = SegmentPixels.of_runs(deep.further, n)
+    wide = deep.further_pixels
     band = inside.select(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
     n_wide, n_band = wide.areas, band.areas
     beside = strength[wide.index].astype(float)
@@ -231,9 +222,7 @@ def region_contrast(
         return dict.fromkeys(_REGION_COLUMNS, np.zeros(n))
     value, strength, drawn = grey.values.ravel().astype(float), grey.edges.ravel().astype(float), given.categories()
     inside, band = deep.pixels, deep.pixels.select(deep.depth <= FURTHER)
-    near, wide = (
-        _pixels_beside(SegmentPixels.of_runs(runs, n), regions, label, drawn) for runs in (deep.near, deep.further)
-    )
+    near, wide = (_pixels_beside(pixels, regions, label, drawn) for pixels in (deep.near_pixels, deep.further_pixels))
     has = (near.areas > 0) & (wide.areas > 0)
     mean, spread = _mean_and_spread(value, band)
     beyond, spread_beyond = _mean_and_spread(value, wide)
@@ -241,7 +230,7 @@ def region_contrast(
     on_new = near.means(strength[near.index])
     around = (wide.means(strength[wide.index]) + inside.means(strength[inside.index])) / 2
     usual = max(float(strength.mean()), _MIN_STRENGTH)
-    whole = np.maximum(SegmentPixels.of_runs(deep.near, n).areas - regions.areas, 1)
+    whole = np.maximum(deep.near_pixels.areas - regions.areas, 1)
     middle, _ = _mean_and_spread(value, inside)
     columns = {
         "new_distinct": np.where(has, distinct, 0),

@@ -97,7 +97,7 @@ class ImagePrediction:
 
     def probability_at(self, category: Ints, pixel: Ints) -> PixelValues:
         """(p,) the probability of a category at a pixel, for each."""
-        return np.asarray(self.probability[category, pixel])
+        return np.asarray(self.probability.ravel()[category * self.probability.shape[1] + pixel])
 
 
 class Predictor(Protocol):

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.label_maps import LabelMaps
 from segdata.core.overlay import Overlaps, SweepRuns, complement, find_overlaps
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.core.runs import (
+    Flags,
+    Floats,
+    Ints,
+    NumberLine,
+    Runs,
+    expand_ranges,
+    fill_ranges,
+    group_offsets,
+    run_columns,
+)
 
 
 def grow(runs: Runs, height: Ints, width: Ints, by: Ints) -> Runs:
@@ -184,9 +194,9 @@ class SegmentSet:
 
     def mask(self) -> Flags:
         """(width, height) the pixels of any segment."""
-        mask = np.zeros((self.width, self.height), bool)
-        mask.ravel()[self.pixels().index] = True
-        return mask
+        mask = np.zeros(self.width * self.height, bool)
+        fill_ranges(mask, self.runs.start, self.runs.length, True)
+        return mask.reshape(self.width, self.height)
 
     def join(self, other: "SegmentSet") -> "SegmentSet":
         """Join these segments and others of the same image."""
@@ -209,7 +219,7 @@ class SegmentSet:
     def paint(self, values: NDArray[np.integer], blank: int) -> Ints:
         """(width * height,) with `values[i]` where segment i is, column by column; the last one wins."""
         canvas = np.full(self.width * self.height, blank, np.int64)
-        canvas[expand_ranges(self.runs.start, self.runs.length)] = np.repeat(values[self.runs.owner], self.runs.length)
+        fill_ranges(canvas, self.runs.start, self.runs.length, values[self.runs.owner])
         return canvas
 
     def categories(self) -> Ints:
@@ -256,6 +266,14 @@ class SegmentPixels:
         if has.any():  # ten times as fast, and other threads go on meanwhile
             sums[has] = np.add.reduceat(values, self._first[:-1][has], dtype=np.float64)
         return sums
+
+    def maxima(self, values: Floats) -> Floats:
+        """(n,) the greatest of `values` (p,) of each segment; 0 for one without pixels."""
+        has, greatest = self.areas > 0, np.zeros(self.n)
+        if has.any():
+            order = slice(None) if self._is_sorted else np.argsort(self.owner, kind="stable")
+            greatest[has] = np.maximum.reduceat(values[order], group_offsets(self.areas[has])[:-1])
+        return greatest
 
     def means(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the mean of `values` (p,) over each segment; 0 for one without pixels."""
@@ -321,7 +339,11 @@ def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELL
 
 def runs_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> tuple[Runs, Ints]:
     """The pixels of equal value of a map (width * height,), `blank` left out, and the value (n,) of each owner."""
-    start, length, value = kernels.label_runs(np.ascontiguousarray(values.reshape(width, height).T))
+    changes = np.ones(height * width, bool)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    changes[::height] = True  # no run goes on into the next column
+    start = np.flatnonzero(changes)
+    length, value = np.diff(start, append=height * width), values[start]
     labelled = np.flatnonzero(value != blank)
     distinct, row = np.unique(value[labelled], return_inverse=True)
     runs = Runs(start[labelled], length[labelled], row.astype(np.int32)).sorted_by_owner(len(distinct))

@@ -82,6 +82,33 @@ def test_ranges_beyond_the_values_are_refused(kernels: ModuleType, ranges: list[
         kernels.take_ranges(np.zeros(3), *np.array(ranges).T.copy())
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9))),
+    st.sampled_from([bool, np.uint8, np.uint16, np.int32, np.float64]),
+)
+def test_ranges_are_filled_in_order(kernels: ModuleType, ranges: list[tuple[int, int]], dtype: type) -> None:
+    first, count = np.array(ranges, np.int64).reshape(-1, 2).T.copy()
+    values, cells, wanted = (np.arange(len(ranges)) % 3).astype(dtype), np.ones(18, dtype), np.ones(18, dtype)
+    kernels.fill_ranges(cells, first, count, values)
+    for value, (begin, n) in zip(values, ranges, strict=True):
+        wanted[begin : begin + n] = value
+    assert cells.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("ranges", [[(0, 1), (2, 2)], [(-1, 2)], [(1, -1)], [(4, 0)]])
+def test_ranges_beyond_the_cells_are_refused(kernels: ModuleType, ranges: list[tuple[int, int]]) -> None:
+    cells = np.zeros(3)
+    with pytest.raises(ValueError, match="ranges of 3 cells"):
+        kernels.fill_ranges(cells, *np.array(ranges).T.copy(), np.ones(len(ranges)))
+    assert not cells.any()
+
+
+def test_values_of_another_type_are_refused(kernels: ModuleType) -> None:
+    one = np.ones(1, np.int64)
+    with pytest.raises(ValueError, match="int64 values do not fit"):
+        kernels.fill_ranges(np.zeros(3, np.uint8), one, one, one)
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e9, 1e9))))
 def test_medians_are_those_of_each_group(kernels: ModuleType, rows: list[tuple[int, float]]) -> None:
     group = np.array([one for one, _ in rows], np.int64)

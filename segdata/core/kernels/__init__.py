@@ -29,7 +29,10 @@ _FUNCTIONS = {  # of each compiled module; the reference has all but `COMPILED_O
     "crossings": ("crossings", "recurring"),
     "faults": ("guard_pages", "release_pages"),
     "filters": ("undo_filters",),
-    "groups": ("expand_ranges", "extents", "first_rows", "medians", "order_by", "quantiles", "sums", "take_ranges"),
+    "groups": (
+        "expand_ranges", "extents", "fill_ranges", "first_rows", "medians", "order_by", "quantiles", "sums",
+        "take_ranges",
+    ),
     "keys": ("repeated_keys",),
     "labels": ("deal", "distinct", "flood", "label_runs", "pack_rgb"),
     "nearest": ("nearest", "outline_distances"),

@@ -17,7 +17,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter, LossKind
 from segdata.core.paths import check_path_name, split_from_path, with_folder, without_extension
 from segdata.core.profile import Profile
-from segdata.core.runs import Flags, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, fill_ranges
 from segdata.core.safe_text import stored_json
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade import LOSSES
@@ -416,8 +416,8 @@ def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> 
     canvas = np.zeros(height * width, np.uint8)
     amodal_runs = None if amodal is None else decode_rle(amodal, size)
     if amodal_runs is not None:
-        canvas[expand_ranges(amodal_runs.start, amodal_runs.length)] = HIDDEN
-    canvas[expand_ranges(visible.start, visible.length)] = VISIBLE
+        fill_ranges(canvas, amodal_runs.start, amodal_runs.length, HIDDEN)
+    fill_ranges(canvas, visible.start, visible.length, VISIBLE)
     pixels = np.ascontiguousarray(canvas.reshape(width, height).T)
     Image.fromarray(pixels).save(with_folder(path))
     if amodal is None:

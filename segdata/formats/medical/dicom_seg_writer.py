@@ -14,7 +14,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.losses import LossCounter
 from segdata.core.medical_files import import_package
 from segdata.core.profile import Profile
-from segdata.core.runs import expand_ranges
+from segdata.core.runs import expand_ranges, fill_ranges
 from segdata.core.taxonomy import Category
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, raise_os_errors, read_dataset
 from segdata.formats.medical.dicom_objects import (
@@ -127,9 +127,7 @@ def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mappin
     overlap = False
     for row, layer in enumerate(layers):
         value = np.array([numbers.get(segment_key(segment), 0) for segment in layer.segments], np.int64)
-        labels[row][expand_ranges(layer.runs.start, layer.runs.length)] = np.repeat(
-            value[layer.runs.owner], layer.runs.length
-        )
+        fill_ranges(labels[row], layer.runs.start, layer.runs.length, value[layer.runs.owner])
         overlap = overlap or int((labels[row] > 0).sum()) < int(layer.runs.length.sum())
     if overlap:
         stacked = np.zeros((len(layers), width * height, len(numbers)), np.uint8)

@@ -17,7 +17,7 @@ from segdata.core.losses import AffectedItems, LossCounter, LossKind
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import Profile
-from segdata.core.runs import Flags, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, fill_ranges
 from segdata.core.taxonomy import Color, Taxonomy
 from segdata.formats.shared.mask_files import pack_color, unpack_color
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -137,7 +137,7 @@ def paint(image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue
     start, length = runs.start, runs.length
     if (value < 0).any():
         start, length, value = start[value >= 0], length[value >= 0], value[value >= 0]
-    canvas[expand_ranges(start, length)] = np.repeat(value, length)
+    fill_ranges(canvas, start, length, value)
     return np.ascontiguousarray(canvas.reshape(image.width, image.height).T)
 
 

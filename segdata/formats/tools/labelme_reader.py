@@ -22,7 +22,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding
-from segdata.core.runs import Flags, Floats, expand_ranges
+from segdata.core.runs import Flags, Floats, fill_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shapes.raster import rasterise
@@ -346,7 +346,7 @@ def _draw(geometry: Shape | PolygonText, height: int, width: int) -> Flags:
             return np.zeros((height, width), bool)
     runs = rasterise([[geometry]], "pil", height, width)
     flat = np.zeros(height * width, bool)
-    flat[expand_ranges(runs.start, runs.length)] = True
+    fill_ranges(flat, runs.start, runs.length, True)
     return flat.reshape(width, height).T
 
 

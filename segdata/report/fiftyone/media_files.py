@@ -14,7 +14,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
 from segdata.core.pixel_limit import decoding
 from segdata.core.profile import Profile
-from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, fill_ranges
 from segdata.report.pictures.canvas import BackgroundImage
 
 Mask = NDArray[np.bool_]
@@ -57,7 +57,7 @@ class AnnotationMasks:
         column, top = np.divmod(runs.start, max(self.height, 1))
         owner = runs.owner
         canvas = np.zeros(int(base[-1]), bool)
-        canvas[expand_ranges(base[owner] + (column - x[owner]) * high[owner] + top - y[owner], runs.length)] = True
+        fill_ranges(canvas, base[owner] + (column - x[owner]) * high[owner] + top - y[owner], runs.length, True)
         sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
         return [canvas[offset : offset + w * h].reshape(w, h).T for offset, w, h in sides]
 
@@ -68,7 +68,7 @@ class AnnotationMasks:
         """
         runs = self.runs.take(rows, self.n_segments)
         number = np.zeros(self.width * self.height, np.int32)
-        number[expand_ranges(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
+        fill_ranges(number, runs.start, runs.length, runs.owner + 1)
         n_seen = np.bincount(number, minlength=len(rows) + 1)[1:]
         hidden = rows[n_seen < runs.areas(len(rows))]
         table = np.concatenate([[0], values[rows]])

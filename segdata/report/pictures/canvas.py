@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Box
 from segdata.core.image_files import read_channels, split_uri
 from segdata.core.pixel_limit import decoding
-from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Floats, Ints, Runs, fill_ranges, run_columns
 from segdata.core.taxonomy import Color
 
 Pixels = NDArray[np.uint8]
@@ -94,9 +94,7 @@ class View:
         first, count = first[is_seen], (last - first)[is_seen]
         canvas = np.zeros(len(shown) * len(rows), np.int32)
         # Later assignments win, so the smallest segment is on top.
-        canvas[expand_ranges(column[is_seen] * len(rows) + first, count)] = np.repeat(
-            runs.owner[order][is_seen] + 1, count
-        )
+        fill_ranges(canvas, column[is_seen] * len(rows) + first, count, runs.owner[order][is_seen] + 1)
         return np.ascontiguousarray(canvas.reshape(len(shown), len(rows))[where].T)
 
     def sample(self, picture: Pixels, outside: int) -> Pixels:

@@ -3,7 +3,7 @@
 
 import numpy as np
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from segdata.core.kernels.checks import check_offsets
@@ -13,6 +13,12 @@ cdef int64_t MAX_ROWS = 1 << 60  # more than any memory holds
 ctypedef fused Number:
     int32_t
     int64_t
+
+ctypedef fused Cell:  # of any array with as many bytes
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
 
 def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
     """Stable order by owner: see the numpy reference."""
@@ -157,6 +163,44 @@ def take_ranges(values, const int64_t[::1] first, const int64_t[::1] count):
                 memcpy(&target[place * size], &source[first[i] * size], count[i] * size)
                 place += count[i]
     return taken
+
+
+def fill_ranges(target, const int64_t[::1] first, const int64_t[::1] count, values):
+    """Fill ranges of an array: see the numpy reference."""
+    cdef Py_ssize_t n = count.shape[0], size = target.itemsize
+    if target.ndim != 1 or target.dtype != values.dtype or size not in (1, 2, 4, 8):
+        raise ValueError(f"{values.dtype} values do not fit {target.ndim} axes of {target.dtype}")
+    check_ranges(first, count, len(target), len(values))
+    if n == 0 or len(target) == 0:
+        return
+    cells, filling = target.view(f"u{size}"), np.ascontiguousarray(values).view(f"u{size}")
+    if size == 1:
+        fill[uint8_t](cells, &first[0], &count[0], filling)
+    elif size == 2:
+        fill[uint16_t](cells, &first[0], &count[0], filling)
+    elif size == 4:
+        fill[uint32_t](cells, &first[0], &count[0], filling)
+    else:
+        fill[uint64_t](cells, &first[0], &count[0], filling)
+
+
+cdef check_ranges(const int64_t[::1] first, const int64_t[::1] count, Py_ssize_t n_cells, Py_ssize_t n_values):
+    cdef Py_ssize_t n = count.shape[0], i
+    cdef bint strange = first.shape[0] != n or n_values != n
+    if not strange:
+        with nogil:
+            for i in range(n):
+                strange = strange or count[i] < 0 or first[i] < 0 or first[i] > n_cells - count[i]
+    if strange:
+        raise ValueError(f"{n} ranges of {n_cells} cells and {n_values} values: one is negative, or not among them")
+
+
+cdef fill(Cell[::1] cell, const int64_t *first, const int64_t *count, const Cell[::1] value):
+    cdef Py_ssize_t i, k
+    with nogil:
+        for i in range(value.shape[0]):
+            for k in range(first[i], first[i] + count[i]):
+                cell[k] = value[i]
 
 
 def first_rows(const int64_t[::1] numbers, int64_t low, int64_t high):

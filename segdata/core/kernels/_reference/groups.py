@@ -66,6 +66,24 @@ def take_ranges(values: NDArray[Number], first: Int64, count: Int64) -> NDArray[
     return values[expand_ranges(first, count)]
 
 
+def fill_ranges(target: NDArray[Number], first: Int64, count: Int64, values: NDArray[Number]) -> None:
+    """Write `values[i]` into the cells ``first[i], first[i] + 1, …``, `count[i]` of them; of several the last one wins.
+
+    >>> cells = np.zeros(5, np.uint8)
+    >>> fill_ranges(cells, np.array([0, 2]), np.array([3, 2]), np.array([7, 8], np.uint8))
+    >>> cells.tolist()
+    [7, 7, 8, 8, 0]
+    """
+    if target.ndim != 1 or target.dtype != values.dtype or target.itemsize not in (1, 2, 4, 8):
+        raise ValueError(f"{values.dtype} values do not fit {target.ndim} axes of {target.dtype}")
+    inside = len(first) == len(count) == len(values)
+    if not inside or not ((first >= 0) & (count >= 0) & (first <= len(target) - count)).all():
+        raise ValueError(
+            f"{len(count)} ranges of {len(target)} cells and {len(values)} values: one is negative, or not among them"
+        )
+    target[expand_ranges(first, count)] = np.repeat(values, count)
+
+
 def extents(
     group: Int32 | Int64, x: Int64, top: Int64, bottom: Int64, n_groups: int
 ) -> tuple[Int64, Int64, Int64, Int64, Int64]:
