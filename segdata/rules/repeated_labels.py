@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.profile import has_sequences
-from segdata.core.reductions import gather_each, leading, sum_by, total
+from segdata.core.reductions import gather_each, leading, name_keys, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints, positions_in
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import independent_units, joint_codes, number_names
 from segdata.core.table import Table
@@ -358,18 +359,17 @@ def _repeated_parts(tables: Tables) -> Findings:
     if tables.turn is None:  # few parts are repeated at all
         marks = marks.take(occur_often(shape_keys(marks, SUM_COLUMNS[2:], np.arange(len(marks))), _MIN_IMAGES))
     keys = {name: marks[name].astype(np.int64) for name in (*SUM_COLUMNS[2:], "category")}
-    is_first, is_own = np.zeros((2, len(marks)), bool)
+    is_first = np.zeros(len(marks), bool)
     is_first[joint_codes(*keys.values(), units[marks["image"]])[1]] = True
-    # Dots count once in images with the same labels throughout, as of a stencil.
-    imprints = number_names(tables.annotations.texts("imprint"))[1][marks["annotation"]]
-    is_own[joint_codes(*keys.values(), imprints)[1]] = True
-    is_own |= marks["area"] >= _MIN_PIXELS
-    is_first &= is_own
     repeated = sum_by(tables, keys, {"images": is_first}, least=_MIN_IMAGES)
     n_images = total(tables, n=int(np.count_nonzero(np.bincount(units[tables.segments["image"]]))))["n"]
-    is_dot = repeated["area"] < _MIN_PIXELS
-    least = np.where(is_dot, max(_MIN_DOT_IMAGES, _MIN_DOT_SHARE * n_images), _MIN_IMAGE_SHARE * n_images)
-    repeated = repeated.take(repeated["images"] >= least)
+
+    def usual(counted: Table) -> Table:
+        least_of_dots, least = max(_MIN_DOT_IMAGES, _MIN_DOT_SHARE * n_images), _MIN_IMAGE_SHARE * n_images
+        return counted.take(counted["images"] >= np.where(counted["area"] < _MIN_PIXELS, least_of_dots, least))
+
+    repeated = usual(repeated)
+    repeated = usual(repeated.beside(images=np.minimum(repeated["images"], _drawings(tables, marks, repeated))))
     if leading(tables) is None or not 0 < len(repeated) <= _MAX_PARTS:
         return
     largest = repeated.take(np.argsort(-repeated["area"], kind="stable")[:1])
@@ -384,6 +384,23 @@ def _repeated_parts(tables: Tables) -> Findings:
         pixels=int((repeated["area"] * repeated["images"]).sum()),
         severity="info",
     )
+
+
+def _drawings(tables: Tables, marks: Table, repeated: Table) -> Ints:
+    """(r,) in how many different drawings each dot is, as many as there are images for others.
+
+    Dots count once in images with the same labels throughout, as of a stencil.
+    """
+    n, drawings = len(repeated), repeated["images"].copy()
+    columns = (*SUM_COLUMNS[2:], "category")
+    code, _ = joint_codes(*(np.concatenate([repeated[name], marks[name]]).astype(np.int64) for name in columns))
+    which = positions_in(code[:n], int(code.max(initial=-1)) + 1)[code[n:]]
+    is_dot = repeated["area"] < _MIN_PIXELS
+    dots = np.flatnonzero((which >= 0) & np.append(is_dot, False)[which])
+    labels = name_keys(tables.annotations.texts("imprint").take(pa.array(marks["annotation"][dots])))
+    of_dot = sum_by(tables, {"dot": which[dots], "labels": labels}, {})["dot"]
+    drawings[is_dot] = np.bincount(of_dot, minlength=n)[is_dot]
+    return drawings
 
 
 def _small_parts(tables: Tables) -> Table:

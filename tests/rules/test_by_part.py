@@ -114,6 +114,20 @@ def _in_corners(name: str) -> segdata.Dataset:
     return segdata.from_arrays(labels, ["stone"])
 
 
+@pytest.mark.parametrize(("n_drawings", "is_found"), [(24, True), (3, False)])
+def test_dots_count_once_in_images_with_the_same_labels(n_drawings: int, is_found: bool) -> None:
+    labels = {}
+    for k in range(24):
+        drawing = k % n_drawings
+        square = _square(8 + drawing, 20, 12 + drawing // 2)
+        labels[f"{k:02d}.png"] = [(square | _square(60, 40, 3), "stone")]
+    source = segdata.from_arrays(labels, ["stone"])
+    found = check_all(source, (1, 2, 4), frozenset({"SEG315"}))
+    marks = [finding for finding in source.validate(select=["SEG315"]).findings if "a part of 9 px" in finding.message]
+    assert bool(marks) is is_found
+    assert found == {"SEG315"} or not is_found
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [("all", "SEG317"), ("most", "SEG317"), ("corner", "SEG317"), ("exchanged", "SEG132"), ("numbered", "SEG132")],
