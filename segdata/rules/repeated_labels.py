@@ -387,9 +387,9 @@ def _repeated_parts(tables: Tables) -> Findings:
 
 
 def _drawings(tables: Tables, marks: Table, repeated: Table) -> Ints:
-    """(r,) in how many different drawings each dot is, as many as there are images for others.
+    """(r,) in how many drawings each dot is; of other parts, in how many images.
 
-    Dots count once in images with the same labels throughout, as of a stencil.
+    Images of one unit, and images with the same labels throughout, as of a stencil, are one drawing.
     """
     n, drawings = len(repeated), repeated["images"].copy()
     columns = (*SUM_COLUMNS[2:], "category")
@@ -397,8 +397,15 @@ def _drawings(tables: Tables, marks: Table, repeated: Table) -> Ints:
     which = positions_in(code[:n], int(code.max(initial=-1)) + 1)[code[n:]]
     is_dot = repeated["area"] < _MIN_PIXELS
     dots = np.flatnonzero((which >= 0) & np.append(is_dot, False)[which])
-    labels = name_keys(tables.annotations.texts("imprint").take(pa.array(marks["annotation"][dots])))
-    of_dot = sum_by(tables, {"dot": which[dots], "labels": labels}, {})["dot"]
+    images = tables.images.take(marks["image"][dots]).lines("group", "sequence", "image_id")
+    units = pa.array([group or sequence or image for group, sequence, image in images], pa.string())
+    labels = tables.annotations.texts("imprint").take(pa.array(marks["annotation"][dots]))
+    found = sum_by(tables, {"dot": which[dots], "unit": name_keys(units), "labels": name_keys(labels)}, {})
+    if not len(found):
+        return drawings
+    unit, first = joint_codes(found["dot"], found["unit"])
+    drawing = linked_groups(len(first) + len(found), unit, len(first) + joint_codes(found["dot"], found["labels"])[0])
+    of_dot = found["dot"][joint_codes(found["dot"], drawing[unit])[1]]
     drawings[is_dot] = np.bincount(of_dot, minlength=n)[is_dot]
     return drawings
 
