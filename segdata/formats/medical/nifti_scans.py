@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
@@ -83,38 +84,57 @@ def find_scans(
         images_by_name = _short_names({name: path for name, path in files.items() if name not in labels | misplaced})
     scans_of: dict[str, Scan] = {name: Scan(name, path) for name, path in images_by_name.items()}
     label_files = {name: _label_file(files[name], name, reader) for name in sorted(labels)}
-    by_folder = _by_folder(images_by_name)
-    image_of = {name: _matching_image(bare, by_folder) for name, (_, bare) in label_files.items()}
-    left = {name: bare for name, (_, bare) in label_files.items() if image_of[name] is None}
-    channels = _channels_of_cases(left, by_folder)
-    others = _images_of_cases({name: bare for name, bare in left.items() if name not in channels}, images_by_name)
-    paired = {*image_of.values(), *(file for files in channels.values() for file in files.values())}
-    paired |= {image for image, _ in others.values()}
-    alone = {name: bare for name, bare in left.items() if name not in channels and name not in others}
-    cases = _cases_of_folders(alone, {name: path for name, path in images_by_name.items() if name not in paired})
-    unpaired = {name: path for name, path in images_by_name.items() if name not in paired}
-    only = _only_images({name: label_files[name][0].path for name in alone if name not in cases}, unpaired)
-    numbered = _numbered_cases({bare for name, bare in alone.items() if name not in cases and name not in only})
-    for name, (label, bare) in label_files.items():
-        image, layer = image_of[name], nifti_stem(PurePosixPath(bare).name)
-        if image is not None:
-            layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
-        elif name in channels or name in cases:
-            image, files_of_case = cases.get(name) or (_without_image(bare)[0], channels[name])
-            layer = layer if name in cases else _without_image(bare)[1]
-            scan = scans_of.setdefault(image, Scan(image))
-            parts = {channel: scans_of.pop(file, scan).image for channel, file in files_of_case.items()}
-            scan.channels.update({channel: path for channel, path in parts.items() if path is not None})
-            scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
-        elif name in only:
-            image = only[name]
-        elif bare in numbered:
-            image, layer = bare, ""
-        else:
-            image, layer = others.get(name) or _without_image(bare)
+    matches = _match_labels({name: bare for name, (_, bare) in label_files.items()}, files, images_by_name)
+    for name, (label, _) in label_files.items():
+        image, layer, channels = matches[name]
         scan = scans_of.setdefault(image, Scan(image))
-        scan.labels.append(LabelFile(label.path, label.name, layer, label.annotator))
+        if channels:
+            parts = {channel: scans_of.pop(file, scan).image for channel, file in channels.items()}
+            scan.channels.update({channel: path for channel, path in parts.items() if path is not None})
+            scan = scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
+        scan.labels.append(replace(label, layer=layer))
     return [scans_of[name] for name in sorted(scans_of)]
+
+
+class _Match(NamedTuple):
+    """The image of a label file, its layer, and the images of the channels by name, if there are several."""
+
+    image: str
+    layer: str = ""
+    channels: Mapping[str, str] = {}
+
+
+def _match_labels(bare: Mapping[str, str], files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, _Match]:
+    """The match of each label file; each way of matching takes the files and images that those before it leave.
+
+    `bare`: label file -> its name without the folder of labels and without the annotator.
+    """
+    by_folder = _by_folder(images)
+    stem = {name: nifti_stem(PurePosixPath(path).name) for name, path in bare.items()}
+    matches: dict[str, _Match] = {}
+
+    def left() -> dict[str, str]:
+        return {name: path for name, path in bare.items() if name not in matches}
+
+    for name, path in bare.items():
+        if image := _matching_image(path, by_folder):
+            case = _case_name(nifti_stem(PurePosixPath(image).name))
+            matches[name] = _Match(image, stem[name].removeprefix(case).strip("._-"))
+    for name, channels in _channels_of_cases(left(), by_folder).items():
+        matches[name] = _Match(*_without_image(bare[name]), channels)
+    matches |= {name: _Match(*match) for name, match in _images_of_cases(left(), images).items()}
+
+    paired = {file for match in matches.values() for file in (match.image, *match.channels.values())}
+    unpaired = {name: path for name, path in images.items() if name not in paired}
+    for name, (image, channels) in _cases_of_folders(left(), unpaired).items():
+        matches[name] = _Match(image, stem[name], channels)
+    for name, image in _only_images({name: files[name] for name in left()}, unpaired).items():
+        matches[name] = _Match(image, stem[name])
+
+    numbered = _numbered_cases(left().values())
+    return matches | {
+        name: _Match(path) if path in numbered else _Match(*_without_image(path)) for name, path in left().items()
+    }
 
 
 def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
@@ -232,7 +252,7 @@ def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[
     ]
 
 
-def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
+def _by_folder(images: Mapping[str, Path]) -> dict[str, list[str]]:
     """Folder -> names of images, the longest first, since a label matches the longest prefix."""
     names_of_folder: dict[str, list[str]] = {}
     for name in sorted(images, key=len, reverse=True):
