@@ -168,28 +168,13 @@ def _nrrd_header(path: Path, head: bytes) -> TextHeader:
     skip = int(fields.get("byte skip", fields.get("byteskip", "0")))
     if int(fields.get("line skip", fields.get("lineskip", "0"))) or (skip and packing) or skip < -1:
         raise OSError("voxels behind skipped lines, or skipped bytes of packed voxels, cannot be read")
-    directions = _directions(fields, len(sizes))
-    first = len(sizes) - sum(direction is not None for direction in directions) if any(directions) else 0
-    if len(sizes) > 3 and not any(directions):
-        first = len(sizes) - 3
-    if first > 1 or any(direction is None for direction in directions[first:] if any(directions)):
-        raise OSError(f"an axis between those of the volume, in {len(sizes)} dimensions, cannot be read")
-    signs = _SPACES.get(fields.get("space", "").lower())
-    affine = np.eye(4)
-    for axis, direction in enumerate(directions[first : first + 3]):
-        if direction is not None and len(direction) <= 3:
-            affine[: len(direction), axis] = direction
-    placed = signs is not None and len(sizes) - first == 3
-    if placed:
-        origin = _vector(fields.get("space origin", "(0,0,0)"))
-        affine[:3, 3] = origin if origin is not None else 0.0
-        affine[:3] *= np.array(signs)[:, None]
+    first, affine, is_placed = _nrrd_space(fields, len(sizes))
     header = TextHeader(
         shape=sizes[first:],
         n_layers=sizes[0] if first else 1,
         dtype=np.dtype(type_).newbyteorder(">" if fields.get("endian", "little").lower() == "big" else "<"),
         affine=_checked(affine),
-        is_placed=placed,
+        is_placed=is_placed,
         packing=cast(Literal["", "gzip", "bzip2"], packing),
         data=data,
         offset=offset + max(skip, 0),
@@ -197,6 +182,28 @@ def _nrrd_header(path: Path, head: bytes) -> TextHeader:
         raw=head[:offset] if detached is None else head,
     )
     return _at_end(header) if skip == -1 else header
+
+
+def _nrrd_space(fields: dict[str, str], n: int) -> tuple[int, NDArray[np.float64], bool]:
+    """The first of the volume's axes among n, its affine (4, 4), and whether that is known of the world.
+
+    Axes before the first are layers. Raises OSError for layers behind it.
+    """
+    directions = _directions(fields, n)
+    first = n - sum(direction is not None for direction in directions) if any(directions) else max(n - 3, 0)
+    if first > 1 or any(direction is None for direction in directions[first:] if any(directions)):
+        raise OSError(f"an axis between those of the volume, in {n} dimensions, cannot be read")
+    affine = np.eye(4)
+    for axis, direction in enumerate(directions[first : first + 3]):
+        if direction is not None and len(direction) <= 3:
+            affine[: len(direction), axis] = direction
+    signs = _SPACES.get(fields.get("space", "").lower())
+    if signs is None or n - first != 3:
+        return first, affine, False
+    origin = _vector(fields.get("space origin", "(0,0,0)"))
+    affine[:3, 3] = origin if origin is not None else 0.0
+    affine[:3] *= np.array(signs)[:, None]
+    return first, affine, True
 
 
 def _directions(fields: dict[str, str], n: int) -> list[tuple[float, ...] | None]:

@@ -388,33 +388,37 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
         if len(disputes) > 1
         else f"1 dispute: {kinds}"
     )
-    biased = [finding for finding in findings if finding.code in _BIAS_CODES]
-    taught = dict.fromkeys(finding.annotator for finding in biased if finding.annotator)
-    theirs = [finding for finding in disputes if finding.annotator in taught]
-    others = [finding for finding in disputes if finding.annotator not in taught]
+    details = f"Most {'; '.join(distributions)}." if distributions else ""
+    yield Conclusion("place", "warning", head, details, _dispute_advice(disputes, findings), tuple(sorted(count)))
+
+
+def _dispute_advice(disputes: Sequence[Finding], findings: Sequence[Finding]) -> str:
+    """What to do: remove the cause of most of many disputes, an annotator or an unclear category, else settle each."""
+    images = join_words(most_disputed_images(disputes, _MAX_SHOWN))
+    if len(disputes) == 1:
+        return f"Settle it; it is in {images}."
+    one_by_one = f"Settle them one by one, the largest first; most are in {images}."
+    if len(disputes) <= _MAX_SINGLY:
+        return one_by_one
+
+    taught = dict.fromkeys(
+        finding.annotator for finding in findings if finding.code in _BIAS_CODES and finding.annotator
+    )
+    n_theirs = sum(finding.annotator in taught for finding in disputes)
+    if 2 * n_theirs > len(disputes):
+        named = join_words([str(name) for name in taught], _MAX_SHOWN)
+        if n_theirs == len(disputes):
+            return f"Teach {named} and have these redrawn first."
+        rest = f"Then settle the others ({len(disputes) - n_theirs:,} now), the largest first."
+        return f"{n_theirs:,} are of {named}: teach and have these redrawn first. {rest}"
+
     unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}
     open_ones = [finding for finding in disputes if finding.category in unclear]
-    images = join_words(most_disputed_images(disputes, _MAX_SHOWN))
-    several = f"Settle them one by one, the largest first; most are in {images}."
-    act = several if len(disputes) > 1 else f"Settle it; it is in {images}."
-    if len(disputes) > _MAX_SINGLY and 2 * len(theirs) > len(disputes):
-        named = join_words([str(name) for name in taught], _MAX_SHOWN)
-        act = f"Teach {named} and have these redrawn first."
-        if others:
-            rest = f"Then settle the others ({len(others):,} now), the largest first."
-            act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. {rest}"
-    elif len(disputes) > _MAX_SINGLY and 2 * len(open_ones) > len(disputes):
+    if 2 * len(open_ones) > len(disputes):
         named = join_words(sorted({str(finding.category) for finding in open_ones}), _MAX_SHOWN)
         of_these = f"{len(open_ones):,} are of {named}: clarify" if len(open_ones) < len(disputes) else "Clarify"
-        act = f"{of_these} the guideline and annotate again, then settle what is left."
-    yield Conclusion(
-        "place",
-        "warning",
-        head,
-        f"Most {'; '.join(distributions)}." if distributions else "",
-        act,
-        tuple(sorted(count)),
-    )
+        return f"{of_these} the guideline and annotate again, then settle what is left."
+    return one_by_one
 
 
 def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
