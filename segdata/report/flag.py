@@ -156,6 +156,7 @@ def _remedies(plan: TrainingPlan | None) -> str:
 
 
 def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
+    """How much there is to review, what was left out, and which images to annotate next."""
     labels = [finding for finding in flagged.validation.findings if finding.correction is not None]
     odd = sum(finding.code == UNUSUAL_CODE for finding in flagged.validation.findings)
     n_unknown = flagged.n_judged - _n_judged_reliably(flagged)
@@ -169,22 +170,7 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
     elif not labels and not odd:
         yield from console.pieces(("nothing to review", "good"))
     elif labels:
-        share = 100 * len(labels) / max(flagged.n_judged, 1)
-        judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f}%), the worst first"
-        yield from console.pieces((f"review {len(labels):,}", "bold"), (judged, None))
-        expected = flagged.expected
-        numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
-        likely = f"about {expected.n:.0f} if real errors look like the injected ones"
-        yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
-        if n_unknown:
-            yield from console.wrap(f"the model cannot judge {n_unknown:,} of the labels", "", "  ", "warning")
-        n_seldom = len(flagged.seldom_right)
-        if n_seldom:
-            which = "all" if n_seldom == len(labels) else f"{n_seldom:,} of them"
-            yield from console.wrap(f"{_SELDOM_RIGHT} ({which}), by cause at the end", "", "  ", "dim")
-        if len(labels) - n_seldom > _JUDGED_FIRST:
-            advice = f"judge the first {_JUDGED_FIRST}, they tell of the rest: stop if few of them are right"
-            yield from console.wrap(advice, "", "  ")
+        yield from _listed_labels(flagged, len(labels), n_unknown, console)
     if odd:
         them = "it is" if odd == 1 else "they are"
         message = (
@@ -203,6 +189,26 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         rest = len(flagged.annotate_next) - len(first)
         more = f" and {rest:,} more, all in --format json" if rest else ""
         yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
+
+
+def _listed_labels(flagged: FlagResult, n: int, n_unknown: int, console: Console) -> Iterator[str]:
+    """How many labels (n) to review, how many of them are wrong, and which to look at first."""
+    share = 100 * n / max(flagged.n_judged, 1)
+    judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f}%), the worst first"
+    yield from console.pieces((f"review {n:,}", "bold"), (judged, None))
+    expected = flagged.expected
+    numbers = f"expect {math.floor(expected.low)} to {math.ceil(expected.high)} of them to be wrong"
+    likely = f"about {expected.n:.0f} if real errors look like the injected ones"
+    yield from console.wrap(f"{numbers}, {likely}; for other kinds of errors P only ranks them")
+    if n_unknown:
+        yield from console.wrap(f"the model cannot judge {n_unknown:,} of the labels", "", "  ", "warning")
+    n_seldom = len(flagged.seldom_right)
+    if n_seldom:
+        which = "all" if n_seldom == n else f"{n_seldom:,} of them"
+        yield from console.wrap(f"{_SELDOM_RIGHT} ({which}), by cause at the end", "", "  ", "dim")
+    if n - n_seldom > _JUDGED_FIRST:
+        advice = f"judge the first {_JUDGED_FIRST}, they tell of the rest: stop if few of them are right"
+        yield from console.wrap(advice, "", "  ")
 
 
 def _n_judged_reliably(flagged: FlagResult) -> int:

@@ -567,30 +567,35 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
     return defects
 
 
-def _list_entries(
-    root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
-) -> tuple[list[ImageEntry], list[Defect]]:
+def _search_images(
+    root: Path, labels: Iterable[str], named: dict[str, str | None], images: Path | None
+) -> tuple[list[ImageFolder], dict[str, tuple[int | None, str]], list[str]]:
+    """Look for the images in `images`, else in the dataset, beside it, and in its one folder that has their names.
+
+    Returns the folders, label file -> the number of the folder that has its image and the image's name there, and
+    other folders that have files of the missing images' names.
+    """
     root_folder = dataset_folder(root)
-    places = (
-        [images]
-        if images
-        else [
-            root_folder,
-            *(() if root.is_file() else (root_folder / "images",)),
-            *(root_folder.parent / beside for beside in ("images", "JPEGImages")),
-        ]
-    )
+    beside = [root_folder.parent / name for name in ("images", "JPEGImages")]
+    places = [root_folder, *([] if root.is_file() else [root_folder / "images"]), *beside] if not images else [images]
     folders = [_files_in(place) if root.is_file() else ImageFolder.below(place) for place in places]
     image_of = {name: _find_image(name, named[name], folders) for name in labels}
     missing = {name: image_id for name, (place_index, image_id) in image_of.items() if place_index is None}
-    is_apart = 2 * len(missing) > len(labels) and images is None and root.is_dir()
+    is_apart = 2 * len(missing) > len(image_of) and images is None and root.is_dir()
     elsewhere = _folders_with_images(missing.values(), folders[0]) if is_apart else []
     # Masks that were drawn from the labels have the names of the images, too.
     elsewhere = [name for name in elsewhere if PurePosixPath(name).name.lower() not in MASK_FOLDERS] or elsewhere
-    choices = [str(root_folder / folder) for folder in elsewhere]
     for name, image_id in missing.items() if len(elsewhere) == 1 else ():
         moved = f"{elsewhere[0]}/{PurePosixPath(image_id).name}"
         image_of[name] = (0, moved) if moved in folders[0].paths else image_of[name]
+    return folders, image_of, elsewhere
+
+
+def _list_entries(
+    root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
+) -> tuple[list[ImageEntry], list[Defect]]:
+    folders, image_of, elsewhere = _search_images(root, labels, named, images)
+    choices = [str(dataset_folder(root) / folder) for folder in elsewhere]
     used = {place_index for place_index, image_id in image_of.values() if place_index is not None}
     defects = [
         defect
@@ -619,7 +624,7 @@ def _list_entries(
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
     defects += repeated_image_defects(root, repeated)
     if not used:
-        absent = no_images_defect(len(entries), root_folder, images)
+        absent = no_images_defect(len(entries), dataset_folder(root), images)
         if elsewhere:
             absent = replace(absent, message=f"{absent.message}: {list_names(choices)} have files of their names")
         return list(entries.values()), [*defects, absent]
