@@ -372,7 +372,7 @@ def draft_by_model(
         predictions = out_of_fold(dataset, work_dir or scratch, settings, **more)
         maps = dataset.maps()
         rows = np.flatnonzero(predictions.usable & has_labels).tolist()
-        things = frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
+        things = frozenset(dataset.taxonomy.thing_ids)
         judged = ConfidentLabels.learnt(
             predictions, GivenLabels.from_maps(maps, predictions.categories), rows, precision, things
         )

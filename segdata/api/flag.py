@@ -73,7 +73,7 @@ def countable_categories(dataset: OpenDataset) -> frozenset[int]:
     """The ids of categories whose segments are told apart."""
     if dataset.profile.task == "semantic":
         return frozenset()
-    return frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
+    return frozenset(dataset.taxonomy.thing_ids)
 
 
 def open_predictor(
@@ -269,10 +269,10 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
     has_truth = row_of[case.images] >= 0
     if not has_truth.any():
         raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
-    name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
+    id_of = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
     channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
     clean = GivenLabels(
-        truth, np.array([channel.get(name.get(category.casefold(), -1), -1) for category in truth.names], np.int64)
+        truth, np.array([channel.get(id_of.get(name.casefold(), -1), -1) for name in truth.names], np.int64)
     )
     errors = []
     for row in case.images.tolist():
@@ -435,7 +435,7 @@ class _FlagRun:
             suppressed=judged.suppressed,
             skipped=(),
             image_files=images,
-            settled=(*self._decided_findings({finding.code for finding in rules}), *settled),
+            settled=(*self._decided_findings({rule.code for rule in rules}), *settled),
         )
 
     def _decided_findings(self, codes: set[str]) -> list[Finding]:

@@ -449,7 +449,7 @@ def import_task(
     with image_limits():
         for batch in load_images(dataset, by_image.keys()):
             name = batch.images["image_id"][0].as_py()
-            pieces = [pair.batch for pair in Annotation.split_batch(batch)]
+            pieces = [annotation.batch for annotation in Annotation.split_batch(batch)]
             for note, returned, theirs in by_image[name]:
                 number = _import_annotation(
                     pieces, note, returned, (dataset.profile, theirs), outcome, changed_annotations, number

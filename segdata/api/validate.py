@@ -229,7 +229,7 @@ def split_decided(
     from segdata.api.decisions import decided_findings  # seldom needed, and expensive to import
 
     settled = decided_findings(dataset, findings, logs, jobs)
-    return tuple(source for source in findings if source not in settled), tuple(settled)
+    return tuple(finding for finding in findings if finding not in settled), tuple(settled)
 
 
 def _check_needs(rules: Sequence[Rule]) -> None:

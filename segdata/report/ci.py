@@ -81,7 +81,7 @@ def to_sarif(validation: Validation, rules: Sequence[Rule], site: DatasetFiles) 
         results += [_sarif_result(finding, "unchanged", codes, site) for finding in validation.baseline.known]
         results += [_sarif_result(finding, "absent", codes, site) for finding in validation.baseline.fixed]
     else:
-        results = [{key: value for key, value in finding.items() if key != "baselineState"} for finding in results]
+        results = [{key: value for key, value in result.items() if key != "baselineState"} for result in results]
     driver = {
         "name": "segdata",
         "version": segdata.__version__,

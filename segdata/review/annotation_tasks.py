@@ -140,8 +140,8 @@ def _add_keys_and_boxes(annotation: Annotation, noted: SentAnnotation, category:
     ]
     segments = replace_column(batch.segments, "attributes", keyed)
     segments = replace_column(segments, "rings", pa.nulls(batch.n_segments, segments.schema.field("rings").type))
-    n, corners = len(noted.questions), [_box(annotation, segment.finding) for segment in noted.questions]
-    free = max([0, *(segment or 0 for segment in batch.segments["segment_id"].to_pylist())]) + 1
+    n, corners = len(noted.questions), [_box(annotation, question.finding) for question in noted.questions]
+    free = max([0, *(id_ or 0 for id_ in batch.segments["segment_id"].to_pylist())]) + 1
     boxes = make_table(
         BATCH_SEGMENTS,
         n,

@@ -102,7 +102,7 @@ class MergePart:
             before = images["image_id"].to_pylist()
             names = [self.image_of.get(name, name) for name in before]
             renamed = zip(before, names, images["metadata"].to_pylist(), strict=True)
-            metadata = [defect if old == new else _renamed_from(defect, old) for old, new, defect in renamed]
+            metadata = [pairs if old == new else _renamed_from(pairs, old) for old, new, pairs in renamed]
             images = replace_column(replace_column(images, "image_id", names), "metadata", metadata)
         if self.split is not None:
             images = replace_column(images, "split", pc.fill_null(images["split"], self.split))
@@ -314,44 +314,34 @@ def merge_datasets(
     taxonomy = merge_taxonomies(profiles)
     labels = _dataset_labels(profiles)
     splits = [split_of_file(Path(profile.files)) for profile in profiles]
-    rows = [
-        np.arange(len(source_dataset.source.image_ids)) if source_dataset.rows is None else source_dataset.rows
-        for source_dataset in datasets
-    ]
-    sources = [
-        _with_merged_ids(source_dataset, taxonomy, number).source for number, source_dataset in enumerate(datasets)
-    ]
+    rows = [np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows for dataset in datasets]
+    sources = [_with_merged_ids(dataset, taxonomy, number).source for number, dataset in enumerate(datasets)]
     with image_limits():
         names = resolve_conflicts(sources, rows, labels, apart, splits)
     sequences, moved = _merge_sequences(profiles, labels, apart)
     parts = tuple(
         MergePart(
             source,
-            _merged_rows(source.image_ids, own_rows, source_dataset),
-            source_dataset.images,
-            source_dataset.annotators,
-            renamed,
+            _merged_rows(source.image_ids, own_rows, new_names),
+            new_names.images,
+            new_names.annotators,
+            sequence_of,
             split,
         )
-        for source, own_rows, source_dataset, renamed, split in zip(sources, rows, names, moved, splits, strict=True)
+        for source, own_rows, new_names, sequence_of, split in zip(sources, rows, names, moved, splits, strict=True)
     )
     image_ids = sorted({name for part in parts for name in part.row_of})
     profile = _merged_profile(profiles, taxonomy, sequences)
     defects = [defect for source in sources for defect in source.defects]
-    source = MergedSource(
-        profile, parts, image_ids, defects, sum(len(source_dataset.chunks()) for source_dataset in datasets)
-    )
+    merged = MergedSource(profile, parts, image_ids, defects, sum(len(dataset.chunks()) for dataset in datasets))
+    conflicts = (f"{conflict.files}: {conflict.message}" for conflict in mapping_conflicts(profiles))
     return MergedDataset(
-        OpenDataset(source, profile, Config()),
-        f"merged of {', '.join(labels)}",
-        sum(len(part.row_of) for part in parts) - len(image_ids),
-        (
-            *(f"{conflict.files}: {conflict.message}" for conflict in mapping_conflicts(profiles)),
-            *taxonomy.remarks,
-            *_remarks(names, moved, labels, apart),
-        ),
-        mapped,
-        labels,
+        OpenDataset(merged, profile, Config()),
+        origin=f"merged of {', '.join(labels)}",
+        n_shared=sum(len(part.row_of) for part in parts) - len(image_ids),
+        _notes=(*conflicts, *taxonomy.remarks, *_remarks(names, moved, labels, apart)),
+        _mapped=mapped,
+        _labels=labels,
     )
 
 

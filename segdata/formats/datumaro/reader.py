@@ -371,7 +371,7 @@ def _unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> t
     """
     labels = [_read_labels(document) for document in documents]
     first = labels[0] if labels else ()
-    names = {labels_here.name for labels_here in first}
+    names = {label.name for label in first}
     categories = list(first)
     for document, labels_here in zip(documents[1:], labels[1:], strict=True):
         crossed = [
@@ -387,9 +387,7 @@ def _unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> t
         fresh = [category for category in labels_here if category.name not in names]
         categories += [msgspec.structs.replace(category, id=len(categories) + k) for k, category in enumerate(fresh)]
         names |= {category.name for category in fresh}
-    named = resolve_names(
-        {labels_here.name for labels_here in categories}, taxonomy, Taxonomy(categories=tuple(categories))
-    )
+    named = resolve_names({category.name for category in categories}, taxonomy, Taxonomy(categories=tuple(categories)))
     return named, [
         Categories(
             named.taxonomy, named.declared, {one.id: named.to[one.name] for one in labels_here}, dict(named.unknown)

@@ -47,7 +47,7 @@ def _segment_annotations(
     writing.count_segments(batch, rows[moved], "segment-id", losses)
     segments = table.to_pylist()
     attributes = [{key: raw_json(value) for key, value in segment["attributes"] or ()} for segment in segments]
-    held = np.array([k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64)
+    held = np.array([k for k, values in enumerate(attributes) if _COLUMN_ATTRIBUTES & values.keys()], np.int64)
     writing.count_segments(batch, rows[held], "attributes", losses)
     labels = [label_of[segment["category_id"]] for segment in segments]
     group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)

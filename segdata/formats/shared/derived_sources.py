@@ -270,8 +270,8 @@ def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> 
         first = next(iter(source.image_ids), "none")
         raise SegdataError(f"sequences: no image fits the pattern {settings.pattern!r}; the first one is {first!r}")
     profile = source.profile
-    sequences = tuple(ImageSequence(sequence, settings.kind) for sequence in names)
-    things = np.array([sequence.id for sequence in profile.taxonomy.categories if sequence.kind == "thing"], np.int64)
+    sequences = tuple(ImageSequence(name, settings.kind) for name in names)
+    things = np.array(profile.taxonomy.thing_ids, np.int64)
     alter = partial(_add_sequences, places=places, tracks=settings.tracks, divisor=divisor, things=things)
     return SequencedSource(source, alter, (), replace(profile, sequences=sequences))
 

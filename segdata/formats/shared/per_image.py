@@ -466,7 +466,7 @@ def _segment_table(annotations: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
     for annotation, count in zip(annotations, counts, strict=True):
         for name, values in columns.items():
             values += annotation.columns.get(name) or [None] * count
-    columns["iscrowd"] = [bool(annotation) for annotation in columns.get("iscrowd", [False] * sum(counts))]
+    columns["iscrowd"] = [bool(value) for value in columns.get("iscrowd", [False] * sum(counts))]
     segments = make_table(
         BATCH_SEGMENTS,
         sum(counts),

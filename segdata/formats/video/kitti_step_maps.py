@@ -208,9 +208,7 @@ def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[Im
     is_known = np.isin(kind, np.array(list(classes.category), np.int64))
     unknown = np.flatnonzero(~is_known & ~(classes.unlabelled & (kind == VOID)))
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
-    thing = np.isin(
-        category, np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
-    )
+    thing = np.isin(category, np.array(taxonomy.thing_ids, np.int64))
     ids = (kind << 16) + number
     tracked, crowd = (number > 0) & ~void, (number == 0) & thing & is_known
     defects = value_defects(runs, unknown.tolist(), "of red has no class", kind)

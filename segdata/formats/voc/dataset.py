@@ -352,7 +352,7 @@ class _VocImageReader:
         taxonomy = classes.taxonomy
         named = {name: category.id for name, category in taxonomy.by_name().items()}
         named |= {name: id_ for id_, name in classes.categories.unknown.items()}
-        things = np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
+        things = np.array(taxonomy.thing_ids, np.int64)
         return _VocImageReader(root, classes, named, things, has_objects)
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:

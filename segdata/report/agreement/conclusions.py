@@ -320,14 +320,12 @@ def _by_annotator(result: Agreement) -> str:
     """The score of each annotator against the reference, best first."""
     assert result.reference is not None
     name, lead = result.reference.name, result.leading
-    held = [
-        (pair.b if pair.a == name else pair.a, pair.scores[lead]) for pair in result.pairs if name in (pair.a, pair.b)
+    scores = [
+        (pair.scores[lead], pair.b if pair.a == name else pair.a) for pair in result.pairs if name in (pair.a, pair.b)
     ]
-    ranked = sorted(
-        (annotator for annotator in held if annotator[1].value == annotator[1].value),
-        key=lambda annotator: -annotator[1].value,
-    )
-    return join_words([f"{who} {score_with_interval(lead, value)}" for who, value in ranked], 12)
+    defined = [(score, who) for score, who in scores if not math.isnan(score.value)]
+    ranked = sorted(defined, key=lambda row: -row[0].value)
+    return join_words([f"{who} {score_with_interval(lead, score)}" for score, who in ranked], 12)
 
 
 def reference_name(result: Agreement, tables: Tables) -> str | None:

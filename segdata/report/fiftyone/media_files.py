@@ -95,7 +95,7 @@ class MapValues:
         ids = list(dict.fromkeys(category.id for category in taxonomy.categories))
         ids += [id_ for id_ in profile.unknown_names if id_ not in ids]
         plain = all(0 < id_ < 2**16 for id_ in ids)
-        things = frozenset(category.id for category in taxonomy.categories if category.kind == "thing")
+        things = frozenset(taxonomy.thing_ids)
         shown = {"semantic": frozenset[int](), "panoptic": things, "instance": frozenset(ids)}[profile.task]
         return MapValues({id_: id_ if plain else position for position, id_ in enumerate(ids, start=1)}, shown)
 
