@@ -193,11 +193,9 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
     for by in tried:
         images: ImageRows = {}
         for k, member in enumerate(members):
-            rows = member.dataset.rows
-            of_source = range(len(member.dataset)) if rows is None else rows.tolist()
             ids = member.dataset.image_ids
             keys = _content_keys(member.dataset) if by == "content" else pairing_keys(ids, by)
-            for key, row in zip(keys, of_source, strict=True):
+            for key, row in zip(keys, member.dataset.source_rows.tolist(), strict=True):
                 images.setdefault(key, []).append((k, row))
         if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in images.values()):
             return by, images

@@ -247,8 +247,7 @@ _IMAGES_PER_CHUNK = 64  # loaded together to count their segments
 
 def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, Callable[[LossCounter], None]]:
     """The dataset without images whose names the format cannot hold, and a function that counts them as lost."""
-    image_ids = dataset.source.image_ids
-    rows = np.arange(len(image_ids)) if dataset.rows is None else dataset.rows
+    image_ids, rows = dataset.source.image_ids, dataset.source_rows
     reasons = {row: why for row in rows.tolist() if (why := format.names.why_not(image_ids[row]))}
     if not reasons:
         return dataset, lambda losses: None

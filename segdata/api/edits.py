@@ -224,8 +224,7 @@ def draw_sample(
         return SampleResult(drawn_images, None)
     names = set(drawn_images.images)
     all_ids = dataset.source.image_ids
-    rows_read = range(len(all_ids)) if dataset.rows is None else dataset.rows.tolist()
-    rows = np.array([row for row in rows_read if all_ids[row] in names], np.int64)
+    rows = np.array([row for row in dataset.source_rows.tolist() if all_ids[row] in names], np.int64)
     origin = (
         f"{count_noun(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
     )

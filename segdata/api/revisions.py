@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import msgspec
-import numpy as np
 
 from segdata.api.convert import Conversion, convert
 from segdata.api.read import Data, ReadOptions, read
@@ -279,7 +278,7 @@ def _documents(dataset: OpenDataset, own: Format, root: Path) -> Iterator[_Docum
     """The documents of a folder, one for each split; empty if the format's reader reads the folder as a whole."""
     if own.write is None or own.list_documents is None:
         return
-    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
+    rows = dataset.source_rows
     layout, joined = named_layout(root, own), _joined_source(dataset.source)
     places = [part.path for part in layout.parts] or [root]
     documents_of_places = [[place] if place.is_file() else own.list_documents(place) for place in places]

@@ -105,6 +105,11 @@ class OpenDataset:
         return self.profile.taxonomy
 
     @property
+    def source_rows(self) -> Ints:
+        """(n_images,) the row in the source of each image."""
+        return np.arange(len(self.source.image_ids)) if self.rows is None else self.rows
+
+    @property
     def image_ids(self) -> list[str]:
         """The images, in the order of the source."""
         every = self.source.image_ids
@@ -120,7 +125,7 @@ class OpenDataset:
 
     def sorted_chunks(self) -> list[Ints]:
         """The same number of portions, with the images in ascending order of image_id."""
-        rows = np.arange(len(self.source.image_ids)) if self.rows is None else self.rows
+        rows = self.source_rows
         ids = np.array(self.source.image_ids, dtype=object)[rows]
         order = rows[np.argsort(ids, kind="stable")]
         return [portion for portion in np.array_split(order, max(len(self.chunks()), 1)) if len(portion)]

@@ -314,7 +314,7 @@ def merge_datasets(
     taxonomy = merge_taxonomies(profiles)
     labels = _dataset_labels(profiles)
     splits = [split_of_file(Path(profile.files)) for profile in profiles]
-    rows = [np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows for dataset in datasets]
+    rows = [dataset.source_rows for dataset in datasets]
     sources = [_with_merged_ids(dataset, taxonomy, number).source for number, dataset in enumerate(datasets)]
     with image_limits():
         names = resolve_conflicts(sources, rows, labels, apart, splits)

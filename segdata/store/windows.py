@@ -355,7 +355,7 @@ def cut_dataset(dataset: OpenDataset, choose: WindowChooser, crop: bool) -> Open
 
     Raises SegdataError if an image is named like a window of another one.
     """
-    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
+    rows = dataset.source_rows
     names = [dataset.source.image_ids[row] for row in rows.tolist()]
     _check_window_order(names)
     source = _WindowSource(dataset.source, choose, window_prefixes(names), tuple(names), rows, crop)
@@ -602,8 +602,7 @@ def stitch_dataset(
     check_choice("match", match, get_args(Match))
     stems = {_stem(name): name for name in known}
     tiles_of: dict[str, list[tuple[int, Tile, int, int]]] = {}
-    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
-    for row in rows.tolist():
+    for row in dataset.source_rows.tolist():
         name = dataset.source.image_ids[row]
         tile = known.get(name) or known.get(stems.get(_stem(name), ""))
         if tile is None:
