@@ -51,6 +51,7 @@ from segdata.formats.shared.png_files import COLOUR, COLOUR_ALPHA
 
 UNLABELLED = 0
 _EMPTY = Raw(b"[]")
+_EVALUATED = ("area", "iscrowd")  # keys of segments that panopticapi's evaluation reads
 MAX_MASK_ID = 2**24 - 1
 _LOSSY_FORMATS = frozenset({"JPEG", "WEBP", "MPO", "JPEG2000"})
 _BIT_DEPTH_OFFSET = 24  # in a PNG file
@@ -475,6 +476,15 @@ def open_panoptic(request: ReadRequest) -> Source:
             "category; list id and category_id of each id in a mask"
         )
         document.defects.append(Defect("SEG014", message, document.name, "/annotations/0/segments_info"))
+    listed = [bytes(item.segments_info) for item in entries.items if truth is document]
+    listed = [raw for raw in listed if raw[1:].lstrip().startswith(b"{")]  # predictions need neither key
+    lacking = [key for key in _EVALUATED if listed and not any(f'"{key}"'.encode() in raw for raw in listed)]
+    if lacking:
+        message = (
+            f"no segment has {' and '.join(lacking)}: panopticapi stops there when it evaluates "
+            f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
+        )
+        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
     if truth is document and categories.to and b'"isthing"' not in bytes((document.parts or {})["categories"]):
         message = "no category has isthing, which evaluation needs; all are read as things"
         place = document.pointer("categories")

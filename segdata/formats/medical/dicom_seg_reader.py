@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.medical_files import DecodedFiles, import_package
@@ -46,6 +46,8 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation,
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _MAX_FRAMES = 1 << 20
+_DEPTH_DIGITS, _MAX_TILT = 3, 1e-3  # of places along the normal, in millimetres; of directions that are parallel
+_SPACING_TOLERANCE = 0.1  # of the spacing: texts of places are rounded
 _MIN_CHANGES = 200  # along the rows of all frames: fewer tell nothing about the order of bits
 
 
@@ -175,6 +177,13 @@ def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int,
             },
             _parse_color(item.get("RecommendedDisplayCIELabValue")),
         )
+    numbers = sorted(segments)
+    if numbers[:1] > [0] and numbers != [*range(1, len(numbers) + 1)] and dataset.get("SegmentationType") != "LABELMAP":
+        message = (
+            f"segment numbers are {list_names(list(map(str, numbers)))}: DICOM asks for 1, 2, 3 … without a gap, and "
+            "programs that count them take one for another"
+        )
+        defects.append(Defect("SEG004", message, name, "SegmentSequence", severity="warning", lost=False))
     return segments
 
 
@@ -228,7 +237,34 @@ def _parse_frames(
             "images that it refers to alone, and most programs refuse it"
         )
         defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
+    between = _group_value(first, "PixelMeasuresSequence", "SpacingBetweenSlices")
+    nearest = _nearest_slices([frame.plane for frame in frames if frame.plane is not None])
+    if between and nearest is not None and not _is_multiple(nearest, abs(float(between))):
+        message = (
+            f"SpacingBetweenSlices is {float(between):g} mm, and the nearest two frames lie {nearest:g} mm apart: "
+            "programs that take the former stretch the volume; places are read"
+        )
+        defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
     return frames
+
+
+def _nearest_slices(planes: Sequence[Plane]) -> float | None:
+    """The least distance between two slices, in millimetres; None if they are fewer than two, or not parallel."""
+    normals = [plane.normal for plane in planes]
+    depths = np.unique(np.round([plane.depth for plane in planes], _DEPTH_DIGITS))
+    if len(depths) < 2 or not np.allclose(normals, normals[0], atol=_MAX_TILT):
+        return None
+    return round(float(np.diff(depths).min()), _DEPTH_DIGITS)
+
+
+def _is_multiple(distance: float, spacing: float) -> bool:
+    """Whether a distance is a multiple of a spacing, to a tenth of it: slices without a segment have no frame.
+
+    >>> _is_multiple(3.0, 1.0), _is_multiple(1.0, 5.0), _is_multiple(0.98, 1.0)
+    (True, False, True)
+    """
+    times = round(distance / spacing) if spacing > 0 else 0
+    return times >= 1 and abs(distance - times * spacing) <= _SPACING_TOLERANCE * spacing
 
 
 def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # Any: as above

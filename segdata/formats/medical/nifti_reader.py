@@ -431,7 +431,9 @@ class _SliceContent:
         self.segments.append(segments)
         self.files += [file] * len(segments.places)
         self.places += [f"{place} in slice {k}" for place in segments.places]
-        self.encodings.append(f"{'NIfTI' if volume.head.text is None else 'volume of'} {volume.head.dtype.name}")
+        head = volume.head
+        scaled = f", times {head.slope:g}, plus {head.inter:g}" * ((head.slope, head.inter) != (1.0, 0.0))
+        self.encodings.append(f"{'NIfTI' if head.text is None else 'volume of'} {head.dtype.name}{scaled}")
 
     def annotation(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
         segments = np.concatenate([part.segment_id for part in self.segments])

@@ -126,18 +126,20 @@ def _list_lines(path: Path) -> Iterator[tuple[int, str]]:
 def _read_classes(root: Path) -> _DataFile:
     """Read `data.yaml`, else `classes.txt`; raises UnreadableError if several files could name the classes."""
     path = _yaml_file(root)
-    listed = next((name for name in _NAMES_FILES if (root / name).is_file()), None)
-    names = {} if listed is None else _list_names(root / listed)
+    lists = [root / name for name in _NAMES_FILES if (root / name).is_file()]
     if path is None:
-        return _DataFile(names)
+        return _DataFile(_list_names(lists[0]) if lists else {})
     file = relative_path(root, path)
     classes = _read_yaml(root, path, file)
-    other = [number for number, name in names.items() if name != classes.names.get(number, name)]
-    if listed is None or not other or not set(names.values()) & set(classes.names.values()):
-        return classes
-    message = f"class {other[0]} is {classes.names[other[0]]!r} here, and {names[other[0]]!r} in {listed}"
-    message += f"; {len(other)} classes differ, this file's are read" * (len(other) > 1)
-    return replace(classes, defects=(*classes.defects, Defect("SEG202", message, file, "/names")))
+    for beside in [*lists, *sorted([*root.glob("labels/*/classes.txt"), *root.glob("*/labels/classes.txt")])]:
+        names = _list_names(beside)
+        other = [number for number, name in names.items() if name != classes.names.get(number, name)]
+        if other and set(names.values()) & set(classes.names.values()):
+            listed = relative_path(root, beside)
+            message = f"class {other[0]} is {classes.names[other[0]]!r} here, and {names[other[0]]!r} in {listed}"
+            message += f"; {len(other)} classes differ, this file's are read" * (len(other) > 1)
+            return replace(classes, defects=(*classes.defects, Defect("SEG202", message, file, "/names")))
+    return classes
 
 
 def _list_names(path: Path) -> dict[int, str]:

@@ -101,6 +101,16 @@ def test_listed_id_that_the_mask_lacks(tmp_path: Path) -> None:
     assert batch.n_segments == 2
 
 
+@pytest.mark.parametrize(
+    ("keys", "words"), [({"area": ...}, "area"), ({"area": ..., "iscrowd": ...}, "area and iscrowd"), ({}, None)]
+)
+def test_segments_without_what_the_evaluation_reads(tmp_path: Path, keys: dict[str, Any], words: str | None) -> None:
+    _, defects = read(tmp_path, info(**keys), info(SECOND, **keys))
+    told = [one.message for one in defects if "panopticapi" in one.message]
+    assert [message.partition(":")[0] for message in told] == [f"no segment has {words}"] * (words is not None)
+    assert not [one for one in read(tmp_path, info(**keys), info(SECOND))[1] if "panopticapi" in one.message]
+
+
 def test_exchanged_red_and_blue_are_named(tmp_path: Path) -> None:
     """And read, for all ids fit then and none before."""
     save(tmp_path, rgb(picture())[:, :, ::-1])

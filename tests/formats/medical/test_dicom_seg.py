@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pydicom
 import pytest
 
 from segdata import convert, diff, read
@@ -26,7 +27,8 @@ def test_frames_are_placed_by_position(tmp_path: Path, kind: str) -> None:
     series = write_ct(tmp_path / "ct", 4, SIZE)
     full = 2 if kind == "LABELMAP" else 255
     frames = [(None if kind == "LABELMAP" else 2, k, box(0, 0, k + 1, 2) * full) for k in (3, 0, 2)]
-    write_seg(tmp_path / "seg.dcm", series, [segment(2, "liver")], frames, kind=kind)
+    both = [segment(1, "spleen"), segment(2, "liver")]
+    write_seg(tmp_path / "seg.dcm", series, both, frames, kind=kind)
     dataset = read(tmp_path)
     assert detect(tmp_path) == detect(tmp_path / "seg.dcm") == "dicom-seg"
     assert met(dataset) == []
@@ -94,6 +96,39 @@ def test_a_segment_without_a_label_is_told(tmp_path: Path) -> None:
     (defect,) = [one for one in dataset.source.defects if one.code == "SEG004"]
     assert defect.message == "segment 1 has no SegmentLabel, which DICOM requires; read as 'segment 1'"
     assert {"segment 1", "right"} <= set(dataset.taxonomy.by_name())
+
+
+@pytest.mark.parametrize(("numbers", "told"), [((7,), "7"), ((1, 3), "1, 3"), ((2, 1), None)])
+def test_numbers_of_segments_follow_each_other(tmp_path: Path, numbers: tuple[int, ...], told: str | None) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    frames = [(number, 0, box(k, 0, k + 1, 2)) for k, number in enumerate(numbers)]
+    write_seg(tmp_path / "a.dcm", series, [segment(number, f"organ {number}") for number in numbers], frames)
+    messages = [one.message for one in read(tmp_path).source.defects]
+    assert messages == [
+        f"segment numbers are {told}: DICOM asks for 1, 2, 3 … without a gap, and programs that count them take one "
+        "for another"
+    ] * (told is not None)
+
+
+@pytest.mark.parametrize(("slices", "between", "is_told"), [((0, 1), 5.0, True), ((0, 1), None, False),
+                                                           ((0, 2), 1.0, False), ((0, 2), 4.0, True)])  # fmt: skip
+def test_a_distance_of_slices_that_frames_do_not_have(
+    tmp_path: Path, slices: tuple[int, int], between: float | None, is_told: bool
+) -> None:
+    """Slices without the segment have no frame, so that the nearest two may lie a multiple of the distance apart."""
+    series = write_ct(tmp_path / "ct", 3, SIZE)
+    step = float(np.linalg.norm(np.subtract(series.position(1), series.position(0))))
+    path = write_seg(tmp_path / "a.dcm", series, [segment(1, "liver")], [(1, k, box(0, 0, 2, 2)) for k in slices])
+    if between is not None:
+        data = pydicom.dcmread(path)
+        measures = data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        measures.SpacingBetweenSlices = between * step
+        data.save_as(path)
+    messages = [one.message for one in read(tmp_path).source.defects]
+    apart = step * (slices[1] - slices[0])
+    assert [message.partition(":")[0] for message in messages] == [
+        f"SpacingBetweenSlices is {(between or 0) * step:g} mm, and the nearest two frames lie {apart:g} mm apart"
+    ] * is_told
 
 
 def test_segments_numbered_from_zero_are_a_finding(tmp_path: Path) -> None:

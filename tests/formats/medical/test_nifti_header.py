@@ -181,3 +181,17 @@ def test_voxels_in_another_unit(tmp_path: Path, sizes: tuple[float, ...], flagge
     told = [one for one in met(read(tmp_path)) if "another unit" in one.message]
     assert [one.file for one in told] == flagged
     assert all(one.message.startswith("voxels of 0.15x0.15x0.3 mm, where others have 1.5x1.5x3 mm") for one in told)
+
+
+def test_values_that_some_headers_scale(tmp_path: Path) -> None:
+    """They are read as the header says, and SEG016 compares encodings."""
+    voxels = np.zeros((6, 5, 1), np.uint8)
+    voxels[1:4, 1:4] = 1
+    for name in "ab":
+        write_nifti(tmp_path / f"{name}.nii", voxels, sform=PLACED)
+    content = bytearray((tmp_path / "b.nii").read_bytes())
+    content[112:120] = np.array([2, 1], "<f4").tobytes()  # scl_slope, scl_inter
+    (tmp_path / "b.nii").write_bytes(bytes(content))
+    batch = whole(read(tmp_path))
+    assert batch.annotations["encoding"].to_pylist() == ["NIfTI uint8", "NIfTI uint8, times 2, plus 1"]
+    assert set(batch.segment_category.tolist()) == {1, 3}

@@ -225,6 +225,15 @@ def test_names_files_that_give_classes_other_numbers(tmp_path: Path) -> None:
     assert (defect.code, defect.file, defect.message) == ("SEG202", "data.yaml", message)
 
 
+def test_a_names_file_beside_the_labels_of_a_split(tmp_path: Path) -> None:
+    """The tool wrote it anew, with the one class of its last picture."""
+    folder = dataset(tmp_path, {"a": TRIANGLE})
+    beside = sorted(folder.rglob("a.txt"))[0].with_name("classes.txt")
+    beside.write_text("dog\n", encoding="utf-8")
+    (defect,) = segdata.read(folder).source.defects
+    assert defect.message == f"class 0 is 'cat' here, and 'dog' in {beside.relative_to(folder).as_posix()}"
+
+
 @pytest.mark.parametrize("names", ["cat\ndog\n", "cat\n", "person\nbicycle\n"])
 def test_names_files_that_agree_or_are_of_something_else(tmp_path: Path, names: str) -> None:
     (dataset(tmp_path, {"a": TRIANGLE}) / "classes.txt").write_text(names, encoding="utf-8")
