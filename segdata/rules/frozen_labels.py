@@ -14,7 +14,8 @@ from segdata.rules.sequence_slips import Succession, successions
 from segdata.rules.shared import free_outlines
 
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
-_MIN_KEPT, _MIN_CHANGED = 5, 4  # frames at the end of a track with one mask, and before them with others
+_MIN_KEPT, _MIN_HELD, _MIN_CHANGED = 5, 4, 4  # frames with the mask before, at the end and within, and with others
+_MIN_JUMP, _MIN_CAUGHT_UP = 3.0, 0.6  # pixels, and share of the way that the track would have gone meanwhile
 _MAX_KEPT_SHARE = 0.5  # of the tracks of a video: with more the scene stands still
 
 
@@ -40,12 +41,15 @@ def frozen_labels(
 
     Example:
         the labels of 8 are held until 13, pixel by pixel; others of the sequence change
-        track 1 keeps its mask from frame 5 to the end, pixel by pixel; it changed in every frame before (info)
+        track 1 keeps its mask from frame 5 to the end, pixel by pixel; it changed in every other frame (info)
+        track 2 keeps its mask from frame 4 to 8, pixel by pixel, and jumps then; it changed in every other
+            frame (info)
         the labels of slices 14 to 16 are those of 11 to 13, pixel by pixel: were slices written twice?
 
     The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
     also get an info for a track of a video whose mask changed in every frame, and from some frame on stays to the end
-    as it is, while others go on: tools for labelling keep the last outline of a track until somebody ends it. And you
+    as it is, or for four frames until it jumps by as much as it usually moves in that time, while others go on: tools
+    for labelling keep the last outline of a track until somebody ends it. And you
     get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
     them: labels, or slices, at a part of the rate of the images. It leaves out boxes and labels with short outlines,
     frames whose image files are the same (SEG356), and sequences in which labels often stand still.
@@ -109,28 +113,41 @@ def _kept_tracks(tables: Tables) -> Findings:
     tracked, segments = tracked_segments(tables, "video"), tables.segments
     rows = tracked["segment"]
     shape, _ = joint_codes(*(segments[name][rows].astype(np.int64) for name in _SHAPE))
+    middle = np.stack([segments[at][rows] + segments[side][rows] / 2 for at, side in (("x", "width"), ("y", "height"))])
     for members in tracked.groups("sequence"):
         track, place = tracked["track"][members], tracked["place"][members]
         follows = (np.diff(track) == 0) & (np.diff(place) == 1)
         is_same = follows & (np.diff(shape[members]) == 0)
+        moved = np.hypot(*np.diff(middle[:, members], axis=1))
         changing = np.unique(place[1:][follows & ~is_same])
         kept = []
         ids, first, count = np.unique(track, return_index=True, return_counts=True)
         for begin, n in zip(first.tolist(), count.tolist(), strict=True):
             steps = is_same[begin : begin + n - 1]
-            n_kept = int(np.argmin(steps[::-1])) if len(steps) and not steps.all() else 0
-            n_before = len(steps) - n_kept
-            goes_on = np.isin(place[begin + n - n_kept : begin + n], changing).all()
-            is_whole = follows[begin : begin + n - 1].all() and place[begin + n - 1] == place.max()
-            if n_kept >= _MIN_KEPT and n_before >= _MIN_CHANGED and not steps[:n_before].any() and is_whole and goes_on:
-                kept.append(begin + n_before)
+            runs = _runs(steps)
+            if len(runs) != 1 or not follows[begin : begin + n - 1].all():
+                continue
+            ((first_same, last_same),) = runs
+            n_kept, n_changed = last_same - first_same + 1, int((~steps).sum())
+            goes_on = np.isin(place[begin + first_same + 1 : begin + last_same + 2], changing).all()
+            if n_changed < _MIN_CHANGED or not goes_on:
+                continue
+            if last_same < len(steps) - 1:
+                usual = np.median(np.delete(moved[begin : begin + n - 1][~steps], first_same))
+                jump = moved[begin + last_same + 1]
+                if n_kept >= _MIN_HELD and jump >= max(_MIN_JUMP, _MIN_CAUGHT_UP * (n_kept + 1) * usual):
+                    kept.append((begin + first_same, begin + last_same + 1))
+            elif n_kept >= _MIN_KEPT and place[begin + n - 1] == place.max():
+                kept.append((begin + first_same, None))
         if len(kept) > _MAX_KEPT_SHARE * len(ids):
             continue
-        for start in kept:
+        for start, end in kept:
             row = members[start]
+            until = "the end" if end is None else tracked["frame"][members[end]]
+            jumps = "" if end is None else ", and jumps then"
             yield RowFinding(
-                f"track {track[start]} keeps its mask from frame {tracked['frame'][row]} to the end, pixel by pixel; "
-                "it changed in every frame before: was its last outline kept?",
+                f"track {track[start]} keeps its mask from frame {tracked['frame'][row]} to {until}, pixel by pixel"
+                f"{jumps}; it changed in every other frame: was an outline kept?",
                 segments=(int(rows[row]),),
                 severity="info",
             )

@@ -28,6 +28,8 @@ _MIN_VOLUMES, _NAMED_LAW, _APART = 8, 0.6, 0.3
 # A whole image is turned if this share of its pairs with an order, and at least so many, are reversed.
 _MIN_TURNED_PAIRS, _TURNED = 6, 0.9
 _PAIRS_AT_ONCE = 500_000  # of categories in one image or volume
+_MAD = 1.4826  # a standard deviation over the median deviation
+_TWO_PLACES, _FAR, _NEAR = 4.0, 6.0, 3.0  # spreads: of both, between two places; from the own; and from the other's
 _LEFT = {"left", "l", "lt", "lh", "links", "linke", "linker", "gauche", "izquierda", "izquierdo", "sinistra",
          "sinistro"}  # fmt: skip
 _RIGHT = {"right", "r", "rt", "rh", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra",
@@ -70,6 +72,9 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     whole picture is turned: a camera that looks down sees the same things in another order. The rule ignores void,
     crowds, frames of videos, and masks that their storage changed.
 
+    A category of a volume is reported, too, if it lies where another one lies in eight volumes or more, and this volume
+    lacks the other: labels were numbered anew.
+
     It also looks at categories that lie inside another one nearly everywhere, as nuclei in cells: in a hole of it, or
     on its pixels. You get one info for each image with parts that lie outside, not just at the border. Parts at the
     frame or under 16 px do not count, nor do categories that cover more than half of their images, in which everything
@@ -91,6 +96,7 @@ def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float
     tables, (outside, places) = gather_each(tables, (named, _places(tables)), {"annotation": "annotations"})
     yield from outside_findings(tables, inside, outside, max_share)
     rows = _merge(tables, places)
+    yield from _in_the_place_of_another(tables, rows)
     laws = [*_laws(tables, rows, min_images, max_share)]
     if not laws:
         return
@@ -235,6 +241,36 @@ def _ordered_pairs(unit: Ints, category: Ints, places: Floats, least: int) -> li
         own, other = (ids[part].tolist() for part in np.divmod(pair, len(ids)))
         ordered += [(first_id, axis, second_id) for first_id, second_id in zip(own, other, strict=True)]
     return sorted(ordered)
+
+
+def _in_the_place_of_another(tables: Tables, rows: Table) -> Findings:
+    """Categories of volumes that lie where another one lies elsewhere, in a volume that lacks the other."""
+    rows = rows.take((rows["unit"] >= len(tables.annotations)) & rows["is_placed"])
+    (units, unit), (ids, category) = (unique_inverse(rows[name]) for name in ("unit", "category"))
+    if len(units) < _MIN_VOLUMES:
+        return
+    places = np.full((len(units), len(ids), 3), np.nan)
+    places[unit, category] = np.stack([rows[name] for name in "012"], axis=1)
+    has = ~np.isnan(places[:, :, 0])
+    n_both = has.T.astype(np.int64) @ has
+    for own, other in np.argwhere((n_both >= _MIN_VOLUMES) & ((has.T.astype(np.int64) @ ~has) > 0)).tolist():
+        pair = places[has[:, own] & has[:, other]][:, [own, other]]
+        middle = np.median(pair, axis=0)
+        spread = np.median(np.abs(pair - middle), axis=0) * _MAD + _MIN_SCALE
+        apart = np.abs(middle[0] - middle[1]) / spread.sum(axis=0)
+        axis = int(np.argmax(apart))
+        if apart[axis] < _TWO_PLACES:
+            continue
+        from_own, from_other = np.abs(places[:, own] - middle[:, None]) / spread[:, None]
+        alone = has[:, own] & ~has[:, other]
+        for k in np.flatnonzero(alone & (from_own[:, axis] > _FAR) & (from_other.max(axis=1) < _NEAR)).tolist():
+            names = tables.profile.name_of(int(ids[own])), tables.profile.name_of(int(ids[other]))
+            yield RowFinding(
+                f"{names[0]!r} lies where {names[1]!r} lies in {n_both[own, other]:,} volumes that have both, and this "
+                f"one has no {names[1]!r}: has it the name of the other?",
+                annotation=int(rows["annotation"][np.flatnonzero((unit == k) & (category == own))[0]]),
+                category=names[0],
+            )
 
 
 def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float) -> Floats | None:

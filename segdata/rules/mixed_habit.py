@@ -7,7 +7,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, unique_inverse
+from segdata.core.runs import Flags, Ints, unique_inverse
 from segdata.core.strata import image_splits, independent_units, is_example, joint_codes, number_names
 from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names, is_thing, separating_column
@@ -16,6 +16,9 @@ _MIN_POINTS = 8  # of an outline: those with fewer are often convex
 _LEAST_SHARE = 0.5  # of `min_expected`: images of which fewer are expected tell nothing
 _LOW = 0.1  # quantile of images that have something: how few of it an image may have by itself
 _BETWEEN = 0.5  # of what an image would have by its categories: fewer are neither all nor nothing
+_TRUTHS = {"true": 1, "yes": 1, "1": 1, "false": 0, "no": 0, "0": 0}
+_MOST_WHOLE = 0.5  # of the images in which an attribute is true: those in which it is so for all segments
+_MAX_CHANCE = 1e-4  # of as many images at one end of a dataset by chance
 _MOST_VOID = 0.9  # of the annotations of the other splits: those that have void
 _NARROW = 5  # pixels of the shorter side of a part's box: less is lost where masks are smoothed or filtered
 _FEATURES = {  # of segments: what none has, and what many others have
@@ -27,7 +30,14 @@ _FEATURES = {  # of segments: what none has, and what many others have
 }
 
 
-@rule("SEG319", "mixed-habit", severity="info", needs=("outlines", "shapes", "parts"), whole=True, by_part=True)
+@rule(
+    "SEG319",
+    "mixed-habit",
+    severity="info",
+    needs=("outlines", "shapes", "parts", "spellings"),
+    whole=True,
+    by_part=True,
+)
 def mixed_habit(
     tables: Tables, *, min_images: int = 5, min_expected: float = 6.0, max_between: float = 0.2
 ) -> Findings:
@@ -46,6 +56,10 @@ def mixed_habit(
     expected: then the scene is not the cause. Images of one sequence or group count as one. If annotators, folders or
     months go with it, the finding says so.
 
+    Attributes that are true or false are judged likewise, each by itself: if it is never true in some images, although
+    others, which have both values, let expect it, nobody set it there. For a quarter of all images or more, at one end
+    of the dataset, it is enough that chance leaves them out once in 10,000 datasets.
+
     Void is compared between splits: you get a finding if no image of a split has any, where nine in ten of the others
     have, as around the objects of PASCAL VOC.
 
@@ -63,10 +77,9 @@ def mixed_habit(
     those that the border cuts, and CamVid's classes reduced to their largest parts in half of its masks are found.
     """
     yield from _without_void(tables, min_images)
+    yield from _attributes_never_set(tables, min_images, min_expected, max_between)
     tables, counts = gather(tables, _counts(tables), {"annotation": "annotations"})
-    annotations = tables.annotations
-    annotator = number_names(annotations.texts("annotator"))[1]
-    unit, _ = joint_codes(independent_units(tables)[annotations["image"]], annotator)
+    unit = _units(tables)
     for feature, (of_none, of_others) in _FEATURES.items():
         judged = counts.take(counts[f"may_{feature}"] > 0)
         is_without = _units_without(
@@ -116,6 +129,59 @@ def _without_void(tables: Tables, min_images: int) -> Findings:
                 f"none of the {count_noun(own, 'annotation')} of {name!r} has void; {n_void:,} of {others:,} of the "
                 "other splits have: was it written as background there?"
             )
+
+
+def _attributes_never_set(tables: Tables, min_images: int, min_expected: float, max_between: float) -> Findings:
+    """One finding for each attribute that is never true in some images, and true for some segments in others."""
+    whole = leading(tables)
+    if whole is None or len(whole.spellings) == 0:
+        return
+    stated, unit = whole.spellings, _units(whole)
+    names, name = number_names(stated.texts("name"))
+    truth = np.array([_TRUTHS.get(str(value).strip('"').casefold(), -1) for value in stated.texts("value").to_pylist()])
+    is_flag = np.bincount(name, truth < 0, len(names)) == 0
+    for number in np.flatnonzero(is_flag).tolist():
+        rows = np.flatnonzero(name == number)
+        annotation, first = np.unique(whole.segments["annotation"][stated["segment"][rows]], return_inverse=True)
+        n, n_true = (
+            np.bincount(first, weights, len(annotation)).astype(np.int64)
+            for weights in (stated["n"][rows], stated["n"][rows] * truth[rows])
+        )
+        if (n_true == n)[n_true > 0].mean() > _MOST_WHOLE:  # it is about images
+            continue
+        judged = {"unit": unit[annotation], "category": np.zeros(len(annotation), np.int64), "n": n, "k": n_true}
+        is_without = _units_without(Table(judged), min_images, min_expected, max_between)[unit[annotation]]
+        if not is_without.any():
+            is_without = _at_one_end(unit[annotation], n_true > 0, min_images)
+        if is_without.any():
+            without, others = annotation[is_without], annotation[~is_without]
+            yield RowFinding(
+                f"in {len(without):,} of {count_noun(len(annotation), 'image')} ({image_names(whole, without)}) "
+                f"{names[number]!r} is true for none of {n[is_without].sum():,} segments; for {n_true.sum():,} of "
+                f"{n[~is_without].sum():,} in the others: was it left at its default?"
+                + separating_column(whole, others, without, "these have none")
+            )
+
+
+def _at_one_end(unit: Ints, has: Flags, min_images: int) -> Flags:
+    """(n,) images at the beginning or end of a dataset that have none: a quarter or more, as chance hardly gives."""
+    order, first, place = np.unique(unit, return_index=True, return_inverse=True)
+    has_any = np.bincount(place, has, len(order))[np.argsort(first)] > 0
+    listed = np.argsort(np.argsort(first))[place]
+    n, with_any = len(has_any), np.flatnonzero(has_any)
+    for begin, end in ((0, int(with_any.min(initial=n))), (int(with_any.max(initial=-1)) + 1, n)):
+        without = end - begin
+        share = len(with_any) / max(n - without, 1)
+        if min(without, n - without) >= max(min_images, n / 4) and n * (1 - share) ** without < _MAX_CHANCE:
+            return np.asarray((listed >= begin) & (listed < end), bool)
+    return np.zeros(len(unit), bool)
+
+
+def _units(tables: Tables) -> Ints:
+    """(n_annotations,) images of one sequence or group, by one annotator, as one number."""
+    annotations = tables.annotations
+    annotator = number_names(annotations.texts("annotator"))[1]
+    return joint_codes(independent_units(tables)[annotations["image"]], annotator)[0]
 
 
 def _counts(tables: Tables) -> dict[str, Column]:

@@ -7,7 +7,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
-from segdata.rules.shared import both_ways, box_around
+from segdata.rules.shared import both_ways, box_around, requires_full_coverage
 
 _FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
 _TIMES_ELSEWHERE = 3  # as many columns are equal at the side as within the image
@@ -15,7 +15,14 @@ _SIDES = ("left", "top", "right", "bottom")
 _MIN_EXPLAINED = 0.8  # share of the length of all ends on one side, by a single one on the other
 
 
-@rule("SEG116", "seam", severity="warning", needs=("ends", "steps", "pairs", "margins"), habit="image", per_image=True)
+@rule(
+    "SEG116",
+    "seam",
+    severity="warning",
+    needs=("ends", "steps", "pairs", "margins", "holes"),
+    habit="image",
+    per_image=True,
+)
 def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findings:
     """Segments are cut along a straight line that is not the frame.
 
@@ -74,20 +81,25 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     pixels) count once. Left out are crowds, void, exact rectangles, masks that were enlarged (SEG118), and lines beyond
     which nothing of a full picture is labelled (SEG130).
 
+    A segment in which one hole is an exact rectangle, min_length wide and high, with nothing in it, is an info: a
+    network's window, or an augmentation, erased it. Segments that are rectangles around it are frames, and fine.
+
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
     the line, and your model learns to end them there. Padding shows your model things that are not there.
 
     Remedy: annotate tiles with an overlap and join what they share; draw up to the frame. Pad with void, or cut off
-    what was padded.
+    what was padded. Fill what was erased.
 
     Options: `min_segments`: segments that end on one line from one side. `min_length`: of each end, in pixels.
     Defaults: nuclei of GBM40 end one pixel short of the frame, on nine lines in 8 of 40 images, and StarDist's on one:
     these ten are flagged, and right, as are eight at the frame of photographs of rooms and streets. Three lines
     elsewhere, at a parapet, a pole and a pillar, were no seams: hence the info. COCO (50 images), TACO (1500), COCO's
     panoptic sample, CamVid, CamSeq01, kudzu, crops and DAVIS have none. At three segments there would be ten more lines
-    of nuclei, and four in CamVid's streets. No margin is repeated or mirrored in 42 openings of public datasets.
+    of nuclei, and four in CamVid's streets. No margin is repeated or mirrored in 42 openings of public datasets, and no
+    rectangle is without labels.
     """
     yield from _padding(tables)
+    yield from _erased_rectangles(tables, min_length)
     segments = tables.segments
     rectangle = segments["area"] == segments["width"] * segments["height"]
     left_out = rectangle | np.isin(np.arange(len(segments)), tables.steps["segment"])
@@ -130,6 +142,29 @@ def _padding(tables: Tables) -> Findings:
             annotation=annotation,
             bbox=(left, top, *size),
             pixels=width * length,
+        )
+
+
+def _erased_rectangles(tables: Tables, min_length: int) -> Findings:
+    """Holes that are exact rectangles with nothing in them, one in its image; not in a segment with straight sides."""
+    segments, holes = tables.segments, tables.holes
+    is_rectangle = holes["area"] == holes["width"] * holes["height"]
+    is_rectangle &= (holes["empty"] != 0) & (np.minimum(holes["width"], holes["height"]) >= min_length)
+    if not is_rectangle.any():
+        return
+    owner = holes["segment"]
+    enclosed = segments["area"] + segments["hole_pixels"]
+    is_rectangle &= (enclosed < segments["width"] * segments["height"] * _FILLED)[owner]
+    is_rectangle &= ~requires_full_coverage(tables)[segments["annotation"][owner]]  # there it is a gap (SEG101)
+    rectangles = holes.take(is_rectangle).beside(annotation=segments["annotation"][owner[is_rectangle]])
+    single = rectangles.take(~rectangles.repeated("annotation"))
+    for segment, pixels, x, y, width, height in single.lines("segment", "area", "x", "y", "width", "height"):
+        yield RowFinding(
+            f"an exact rectangle of {width:,} x {height:,} px within the segment has no label: was it erased?",
+            segments=(segment,),
+            bbox=(x, y, width, height),
+            pixels=pixels,
+            severity="info",
         )
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
@@ -22,7 +23,9 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
 _MAX_DIGITS = 4  # of such a number
-_NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_MAX_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
+_NUMBERED = re.compile(rf"(|.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_MAX_DIGITS}}})", re.DOTALL)  # a number, behind a word or not
+_MIN_BARE_COUNT = 6  # to which names without a word must count: fewer may be grades, or parts that have numbers
+_NO_OBJECT = ("__background__", "_background_")  # as tools call what is no object
 _MIN_NUMBERED_NAMES, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 _LOOK_ALIKE = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "abekmhopctyxijsABEKMHOPCTYXIJSABEZHIKMNOPTYXo"
@@ -105,6 +108,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
 
     Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
     image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
+    Numbers without a word must count to six.
     Ribs and lanes are left alone where images have some of them from the middle.
 
     Values of an attribute are flagged in one finding for the attribute, if they differ only in case and blanks, or if
@@ -117,8 +121,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), notes
     (`??`, `TODO`, `test`), what is to be ignored (`DontCare`) and is not void in the taxonomy, and in the wrong
     encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their first letters
-    (`dining table` and `dining tab`), if two names or more are cut after as many; and names that all have their number
-    in a list before them (`0 car`, `1 bus`), and names that are the ids of their categories; both are infos. Names that
+    (`dining table` and `dining tab`), if two names or more are cut after as many; names that all have their number
+    in a list before them (`0 car`, `1 bus`), names that are the ids of their categories, objects called
+    `__background__`, and one category for all segments whose descriptions are a few words; these are infos. Names that
     are digits may be meant. Five names, or pairs of names, of one kind are one finding: somebody read a list wrongly.
 
     Names without a segment are compared, too, but not letter by letter. One letter more, less or other, or two letters
@@ -175,7 +180,13 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     yield from _listed_names([name for _, name in entries])
     if profile.provisional is None:
         yield from _ids_alone(names)
+    if profile.task != "semantic":
+        for n, name in entries:
+            if n and name in _NO_OBJECT and name not in void:
+                what = f"{count_noun(n, 'segment is', 'segments are')} called {name!r}, as tools call what is no object"
+                yield RowFinding(f"{what}: is it a hole, or void?", category=name, severity="info")
     yield from _respelled_values(whole)
+    yield from _classes_as_descriptions(whole, {names[id_]: n for id_, n in n_segments.items() if n and id_ in names})
 
 
 def _respelled_values(tables: Tables) -> Findings:
@@ -197,6 +208,22 @@ def _respelled_values(tables: Tables) -> Findings:
             message = f"values of {name!r} are spelled in several ways: {' / '.join(shown)}"
             example = min(segment for _, segment in by_spelling[rarest])
             yield RowFinding(message, segments=(example,), severity="info")
+
+
+def _classes_as_descriptions(tables: Tables, n_segments: Mapping[str, int]) -> Findings:
+    """One finding if all segments are of one category, and a few descriptions part them."""
+    table = tables.spellings
+    if len(n_segments) != 1 or len(table) == 0:
+        return
+    ((name, total_),) = n_segments.items()
+    uses: Counter[str] = Counter()
+    for row in np.flatnonzero(table["name"] == "description").tolist():
+        if (value := table.cell("value", row)) not in (None, "null"):
+            uses[_as_text(value)] += table.cell("n", row)
+    if 1 < len(uses) <= min(_MAX_VALUES, total_ / _MIN_USES) and uses.total() >= _MOST * total_:
+        listed = list_names([repr(text) for text, _ in uses.most_common()], _NAMED)
+        message = f"all {total_:,} segments are {name!r}, and their descriptions are {listed}: are these the classes?"
+        yield RowFinding(message, category=name, severity="info")
 
 
 def _as_text(value: str) -> str:
@@ -286,13 +313,16 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
     _, table = gather(tables, columns, {"annotation": "annotations"})
     used: dict[str, list[int]] = {"": np.unique(table["category_id"]).tolist()}  # word -> ids with segments
     for id_ in used[""].copy():
-        used.setdefault(numbered[id_][1], []).append(id_)
+        if numbered[id_][1]:
+            used.setdefault(numbered[id_][1], []).append(id_)
 
     def counts_objects(word: str) -> bool:
         if len({numbered[id_][0] for id_ in used[word]}) < _MIN_NUMBERED_NAMES:
             return False
         of_word = table.take(np.flatnonzero(np.isin(table["category_id"], used[word])))
         number = np.array([int(numbered[id_][2]) for id_ in used[word]])
+        if number.max() < _MIN_BARE_COUNT and not any(numbered[id_][1] for id_ in used[word]):
+            return False
         return _counts_objects(of_word["annotation"], number[np.searchsorted(used[word], of_word["category_id"])])
 
     flagged = [word for word in sorted(used) if word and counts_objects(word)]

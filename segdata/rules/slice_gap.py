@@ -1,6 +1,7 @@
 """SEG358 slice-gap: a structure is missing on one slice of a volume."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
-from segdata.measure.sequences import things_by_frame
+from segdata.measure.sequences import SequenceIndex, shared_box_area, things_by_frame
 
 _MIN_GAP = 8  # pixels
 _MIN_SHARE = 0.5  # of the smaller part
 _FEW = 2  # gaps of a category that are no habit; and slices
 _ORDINALS = {2: "other", 3: "third", 4: "fourth", 5: "fifth"}
+_MAX_TAPER = 0.7  # of the area at the first and last slice: that where a structure ends within the volume
 _MIN_STRIDES, _REGULAR = 4, 0.8  # steps from slice to slice, and the share that is as long as the shortest
 
 
@@ -119,7 +121,9 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     neither of them continues there. If the slice has nothing of the category, you get one finding for all of its parts.
     A structure has one category and track in one volume. The rule does not judge slices without an annotation, nor
     categories whose structures are so thin that they come and go. If a category is on every second, third … slice only,
-    and the slices between have nothing of it, you get one finding for the volume.
+    and the slices between have nothing of it, you get one finding for the volume. So do you for a category that goes on
+    from the last slice to the first (half of both boxes) and tapers off around two slices or more without it:
+    its labels were moved along the slices, and what left them at the end came back at the beginning.
 
     Why: nothing in a body or a tissue stops for one slice. The structure counts as two, and its volume is too small.
 
@@ -136,6 +140,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, ma
     one brain scan, a spleen, spines, nuclei in three dimensions and 17 volumes of TotalSegmentator's tests have none.
     """
     yield from _every_other(tables)
+    yield from _rolled(tables)
     segments, skips = tables.segments, tables.skips
     # Small gaps, too, show that a category comes and goes.
     least = min(min_pixels, _MIN_GAP), min(min_share, _MIN_SHARE)
@@ -192,6 +197,31 @@ def _every_other(tables: Tables) -> Findings:
             f"{name} on {n_slices} slices, and nothing of it on the {between} between"
         )
         yield RowFinding(message, segments=(segment,), category=name)
+
+
+def _rolled(tables: Tables) -> Findings:
+    """Volumes in which a category ends twice around empty slices, and goes on from the last slice to the first."""
+    things = things_by_frame(tables, "volume")
+    n_slices = [len(sequence.frame) for sequence in SequenceIndex.from_tables(tables).sequences]
+    _, first = joint_codes(things["thing"])
+    for begin, end in pairwise([*first.tolist(), len(things)]):
+        place, area = things["place"][begin:end], things["area"][begin:end]
+        gap = np.flatnonzero(np.diff(place) > 1)
+        n = n_slices[int(things["sequence"][begin])]
+        if len(gap) != 1 or place[0] != 0 or place[-1] != n - 1 or place[gap[0] + 1] - place[gap[0]] <= _FEW:
+            continue
+        shared = int(shared_box_area(things, begin, end - 1))
+        boxes = [(things["right"][k] - things["left"][k]) * (things["bottom"][k] - things["top"][k])
+                 for k in (begin, end - 1)]  # fmt: skip
+        tapers = max(area[gap[0]], area[gap[0] + 1]) <= _MAX_TAPER * min(area[0], area[-1])
+        if tapers and shared >= _MIN_SHARE * (boxes[0] + boxes[1] - shared):
+            segment = int(things["segment"][end - 1])
+            yield RowFinding(
+                f"{tables.category_name(segment)} goes on from the last slice to the first, and ends on either side of "
+                f"{place[gap[0] + 1] - place[gap[0]] - 1} slices without it: were the labels moved along the slices?",
+                segments=(segment,),
+                category=tables.category_name(segment),
+            )
 
 
 def _is_blank(tables: Tables, skips: Table) -> Flags:

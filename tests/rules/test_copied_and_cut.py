@@ -370,6 +370,20 @@ def test_a_track_whose_last_mask_is_kept_to_the_end(n_kept: int, both: bool, is_
     ] * is_told
 
 
+@pytest.mark.parametrize(("held", "jumps", "is_told"), [(4, True, True), (3, True, False), (4, False, False)])
+def test_a_track_whose_mask_is_held_until_it_jumps(held: int, jumps: bool, is_told: bool) -> None:
+    """What stands still and goes on as slowly as before may have stopped."""
+    labels = np.zeros((14, 60, 120), np.int64)
+    for frame in range(14):
+        place = frame if frame <= 4 else max(4, frame if jumps and frame > 4 + held else frame - held)
+        labels[frame, 5:19, 5 + 3 * place : 19 + 3 * place] = 1
+        labels[frame, 40:54, 60 + 3 * frame :][:, :14] = 2
+    kept = [one.message for one in run(recategorised(labels), "SEG363") if "keeps its mask" in one.message]
+    assert [message.partition(";")[0] for message in kept] == [
+        "track 1 keeps its mask from frame 4 to 8, pixel by pixel, and jumps then"
+    ] * is_told
+
+
 def test_a_track_that_takes_over_another() -> None:
     labels = walk()
     labels[6:][labels[6:] == 2] = 1

@@ -75,3 +75,29 @@ def test_a_taxonomy_that_names_the_background_needs_few_images(tmp_path: Path) -
 def test_slivers_of_a_background_are_meant(judged: Judged, n_images: int, n_findings: int) -> None:
     sliver = "aaaaaaaaaaaa\n............\nbbbbbbbbbbbb\n\n"
     assert len(judged("SEG111", sliver * n_images + "coverage: exhaustive (habit)")) == n_findings
+
+
+def _with_line(kind: str, thick: int = 8) -> str:
+    """A square of one segment, and a line of one pixel of it, or what is none."""
+    values = np.full((40, 30), ".", "<U1")
+    values[10 : 10 + thick, 3 : 3 + thick] = "a"
+    rows = np.arange(40)
+    if kind == "slanted":
+        values[rows, 15 + rows // 4] = "a"
+    elif kind == "short":
+        values[rows[:30], 15 + rows[:30] // 4] = "a"
+    elif kind == "two wide":
+        values[:, 20:22] = "a"
+    else:
+        values[[0, -1]], values[:, [0, -1]] = "a", "a"
+    return "\n".join("".join(row) for row in values.tolist()) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "thick", "n_pixels"),
+    [("slanted", 8, 40), ("frame", 8, 136), ("short", 8, 0), ("two wide", 8, 0), ("slanted", 1, 0)],
+)
+def test_a_line_of_one_pixel_from_side_to_side(judged: Judged, kind: str, thick: int, n_pixels: int) -> None:
+    """Of a segment that is thin itself, as a crack, it is meant."""
+    found = judged("SEG111", _with_line(kind, thick))
+    assert [one.pixels for one in found] == [n_pixels] * (n_pixels > 0)

@@ -251,3 +251,33 @@ def test_each_category_is_one_object_in_several_parts(
     path.write_text(json.dumps(content))
     told = [one for one in found(path, "SEG108") if "is one object in every image" in one.message]
     assert [one.severity for one in told] == ["info"] * is_told
+
+
+@pytest.mark.parametrize(
+    ("case", "n_objects", "flagged"),
+    [
+        ("second half", 8, "in 12 of 24 images"),
+        ("second half", 30, "in 12 of 24 images"),
+        ("every other", 40, "in 12 of 24 images"),
+        ("every other", 4, None),
+        ("of the image", 30, None),
+        ("nowhere", 30, None),
+        ("words", 30, None),
+    ],
+)
+def test_an_attribute_that_nobody_set_in_some_images(
+    tmp_path: Path, case: str, n_objects: int, flagged: str | None
+) -> None:
+    """What is true for all objects of an image is about the image, as that it was taken by night."""
+    rng = np.random.default_rng(4)
+    path = write(tmp_path, [[(1, ring(x, y)) for x, y in places(rng, n_objects)] for _ in range(24)])
+    content = json.loads(path.read_text())
+    for one in content["annotations"]:
+        k = one["image_id"] - 1
+        is_set = {"second half": k < 12, "every other": k % 2 == 0}.get(case, True)
+        value = k % 2 == 0 if case == "of the image" else bool(is_set and rng.uniform() < 0.35)
+        one["attributes"] = {"occluded": f"part {value}" if case == "words" else value}
+    path.write_text(json.dumps(content))
+    told = [one.message for one in found(path, "SEG319") if "occluded" in one.message]
+    assert [message.partition(" (")[0] for message in told] == [flagged] * (flagged is not None)
+    assert all("'occluded' is true for none of" in message for message in told)

@@ -177,6 +177,27 @@ def _volumes(root: Path, exchanged: frozenset[int], n: int = 10, mirrored: froze
     return root
 
 
+@pytest.mark.parametrize(("case", "n", "n_found"), [("renumbered", 12, 2), ("renumbered", 9, 0), ("missing", 12, 0)])
+def test_a_kidney_in_the_place_of_the_other(tmp_path: Path, case: str, n: int, n_found: int) -> None:
+    """Seven volumes that have both tell nothing, and one kidney alone is none in the other's place."""
+    nibabel = pytest.importorskip("nibabel")
+    root = _volumes(tmp_path, frozenset(), n)
+    for path in sorted((root / "labelsTr").glob("*.nii.gz"))[:2]:
+        image = nibabel.load(path)
+        values = np.asanyarray(image.dataobj)
+        values = np.where(values > 1, values - (case == "renumbered"), 0).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(values, image.affine), path)
+    told = [one.message for one in found(segdata.read(root)) if "has it the name" in one.message]
+    assert (
+        told
+        == [
+            f"'kidney_left' lies where 'kidney_right' lies in {n - 2} volumes that have both, and this one has no "
+            "'kidney_right': has it the name of the other?"
+        ]
+        * n_found
+    )
+
+
 def test_sides_in_volumes(tmp_path: Path) -> None:
     (finding,) = found(segdata.read(_volumes(tmp_path / "one", frozenset({4}))))
     assert str(finding.image).startswith("case_004")

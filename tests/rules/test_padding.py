@@ -123,3 +123,21 @@ def test_margins_are_counted_as_by_loops(seed: int, mode: str) -> None:
     rows = list(margins.lines("annotation", "side", "width", "mirrored", "elsewhere"))
     assert {row[0] for row in rows} <= {1}
     assert {(side, width, bool(mirrored), inner) for _, side, width, mirrored, inner in rows} == by_loops(labels)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "n_holes", "is_found"), [(9, 12, 1, True), (7, 12, 1, False), (9, 12, 2, False)]
+)
+def test_a_rectangle_that_was_erased(height: int, width: int, n_holes: int, is_found: bool) -> None:
+    """Several rectangles in one image are the cells of a table, or windows."""
+    y, x = np.mgrid[:80, :90]
+    labels = (((x - 45) / 40) ** 2 + ((y - 40) / 36) ** 2 < 1).astype(np.int64)
+    for k in range(n_holes):
+        labels[20 + 20 * k :, 30:][:height, :width] = 0
+    messages = [one.message for one in found(labels) if "rectangle" in one.message]
+    what = f"an exact rectangle of {width} x {height} px within the segment has no label: was it erased?"
+    assert messages == [what] * is_found
+    framed = np.zeros((80, 90), np.int64)
+    framed[10:70, 10:80] = 1
+    framed[20:60, 20:70] = 0
+    assert found(framed) == [], "a frame"

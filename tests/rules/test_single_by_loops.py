@@ -300,6 +300,7 @@ def test_slivers_holes_and_stray_parts_are_small_for_their_segment(seed: int) ->
     holes = Table(common | {"empty": rng.random(n) < 0.8})
     cluster = np.where(rng.random(n) < 0.2, 20, area)
     parts = Table(common | {"cluster": cluster, "drawn": rng.random(n) < 0.8, "cut": rng.random(n) < 0.2})
+    parts = parts.beside(perimeter=2 * area + 2)
     gaps = {"annotation": rng.integers(0, 3, n), "area": rng.choice([9, 10, 20, 40], n), **box}
     gaps["perimeter"] = rng.choice([20, 22, 24, 44], n)
     no_things = Table({name: np.zeros(0, np.int64) for name in (*common, "thing", "cluster", "cut", "empty")})

@@ -250,3 +250,14 @@ def test_slices_that_share_less_than_half_show_no_order(monkeypatch: pytest.Monk
     assert not found(labels, "SEG360", kind="volume")
     monkeypatch.setattr("segdata.rules.sequence_slips._FURTHEST_NEIGHBOUR", 1.0)
     assert found(labels, "SEG360", kind="volume")
+
+
+@pytest.mark.parametrize(("step", "n_empty", "is_told"), [(7, 3, True), (0, 3, False), (7, 0, False), (2, 3, False)])
+def test_labels_that_were_moved_along_the_slices(step: int, n_empty: int, is_told: bool) -> None:
+    """What left a volume at its end is at its beginning, where the structure goes on as large as it was."""
+    labels = np.pad(np.where(organ(14) == 1, 1, 0), ((0, n_empty), (0, 0), (0, 0)))
+    findings = found(np.roll(labels, step, axis=0), "SEG358", kind="volume")
+    told = [one.message for one in findings if "goes on" in one.message]
+    assert [message.partition(", and ")[2] for message in told] == [
+        "ends on either side of 3 slices without it: were the labels moved along the slices?"
+    ] * is_told

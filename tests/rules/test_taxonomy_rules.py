@@ -311,6 +311,8 @@ def test_values_of_an_attribute_in_several_spellings(tmp_path: Path, values: lis
         ([["lane1", "lane2"], ["lane1", "lane2"], ["lane2", "lane1", "lane3"], ["lane2", "lane3"]], 0),
         ([["leg1", "leg2", "leg3"]] * 4, 0),  # always as many
         ([["car1", "car1", "car2"], ["car1", "car2", "car3"], ["car1", "car2"], ["car2", "car2"]], 0),  # two of one
+        ([["1", "2"], ["1", "2", "3", "4", "5", "6"], ["2", "1", "3"]], 6),  # without a word
+        ([["1", "2"], ["1", "2", "3", "4", "5"], ["2", "1", "3"]], 0),  # perhaps grades
     ],
 )
 def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_names: int) -> None:
@@ -328,8 +330,24 @@ def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_na
         one.message.partition(" names number the objects")[0] for one in findings if "number the" in one.message
     ]
     assert numbered == [str(n_names)] * (n_names > 0)
-    shown = "'car1', 'car2', 'car3', 'car_1', 'car_2' and 1 more" if n_names == 6 else ""
+    shown = f"{', '.join(map(repr, sorted(names, key=lambda name: (len(name), name))[:5]))} and 1 more" * (n_names == 6)
     assert all(f"make a category of each: {shown}" in one.message for one in findings if "number the" in one.message)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "is_told"),
+    [
+        ("__background__", "instance", True),
+        ("_background_", "instance", True),
+        ("background", "instance", False),
+        ("_background_", "semantic", False),
+    ],
+)
+def test_objects_called_as_what_is_no_object(judged: Judged, name: str, task: str, is_told: bool) -> None:
+    findings = judged("SEG215", f"aa.b\n\na: {name}\nb: car\ntask: {task}\n")
+    told = [(one.severity, one.message) for one in findings]
+    message = f"1 segment is called {name!r}, as tools call what is no object: is it a hole, or void?"
+    assert told == [("info", message)] * is_told
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -428,3 +446,28 @@ def test_crowds_that_are_polygons_are_named_one_by_one_up_to_three(tmp_path: Pat
     messages = [one.message for one in findings if "polygon" in one.message]
     assert len(messages) == (n if n <= 3 else 1)
     assert (f"{n} of {n} segments with iscrowd are polygons" in messages[0]) == (n > 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "n_labels", "is_told"),
+    [
+        (["car", "bus"], 1, True),
+        (["car", "bus"], 2, False),
+        (["car"], 1, False),
+        ([f"the {k}" for k in range(12)], 1, False),
+    ],
+)
+def test_classes_that_stand_in_the_description(tmp_path: Path, words: list[str], n_labels: int, is_told: bool) -> None:
+    """A text for each object is what it is called for."""
+    for k in range(4):
+        shapes = [
+            {"label": f"object{'s' * (n % n_labels)}", "points": [[1, 1], [9, 1], [9, 9 + n]], "group_id": None,
+             "shape_type": "polygon", "flags": {}, "description": words[(3 * k + n) % len(words)]}
+            for n in range(3)
+        ]  # fmt: skip
+        content = {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": f"{k}.jpg", "imageData": None,
+                   "imageHeight": 20, "imageWidth": 20}  # fmt: skip
+        (tmp_path / f"{k}.json").write_text(json.dumps(content))
+    told = [one.message for one in validate(tmp_path, select="SEG215").findings if "descriptions" in one.message]
+    message = "all 12 segments are 'object', and their descriptions are 'car', 'bus': are these the classes?"
+    assert told == [message] * is_told
