@@ -172,3 +172,28 @@ def test_looks_are_the_same_up_to_sixteen_bits(block: int, monkeypatch: pytest.M
     expected = [(int(rows[a]), int(rows[b])) for a, b in combinations(range(7), 2) if (bits[a] != bits[b]).sum() <= 16]
     assert (1, 2) in expected
     assert [tuple(pair) for pair in find_lookalikes(table_of([None] * 10)).tolist()] == expected
+
+
+def test_frames_of_a_still_scene_are_decoded_once_and_linked_with_few_comparisons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 drawings that are all alike took minutes: each of 125,000 pairs was decoded again."""
+    blocks = np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8).repeat(8, 0).repeat(8, 1)
+    uris: list[str | None] = []
+    for number in range(30):
+        blocks[number, number] ^= 1  # no two files are equal
+        uris.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(blocks).save(str(uris[-1]))
+    decoded, compared = list[str](), list[None]()
+    drawing_of, are_two_drawings = module._drawing_of, module._are_two_drawings
+    monkeypatch.setattr(module, "_drawing_of", lambda uri: (decoded.append(uri), drawing_of(uri))[1])
+    monkeypatch.setattr(
+        module, "_are_two_drawings", lambda one, other: (compared.append(None), are_two_drawings(one, other))[1]
+    )
+    every = find_lookalikes(table_of(uris), jobs=1)
+    assert len(every) == 30 * 29 / 2 == len(compared)
+    assert len(decoded) == 30
+    compared.clear()
+    linking = find_lookalikes(table_of(uris), jobs=1, linking=True)
+    assert linking.tolist() == [[0, number] for number in range(1, 30)]
+    assert len(compared) == 29

@@ -135,7 +135,8 @@ def test_what_is_found_in_a_copy_of_an_image_is_no_cause_of_its_own(monkeypatch:
     given, model = cells(seeded_data=True, n_images=3), OracleModel(cells(seeded_data=False, n_images=3), errors=0)
 
     def copies(*pairs: tuple[int, int]) -> set[tuple[str, ...]]:
-        monkeypatch.setattr(trust, "find_lookalikes", lambda images, jobs: np.array(pairs, np.int64).reshape(-1, 2))
+        found = np.array(pairs, np.int64).reshape(-1, 2)
+        monkeypatch.setattr(trust, "find_lookalikes", lambda images, jobs, linking: found)
         result = flag(given, settings=Settings(jobs=1), predictions=model, budget="20")
         return {(cause.image, *cause.copies) for cause in result.causes if cause.copies}
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +43,7 @@ _MIN_PLAIN = 0.9  # of the steps between its neighbours: 0.94 in drawn gauges, 0
 _MAX_PLAIN_STEP = 0.01  # of its contrast
 _MAX_RESIDUAL = 0.1  # of its contrast: copies brighter or as JPEG of quality 30 have 0.08, needles that moved 0.12
 _HASHES_AT_ONCE = 2048
+_DRAWINGS_KEPT = 1024  # thumbnails, of 64 KiB each
 _MAX_REPEATED_PAIRS = 100  # of images with the same labels that are decoded
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
@@ -72,41 +73,66 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     if len(splits) > 1 and len(images) <= MAX_COMPARED_IMAGES:
         rows, hashes = _difference_hashes(images, jobs)
         near = {(int(rows[b]), int(rows[a])): bits for a, b, bits in _nearest_hashes(hashes, part[rows])}
-        for pair in _with_same_details(images, [pair for pair in near if pair not in pairs_found], jobs):
-            pairs_found[pair] = 0, near[pair]
+        uncertain = [pair for pair in near if pair not in pairs_found]
+        same = _SameDetails(images["uri"].tolist(), jobs)
+        same.read(row for pair in uncertain for row in pair)
+        pairs_found |= {(a, b): (0, near[a, b]) for a, b in uncertain if same.among(a, [b])}
     pairs = np.array([(*pair, *pairs_found[pair]) for pair in sorted(pairs_found)], np.int64).reshape(-1, 4)
     return {name: pairs[:, place] for place, name in enumerate(("image", "of", "same", "bits"))}
 
 
-def _with_same_details(images: Table, pairs: list[tuple[int, int]], jobs: int) -> list[tuple[int, int]]:
-    """The pairs of images (rows) whose details correlate: hashes of smooth skies agree by their light alone.
+class _SameDetails:
+    """Whether images with similar hashes show the same: hashes of smooth skies agree by their light alone.
 
     Images that are too small to have details are taken as they are. Drawings of one kind, such as gauges or charts, are
-    alike by construction: their pixels must be equal.
+    alike by construction: their pixels must be equal. Each file is decoded once for its details, and once as a drawing.
     """
-    rows, uris = sorted({row for pair in pairs for row in pair}), images["uri"].tolist()
-    detail = dict(zip(rows, map_files(_read_details, [uris[row] for row in rows], jobs), strict=True))
-    result = []
-    for pair in pairs:
-        one, other = (detail[row] for row in pair)
-        if one is not None and other is not None:
-            is_same = float((one * other).sum()) >= MIN_CORRELATION
-            if not is_same or _are_two_drawings(*(uris[row] for row in pair)):
-                continue
-        result.append(pair)
-    return result
 
+    def __init__(self, uris: Sequence[str], jobs: int) -> None:
+        self._uris, self._jobs = uris, jobs
+        self._details: dict[int, Floats32 | None] = {}  # by row
+        self._drawing = lru_cache(_DRAWINGS_KEPT)(_drawing_of)
 
-def _are_two_drawings(one: str, other: str) -> bool:
-    """Whether two image files of one size are plain drawings that differ by more than brightness and compression."""
-    with open_picture(one) as file, open_picture(other) as other_file:
-        if file.size != other_file.size:
+    def read(self, rows: Iterable[int]) -> None:
+        """Decode the images of these rows in threads, unless they are decoded already."""
+        lacking = sorted({*rows} - {*self._details})
+        found = map_files(_read_details, [self._uris[row] for row in lacking], self._jobs)
+        self._details.update(zip(lacking, found, strict=True))
+
+    def among(self, row: int, others: Sequence[int]) -> list[int]:
+        """Those of the `others`, rows that are read, that show what the image at `row` shows."""
+        own = self._details[row]
+        if own is None:
+            return list(others)
+        return [other for other in others if self._is_same(row, own, other)]
+
+    def _is_same(self, row: int, own: Floats32, other: int) -> bool:
+        details = self._details[other]
+        if details is None:
+            return True
+        if float((own * details).sum()) < MIN_CORRELATION:
             return False
-    first, second = (decode_thumbnail(uri, (_DRAWING_SIDE, _DRAWING_SIDE), exact=True) for uri in (one, other))
-    if first is None or second is None or not (_is_plain(first) and _is_plain(second)):
+        return not _are_two_drawings(*(self._drawing(self._uris[place]) for place in (row, other)))
+
+
+_Drawing = tuple[tuple[int, int], Floats32 | None]  # the size of an image, and a thumbnail if it is a plain drawing
+
+
+def _drawing_of(uri: str) -> _Drawing:
+    with open_picture(uri) as file:
+        size = file.size
+    thumbnail = decode_thumbnail(uri, (_DRAWING_SIDE, _DRAWING_SIDE), exact=True)
+    return size, thumbnail if thumbnail is not None and _is_plain(thumbnail) else None
+
+
+def _are_two_drawings(one: _Drawing, other: _Drawing) -> bool:
+    """Whether two image files of one size are plain drawings that differ by more than brightness and compression."""
+    (size, first), (other_size, second) = one, other
+    if size != other_size or first is None or second is None:
         return False
-    slope, offset = np.polyfit(first.ravel(), second.ravel(), 1)
-    return bool(np.abs(slope * first + offset - second).max() > _MAX_RESIDUAL * np.ptp(second))
+    own, others = first - first.mean(), second - second.mean()
+    slope = float((own * others).sum() / (own**2).sum())  # least squares, in a tenth of np.polyfit
+    return bool(np.abs(slope * own - others).max() > _MAX_RESIDUAL * np.ptp(second))
 
 
 def _is_plain(grey: Floats32) -> bool:
@@ -323,12 +349,13 @@ def _file_tail(uri: str) -> tuple[int, bytes] | None:
         return None
 
 
-def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
+def find_lookalikes(images: Table, jobs: int = 0, *, linking: bool = False) -> Ints:
     """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would report if they were in two splits.
 
     Files with the same bytes, and images whose difference hashes differ in at most
     `MAX_DIFFERING_BITS` bits; only the former if there are more than `MAX_COMPARED_IMAGES` images, since all would
-    have to be decoded. Each file is paired with the first one that has the same bytes.
+    have to be decoded. Each file is paired with the first one that has the same bytes. `linking`: leave out most pairs
+    of images that others link already; a thousand frames of a still scene are half a million pairs.
     """
     names = ("image_id", "uri", "sequence", "split")
     columns = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))
@@ -336,21 +363,30 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     digests = enumerate(columns["content"].to_pylist())
     first_and_row = [(first.setdefault(digest, row), row) for row, digest in digests if digest is not None]
     pairs = np.array([(a, b) for a, b in first_and_row if a != b], np.int64).reshape(-1, 2)
-    return pairs if len(images) > MAX_COMPARED_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
+    if len(images) > MAX_COMPARED_IMAGES:
+        return pairs
+    return np.concatenate([pairs, np.array(_similar_looks(images, jobs, linking), np.int64).reshape(-1, 2)])
 
 
-def _similar_looks(images: Table, jobs: int) -> Ints:
-    """Pairs of images with similar difference hashes, and the same details."""
-    hashed, hashes = _difference_hashes(images, jobs)
-    signs = _signs(hashes[:, 0])
-    pairs = [np.empty((0, 2), np.int64)]
-    for begin in range(0, len(hashed), _HASHES_AT_ONCE):
-        a, b = np.nonzero(signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MAX_DIFFERING_BITS)
-        a, b = (a + begin)[a + begin < b], b[a + begin < b]
-        alike = differing_bits(hashes[a], hashes[b]) <= MAX_DIFFERING_BITS
-        pairs.append(np.stack([hashed[a[alike]], hashed[b[alike]]], axis=1))
-    near = [(a, b) for a, b in np.concatenate(pairs).tolist()]
-    return np.array(_with_same_details(images, near, jobs), np.int64).reshape(-1, 2)
+def _similar_looks(images: Table, jobs: int, linking: bool) -> list[tuple[int, int]]:
+    """Pairs of images with similar difference hashes, and the same details; see `find_lookalikes`."""
+    rows, hashes = _difference_hashes(images, jobs)
+    signs, same = _signs(hashes[:, 0]), _SameDetails(images["uri"].tolist(), jobs)
+    pairs, group = list[tuple[int, int]](), np.arange(len(rows))
+    for begin in range(0, len(rows), _HASHES_AT_ONCE):
+        is_close = signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MAX_DIFFERING_BITS
+        for place, close in enumerate(is_close, begin):
+            later = place + 1 + np.flatnonzero(close[place + 1 :])
+            if linking:
+                later = later[group[later] != group[place]]
+            later = later[differing_bits(hashes[place], hashes[later]) <= MAX_DIFFERING_BITS]
+            if len(later):
+                row, others = int(rows[place]), rows[later].tolist()
+                same.read([row, *others])
+                alike = same.among(row, others)
+                pairs += [(row, other) for other in alike]
+                group[np.isin(group, group[later[np.isin(others, alike)]])] = group[place]
+    return pairs
 
 
 @measure_dataset(
