@@ -263,8 +263,12 @@ def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
     If stderr is no terminal there is a line a minute instead, so that a log shows that the run goes on. With `--quiet`
     there is neither.
     """
+    if has_flag(QUIET):
+        yield lambda stage: raise_if_interrupted()
+        return
     if not _shows_progress():
-        yield _StageLines() if not has_flag(QUIET) else lambda stage: raise_if_interrupted()
+        with _StageLines().told() as lines:
+            yield lines
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -279,10 +283,10 @@ def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
             if stage.what not in tasks:  # several networks may be trained at the same time
                 for what in [what for what in tasks if what not in running]:
                     bar.remove_task(tasks.pop(what))
-                tasks[stage.what] = bar.add_task(stage.what, total=stage.total, left="")
+                tasks[stage.what] = bar.add_task(stage.what, total=stage.total or None, left="")
             (running.add if stage.done < stage.total else running.discard)(stage.what)
             left = _time_left(stage.seconds_left)
-            bar.update(tasks[stage.what], completed=stage.done, total=stage.total, left=left)
+            bar.update(tasks[stage.what], completed=stage.done, total=stage.total or None, left=left)
 
         yield advance
 
@@ -291,20 +295,44 @@ _LINE_SECONDS = 60.0  # between two lines of progress
 
 
 class _StageLines:
-    """Progress as lines on stderr, one a minute."""
+    """Progress as lines on stderr, one a minute, whether or not the stage has reported anything since."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._last = clock, clock()
+        self._clock, self._reported = clock, clock()
+        self._stage: StageProgress | None = None
+        self._is_new = False  # since the last line
 
     def __call__(self, stage: "StageProgress") -> None:
-        """Print how far the stage is, unless the last line is younger than a minute."""
+        """Take how far a stage is."""
         raise_if_interrupted()
-        now = self._clock()
-        if now - self._last < _LINE_SECONDS:
+        self._stage, self._reported, self._is_new = stage, self._clock(), True
+
+    @contextmanager
+    def told(self) -> Iterator["_StageLines"]:
+        """Print a line a minute while the block runs: a thread does, since a stage may take long without a report."""
+        ended = threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(_LINE_SECONDS):
+                self.print_line()
+
+        thread = threading.Thread(target=tell, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+
+    def print_line(self) -> None:
+        """Print how far the stage is; if it has reported nothing since the last line, for how long."""
+        stage, silent = self._stage, "" if self._is_new else f"for {_duration(self._clock() - self._reported)}"
+        self._is_new = False
+        if stage is None or not stage.total:
+            say(f"{stage.what if stage else 'begin'}: {silent or 'begun'}")
             return
-        self._last = now
-        left = _time_left(stage.seconds_left)
-        say(f"{stage.what}: {stage.done:,} of {stage.total:,}{left and f', {left}'}")
+        more = (silent and f"the same {silent}") or _time_left(stage.seconds_left)
+        say(f"{stage.what}: {stage.done:,} of {stage.total:,}{more and f', {more}'}")
 
 
 def print_plan(plan: "TrainingPlan") -> None:
@@ -319,7 +347,9 @@ def _time_left(seconds: float) -> str:
     >>> _time_left(7.2), _time_left(200.0), _time_left(float("nan"))
     ('7 s left', '3 min 20 s left', '')
     """
-    if seconds != seconds:
-        return ""
+    return "" if seconds != seconds else f"{_duration(seconds)} left"
+
+
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,6 +1,7 @@
 """Exit codes and what stderr says, of the program as it is installed."""
 
 import fcntl
+import math
 import os
 import pty
 import re
@@ -18,8 +19,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from segdata.cli import process
 from segdata.cli.output import make_console
-from segdata.cli.process import _StageLines, exit_code, explain_error
+from segdata.cli.process import _StageLines, exit_code, explain_error, stage_bars
 from segdata.core.errors import SegdataError
 from segdata.core.lazy_loading import EntryPoint
 from segdata.noise.networks.plan import StageProgress
@@ -193,11 +195,52 @@ def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_log_gets_a_line_a_minute_and_short_runs_none(capsys: pytest.CaptureFixture[str]) -> None:
-    moment = iter([0.0, 5.0, 61.0, 62.0, 130.0])
-    lines = _StageLines(lambda: next(moment))
-    for done in (1, 2, 3, 4):
+    lines = _StageLines()
+    lines(StageProgress("train 1 of 2", 1, 1200, 99.0))
+    assert capsys.readouterr().err == ""
+    for done in (2, 4):
         lines(StageProgress("train 1 of 2", done, 1200, 100.0 - done))
+        lines.print_line()
     assert capsys.readouterr().err.splitlines() == [
         "segdata: train 1 of 2: 2 of 1,200, 1 min 38 s left",
         "segdata: train 1 of 2: 4 of 1,200, 1 min 36 s left",
     ]
+
+
+def test_a_log_shows_that_a_stage_goes_on_that_reports_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = 0.0
+    lines = _StageLines(lambda: moment)
+    moment = 60.0
+    lines.print_line()
+    lines(StageProgress("look", 500, 500, 0.0))
+    moment = 120.0
+    lines.print_line()
+    moment = 180.0
+    lines.print_line()
+    lines(StageProgress("rank", 0, 0, math.nan))
+    lines.print_line()
+    moment = 245.0
+    lines.print_line()
+    assert capsys.readouterr().err.splitlines() == [
+        "segdata: begin: for 1 min 0 s",
+        "segdata: look: 500 of 500, 0 s left",
+        "segdata: look: 500 of 500, the same for 2 min 0 s",
+        "segdata: rank: begun",
+        "segdata: rank: for 1 min 5 s",
+    ]
+
+
+def test_a_line_comes_while_the_run_is_in_one_long_call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_LINE_SECONDS", 0.01)
+    with stage_bars() as progress:
+        progress(StageProgress("rank", 0, 0, math.nan))
+        deadline, told = time.monotonic() + 30, ""
+        while told.count("rank: ") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            told += capsys.readouterr().err
+    assert told.startswith("segdata: rank: begun\nsegdata: rank: for 0 s\n")
+    capsys.readouterr()
+    time.sleep(0.05)
+    assert capsys.readouterr().err == "", "nothing comes after the end"

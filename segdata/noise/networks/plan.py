@@ -208,9 +208,9 @@ def _load_file(path: Path) -> ModuleType:
 class StageProgress:
     """The progress of a stage."""
 
-    what: str  # ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
+    what: str  # ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``rank``, ``correct``
     done: int  # steps or images
-    total: int
+    total: int  # 0: it is not known how many
     seconds_left: float  # of this stage, as it went so far; NaN: not known yet
 
 
