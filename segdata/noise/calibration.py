@@ -141,7 +141,7 @@ def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
 
 
 _N_FOLDS = 5
-_MAX_RIGHT_CANDIDATES = 12_000  # right candidates to learn from; of more every n-th
+MAX_RIGHT_CANDIDATES = 12_000  # right candidates to learn from; of more every n-th
 
 
 def assign_folds(unit: Ints) -> Ints:
@@ -165,7 +165,7 @@ def cross_fits(
     Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
     """
     is_correct = kind < 0
-    sampled = is_correct & (np.cumsum(is_correct) % max(int(is_correct.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
+    sampled = is_correct & (np.cumsum(is_correct) % max(int(is_correct.sum()) // MAX_RIGHT_CANDIDATES, 1) == 0)
     folds = np.union1d(fold, held_fold).tolist()
 
     def fit_kind(name: int) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """Pipeline: from predictions for the images of a dataset to the labels that are probably wrong."""
 
+import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor
 from segdata.noise.ranking import (
     ImageFeatures,
     RankedCandidates,
+    corrupted_copies,
     image_features,
     needed_odds,
     rank_candidates,
@@ -225,6 +227,7 @@ def find_label_errors(
     with single_threaded_libraries():
         related = (RelatedImages.from_tables(case.tables) if related is None else related).take(case.images)
         looks = _image_features(case, related, seed, threads, on, progress)
+        progress(StageProgress("rank", 0, 0, math.nan))
         ranked = rank_candidates(looks, related, jobs=n_threads(jobs))
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
@@ -261,6 +264,7 @@ class _Evidence:
     channel: Ints  # of `GivenLabels`
     seed: int
     complete: bool
+    max_copies: int  # of `image_features`
 
     def measure(self, maps: LabelMaps, row: int, image: int) -> ImageFeatures:
         """The features of the image at a row of the dataset; its labels are at `row` of `maps`."""
@@ -268,7 +272,9 @@ class _Evidence:
         rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
         rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, row)
         brief = not self.complete and not known_images(np.array([image_fit(given, prediction).informed]))[0]
-        return image_features(given, prediction, self.predictor.things, rng, rates, picture, brief=brief)
+        return image_features(
+            given, prediction, self.predictor.things, rng, rates, picture, brief=brief, max_copies=self.max_copies
+        )
 
     def __call__(self, maps: LabelMaps, images: Ints) -> list[ImageFeatures]:
         with single_threaded_libraries():
@@ -290,9 +296,10 @@ def _image_features(
 
     If it knows none, some images teach what an unusual label is, and rank images by their labels.
     """
+    copies = corrupted_copies(case.n_labels)
 
     def measure(images: Ints, complete: bool) -> Iterator[ImageFeatures]:
-        work = _Evidence(case.predictor, case.given.channel, seed, complete)
+        work = _Evidence(case.predictor, case.given.channel, seed, complete, copies)
         looks = (
             run_ordered(lambda image: work.measure(case.given.maps, image, image), images.tolist(), threads)
             if on is None

@@ -17,6 +17,7 @@ from segdata.core.table import Column
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
 from segdata.noise.appearance import CoarseColours, GreyImage, colour_evidence, describe_appearance, grey_values
 from segdata.noise.calibration import (
+    MAX_RIGHT_CANDIDATES,
     OFFSET_DEVIATION,
     assign_folds,
     cross_fits,
@@ -95,6 +96,15 @@ class ImageFeatures:
     is_brief: bool = False  # only what an image that the model does not know needs: no regions, no injected errors
 
 
+def corrupted_copies(n_labels: int) -> int:
+    """How many corrupted copies of an image a set of so many labels needs at most: one where there is enough to learn.
+
+    >>> corrupted_copies(1_000), corrupted_copies(5_000), corrupted_copies(25_000)
+    (6, 3, 1)
+    """
+    return min(max(-(-MAX_RIGHT_CANDIDATES // max(n_labels, 1)), 1), _MAX_COPIES)
+
+
 def image_features(
     given: SegmentSet,
     prediction: ImagePrediction,
@@ -104,6 +114,7 @@ def image_features(
     picture: ChannelArray | None = None,
     *,
     brief: bool = False,
+    max_copies: int = _MAX_COPIES,
 ) -> ImageFeatures:
     """The candidates of an image and their features, as labelled and with injected errors (`rates`).
 
@@ -111,8 +122,8 @@ def image_features(
     `brief` : leave out regions and injected errors, which are nine tenths of the work. They do not count if the model
         does not know the image: no region is reported there, and nothing is learnt.
 
-    The severity of errors varies between images. An image with few candidates is corrupted several times, so that there
-    is enough to learn from.
+    The severity of errors varies between images. An image with few candidates is corrupted several times, at most
+    `max_copies`, so that there is enough to learn from; see `corrupted_copies`.
     """
     find = find_annotated if brief else find_candidates
     candidates = find(given, prediction, things)
@@ -122,7 +133,7 @@ def image_features(
     usual = training_rates() if rates is None else rates
     kinds: list[int] = []
     copies = [(tables[0].empty, tables[1].empty)]
-    n_copies = 0 if brief else min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), _MAX_COPIES)
+    n_copies = 0 if brief else min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), max_copies)
     for _ in range(n_copies):
         worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)

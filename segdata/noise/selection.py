@@ -76,6 +76,11 @@ class LabelCheck:
     rows: SegmentRows
     images: Ints  # (i,) the rows of the judged images
 
+    @property
+    def n_labels(self) -> int:
+        """The number of labels in the judged images."""
+        return int((self.rows.first[self.images + 1] - self.rows.first[self.images]).sum())
+
 
 def likely_types(ranked: RankedCandidates, things: Flags) -> Ints:
     """(n,) the most probable type of each candidate, a row of `TYPES`, among the types that are possible for it.

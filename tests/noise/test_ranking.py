@@ -24,6 +24,7 @@ from segdata.noise.ranking import (
     STRONG_EVIDENCE,
     ImageFeatures,
     RankedCandidates,
+    corrupted_copies,
     image_features,
     rank_candidates,
 )
@@ -395,3 +396,15 @@ def test_a_place_without_a_label_counts_for_more_the_more_its_colours_are_those_
     np.testing.assert_array_equal(odds(-0.5)[others], result.odds[others])
     elsewhere = replace(result, bare=regions, colours=np.full(len(result), -0.5), seen=np.where(result.row < 0, 0, -1))
     np.testing.assert_array_equal(elsewhere.reported_odds, unknown)
+
+
+def test_a_large_set_needs_fewer_corrupted_copies_of_an_image() -> None:
+    """5,000 images with five labels each were corrupted six times each, and learning took longer than all else."""
+    rng = np.random.default_rng(0)
+    clean = blobs(rng, height=60, n=5)
+    prediction = oracle_evidence(clean, THINGS, rng)
+    n_candidates = [
+        len(image_features(clean, prediction, THINGS, np.random.default_rng(1), max_copies=n).corrupted[0].x)
+        for n in (corrupted_copies(100), corrupted_copies(25_000))
+    ]
+    assert n_candidates[0] > 4 * n_candidates[1] > 0
