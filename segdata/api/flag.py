@@ -149,8 +149,13 @@ class FlagInput:
         """Judge by existing predictions."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
-        if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
-            return self._reopen(Path(predictions))
+        if not isinstance(predictions, OpenDataset):
+            folder = Path(predictions)
+            if (folder / "predictions.json").is_file():
+                return self._reopen(folder)
+            if (folder / "key").is_file() and (folder / "plan.json").is_file():
+                again = f"segdata flag {shell_word(self.dataset.profile.files)} --work-dir {shell_word(str(folder))}"
+                raise SegdataError(f"{folder}: holds a run that has not ended; go on with it: {again}")
         predictor, opened = open_predictor(self.dataset, self.maps, self.countable, predictions)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"

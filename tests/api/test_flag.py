@@ -352,5 +352,5 @@ def test_message_json_and_app_give_the_same_range_of_a_probability() -> None:
         if vague or (low < 0.1 and high > 0.9):  # in tenths, 0.0 to 1.0
             assert float(name.split(" score ")[1]) <= finding.score
         else:
-            shown = name.split(" P ")[1].split(" to ")
+            shown = name.split(" P ")[1].replace("at most", "0.0 to").split(" to ")
             assert float(shown[0]) <= low + 1e-9 <= high <= float(shown[1]) + 1e-9

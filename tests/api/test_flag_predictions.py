@@ -160,6 +160,17 @@ def test_predictions_of_something_else_are_refused(labels: tuple[Path, Path], tm
         )
 
 
+def test_a_run_that_has_not_ended_is_refused_with_the_command_that_ends_it(
+    labels: tuple[Path, Path], tmp_path: Path
+) -> None:
+    stopped = tmp_path / "work"
+    stopped.mkdir()
+    for name in ("key", "plan.json"):
+        (stopped / name).write_text("{}")
+    with pytest.raises(SegdataError, match=rf"has not ended; go on with it: segdata flag .* --work-dir {stopped}$"):
+        judged(labels, stopped)
+
+
 def test_images_without_predictions_are_not_judged(labels: tuple[Path, Path], tmp_path: Path) -> None:
     folder = archives(tmp_path, labels[0])
     (folder / "2.npz").unlink()

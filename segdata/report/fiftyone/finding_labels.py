@@ -157,7 +157,7 @@ def _display_name(finding: Finding) -> str:
     below, above = _tenth(finding.score_range[0]), math.ceil(10 * finding.score_range[1] - 1e-9) / 10
     if excludes_nothing(*finding.score_range) or above - below >= 1:
         return f"{name} score {_tenth(finding.score):.1f}"
-    return f"{name} P {below:.1f} to {above:.1f}"
+    return f"{name} P {below:.1f} to {above:.1f}" if below > 0 else f"{name} P at most {above:.1f}"
 
 
 def _tenth(probability: float) -> float:

@@ -11,6 +11,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
+from segdata.report.fiftyone.finding_labels import _display_name
 from segdata.report.fiftyone.segment_labels import MAX_INLINE_MASKS
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, masks_of, noise
 
@@ -80,6 +81,7 @@ def test_findings_say_what_they_are_and_show_their_pixels(fo: Any) -> None:
         load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "range", unsure).first().findings.detections
     )
     assert (ranged.label, ranged.score_low, ranged.score_high) == ("SEG101 gap P 0.3 to 1.0", 0.361, 0.972)
+    assert _display_name(gap("a.png", score=0.5, score_range=(0.04, 0.71))) == "SEG101 gap P at most 0.8"
     for number, whole in enumerate(((0.01, 0.972), (0.07, 1.0))):  # in tenths, both are 0.0 to 1.0
         unknown = gap("a.png", bbox=(0, 0, 53, 37), score=0.75, score_range=whole)
         vague = load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), f"vague{number}", unknown)
