@@ -23,6 +23,8 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.plan import Settings, StageProgress
 
+_LINE_SECONDS = 10.0  # between two lines of a stage
+
 
 def generated(folder: Path, n: int, side: int) -> OpenDataset:
     """Images of 30 discs and squares each."""
@@ -57,19 +59,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = read(asked.data) if asked.data else generated(folder, asked.images, asked.side)
-        begun: dict[str, tuple[float, float]] = {}
+        begun, told = dict[str, tuple[float, float]](), [0.0]
 
         def progress(stage: StageProgress) -> None:
-            first = begun.setdefault(stage.what, (time.monotonic(), time.process_time()))
-            if stage.done == stage.total:
-                spent = time.monotonic() - first[0], time.process_time() - first[1]
-                print(f"{stage.what}: {stage.total} in {spent[1]:.1f} s of processor, {spent[0]:.1f} s", flush=True)
+            now = time.monotonic()
+            first = begun.setdefault(stage.what, (now, time.process_time()))
+            if stage.done == stage.total or now - told[0] >= _LINE_SECONDS:  # so that a run that stops says where
+                told[0], spent = now, (now - first[0], time.process_time() - first[1])
+                print(f"{stage.what}: {stage.done} in {spent[1]:.1f} s of processor, {spent[0]:.1f} s", flush=True)
 
         wall, cpu = time.monotonic(), time.process_time()
         settings = Settings(quick=not asked.full, steps=asked.steps, jobs=asked.threads)
         out_of_fold(dataset, folder / "out", settings, planned=print, progress=progress)
         before = time.process_time()
-        found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads))
+        found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads), progress=progress)
         spent = time.process_time() - before
         print(f"look, judge, correct: {found.n_judged} labels in {spent:.1f} s of processor", flush=True)
         print(
