@@ -35,6 +35,7 @@ from segdata.formats.dataset_folders import (
     list_datasets_inside,
     list_unread_datasets,
     named_layout,
+    only_dataset_inside,
 )
 from segdata.formats.shared.derived_sources import (
     AlteredSource,
@@ -154,8 +155,16 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     format, config, taxonomy, options = given["format"], given["config"], given["taxonomy"], given["options"]
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
-    with locate_config_errors(file):
-        data_format, layout = _choose_format(root, format, settings, config)
+    try:
+        with locate_config_errors(file):
+            data_format, layout = _choose_format(root, format, settings, config)
+    except UnreadableError:
+        inner = only_dataset_inside(root) if format is None and settings.format is None else None
+        if inner is None:
+            raise
+        beside = {name: root / file for name, file in (("config", CONFIG), ("taxonomy", TAXONOMY))}
+        kept = {name: path for name, path in beside.items() if given[name] is None and lexists(path)}
+        return _read_files(inner, recipe, **{**given, **kept})
     data_format.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
@@ -455,6 +464,8 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
         inside = [] if named or isinstance(error, UnclearMasksError) else list_datasets_inside(root)
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
+        elif not named and (place := only_dataset_inside(root)) is not None:
+            error.args = (f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read", *error.args[1:])
         elif not named and (foreign := describe_unread_documents(root)) is not None:
             error.args = (f"{root}: it looks like {foreign}; its image files alone: {error}", *error.args[1:])
         with suppress(SegdataError):

@@ -29,6 +29,7 @@ _HEAD_BYTES = 1 << 16
 _IMAGE_FOLDER = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # matches the beginning of a name
 _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # any folder of images may be one of these
+_TOOLS = ("via",)  # formats whose documents lie wherever somebody kept them, also in copies of folders
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
 _ROIS = "segdata cannot read it: open the images in QuPath, import the regions, and export GeoJSON"
@@ -115,7 +116,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         inside = list_datasets_inside(root)
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
-            first = shell_word(str(root / inside[0].rpartition(" (")[0]))
+            first = shell_word(str(_place_to_name(root / inside[0].rpartition(" (")[0])))
             remedy = f"you can read {list_names(inside, _MAX_NAMED)} in it; give the one that you mean as DATA: {first}"
         elif foreign and _BOXES in foreign:
             remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
@@ -258,6 +259,31 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
     ]
 
 
+def _place_to_name(folder: Path) -> Path:
+    """The folder that is a dataset, or its largest document if its format asks which of several is meant."""
+    name, layout = _format_of(folder), _folder_parts(folder)
+    places = [folder] if layout is None else [part.path for part in layout.parts]
+    list_documents = find_format(name).list_documents
+    documents = [list_documents(place) for place in places if list_documents is not None]
+    if max(map(len, documents), default=0) < 2 or (layout is None and _document_parts(name, documents[0]).parts):
+        return folder
+    return max((path for several in documents for path in several), key=lambda path: path.stat().st_size)
+
+
+def only_dataset_inside(root: Path) -> Path | None:
+    """The one folder in a folder of no format that is a dataset by more than being full of images; None without any.
+
+    None, too, where labels lie in `root` that segdata cannot read.
+    """
+    if not root.is_dir() or _foreign(root, list(islice(_names(root), _MAX_FILES))) is not None:
+        return None
+    inside = list_datasets_inside(root)
+    if len(inside) != 1 or inside[0].endswith(tuple(f" ({name})" for name in PLAIN_FORMATS)):
+        return None
+    folder = root / inside[0].rpartition(" (")[0]
+    return folder if _place_to_name(folder) == folder else None
+
+
 def _count_images(folder: Path) -> int:
     """How many image files a look at a folder sees."""
     return sum(_IMAGE_FILE.search(name) is not None for name in FileProbe(folder).names)
@@ -356,9 +382,18 @@ def _mask_datasets(root: Path, others: Iterable[Path]) -> dict[Path, str]:
 def _folders_with_splits(root: Path, format: str) -> dict[Path, str]:
     """The folders below `root` that hold folders of splits, each a dataset by itself, with their format."""
     several = list(islice(_holders_of_splits(root), _MAX_FOLDERS))
-    if len(several) < 2:
+    is_tool = format in _TOOLS
+    if len(several) < 2 or (is_tool and _has_splits(root, format)):  # their readers take the root's own splits
         return {}
+    if is_tool:
+        return {path: format for path in several if _has_splits(path, format)}
     return {path: format for path in several if (parts := _folder_parts(path, format)) and parts.format == format}
+
+
+def _has_splits(folder: Path, format: str) -> bool:
+    """Whether two folders or more that are called as splits, and not `train copy`, are datasets of a format."""
+    named = (path for path in folder.iterdir() if path.is_dir() and SPLIT_WORD.fullmatch(path.name))
+    return sum(_structured_format(path) == format for path in named) > 1
 
 
 def _holders_of_splits(folder: Path, depth: int = 0) -> Iterator[Path]:

@@ -1,5 +1,7 @@
 """SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
+import re
+
 import numpy as np
 
 from segdata.core.errors import count_noun
@@ -17,6 +19,8 @@ _MIN_SEQUENCE_IMAGES = 3  # of a sequence that only names tell
 _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near to another; but two at least
 # Of the image's pixels: what covers them changes about half of their bits, and 16 of 256 differ at most.
 _MIN_SHARE_ABSENT = 1 / 8
+# The end of a name before its number, as Roboflow calls the frames of a film: `lake_mp4-0012_jpg`.
+_FILM = re.compile(r"[._](mp4|m4v|mov|avi|mkv|wmv|webm)[_\-]$", re.IGNORECASE)
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
 
 
@@ -33,7 +37,7 @@ def conflicting_duplicates(
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
     frames of one sequence are then ignored, since things move there, unless one lacks a category that covers an eighth
     of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames of
-    a sequence, too, if they are neighbours, if at least half of them look like another one, or if the numbers (eight at
+    a sequence, too, if they are neighbours, if the name before the number ends as a film's (`lake_mp4-0012_jpg`), if at least half of them look like another one, or if the numbers (eight at
     least) have a common step and at least half of those of that step are there, as every thirtieth frame of a film. So
     are those whose numbers are among the nearest twentieth (and two at least), if so many of the images that look alike
     are near to each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the
@@ -115,7 +119,7 @@ def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints)
 def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
     """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
 
-    And (n_series,) or (1,) whether the numbers have a step of two or more: every n-th frame of a film.
+    And (n_series,) or (1,) whether they are frames of a film: by its name, or as the numbers have a step of two or more.
 
     Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies. Equal
     numbers have the same place.
@@ -129,12 +133,13 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
             series.setdefault(key, []).append((number, row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
     is_sampled = np.zeros(max(len(series), 1), bool)
-    for position, members in enumerate(series.values()):
+    for position, ((_, before, _), members) in enumerate(series.items()):
         numbers, rows = (list(column) for column in zip(*members, strict=True))
         different, place[rows] = np.unique(numbers, return_inverse=True)
         which[rows] = position
+        is_sampled[position] = _FILM.search(before) is not None
         if len(different) >= _MIN_SAMPLED_IMAGES:
             step = int(np.gcd.reduce(np.diff(different)))
             n_sampled = (different[-1] - different[0]) // max(step, 1) + 1
-            is_sampled[position] = step > 1 and len(different) >= _MIN_SAMPLED_SHARE * n_sampled
+            is_sampled[position] |= step > 1 and len(different) >= _MIN_SAMPLED_SHARE * n_sampled
     return which, place, is_sampled

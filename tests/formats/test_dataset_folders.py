@@ -185,9 +185,48 @@ def test_folders_with_splits_of_their_own_are_several_datasets(tmp_path: Path) -
     assert "give one of its folders as DATA: data (via), samples/old/data (via); or --from via" in str(caught.value)
     assert [len(segdata.read(tmp_path / place).images) for place in ("data", "samples/old/data")] == [2, 2]
     assert len(segdata.read(tmp_path, format="via").images) == 4
+    _via(tmp_path / "data/train copy")
+    with pytest.raises(SegdataError, match=r"as DATA: data \(via\), samples/old/data \(via\)"):
+        segdata.read(tmp_path)
     (tmp_path / "samples/old/data/train/via.json").unlink()
     (tmp_path / "samples/old/data/val/via.json").unlink()
-    assert len(segdata.read(tmp_path).annotations) == 2
+    assert len(segdata.read(tmp_path).annotations) == 3
+
+
+def _coco(path: Path, name: str = "a.png") -> None:
+    """A COCO file of one image, which has a size, and one segment."""
+    content = {
+        "images": [{"id": 1, "file_name": name, "width": 8, "height": 8}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}],
+        "categories": [{"id": 1, "name": "leaf"}],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_the_only_dataset_in_a_folder_is_read(tmp_path: Path) -> None:
+    """A program beside its data; its settings and taxonomy are those of the folder that was given."""
+    (tmp_path / "train.py").write_text("pass")
+    _coco(tmp_path / "data/annotations/instances_default.json")
+    dataset = segdata.read(tmp_path)
+    assert (list(dataset.image_ids), len(dataset.annotations)) == (["a.png"], 1)
+    assert dataset.profile.files.endswith("data/annotations/instances_default.json")
+    (tmp_path / "segdata.yaml").write_text("rules: {SEG302: {min_images: 5}}")
+    assert segdata.read(tmp_path).config != dataset.config
+    (tmp_path / "vott.json").write_text(json.dumps(VOTT))  # labels that segdata cannot read may be what is meant
+    with pytest.raises(SegdataError, match=r"looks like VoTT JSON, .* you can read data \(coco-instances\) in it"):
+        segdata.read(tmp_path)
+
+
+def test_of_several_documents_a_refusal_names_one(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("pass")
+    for name in ("attention", "segmentation-of-cells"):
+        _coco(tmp_path / f"data/annotations/{name}.json", f"{name}.png")
+    with pytest.raises(SegdataError) as refused:
+        segdata.read(tmp_path)
+    named = str(refused.value).rpartition("as DATA: ")[2]
+    assert named == str(tmp_path / "data/annotations/segmentation-of-cells.json")
+    assert len(segdata.read(named).annotations) == 1
 
 
 def test_labels_beside_their_images_and_other_datasets_with_theirs_are_several(tmp_path: Path) -> None:

@@ -122,6 +122,14 @@ def test_every_thirtieth_frame_is_one_of_a_film_also_far_apart(tmp_path: Path, s
     assert [found.image for found in conflicts(path)] == expected
 
 
+@pytest.mark.parametrize(("film", "expected"), [("lake_MP4-", 0), ("lake-", 1)])
+def test_what_roboflow_cut_from_a_film_is_one_however_far_apart(tmp_path: Path, film: str, expected: int) -> None:
+    """A drone stands over a lake, and two people there moved within seven frames."""
+    names = [f"{'train' if k else 'val'}/{film}{200 + k:04}_jpg.rf.{k:032x}.png" for k in range(11)]
+    path = write(tmp_path, series(names, [1, *range(2, 9), 2, 11, 12]), brighter=names[8])
+    assert len(conflicts(path)) == expected
+
+
 def test_photographs_numbered_by_tens_with_gaps_are_no_film(tmp_path: Path) -> None:
     names = [f"{'train' if k else 'val'}/leaf{1000 + 10 * k * k:05}.png" for k in range(11)]
     path = write(tmp_path, series(names, [1, *range(2, 9), 2, 11, 12]), brighter=names[8])

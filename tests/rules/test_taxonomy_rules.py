@@ -156,6 +156,14 @@ def test_one_name_in_other_words(judged: Judged, names: tuple[str, ...], flagged
         assert all(repr(name) in one.message for name in flagged)
 
 
+@pytest.mark.parametrize(("parent", "n"), [("Cubes", 0), ("none", 1)])
+def test_a_heading_without_segments_is_not_compared_with_what_is_below_it(tmp_path: Path, parent: str, n: int) -> None:
+    """The first category of Roboflow's exports has the name of the project, and no annotation."""
+    listed = [{"id": 0, "name": "Cubes"}, {"id": 1, "name": "Cube", "supercategory": parent}]
+    content = document(categories=listed, annotations=[annotation(id=1, category_id=1)])
+    assert len(validate(write_document(tmp_path, content), select="SEG215").findings) == n
+
+
 @pytest.mark.parametrize(
     ("names", "n"),
     [(("8", "9", "10"), 1), (("7", "8", "9"), 0), (("8", "9", "11"), 0), (("9", "10"), 0), (("8", "9", "car"), 0)],

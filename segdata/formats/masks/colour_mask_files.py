@@ -198,10 +198,7 @@ def _open_provisional(request: ReadRequest, pairing: Pairing, sample: MaskSample
     try:
         proposed = propose_taxonomy(counts)
     except UnreadableError as error:
-        raise UnreadableError(
-            f"{root}: {error}; give the folder of the masks as DATA, choose with --from instance-ids, or name the "
-            "files as layers in segdata.yaml"
-        ) from error
+        raise UnreadableError(f"{root}: {error}") from error
     guess = provisional_reading(root, proposed.reading, "for ids of instances: --from instance-ids")
     doubts = [*proposed.defects, Defect("SEG219", guess, severity="info")]
     if proposed.sparse and all(path.stem.endswith("_masks") for path in masks):

@@ -42,6 +42,7 @@ from segdata.formats.shared.mask_files import (
 )
 from segdata.formats.shared.writing import voc_color
 
+_MIN_MAIN, _MAX_MAIN, _MIN_ALL_MAIN = 0.001, 16, 0.95  # share of all pixels; such values; the share of all of them
 _VOC_VOID = (224, 224, 192)
 _MIN_MASKS = 10  # needed to call a value rare
 _MAX_SLIP_PIXELS = 64  # of a value in a mask; with more, it was drawn on purpose
@@ -224,9 +225,19 @@ def _check_number(counts: ValueCounts) -> None:
                 f"the masks are JPEG files, whose compression made {len(counts.value):,} different values: save "
                 "them as PNG from the program that drew them, or export them again"
             )
+        main = np.flatnonzero(counts.pixels >= _MIN_MAIN * counts.n_pixels)
+        share = counts.pixels[main].sum() / max(counts.n_pixels, 1)
+        if 1 < len(main) <= _MAX_MAIN and share >= _MIN_ALL_MAIN:
+            listed = ", ".join(_value_text(counts, row) for row in main[np.argsort(-counts.pixels[main])].tolist())
+            raise UnreadableError(
+                f"{len(main)} of {len(counts.value):,} different values hold {100 * share:.1f} % of the masks: {listed}; "
+                "the others are remains of pictures, or of smoothing: name those that were drawn as categories in "
+                "taxonomy.yaml beside the data, and you get a finding for the others"
+            )
         raise UnreadableError(
             f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
-            "smoothed masks or of pictures"
+            "smoothed masks or of pictures; give the folder of the masks as DATA, choose with --from instance-ids, or "
+            "name the files as layers in segdata.yaml"
         )
 
 

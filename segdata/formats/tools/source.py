@@ -123,6 +123,9 @@ def _ring_column(parsed: ParsedPolygons, polygon: Ints, place: Ints, segment: In
     )
 
 
+SHOWN_SIZE = "size that viewers show"  # what labels have whose format states no size
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """An annotation tool: its format, raster rule and notation of polygons."""

@@ -19,11 +19,11 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from segdata.core.batch import Batch
-from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.errors import UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
-from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path, split_words
+from segdata.core.paths import SPLIT_WORD, check_path_name, is_unsafe_path, split_from_path, split_words
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -46,6 +46,7 @@ from segdata.formats.tools.shapes import (
     read_shapes,
 )
 from segdata.formats.tools.source import (
+    SHOWN_SIZE,
     ListedImages,
     Tool,
     ToolSource,
@@ -264,7 +265,7 @@ def _described_shape(reading: _CategoryAttributes, shape: Shape | PolygonText, r
     return ToolShape(categories[0], shape, place, None, columns.pop("segment_id", None), attributes, columns)
 
 
-_VIA = Tool("via", "coco", PolygonNotation("axes", mend=_parse_axes_leniently))
+_VIA = Tool("via", "coco", PolygonNotation("axes", mend=_parse_axes_leniently), SHOWN_SIZE)
 
 
 def open_via(request: ReadRequest) -> ToolSource:
@@ -274,6 +275,12 @@ def open_via(request: ReadRequest) -> ToolSource:
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     dataset = ListedImages.from_request(request)
+    if not request.explicit:
+        paths, apart = _own_documents(root, paths)
+        if apart:
+            others = list_names([relative_path(root, folder) for folder in apart])
+            message = f"labels beside the splits of this dataset are not read with them: {others}; give one as DATA"
+            dataset.defects.append(Defect("SEG011", message, severity="info", lost=False))
     repetitions: _Repetitions = defaultdict(_Repetition)
     for path in paths:
         images, defects = read_via(path, relative_path(root, path))
@@ -306,6 +313,26 @@ def _find_documents(root: Path) -> list[Path]:
     for path in documents:
         check_path_name(path)
     return documents
+
+
+def _own_documents(root: Path, paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """The documents in the folders of the dataset's own splits, and the folders of the others.
+
+    All documents, and no folders, unless `root` has two splits or more, and so has a folder below it: the example of a
+    program, say, that lies beside your own data.
+    """
+    splits: defaultdict[Path, set[Path]] = defaultdict(set)  # the folder of splits -> those with documents
+    for path in paths:
+        inside = [folder for folder in path.parents if folder.is_relative_to(root) and folder != root]
+        for folder in (folder for folder in inside if SPLIT_WORD.fullmatch(folder.name)):
+            splits[folder.parent].add(folder)
+    apart = {folder for folder, names in splits.items() if folder != root and len(names) > 1}
+    if len(splits[root]) < 2 or not apart:
+        return paths, []
+    own = [path for path in paths if path.parent == root or any(map(path.is_relative_to, splits[root]))]
+    others = {path.parent for path in paths} - {path.parent for path in own}
+    whole = {next((above for above in apart if folder.is_relative_to(above)), folder) for folder in others}
+    return own, sorted(whole)
 
 
 @dataclass(slots=True)
@@ -471,6 +498,8 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
         severity: Severity | None = None if is_empty and attribute is not None else "warning"
+        if not census.by_attribute:  # nobody meant to name categories: all regions are of one
+            which, severity = "no region has an attribute", "info"
         message = (
             f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
             f"({which}), read as {NO_CATEGORY!r}"

@@ -43,7 +43,7 @@ from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, train_and_val, write_data_yaml
 from segdata.formats.tools.shapes import ShapeAnnotation
-from segdata.formats.tools.source import Tool, ToolSource, writable_rows
+from segdata.formats.tools.source import SHOWN_SIZE, Tool, ToolSource, writable_rows
 from segdata.formats.yolo import LOSSES
 from segdata.formats.yolo.lines import (
     NOTATION,
@@ -481,7 +481,7 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
     return (head.width, head.height) if head.is_rotated else (head.height, head.width)
 
 
-_YOLO = Tool("yolo-seg", "cv2", NOTATION)
+_YOLO = Tool("yolo-seg", "cv2", NOTATION, SHOWN_SIZE)
 _IMAGE_LIST = "images.txt"
 
 

@@ -74,7 +74,7 @@ def test_a_public_dataset(real_data: Path) -> None:
 def test_regions_without_category_are_kept_and_told(real_data: Path) -> None:
     dataset = read(real_data / "via_kudzu/val")
     (told,) = dataset.source.defects
-    assert (told.code, told.severity, told.file) == ("SEG004", "warning", "via_region_data.json")
+    assert (told.code, told.severity, told.file) == ("SEG004", "info", "via_region_data.json")
     assert told.message.startswith("349 regions of 16 images without a category")
     batch = loaded(dataset)
     assert (batch.n_segments, set(names(dataset, batch))) == (349, {"region"})
@@ -164,6 +164,32 @@ def test_another_attribute_with_the_same_values_names_the_category_where_the_fir
     assert "1 region of 1 image without a category" in messages[1]
     chosen = read(tmp_path, options={"attribute": "type"})
     assert names(chosen, loaded(chosen)) == ["car", "region", "region"]
+
+
+@pytest.mark.parametrize(("attributes", "severity"), [({}, "info"), ({"name": ""}, "warning")])
+def test_one_class_without_attributes_is_an_info_and_an_empty_attribute_a_warning(
+    tmp_path: Path, attributes: dict[str, str], severity: str
+) -> None:
+    image(tmp_path)
+    save(tmp_path / "via.json", region(POLYGON, **attributes), region(POLYGON, **attributes))
+    (told,) = read(tmp_path).source.defects
+    assert (told.code, told.severity) == ("SEG004", severity)
+    assert "read as 'region'" in told.message
+
+
+def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> None:
+    """Repositories that were copied from a program keep its balloons."""
+    for place in ("train", "val", "example/train", "example/val", "api"):
+        image(tmp_path / place)
+        save(tmp_path / place / "via.json", region(POLYGON, c=place.rpartition("/")[0]))
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["train/a.png", "val/a.png"]
+    (told,) = (told for told in dataset.source.defects if told.code == "SEG011")
+    assert (told.severity, told.message.partition(":")[2]) == ("info", " api, example; give one as DATA")
+    assert len(read(tmp_path, format="via")) == 5
+    assert len(read(tmp_path / "example")) == 2
+    (tmp_path / "example/val/via.json").unlink()
+    assert len(read(tmp_path)) == 4  # one folder more of the same dataset, as far as anybody can tell
 
 
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:

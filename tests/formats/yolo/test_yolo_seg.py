@@ -273,6 +273,8 @@ def test_images_turned_by_exif_are_as_they_are_shown(tmp_path: Path) -> None:
     opened = segdata.read(folder)
     assert masks(opened)[0].shape == (30, 20)
     assert codes(opened) == ["SEG012"]
+    (turned_image,) = segdata.validate(folder, select="SEG012").findings
+    assert turned_image.message.startswith("the size that viewers show 20x30 is turned")  # YOLO's files declare none
 
 
 def test_without_images_there_are_no_sizes(tmp_path: Path) -> None:
