@@ -252,16 +252,15 @@ def test_greys_that_say_nothing_of_storage_are_an_info(tmp_path: Path, kind: str
 
 def test_remains_of_pictures_are_refused_with_the_colours_that_were_drawn(tmp_path: Path) -> None:
     """The message says what to write, and what it says to write is read."""
-    rng = np.random.default_rng(0)
     for number in range(4):
-        mask = np.zeros((60, 60, 3), np.uint8)
+        mask = np.zeros((200, 100, 3), np.uint8)
         mask[10:40, 10 + number : 40] = (0, 0, 255)
-        mask[-2:] = rng.integers(0, 256, (2, 60, 3))  # a photograph shows through at the bottom
+        mask[-8:, :, 0], mask[-8:, :, 1] = 80 + np.arange(100), 130 + 9 * number  # the sky of a photograph
         (tmp_path / "masks").mkdir(exist_ok=True)
         Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
     with pytest.raises(SegdataError) as refused:
         segdata.read(tmp_path)
-    assert "values hold 96.7 % of the masks: colour (0, 0, 0), colour (0, 0, 255); the others" in str(refused.value)
+    assert "values hold 96.0 % of the masks: colour (0, 0, 0), colour (0, 0, 255); the others" in str(refused.value)
     listed = "{id: 1, name: paper, color: [0, 0, 0]}, {id: 2, name: sign, color: [0, 0, 255]}"
     (tmp_path / "taxonomy.yaml").write_text(f"categories: [{listed}]")
     assert len(segdata.read(tmp_path)) == 4
