@@ -465,7 +465,10 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
         elif not named and (place := only_dataset_inside(root)) is not None:
-            error.args = (f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read", *error.args[1:])
+            error.args = (
+                f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read",
+                *error.args[1:],
+            )
         elif not named and (foreign := describe_unread_documents(root)) is not None:
             error.args = (f"{root}: it looks like {foreign}; its image files alone: {error}", *error.args[1:])
         with suppress(SegdataError):

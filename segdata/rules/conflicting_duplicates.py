@@ -36,13 +36,14 @@ def conflicting_duplicates(
     You get one finding for each annotation whose image repeats an earlier one, by the same annotator, where the pixels
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
     frames of one sequence are then ignored, since things move there, unless one lacks a category that covers an eighth
-    of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames of
-    a sequence, too, if they are neighbours, if the name before the number ends as a film's (`lake_mp4-0012_jpg`), if at least half of them look like another one, or if the numbers (eight at
-    least) have a common step and at least half of those of that step are there, as every thirtieth frame of a film. So
-    are those whose numbers are among the nearest twentieth (and two at least), if so many of the images that look alike
-    are near to each other as chance gives in one of a hundred datasets: slices of one scan. The rule compares the
-    pixels of categories, not the instances. It leaves out crowds, void, and images of different sizes. Slices of
-    volumes are compared where the files of two volumes are byte-identical.
+    of the other. Images whose names differ only in their last number (before Roboflow's `_jpg.rf.<hash>`) are frames
+    of a sequence, too, if they are neighbours, if the name before the number ends as a film's (`lake_mp4-0012_jpg`),
+    if at least half of them look like another one, or if the numbers (eight at least) have a common step and at least
+    half of those of that step are there, as every thirtieth frame of a film. So are those whose numbers are among the
+    nearest twentieth (and two at least), if so many of the images that look alike are near to each other as chance
+    gives in one of a hundred datasets: slices of one scan. The rule compares the pixels of categories, not the
+    instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are compared where the
+    files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.
@@ -119,7 +120,7 @@ def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints)
 def _name_series(names: list[str]) -> tuple[Ints, Ints, Flags]:
     """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
 
-    And (n_series,) or (1,) whether they are frames of a film: by its name, or as the numbers have a step of two or more.
+    And (n_series,) or (1,) whether they are frames of a film, by its name or by a step of two or more in the numbers.
 
     Folders that are called as splits are do not count, nor does what Roboflow appends to the names of copies. Equal
     numbers have the same place.

@@ -126,9 +126,10 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     `__background__`, and one category for all segments whose descriptions are a few words; these are infos. Names that
     are digits may be meant. Five names, or pairs of names, of one kind are one finding: somebody read a list wrongly.
 
-    Names without a segment are compared, too, but not letter by letter; parents of others without a segment are not. One letter more, less or other, or two letters
-    exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
-    common name has `min_ratio` times as many segments as the rare one: `abductor` and `adductor` are both right.
+    Names without a segment are compared, too, but not letter by letter; parents of others without a segment are not.
+    One letter more, less or other, or two letters exchanged, counts if all letters before and after them are the same,
+    the word has at least `min_letters`, and the common name has `min_ratio` times as many segments as the rare one:
+    `abductor` and `adductor` are both right.
 
     Why: an annotator typed a name instead of choosing it. One category becomes two, each of which lacks some of its
     segments, and your model learns to tell apart what is the same.
@@ -162,7 +163,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         return
     parents = {category.parent for category in profile.taxonomy.categories if category.parent != category.name}
     counted = ((n_segments.get(id_, 0), name) for id_, name in names.items())
-    # A parent without segments is a heading, as the first category of Roboflow's exports, which is called as the project.
+    # A parent without segments is a heading: Roboflow's first category has the name of the project.
     entries = sorted(((n, name) for n, name in counted if n or name not in parents), key=lambda entry: -entry[0])
     reported: set[str] = set()
     yield from _pairs("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name), reported)

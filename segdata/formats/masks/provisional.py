@@ -230,9 +230,9 @@ def _check_number(counts: ValueCounts) -> None:
         if 1 < len(main) <= _MAX_MAIN and share >= _MIN_ALL_MAIN:
             listed = ", ".join(_value_text(counts, row) for row in main[np.argsort(-counts.pixels[main])].tolist())
             raise UnreadableError(
-                f"{len(main)} of {len(counts.value):,} different values hold {100 * share:.1f} % of the masks: {listed}; "
-                "the others are remains of pictures, or of smoothing: name those that were drawn as categories in "
-                "taxonomy.yaml beside the data, and you get a finding for the others"
+                f"{len(main)} of {len(counts.value):,} different values hold {100 * share:.1f} % of the masks: "
+                f"{listed}; the others are remains of pictures, or of smoothing: name those that were drawn as "
+                "categories in taxonomy.yaml beside the data, and you get a finding for the others"
             )
         raise UnreadableError(
             f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
