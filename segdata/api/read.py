@@ -162,9 +162,11 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
         inner = only_dataset_inside(root) if format is None and settings.format is None else None
         if inner is None:
             raise
-        beside = {name: root / file for name, file in (("config", CONFIG), ("taxonomy", TAXONOMY))}
-        kept = {name: path for name, path in beside.items() if given[name] is None and lexists(path)}
-        return _read_files(inner, recipe, **{**given, **kept})
+        if config is None and lexists(root / CONFIG):
+            given["config"] = root / CONFIG
+        if taxonomy is None and lexists(root / TAXONOMY):
+            given["taxonomy"] = root / TAXONOMY
+        return _read_files(inner, recipe, **given)
     data_format.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)

@@ -9,10 +9,12 @@ from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.statistics import absence_probability
-from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
+from segdata.core.strata import image_splits, independent_units, is_example, joint_codes, number_names
+from segdata.core.table import Table
 from segdata.rules.shared import improper_categories
 
 _MAX_NAMES = 8  # rare categories in a finding
+_MIN_BOX = 2.0  # sides of a box in pixels
 _FEW_NAMED = 3  # those of splits that have none in common
 
 
@@ -55,9 +57,9 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     Splits come from the data, or else from folders named train, val, test and the like. A category so rare that a
     random division would leave it out of that split with a chance above max_chance is a warning, one for all such
     categories of the split. Images of one sequence or group count as one. The rule ignores void, and splits without a
-    segment (a test set whose labels are kept secret). A split that has no category in common with the others,
-    probably because another team named its categories, is one finding; if its segments have no names at all, SEG004
-    says so.
+    segment (a test set whose labels are kept secret); boxes without an outline count. A split that has no category in
+    common with the others, probably because another team named its categories, is one finding; if its segments have no
+    names at all, SEG004 says so.
 
     Why: your model never learns what training lacks, and you never measure what validation lacks: the average over
     categories then leaves it out silently, or counts it as a failure.
@@ -68,7 +70,13 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     Defaults: 0.05 is the usual level. Three public sets with splits have no finding: CamVid (24, 8 and 8 images),
     crops (24, 11 and 12) and kudzu (24 and 16).
     """
-    segments = example_segments(tables)
+    segments = tables.segments
+    # A category occurs where a box without an outline was labelled, too: SEG105 says what lacks there.
+    is_box = np.minimum(segments["declared_width"], segments["declared_height"]) >= _MIN_BOX
+    rows = np.flatnonzero(
+        is_example(tables) | (is_box & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids))
+    )
+    segments = Table({name: segments[name][rows] for name in ("image", "category_id")})
     if len(sum_by(tables, {"split": name_keys(pa.array(image_splits(tables), pa.string()))}, {})) < 2:
         return
     _, first = joint_codes(segments["image"], segments["category_id"])

@@ -29,7 +29,9 @@ NAMES = {CAR: "car", PERSON: "person", ROAD: "road", HAZE: "haze", SIGN: "sign",
 def in_splits(tables: Tables, splits: list[str | None], by: str | None = None, **columns: Any) -> Tables:
     """The tables with the splits of their images, and other columns."""
     own = tables.images.beside(split=np.array(splits, object), **columns)
-    return replace(tables, images=own, profile=replace(tables.profile, by=by))
+    undeclared = np.full(len(tables.segments), np.nan)
+    segments = tables.segments.beside(declared_width=undeclared, declared_height=undeclared)
+    return replace(tables, images=own, segments=segments, profile=replace(tables.profile, by=by))
 
 
 def some_tables(rng: np.random.Generator, n_images: int, n: int) -> Tables:

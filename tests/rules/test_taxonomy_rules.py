@@ -444,6 +444,23 @@ def test_a_misspelt_name_is_told_once(tmp_path: Path) -> None:
     assert {finding.code for finding in validate(path, select=select).findings} == {"SEG301", "SEG302", "SEG303"}
 
 
+@pytest.mark.parametrize(("box", "n"), [([5, 5, 20, 20], 0), ([5, 5, 0, 0], 1)])
+def test_a_category_that_a_split_has_as_boxes_alone_is_there(tmp_path: Path, box: list[int], n: int) -> None:
+    rows = range(8)
+    content = document(
+        images=[
+            {"id": k, "file_name": f"{'train' if k < 6 else 'val'}/{k}.png", "width": 40, "height": 40} for k in rows
+        ],
+        annotations=[
+            *(annotation(id=k, image_id=k) for k in rows),
+            annotation(id=8, image_id=7, category_id=2),
+            annotation(id=9, image_id=0, category_id=2, segmentation=[], bbox=box),
+        ],
+        categories=[{"id": 1, "name": "tie"}, {"id": 2, "name": "shoe"}],
+    )
+    assert len(validate(write_document(tmp_path, content), select="SEG303").findings) == n
+
+
 @pytest.mark.parametrize("n", [1, 3, 4])
 def test_crowds_that_are_polygons_are_named_one_by_one_up_to_three(tmp_path: Path, n: int) -> None:
     content = document(

@@ -22,6 +22,7 @@ _N_COLUMNS = 7  # of a CSV export
 _MAX_FIELD_LENGTH = 2**26  # of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
 NO_CATEGORY = "region"  # the category of regions without one
+_NOT_DEFINED = "not_defined"  # what VIA writes into a text attribute of a new region
 # Region attributes that segdata's writer uses for columns.
 COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
 USUAL_ATTRIBUTES = (
@@ -228,14 +229,19 @@ def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, li
         csv.field_size_limit(before)
 
 
+def is_value(text: str) -> bool:
+    """Whether the text of an attribute is somebody's: not empty, and not VIA's default."""
+    return text != _NOT_DEFINED and bool(text.strip())
+
+
 def values_of(value: object) -> list[str]:
     """The categories in an attribute's value: a text, a number, or the ticked boxes.
 
-    >>> values_of("car"), values_of({"car": True, "bus": False}), values_of("")
+    >>> values_of("car"), values_of({"car": True, "bus": False}), values_of("not_defined")
     (['car'], ['car'], [])
     """
     if isinstance(value, str):
-        return [value] if value.strip() else []
+        return [value] if is_value(value) else []
     if isinstance(value, dict):
         return [str(key) for key, ticked in value.items() if ticked is True]
     return [str(value)] if isinstance(value, (int, float)) and not isinstance(value, bool) else []
@@ -258,7 +264,7 @@ class CategoryCensus:
             counts = self.by_attribute.setdefault(name, Counter())
             texts = Counter(value for value in values_by_name[name] if type(value) is str)
             for text, count in texts.items():
-                if text.strip():
+                if is_value(text):
                     counts[text] += count
             for value in values_by_name[name] if texts.total() < len(values_by_name[name]) else ():
                 if type(value) is not str:

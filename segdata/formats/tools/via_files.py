@@ -71,6 +71,7 @@ from segdata.formats.tools.via_documents import (
     ViaShape,
     ambiguity_message,
     categories_of,
+    is_value,
     read_via,
 )
 
@@ -89,6 +90,7 @@ _SHAPE_NUMBERS = {
     "ellipse": ("cx", "cy", "rx", "ry"),
 }
 _NO_ATTRIBUTES: dict[str, str] = {}
+_MIN_LINES, _MIN_LINE_SHARE = 5, 0.02  # lines of categories that are drawn with polygons, and their share of those
 _DEFAULT_COLUMNS: Json = {"also": None, "iscrowd": False}  # of a region with a category only
 
 
@@ -166,7 +168,7 @@ def _plain_shape(reading: _CategoryAttributes, region: ViaRegion, place: str) ->
     if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
         return None
     name, id_ = attributes.get(reading.first), attributes.get("segment_id")
-    if type(name) is not str or not name.strip() or len(attributes) != (1 if id_ is None else 2):
+    if type(name) is not str or not is_value(name) or len(attributes) != (1 if id_ is None else 2):
         return None
     if id_ is not None and (type(id_) is not int or abs(id_) > _MAX_ID or reading.first == "segment_id"):
         return None
@@ -443,6 +445,7 @@ class _RegionAttributes:
     attributes: list[object] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    lines: list[object] = field(default_factory=list)  # the attributes of each polyline
 
     @staticmethod
     def from_entries(entries: list[ImageEntry]) -> "_RegionAttributes":
@@ -452,6 +455,7 @@ class _RegionAttributes:
             bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]
             if any(bare):
                 result.others.update(itertools.compress(kinds, bare))
+                result.lines += itertools.compress(attributes, [kind == "polyline" for kind in kinds])
                 has_area = [not is_bare for is_bare in bare]
                 keys, attributes = itertools.compress(keys, has_area), itertools.compress(attributes, has_area)
             result.keys += keys
@@ -473,7 +477,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
     category_attributes, others = census.choose_attributes(wanted)
     attribute = category_attributes[0] if category_attributes else None
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
-    names = {value for value in values if type(value) is str and value.strip()}
+    names = {value for value in values if type(value) is str and is_value(value)}
     plain, first = frozenset(names), None
     is_empty = False  # attributes that are no object are told where they are
     for row, value in enumerate(values):
@@ -510,6 +514,16 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
             Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity=severity)
         )
     dataset.defects += left_out_defects("regions without area", regions.others)
+    open_lines = Counter(
+        category for attributes in regions.lines for category in categories_of(attributes, category_attributes)[1][:1]
+    )
+    closed = {category: n for category, n in open_lines.items() if category in names}
+    if sum(closed.values()) >= max(_MIN_LINES, _MIN_LINE_SHARE * len(regions.attributes)):
+        message = (
+            f"{count_noun(sum(closed.values()), 'region')} of categories that have polygons elsewhere are lines, and "
+            f"left out: {list_names(sorted(closed))}; draw them as polygons"
+        )
+        dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
     return category_attributes, names
 
 

@@ -177,6 +177,24 @@ def test_one_class_without_attributes_is_an_info_and_an_empty_attribute_a_warnin
     assert "read as 'region'" in told.message
 
 
+def test_the_default_of_a_new_region_is_no_category(tmp_path: Path) -> None:
+    """VIA writes `not_defined` into the name of each region that nobody named."""
+    image(tmp_path)
+    save(tmp_path / "via.json", region(POLYGON, name="not_defined", type="star"), region(POLYGON, type="letter"))
+    dataset = read(tmp_path)
+    assert names(dataset, loaded(dataset)) == ["star", "letter"]
+    assert [told for told in dataset.source.defects if told.code == "SEG004"] == []
+
+
+@pytest.mark.parametrize(("category", "n"), [("leaf", 1), ("vein", 0)])
+def test_lines_of_a_category_of_polygons_are_a_warning(tmp_path: Path, category: str, n: int) -> None:
+    image(tmp_path)
+    line = {**POLYGON, "name": "polyline"}
+    save(tmp_path / "via.json", region(POLYGON, name="leaf"), *5 * [region(line, name=category)])
+    warnings = [told for told in read(tmp_path).source.defects if told.severity == "warning"]
+    assert [told.message[:45] for told in warnings] == n * ["5 regions of categories that have polygons els"[:45]]
+
+
 def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> None:
     """Repositories that were copied from a program keep its balloons."""
     for place in ("train", "val", "example/train", "example/val", "api"):
