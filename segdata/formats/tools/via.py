@@ -10,8 +10,8 @@ category is the value of one region attribute: the one that you name with the op
 with values, else the one that looks most like a category, which is reported. An attribute that mostly has the same
 values counts where this one has none, which is reported, too. In a checkbox the first value is the category, the
 others are secondary categories. ``not_defined``, which VIA writes into new regions, is no value. A region without a
-value gets the category `region`, and that is reported (as an info if no region has an attribute: then all are of one
-class). Other attributes are kept, also those of files. VIA keeps no sizes, so you need the images, unless the files'
+value gets the category `region`, and that is reported (as an info if no region has one: then all are of one class).
+Other attributes are kept, also those of files. VIA keeps no sizes, so you need the images, unless the files'
 attributes have `width` and `height`. A folder ``train``, ``val`` … is a split, and the images of ``via_train.json``
 may be in ``train``. If the folder has two splits, and so has a folder in it, as the example of a program has, that is
 another dataset, which is named and not read; with ``--from via`` all is one.

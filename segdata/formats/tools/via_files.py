@@ -501,9 +501,8 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
         dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
-        severity: Severity | None = None if is_empty and attribute is not None else "warning"
-        if not census.by_attribute:  # nobody meant to name categories: all regions are of one
-            which, severity = "no region has an attribute", "info"
+        # Without any value nobody meant to name categories: all regions are of one.
+        severity: Severity | None = "info" if attribute is None else None if is_empty else "warning"
         message = (
             f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
             f"({which}), read as {NO_CATEGORY!r}"

@@ -166,15 +166,13 @@ def test_another_attribute_with_the_same_values_names_the_category_where_the_fir
     assert names(chosen, loaded(chosen)) == ["car", "region", "region"]
 
 
-@pytest.mark.parametrize(("attributes", "severity"), [({}, "info"), ({"name": ""}, "warning")])
-def test_one_class_without_attributes_is_an_info_and_an_empty_attribute_a_warning(
-    tmp_path: Path, attributes: dict[str, str], severity: str
-) -> None:
+@pytest.mark.parametrize("attributes", [{}, {"name": ""}, {"name": "not_defined"}])
+def test_one_class_without_values_is_an_info(tmp_path: Path, attributes: dict[str, str]) -> None:
     image(tmp_path)
     save(tmp_path / "via.json", region(POLYGON, **attributes), region(POLYGON, **attributes))
     (told,) = read(tmp_path).source.defects
-    assert (told.code, told.severity) == ("SEG004", severity)
-    assert "read as 'region'" in told.message
+    assert (told.code, told.severity) == ("SEG004", "info")
+    assert "2 regions of 1 image without a category" in told.message
 
 
 def test_the_default_of_a_new_region_is_no_category(tmp_path: Path) -> None:
