@@ -218,6 +218,14 @@ def test_the_only_dataset_in_a_folder_is_read(tmp_path: Path) -> None:
         segdata.read(tmp_path)
 
 
+def test_a_folder_with_the_word_of_a_split_hides_no_split(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        _coco(tmp_path / split / "_annotations.coco.json", f"{split}.png")
+    (tmp_path / "files_for_test").mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "files_for_test/a.png")
+    assert [*segdata.read(tmp_path).images["split"]] == ["train", "val", "test"]
+
+
 def test_of_several_documents_a_refusal_names_one(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("pass")
     for name in ("attention", "segmentation-of-cells"):

@@ -100,6 +100,8 @@ def tables_of(
                 "category_id": category,
                 "area": area,
                 "iscrowd": np.zeros(len(rows), bool),
+                "declared_width": np.full(len(rows), np.nan),
+                "declared_height": np.full(len(rows), np.nan),
             }
         ),
     )
