@@ -466,8 +466,12 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
         return None
     folders = [(split_of_name(path.name), path) for path in sorted(root.iterdir()) if path.is_dir()]
     named = [(split, path) for split, path in folders if split is not None and not path.name.startswith(_HIDDEN)]
-    plain = {split for split, path in named if SPLIT_WORD.fullmatch(path.name)}  # `test` beside `files_for_test`
-    named = [(split, path) for split, path in named if split not in plain or SPLIT_WORD.fullmatch(path.name)]
+    splits = [split for split, _ in named]
+    named = [  # without `files_for_test`, which holds no labels, beside `test`
+        (split, path)
+        for split, path in named
+        if splits.count(split) == 1 or SPLIT_WORD.fullmatch(path.name) or _structured_format(path) is not None
+    ]
     if len(named) < 2 or len({split for split, _ in named}) < len(named):
         return None
     formats = {path: name for _, path in named if (name := _structured_format(path)) is not None}
