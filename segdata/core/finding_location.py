@@ -200,7 +200,11 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
 
 
 def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The slivers, unlabelled or claimed twice, that have as many pixels as the finding."""
+    """The slivers, unlabelled or claimed twice, or the line of a segment, that have as many pixels as the finding."""
+    if finding.segments:
+        parts = ImageRegions.from_runs(annotation.pixels_of(rows), annotation.size[0], diagonal=True)
+        lines = np.flatnonzero(parts.area == finding.pixels)
+        return FindingLocation(rows, parts.smallest(finding, annotation.size[0], lines))
     gaps = _slivers(annotation, annotation.unlabelled_pixels(), finding.pixels)
     if gaps.length.sum() == finding.pixels:
         return FindingLocation(rows, gaps)
