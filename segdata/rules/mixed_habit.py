@@ -147,7 +147,8 @@ def _attributes_never_set(tables: Tables, min_images: int, min_expected: float, 
             np.bincount(first, weights, len(annotation)).astype(np.int64)
             for weights in (stated["n"][rows], stated["n"][rows] * truth[rows])
         )
-        if (n_true == n)[n_true > 0].mean() > _MOST_WHOLE:  # it is about images
+        n_some, n_whole = np.count_nonzero(n_true), np.count_nonzero((n_true == n) & (n_true > 0))
+        if n_whole > _MOST_WHOLE * n_some or n_some == 0:  # it is about images, or true nowhere
             continue
         judged = {"unit": unit[annotation], "category": np.zeros(len(annotation), np.int64), "n": n, "k": n_true}
         is_without = _units_without(Table(judged), min_images, min_expected, max_between)[unit[annotation]]
