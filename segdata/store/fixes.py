@@ -219,9 +219,11 @@ def pinhole(annotation: Annotation, findings: Sequence[FindingLocation], profile
 
 @register_fix("SEG111")
 def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
-    """Assign unlabelled slivers to their surroundings, and slivers of overlap to the smallest segment there."""
+    """Erase lines of a segment, assign unlabelled slivers to what is beside, and slivers of overlap to the smallest."""
+    lines = [finding for finding in findings if len(finding.segments)]
+    annotation = Annotation(speck(annotation, lines, profile)) if lines else annotation
     batch, size = annotation.batch, annotation.size
-    slivers = [runs_to_mask(finding.runs, *size) for finding in findings]
+    slivers = [runs_to_mask(finding.runs, *size) for finding in findings if not len(finding.segments)]
     bare = runs_to_mask(annotation.unlabelled_pixels(), *size)
     twice = [pixels for pixels in slivers if (pixels & ~bare).any()]
     if twice:
