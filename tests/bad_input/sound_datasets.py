@@ -103,7 +103,8 @@ def _instances(root: Path) -> None:
 
 def _panoptic(root: Path) -> None:
     ids = np.stack([labels(), np.zeros_like(labels()), np.zeros_like(labels())], axis=2)
-    info = [{"id": 1, "category_id": 1}, {"id": 2, "category_id": 2}]
+    areas = np.bincount(labels().ravel(), minlength=3).tolist()
+    info = [{"id": id_, "category_id": id_, "area": areas[id_], "iscrowd": 0} for id_ in (1, 2)]
     annotations = [{"image_id": k, "file_name": name, "segments_info": info} for k, name in enumerate(NAMES, 1)]
     for name in NAMES:
         picture(root / "panoptic" / name, ids)

@@ -476,10 +476,7 @@ def open_panoptic(request: ReadRequest) -> Source:
             "category; list id and category_id of each id in a mask"
         )
         document.defects.append(Defect("SEG014", message, document.name, "/annotations/0/segments_info"))
-    listed = [bytes(item.segments_info) for item in entries.items if truth is document]
-    listed = [raw for raw in listed if raw[1:].lstrip().startswith(b"{")]  # predictions need neither key
-    lacking = [key for key in _EVALUATED if listed and not any(f'"{key}"'.encode() in raw for raw in listed)]
-    if lacking:
+    if truth is document and (lacking := _lacking_keys(entries.items)):
         message = (
             f"no segment has {' and '.join(lacking)}: panopticapi stops there when it evaluates "
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
@@ -503,6 +500,19 @@ def open_panoptic(request: ReadRequest) -> Source:
         nothing_listed=nothing_listed,
     )
     return with_origin(source, "model") if "truth" in request.options else source
+
+
+def _lacking_keys(items: Sequence[_EntryItem]) -> list[str]:
+    """The keys of `_EVALUATED` that no segment has; none if no segment is described, as in predictions."""
+    lacking, is_described = list(_EVALUATED), False
+    for item in items:
+        raw = bytes(item.segments_info)
+        if raw[1:].lstrip().startswith(b"{"):
+            is_described = True
+            lacking = [key for key in lacking if f'"{key}"'.encode() not in raw]
+        if not lacking:
+            break
+    return lacking if is_described else []
 
 
 def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryItem]) -> dict[int, int]:
