@@ -139,6 +139,8 @@ def gather_each(
 
     Returns the tables of the whole dataset, and a table for each of `kinds`, in their order. Each of them has a column.
     """
+    if tables.turn is None:
+        return tables, [Table(dict(columns)) for columns in kinds]
     n = [len(next(iter(columns.values()))) for columns in kinds]
     joined: dict[str, Column] = {"": np.repeat(np.arange(len(kinds)), n)}
     for name in dict.fromkeys(name for columns in kinds for name in columns):

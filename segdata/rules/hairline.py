@@ -5,13 +5,13 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 from segdata.rules.shared import (
     SUM_COLUMNS,
     background_is_declared,
     forbidden_overlaps,
+    group_edges,
     leaves_background_unlabelled,
     requires_full_coverage,
     sum_by_owner,
@@ -133,12 +133,9 @@ def _join_at_corners(parts: Table) -> Table:
     region, first = joint_codes(parts["segment"], parts["cluster"])
     n = len(first)
     sums = {name: np.bincount(region, parts[name], n).astype(np.int64) for name in ("area", "perimeter")}
-    box: dict[str, Ints] = {}
-    for start, side in (("x", "width"), ("y", "height")):
-        low, high = np.full(n, np.iinfo(np.int64).max), np.zeros(n, np.int64)
-        np.minimum.at(low, region, parts[start])
-        np.maximum.at(high, region, parts[start] + parts[side])
-        box |= {start: low, side: high - low}
+    edges = group_edges(parts, region, n)
+    box = {"x": edges["left"], "y": edges["top"]}
+    box |= {"width": edges["right"] - edges["left"], "height": edges["bottom"] - edges["top"]}
     joined = Table({"segment": parts["segment"][first], "cluster": parts["cluster"][first], **sums, **box})
     return joined.take(joined["area"] == joined["cluster"])
 

@@ -14,7 +14,7 @@ from segdata.core.statistics import proves_rate
 from segdata.core.strata import is_example, joint_codes
 from segdata.core.table import Column, Table
 from segdata.measure.sequences import is_frame_of
-from segdata.rules.shared import both_ways, is_lossy
+from segdata.rules.shared import both_ways, group_edges, is_lossy
 
 _MIN_INSIDE_RATE = 0.8  # of parts inside, which must be proven
 _INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels, and of its box, are the outer category's: at least, and less
@@ -189,17 +189,12 @@ def _outside_rows(everything: Table, parts: Table, covered: Table, law: InsideLa
     n = len(annotation)
     of_these = parts["annotation"][own & np.isin(parts["annotation"], annotation)]
     of = np.bincount(np.searchsorted(annotation, of_these), minlength=n)
-    box = {name: np.full(n, np.iinfo(np.int64).max) for name in ("left", "top")}
-    box |= {name: np.zeros(n, np.int64) for name in ("right", "bottom")}
-    for start, size, low, high in (("x", "width", "left", "right"), ("y", "height", "top", "bottom")):
-        np.minimum.at(box[low], number, parts[start][rows])
-        np.maximum.at(box[high], number, parts[start][rows] + parts[size][rows])
     columns = {
         "annotation": annotation,
         "inner": np.full(n, law.inner),
         "outer": np.full(n, law.outer),
         "of": of,
-        **box,
+        **group_edges(parts.take(rows), number, n),
     }
     columns["n"] = np.bincount(number, minlength=n)
     columns["pixels"] = np.bincount(number, parts["area"][rows], n)

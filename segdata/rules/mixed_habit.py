@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, leading, name_keys, sum_by
+from segdata.core.reductions import gather_each, leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints, unique_inverse
 from segdata.core.strata import image_splits, independent_units, is_example, joint_codes, number_names
@@ -77,9 +77,10 @@ def mixed_habit(
     those that the border cuts, and CamVid's classes reduced to their largest parts in half of its masks are found.
     """
     yield from _without_void(tables, min_images)
-    yield from _attributes_never_set(tables, min_images, min_expected, max_between)
-    tables, counts = gather(tables, _counts(tables), {"annotation": "annotations"})
+    kinds = (_counts(tables), _truths(tables))
+    tables, (counts, truths) = gather_each(tables, kinds, {"annotation": "annotations", "stated": "spellings"})
     unit = _units(tables)
+    yield from _attributes_never_set(tables, truths, unit, min_images, min_expected, max_between)
     for feature, (of_none, of_others) in _FEATURES.items():
         judged = counts.take(counts[f"may_{feature}"] > 0)
         is_without = _units_without(
@@ -131,22 +132,31 @@ def _without_void(tables: Tables, min_images: int) -> Findings:
             )
 
 
-def _attributes_never_set(tables: Tables, min_images: int, min_expected: float, max_between: float) -> Findings:
+def _truths(tables: Tables) -> dict[str, Column]:
+    """One row for each annotation and attribute: how many segments have it, have it true, and as neither.
+
+    Further columns are its row in `spellings`, as `stated`, and the key of its name.
+    """
+    stated = tables.spellings
+    values, value = number_names(stated.texts("value"))
+    truth = np.array([_TRUTHS.get(text.strip('"').casefold(), -1) for text in values] + [-1])[value]
+    annotation, name = tables.segments["annotation"][stated["segment"]], name_keys(stated.texts("name"))
+    which, first = joint_codes(annotation, name)
+    weights = {"n": stated["n"], "true": stated["n"] * (truth == 1), "neither": truth < 0}
+    sums = {sort: np.bincount(which, weight, len(first)).astype(np.int64) for sort, weight in weights.items()}
+    return {"annotation": annotation[first], "stated": first, "name": name[first], **sums}
+
+
+def _attributes_never_set(
+    tables: Tables, truths: Table, unit: Ints, min_images: int, min_expected: float, max_between: float
+) -> Findings:
     """One finding for each attribute that is never true in some images, and true for some segments in others."""
-    whole = leading(tables)
-    if whole is None or len(whole.spellings) == 0:
-        return
-    stated, unit = whole.spellings, _units(whole)
-    names, name = number_names(stated.texts("name"))
-    truth = np.array([_TRUTHS.get(str(value).strip('"').casefold(), -1) for value in stated.texts("value").to_pylist()])
-    is_flag = np.bincount(name, truth < 0, len(names)) == 0
-    for number in np.flatnonzero(is_flag).tolist():
-        rows = np.flatnonzero(name == number)
-        annotation, first = np.unique(whole.segments["annotation"][stated["segment"][rows]], return_inverse=True)
-        n, n_true = (
-            np.bincount(first, weights, len(annotation)).astype(np.int64)
-            for weights in (stated["n"][rows], stated["n"][rows] * truth[rows])
-        )
+    for key in np.unique(truths["name"]).tolist():
+        own = truths.take(truths["name"] == key)
+        if own["neither"].any():
+            continue
+        annotation, n, n_true = own["annotation"], own["n"], own["true"]
+        name = tables.spellings.cell("name", int(own["stated"][0]))
         n_some, n_whole = np.count_nonzero(n_true), np.count_nonzero((n_true == n) & (n_true > 0))
         if n_whole > _MOST_WHOLE * n_some or n_some == 0:  # it is about images, or true nowhere
             continue
@@ -157,10 +167,10 @@ def _attributes_never_set(tables: Tables, min_images: int, min_expected: float, 
         if is_without.any():
             without, others = annotation[is_without], annotation[~is_without]
             yield RowFinding(
-                f"in {len(without):,} of {count_noun(len(annotation), 'image')} ({image_names(whole, without)}) "
-                f"{names[number]!r} is true for none of {n[is_without].sum():,} segments; for {n_true.sum():,} of "
+                f"in {len(without):,} of {count_noun(len(annotation), 'image')} ({image_names(tables, without)}) "
+                f"{name!r} is true for none of {n[is_without].sum():,} segments; for {n_true.sum():,} of "
                 f"{n[~is_without].sum():,} in the others: was it left at its default?"
-                + separating_column(whole, others, without, "these have none")
+                + separating_column(tables, others, without, "these have none")
             )
 
 

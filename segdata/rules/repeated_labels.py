@@ -80,7 +80,7 @@ def repeated_labels(
 
     A small part of segments that is in many images at one place, with the same box and number of pixels, is an info,
     too: a legend, a scale bar or a mark of a tool in the masks. Dots of fewer than 20 pixels count if half of all
-    images, or volumes, have them.
+    images, or volumes, have them; images with the same labels throughout are one there.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.

@@ -70,8 +70,22 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(InstancesSource, "chunks", chunks)
 
 
+@pytest.fixture(scope="module")
+def flagged_coco(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with an attribute that is true or false."""
+    document = json.loads(coco.read_text())
+    for number, annotation in enumerate(document["annotations"]):
+        annotation["attributes"] = {"occluded": number % 3 == 0}
+    path = tmp_path_factory.mktemp("flagged") / "coco.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
 @pytest.mark.usefixtures("small_portions")
-def test_no_rule_reads_a_column_of_all_segments(cluster: Any, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["coco", "flagged_coco"])
+def test_no_rule_reads_a_column_of_all_segments(
+    cluster: Any, name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a finding tells is read row by row; everything else comes as sums, or as rows of annotations."""
     from segdata.measure import partitions
 
@@ -85,7 +99,7 @@ def test_no_rule_reads_a_column_of_all_segments(cluster: Any, coco: Path, monkey
     monkeypatch.setattr(partitions, "_MAX_SMALL_ROWS", 0)  # tables of so few rows are fetched whole
     monkeypatch.setattr(partitions, "_MAX_FEW_SHARE", 1)
     monkeypatch.setattr(partitions.RemoteTables, "column", noted)
-    data = segdata.read(coco)
+    data = segdata.read(request.getfixturevalue(name))
     assert data.validate(client=cluster).to_json() == data.validate().to_json()
     of_segments = {name for name, links in partitions.row_links().items() if "segments" in links.values()}
     of_segments = (of_segments | {"segments"}) - {"spellings"}  # which has a row for each name and value alone
