@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2, help="from 3 on processes write, unseen here")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     side, n = asked.side, asked.images
@@ -87,7 +87,7 @@ def main() -> None:
         )
         timed(work, "_codes", "compute")
         timed(work, "_inputs", "scale")
-        for step in ("_pack", "_keep_tile", "_finish"):
+        for step in ("_pack", "_keep_tile", "write"):
             timed(work, step, step.strip("_"))
         began, wall = time.thread_time(), time.monotonic()
         n_done = sum(1 for _ in work.pipeline(range(n), asked.threads))

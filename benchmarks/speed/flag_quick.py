@@ -1,22 +1,27 @@
 """How long the quick setting, or the default, takes: out-of-fold networks, then all else, as processor time.
 
-    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA] [--full]
+    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA]
+        [--full] [--stacks S]
 
 Without --data the images are generated: discs and squares on a noisy ground, two categories of instances.
 """
 
 import argparse
+import faulthandler
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
+import loky
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.api.flag import flag
-from segdata.api.in_memory import from_arrays
+from segdata.api.in_memory import CategoryRef, from_arrays
 from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
@@ -26,23 +31,30 @@ from segdata.noise.networks.plan import Settings, StageProgress
 _LINE_SECONDS = 10.0  # between two lines of a stage
 
 
-def generated(folder: Path, n: int, side: int) -> OpenDataset:
-    """Images of 30 discs and squares each."""
-    y, x = np.mgrid[:side, :side]
-    labels = {}
-    for at in range(n):
-        rng = np.random.default_rng(at)
-        picture, masks = rng.normal(90, 12, (side, side, 3)), []
-        for number in range(30):
-            middle, radius = rng.uniform(0, side, 2), rng.uniform(5, 11)
-            dy, dx = y - middle[0], x - middle[1]
-            mask = dy**2 + dx**2 < radius**2 if number % 2 else np.maximum(abs(dy), abs(dx)) < radius
-            picture[mask] += (70, 20, 0) if number % 2 else (0, 20, 70)
-            masks.append((mask, 1 + number % 2))
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{at:03d}.png")
-        labels[f"{at:03d}.png"] = masks
+def generated(folder: Path, n: int, side: int, jobs: int = 1) -> OpenDataset:
+    """Images of 30 discs and squares each; where two meet, the later one covers the earlier one."""
+    pool = loky.get_reusable_executor(jobs, timeout=10)
+    drawn = pool.map(partial(_draw, folder, side), range(n), chunksize=max(min(n // (4 * jobs), 50), 1))
+    labels = {f"{at:04d}.png": (ids, categories) for at, (ids, categories) in enumerate(drawn)}
     kinds = (Category(id=1, name="square", kind="thing"), Category(id=2, name="disc", kind="thing"))
     return from_arrays(labels, Taxonomy(categories=kinds), images=folder)
+
+
+def _draw(folder: Path, side: int, at: int) -> tuple[NDArray[np.uint8], dict[int, CategoryRef]]:
+    """Draw one image into its file; returns the number of each pixel's object, and the categories of those seen."""
+    rng = np.random.default_rng(at)
+    picture, ids = rng.normal(90, 12, (side, side, 3)), np.zeros((side, side), np.uint8)
+    for number in range(1, 31):
+        middle, radius = rng.uniform(0, side, 2), rng.uniform(5, 11)
+        first, last = np.clip(middle - 12, 0, side).astype(int), np.clip(middle + 12, 0, side).astype(int)
+        box = slice(first[0], last[0]), slice(first[1], last[1])
+        dy, dx = (np.arange(a, b) - at for a, b, at in zip(first, last, middle, strict=True))
+        dy, dx = np.broadcast_arrays(dy[:, None], dx)
+        is_inside = np.maximum(abs(dy), abs(dx)) < radius if number % 2 else dy**2 + dx**2 < radius**2
+        picture[box][is_inside] += (0, 20, 70) if number % 2 else (70, 20, 0)
+        ids[box][is_inside] = number
+    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{at:04d}.png", compress_level=1)
+    return ids, {number: 2 - number % 2 for number in np.unique(ids[ids > 0]).tolist()}
 
 
 def main() -> None:
@@ -54,11 +66,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--data")
     parser.add_argument("--full", action="store_true", help="the default setting; on a GPU if there is one")
+    parser.add_argument("--stacks", type=float, help="write where each thread is, every so many seconds")
     asked = parser.parse_args()
+    if asked.stacks:
+        faulthandler.dump_traceback_later(asked.stacks, repeat=True)
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        dataset = read(asked.data) if asked.data else generated(folder, asked.images, asked.side)
+        dataset = read(asked.data) if asked.data else generated(folder, asked.images, asked.side, asked.threads)
         begun, told = dict[str, tuple[float, float]](), [0.0]
 
         def progress(stage: StageProgress) -> None:
@@ -71,6 +86,7 @@ def main() -> None:
         wall, cpu = time.monotonic(), time.process_time()
         settings = Settings(quick=not asked.full, steps=asked.steps, jobs=asked.threads)
         out_of_fold(dataset, folder / "out", settings, planned=print, progress=progress)
+        print(f"training: {(folder / 'out' / 'pace.json').read_text()}", flush=True)
         before = time.process_time()
         found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads), progress=progress)
         spent = time.process_time() - before

@@ -4,7 +4,8 @@ import pickle
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,23 @@ from segdata.core.runs import Ints
 R = TypeVar("R")
 
 
+@contextmanager
+def process_pool(n: int) -> Iterator[Executor]:
+    """`n` processes of this machine, which stay for some seconds for whoever asks for as many.
+
+    A script needs no `if __name__ == "__main__":`. Raises SegdataError if a process dies.
+    """
+    import loky  # starts processes that do not run the caller's script again
+    from loky.process_executor import TerminatedWorkerError
+
+    try:
+        yield loky.get_reusable_executor(n, timeout=30)
+    except TerminatedWorkerError as error:
+        raise SegdataError(
+            f"one of {n} processes was ended, perhaps for lack of memory: ask for fewer with --jobs"
+        ) from error
+
+
 @dataclass(frozen=True)
 class ImageProcesses:
     """Processes that judge images of a dataset, as the workers of `segdata.core.cluster.ImageCluster` do."""
@@ -32,16 +50,11 @@ class ImageProcesses:
     def run(self, work: ImageWork[R], images: Ints) -> Iterator[R]:
         """The result of `work` for each image, in the order of `images`, rows of the dataset.
 
-        A script needs no `if __name__ == "__main__":`. The processes stay for some seconds, for further runs. Raises
-        what `work` raises, and SegdataError if a process dies.
+        Raises what `work` raises, and SegdataError if a process dies.
         """
-        import loky  # starts processes that do not run the caller's script again
-        from loky.process_executor import TerminatedWorkerError
-
-        pool = loky.get_reusable_executor(self.n, timeout=30)
         waiting: deque[Future[list[R]]] = deque()
         size = max(min(PORTION, len(images) // (4 * self.n)), 1)
-        with tempfile.TemporaryDirectory(prefix="segdata-") as folder:
+        with tempfile.TemporaryDirectory(prefix="segdata-") as folder, process_pool(self.n) as pool:
             job = Path(folder) / "job"  # read once by each process, and not sent with each task
             job.write_bytes(pickle.dumps((work, max_pixels())))
             try:
@@ -52,10 +65,6 @@ class ImageProcesses:
                         yield from waiting.popleft().result()
                 while waiting:
                     yield from waiting.popleft().result()
-            except TerminatedWorkerError as error:
-                raise SegdataError(
-                    f"one of {self.n} processes was ended, perhaps for lack of memory: ask for fewer with --jobs"
-                ) from error
             finally:
                 for future in waiting:
                     future.cancel()

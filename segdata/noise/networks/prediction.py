@@ -9,6 +9,7 @@ streams copy batches to the GPU and back while it computes another one.
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
+from segdata.core.processes import process_pool
 from segdata.core.runs import Flags, Ints
 from segdata.noise.networks.images import DecodedImage, Floats32, ImageCache
 from segdata.noise.networks.network import UNet, instances_of, logits, precision
@@ -41,6 +43,7 @@ from segdata.noise.networks.predictions import (
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
+_FEW_THREADS = 2  # more than these wait for Python's lock, so that processes write the files
 _LEVELS = 255
 
 
@@ -154,6 +157,31 @@ class _CutTile:
     high: Floats32  # (C,) what becomes 1
 
 
+@dataclass(frozen=True, slots=True)
+class _FileWriter:
+    """Finds the instances of predicted images, and writes their files; in any thread or process."""
+
+    layout: PlaneLayout
+    legend: ChannelLegend
+    folder: Path
+    least_area: int | None  # of instances, in pixels; None: the networks tell none apart
+
+    def __call__(self, number: int, size: tuple[int, int], planes: Codes) -> None:
+        """Write the file of the image `number`, of `size` (height, width), from its planes (n, h, w) as predicted."""
+        n, layout = self.layout.n_planes, self.layout
+        instances = None
+        if self.least_area is not None:
+            shares, contours = enlarge(shares_of(planes[:n], layout), size), None
+            if planes[-1].any() or planes[-2].any():  # else the network has no such head
+                ends = enlarge(planes[[n, n - 1]].astype(np.float32) / np.float32(_LEVELS), size)
+                contours = np.concatenate([1 - ends.sum(0, keepdims=True), ends])
+            detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.least_area)
+            instances = StoredInstances(detections.runs, detections.category, detections.score)
+        content = encode_prediction(planes[:n], layout, size, instances)
+        with replace_whole(prediction_path(self.folder, number), durable=False) as partial:  # else slow disks wait
+            partial.write_bytes(content)
+
+
 @dataclass
 class _ImagePredictor:
     """Predicts images and writes their files; safe in any thread."""
@@ -167,11 +195,15 @@ class _ImagePredictor:
     device: torch.device
     numbers: Ints  # (n_images,) by which files are named
     layout: PlaneLayout = field(init=False)
+    write: _FileWriter = field(init=False)
+    _pool: Executor | None = None  # of processes that write files
     _streams: "tuple[torch.cuda.Stream | None, torch.cuda.Stream | None]" = (None, None)  # there and back
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.layout = PlaneLayout(self.plan.categories, self.plan.instances)
+        least_area = self.plan.least_area if self.plan.instances else None
+        self.write = _FileWriter(self.layout, self.legend, self.folder, least_area)
         if self.device.type == "cuda":
             there, back = (torch.cuda.Stream(self.device) for _ in range(2))  # type: ignore[no-untyped-call]  # no types
             self._streams = there, back
@@ -184,15 +216,17 @@ class _ImagePredictor:
     def pipeline(self, rows: Sequence[int], threads: int) -> Iterator[None]:
         """Predict images: this thread feeds the device, others do the rest; yields once for each image.
 
-        Each kind of work has `threads`, and at least two, so that the device never waits for a single one.
+        Each kind of work has `threads`, and at least two, so that the device never waits for a single one. As many
+        processes find instances and write files if there are several.
         """
+        n_done, several = 0, threads > _FEW_THREADS
         threads = max(threads, 2)
-        cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
-        packed = run_ordered(self._pack, _batches(cut), threads)
-        n_done = 0
-        for n_whole in run_ordered(self._keep, map(self._begin, packed), threads):
-            n_done += n_whole
-            yield from itertools.repeat(None, n_whole)
+        with process_pool(threads) if several else nullcontext() as self._pool:
+            cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
+            packed = run_ordered(self._pack, _batches(cut), threads)
+            for n_whole in run_ordered(self._keep, map(self._begin, packed), threads):
+                n_done += n_whole
+                yield from itertools.repeat(None, n_whole)
         yield from itertools.repeat(None, len(rows) - n_done)  # images that could not be read
 
     def _begin(self, packed: "_PackedTiles") -> "_OnDevice":
@@ -201,12 +235,16 @@ class _ImagePredictor:
 
     def _keep(self, computed: "_OnDevice") -> int:
         """Write computed tiles into their images, and the files of complete images; returns the number of files."""
-        n_whole = 0
-        for cut, codes in zip(computed.tiles, computed.codes(), strict=True):
-            if self._keep_tile(cut, codes):
-                self._finish(cut.image)
-                n_whole += 1
-        return n_whole
+        tiles = zip(computed.tiles, computed.codes(), strict=True)
+        whole = [cut.image for cut, codes in tiles if self._keep_tile(cut, codes)]
+        own = [(int(self.numbers[image.row]), image.size, image.planes) for image in whole]
+        if self._pool is None:
+            for image in own:
+                self.write(*image)
+        else:
+            for future in [self._pool.submit(self.write, *image) for image in own]:
+                future.result()
+        return len(own)
 
     def _keep_tile(self, cut: _CutTile, codes: Codes) -> bool:
         """Write a tile into its image; returns whether it was the last one."""
@@ -266,24 +304,6 @@ class _ImagePredictor:
         if images.device.type == "cuda":
             torch.cuda.empty_cache()
         return torch.cat([self._codes(part) for part in images.chunk(2)])
-
-    def _finish(self, image: _OpenImage) -> None:
-        """Find the instances of an image, and write its file."""
-        n, layout = self.layout.n_planes, self.layout
-        instances = None
-        if self.plan.instances:
-            planes, (height, width) = image.planes[:n], image.size
-            shares = enlarge(shares_of(planes, layout), (height, width))
-            contours = None
-            if image.planes[-1].any() or image.planes[-2].any():  # else the network has no such head
-                ends = enlarge(image.planes[[n, n - 1]].astype(np.float32) / np.float32(_LEVELS), (height, width))
-                contours = np.concatenate([1 - ends.sum(0, keepdims=True), ends])
-            detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
-            instances = StoredInstances(detections.runs, detections.category, detections.score)
-        content = encode_prediction(image.planes[:n], layout, image.size, instances)
-        path = prediction_path(self.folder, int(self.numbers[image.row]))
-        with replace_whole(path, durable=False) as partial:  # two flushes for each image hold up slow disks
-            partial.write_bytes(content)
 
 
 def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:

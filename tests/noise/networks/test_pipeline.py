@@ -81,7 +81,7 @@ def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
     monkeypatch.setattr(work, "_pack", noted("pack", work._pack, "read", 1))
     monkeypatch.setattr(work, "_codes", noted("compute", work._codes, "read", portion + 1))
     monkeypatch.setattr(work, "_keep_tile", noted("keep", work._keep_tile, "compute", 1))
-    monkeypatch.setattr(work, "_finish", noted("write", work._finish, "compute", 2))
+    monkeypatch.setattr(work, "write", noted("write", work.write, "compute", 2))
     assert len(list(work.pipeline([*range(n)], 2))) == n
     assert set(by["compute"]) == {threading.main_thread().name}
     assert not {*by["read"], *by["pack"], *by["keep"], *by["write"]} & set(by["compute"])
