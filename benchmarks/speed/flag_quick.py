@@ -1,13 +1,11 @@
-"""How long the quick setting, or the default, takes: out-of-fold networks, then all else, as processor time.
+"""How long `segdata flag` takes with the quick setting or the default, stage by stage.
 
-    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA]
-        [--full] [--stacks S]
+    python -m benchmarks.speed.flag_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA] [--full]
 
 Without --data the images are generated: discs and squares on a noisy ground, two categories of instances.
 """
 
 import argparse
-import faulthandler
 import os
 import tempfile
 import time
@@ -25,7 +23,6 @@ from segdata.api.in_memory import CategoryRef, from_arrays
 from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.plan import Settings, StageProgress
 
 _LINE_SECONDS = 10.0  # between two lines of a stage
@@ -66,33 +63,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--data")
     parser.add_argument("--full", action="store_true", help="the default setting; on a GPU if there is one")
-    parser.add_argument("--stacks", type=float, help="write where each thread is, every so many seconds")
     asked = parser.parse_args()
-    if asked.stacks:
-        faulthandler.dump_traceback_later(asked.stacks, repeat=True)
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = read(asked.data) if asked.data else generated(folder, asked.images, asked.side, asked.threads)
-        begun, told = dict[str, tuple[float, float]](), [0.0]
+        wall, cpu, begun, told = time.monotonic(), time.process_time(), dict[str, float](), [0.0]
 
         def progress(stage: StageProgress) -> None:
             now = time.monotonic()
-            first = begun.setdefault(stage.what, (now, time.process_time()))
+            first = begun.setdefault(stage.what, now)
             if stage.done == stage.total or now - told[0] >= _LINE_SECONDS:  # so that a run that stops says where
-                told[0], spent = now, (now - first[0], time.process_time() - first[1])
-                print(f"{stage.what}: {stage.done} in {spent[1]:.1f} s of processor, {spent[0]:.1f} s", flush=True)
+                told[0] = now
+                print(f"{now - wall:6.1f} s  {stage.what}: {stage.done} in {now - first:.1f} s", flush=True)
 
-        wall, cpu = time.monotonic(), time.process_time()
         settings = Settings(quick=not asked.full, steps=asked.steps, jobs=asked.threads)
-        out_of_fold(dataset, folder / "out", settings, planned=print, progress=progress)
-        print(f"training: {(folder / 'out' / 'pace.json').read_text()}", flush=True)
-        before = time.process_time()
-        found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads), progress=progress)
-        spent = time.process_time() - before
-        print(f"look, judge, correct: {found.n_judged} labels in {spent:.1f} s of processor", flush=True)
+        found = flag(dataset, settings=settings, work_dir=folder / "out", planned=print, progress=progress)
+        print(f"training: {(folder / 'out' / 'pace.json').read_text()}")
         print(
-            f"{len(dataset)} images: {time.process_time() - cpu:.1f} s of processor, {time.monotonic() - wall:.1f} s; "
+            f"{len(dataset)} images, {found.n_judged} labels: {time.monotonic() - wall:.1f} s, "
+            f"{time.process_time() - cpu:.1f} s of processor in this process; "
             f"torch {torch.__version__}, {asked.threads} threads, load {os.getloadavg()[0]:.1f}"
         )
 
