@@ -16,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
 from segdata.noise.networks import prediction
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import build_network
@@ -86,6 +87,17 @@ def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
     assert set(by["compute"]) == {threading.main_thread().name}
     assert not {*by["read"], *by["pack"], *by["keep"], *by["write"]} & set(by["compute"])
     assert all(by.values())
+
+
+@pytest.mark.parametrize("threads", [2, 3])  # threads write files, or processes
+def test_a_file_that_cannot_be_written_ends_the_pipeline(
+    shapes: Shapes, tiny: TrainingPlan, tmp_path: Path, threads: int
+) -> None:
+    work = predictor(shapes, tiny, tmp_path, 4)
+    (tmp_path / "found" / "images").rmdir()
+    (tmp_path / "found" / "images").write_bytes(b"a file where the folder was")
+    with pytest.raises(SegdataError, match="images"):
+        list(work.pipeline([*range(4)], threads))
 
 
 @pytest.mark.parametrize("side", [256, 512])
