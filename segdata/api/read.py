@@ -464,9 +464,10 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
     except SegdataError as error:
         named, looks_like = format or configured, None
         inside = [] if named or isinstance(error, UnclearMasksError) else list_datasets_inside(root)
+        inside = [name for name in inside if _may_open(root / name.rpartition(" (")[0])]
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
-        elif not named and (place := only_dataset_inside(root)) is not None:
+        elif not named and (place := only_dataset_inside(root)) is not None and _may_open(place):
             error.args = (
                 f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read",
                 *error.args[1:],
@@ -484,6 +485,16 @@ def _doubted_format(root: Path, format: str | None, configured: str | None) -> I
             raise
         message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
         raise SettingError(message, "format") from error
+
+
+def _may_open(folder: Path) -> bool:
+    """Whether a dataset inside a folder has an image file, or opens without one."""
+    if has_images(folder):
+        return True
+    with suppress(SegdataError):
+        read(folder)
+        return True
+    return False
 
 
 def _implied_format(settings: Config, given: object) -> str | None:

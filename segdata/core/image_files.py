@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
@@ -49,15 +49,17 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
     if _is_deep_png(head):
         return _read_deep_png(path)
     with decoding(), open_picture(path) as opened:
-        turned = (
-            opened.getexif().get(_EXIF_ORIENTATION, 1) in _SIDEWAYS_ORIENTATIONS
-            and (opened.height, opened.width) != size
-        )
-        image = ImageOps.exif_transpose(opened) if turned else opened
+        image = exif_turned(opened, size)
         pixels = np.array(image.convert("RGB") if image.mode in _CONVERTED_MODES else image)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     layers = pixels[:, :, None] if pixels.ndim == 2 else pixels
     return np.ascontiguousarray(layers.transpose(2, 0, 1))
+
+
+def exif_turned(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An image turned as its EXIF data say if that swaps its sides and it has not the height and width `size`."""
+    sideways = image.getexif().get(_EXIF_ORIENTATION, 1) in _SIDEWAYS_ORIENTATIONS
+    return ImageOps.exif_transpose(image) if sideways and (image.height, image.width) != size else image
 
 
 def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:

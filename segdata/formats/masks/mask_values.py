@@ -163,7 +163,7 @@ def _values_of(path: Path) -> MaskValues | None:
     mask: MaskFile | None = None
     with suppress(OSError):
         for page in range(n_pages(path)):
-            mask = decode_mask(path, page)
+            mask = decode_mask(path, page, keeps=True)
             pages.append(ValueRuns.of(mask.pixels))
     if mask is None or not pages:
         return None

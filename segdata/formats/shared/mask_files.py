@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NoReturn
 
 import msgspec
@@ -218,13 +219,56 @@ def n_pages(path: Path) -> int:
         return 1
 
 
-def decode_mask(path: Path, page: int = 0) -> MaskFile:
-    """Decode a mask file, or one page of it; raises OSError with the reason."""
+_MAX_KEPT_BYTES = 1 << 25  # of the runs of all masks that are kept
+_MAX_KEPT_RUNS = 1 / 16  # per pixel of a mask that is kept
+
+
+class _KeptMasks:
+    """Masks that will be decoded again, as runs along their rows: by file, page, bytes and time; the oldest first."""
+
+    def __init__(self) -> None:
+        self.masks: dict[tuple[Path, int, int, int], tuple[MaskFile, NDArray[np.int32], tuple[int, int]]] = {}
+        self._n_bytes, self._lock = 0, Lock()
+
+    def keep(self, key: tuple[Path, int, int, int], mask: MaskFile) -> None:
+        """Keep the runs of a mask in place of the oldest ones, if they are few."""
+        height, width = mask.pixels.shape[:2]
+        flat = mask.pixels.reshape(-1)
+        step = flat.size // (height * width)  # channels
+        start = np.concatenate([[0], np.unique(np.flatnonzero(flat[step:] != flat[:-step]) // step) + 1])
+        if len(start) > _MAX_KEPT_RUNS * height * width:
+            return
+        length = np.diff(start, append=height * width).astype(np.int32)
+        first = mask.pixels.reshape(height * width, *mask.pixels.shape[2:])[start][:, None]
+        values = msgspec.structs.replace(mask, pixels=first).values[:, 0]
+        with self._lock:
+            self._n_bytes += 0 if key in self.masks else length.nbytes
+            self.masks[key] = msgspec.structs.replace(mask, pixels=values), length, (height, width)
+            while self._n_bytes > _MAX_KEPT_BYTES:
+                self._n_bytes -= self.masks.pop(next(iter(self.masks)))[1].nbytes
+
+
+_KEPT = _KeptMasks()
+
+
+def decode_mask(path: Path, page: int = 0, *, keeps: bool = False) -> MaskFile:
+    """Decode a mask file, or one page of it; raises OSError with the reason.
+
+    `keeps`: it is decoded again soon, so keep its runs, if they are few, until the file changes or room is needed.
+    """
+    status = path.stat()
+    key = (path, page, status.st_size, status.st_mtime_ns)
+    if (kept := _KEPT.masks.get(key)) is not None:
+        mask, length, shape = kept
+        return msgspec.structs.replace(mask, pixels=mask.pixels.repeat(length).reshape(shape))
     first, data = _read_head(path)
-    if page == 0 and data is not None and (plain := _decode_plain_png(data)) is not None:
-        return plain
-    with open_image(path) as image:
-        return _decode(image, first, page)
+    plain = _decode_plain_png(data) if page == 0 and data is not None else None
+    if plain is None:
+        with open_image(path) as image:
+            plain = _decode(image, first, page)
+    if keeps and plain.alpha is None and plain.pixels.size:
+        _KEPT.keep(key, plain)
+    return plain
 
 
 def decode_mask_bytes(data: bytes) -> MaskFile:

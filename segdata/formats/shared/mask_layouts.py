@@ -46,6 +46,7 @@ _MASK_WORD = re.compile(rf"(?<![a-z])({'|'.join(MASK_FOLDERS)})(?![a-z])", re.IG
 _MASK_BEGINNINGS = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
 _MADE_WORDS = frozenset(("processed", "preprocessed", "enhanced", "filtered", "augmented", "edited", "annotated"))
 _MAX_WALKED = 200_000  # files and folders of a dataset that are listed
+_MAX_OTHER_SHAPE = 1.2  # the longer side over the shorter one of a mask, over that of its photograph
 _MAX_MASK_RUNS = 0.1  # runs per pixel: masks have fewer, photographs more
 
 
@@ -311,7 +312,9 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     if len(named) == 1 and images is None and (numbered := _numbered_pairs(named[0], folders)):
         return numbered
     if named:
-        beside = images or _folder_named_as_images(folders, named[0]) or _folder_of_photographs(named[0], folders)
+        beside, other_shapes = images or _folder_named_as_images(folders, named[0]), None
+        if beside is None:
+            beside, other_shapes = _folder_of_photographs(named[0], folders)
         rivals = (
             named
             if declared
@@ -326,7 +329,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
             raise RivalFoldersError(root, sorted(rivals), images or _folder_named_as_images(folders, first) or beside)
         where = f" and {beside.name}/" if beside else ""
         masks, pictures = (named[0], beside) if beside is None else _of_one_depth(named[0], beside)
-        return [MaskLayout(masks, pictures, "", f"folders {named[0].name}/{where}")]
+        left_out = None if other_shapes is None else f"{other_shapes.name}/"
+        return [MaskLayout(masks, pictures, "", f"folders {named[0].name}/{where}", left_out=left_out)]
     twins = _paired_folders(folders, images)
     if twins or images is not None or len(folders) > _MAX_FOLDERS:
         return twins
@@ -455,15 +459,16 @@ def _shared(masks: Mapping[str, Path], images: Mapping[str, Path]) -> float:
     return 2 * len(match_names(masks, images)[0]) / max(len(masks) + len(images), 1)
 
 
-def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
+def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> tuple[Path | None, Path | None]:
     """The only folder, of any name, that holds photographs with the names of the masks; None if there is not one.
 
     Of several, the only one that has just the names of the masks, or, as `original_images/` beside `depth/`, a word for
     images in its name, or no word for pictures that a program made: `rust_pictures/` beside `processed_pictures/`.
+    Second: the one that would be, if no mask had other proportions than its photograph, as of another view; or None.
     """
     others = [folder for folder in folders.values() if folder != masks and _holds_photographs(folder)]
     if not others or len(folders) > _MAX_FOLDERS:
-        return None
+        return None, None
     names = ImageFolder.below(masks).paths
     fitting = [folder for folder in others if _fits(names, ImageFolder.below(folder).paths)]
     words = {folder: set(re.split("[ _-]", folder.name.lower())) for folder in fitting}
@@ -471,8 +476,21 @@ def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | N
     made = [folder for folder in fitting if words[folder] & _MADE_WORDS or is_called_no_labels(folder.name)]
     plain = [folder for folder in fitting if folder not in made]
     exact = [folder for folder in plain if _shared(names, ImageFolder.below(folder).paths) == 1]
-    taken = next((folders for folders in (fitting, exact, called, plain) if len(folders) == 1), [None])
-    return taken[0]
+    taken = next((folders[0] for folders in (fitting, exact, called, plain) if len(folders) == 1), None)
+    if taken is None or taken in called or _have_same_proportions(names, ImageFolder.below(taken).paths):
+        return taken, None
+    return None, taken
+
+
+def _have_same_proportions(masks: Mapping[str, Path], images: Mapping[str, Path]) -> bool:
+    """Whether any of some masks has the proportions of its image, lying or standing, or nothing tells."""
+    shapes = []
+    for mask, image in spread_sample(sorted(match_names(masks, images)[0].items()), _N_SAMPLED):
+        with suppress(OSError):
+            heads = [read_header(path) for path in (masks[mask], images[image])]
+            long, short = ([side(head.width, head.height) for head in heads] for side in (max, min))
+            shapes.append((long[0] * short[1]) / max(long[1] * short[0], 1))
+    return not shapes or any(1 / _MAX_OTHER_SHAPE < shape < _MAX_OTHER_SHAPE for shape in shapes)
 
 
 def _holds_photographs(folder: Path) -> bool:

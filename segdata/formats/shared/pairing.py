@@ -193,7 +193,8 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
     defects += [
         Defect(
             "SEG011",
-            f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA",
+            f"pictures elsewhere, such as {layout.left_out}, are not read; give a folder as DATA, or with --images if "
+            "the masks are of them",
             severity="info",  # the picture of a README, say
         )
         for layout in laid_out

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Box
-from segdata.core.image_files import read_channels, split_uri
+from segdata.core.image_files import exif_turned, read_channels, split_uri
 from segdata.core.pixel_limit import decoding
 from segdata.core.runs import Flags, Floats, Ints, Runs, fill_ranges, run_columns
 from segdata.core.taxonomy import Color
@@ -183,7 +183,7 @@ class BackgroundImage:
     @staticmethod
     def from_uri(uri: str | None, width: int, height: int) -> "BackgroundImage":
         """Open the image file at `uri` for labels of this size."""
-        image, note = _open_image(uri)
+        image, note = _open_image(uri, (width, height))
         if image is not None and image.size != (width, height):
             note = f"the image file is {image.width} x {image.height} px: stretched to fit the labels"
             image = image.resize((width, height))
@@ -215,7 +215,8 @@ class BackgroundImage:
         return np.asarray(part.point(list(self.curve) * 3) if self.curve else part)
 
 
-def _open_image(uri: str | None) -> tuple[Image.Image | None, str]:
+def _open_image(uri: str | None, size: tuple[int, int]) -> tuple[Image.Image | None, str]:
+    """The image at `uri` as its file stores it, turned if only so it has this width and height; or why not."""
     if uri is None:
         return None, "no image file"
     try:
@@ -230,7 +231,8 @@ def _open_image(uri: str | None) -> tuple[Image.Image | None, str]:
         with decoding(), Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
                 return None, "the image is too large to draw"
-            return _to_rgb(image), ""
+            turned = exif_turned(image, size[::-1])
+            return _to_rgb(turned), ""
     except UnidentifiedImageError:
         return _read_raster(uri)
     except (OSError, SegdataError) as error:

@@ -253,3 +253,38 @@ def test_a_file_that_is_cut_after_it_was_opened_is_damaged(tmp_path: Path, monke
     monkeypatch.setattr(mask_files, "_first_bytes", lambda path: path.read_bytes()[:20])
     with pytest.raises(OSError, match="damaged: it ends within its header"):
         mask_files.mask_header(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "I;16"])
+def test_a_mask_that_is_kept_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """It has the same values the second time, without its file being read again until it changes."""
+    values = np.zeros((40, 64), np.uint16 if mode == "I;16" else np.uint8)
+    values[10:20, 5:30], values[15:, 40:] = 3, 7
+    picture = Image.fromarray(values)
+    path = tmp_path / "mask.png"
+    (picture if mode in ("L", "I;16") else picture.convert(mode)).save(path)
+    first = decode_mask(path, keeps=True)
+    n_reads = []
+    read = mask_files._read_head
+    monkeypatch.setattr(mask_files, "_read_head", lambda path: (n_reads.append(path), read(path))[1])
+    second = decode_mask(path)
+    assert len(n_reads) == (1 if mode == "RGBA" else 0)
+    assert (second.values == first.values).all()
+    assert second.values.shape == first.values.shape
+    assert (second.coloured, second.encoding) == (first.coloured, first.encoding)
+    Image.fromarray(np.full((30, 20), 5, np.uint8)).save(path)
+    assert (decode_mask(path).values == 5).all()
+
+
+def test_masks_of_many_runs_are_not_kept_and_the_oldest_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mask_files, "_KEPT", kept := mask_files._KeptMasks())
+    monkeypatch.setattr(mask_files, "_MAX_KEPT_BYTES", 12)  # three runs
+    noise = np.random.default_rng(0).integers(0, 200, (32, 32)).astype(np.uint8)
+    halves = np.zeros((32, 32), np.uint8)
+    halves[16:] = 1
+    for name, values in (("noise", noise), ("first", halves), ("second", halves)):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+        decode_mask(tmp_path / f"{name}.png", keeps=True)
+    assert [key[0].stem for key in kept.masks] == ["second"]

@@ -429,3 +429,21 @@ def test_masks_of_other_images_are_no_rivals_and_are_told(tmp_path: Path) -> Non
     assert [(unread.folder, unread.n_files) for unread in list_unread_masks(tmp_path, [layout])] == [
         (tmp_path / "rev_mask", 5)
     ]
+
+
+@pytest.mark.parametrize(("size", "taken"), [((100, 40), False), ((100, 80), True), ((40, 50), True)])
+def test_photographs_of_other_proportions_in_a_folder_of_any_name_are_told_not_taken(
+    tmp_path: Path, size: tuple[int, int], taken: bool
+) -> None:
+    """Roads from above are not the labels of a film of the same numbers; half the size, or turned, they may be."""
+    masks, photographs = twins("masks/?.png", "film/?.png")
+    lay_out(tmp_path, masks=tuple(masks), photographs=tuple(photographs))
+    for name in photographs:
+        with Image.open(tmp_path / name) as picture:
+            picture.resize(size).save(tmp_path / name)
+    data = segdata.read(tmp_path)
+    assert data.images["uri"].notna().all() == taken
+    told = [each.message for each in data.validate().findings if each.code == "SEG011" and "film/" in each.message]
+    remedy = "give a folder as DATA, or with --images if the masks are of them"
+    assert told == ([] if taken else [f"pictures elsewhere, such as film/, are not read; {remedy}"])
+    assert segdata.read(tmp_path, images=tmp_path / "film").images["uri"].notna().all()

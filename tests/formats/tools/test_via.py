@@ -208,6 +208,19 @@ def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> 
     assert len(read(tmp_path)) == 4  # one folder more of the same dataset, as far as anybody can tell
 
 
+def test_a_refusal_names_no_folder_that_needs_images_which_are_not_here(tmp_path: Path) -> None:
+    for place in ("first/train", "second/train"):
+        save(tmp_path / place / "via.json", region(POLYGON, c="car"))
+    with pytest.raises(UnreadableError, match=r"give --images$"):
+        read(tmp_path)
+    with pytest.raises(UnreadableError, match=r"give --images$"):
+        read(tmp_path / "first")
+    for place in ("first/train", "second/train"):
+        image(tmp_path / place, "other.png")
+    with pytest.raises(UnreadableError, match=r"these folders in it: first \(via\), second \(via\)$"):
+        read(tmp_path)
+
+
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
     save(tmp_path / "a/via.json", region(POLYGON, c="car"))
     with pytest.raises(UnreadableError, match="none of the 1 image files is here, and VIA keeps no sizes"):
@@ -349,3 +362,17 @@ def test_images_in_the_folder_images_beside_a_file_of_a_split(tmp_path: Path) ->
     assert list(dataset.image_ids) == ["dataset/train/a.png", "dataset/val/a.png"]
     assert dataset.source.defects == ()
     assert loaded(dataset).images["split"].to_pylist() == ["train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("width", "beyond", "severity"), [(30, 3, "info"), (30, 4, "warning"), (1000, 5, "info"), (1000, 6, "warning")]
+)
+def test_vertices_a_little_outside_the_frame_are_an_info(
+    tmp_path: Path, width: int, beyond: int, severity: str
+) -> None:
+    image(tmp_path, width=width)
+    shape = {"name": "polygon", "all_points_x": [5, width + beyond, width + beyond, 5]}
+    shape["all_points_y"] = [2, 2, 18, 18]
+    save(tmp_path / "via.json", region(shape, c="car"))
+    (found,) = (found for found in read(tmp_path).validate().findings if found.code == "SEG115")
+    assert found.severity == severity

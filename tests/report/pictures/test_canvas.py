@@ -1,12 +1,15 @@
 """View: what a rectangle of an image shows, against pixels looked up one by one."""
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from segdata.core import kernels
 from segdata.core.runs import Runs
-from segdata.report.pictures.canvas import View
+from segdata.report.pictures.canvas import BackgroundImage, View
 
 pictures = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1)).map(
     lambda given: np.random.default_rng(given[2]).integers(0, 4, given[:2])
@@ -65,3 +68,20 @@ def test_a_view_moved_inside_stays_inside(x: int, y: int, side: int, height: int
 
 def test_rectangles_have_a_least_size() -> None:
     assert View(10, 0, 50, 50, 2.0).rectangle((20, 5, 1, 1), 0, 18) == (12.0, 2.0, 30.0, 20.0)
+
+
+def test_a_picture_that_exif_turns_is_turned_for_labels_of_its_turned_size(tmp_path: Path) -> None:
+    """Labels as a viewer shows the picture are not laid over a picture that lies on its side; others are as before."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:5, :5] = 255  # top left as stored, top right as viewers show it
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(path, exif=exif)
+    turned, stored, other = (
+        BackgroundImage.from_uri(str(path), width, height) for width, height in ((20, 30), (30, 20), (40, 40))
+    )
+    assert (turned.note, stored.note) == ("", "")
+    assert np.asarray(turned.image)[:5, -5:].min() == 255
+    assert np.asarray(stored.image)[:5, :5].min() == 255
+    assert other.note.endswith("stretched to fit the labels")
