@@ -68,7 +68,7 @@ class SplitResult(Result):
     ----------
     assignment : the part of each image_id (`part_of`), and how balanced the parts are (`counts`, `deviation`); not a
         table, which `table()` is
-    n_alike : pairs of equal or nearly equal images, which are in one part
+    n_alike : pairs that link equal or nearly equal images, which are in one part
     revision : of the canonical dataset with the parts in its column `split`; None if none was made
     lists : the written lists of images of each part
     """

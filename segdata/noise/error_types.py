@@ -48,6 +48,7 @@ SeldomReason = Literal[
     "cut",
     "border",
     "long",
+    "odd-size",
     "absent",
     "kind",
     "few-parts",

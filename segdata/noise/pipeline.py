@@ -118,6 +118,9 @@ def predicted_layout(probability: NDArray[np.floating]) -> Floats:
     return np.asarray(np.sqrt(np.clip(mean, 0, 1)).ravel() / _GRID_CELLS)
 
 
+_N_APART = 1_000  # images that are ordered one by one: all are compared with each of them
+
+
 def annotation_order(features: Floats, unsure: Floats, n: int | None = None, known: Floats | None = None) -> Ints:
     """(n,) the rows of images in the order in which to annotate them; all by default.
 
@@ -128,8 +131,9 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
     known : (m, F) features of images that are annotated already
 
     The next image is always the one furthest from all annotated or chosen images, times the rank of its uncertainty, so
-    that the first ones are difficult and yet unlike each other. Copies come last, the more uncertain first. The same
-    images give the same order; of equal ones the first comes first.
+    that the first ones are difficult and yet unlike each other. Copies come last, the more uncertain first. After
+    the first `_N_APART` the others come by their distance to these, times that rank. The same images give the same
+    order; of equal ones the first comes first.
     Sources: Gonzalez (1985), Theoretical Computer Science 38, 293-306 (furthest first); Sener and Savarese (2018), ICLR
     (for active learning).
     """
@@ -138,14 +142,15 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
     away = np.full(total, np.inf)
     for one_known in np.empty((0, features.shape[1])) if known is None else known:
         away = np.minimum(away, _layout_distance(features, one_known))
-    is_left, order = np.ones(total, bool), []
-    for _ in range(min(total, total if n is None else n)):
-        score = np.where(np.isinf(away), 1.0, away) * rank
-        best = np.flatnonzero(is_left)[np.lexsort((-rank[is_left], -score[is_left]))[0]]
+    score, order = np.where(np.isinf(away), 1.0, away) * rank, list[int]()
+    for _ in range(min(total, _N_APART)):
+        best = int(np.argmax(np.where(score == score.max(), rank, -1)))
         order.append(best)
-        is_left[best] = False
         away = np.minimum(away, _layout_distance(features, features[best]))
-    return np.array(order, np.int64)
+        away[best] = -1  # never again
+        score = away * rank
+    rest = np.lexsort((-rank, -score))[: total - len(order)]
+    return np.append(np.array(order, np.int64), rest)[:n]
 
 
 def _layout_distance(features: Floats, image_features: Floats) -> Floats:

@@ -329,6 +329,10 @@ def _joined(ranked: RankedCandidates, rows: Ints, types: Ints, things: Flags) ->
 # The share of the longer side of its image from which on a place is long. Of 33 long places 6 were right, 9 debatable
 # and 18 false; of 5 no longer than is usual for their thing (roots of teeth) 3, 2 and none (docs/results/flag.md).
 _LONG_SHARE = 0.25
+# How many times a thing without a label may be larger or smaller than the median of those of its category, of so many
+# at least. Of 383 on 16 sets, at first runs, 8 of those beyond were right, 24 debatable and 9 false, of the others 219,
+# 104 and 19 (docs/results/flag.md): specks of light, and things of another kind.
+_MAX_TIMES_LARGER, _MIN_PLACES = 4.0, 5
 # What may come first, chosen once on the verdicts of first runs on 45 sets (docs/results/flag.md): the first ten things
 # without a label, merged things, and stuff with another category. In lists of ten findings or more 111 of these were
 # right, 32 debatable and 3 false; in shorter ones 12, 3 and 12.
@@ -342,11 +346,12 @@ def _seldom_right(
 
     These are outlines to redraw, stuff that is said to be extra in part, things with a label that the border of the
     image cuts, of which the model sees too little, what the set leaves out `along` the border, places that lack a label
-    or have another one and are long, also for a thing of their category, and places that lack one of a category without
-    any in their image (of 50 on three sets none was right, 47 false), but not those of an image almost without labels;
-    all other kinds but things that lack a label or are merged, stuff with another category, and what is wrong in a
-    whole image; and stuff of which there are too few parts (docs/results/flag.md). What lacks a label of a category
-    that is `separate` (K,), see `countable_categories`, counts as a thing.
+    or have another one and are long, also for a thing of their category, things that lack one and are far larger or
+    smaller than other such things, and places that lack one of a category without any in their image (of 50 on three
+    sets none was right, 47 false), but not those of an image almost without labels; all other kinds but things that
+    lack a label or are merged, stuff with another category, and what is wrong in a whole image; and stuff of which
+    there are too few parts (docs/results/flag.md). What lacks a label of a category that is `separate` (K,), see
+    `countable_categories`, counts as a thing.
     """
     type_, category, image = types[rows], ranked.category[rows], ranked.image[rows]
     is_thing, is_label = things[np.maximum(category, 0)], ranked.row[rows] >= 0
@@ -370,6 +375,8 @@ def _seldom_right(
         length, limit = np.maximum(width, height), _LONG_SHARE * np.maximum(down, across)
         limit = np.maximum(limit, _usual_lengths(ranked, separate)[np.maximum(ranked.seen[rows], 0)])
         holds["long"] = ~is_label & ~ranked.left_out[rows] & (length > limit)
+        holds["odd-size"] = is_missing & ~ranked.left_out[rows]
+        holds["odd-size"] &= _of_odd_size(width * height, np.where(is_missing, ranked.seen[rows], UNLABELLED))
         holds["border"] = along[rows] & ~ranked.left_out[rows]
     reason = np.full(len(rows), -1)
     for number, name in reversed(tuple(enumerate(SELDOM_REASONS))):
@@ -394,6 +401,17 @@ def _usual_lengths(ranked: RankedCandidates, things: Flags) -> Floats:
     category, result = ranked.category[is_label], np.zeros(len(things))
     for id_ in np.unique(category[things[category]]).tolist():
         result[id_] = np.median(np.maximum(width, height)[category == id_])
+    return result
+
+
+def _of_odd_size(area: Ints, category: Ints) -> Flags:
+    """(c,) which boxes are far larger or smaller than the median of those of their category."""
+    result = np.zeros(len(area), bool)
+    for id_ in np.unique(category).tolist():
+        rows = np.flatnonzero(category == id_)
+        if len(rows) >= _MIN_PLACES:
+            times = area[rows] / np.median(area[rows])
+            result[rows] = (times > _MAX_TIMES_LARGER) | (times < 1 / _MAX_TIMES_LARGER)
     return result
 
 

@@ -40,7 +40,7 @@ class RelatedImages:
 
         Every image is read for the latter. Raises SegdataError where no image has a value in one of the `columns`.
         """
-        copies = find_lookalikes(tables.images, jobs, linking=True) if near else np.empty((0, 2), np.int64)
+        copies = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
         return RelatedImages(group_images(tables, columns, copies), linked_groups(len(tables.images), *copies.T))
 
     @staticmethod

@@ -294,8 +294,8 @@ class SplitCategory(msgspec.Struct, frozen=True):
 class SplitReport(msgspec.Struct, frozen=True, kw_only=True):
     """The split of a dataset, with all categories.
 
-    `groups` counts groups of images that stay together, `pairs_alike` pairs of near-duplicates. `missing` lists the
-    categories that a part lacks; `revision` and `lists` name what was written.
+    `groups` counts groups of images that stay together, `pairs_alike` pairs that link near-duplicates. `missing` lists
+    the categories that a part lacks; `revision` and `lists` name what was written.
     """
 
     version: Literal[1] = 1

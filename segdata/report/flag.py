@@ -63,6 +63,7 @@ _SELDOM_WORDS: dict[SeldomReason, str] = {
     "cut": "things that the border of the image cuts",
     "border": "left out along the border by the whole set",
     "long": "places longer than a quarter of the image",
+    "odd-size": "places four times larger or smaller than the others of their category",
     "absent": "places of a category without a label in the image",
 }
 _JUDGED_FIRST = 10  # findings that tell of the rest, see docs/results/flag.md

@@ -143,7 +143,7 @@ def test_pictures_are_compared_with_each_other_once(
     """Both the folds and the causes of findings need to know which images are copies."""
     compared = []
 
-    def look(images: Table, jobs: int, *, linking: bool) -> Ints:
+    def look(images: Table, jobs: int) -> Ints:
         compared.append(len(images))
         return np.array([[0, 1]], np.int64)
 

@@ -554,6 +554,33 @@ def test_a_place_as_long_as_its_things_usually_are_is_not_long(usual: int, reaso
     assert found.reasons == reasons
 
 
+@pytest.mark.parametrize(("n_usual", "n_odd"), [(4, 2), (2, 0)])
+def test_a_place_far_larger_or_smaller_than_the_others_comes_last(n_usual: int, n_odd: int) -> None:
+    """Places of 8 px, one of 17 and one of 3, each in an image of 80 px with 24 labels; four alone tell of none."""
+    drawn = np.zeros((80, 80), np.int64)
+    for at in range(24):
+        drawn[2 + 9 * (at // 8) : 9 + 9 * (at // 8), 1 + 9 * (at % 8) : 8 + 9 * (at % 8)] = at + 1
+    things = segments_of_map(drawn.ravel(), 80, 80)
+    sides = [17, 3] + [8] * n_usual
+    corners = [
+        (35 + 20 * (at % 2), 2 + 20 * (at // 2)) for at in range(len(sides))
+    ]  # one place of many images is a cause
+    places = [np.zeros((80, 80), np.int64) for _ in sides]
+    for place, side, (y, x) in zip(places, sides, corners, strict=True):
+        place[y : y + side, x : x + side] = 1
+    regions = [segments_of_map(place.ravel(), 80, 80) for place in places]
+    held = [ImageCandidates(things, np.arange(24), r, np.zeros(1, np.int64), np.zeros(1, bool)) for r in regions]
+    n = 24 * len(sides)
+    image = [*np.repeat(np.arange(len(sides)), 24).tolist(), *range(len(sides))]
+    types: list[ErrorType] = ["extra"] * n + ["missing"] * len(sides)
+    p = [*[0.01] * n, *np.linspace(0.9, 0.8, len(sides)).tolist()]
+    ranked = many(image, [*range(n), *[-1] * len(sides)], types, p, set())
+    ranked = replace(ranked, candidates=tuple(held), prior=0.001)
+    found = select_candidates(ranked, TRUST[:1], np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.reasons == ("short-list",) * (len(sides) - n_odd) + ("odd-size",) * n_odd
+    assert set(found.rows[len(sides) - n_odd :].tolist()) == set(range(n, n + n_odd))
+
+
 def test_a_place_of_a_category_without_any_label_in_its_image_comes_last() -> None:
     """Of two places without a label, the more probable one is in an image without labels of its category."""
     types: list[ErrorType] = ["extra"] * 98 + ["missing"] * 2

@@ -136,7 +136,7 @@ def test_what_is_found_in_a_copy_of_an_image_is_no_cause_of_its_own(monkeypatch:
 
     def copies(*pairs: tuple[int, int]) -> set[tuple[str, ...]]:
         found = np.array(pairs, np.int64).reshape(-1, 2)
-        monkeypatch.setattr(trust, "find_lookalikes", lambda images, jobs, linking: found)
+        monkeypatch.setattr(trust, "find_lookalikes", lambda images, jobs: found)
         result = flag(given, settings=Settings(jobs=1), predictions=model, budget="20")
         return {(cause.image, *cause.copies) for cause in result.causes if cause.copies}
 

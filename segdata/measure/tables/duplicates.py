@@ -349,13 +349,13 @@ def _file_tail(uri: str) -> tuple[int, bytes] | None:
         return None
 
 
-def find_lookalikes(images: Table, jobs: int = 0, *, linking: bool = False) -> Ints:
-    """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would report if they were in two splits.
+def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
+    """(n, 2) pairs of rows that link all images that rule SEG304 (split-leak) would report if they were in two splits.
 
     Files with the same bytes, and images whose difference hashes differ in at most
     `MAX_DIFFERING_BITS` bits; only the former if there are more than `MAX_COMPARED_IMAGES` images, since all would
-    have to be decoded. Each file is paired with the first one that has the same bytes. `linking`: leave out most pairs
-    of images that others link already; a thousand frames of a still scene are half a million pairs.
+    have to be decoded. Most pairs of images that others link already are left out, since a thousand frames of a still
+    scene are half a million pairs: each file is paired with the first one that has the same bytes, for example.
     """
     names = ("image_id", "uri", "sequence", "split")
     columns = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))
@@ -365,11 +365,11 @@ def find_lookalikes(images: Table, jobs: int = 0, *, linking: bool = False) -> I
     pairs = np.array([(a, b) for a, b in first_and_row if a != b], np.int64).reshape(-1, 2)
     if len(images) > MAX_COMPARED_IMAGES:
         return pairs
-    return np.concatenate([pairs, np.array(_similar_looks(images, jobs, linking), np.int64).reshape(-1, 2)])
+    return np.concatenate([pairs, np.array(_similar_looks(images, jobs), np.int64).reshape(-1, 2)])
 
 
-def _similar_looks(images: Table, jobs: int, linking: bool) -> list[tuple[int, int]]:
-    """Pairs of images with similar difference hashes, and the same details; see `find_lookalikes`."""
+def _similar_looks(images: Table, jobs: int) -> list[tuple[int, int]]:
+    """Pairs that link images with similar difference hashes, and the same details; see `find_lookalikes`."""
     rows, hashes = _difference_hashes(images, jobs)
     signs, same = _signs(hashes[:, 0]), _SameDetails(images["uri"].tolist(), jobs)
     pairs, group = list[tuple[int, int]](), np.arange(len(rows))
@@ -377,8 +377,7 @@ def _similar_looks(images: Table, jobs: int, linking: bool) -> list[tuple[int, i
         is_close = signs[begin : begin + _HASHES_AT_ONCE] @ signs.T >= BITS - 2 * MAX_DIFFERING_BITS
         for place, close in enumerate(is_close, begin):
             later = place + 1 + np.flatnonzero(close[place + 1 :])
-            if linking:
-                later = later[group[later] != group[place]]
+            later = later[group[later] != group[place]]
             later = later[differing_bits(hashes[place], hashes[later]) <= MAX_DIFFERING_BITS]
             if len(later):
                 row, others = int(rows[place]), rows[later].tolist()
