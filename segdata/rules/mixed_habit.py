@@ -156,7 +156,7 @@ def _attributes_never_set(
         if own["neither"].any():
             continue
         annotation, n, n_true = own["annotation"], own["n"], own["true"]
-        name = tables.spellings.cell("name", int(own["stated"][0]))
+        name = tables.spellings.take(own["stated"][:1]).cell("name", 0)  # one row, not a column of all
         n_some, n_whole = np.count_nonzero(n_true), np.count_nonzero((n_true == n) & (n_true > 0))
         if n_whole > _MOST_WHOLE * n_some or n_some == 0:  # it is about images, or true nowhere
             continue

@@ -13,10 +13,11 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, leading, sum_by, total
+from segdata.core.reductions import gather, leading, name_keys, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.strata import joint_codes, number_names
+from segdata.core.strata import joint_codes
+from segdata.core.table import Column, Table
 from segdata.rules.shared import SEPARATORS, join_first, plain_name
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
@@ -57,6 +58,7 @@ _MIN_CUT_LETTERS = 8  # of names that were cut off
 _IN_LIST = re.compile(r"(\d+)[\s.:_)\-]+\S.*")  # a name behind its number
 _TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _MAX_VALUES = 20  # of an attribute; with more it is any text
+_MAX_SPELLINGS = 10 * _MAX_VALUES  # of all values of an attribute
 _MIN_USES = 2  # segments for each value of an attribute, on average; with fewer it is any text
 _TRANSCRIPTIONS = {"text", "transcription", "ocr"}  # attributes with what is written in a picture, in its own case
 _MIN_CASED = 3  # letters of a value whose case says nothing
@@ -158,9 +160,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     ]
     if digits and not is_guess:
         yield from _numbers_for_names(tables, names, digits, n_segments)
-    whole = leading(tables)
-    if whole is None:
-        return
+    whole, stated = gather(tables, _stated_values(tables), {"row": "spellings"})
     parents = {category.parent for category in profile.taxonomy.categories if category.parent != category.name}
     counted = ((n_segments.get(id_, 0), name) for id_, name in names.items())
     # A parent without segments is a heading: Roboflow's first category has the name of the project.
@@ -189,43 +189,59 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
             if n and name in _NO_OBJECT and name not in void:
                 what = f"{count_noun(n, 'segment is', 'segments are')} called {name!r}, as tools call what is no object"
                 yield RowFinding(f"{what}: is it a hole, or void?", category=name, severity="info")
-    yield from _respelled_values(whole)
-    yield from _classes_as_descriptions(whole, {names[id_]: n for id_, n in n_segments.items() if n and id_ in names})
+    uses = _uses_by_attribute(whole, stated)
+    yield from _respelled_values(whole, uses)
+    yield from _classes_as_descriptions(uses, {names[id_]: n for id_, n in n_segments.items() if n and id_ in names})
 
 
-def _respelled_values(tables: Tables) -> Findings:
+def _stated_values(tables: Tables) -> dict[str, Column]:
+    """Each value of any attribute once: the keys of name and value, the segments that have it, a row of `spellings`."""
+    stated = tables.spellings
+    name, value = (name_keys(stated.texts(column)) for column in ("name", "value"))
+    which, first = joint_codes(name, value)
+    n = np.bincount(which, stated["n"], len(first)).astype(np.int64)
+    return {"name": name[first], "value": value[first], "n": n, "row": first}
+
+
+def _uses_by_attribute(tables: Tables, stated: Table) -> dict[str, dict[str, list[tuple[int, int]]]]:
+    """Attribute -> value as text -> how many segments have it, and the row in `spellings` of one of them.
+
+    `stated` are the rows of `_stated_values` of all parts. Attributes of very many values are any text, and left out.
+    """
+    key, first = joint_codes(stated["name"], stated["value"])
+    _, of_name, n_values = np.unique(stated["name"][first], return_inverse=True, return_counts=True)
+    few = n_values[of_name] <= _MAX_SPELLINGS
+    n_segments = np.bincount(key, stated["n"], len(first)).astype(np.int64)[few].tolist()
+    shown = tables.spellings.take(stated["row"][first[few]])
+    uses: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for (name, value), n, row in zip(shown.lines("name", "value"), n_segments, stated["row"][first[few]], strict=True):
+        if value not in (None, "null"):
+            uses.setdefault(name, {}).setdefault(_as_text(value), []).append((n, int(row)))
+    return uses
+
+
+def _respelled_values(tables: Tables, uses: Mapping[str, Mapping[str, list[tuple[int, int]]]]) -> Findings:
     """One finding for each attribute, at a segment with the rarest of the spellings."""
-    table = tables.spellings
-    key, first = joint_codes(*(number_names(table.texts(name))[1] for name in ("name", "value")))
-    n_uses = np.bincount(key, table["n"]).astype(np.int64)
-    spellings: dict[str, dict[str, list[tuple[int, int]]]] = {}  # attribute -> spelling -> segments, an example
-    for row, n_segments in zip(first.tolist(), n_uses.tolist(), strict=True):
-        name, value = table.cell("name", row), table.cell("value", row)
-        if value not in (None, "null") and plain_name(name) not in _TRANSCRIPTIONS:
-            uses = spellings.setdefault(name, {}).setdefault(_as_text(value), [])
-            uses.append((n_segments, table.cell("segment", row)))
-    for name, by_spelling in spellings.items():
-        n = {spelling: sum(n_segments for n_segments, _ in uses) for spelling, uses in by_spelling.items()}
-        if groups := _one_value_each(n):
+    for name, by_spelling in uses.items():
+        n = {spelling: sum(n_segments for n_segments, _ in of_one) for spelling, of_one in by_spelling.items()}
+        if plain_name(name) not in _TRANSCRIPTIONS and (groups := _one_value_each(n)):
             shown = ["; ".join(f"{text!r} ({count_noun(n[text], 'segment')})" for text in group) for group in groups]
             rarest = min((text for group in groups for text in group), key=lambda text: n[text])
             message = f"values of {name!r} are spelled in several ways: {' / '.join(shown)}"
-            example = min(segment for _, segment in by_spelling[rarest])
-            yield RowFinding(message, segments=(example,), severity="info")
+            first = tables.spellings.take(np.array([min(row for _, row in by_spelling[rarest])]))
+            yield RowFinding(message, segments=(first.cell("segment", 0),), severity="info")
 
 
-def _classes_as_descriptions(tables: Tables, n_segments: Mapping[str, int]) -> Findings:
+def _classes_as_descriptions(
+    uses: Mapping[str, Mapping[str, list[tuple[int, int]]]], n_segments: Mapping[str, int]
+) -> Findings:
     """One finding if all segments are of one category, and a few descriptions part them."""
-    table = tables.spellings
-    if len(n_segments) != 1 or len(table) == 0:
+    if len(n_segments) != 1:
         return
     ((name, total_),) = n_segments.items()
-    uses: Counter[str] = Counter()
-    for row in np.flatnonzero(table["name"] == "description").tolist():
-        if (value := table.cell("value", row)) not in (None, "null"):
-            uses[_as_text(value)] += table.cell("n", row)
-    if 1 < len(uses) <= min(_MAX_VALUES, total_ / _MIN_USES) and uses.total() >= _MOST * total_:
-        listed = list_names([repr(text) for text, _ in uses.most_common()], _NAMED)
+    described = Counter({text: sum(n for n, _ in of_one) for text, of_one in uses.get("description", {}).items()})
+    if 1 < len(described) <= min(_MAX_VALUES, total_ / _MIN_USES) and described.total() >= _MOST * total_:
+        listed = list_names([repr(text) for text, _ in described.most_common()], _NAMED)
         message = f"all {total_:,} segments are {name!r}, and their descriptions are {listed}: are these the classes?"
         yield RowFinding(message, category=name, severity="info")
 
