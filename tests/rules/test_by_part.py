@@ -20,6 +20,7 @@ from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLim
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import find_in_parts, runs_of_masks
 from tests.generators.sequences import SequenceDataset, reorder_images, sequence_dataset
+from tests.rules.test_copied_and_cut import coco, stones
 from tests.rules.test_outlier_rules import film, moved
 
 ROOT = Path(__file__).parents[2]
@@ -254,3 +255,25 @@ def test_several_annotators() -> None:
 def test_tracks_that_are_greys() -> None:
     data = sequence_dataset(np.array([0, 38, 75, 113])[film(4)], tracks=range(1, 114), task="instance")
     assert compare_parts(data, data.profile, Config(), (3,), frozenset({"SEG219"})) == {"SEG219"}
+
+
+@pytest.mark.parametrize(
+    ("n", "is_moved", "is_told"), [(5, True, True), (5, False, False), (3, True, False)], ids=["moved", "still", "few"]
+)
+def test_outlines_of_train_in_val(tmp_path: Path, n: int, is_moved: bool, is_told: bool) -> None:
+    """Objects that were pasted into the pictures of another split keep their outline, at another place."""
+    rng = np.random.default_rng(5)
+    images = [[[[2 * value for value in ring] for ring in rings] for rings in stones(rng, 3)] for _ in range(24)]
+    for image in range(n):  # every fourth image is of val
+        ring = np.reshape(images[4 * image + 1][0][0], (-1, 2))
+        images[4 * image].append([(ring + np.array([2, -1]) * is_moved).reshape(-1).tolist()])
+    path = coco(tmp_path, images, [(240, 240)] * 24) / "instances.json"
+    content = json.loads(path.read_text())
+    for number, record in enumerate(content["images"]):
+        record["file_name"] = f"{'train' if number % 4 else 'val'}/{number}.png"
+    path.write_text(json.dumps(content))
+    data = segdata.read(path)
+    assert [(one.severity, one.message.partition(" (")[0]) for one in data.validate(select="SEG133").findings] == [
+        ("warning", f"{n} segments of 'val'")
+    ] * is_told
+    assert len(check_all(data, (1, 2, 5), frozenset({"SEG133"}))) == is_told
