@@ -9,13 +9,14 @@ from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats
 from segdata.core.strata import joint_codes
-from segdata.measure.sequences import is_frame_of, tracked_segments
+from segdata.measure.sequences import is_frame_of, things_by_frame, tracked_segments
 from segdata.rules.sequence_slips import Succession, successions
 from segdata.rules.shared import free_outlines
 
 _SHAPE = ("x", "y", "width", "height", "area", "perimeter")
 _MIN_KEPT, _MIN_HELD, _MIN_CHANGED = 5, 4, 4  # frames with the mask before, at the end and within, and with others
 _MIN_JUMP, _MIN_CAUGHT_UP = 3.0, 0.6  # pixels, and share of the way that the track would have gone meanwhile
+_MIN_REPEATED, _MIN_EDGE = 2, 40  # slices that repeat a structure's mask at its end, and pixel edges of its outline
 _MAX_KEPT_SHARE = 0.5  # of the tracks of a video: with more the scene stands still
 
 
@@ -49,10 +50,11 @@ def frozen_labels(
     The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
     also get an info for a track of a video whose mask changed in every frame, and from some frame on stays to the end
     as it is, or for four frames until it jumps by as much as it usually moves in that time, while others go on: tools
-    for labelling keep the last outline of a track until somebody ends it. And you
-    get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
-    them: labels, or slices, at a part of the rate of the images. It leaves out boxes and labels with short outlines,
-    frames whose image files are the same (SEG356), and sequences in which labels often stand still.
+    for labelling keep the last outline of a track until somebody ends it. So is a structure of a volume that has one
+    mask on its last slices, or its first, three at least, and another on each of the others. And you get one finding
+    for a sequence in which each second (third …) frame has labels of its own and the others repeat them: labels, or
+    slices, at a part of the rate of the images. It leaves out boxes and labels with short outlines, frames whose image
+    files are the same (SEG356), and sequences in which labels often stand still.
 
     Why: what a person draws, or a tracker follows, changes by a pixel from frame to frame. A tool that held its last
     result teaches that things stand still while they move.
@@ -63,9 +65,11 @@ def frozen_labels(
     outlines of segments that are no boxes, over the frames that repeat them. `max_share`: the largest share of
     steps that may repeat labels, and `max_runs`: the number of runs, where more are a habit. `min_periods`: the
     least number of repeats at a part of the rate.
-    Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged.
+    Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged; nor does
+    any structure keep its mask at an end in 71 public files of labels of volumes.
     """
     yield from _kept_tracks(tables)
+    yield from _held_structures(tables)
     _, edge = free_outlines(tables)
     same_image = set(tables.repeats["image"].tolist())
     has_picture = ~tables.images.missing("uri")
@@ -151,6 +155,33 @@ def _kept_tracks(tables: Tables) -> Findings:
                 segments=(int(rows[row]),),
                 severity="info",
             )
+
+
+def _held_structures(tables: Tables) -> Findings:
+    """An info for each structure of a volume whose last slices, or first ones, repeat one mask; all others differ."""
+    things, segments = things_by_frame(tables, "volume"), tables.segments
+    rows = things["segment"]
+    is_shape, _ = free_outlines(tables)
+    counts = is_shape[rows] & (things["area"] == segments["area"][rows]) & (segments["perimeter"][rows] >= _MIN_EDGE)
+    shape, _ = joint_codes(*(segments[name][rows].astype(np.int64) for name in _SHAPE))
+    imprint = tables.annotations["imprint"][segments["annotation"][rows]]
+    for members in things.groups("thing"):
+        steps = (np.diff(shape[members]) == 0) & counts[members][1:] & (np.diff(things["place"][members]) == 1)
+        runs = _runs(steps)
+        if len(runs) != 1 or (~steps).sum() < _MIN_CHANGED:
+            continue
+        ((first, last),) = runs
+        is_end = first == 0 or last == len(steps) - 1
+        if not is_end or last - first + 1 < _MIN_REPEATED or len(set(imprint[members[first : last + 2]])) == 1:
+            continue
+        segment = int(rows[members[first + 1 if last == len(steps) - 1 else first]])
+        name = tables.category_name(segment)
+        where = "first" if first == 0 else "last"
+        message = (
+            f"{name} has one mask on its {where} {last - first + 2} slices, pixel by pixel, and another on each of the "
+            f"{(~steps).sum()} others: was it drawn beyond its end?"
+        )
+        yield RowFinding(message, segments=(segment,), category=name, severity="info")
 
 
 def _repeated_blocks(imprints: list[str], edges: Floats, min_edge: int) -> list[tuple[int, int, int]]:

@@ -261,3 +261,31 @@ def test_labels_that_were_moved_along_the_slices(step: int, n_empty: int, is_tol
     assert [message.partition(", and ")[2] for message in told] == [
         "ends on either side of 3 slices without it: were the labels moved along the slices?"
     ] * is_told
+
+
+@pytest.mark.parametrize(("cut", "is_told"), [(50, True), (None, False)])
+def test_a_structure_that_ends_flat_at_a_plane(cut: int | None, is_told: bool) -> None:
+    """It was cut off there, unless another structure begins there, as the two halves of a brain do."""
+    z, y, x = np.mgrid[-6:6, -40:40, -50:50]
+    labels = ((z / 6) ** 2 + (y / 38) ** 2 + (x / 46) ** 2 < 1).astype(np.int64)
+    half = np.where(labels * (x >= 10), 2, labels)
+    labels[:, :, None if cut is None else cut + 10 :] = 0
+    (*told,) = (one.message for one in found(labels, "SEG358", kind="volume"))
+    assert told == ["c1 ends flat on the line x = 60 on 11 slices, up to 75 px of it: was it cut off there?"] * is_told
+    assert not found(half, "SEG358", kind="volume")
+
+
+@pytest.mark.parametrize(("n_held", "is_told"), [(2, True), (1, False)])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_structure_that_keeps_its_mask_at_its_end(n_held: int, is_told: bool, is_reversed: bool) -> None:
+    """Another structure goes on meanwhile, so that no slice is the one before again."""
+    y, x = np.mgrid[:60, :120]
+    labels = np.zeros((8 + n_held, 60, 120), np.int64)
+    for k, image in enumerate(labels):
+        image[np.hypot(y - 30, x - 30) < 10 + min(k, 7)] = 1
+        image[np.hypot(y - 30, x - 70 - 2 * k) < 12] = 2
+    findings = found(labels[::-1] if is_reversed else labels, "SEG363", kind="volume")
+    where = "first" if is_reversed else "last"
+    assert [(one.severity, one.category, one.message.partition(" slices")[0]) for one in findings] == [
+        ("info", "c1", f"c1 has one mask on its {where} 3")
+    ] * is_told
