@@ -11,6 +11,7 @@ from segdata.rules.shared import is_thing
 
 _MIN_LIMIT = 31  # 2 ** 5 - 1: smaller limits are also usual numbers of things
 _MIN_IMAGES = 4  # that reach the limit
+_MIN_STRETCHED = 8  # the lowest id of images whose ids were stretched
 
 
 @rule("SEG316", "capped-count", severity="warning", needs=(), tasks=("instance", "panoptic"), whole=True, by_part=True)
@@ -28,7 +29,7 @@ def capped_count(
     judged.
 
     The rule also looks at the highest id of each image. If it is 31, 63, 127, 255 … in several images, and higher in
-    none, ids were cut to a few bits, and objects share them.
+    none, ids were cut to a few bits, and objects share them; or, if these images have no low ids, they were stretched.
 
     Why: an interface that returns a page of 100 annotations, or a model that keeps its 100 best, loses the rest
     silently, and always in the most crowded images.
@@ -44,24 +45,32 @@ def capped_count(
     counts = np.bincount(tables.segments["annotation"][rows], minlength=len(tables.annotations))
     highest = np.zeros(len(tables.annotations), np.int64)
     np.maximum.at(highest, tables.segments["annotation"][rows], tables.segments["segment_id"][rows].astype(np.int64))
-    tables, images = gather(tables, {"counts": counts, "highest": highest})
+    lowest = np.full(len(tables.annotations), np.iinfo(np.int64).max)
+    np.minimum.at(lowest, tables.segments["annotation"][rows], tables.segments["segment_id"][rows].astype(np.int64))
+    tables, images = gather(tables, {"counts": counts, "highest": highest, "lowest": lowest})
     names, annotator = number_names(tables.annotations.texts("annotator"))
     for number in np.unique(annotator).tolist():
         mine, name = annotator == number, names[number] if number >= 0 else None
-        cut_ids = _cut_ids(images["highest"][mine], min_share)
+        cut_ids = _cut_ids(images["highest"][mine], images["lowest"][mine], min_share)
         capped = _cap_message(images["counts"][mine], min_images, min_count, min_share, min_ratio)
         yield from (RowFinding(message, annotator=name) for message in (cut_ids, capped) if message is not None)
 
 
-def _cut_ids(highest: Ints, min_share: float) -> str | None:
-    """The message that ids were cut to some bits, by the highest id of each image (n,); None: they were not."""
+def _cut_ids(highest: Ints, lowest: Ints, min_share: float) -> str | None:
+    """The message that ids were cut to some bits, or stretched to them, by the ids of each image (n,); None: neither.
+
+    Ids that were stretched have no low ones.
+    """
     limit, n = int(highest.max(initial=0)), len(highest)
     reach = int((highest == limit).sum())
     if limit < _MIN_LIMIT or limit & (limit + 1) or reach < max(_MIN_IMAGES, min_share * n):
         return None
+    is_stretched = lowest[highest == limit].min() >= _MIN_STRETCHED
+    cause = "stretched over" if is_stretched else "cut to"
+    share = "as a viewer shows them" if is_stretched else "so that several objects share one"
     return (
-        f"{reach:,} of {n:,} images use ids up to {limit:,}, and none a higher one: ids that were cut to "
-        f"{limit.bit_length()} bits, so that several objects share one?"
+        f"{reach:,} of {n:,} images use ids up to {limit:,}, and none a higher one: ids that were {cause} "
+        f"{limit.bit_length()} bits, {share}?"
     )
 
 

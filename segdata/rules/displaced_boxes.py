@@ -1,6 +1,6 @@
 """SEG030 displaced-boxes: the boxes of a file fit its segments only when all are moved, scaled, mirrored or turned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from segdata.core.table import Column, Table
 _SIDES = ("x", "y", "width", "height")
 _MIN_SCALE_CHANGE = 0.02  # of a scale; smaller changes do not count
 _FILLING = -1.0  # the points by which outlines are brought to one length
-_ONE_PIXEL_MORE, _EXACT = np.array([[0], [0], [1], [1]]), 0.01  # left, top, right and bottom; pixels
+_EXACT = 0.01  # pixels by which boxes may differ that are exactly one pixel wider and higher
 _COARSE = 0.1  # how far the box of every second point of an outline is from that of all, in sides of the box
 
 
@@ -37,7 +37,8 @@ def displaced_boxes(
 
     Boxes that are exactly one pixel wider and higher than the outlines, on the right and below, are an info: OpenCV's
     contours go through the centres of the outermost pixels, and cut off half a pixel all around. Boxes that are one
-    pixel smaller are fine, since some count to the last pixel.
+    pixel smaller are fine, since some count to the last pixel. Boxes with decimals are an info, if all sides of the
+    outlines are their whole parts: points were cut, not rounded, and lie half a pixel aside.
 
     Why: one of the two is wrong in the same way throughout: a script mistook the origin, counted pixels from 1, or
     resized images and only half of the labels. Everything that trains on boxes learns other places than what trains on
@@ -55,12 +56,20 @@ def displaced_boxes(
     far = np.zeros(len(rows), bool)
     counts: dict[str, Column] = {"n": np.ones(len(rows), np.int64), "far": far}
     counts |= {f"{name}_{axis}": np.zeros(len(rows), np.int8) for name in ("above", "below") for axis in (0, 1)}
+    counts["cut"] = is_cut = _has_ring(tables)[rows]
+    counts["grown"] = is_grown = np.ones(len(rows), bool)
+    has_decimals = np.zeros(len(rows), bool)
     for k in range(4):  # one side at a time, for datasets have millions of boxes
-        away = (_declared_side(tables, k) - _actual_side(tables, k))[rows]
+        side, actual = _declared_side(tables, k)[rows], _actual_side(tables, k)[rows]
+        away = side - actual
+        is_grown &= np.abs(away - (k > 1)) <= _EXACT
+        is_cut &= actual == np.floor(side)
+        has_decimals |= away > 0
         far |= np.abs(away) > 2 * max_error
         counts[f"above_{k % 2}"] += away >= min_shift
         counts[f"below_{k % 2}"] += away <= -min_shift
-    del away
+    is_cut &= has_decimals
+    del side, actual, away, has_decimals
     annotation = tables.segments["annotation"][rows]
     annotators = name_keys(tables.annotations.texts("annotator"))
     keys = {"file": name_keys(tables.segments.texts("file"))[rows], "annotator": annotators[annotation]}
@@ -80,15 +89,33 @@ def displaced_boxes(
     image = tables.segments["image"][rows]
     columns |= {f"frame_{k}": tables.images[name][image] for k, name in enumerate(_SIDES[2:])}
     whole, table = gather(tables, columns, {"annotation": "annotations"})
+    told = sums.take((sums["n"] >= min_segments) & (np.maximum(sums["cut"], sums["grown"]) >= min_share * sums["n"]))
+    yield from _exact_differences(whole, told)
     moves_of = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
-    for members in table.groups("file", "annotator"):
+    for members in table.take(~_is_in(table, told)).groups("file", "annotator"):
         own = table.take(members)
         n, moves = moves_of.get((own.cell("file", 0), own.cell("annotator", 0)), (0, False))
         if n:
             yield from _judge(whole, own, n, min_segments, min_share, max_error, min_shift if moves else np.inf)
 
 
-def _is_in(keys: dict[str, Column], groups: Table) -> Flags:
+def _exact_differences(tables: Tables, groups: Table) -> Findings:
+    """An info for each file and annotator whose boxes differ from all outlines by one pixel, or by their decimals."""
+    names = tables.annotations.texts("annotator")
+    key = name_keys(names)
+    for who, n, n_cut, n_grown in groups.lines("annotator", "n", "cut", "grown"):
+        if n_grown >= n_cut:
+            what = "are one pixel wider and higher than their segments, on the right and below"
+            message = f"{what}: were outlines drawn through the pixels' centres?"
+        else:
+            what = "have decimals, and their segments end on the whole pixels left of and above them"
+            message = f"{what}: were points cut to whole numbers?"
+        message = f"{max(n_cut, n_grown):,} of {count_noun(n, 'declared box', 'declared boxes')} {message}"
+        annotator = names[int(np.flatnonzero(key == who)[0])].as_py()
+        yield RowFinding(message, annotator=annotator, severity="info")
+
+
+def _is_in(keys: Mapping[str, Column] | Table, groups: Table) -> Flags:
     """(n,) whether the file and the annotator are those of one of some groups; of two of them perhaps."""
     return np.isin(keys["file"], groups["file"]) & np.isin(keys["annotator"], groups["annotator"])
 
@@ -127,6 +154,13 @@ def _actual_side(tables: Tables, k: int) -> Floats:
     return side
 
 
+def _has_ring(tables: Tables) -> Flags:
+    """(n_segments,) which segments are polygons; the boxes of pixels are whole numbers anyway."""
+    has_ring = np.zeros(len(tables.segments), bool)
+    has_ring[tables.outlines["segment"][~np.isnan(tables.outlines["left"])]] = True
+    return has_ring
+
+
 def _judge(
     tables: Tables, judged: Table, n: int, min_segments: int, min_share: float, max_error: float, min_shift: float
 ) -> Findings:
@@ -140,14 +174,6 @@ def _judge(
         if fits.mean() >= min_share:
             yield _finding(tables, annotation, int(fits.sum()), n, _shift_words(shift))
             return
-    grown = np.abs(corners - box - _ONE_PIXEL_MORE).max(axis=0) <= _EXACT
-    if n >= min_segments and grown.mean() >= min_share:
-        message = f"{int(grown.sum()):,} of {count_noun(n, 'declared box', 'declared boxes')} are one pixel wider and "
-        message += (
-            "higher than their segments, on the right and below: were outlines drawn through the pixels' centres?"
-        )
-        yield RowFinding(message, annotator=tables.annotations.cell("annotator", annotation), severity="info")
-        return
     off = np.flatnonzero(as_is > 2 * max_error)
     if len(off) < min_segments:
         return

@@ -666,3 +666,27 @@ def test_an_outline_is_compared_with_those_at_least_half_as_long(shapes: list[tu
     images, edges = (np.array([shape[side] for shape in shapes], np.int64) for side in (0, 1))
     longer = [sorted((n for n, edge in shapes if 2 * edge >= own), reverse=True) for _, own in shapes]
     assert _third_most(images, edges).tolist() == [(*numbers, 0, 0)[2] for numbers in longer]
+
+
+def test_ids_that_were_stretched_to_sixteen_bits(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    for number in range(8):
+        ids = np.arange(1, 10 + number) * (65535 / (9 + number) if number % 2 else 1)
+        Image.fromarray(np.kron(np.round(ids)[None], np.pad(np.ones((2, 2)), 1)).astype(np.uint16)).save(
+            tmp_path / f"masks/{number}.png"
+        )
+    (finding,) = found(tmp_path, "SEG316", config=Config(instance_ids=InstanceIds(category="cell")))
+    assert finding.message.endswith("ids that were stretched over 16 bits, as a viewer shows them?")
+
+
+@pytest.mark.parametrize(("cut", "is_told"), [(np.floor, True), (np.round, False), (np.asarray, False)])
+def test_points_that_were_cut_to_whole_numbers(tmp_path: Path, cut: Callable[[Any], Any], is_told: bool) -> None:
+    rng = np.random.default_rng(2)
+    path = coco(tmp_path, [stones(rng, 4) for _ in range(5)]) / "instances.json"
+    content = json.loads(path.read_text())
+    for one in content["annotations"]:
+        ring = np.reshape(one["segmentation"][0], (-1, 2))
+        low, high = ring.min(0), ring.max(0)
+        one |= {"bbox": [*low, *(high - low)], "segmentation": [cut(ring).reshape(-1).tolist()]}
+    path.write_text(json.dumps(content))
+    assert [one.message[:29] for one in found(tmp_path, "SEG030")] == ["20 of 20 declared boxes have "] * is_told

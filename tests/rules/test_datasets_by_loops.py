@@ -238,13 +238,15 @@ def test_counts_and_ids_that_are_cut_off(seed: int) -> None:
     highest = np.minimum(rng.integers(20, 200, 16), rng.choice([30, 31, 32, 62, 63, 64, 127]))
     limit, reach = max(highest), int((highest == max(highest)).sum())
     is_cut = limit in (31, 63, 127, 255) and reach >= max(4, 0.375 * 16)
-    message = _cut_ids(highest, 0.375)
+    lowest = rng.integers(1, 12, 16)
+    message = _cut_ids(highest, lowest, 0.375)
     assert (message is not None) == is_cut
     if message:
         bits = {31: 5, 63: 6, 127: 7}[int(limit)]
         assert message.startswith(f"{reach} of 16 images use ids up to {limit},")
-        assert f"cut to {bits} bits" in message
-    assert _cut_ids(np.zeros(0, np.int64), 0.0) is None
+        is_stretched = all(low >= 8 for low, high in zip(lowest, highest, strict=True) if high == limit)
+        assert f"{'stretched over' if is_stretched else 'cut to'} {bits} bits" in message
+    assert _cut_ids(np.zeros(0, np.int64), np.zeros(0, np.int64), 0.0) is None
     n = int(rng.choice([11, 12, 20]))
     counts = np.minimum(rng.poisson(7, n), rng.choice([5, 6, 7, 8]))
     counts[rng.random(n) < 0.2] = rng.choice([0, 1, 2, 3])
