@@ -48,6 +48,7 @@ _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _MAX_FRAMES = 1 << 20
 _DEPTH_DIGITS, _MAX_TILT = 3, 1e-3  # of places along the normal, in millimetres; of directions that are parallel
 _SPACING_TOLERANCE = 0.1  # of the spacing: texts of places are rounded
+_SAME_WAY = 0.99  # cosine between two directions that count as one
 _MIN_CHANGES = 200  # along the rows of all frames: fewer tell nothing about the order of bits
 
 
@@ -472,6 +473,12 @@ def _contradictions(seg: SegObject, images: Mapping[str, DicomImage]) -> Iterato
         if image is None or image.plane is None or frame.plane is None or image.size != seg.size:
             continue
         plane, own = image.plane, frame.plane
+        if min(plane.row @ own.row, plane.column @ own.column) < _SAME_WAY <= abs(plane.normal @ own.normal):
+            yield (
+                f"its rows and columns run another way than those of the image {image.name!r}, of the same number: "
+                "programs that lay pixels on pixels show it mirrored or turned; is it the orientation of the image?"
+            )
+            return
         if not is_same_place(plane, own) and is_same_place(plane, replace(own, spacing=plane.spacing)):
             mine, theirs = (" x ".join(f"{side:.4g}" for side in spacing) for spacing in (own.spacing, plane.spacing))
             yield (

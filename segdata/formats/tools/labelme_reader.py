@@ -58,6 +58,7 @@ BACKGROUND = "_background_"
 _NO_AREA = frozenset({"point", "points", "line", "linestrip"})
 FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
 SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
+_REJECTED = {"skip", "skipped", "ignore", "ignored", "unusable", "exclude", "excluded", "reject", "rejected", "discard"}
 FILE_COLUMNS = frozenset({"annotator", "source"})  # extra keys of a file that become columns
 SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # extra keys of a shape that become columns
 _MAX_ID = 2**62  # of ids
@@ -156,27 +157,16 @@ def _picture_defects(data: Raw, keys: Json, path: Path, name: str) -> list[Defec
     size = keys.get("imageHeight"), keys.get("imageWidth")
     if size == (None, None):
         keys |= {"imageHeight": height, "imageWidth": width}
-    if size in ((None, None), (height, width), (width, height)):  # rotated by EXIF
-        return (
-            []
-            if _shows_file(data, head, keys, path)
-            else [
-                Defect(
-                    "SEG004",
-                    f"imageData is another picture than {keys['imagePath']}; LabelMe shows that picture instead of the "
-                    "image file, until imageData is null",
-                    name,
-                    "/imageData",
-                    severity="warning",
-                    lost=False,
-                )
-            ]
-        )
-    message = (
-        f"imageData is a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}; "
-        "LabelMe shows that picture instead of the image file, until imageData is null"
+    code, message = (
+        "SEG003",
+        f"a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}",
     )
-    return [Defect("SEG003", message, name, "/imageData", severity="warning", lost=False)]
+    if size in ((None, None), (height, width), (width, height)):  # rotated by EXIF
+        if _shows_file(data, head, keys, path):
+            return []
+        code, message = "SEG004", f"another picture than {keys['imagePath']}"
+    shows = "LabelMe shows that picture instead of the image file, until imageData is null"
+    return [Defect(code, f"imageData is {message}; {shows}", name, "/imageData", severity="warning", lost=False)]
 
 
 def _shows_file(data: Raw, head: bytes, keys: Json, path: Path) -> bool:
@@ -456,6 +446,7 @@ class _FileHead(msgspec.Struct, gc=False):
 
     shapes: list[_LabelmeShapeHead] | None = None
     imagePath: object = None  # noqa: N815 - LabelMe's name
+    flags: object = None
 
 
 @dataclass(slots=True)
@@ -465,6 +456,7 @@ class _FileCensus:
     image: dict[str, str | None] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     others: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)  # files with shapes, by a flag that rejects their images
     strange: list[str] = field(default_factory=list)
 
 
@@ -494,11 +486,12 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
         if head.shapes is None:
             census.strange.append(name)
             continue
+        flags = head.flags.items() if head.shapes and isinstance(head.flags, dict) else ()
+        census.rejected.update(flag for flag, value in flags if value is True and flag.lower() in _REJECTED)
         image_path = head.imagePath
         census.image[name] = None
         if isinstance(image_path, str) and image_path:  # POSIX on Windows, too
-            bare = _is_bare_name(image_path)
-            census.image[name] = image_path if bare else PureWindowsPath(image_path).as_posix()
+            census.image[name] = image_path if _is_bare_name(image_path) else PureWindowsPath(image_path).as_posix()
         for shape in head.shapes:
             kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
             if kind in _NO_AREA:
@@ -540,7 +533,7 @@ def _read_head_slowly(parts: dict[str, bytes]) -> _FileHead:
         for shape in raw_shapes
         if isinstance(shape, dict)
     ]
-    return _FileHead(shapes, _decode_or_none(parts.get("imagePath")))
+    return _FileHead(shapes, _decode_or_none(parts.get("imagePath")), _decode_or_none(parts.get("flags")))
 
 
 def _decode_or_none(raw: bytes | None) -> Any:  # Any: JSON
@@ -552,14 +545,16 @@ def _decode_or_none(raw: bytes | None) -> Any:  # Any: JSON
 
 
 def _census_defects(census: _FileCensus) -> list[Defect]:
-    """One info for each kind of content that is left out."""
-    defects = []
-    if census.others:
-        shown = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()) if name != BACKGROUND)
-        n_holes = census.others[BACKGROUND]
-        parts = [f"shapes without area are left out: {shown}"] if shown else []
-        holes = f"{count_noun(n_holes, 'shape')} of {BACKGROUND}: no segments, and holes in the shapes before them"
-        defects.append(Defect("SEG004", "; ".join([*parts, *([holes] if n_holes else [])]), severity="info"))
+    """Infos about content that is left out, and about flags by which annotators reject images."""
+    n_holes = census.others.pop(BACKGROUND, 0)
+    shown = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()))
+    left_out = [f"shapes without area are left out: {shown}"] if shown else []
+    holes = f"{count_noun(n_holes, 'shape')} of {BACKGROUND}: no segments, and holes in the shapes before them"
+    left_out += [holes] if n_holes else []
+    messages = ["; ".join(left_out)] if left_out else []
+    for flag, n in sorted(census.rejected.items()):
+        messages.append(f"{flag!r} is set for {count_noun(n, 'image')} with shapes: leave out or unset?")
+    defects = [Defect("SEG004", message, severity="info") for message in messages]
     if census.strange:
         shown = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
         message = f"{count_noun(len(census.strange), 'JSON file')} without shapes, not LabelMe's: {shown}"

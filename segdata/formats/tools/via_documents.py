@@ -172,6 +172,9 @@ def _read_json(document: Document) -> tuple[list[ViaImage], list[Defect]]:
             document.defects.append(Defect("SEG004", f"{_PROJECT_KEY} is not an object", document.name, start))
             return [], document.defects
     images = []
+    if not parts:
+        message = "lists no image: is it an export that failed?"
+        document.defects.append(Defect("SEG004", message, document.name, start, severity="warning"))
     for key, raw in parts.items():
         if key.startswith("_via_"):
             continue

@@ -78,6 +78,7 @@ from segdata.formats.tools.via_documents import (
 _COLUMN_LOSSES = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # counted by columns
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
 _PROJECT_FILE = "via_project.json"
+_EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
 _CATEGORY = "category"
 _COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
 _NO_SIZE = -1  # the size in bytes of a missing image file
@@ -300,18 +301,25 @@ def open_via(request: ReadRequest) -> ToolSource:
 
 
 def _find_documents(root: Path) -> list[Path]:
-    """VIA's files at or below a path; if a folder has CSV and JSON, only the JSON."""
+    """VIA's files at or below a path; if a folder has CSV and JSON, only the JSON.
+
+    An empty object under the name of one of them is one, too.
+    """
     if root.is_file():
         return [root]
     documents: list[Path] = []
+    empty: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
             matches = [path for path in paths if re.search(head, read_head(path))]
             documents += matches
+            empty += [path for path in paths if _EMPTY_OBJECT.fullmatch(read_head(path))]
             if matches:
                 break
+    names_of_all = {path.name for path in documents}
+    documents += [path for path in empty if path.name in names_of_all]
     for path in documents:
         check_path_name(path)
     return documents

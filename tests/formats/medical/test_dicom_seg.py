@@ -178,6 +178,18 @@ def test_a_place_that_contradicts_the_images_it_refers_to(tmp_path: Path) -> Non
     assert (defect.code, "frame of reference" in defect.message) == ("SEG017", True)
 
 
+def test_an_orientation_that_contradicts_the_images_it_refers_to(tmp_path: Path) -> None:
+    """Labels whose rows run along the columns of the scan lie on it, but programs show them mirrored."""
+    series = write_ct(tmp_path / "ct", 2, (8, 8))
+    write_seg(tmp_path / "a.dcm", series, [segment(1, "liver")], [(1, k, np.ones((8, 8), bool)) for k in range(2)])
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    data.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient = [0, 1, 0, 1, 0, 0]
+    data.save_as(tmp_path / "a.dcm")
+    (defect,) = met(read(tmp_path))
+    assert defect.code == "SEG017"
+    assert defect.message.startswith("its rows and columns run another way than those of the image")
+
+
 def test_dcmqis_liver_is_that_of_its_nrrd_file(real_data: Path, tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     folder = real_data / "peer_fixtures/dicom_seg/dcmqi"

@@ -64,6 +64,15 @@ def test_a_polygon_with_a_bridge_to_its_hole(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask, expected)
 
 
+def test_images_with_shapes_that_were_flagged_to_be_left_out(tmp_path: Path) -> None:
+    flags = [{"Skip": True}, {"Skip": True, "blurred": True}, {"Skip": False}, None]
+    for number, own in enumerate(flags):
+        save(tmp_path / f"{number}.json", shape("car", SQUARE), flags=own)
+    save(tmp_path / "5.json", flags={"Skip": True})
+    told = [one.message for one in read(tmp_path).source.defects if one.code == "SEG004"]
+    assert told == ["'Skip' is set for 2 images with shapes: leave out or unset?"]
+
+
 def encoded(mask: object) -> str:
     file = io.BytesIO()
     Image.fromarray(np.array(mask, np.uint8) * np.uint8(255)).save(file, "PNG")

@@ -221,6 +221,17 @@ def test_a_refusal_names_no_folder_that_needs_images_which_are_not_here(tmp_path
         read(tmp_path)
 
 
+def test_an_export_without_images_beside_another(tmp_path: Path) -> None:
+    for place in ("train", "val"):
+        image(tmp_path / place)
+        save(tmp_path / place / "via.json", region(POLYGON, c="car"))
+    (tmp_path / "val/via.json").write_text("{}")
+    (tmp_path / "val/settings.json").write_text("{}")
+    (told,) = (told for told in read(tmp_path).source.defects if told.code == "SEG004")
+    assert (told.file, told.severity) == ("val/via.json", "warning")
+    assert told.message == "lists no image: is it an export that failed?"
+
+
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
     save(tmp_path / "a/via.json", region(POLYGON, c="car"))
     with pytest.raises(UnreadableError, match="none of the 1 image files is here, and VIA keeps no sizes"):
