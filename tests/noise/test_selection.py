@@ -406,6 +406,7 @@ def test_what_is_left_out_along_the_border_by_loops(
     labelled: list[tuple[int, int]], bare: list[tuple[int, int]]
 ) -> None:
     ranked = beside_borders(labelled, bare)
+    labelled, bare = ([(of, max(at - 3, 0)) for of, at in sorted(places)] for places in (labelled, bare))
     widest = -1
     for away in range(13):
         n_labelled, n_bare = (sum(at <= away for _, at in places) for places in (labelled, bare))
@@ -414,6 +415,15 @@ def test_what_is_left_out_along_the_border_by_loops(
     inside = [(of, at) for of, at in sorted(bare) if at <= widest]
     expected = [at <= widest and len({of for of, _ in inside}) >= 3 for _, at in sorted(bare)]
     assert left_out_along_border(ranked).tolist() == [False] * len(labelled) + expected
+
+
+def test_labels_drawn_a_little_short_of_the_border_are_labels_there() -> None:
+    """Of two thirds of the cells at the border the outline ends two pixels before it: none was counted."""
+    drawn_short = [(of, 2) for of in range(3) for _ in range(14)]
+    at_border = [(of, 0) for of in range(3) for _ in range(7)]
+    assert not left_out_along_border(beside_borders(drawn_short, at_border)).any()
+    further = [(of, 9) for of, _ in drawn_short]
+    assert left_out_along_border(beside_borders(further, at_border)).sum() == len(at_border)
 
 
 def test_what_a_set_leaves_out_along_the_border_is_one_question_and_comes_last() -> None:
