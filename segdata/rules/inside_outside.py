@@ -41,8 +41,8 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
     specks, frames of videos and slices do not count. The columns:
     annotation, inner, outer, n parts outside of so many, their pixels and the edges of the box around them.
     """
-    everything = _parts(tables)
-    parts = everything.take(_counts(tables, everything))
+    counted = _counted_segments(tables)
+    parts = _parts(tables, counted, free=True)
     inside, covered = _within(tables, parts)
     _, first = joint_codes(parts["category"], parts["annotation"])
     is_first = np.zeros(len(parts), np.int64)
@@ -61,7 +61,8 @@ def outside_rows(tables: Tables, min_images: int) -> tuple[list[InsideLaw], dict
         and known[inner][1] >= min_images
         and proves_rate(n, known[inner][0], _MIN_INSIDE_RATE)
     ]
-    rows = [_outside_rows(everything, parts, covered, law) for law in laws]
+    category = tables.segments["category_id"]
+    rows = [_outside_rows(_parts(tables, counted & (category == law.outer)), parts, covered, law) for law in laws]
     return laws, {name: np.concatenate([np.zeros(0, np.int64), *(part[name] for part in rows)]) for name in _COLUMNS}
 
 
@@ -93,38 +94,53 @@ def outside_findings(tables: Tables, laws: list[InsideLaw], rows: Table, max_sha
 _COLUMNS = ("annotation", "inner", "outer", "n", "of", "pixels", "left", "top", "right", "bottom")
 
 
-def _parts(tables: Tables) -> Table:
-    """The parts of examples in single images: segment, annotation, category, area and box."""
-    segments, images = tables.segments, tables.images
+def _counted_segments(tables: Tables) -> Flags:
+    """(n_segments,) which segments count: examples in single images."""
     counts = is_example(tables, crowds=False) & ~is_lossy(tables)
     for kind in ("video", "volume"):
-        counts &= ~is_frame_of(tables.profile, images, kind)[segments["image"]]
-    several = tables.parts.take(np.flatnonzero(counts[tables.parts["segment"]]))
-    single = np.flatnonzero(counts & ~np.isin(np.arange(len(segments)), several["segment"]))
-    segment = np.concatenate([single, several["segment"]])
-    columns: dict[str, Column] = {"segment": segment}
-    for name in ("area", *_BOX):
-        columns[name] = np.concatenate([segments[name][single], several[name]])
-    columns["annotation"] = segments["annotation"][segment].astype(np.int64)
-    columns["category"] = segments["category_id"][segment].astype(np.int64)
+        counts &= ~is_frame_of(tables.profile, tables.images, kind)[tables.segments["image"]]
+    return counts
+
+
+def _parts(tables: Tables, of: Flags, *, free: bool = False) -> Table:
+    """The parts of the segments `of` (n_segments,): segment, annotation, category, area and box.
+
+    `free`: without specks, and without parts that the frame has cut.
+    """
+    segments, several = tables.segments, tables.parts
+    is_single, is_part = of.copy(), of[several["segment"]]
+    is_single[several["segment"]] = False
+    if free:
+        is_single &= _is_free(tables, segments, segments["image"])
+        is_part &= _is_free(tables, several, segments["image"][several["segment"]])
+    single, part = np.flatnonzero(is_single), np.flatnonzero(is_part)
+    segment = np.concatenate([single, several["segment"][part]])
+    columns: dict[str, Column] = {"segment": segment.astype(np.int32)}
+    columns["area"] = np.concatenate([segments["area"][single], several["area"][part]])
+    for name in _BOX:
+        columns[name] = np.concatenate([segments[name][single].astype(np.int32), several[name][part].astype(np.int32)])
+    columns["annotation"] = segments["annotation"][segment]
+    columns["category"] = segments["category_id"][segment]
     return Table(columns)
 
 
-def _counts(tables: Tables, parts: Table) -> Ints:
-    """The parts (rows) that are no specks, and that the frame has not cut."""
-    image = tables.segments["image"][parts["segment"]]
-    is_free = (parts["x"] > 0) & (parts["y"] > 0) & (parts["area"] >= _MIN_PART_PIXELS)
+def _is_free(tables: Tables, boxes: Table, image: Ints) -> Flags:
+    """(n,) which boxes with an area are no specks, and do not touch the frame; `image` (n,): the row of each."""
+    is_free: Flags = (boxes["x"] > 0) & (boxes["y"] > 0) & (boxes["area"] >= _MIN_PART_PIXELS)
     for start, size in (("x", "width"), ("y", "height")):
-        is_free &= parts[start] + parts[size] < tables.images[size][image]
-    return np.flatnonzero(is_free)
+        is_free &= boxes[start] + boxes[size] < tables.images[size][image]
+    return is_free
 
 
 def _within(tables: Tables, parts: Table) -> tuple[Table, Table]:
     """Parts that lie inside a category, and those that do not lie outside of it: part (row) and outer, each once."""
     of_hole, outer = _holes_around(tables, parts)
     segment, category, share = _shared(tables)
-    rows = np.argsort(parts["segment"], kind="stable")
-    count = np.bincount(parts["segment"], minlength=len(tables.segments))
+    is_shared = np.zeros(len(tables.segments), bool)
+    is_shared[segment] = True
+    rows = np.flatnonzero(is_shared[parts["segment"]])  # few of millions
+    rows = rows[np.argsort(parts["segment"][rows], kind="stable")]
+    count = np.bincount(parts["segment"][rows], minlength=len(tables.segments))
     n = count[segment]
     part = rows[expand_ranges((np.cumsum(count) - count)[segment], n)]
     category, share = np.repeat(category, n), np.repeat(share, n)
@@ -141,11 +157,17 @@ def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
     """Parts (rows) whose box lies in a hole of a segment, and that segment's category; other than their own."""
     segments, holes = tables.segments, tables.holes
     category = segments["category_id"][holes["segment"]].astype(np.int64)
+    annotation = segments["annotation"][holes["segment"]].astype(np.int64)
+    has_holes = np.zeros(len(tables.annotations), bool)
+    has_holes[annotation] = True
+    rows = np.flatnonzero(has_holes[parts["annotation"]])
     # Annotations one after the other on one line along x.
     wide = int(tables.images["width"].max(initial=0)) + 1
-    begin = segments["annotation"][holes["segment"]].astype(np.int64) * wide + holes["x"]
+    begin = annotation * wide + holes["x"]
+    at = parts["annotation"][rows].astype(np.int64) * wide + parts["x"][rows]
     hole_pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-    for hole, part in stabbing_pairs(begin, begin + holes["width"], parts["annotation"] * wide + parts["x"]):
+    for hole, place in stabbing_pairs(begin, begin + holes["width"], at):
+        part = rows[place]
         fits = (category[hole] != parts["category"][part]) & (parts["area"][part] <= holes["area"][hole])
         fits &= parts["y"][part] >= holes["y"][hole]
         for start, size in (("x", "width"), ("y", "height")):
@@ -156,14 +178,18 @@ def _holes_around(tables: Tables, parts: Table) -> tuple[Ints, Ints]:
 
 
 def _shared(tables: Tables) -> tuple[Ints, Ints, np.ndarray]:
-    """Segments, other categories, and the share of each segment's pixels that segments of the category have, too."""
+    """Segments, other categories, and the share of each segment's pixels that segments of the category have, too.
+
+    Smaller shares than `_OUTSIDE` are left out.
+    """
     a, b = tables.pairs["a"], tables.pairs["b"]
     counts, category = is_example(tables, crowds=False), tables.segments["category_id"]
     pairs = both_ways(tables.pairs.take(np.flatnonzero(counts[a] & counts[b] & (category[a] != category[b]))))
     one, others = pairs["one"], category[pairs["other"]].astype(np.int64)
     code, first = joint_codes(one, others)
-    shared = np.bincount(code, pairs["shared"], len(first))
-    return one[first], others[first], shared / np.maximum(tables.segments["area"][one[first]], 1)
+    share = np.bincount(code, pairs["shared"], len(first)) / np.maximum(tables.segments["area"][one[first]], 1)
+    kept = share >= _OUTSIDE
+    return one[first[kept]], others[first[kept]], share[kept]
 
 
 def _backgrounds(tables: Tables) -> set[int]:
@@ -178,13 +204,13 @@ def _backgrounds(tables: Tables) -> set[int]:
     return {id_ for id_, area, frame in covered.lines("category", "area", "frame") if area > _MAX_IMAGE_SHARE * frame}
 
 
-def _outside_rows(everything: Table, parts: Table, covered: Table, law: InsideLaw) -> dict[str, Ints]:
-    """One row for each annotation in which parts of the inner category lie outside of the outer one."""
+def _outside_rows(outer: Table, parts: Table, covered: Table, law: InsideLaw) -> dict[str, Ints]:
+    """One row for each annotation in which parts of the inner category lie outside of the parts `outer`."""
     own = parts["category"] == law.inner
     is_out: Flags = own.copy()
     is_out[covered["part"][covered["outer"] == law.outer]] = False
     rows = np.flatnonzero(is_out)
-    rows = rows[~_lie_beside(everything.take(everything["category"] == law.outer), parts.take(rows))]
+    rows = rows[~_lie_beside(outer, parts.take(rows))]
     annotation, number = np.unique(parts["annotation"][rows], return_inverse=True)
     n = len(annotation)
     of_these = parts["annotation"][own & np.isin(parts["annotation"], annotation)]
@@ -214,5 +240,6 @@ def _lie_beside(outer: Table, parts: Table) -> Flags:
             first = np.maximum(parts[start][part], outer[start][other])
             last = np.minimum(parts[start][part] + parts[size][part], outer[start][other] + outer[size][other])
             shared *= np.maximum(last - first, 0)
-        beside[part[shared >= _OUTSIDE * (parts["width"] * parts["height"])[part]]] = True
+        area = parts["width"].astype(np.int64) * parts["height"]
+        beside[part[shared >= _OUTSIDE * area[part]]] = True
     return beside
