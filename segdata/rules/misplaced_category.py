@@ -200,16 +200,26 @@ def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Ite
         row = row[np.bincount(code)[code] >= least]  # no pair has more units than either of its categories
         unit, category = rows["unit"][row], rows["category"][row]
         places = np.stack([rows[name][row] for name in "012"])  # all images are on one slice
+        rows_of = _rows_by_category(category)
         for own, axis, other in _ordered_pairs(unit, category, places, least):
-            mine, theirs = np.flatnonzero(category == own), np.flatnonzero(category == other)
-            _, of_mine, of_theirs = np.intersect1d(unit[mine], unit[theirs], assume_unique=True, return_indices=True)
-            mine, theirs = mine[of_mine], theirs[of_theirs]
+            mine, theirs = rows_of[own], rows_of[other]
+            at = np.minimum(np.searchsorted(unit[theirs], unit[mine]), len(theirs) - 1)
+            is_both = unit[theirs[at]] == unit[mine]
+            mine, theirs = mine[is_both], theirs[at[is_both]]
             away = places[axis, mine] - places[axis, theirs]
             sign = 1 if (away > 0).sum() > (away < 0).sum() else -1
             is_named = kind > 0 and are_sides(tables.profile.name_of(own), tables.profile.name_of(other))
             chance = _chances(sign * away, is_named, min_images, max_share)
             if chance is not None:
                 yield _Law(own, other, axis, sign, is_named, row[mine], sign * away, chance)
+
+
+def _rows_by_category(category: Ints) -> dict[int, Ints]:
+    """Category -> its rows, ascending."""
+    ids, number = unique_inverse(category)
+    starts = np.cumsum(np.bincount(number, minlength=len(ids)))[:-1]
+    # Without ids there is one part, empty.
+    return dict(zip(ids.tolist(), np.split(np.argsort(number, kind="stable"), starts), strict=False))
 
 
 def _ordered_pairs(unit: Ints, category: Ints, places: Floats, least: int) -> list[tuple[int, int, int]]:
