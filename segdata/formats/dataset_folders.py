@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import msgspec
 
@@ -113,7 +114,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         foreign = _foreign(root, names)
         if not names:
             raise UnreadableError(f"{root}: holds no files") from error
-        inside = list_datasets_inside(root)
+        inside = [name for name in list_datasets_inside(root) if not (foreign and _are_doubtful_masks(root, name))]
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
             first = shell_word(str(_place_to_name(root / inside[0].rpartition(" (")[0])))
@@ -122,8 +123,8 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
             remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
         elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
-        elif archives := [root / name for name in names if not foreign and name.lower().endswith(".zip")]:
-            remedy = f"an archive is read as its folder; give one as DATA: {shell_word(str(archives[0]))}"
+        elif not foreign and (archive := next(_archives_of_data(root, names), None)) is not None:
+            remedy = f"an archive is read as its folder; give one as DATA: {shell_word(str(archive))}"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"
         else:
@@ -234,6 +235,32 @@ def _format_beyond_images(folder: Path) -> str | None:
         name = detect(folder)
         return None if name in PLAIN_FORMATS else name
     return None
+
+
+def _are_doubtful_masks(root: Path, name: str) -> bool:
+    """Whether a dataset inside, as "noise (colour-masks)", is pictures whose few values alone suggest masks."""
+    place, _, of_format = name.rpartition(" (")
+    if of_format != "colour-masks)":
+        return False
+    from segdata.formats.shared.mask_layouts import find_layouts, is_called_labels  # seldom needed
+
+    return not any(
+        layout.images is not None or layout.family is not None or is_called_labels(layout.masks.as_posix())
+        for layout in find_layouts(root / place)
+    )
+
+
+def _archives_of_data(root: Path, names: Iterable[str]) -> Iterator[Path]:
+    """The zip archives that hold an image or a document of labels, or cannot be opened."""
+    for path in (root / name for name in names if name.lower().endswith(".zip")):
+        try:
+            with ZipFile(path) as archive:
+                members = archive.namelist()
+        except (OSError, BadZipFile):
+            yield path
+            continue
+        if any(_IMAGE_FILE.search(name) or name.lower().endswith((".json", ".xml")) for name in members):
+            yield path
 
 
 def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -352,6 +353,34 @@ def test_a_folder_of_archives_offers_the_first(tmp_path: Path) -> None:
     for name in ("task 1.zip", "task 2.zip"):
         (tmp_path / name).write_bytes(b"PK")
     assert f"an archive is read as its folder; give one as DATA: '{tmp_path}/task 1.zip'" in said(tmp_path)
+
+
+def test_an_archive_of_a_program_is_not_offered(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "a.jpg")
+    (tmp_path / "notes.md").write_text("pictures")
+    for name, member in (("a tool.zip", "tool/index.html"), ("labels.zip", "labels/a.json")):
+        assert "an archive is read as its folder" not in said(tmp_path)
+        with ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, "{}")
+    assert f"give one as DATA: {tmp_path}/labels.zip" in said(tmp_path)
+
+
+def test_pictures_of_few_values_beside_boxes_are_no_remedy(tmp_path: Path) -> None:
+    """Backgrounds and noise that are pasted into pictures, of which nobody drew masks."""
+    for folder in ("train/labels", "train/images", "data/noise", "data/first_masks", "data/other_masks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "train/labels/a.txt").write_text("0 0.1 0.2 0.3 0.4\n")
+    photograph = np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+    Image.fromarray(photograph).save(tmp_path / "train/images/a.jpg")
+    values = np.zeros((20, 20), np.uint8)
+    values[5:12, 5:12] = 1
+    for name in ("1.png", "2.png"):
+        Image.fromarray(values).save(tmp_path / "data/noise" / name)
+    assert re.search("YOLO boxes(?!.*noise)", said(tmp_path))
+    for name in ("1.png", "2.png"):
+        for folder in ("first_masks", "other_masks"):
+            Image.fromarray(values).save(tmp_path / "data" / folder / name)
+    assert re.search(r"YOLO boxes.*you can read data \(colour-masks\)", said(tmp_path))
 
 
 def test_images_alone_and_no_files(tmp_path: Path) -> None:
