@@ -237,7 +237,8 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
         return opened
     place = ids[0]
     with suppress(ValueError):
-        place = Path(profile.files).relative_to(root).as_posix() if Path(profile.files) != root else place
+        files = Path(profile.files) if Path(profile.files) != root else Path(profile.places.get("masks", ids[0]))
+        place = files.relative_to(root).as_posix()
     own = place.partition("/")[0] + "/"
     if place == ids[0] and not all(name.startswith(own) for name in ids):
         return opened

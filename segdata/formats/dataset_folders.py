@@ -219,14 +219,21 @@ def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str,
     `place` is a path below `root` of something that was read; `format` is the dataset's. Each folder comes with its
     format.
     """
-    own, *below = Path(place).parts or ("",)
+    *above, _ = Path(place).parts or ("",)
+    found: list[tuple[str, str]] = []
     with suppress(SegdataError, OSError):
-        if not below or detect(root / own) != format:
+        if not above or format not in {
+            _format_beyond_images(place) for place in (root / above[0], root.joinpath(*above))
+        }:
             return []
-        others = sorted(path for path in root.iterdir() if path.is_dir() and path.name != own)
-        formats = [(path.name, _format_beyond_images(path)) for path in others[:_MAX_FOLDERS]]
-        return [(folder, name) for folder, name in formats if name is not None and name != format]
-    return []
+        for depth, own in enumerate(above):
+            folder = root.joinpath(*above[:depth])
+            others = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != own)
+            formats = [
+                (path.relative_to(root).as_posix(), _format_beyond_images(path)) for path in others[:_MAX_FOLDERS]
+            ]
+            found += [(name, other) for name, other in formats if other is not None and other != format]
+    return found
 
 
 def _format_beyond_images(folder: Path) -> str | None:

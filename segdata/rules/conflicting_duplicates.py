@@ -1,6 +1,7 @@
 """SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.statistics import proves_rate
 from segdata.core.table import Table
-from segdata.rules.shared import numbered_name
+from segdata.rules.shared import numbered_name, picture_of_copy
 
 _MAX_NAMES = 3  # of categories in a finding
 _MIN_SAMPLED_IMAGES = 8  # numbers with a common step; by chance, eight are all even or all odd once in 128
@@ -21,6 +22,7 @@ _NEAREST, _MIN_NEAR_IMAGES = 20, 2  # of so many images of a series one is near 
 _MIN_SHARE_ABSENT = 1 / 8
 # The end of a name before its number, as Roboflow calls the frames of a film: `lake_mp4-0012_jpg`.
 _FILM = re.compile(r"[._](mp4|m4v|mov|avi|mkv|wmv|webm)[_\-]$", re.IGNORECASE)
+_MADE = re.compile(r"[_-]aug(mented)?[_-]?\d*$", re.IGNORECASE)  # the end of the name of an augmented copy
 _CONFIDENCE = 0.99  # that images that look alike are near to each other, more than all are
 
 
@@ -41,9 +43,10 @@ def conflicting_duplicates(
     if at least half of them look like another one, or if the numbers (eight at least) have a common step and at least
     half of those of that step are there, as every thirtieth frame of a film. So are those whose numbers are among the
     nearest twentieth (and two at least), if so many of the images that look alike are near to each other as chance
-    gives in one of a hundred datasets: slices of one scan. The rule compares the pixels of categories, not the
-    instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are compared where the
-    files of two volumes are byte-identical.
+    gives in one of a hundred datasets: slices of one scan. Copies that a program altered, by their names (Roboflow's of
+    one picture, `a_aug.jpg` beside `a.jpg`), are left out in the same way: their labels were turned with them. The rule
+    compares the pixels of categories, not the instances. It leaves out crowds, void, and images of different sizes.
+    Slices of volumes are compared where the files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.
@@ -102,8 +105,27 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     is_near = together & (apart <= reach[np.maximum(first, 0)])
     is_succession = _follow_each_other(first[together], is_near[together], members, reach)
     in_series = (apart <= 1) | is_film[np.maximum(first, 0)] | (is_near & is_succession[np.maximum(first, 0)])
-    result: Flags = recorded | (together & in_series)
+    result: Flags = recorded | (together & in_series) | _are_made_copies(images["image_id"], alike)
     return result
+
+
+def _are_made_copies(names: Sequence[str], alike: Table) -> Flags:
+    """(n_pairs,) whether a program made one of two images of the other, or both of a third, by their names."""
+    pairs = zip(*(alike[name].tolist() for name in ("image", "of")), strict=True)
+    originals = ([_original(names[row]) for row in pair] for pair in pairs)
+    return np.array([one == other and (is_made or other_is) for (one, is_made), (other, other_is) in originals], bool)
+
+
+def _original(name: str) -> tuple[str, bool]:
+    """The name of the picture that an image shows, and whether a program altered it, as its name tells.
+
+    >>> _original("train/a_jpg.rf.U1V7HCalsqRvw1Ddab0f.jpg"), _original("1115_aug.jpg"), _original("1115.jpg")
+    (('a_jpg', True), ('1115', True), ('1115', False))
+    """
+    last = name.rpartition("/")[2]
+    stem = last.rpartition(".")[0] or last
+    original = picture_of_copy(last) or _MADE.sub("", stem)
+    return original, original != stem
 
 
 def _follow_each_other(series: Ints, is_near: Flags, members: Ints, reach: Ints) -> Flags:

@@ -238,6 +238,25 @@ def test_of_several_documents_a_refusal_names_one(tmp_path: Path) -> None:
     assert len(segdata.read(named).annotations) == 1
 
 
+def test_a_copy_in_another_format_beside_voc_is_told(tmp_path: Path) -> None:
+    """`data/coco` beside `data/segm`, below a program: one is read, the other is not."""
+    for folder in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
+        (tmp_path / "data/segm" / folder).mkdir(parents=True)
+    values = np.zeros((20, 20), np.uint8)
+    values[5:12, 5:12] = 1
+    Image.fromarray(values).save(tmp_path / "data/segm/SegmentationClass/a.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)).save(
+        tmp_path / "data/segm/JPEGImages/a.jpg"
+    )
+    (tmp_path / "data/segm/ImageSets/Segmentation/train.txt").write_text("a\n")
+    assert segdata.read(tmp_path).profile.format == "pascal-voc"
+    coco = {"images": [{"id": 1, "file_name": "a.jpg", "width": 20, "height": 20}], "annotations": [], "categories": []}
+    (tmp_path / "data/coco/annotations").mkdir(parents=True)
+    (tmp_path / "data/coco/annotations/instances.json").write_text(json.dumps(coco))
+    told = [each.file for each in segdata.validate(tmp_path).findings if "dataset of its own" in each.message]
+    assert told == ["data/coco"]
+
+
 def test_labels_beside_their_images_and_other_datasets_with_theirs_are_several(tmp_path: Path) -> None:
     coco = {
         "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],

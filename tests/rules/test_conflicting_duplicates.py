@@ -95,9 +95,23 @@ def test_frames_of_roboflow_are_frames_but_none_may_lack_what_covers_an_eighth(t
     warnings = [found for found in conflicts(path) if found.severity == "warning"]
     assert warnings
     assert all(names[4] in (found.image, found.message.split(", but")[0].split()[-1]) for found in warnings)
-    copy = f"val/frame_0004_jpg.rf.{4096:032x}.jpg"  # of the picture of a frame, no frame of its own
-    pair = {names[4]: (1, [SQUARE]), copy: (1, [SMALLER])}
-    assert len(conflicts(write(tmp_path / "copies", pair, brighter=copy))) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "copy", "expected"),
+    [
+        (f"train/a_jpg.rf.{1:032x}.jpg", f"val/a_jpg.rf.{4096:032x}.jpg", 0),
+        (f"train/a_jpg.rf.{1:032x}.jpg", f"val/b_jpg.rf.{4096:032x}.jpg", 1),
+        ("train/a.jpg", "train/a_aug.jpg", 0),
+        ("train/a.jpg", "val/a.jpg", 1),
+    ],
+)
+def test_copies_that_a_program_altered_are_no_conflicts(tmp_path: Path, first: str, copy: str, expected: int) -> None:
+    """It turned a little, or had something pasted into it, and its labels as much."""
+    pair = {first: (1, [SQUARE]), copy: (1, [SMALLER])}
+    assert len(conflicts(write(tmp_path, pair, brighter=copy))) == expected
+    same_file = write(tmp_path / "same", pair)
+    assert len(conflicts(same_file)) == 1
 
 
 def test_a_photo_saved_again_far_from_its_number_is_a_conflict(tmp_path: Path) -> None:

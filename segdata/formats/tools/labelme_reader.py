@@ -66,6 +66,7 @@ _ORIENTATION = 274  # the tag of EXIF
 _SAME_PICTURE = 0.97  # correlation of brightness: copies that were compressed or made brighter keep more
 _PICTURE_HEAD_CHARS = 1 << 17  # of imageData, decoded to read the picture's size
 _POLYGON_NAME = "the polygon of {}"
+_LABELS_FOLDER = re.compile(r"labels?(?=[^/]*$)", re.IGNORECASE)  # in the name of a folder of files
 _NO_ATTRIBUTES: dict[str, str] = {}
 _DEFAULT_COLUMNS: dict[str, object] = {"iscrowd": False}
 _DOCUMENT = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
@@ -647,8 +648,8 @@ def _files_in(place: Path) -> ImageFolder:
 def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder]) -> tuple[int | None, str]:
     """The folder that has the image of a file, and its name there; a name without folder if none has it.
 
-    The image lies beside the file in one of the folders, or where imagePath leads to within one of them. Without
-    imagePath it has the name of the file.
+    The image lies beside the file in one of the folders, where imagePath leads to within one of them, or in
+    `images_test/` beside the `labels_test/` of the file. Without imagePath it has the name of the file.
     """
     if image_path is None:
         bare = PurePosixPath(name).with_suffix(".json").as_posix()
@@ -659,20 +660,13 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
             if (hit := folder.similar_name(candidate))
         )
         return next(similar, (None, name))
-    if _is_bare_name(image_path):
-        beside = name[: name.rfind("/") + 1] + image_path
-        hits = (
-            (index, candidate)
-            for candidate in (beside, image_path)
-            for index, place in enumerate(folders)
-            if candidate in place.paths
-        )
-        return next(hits, (None, beside))
-    beside = PurePosixPath(name).with_name(PurePosixPath(image_path).name or "image").as_posix()
-    led = posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path))
-    for candidate in (beside, PurePosixPath(image_path).name, led):
-        for index, folder in enumerate(folders):
-            if candidate in folder.paths:
+    folder = posixpath.dirname(name)
+    last = image_path if _is_bare_name(image_path) else PurePosixPath(image_path).name or "image"
+    beside, led = posixpath.join(folder, last), posixpath.normpath(posixpath.join(folder, image_path))
+    sibling = posixpath.join(_LABELS_FOLDER.sub("images", folder), last)  # labels_test/ beside images_test/
+    for candidate in (beside, last, led, sibling):
+        for index, place in enumerate(folders):
+            if candidate in place.paths:
                 return index, candidate
     return None, beside
 

@@ -396,19 +396,19 @@ def read_head(path: Path) -> bytes:
 def image_folders(data: Path, images: Path | None) -> list[ImageFolder]:
     """The folders that may hold the images: `images`, else the folder of the dataset `data` and its `images`.
 
-    The last one combines all folders below `root`, by file names that occur once; it excludes folders of splits, since
-    an image of another split is a different image.
+    The last one combines all folders below `root`, by file names that occur once, or once in the folders that have such
+    files; it excludes folders of splits, since an image of another split is a different image.
     """
     if images:
         return [ImageFolder.below(images)]
     root = dataset_folder(data)
     folder = ImageFolder.near(data)
     counts = Counter(path.name for path in folder.paths.values())
-    nested = {
-        path.name: path
-        for name, path in folder.paths.items()
-        if "/" in name and counts[path.name] == 1 and split_from_path(name) is None
-    }
+    below = [path for name, path in folder.paths.items() if "/" in name and split_from_path(name) is None]
+    nested = {path.name: path for path in below if counts[path.name] == 1}
+    homes = {path.parent for path in nested.values()}
+    at_home = Counter(path.name for path in below if path.parent in homes)
+    nested |= {path.name: path for path in below if path.parent in homes and at_home[path.name] == 1}
     beside = ImageFolder.below(root.parent / "images")
     return [folder, folder.subfolder("images"), beside, ImageFolder(root, nested)]
 

@@ -79,6 +79,17 @@ def encoded(mask: object) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def test_images_in_the_folder_of_images_beside_that_of_labels(tmp_path: Path) -> None:
+    """`imagePath` leads nowhere, since labels and images were put into folders of their own afterwards."""
+    for part in ("test", "validation"):
+        (tmp_path / f"{part}/images_{part}").mkdir(parents=True)
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / f"{part}/images_{part}/a.png")
+        save(tmp_path / f"{part}/labels_{part}/a.json", shape("car", [[3, 4], [9, 4], [9, 15]]), imagePath="../a.png")
+    data = read(tmp_path)
+    assert list(data.image_ids) == ["test/images_test/a.png", "validation/images_validation/a.png"]
+    assert not [defect for defect in data.source.defects if defect.code in ("SEG002", "SEG011")]
+
+
 def test_a_file_without_image_belongs_to_that_of_its_name_where_the_others_are(tmp_path: Path) -> None:
     triangle = [[3, 4], [12, 4], [12, 15]]
     for name in ("a", "b"):

@@ -232,6 +232,22 @@ def test_an_export_without_images_beside_another(tmp_path: Path) -> None:
     assert told.message == "lists no image: is it an export that failed?"
 
 
+def test_of_two_images_of_one_name_the_one_beside_the_others_is_read(tmp_path: Path) -> None:
+    image(tmp_path / "data/used", "a.png")
+    image(tmp_path / "data/used", "b.png")
+    image(tmp_path / "data/tried", "a.png", height=9, width=9)
+    listed = {
+        name: {"filename": name, "size": 7, "regions": [region(POLYGON, c="car")], "file_attributes": {}}
+        for name in ("a.png", "b.png")
+    }
+    (tmp_path / "via.json").write_text(json.dumps(listed), encoding="utf-8")
+    data = read(tmp_path)
+    assert [Path(uri).parent.name for uri in data.images["uri"]] == ["used", "used"]
+    (tmp_path / "data/used/b.png").unlink()
+    with pytest.raises(UnreadableError, match="none of the 2 image files"):
+        read(tmp_path)  # nothing tells which of the two is meant
+
+
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
     save(tmp_path / "a/via.json", region(POLYGON, c="car"))
     with pytest.raises(UnreadableError, match="none of the 1 image files is here, and VIA keeps no sizes"):
