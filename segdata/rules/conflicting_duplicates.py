@@ -93,7 +93,8 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     names = images["sequence"].tolist()
     _, sequence = np.unique([name or "" for name in names], return_inverse=True)
     recorded = (sequence[alike["image"]] == sequence[alike["of"]]) & ~images.missing("sequence")[alike["image"]]
-    series, place, is_sampled = _name_series(images["image_id"].tolist())
+    image_ids = images["image_id"].tolist()
+    series, place, is_sampled = _name_series(image_ids)
     first, second = (series[alike[name]] for name in ("image", "of"))
     apart = np.abs(place[alike["image"]] - place[alike["of"]])
     together = (first == second) & (first >= 0) & (apart > 0)  # copies of one picture are no two frames
@@ -105,7 +106,7 @@ def _is_filmed(images: Table, alike: Table) -> Flags:
     is_near = together & (apart <= reach[np.maximum(first, 0)])
     is_succession = _follow_each_other(first[together], is_near[together], members, reach)
     in_series = (apart <= 1) | is_film[np.maximum(first, 0)] | (is_near & is_succession[np.maximum(first, 0)])
-    result: Flags = recorded | (together & in_series) | _are_made_copies(images["image_id"], alike)
+    result: Flags = recorded | (together & in_series) | _are_made_copies(image_ids, alike)
     return result
 
 
