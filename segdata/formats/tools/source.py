@@ -393,11 +393,14 @@ def read_head(path: Path) -> bytes:
         return b""
 
 
+_MIN_AT_HOME = 3  # images whose names occur once: of two of one name, the one beside them is meant
+
+
 def image_folders(data: Path, images: Path | None) -> list[ImageFolder]:
     """The folders that may hold the images: `images`, else the folder of the dataset `data` and its `images`.
 
-    The last one combines all folders below `root`, by file names that occur once, or once in the folders that have such
-    files; it excludes folders of splits, since an image of another split is a different image.
+    The last one combines all folders below `root`, by file names that occur once, or once in the folders with
+    several such files; it excludes folders of splits, since an image of another split is a different image.
     """
     if images:
         return [ImageFolder.below(images)]
@@ -406,7 +409,8 @@ def image_folders(data: Path, images: Path | None) -> list[ImageFolder]:
     counts = Counter(path.name for path in folder.paths.values())
     below = [path for name, path in folder.paths.items() if "/" in name and split_from_path(name) is None]
     nested = {path.name: path for path in below if counts[path.name] == 1}
-    homes = {path.parent for path in nested.values()}
+    n_files = Counter(path.parent for path in nested.values())
+    homes = {place for place, n in n_files.items() if n >= _MIN_AT_HOME}
     at_home = Counter(path.name for path in below if path.parent in homes)
     nested |= {path.name: path for path in below if path.parent in homes and at_home[path.name] == 1}
     beside = ImageFolder.below(root.parent / "images")

@@ -233,19 +233,20 @@ def test_an_export_without_images_beside_another(tmp_path: Path) -> None:
 
 
 def test_of_two_images_of_one_name_the_one_beside_the_others_is_read(tmp_path: Path) -> None:
-    image(tmp_path / "data/used", "a.png")
-    image(tmp_path / "data/used", "b.png")
+    names = ("a.png", "b.png", "c.png", "d.png")
+    for name in names:
+        image(tmp_path / "data/used", name)
     image(tmp_path / "data/tried", "a.png", height=9, width=9)
     listed = {
         name: {"filename": name, "size": 7, "regions": [region(POLYGON, c="car")], "file_attributes": {}}
-        for name in ("a.png", "b.png")
+        for name in names
     }
     (tmp_path / "via.json").write_text(json.dumps(listed), encoding="utf-8")
     data = read(tmp_path)
-    assert [Path(uri).parent.name for uri in data.images["uri"]] == ["used", "used"]
+    assert [Path(uri).parent.name for uri in data.images["uri"]] == ["used"] * 4
     (tmp_path / "data/used/b.png").unlink()
-    with pytest.raises(UnreadableError, match="none of the 2 image files"):
-        read(tmp_path)  # nothing tells which of the two is meant
+    missing = [defect.image for defect in read(tmp_path).source.defects if defect.code == "SEG002"]
+    assert missing == ["a.png", "b.png"]  # two files do not tell which of the two is meant
 
 
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
