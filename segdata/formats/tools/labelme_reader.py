@@ -110,10 +110,10 @@ class _LabelmeFile(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _FILE_FIELDS = tuple(name for name in _LabelmeFile.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
-def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
+def _read_labelme(path: Path, name: str, defects: list[Defect], image: Path | None) -> tuple[Json, Sequence[object]]:
     """Read a file: its keys without shapes and image data, and its shapes (`_LabelmeShape`, objects, or other values).
 
-    `name` is its name in defects. Raises BrokenLabelsError for other files.
+    `name` is its name in defects, `image` the image file. Raises BrokenLabelsError for other files.
     """
     with suppress(OSError, ValueError, RecursionError):
         data = read_small_file(path)
@@ -121,12 +121,12 @@ def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, S
             file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
             keys: Json = {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}
-            defects += _picture_defects(file.imageData, keys, path, name)
+            defects += _picture_defects(file.imageData, keys, image, name)
             return keys, file.shapes
-    return _read_slowly(path, name, defects)
+    return _read_slowly(path, name, defects, image)
 
 
-def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
+def _read_slowly(path: Path, name: str, defects: list[Defect], image: Path | None) -> tuple[Json, Sequence[object]]:
     document = read_document(path, name, _DOCUMENT)
     defects += document.defects
     if document.parts is None:
@@ -135,7 +135,7 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
     picture = document.parts.pop("imageData", Raw(b"null"))
     try:
         keys = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
-        defects += _picture_defects(picture, keys, path, name)
+        defects += _picture_defects(picture, keys, image, name)
         return keys, _read_shapes(shapes)
     except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
@@ -143,7 +143,7 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
 
 
-def _picture_defects(data: Raw, keys: Json, path: Path, name: str) -> list[Defect]:
+def _picture_defects(data: Raw, keys: Json, image: Path | None, name: str) -> list[Defect]:
     """SEG003 if the picture in imageData, which LabelMe shows, differs in size from the file's width and height.
 
     SEG004 if it is another picture than the image file. Files of LabelMe 3 or older state no size: `keys` then gets the
@@ -163,18 +163,16 @@ def _picture_defects(data: Raw, keys: Json, path: Path, name: str) -> list[Defec
         f"a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}",
     )
     if size in ((None, None), (height, width), (width, height)):  # rotated by EXIF
-        if _shows_file(data, head, keys, path):
+        if _shows_file(data, head, image):
             return []
         code, message = "SEG004", f"another picture than {keys['imagePath']}"
     shows = "LabelMe shows that picture instead of the image file, until imageData is null"
     return [Defect(code, f"imageData is {message}; {shows}", name, "/imageData", severity="warning", lost=False)]
 
 
-def _shows_file(data: Raw, head: bytes, keys: Json, path: Path) -> bool:
+def _shows_file(data: Raw, head: bytes, file: Path | None) -> bool:
     """Whether the picture in imageData is that of the image file, or one that cannot be compared with it."""
-    image = str(keys.get("imagePath")).replace("\\", "/")
-    file = path.parent / image
-    if is_unsafe_path(image) or not file.is_file():
+    if file is None:
         return True
     try:
         with file.open("rb") as stream:
@@ -234,7 +232,7 @@ def read_image(root: Path, entry: ImageEntry, head: ImageHeader | None) -> list[
     """The shapes on an image; raises BrokenLabelsError if its file is not a LabelMe file."""
     file = relative_path(root, entry.files[0])
     defects: list[Defect] = []
-    document, items = _read_labelme(entry.files[0], file, defects)
+    document, items = _read_labelme(entry.files[0], file, defects, entry.image)
     size = _size(document, head, file)
     shapes = read_shapes(((f"/shapes/{row}", item) for row, item in enumerate(items)), _tool_shape, defects)
     annotator, source = document.get("annotator"), document.get("source")

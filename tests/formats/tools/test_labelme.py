@@ -176,6 +176,14 @@ def test_the_picture_in_a_file_is_not_that_of_the_image_file(tmp_path: Path) -> 
     (finding,) = validate(tmp_path, select="SEG004").findings
     assert finding.message.startswith("imageData is another picture than a.png")
     assert finding.severity == "warning"
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "a.png").rename(tmp_path / "moved.png")
+    for name in ("labels", "images"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "moved.png").rename(tmp_path / "images/a.png")
+    save(tmp_path / "labels/a.json", shape("car", SQUARE), size=(100, 120), imageData=data, imagePath="old\\a.png")
+    (finding,) = validate(tmp_path, select="SEG004").findings
+    assert finding.message.startswith("imageData is another picture than old\\a.png")
 
 
 @pytest.mark.parametrize(
