@@ -429,7 +429,7 @@ def open_documents(request: ReadRequest) -> ChainedSource:
         _subset(document, len(categories_of.to), images)
         for document, categories_of in zip(documents, categories, strict=True)
     ]
-    _rename_duplicates(subsets)
+    defects = _rename_duplicates(subsets)
     root = request.root
     profile = named.profile("datumaro", root, "instance", "sparse", "allow", raster_rule="coco")
     image_folder = images if any(subset.files for subset in subsets) else ImageFolder(None)
@@ -437,7 +437,7 @@ def open_documents(request: ReadRequest) -> ChainedSource:
         _source(request, profile, subset, document_categories, image_folder)
         for subset, document_categories in zip(subsets, categories, strict=True)
     ]
-    return ChainedSource(profile, tuple(sources), tuple(_unused_files(subsets, images, request)))
+    return ChainedSource(profile, tuple(sources), (*defects, *_unused_files(subsets, images, request)))
 
 
 def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
@@ -497,15 +497,28 @@ def _images_of(items: Items[DatumItem], listing: ImageList) -> list[int]:
     ]
 
 
-def _rename_duplicates(subsets: Sequence[_Subset]) -> None:
-    """Prefix image names that several subsets have with the subset."""
+def _rename_duplicates(subsets: Sequence[_Subset]) -> list[Defect]:
+    """Prefix image names that several subsets have with the subset; SEG304 for those whose file is in another one."""
     count = Counter(name for subset in subsets for name in subset.listing.image_ids)
+    owner = {name: subset.name for subset in subsets for name in subset.files}
+    shared: Counter[tuple[str, str]] = Counter()
     for subset in subsets:
         for row, name in enumerate(subset.listing.image_ids):
             if count[name] > 1:
                 subset.listing.image_ids[row] = f"{subset.name}/{name}"
                 if name in subset.files:
                     subset.files[f"{subset.name}/{name}"] = subset.files.pop(name)
+                elif name in owner:
+                    shared[subset.name, owner[name]] += 1
+    return [
+        Defect(
+            "SEG304",
+            f"{count_noun(n, 'image')} of {one!r} {'is' if n == 1 else 'are'} also in {other!r}, which has the files",
+            severity="warning",
+            lost=False,
+        )
+        for (one, other), n in sorted(shared.items())
+    ]
 
 
 def _source(

@@ -305,3 +305,15 @@ def test_real_segments_come_back_exactly(real_data: Path, tmp_path: Path) -> Non
     assert result.verified == result.n_segments
     batch = concatenate_batches(list(read(tmp_path / "out")))
     assert len(masks_of_runs(batch.runs, *batch.segment_size)) == result.n_segments
+
+
+@pytest.mark.parametrize(("folders", "n"), [(("train",), 1), (("train", "val"), 0), ((), 0)])
+def test_items_of_one_subset_in_another(tmp_path: Path, folders: tuple[str, ...], n: int) -> None:
+    """An item whose picture is in another subset alone is one of that subset."""
+    for subset in ("train", "val"):
+        save(tmp_path, drawn(), subset=subset)
+    for folder in folders:
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        Image.new("L", (6, 5)).save(tmp_path / "images" / folder / "a.png")
+    leaks = [one for one in read(tmp_path).source.defects if one.code == "SEG304"]
+    assert [one.message for one in leaks] == ["1 image of 'val' is also in 'train', which has the files"] * n
