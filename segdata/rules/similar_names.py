@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
 
@@ -26,6 +26,8 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
 _MAX_DIGITS = 4  # of such a number
 _NUMBERED = re.compile(rf"(|.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_MAX_DIGITS}}})", re.DOTALL)  # a number, behind a word or not
 _MIN_BARE_COUNT = 6  # to which names without a word must count: fewer may be grades, or parts that have numbers
+_BACKGROUND_NAMES = {"background", "bg"}
+_MIN_LETTERS_OF_WORD = 4
 _NO_OBJECT = ("__background__", "_background_")  # as tools call what is no object
 _MIN_NUMBERED_NAMES, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 _LOOK_ALIKE = str.maketrans(
@@ -123,10 +125,12 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     codes of a web page (`traffic&nbsp;light`), what programs write where there is no value (`nan`, `undefined`), notes
     (`??`, `TODO`, `test`), what is to be ignored (`DontCare`) and is not void in the taxonomy, and in the wrong
     encoding: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`. So are names beside their first letters
-    (`dining table` and `dining tab`), if two names or more are cut after as many; names that all have their number
-    in a list before them (`0 car`, `1 bus`), names that are the ids of their categories, objects called
-    `__background__`, and one category for all segments whose descriptions are a few words; these are infos. Names that
-    are digits may be meant. Five names, or pairs of names, of one kind are one finding: somebody read a list wrongly.
+    (`dining table` and `dining tab`), if two names or more are cut after as many; names that all have their number in a
+    list before them (`0 car`, `1 bus`), names that are the ids of their categories, objects called `__background__`,
+    and one category for all segments whose descriptions are a few words; these are infos. So are background as the
+    first name, if all names but the last have segments, and names that are the letters of a word, most of them without
+    a segment. Names that are digits may be meant. Five names, or pairs of names, of one kind are one finding: somebody
+    read a list wrongly.
 
     Names without a segment are compared, too, but not letter by letter; parents of others without a segment are not.
     One letter more, less or other, or two letters exchanged, counts if all letters before and after them are the same,
@@ -182,9 +186,12 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     ):
         yield from _pairs(kind, pairs, reported)
     yield from _listed_names([name for _, name in entries])
+    listed = [(category.name, n_segments.get(category.id, 0)) for category in profile.taxonomy.categories]
     if profile.provisional is None:
         yield from _ids_alone(names)
+        yield from _letters_of_a_name(listed)
     if profile.task != "semantic":
+        yield from _background_first(listed)
         for n, name in entries:
             if n and name in _NO_OBJECT and name not in void:
                 what = f"{count_noun(n, 'segment is', 'segments are')} called {name!r}, as tools call what is no object"
@@ -324,6 +331,28 @@ def _ids_alone(names: Mapping[int, str]) -> Findings:
         listed = list_names([repr(names[id_]) for id_ in sorted(names)], _NAMED)
         message = f"all {len(names):,} names are the ids of their categories: {listed}; was the list of names lost?"
         yield RowFinding(message, severity="info")
+
+
+def _letters_of_a_name(listed: Sequence[tuple[str, int]]) -> Findings:
+    """One finding if the names are the letters of a word, most of them without a segment; names in their order."""
+    word = "".join(name for name, _ in listed)
+    n_used = sum(n > 0 for _, n in listed)
+    is_word = len(word) == len(listed) >= _MIN_LETTERS_OF_WORD and word.isalpha() and [*word] != sorted(word)
+    if is_word and 2 * n_used <= len(listed):
+        message = f"the names of the {len(listed)} categories are the letters of {word!r}: was one name read as a list?"
+        yield RowFinding(message, severity="info")
+
+
+def _background_first(listed: Sequence[tuple[str, int]]) -> Findings:
+    """One finding if the first name is background and has segments, as all have but the last; names in their order."""
+    (first, n_first), (last, n_last) = listed[0] if listed else ("", 0), listed[-1] if listed else ("", 0)
+    is_shifted = plain_name(first) in _BACKGROUND_NAMES and n_last == 0 and all(n for _, n in listed[:-1])
+    if is_shifted and len(listed) >= _MIN_NUMBERED_NAMES:
+        message = (
+            f"{count_noun(n_first, 'segment is', 'segments are')} called {first!r}, the first of {len(listed)} names, "
+            f"and none {last!r}, the last: do the numbers of the labels leave background out?"
+        )
+        yield RowFinding(message, category=first, severity="info")
 
 
 def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:

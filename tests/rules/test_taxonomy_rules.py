@@ -308,6 +308,32 @@ def test_values_of_an_attribute_in_several_spellings(tmp_path: Path, values: lis
 
 
 @pytest.mark.parametrize(
+    ("names", "used", "message"),
+    [
+        ("car", "", ""),
+        ("nucleus", "n", "the names of the 7 categories are the letters of 'nucleus'"),
+        ("nucleus", "nucle", ""),  # letters that are read off a sign
+        ("abcd", "a", ""),
+        (["Background", "car", "bus"], ["Background", "car"], "1 segment is called 'Background', the first of 3 names"),
+        (["background", "car", "bus"], ["background", "car", "bus"], ""),
+        (["background", "car", "bus"], ["background"], ""),
+    ],
+)
+def test_a_list_of_names_that_was_read_wrongly(tmp_path: Path, names: list[str], used: list[str], message: str) -> None:
+    content = document(
+        images=[{"id": 1, "file_name": "1.png", "width": 60, "height": 5}],
+        annotations=[
+            annotation(id=row, image_id=1, category_id=[*names].index(name) + 1) for row, name in enumerate(used)
+        ],
+        categories=[{"id": k, "name": name} for k, name in enumerate(names, 1)],
+    )
+    findings = segdata.validate(write_document(tmp_path, content), select="SEG215").findings
+    assert [one.message.partition(": was")[0].partition(", and none")[0] for one in findings] == [message] * bool(
+        message
+    )
+
+
+@pytest.mark.parametrize(
     ("images", "n_names"),
     [
         ([["car1", "car2"], ["car1", "bus1", "car3", "car2"], ["car_2", "car_1"]], 5),
