@@ -18,7 +18,8 @@ def geometry_mismatch(tables: Tables) -> Findings:
     Not flagged: differences up to 0.001 mm, and labels that are up to 0.001 off a whole number.
 
     A volume whose voxels are at least seven times smaller or larger, along all three axes, than the median of six or
-    more is a warning, unless more than a fifth of them are.
+    more is a warning, unless more than a fifth of them are. So is a DICOM segmentation whose rows and columns run
+    another way than those of its scan, since its own header places it well.
 
     Why: programs that follow the header put the labels elsewhere than those that follow the array. One of the two is
     wrong, and no Dice tells a flipped volume from a bad annotator. Labels between whole numbers were interpolated: no

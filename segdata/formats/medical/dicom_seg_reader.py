@@ -419,7 +419,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
         if unplaced:
             self._add_own_slices(seg, unplaced)
         named = {uid: by_uid[uid][1] for uid in seg.images if uid in by_uid}
-        self.defects += [Defect("SEG017", message, seg.name) for message in _contradictions(seg, named)]
+        self.defects += _contradictions(seg, named)
         if seg.images and not named:
             message = (
                 f"none of the {len(seg.images):,} referenced images was found (looked in {searched}), so slices "
@@ -460,31 +460,34 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
             self.by_id[image_id] = _SegSlice(image_id, seg.size, None, uid, seg.name, number, [(seg, members)])
 
 
-def _contradictions(seg: SegObject, images: Mapping[str, DicomImage]) -> Iterator[str]:
+def _contradictions(seg: SegObject, images: Mapping[str, DicomImage]) -> Iterator[Defect]:
     """What is said of the place of a segmentation and contradicts the images that it refers to, by their UID."""
     references = {image.reference for image in images.values() if image.reference}
     if seg.reference and references and seg.reference not in references:
-        yield (
+        message = (
             "its frame of reference is another than that of the images that it refers to, so that programs do not show "
             "it on them"
         )
+        yield Defect("SEG017", message, seg.name)
     for frame in seg.frames:
         image = images.get(frame.image)
         if image is None or image.plane is None or frame.plane is None or image.size != seg.size:
             continue
         plane, own = image.plane, frame.plane
         if min(plane.row @ own.row, plane.column @ own.column) < _SAME_WAY <= abs(plane.normal @ own.normal):
-            yield (
+            message = (
                 f"its rows and columns run another way than those of the image {image.name!r}, of the same number: "
                 "programs that lay pixels on pixels show it mirrored or turned; is it the orientation of the image?"
             )
+            yield Defect("SEG017", message, seg.name, severity="warning")  # by its own header it lies where it should
             return
         if not is_same_place(plane, own) and is_same_place(plane, replace(own, spacing=plane.spacing)):
             mine, theirs = (" x ".join(f"{side:.4g}" for side in spacing) for spacing in (own.spacing, plane.spacing))
-            yield (
+            message = (
                 f"its pixels are {mine} mm apart, those of the image {image.name!r} {theirs} mm, of the same number "
                 "and at the same place: is it the image's grid?"
             )
+            yield Defect("SEG017", message, seg.name)
             return
 
 
