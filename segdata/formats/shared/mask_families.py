@@ -2,8 +2,8 @@
 
 Public datasets name files and folders in their own ways: `train-org-img/7.jpg` and `train-label-img/7_lab.png`,
 `IMD002/IMD002_lesion/IMD002_lesion.bmp` in a folder for each case, `plant001_rgb.png` beside `plant001_label.png`. What
-they have in common: words that only masks or only photographs have say what a file is, and the words that are
-left say which image it belongs to.
+they have in common: words that only masks or only photographs have say what a file is (its `Kind`), and the words that
+are left say which image it belongs to (its `Key`).
 """
 
 import os
@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import numpy as np
 
+from segdata.core.runs import Flags
 from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name, spread_sample, walk_files
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
+from segdata.formats.shared.mask_files import MaskFile, MaskHeader, decode_mask, mask_headers, run_shares
 
 _MAX_FILES = 200_000
 _ENDS_READ = 4096  # bytes at the ends of a document
@@ -33,6 +34,7 @@ _N_COMPARED = 6  # images whose sizes and masks are compared
 _MIN_GREYS = 32  # of a smoothed binary mask; masks of classes have fewer, or no white
 _MAX_BLACK, _MIN_WHITE = 15, 240  # greys beyond are black and white
 _MAX_IOU = 0.3  # masks of different categories overlap less, those of two annotators more
+_LABEL_PATH = re.compile(r"mask|label|annot|truth|segment|(?<![a-z])gt(?![a-z])", re.IGNORECASE)
 _MASK_WORDS = frozenset({
     "mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "gt", "truth", "groundtruth",
     "groundtruths", "annotation", "annotations", "annot", "anno", "manual", "parsing", "targets", "target",
@@ -53,11 +55,43 @@ _ANNOTATOR_NAME = re.compile(
     r"\d*(1st|2nd|3rd|\dth).*|(annotator|rater|reader|observer|expert|grader|user|person|ho)s?\d*|\d+"
 )
 _FIRST_NUMBER = re.compile(r"[^/]*?\d[^\W_]*")
-_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
-_WORD_PARTS = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_WORD_PART = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+Patterns = tuple[re.Pattern[str], re.Pattern[str]]  # of words in folders, and in file names
+# Tried in turn: folders are one word; are several; and `seg000` is `seg` and `0`.
+_PATTERNS: tuple[Patterns, ...] = (re.compile(r"[^/]+"), _WORD), (_WORD, _WORD), (_WORD_PART, _WORD_PART)
 _VISIBLE = frozenset(("rgb", "vi", "vis", "visible"))  # pictures in colour beside those of infrared or depth
 Token = tuple[str, str]  # "folder" or "name", and a word in lower case; numbers without zeros in front
-Kind = tuple[Token, ...]  # the words of a mask's path that occur in no photograph's
+Key = tuple[Token, ...]  # the words of a path that occur in paths of masks and of photographs: the image
+Kind = tuple[Token, ...]  # the words, not numbers, that occur on one side alone
+Files = dict[Key, str]  # the file of each image
+Bands = dict[str, dict[str, str]]  # image -> band -> file
+
+
+def is_called_labels(path: str) -> bool:
+    """Whether a path has a word for labels.
+
+    >>> is_called_labels("train_masks/a.png"), is_called_labels("assets/dark.png")
+    (True, False)
+    """
+    return _LABEL_PATH.search(path) is not None
+
+
+def is_picture_folder(name: str) -> bool:
+    """Whether a folder in a path is named as one of visualizations: ``visualizations/a.jpg``."""
+    return any(set(_WORD.findall(folder.lower())) & _PICTURE_WORDS for folder in name.split("/")[:-1])
+
+
+def is_predicted(name: str) -> bool:
+    """Whether a folder in a path is named as one of predictions, and no word as one of labels: ``results/a.png``."""
+    folders, words = (set(_WORD.findall(text.lower())) for text in (name.rpartition("/")[0], name))
+    return bool(folders & _PREDICTED_WORDS) and not words & _MASK_WORDS
+
+
+def is_called_no_labels(folder: str) -> bool:
+    """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``, ``masks_predicted``."""
+    words = {word.lower() for word in _WORD_PART.findall(folder)}
+    return not (_NO_LABEL_WORDS | _PREDICTED_WORDS).isdisjoint(words)
 
 
 class MaskFamily(msgspec.Struct, frozen=True):
@@ -66,7 +100,7 @@ class MaskFamily(msgspec.Struct, frozen=True):
     # image -> mask; empty if several kinds of masks are `rivals`
     masks: dict[str, str] = {}  # paths below the root, POSIX
     extra: dict[str, str] = {}  # surplus mask -> its image
-    bands: dict[str, dict[str, str]] = {}  # image -> band -> file, for images whose bands are separate files
+    bands: Bands = {}  # for images whose bands are separate files
     alone: tuple[str, ...] = ()  # photographs without mask
     # kinds of masks that each fit every image: readable name -> files
     rivals: dict[str, tuple[str, ...]] = {}
@@ -126,7 +160,8 @@ def _stamp(path: str) -> os.stat_result:
 @lru_cache(maxsize=4)
 def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | None) -> MaskFamily | None:
     """`find_family`, cached: every format asks for it while a dataset's format is detected."""
-    sides = _masks_and_photographs(root, [name for name, _, _ in files])
+    names = [name for name, _, _ in files]
+    sides = _masks_and_photographs(root, names, _group) or _masks_and_photographs(root, names, _group_by_start)
     if sides is None:
         return None
     masks, photographs = sides
@@ -135,22 +170,20 @@ def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | N
         masks = [name for name in masks if chosen.lower() in name.lower()]
     elif labels := [name for name in masks if not is_predicted(name)]:
         predicted, masks = [name for name in masks if is_predicted(name)], labels
-    for split in (_coarse, _split, _finest):
-        family = _match_family(root, masks, photographs, split) if masks else None
+    for patterns in _PATTERNS if masks else ():
+        family = _match_family(root, masks, photographs, _Words.split(masks, photographs, patterns))
         if family is not None:
             return msgspec.structs.replace(family, left_out=(*family.left_out, *predicted[:1]))
     return None
 
 
-def _masks_and_photographs(root: Path, names: list[str]) -> tuple[list[str], list[str]] | None:
-    """Masks and photographs by the contents of each group of files; None if a group holds both, or all the same."""
-    return _sides_of_groups(root, names, _group) or _sides_of_groups(root, names, _group_by_start)
+# Masks and photographs, by the contents of groups of files
 
 
-def _sides_of_groups(
+def _masks_and_photographs(
     root: Path, names: list[str], group_of: Callable[[str], tuple[str, ...]]
 ) -> tuple[list[str], list[str]] | None:
-    """Masks and photographs, judged group by group."""
+    """Masks and photographs by the contents of each group of files; None if a group holds both, or all the same."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in names:
         groups[group_of(name)].append(name)
@@ -184,189 +217,153 @@ def _is_jpeg(name: str) -> bool:
     return name.lower().endswith((".jpg", ".jpeg"))
 
 
-def is_picture_folder(name: str) -> bool:
-    """Whether a folder in a path is named as one of visualizations: ``visualizations/a.jpg``."""
-    return any(set(_SEPARATORS.split(folder.lower())) & _PICTURE_WORDS for folder in name.split("/")[:-1])
-
-
-def is_predicted(name: str) -> bool:
-    """Whether a folder in a path is named as one of predictions, and no word as one of labels: ``results/a.png``."""
-    folders, words = (set(_SEPARATORS.split(text.lower())) for text in (name.rpartition("/")[0], name))
-    return bool(folders & _PREDICTED_WORDS) and not words & _MASK_WORDS
-
-
-def is_called_no_labels(folder: str) -> bool:
-    """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``, ``masks_predicted``."""
-    words = {word.lower() for word in _WORD_PARTS.findall(folder)}
-    return not (_NO_LABEL_WORDS | _PREDICTED_WORDS).isdisjoint(words)
-
-
 def _group(name: str) -> tuple[str, ...]:
     """Key of similarly named files: folder without numbers, words after the first number of the name, extension."""
-    folder, stem = folder_and_stem(name)
+    _, stem = folder_and_stem(name)
     number = _FIRST_NUMBER.match(stem)
     rest = stem[number.end() :] if number else (re.search(r"[_-][^\W\d_]+$", stem) or [""])[0]
-    words = " ".join(word.lower() for word in _SEPARATORS.split(rest) if word and not word.isdigit())
-    return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
+    return _group_key(name, (word for word in _WORD.findall(rest) if not word.isdigit()))
 
 
 def _group_by_start(name: str) -> tuple[str, ...]:
     """Key of similarly named files: folder without numbers, words before the first number of the name, extension."""
+    _, stem = folder_and_stem(name)
+    return _group_key(name, _WORD.findall(re.split(r"\d", stem, maxsplit=1)[0]))
+
+
+def _group_key(name: str, words: Iterable[str]) -> tuple[str, ...]:
     folder, stem = folder_and_stem(name)
-    words = " ".join(word.lower() for word in _SEPARATORS.split(re.split(r"\d", stem, maxsplit=1)[0]) if word)
-    return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
+    return re.sub(r"\d+", "#", folder[:-1] or "."), " ".join(words).lower(), name[len(folder) + len(stem) :].lower()
 
 
-def _coarse(name: str) -> list[Token]:
-    """The folders, unsplit, and the words of the name."""
-    path = PurePosixPath(name)
-    return [("folder", part.lower()) for part in path.parent.parts] + _words("name", _SEPARATORS.split(path.stem))
+# Masks and their images, by the words that they share
 
 
-def _split(name: str) -> list[Token]:
-    """The words of the folders and of the name."""
-    path = PurePosixPath(name)
-    return _words("folder", _SEPARATORS.split(path.parent.as_posix())) + _words("name", _SEPARATORS.split(path.stem))
+def _tokens(name: str, folder_words: re.Pattern[str], name_words: re.Pattern[str]) -> list[Token]:
+    folder, stem = folder_and_stem(name)
+    words = [("folder", word) for word in folder_words.findall(folder)]
+    words += [("name", word) for word in name_words.findall(stem)]
+    return [(place, str(int(word)) if word.isdecimal() else word.lower()) for place, word in words]
 
 
-def _finest(name: str) -> list[Token]:
-    """Words with letters and digits separated: `seg000` is `seg`, `0`."""
-    path = PurePosixPath(name)
-    return _words("folder", _WORD_PARTS.findall(path.parent.as_posix())) + _words(
-        "name", _WORD_PARTS.findall(path.stem)
-    )
+class _Words(msgspec.Struct, frozen=True):
+    """The words in the paths of masks and photographs."""
+
+    of_file: dict[str, list[Token]]
+    common: set[Token]  # words that occur in masks and in photographs
+
+    @classmethod
+    def split(cls, masks: list[str], photographs: list[str], patterns: Patterns) -> "_Words":
+        of_file = {name: _tokens(name, *patterns) for name in (*masks, *photographs)}
+        of_side = [{word for name in side for word in of_file[name]} for side in (masks, photographs)]
+        return cls(of_file, of_side[0] & of_side[1])
+
+    def key(self, name: str) -> Key:
+        return tuple(word for word in self.of_file[name] if word in self.common)
+
+    def by_kind(self, names: Iterable[str]) -> dict[Kind, Files] | None:
+        """The files of each kind; None if two of a kind belong to one image."""
+        kinds: dict[Kind, Files] = {}
+        for name in names:
+            own = tuple(word for word in self.of_file[name] if word not in self.common and not word[1].isdecimal())
+            if kinds.setdefault(own, {}).setdefault(self.key(name), name) != name:
+                return None
+        return kinds
 
 
-def _words(place: str, words: Iterable[str]) -> list[Token]:
-    return [(place, str(int(word)) if word.isdecimal() else word.lower()) for word in words if word]
-
-
-def _match_family(
-    root: Path, masks: list[str], photographs: list[str], split: Callable[[str], list[Token]]
-) -> MaskFamily | None:
+def _match_family(root: Path, masks: list[str], photographs: list[str], words: _Words) -> MaskFamily | None:
     """The family, if nine in ten masks share the words and the size of one image each."""
-    tokens = {name: split(name) for name in (*masks, *photographs)}
-    sides = [{token for name in names for token in tokens[name]} for names in (masks, photographs)]
-    common = sides[0] & sides[1]
-    identity = {name: tuple(token for token in words if token in common) for name, words in tokens.items()}
-    images: dict[tuple[Token, ...], list[str]] = defaultdict(list)
+    images: dict[Key, list[str]] = defaultdict(list)
     for name in photographs:
-        images[identity[name]].append(name)
-    kinds: dict[Kind, dict[tuple[Token, ...], list[str]]] = {}
-    unmatched = []
-    for name in masks:
-        key = identity[name]
-        if key not in images or not any(place == "name" for place, _ in key):
-            unmatched.append(name)
-            continue
-        kind = tuple(token for token in tokens[name] if token not in common and not token[1].isdecimal())
-        kinds.setdefault(kind, defaultdict(list))[key].append(name)
-    if len(unmatched) > (1 - _MIN_MATCHED) * len(masks):
+        images[words.key(name)].append(name)
+    is_matched = {
+        name: (key := words.key(name)) in images and any(place == "name" for place, _ in key) for name in masks
+    }
+    unmatched = [name for name in masks if not is_matched[name]]
+    kinds = words.by_kind(name for name in masks if is_matched[name])
+    if kinds is None or len(unmatched) > (1 - _MIN_MATCHED) * len(masks):
         return None
-    if any(len(names) > 1 for by_key in kinds.values() for names in by_key.values()):
-        return None  # several masks of one image have the same words
-    labelled = {key: images[key] for key in images if any(key in by_key for by_key in kinds.values())}
-    others: list[str] = []
-    chosen_images = _choose_images(root, images, tokens, common)
-    if chosen_images is None and len(labelled) < len(images):
-        others = [name for key, names in images.items() if key not in labelled for name in names]
-        chosen_images = _choose_images(root, labelled, tokens, common)
+    labelled = {key: names for key, names in images.items() if any(key in files for files in kinds.values())}
+    chosen_images = _choose_images(root, images, words) or _choose_images(root, labelled, words)
     if chosen_images is None:
         return None
     pictures, bands = chosen_images
     kinds, left_out = _choose_kinds(root, kinds)
-    if not _have_same_sizes(root, [(by_key[key][0], pictures[key]) for by_key in kinds.values() for key in by_key]):
+    if not _have_same_sizes(root, [(mask, pictures[key]) for files in kinds.values() for key, mask in files.items()]):
         return None
-    several = Counter(key for by_key in kinds.values() for key in by_key)
-    if max(several.values()) > 1:
+    if _share_images(kinds):
         return _rivals(root, kinds, left_out)
-    paired = {pictures[key]: names[0] for by_key in kinds.values() for key, names in by_key.items()}
-    words = {name: [token for token in tokens[name] if token in common] for name in unmatched}
-    extra = {name: paired_image for name in unmatched if (paired_image := _image_of_part(words[name], pictures))}
+    paired = {pictures[key]: mask for files in kinds.values() for key, mask in files.items()}
+    others = (name for key, names in images.items() if key not in pictures for name in names)
     return MaskFamily(
         masks=paired,
-        extra=extra,
+        extra={name: image for name in unmatched if (image := _image_of_part(words.key(name), pictures))},
         bands=bands,
         alone=tuple(picture for picture in (*pictures.values(), *others) if picture not in paired),
         left_out=left_out,
     )
 
 
-def _image_of_part(words: list[Token], pictures: Mapping[tuple[Token, ...], str]) -> str | None:
+def _share_images(kinds: Mapping[Kind, Files]) -> bool:
+    """Whether an image has masks of several kinds."""
+    return max(Counter(key for files in kinds.values() for key in files).values()) > 1
+
+
+def _image_of_part(words: Key, pictures: Files) -> str | None:
     """The image with whose words a mask's begin: `benign (3)_mask_1` is a further mask of `benign (3)`."""
-    starts = (tuple(words[:end]) for end in range(len(words) - 1, 0, -1))
+    starts = (words[:end] for end in range(len(words) - 1, 0, -1))
     return next((pictures[start] for start in starts if start in pictures), None)
 
 
-def _choose_images(
-    root: Path,
-    images: Mapping[tuple[Token, ...], list[str]],
-    tokens: Mapping[str, list[Token]],
-    common: set[Token],
-) -> tuple[dict[tuple[Token, ...], str], dict[str, dict[str, str]]] | None:
+def _choose_images(root: Path, images: Mapping[Key, list[str]], words: _Words) -> tuple[Files, Bands] | None:
     """The photograph of each mask (of several, the one in RGB), and the files of its bands.
 
     None if neither colours nor band names decide which to take.
     """
     if all(len(names) == 1 for names in images.values()):
         return {key: names[0] for key, names in images.items()}, {}
-    kinds: dict[Kind, dict[tuple[Token, ...], str]] = defaultdict(dict)
-    for key, names in images.items():
-        for name in names:
-            kind = tuple(token for token in tokens[name] if token not in common and not token[1].isdecimal())
-            if key in kinds[kind]:
-                return None
-            kinds[kind][key] = name
+    kinds = words.by_kind(name for names in images.values() for name in names)
+    if kinds is None:
+        return None
     coloured = [
         kind
         for kind, files in kinds.items()
-        if all(head.has_colors for head in mask_headers(_sample_paths(root, files.values())))
+        if all(head.has_colors for head in _sample_heads(root, files, _N_COMPARED))
     ]
-    called = [kind for kind in coloured if any(_VISIBLE & {*_SEPARATORS.split(token)} for _, token in kind)]
+    called = [kind for kind in coloured if any(_VISIBLE & {*_WORD.findall(word)} for _, word in kind)]
     if len(coloured) == 1 or len(called) == 1:  # infrared images may have false colours
         chosen = kinds[(called or coloured)[0]]
         if any(key not in chosen and len(names) > 1 for key, names in images.items()):
             return None
         return {key: chosen.get(key, names[0]) for key, names in images.items()}, {}  # some have another kind alone
-    band_of = {kind: _band(kind) for kind in kinds}
-    if None in band_of.values() or len(set(band_of.values())) < len(kinds) or coloured:
+    of_band = {band: files for kind, files in kinds.items() if (band := _band(kind))}
+    if len(of_band) < len(kinds) or coloured:
         return None
-    order = sorted(kinds, key=lambda kind: BAND_WORDS.index(str(band_of[kind])))
-    bands = {
-        next(kinds[kind][key] for kind in order if key in kinds[kind]): {
-            str(band_of[kind]): kinds[kind][key] for kind in order if key in kinds[kind]
-        }
-        for key in images
-    }
-    return {key: next(kinds[kind][key] for kind in order if key in kinds[kind]) for key in images}, bands
+    in_order = sorted(of_band, key=BAND_WORDS.index)
+    bands = {key: {band: of_band[band][key] for band in in_order if key in of_band[band]} for key in images}
+    pictures = {key: next(iter(files.values())) for key, files in bands.items()}
+    return pictures, {pictures[key]: files for key, files in bands.items()}
 
 
 def _band(kind: Kind) -> str | None:
     """The band that the words of photographs name, if it is just one."""
-    named = {word for _, token in kind for word in _SEPARATORS.split(token)} & set(BAND_WORDS)
+    named = {part for _, word in kind for part in _WORD.findall(word)} & set(BAND_WORDS)
     return named.pop() if len(named) == 1 else None
 
 
-def _sample_paths(root: Path, names: Iterable[str]) -> list[Path]:
-    files = list(names)
-    return [root / name for name in spread_sample(files, _N_COMPARED)]
-
-
-def _choose_kinds(
-    root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]
-) -> tuple[dict[Kind, dict[tuple[Token, ...], list[str]]], tuple[str, ...]]:
+def _choose_kinds(root: Path, kinds: dict[Kind, Files]) -> tuple[dict[Kind, Files], tuple[str, ...]]:
     """Select the label masks among several kinds of masks for each image, and describe the others.
 
     Boundaries, regions of interest and the like are no labels; a coloured kind beside one kind of ids is a rendering
     of it; otherwise kinds with more mask words are preferred: `label` to `fg`.
     """
-    if len(kinds) < 2 or max(Counter(key for by_key in kinds.values() for key in by_key).values()) < 2:
+    if len(kinds) < 2 or not _share_images(kinds):
         return kinds, ()
-    words = {kind: {word for _, token in kind for word in (token, *_fine(token))} for kind in kinds}
+    words = {kind: {part for _, word in kind for part in (word, *_fine(word))} for kind in kinds}
     shared = set.intersection(*words.values())
     own = {kind: words[kind] - shared for kind in kinds}
     kept = [kind for kind in kinds if not own[kind] & _NO_LABEL_WORDS] or list(kinds)
-    coloured = {kind for kind in kept if _is_coloured(root, kinds[kind])}
+    coloured = {kind for kind in kept if any(head.has_colors for head in _sample_heads(root, kinds[kind], 1))}
     plain = [kind for kind in kept if kind not in coloured]
     if len(plain) == 1 and all(own[kind] & _RENDERING_WORDS for kind in coloured):
         kept = plain
@@ -377,19 +374,17 @@ def _choose_kinds(
     return {kind: kinds[kind] for kind in kept}, left
 
 
-def _fine(token: str) -> list[str]:
-    return [part for word in _SEPARATORS.split(token) for part in re.findall(r"\d+|[a-z]+", word)]
+def _fine(word: str) -> list[str]:
+    return [part for text in _WORD.findall(word) for part in re.findall(r"\d+|[a-z]+", text)]
 
 
-def _is_coloured(root: Path, files: Mapping[tuple[Token, ...], list[str]]) -> bool:
-    return any(
-        head.has_colors for head in mask_headers(_sample_paths(root, (names[0] for names in files.values()))[:1])
-    )
-
-
-def _example_file(files: Mapping[tuple[Token, ...], list[str]]) -> str:
+def _example_file(files: Files) -> str:
     """A readable name for a kind of mask: one of its files."""
-    return next(iter(files.values()))[0]
+    return next(iter(files.values()))
+
+
+def _sample_heads(root: Path, files: Files, n: int) -> list[MaskHeader]:
+    return mask_headers(root / name for name in spread_sample(list(files.values()), n))
 
 
 def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
@@ -404,90 +399,92 @@ def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
     return 2 * sum(same) >= len(same)
 
 
-def _rivals(root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]], left_out: tuple[str, ...]) -> MaskFamily:
+# Several masks of each image
+
+
+def _rivals(root: Path, kinds: dict[Kind, Files], left_out: tuple[str, ...]) -> MaskFamily:
     """The family of images with several kinds of masks: categories, annotators, or different uses."""
-    shown = {_example_file(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
-    shared = set.intersection(*(set(kind) for kind in kinds))
-    own = [[word for place, word in kind if (place, word) not in shared] for kind in kinds]
-    by_number = all(words and all(_ANNOTATOR_NAME.fullmatch(word) for word in words) for words in own)
-    overlap, binary = _overlap(root, list(kinds.values()))
-    by_annotators = by_number or (binary and overlap >= _MAX_IOU)
+    shared = set.intersection(*map(set, kinds))
+    own = {kind: [word for place, word in kind if (place, word) not in shared] for kind in kinds}
+    by_number = all(words and all(map(_ANNOTATOR_NAME.fullmatch, words)) for words in own.values())
+    overlap = _overlap(root, list(kinds.values()))
+    by_annotators = by_number or (overlap is not None and overlap >= _MAX_IOU)
     pattern = _layer_pattern(kinds)
-    first = min(kinds, key=lambda kind: -len(kinds[kind]))
-    own_words = [word for place, word in first if (place, word) not in shared]
-    texts = [
-        name.lower() for kind, files in kinds.items() if kind != first for names in files.values() for name in names
-    ]
+    first = max(kinds, key=lambda kind: len(kinds[kind]))
+    texts = [name.lower() for kind, files in kinds.items() if kind != first for name in files.values()]
     return MaskFamily(
-        rivals=shown,
+        rivals={_example_file(files): tuple(files.values()) for files in kinds.values()},
         by_annotators=by_annotators,
         pattern=pattern and (pattern.replace("{category}", "{annotator}") if by_annotators else pattern),
-        layer_pattern=pattern if binary and not by_annotators else None,
-        choice=next((word for word in own_words if not any(word in text for text in texts)), None),
+        layer_pattern=pattern if overlap is not None and not by_annotators else None,
+        choice=next((word for word in own[first] if not any(word in text for text in texts)), None),
         left_out=left_out,
     )
 
 
-def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> tuple[float, bool]:
-    """The mean intersection over union of the two most similar kinds, and whether all masks are binary."""
+def _overlap(root: Path, kinds: list[Files]) -> float | None:
+    """The mean intersection over union of the two most similar kinds; None if a mask is not binary."""
     by_pair: dict[tuple[int, int], list[float]] = defaultdict(list)
-    keys = list(dict.fromkeys(key for files in kinds for key in files))
-    for key in spread_sample(keys, _N_COMPARED):
-        drawn = {}
+    for key in spread_sample(list(dict.fromkeys(key for files in kinds for key in files)), _N_COMPARED):
+        drawn: dict[int, Flags] = {}
         for row, files in enumerate(kinds):
             if key not in files:
                 continue
             try:
-                mask = decode_mask(root / files[key][0])
+                mask = decode_mask(root / files[key])
             except OSError:
                 continue
-            pixels = mask.values
-            if mask.alpha is not None and pixels.min() == pixels.max():
-                pixels = mask.alpha  # if the colour is constant, the opaque pixels are the mask
-            values, n_pixels = np.unique(pixels, return_counts=True)
-            # Few greys of smoothed outlines lie between black and white: SEG010 names them.
-            n_grey = n_pixels[(values > _MAX_BLACK) & (values < _MIN_WHITE)].sum()
-            is_smoothed = len(values) >= _MIN_GREYS and _MIN_WHITE <= values[-1] <= 255 and n_grey < 0.1 * pixels.size
-            if (len(values) > 2 and not is_smoothed) or (len(values) >= 2 and values[0] != 0):
-                return 0.0, False
-            drawn[row] = pixels > (127 if is_smoothed else 0)
-        for a, b in combinations(sorted(drawn), 2):
+            foreground = _foreground(mask)
+            if foreground is None:
+                return None
+            drawn[row] = foreground
+        for a, b in combinations(drawn, 2):
             if drawn[a].shape == drawn[b].shape and (drawn[a] | drawn[b]).any():
                 by_pair[a, b].append(float((drawn[a] & drawn[b]).sum() / (drawn[a] | drawn[b]).sum()))
-    return max((float(np.mean(shares)) for shares in by_pair.values()), default=0.0), True
+    return max((float(np.mean(shares)) for shares in by_pair.values()), default=0.0)
 
 
-def _layer_pattern(kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]) -> str | None:
-    """The `layers` pattern that names the category of each kind; None if there is none."""
-    files = [(kind, PurePosixPath(names[0])) for kind, by_key in kinds.items() for names in by_key.values()]
-    if len({len(path.parts) for _, path in files}) > 1 or len({path.suffix for _, path in files}) > 1:
+def _foreground(mask: MaskFile) -> Flags | None:
+    """(height, width) the pixels of a binary mask, whose outlines may be smoothed; None if it is not binary."""
+    pixels = mask.values
+    if mask.alpha is not None and pixels.min() == pixels.max():
+        pixels = mask.alpha  # if the colour is constant, the opaque pixels are the mask
+    values, n_pixels = np.unique(pixels, return_counts=True)
+    # Few greys of smoothed outlines lie between black and white: SEG010 names them.
+    n_grey = n_pixels[(values > _MAX_BLACK) & (values < _MIN_WHITE)].sum()
+    is_smoothed = len(values) >= _MIN_GREYS and _MIN_WHITE <= values[-1] <= 255 and n_grey < 0.1 * pixels.size
+    if (len(values) > 2 and not is_smoothed) or (len(values) >= 2 and values[0] != 0):
         return None
-    parts: list[str] = []
-    has_category = False
-    for depth in range(len(files[0][1].parts) - 1):
-        of_kind: dict[Kind, set[str]] = defaultdict(set)
-        for kind, path in files:
-            of_kind[kind].add(path.parts[depth])
-        every = set.union(*of_kind.values())
-        if len(every) == 1:
-            parts.append(every.pop())
-        elif not has_category and all(len(names) == 1 for names in of_kind.values()) and len(every) == len(kinds):
-            parts.append("{category}")
-            has_category = True
+    return np.asarray(pixels > (127 if is_smoothed else 0))
+
+
+def _layer_pattern(kinds: dict[Kind, Files]) -> str | None:
+    """The `layers` pattern that names the category of each kind; None if there is none."""
+    paths = {kind: [PurePosixPath(name) for name in files.values()] for kind, files in kinds.items()}
+    every = [path for of_kind in paths.values() for path in of_kind]
+    if len({len(path.parts) for path in every}) > 1 or len({path.suffix for path in every}) > 1:
+        return None
+    folders: list[str] = []
+    for depth in range(len(every[0].parts) - 1):
+        names = [{path.parts[depth] for path in of_kind} for of_kind in paths.values()]
+        if len(set.union(*names)) == 1:
+            folders.append(every[0].parts[depth])
+        elif "{category}" not in folders and max(map(len, names)) == 1 and len(set.union(*names)) == len(kinds):
+            folders.append("{category}")
         else:
-            parts.append("*")
-    name = _name_pattern(files, has_category)
-    return None if name is None else "/".join((*parts, name + files[0][1].suffix))
+            folders.append("*")
+    name = _name_pattern(paths, "{category}" in folders)
+    return None if name is None else "/".join((*folders, name + every[0].suffix))
 
 
-def _name_pattern(files: list[tuple[Kind, PurePosixPath]], has_category: bool) -> str | None:
+def _name_pattern(paths: Mapping[Kind, list[PurePosixPath]], has_category: bool) -> str | None:
     """The pattern of file names: the words of a kind after the image's, before them, or not at all."""
-    marks = {kind: {word for place, word in kind if place == "name"} for kind, _ in files}
+    marks = {kind: {word for place, word in kind if place == "name"} for kind in paths}
     if not any(marks.values()):
         return "{stem}" if has_category else None
     field = "*" if has_category else "{category}"
     patterns = set()
-    for kind, path in files:
+    for kind, path in ((kind, path) for kind, of_kind in paths.items() for path in of_kind):
         words = re.split(r"([^A-Za-z0-9]+)", path.stem)
         is_mark = [word.lower() in marks[kind] for word in words[::2]]
         n_marks = sum(is_mark)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts, list_unread_masks
+from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts, list_unread_masks
 
 MASK = np.zeros((40, 50), np.uint8)
 MASK[10:30, 5:25] = 1
@@ -109,7 +109,7 @@ def test_two_folders_of_masks_are_rivals(tmp_path: Path) -> None:
         masks=tuple(f"{folder}/{name}" for folder in ("anna", "ben") for name in names),
         photographs=tuple(f"pictures/{name}" for name in names),
     )
-    with pytest.raises(RivalFoldersError, match="each of anna/, ben/ may be the masks"):
+    with pytest.raises(UnclearMasksError, match="each of anna/, ben/ may be the masks"):
         find_layouts(tmp_path)
 
 
@@ -168,7 +168,7 @@ def test_numbered_folders_whose_files_are_called_alike(tmp_path: Path) -> None:
     assert sorted(data.image_ids) == ["imgs/1.png", "imgs/2.png", "imgs2/1.png"]
     assert set(data.segments["area"]) == {1375, 400, 225}
     shutil.rmtree(tmp_path / "data/imgs2")
-    with pytest.raises(RivalFoldersError, match="each of masks/, masks2/ may be the masks"):
+    with pytest.raises(UnclearMasksError, match="each of masks/, masks2/ may be the masks"):
         find_layouts(tmp_path / "data")
 
 
