@@ -27,8 +27,8 @@ from segdata.core.storage import check_free_url, delete_below, join_url, upload
 from segdata.dataset import Dataset
 from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.image_index import INDEX_FILE
 from segdata.formats.shared.images import image_limits
-from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.formats.shared.writing import segment_examples
 from segdata.report.edits import ConversionOutcome, DataLocation, certificate_json
 from segdata.store.diff.compare import verify_conversion

@@ -20,7 +20,7 @@ from segdata.core.errors import SegdataError, count_noun
 from segdata.core.image_files import ChannelArray, encode_image, read_channels
 from segdata.core.paths import local_file, relative_uri, replace_file, with_folder
 from segdata.core.storage import STORES, local_copy
-from segdata.formats.shared.pairing import INDEX_FILE
+from segdata.formats.shared.image_index import INDEX_FILE
 from segdata.store.windows import Tile, read_tile
 
 

@@ -100,8 +100,8 @@ def test_tables_for_people_are_made_in_one_place() -> None:
     writers = {name for name, text in texts.items() if written.search(text) and "csv_cell" not in text}
     assert writers == {
         "formats/kaggle/table.py",
+        "formats/shared/image_index.py",
         "formats/shared/instance_id_rules.py",
-        "formats/shared/pairing.py",
         "store/output.py",
     }
 

@@ -46,17 +46,10 @@ from segdata.formats.ade.regions import (
 )
 from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.image_index import Cell, has_index, images_without_labels, read_index, write_index
+from segdata.formats.shared.image_names import images_folder, missing_images
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.pairing import (
-    Cell,
-    has_index,
-    images_folder,
-    images_without_labels,
-    missing_images,
-    read_index,
-    write_index,
-)
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -24,9 +24,8 @@ from segdata.core.taxonomy import Id as CategoryId
 from segdata.formats.coco import IMAGE_INFO_FILES
 from segdata.formats.coco.columns import ListKeys
 from segdata.formats.coco.document import Document, Id, Items, Raw, ScannedItems, decode_items, read_document
-from segdata.formats.shared.image_names import unlisted_images
+from segdata.formats.shared.image_names import find_images, unlisted_images
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects
-from segdata.formats.shared.pairing import find_images
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 

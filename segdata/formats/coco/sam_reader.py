@@ -32,7 +32,7 @@ from segdata.formats.coco.document import (
 from segdata.formats.coco.images import MAX_SIDE
 from segdata.formats.coco.segments import SEGMENT_KEYS, SegmentItem, read_segmentations, segment_columns
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.label_files import pair_label_files
+from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

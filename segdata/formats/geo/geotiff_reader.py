@@ -35,6 +35,7 @@ from segdata.formats.geo.raster_files import (
     read_raster_values,
 )
 from segdata.formats.shared import taxonomies
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
 from segdata.formats.shared.mask_files import (
@@ -50,7 +51,7 @@ from segdata.formats.shared.mask_files import (
     unknown_value_defects,
     value_place,
 )
-from segdata.formats.shared.pairing import images_folder, no_images_defect, pair_masks
+from segdata.formats.shared.pairing import pair_masks
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -26,8 +26,8 @@ from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.kaggle import LOSSES, find_table
 from segdata.formats.shared import writing
+from segdata.formats.shared.image_names import find_images, size_option
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.pairing import find_images, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
 

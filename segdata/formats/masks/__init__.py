@@ -79,11 +79,12 @@ def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]")
 
 def _probe_image_files(root: Path) -> MaskProbe | None:
     """Probe the masks below `root` by their layout and the headers of some files."""
+    from segdata.formats.shared.image_index import INDEX_FILE, has_index
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_families import is_called_labels
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
     from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
-    from segdata.formats.shared.pairing import INDEX_FILE, has_index, split_masks_from_images
+    from segdata.formats.shared.pairing import split_masks_from_images
     from segdata.formats.shared.taxonomies import find_colour_table
 
     settings = root / "segdata.yaml"

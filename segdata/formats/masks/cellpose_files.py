@@ -33,10 +33,11 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.formats.masks.cellpose import LOSSES
 from segdata.formats.shared import writing
+from segdata.formats.shared.image_index import Cell, has_index, pair_by_index, write_index
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.images import MAX_PIXELS
-from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
+from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

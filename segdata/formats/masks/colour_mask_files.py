@@ -24,6 +24,7 @@ from segdata.formats.masks import colour_masks, most_of
 from segdata.formats.masks.instance_id_files import open_provisional_ids, provisional_reading
 from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     Legend,
@@ -39,7 +40,7 @@ from segdata.formats.shared.mask_files import (
     unknown_value_defects,
     value_place,
 )
-from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
+from segdata.formats.shared.pairing import Pairing, open_pairing
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -22,6 +22,7 @@ from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import instance_ids
 from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.mask_files import (
     MaskFile,
     ValueRuns,
@@ -29,7 +30,7 @@ from segdata.formats.shared.mask_files import (
     occurring_values,
     refuse_unreadable,
 )
-from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
+from segdata.formats.shared.pairing import Pairing, open_pairing
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, table_names, write_sidecars
 from segdata.formats.shared.writing import MaskPaths, count_losses_of_batches, count_spatial_losses, number_segments

@@ -22,9 +22,10 @@ from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.masks.layers import implied_layers, layers_of_contents
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
-from segdata.formats.shared.pairing import images_folder, no_images_defect, unsupported_files
+from segdata.formats.shared.pairing import unsupported_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -26,8 +26,8 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts
 from segdata.formats.masks.provisional import propose_taxonomy
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
-from segdata.formats.shared.label_files import find_label_files
 from segdata.formats.shared.mask_files import (
     MaskFile,
     ValueMeanings,
@@ -37,7 +37,7 @@ from segdata.formats.shared.mask_files import (
     unknown_value_defects,
     value_place,
 )
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import find_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

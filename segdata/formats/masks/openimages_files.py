@@ -17,10 +17,10 @@ from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.runs import Flags, Runs
 from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder, read_header
-from segdata.formats.shared.label_files import find_label_files
 from segdata.formats.shared.mask_files import decode_mask
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import find_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

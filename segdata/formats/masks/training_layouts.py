@@ -19,7 +19,7 @@ from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared import writing
-from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.taxonomies import train_and_val, write_data_yaml, write_sidecars
 
 TrainingLayout = Literal["mmsegmentation", "ultralytics"]

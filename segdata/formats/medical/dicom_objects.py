@@ -35,8 +35,8 @@ from segdata.formats.medical.dicom_images import (
     scan_folder,
     write_dicom_index,
 )
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.json_files import attribute_value
-from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names, write_sidecars
 from segdata.formats.shared.writing import count_losses

@@ -39,8 +39,8 @@ from segdata.formats.medical.nifti_labels import (
     slices_of_volume,
 )
 from segdata.formats.medical.nifti_scans import LabelFile, Scan, find_scans
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

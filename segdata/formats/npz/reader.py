@@ -28,8 +28,8 @@ from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
 from segdata.formats.shared.derived_sources import RenamedSource
-from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -29,9 +29,9 @@ from segdata.core.runs import Ints
 from segdata.core.safe_text import whole_number
 from segdata.core.schema import runs_to_rle
 from segdata.formats.shared.file_names import match_names
+from segdata.formats.shared.image_names import no_images_defect
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects, undecodable_file
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask
-from segdata.formats.shared.pairing import no_images_defect
 from segdata.formats.shared.per_image import relative_path
 
 

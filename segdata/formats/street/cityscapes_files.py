@@ -33,10 +33,12 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Polygon, Ring, check_ring
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.image_index import has_index
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.json_files import BOM, parse_json, repeated_key_defects
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
-from segdata.formats.shared.pairing import Pairing, has_index, images_folder
+from segdata.formats.shared.pairing import Pairing
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -25,9 +25,11 @@ from segdata.core.runs import Flags, Ints, number_groups
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared import STREET_MASK_LOSSES, writing
 from segdata.formats.shared.file_names import Namesakes
+from segdata.formats.shared.image_index import Cell, write_index
+from segdata.formats.shared.image_names import no_images_defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskFile, ValueRuns, decode_entry_mask
-from segdata.formats.shared.pairing import Cell, Pairing, no_images_defect, pair_masks, write_index
+from segdata.formats.shared.pairing import Pairing, pair_masks
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

@@ -20,7 +20,8 @@ from segdata.core.losses import LossCounter
 from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.image_index import has_index
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.shared.writing import voc_color
 from segdata.formats.street import scenes

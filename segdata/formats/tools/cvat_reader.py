@@ -23,8 +23,8 @@ from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.file_names import walk_files
+from segdata.formats.shared.image_index import INDEX_FILE, has_index, read_index
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
-from segdata.formats.shared.pairing import INDEX_FILE, has_index, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.shared.xml_files import XmlError, read_xml

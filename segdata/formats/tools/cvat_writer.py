@@ -27,8 +27,8 @@ from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import CVAT_LOSSES, writing
+from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.json_files import Json, attribute_value
-from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.xml_files import is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text

@@ -20,6 +20,7 @@ from segdata.core.paths import dataset_folder, is_file, is_unsafe_path
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.json_files import (
     encode_json,
@@ -28,7 +29,6 @@ from segdata.formats.shared.json_files import (
     read_json_text,
     repeated_key_defects,
 )
-from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.shared.xml_files import XmlError, read_xml

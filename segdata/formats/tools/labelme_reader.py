@@ -28,10 +28,10 @@ from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shap
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, MASK_FOLDERS
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json, read_small_file, repeated_key_defects
-from segdata.formats.shared.label_files import add_unlabelled_images, find_label_files
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import add_unlabelled_images, find_label_files
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.shapes import (

@@ -23,10 +23,10 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
 from segdata.formats.shapes.polygons import trace_polygons
+from segdata.formats.shared.image_names import images_folder, size_option
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.json_files import Json, attribute_value, is_long_number, read_json
-from segdata.formats.shared.label_files import find_label_files, pair_label_files
-from segdata.formats.shared.pairing import images_folder, size_option
+from segdata.formats.shared.pairing import find_label_files, pair_label_files
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.shared.writing import count_losses, count_segments, count_unannotated_images, start_folder

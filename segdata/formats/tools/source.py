@@ -30,9 +30,9 @@ from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArr
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.file_names import misnamed_hint, misnamed_images
+from segdata.formats.shared.image_names import images_folder, missing_images
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json
-from segdata.formats.shared.pairing import images_folder, missing_images
 from segdata.formats.shared.per_image import (
     ImageEntry,
     ReadImages,

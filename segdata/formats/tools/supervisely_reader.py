@@ -20,6 +20,8 @@ from segdata.core.paths import check_path_name, dataset_folder, split_from_path
 from segdata.core.runs import Floats
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, box, check_numbers, check_ring
+from segdata.formats.shared.image_index import has_index, pair_by_index
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.json_files import (
     Json,
@@ -29,7 +31,6 @@ from segdata.formats.shared.json_files import (
     read_small_file,
     repeated_key_defects,
 )
-from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.shapes import (

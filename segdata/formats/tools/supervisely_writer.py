@@ -15,8 +15,8 @@ from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import writing
+from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.json_files import Json, attribute_value, encode_json, is_long_number
-from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask

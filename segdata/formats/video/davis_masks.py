@@ -21,8 +21,9 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.image_index import has_index
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects
-from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.shared.writing import voc_color

@@ -21,17 +21,11 @@ from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Flags, Ints, Rows
 from segdata.formats.shared import writing
+from segdata.formats.shared.image_index import Cell, has_index, write_index
+from segdata.formats.shared.image_names import no_images_defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
-from segdata.formats.shared.pairing import (
-    Cell,
-    Pairing,
-    has_index,
-    masks_alone_defect,
-    no_images_defect,
-    pair_masks,
-    write_index,
-)
+from segdata.formats.shared.pairing import Pairing, masks_alone_defect, pair_masks
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import is_video_name
 

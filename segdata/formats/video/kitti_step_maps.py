@@ -23,8 +23,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects
-from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED

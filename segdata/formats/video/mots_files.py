@@ -25,9 +25,11 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
 from segdata.formats.coco.segments import read_rles
+from segdata.formats.shared.image_index import has_index
+from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
 from segdata.formats.shared.mask_files import MaskFile, ValueMeanings, ValueRuns, value_defects
-from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_masks
+from segdata.formats.shared.pairing import pair_masks
 from segdata.formats.shared.per_image import (
     ImageAnnotation,
     ImageEntry,

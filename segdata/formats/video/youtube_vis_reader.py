@@ -41,7 +41,7 @@ from segdata.formats.coco.images import (
 from segdata.formats.coco.instances_reader import join_annotations
 from segdata.formats.coco.segments import StrictAnnotationItem
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
-from segdata.formats.shared.pairing import find_images
+from segdata.formats.shared.image_names import find_images
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.frame_masks import frame_numbers
 from segdata.formats.video.youtube_vis import find_documents

@@ -22,6 +22,8 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import has_images
+from segdata.formats.shared.image_index import Cell, has_index, images_without_labels, read_index, write_index
+from segdata.formats.shared.image_names import images_folder, missing_images
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -31,15 +33,6 @@ from segdata.formats.shared.mask_files import (
     undecodable_mask,
     unknown_value_defects,
     unpack_color,
-)
-from segdata.formats.shared.pairing import (
-    Cell,
-    has_index,
-    images_folder,
-    images_without_labels,
-    missing_images,
-    read_index,
-    write_index,
 )
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import write_sidecars

@@ -38,8 +38,9 @@ from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import Namesakes, walk_files
+from segdata.formats.shared.image_index import Cell, has_index, pair_by_index, write_index
+from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, train_and_val, write_data_yaml
 from segdata.formats.tools.shapes import ShapeAnnotation

@@ -13,9 +13,9 @@ import segdata
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import match_names
-from segdata.formats.shared.label_files import find_label_files, pair_label_files
+from segdata.formats.shared.image_names import find_images
 from segdata.formats.shared.mask_layouts import find_layouts
-from segdata.formats.shared.pairing import find_images, pair_masks
+from segdata.formats.shared.pairing import find_label_files, pair_label_files, pair_masks
 
 
 def touch(root: Path, *names: str) -> None:
