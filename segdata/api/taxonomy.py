@@ -27,10 +27,11 @@ from segdata.formats.coco.document import read_document
 from segdata.formats.coco.images import read_categories
 from segdata.formats.masks import layers, probe_masks
 from segdata.formats.masks.provisional import infer_mask_taxonomy
+from segdata.formats.shared.colour_tables import find_taxonomy
 from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.pairing import Pairing, pair_masks
-from segdata.formats.shared.taxonomies import VOID_NAMES, find_taxonomy
+from segdata.formats.shared.taxonomies import VOID_NAMES
 from segdata.report.guideline import guideline_html, guideline_markdown
 from segdata.store.diff.taxonomies import TaxonomyDifference, compare_taxonomies
 

@@ -34,7 +34,7 @@ from segdata.formats.geo.raster_files import (
     read_raster_index,
     read_raster_values,
 )
-from segdata.formats.shared import taxonomies
+from segdata.formats.shared.colour_tables import find_colour_table, load_colour_table, load_preset
 from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
@@ -59,7 +59,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import CategoryNames, load_preset
+from segdata.formats.shared.taxonomies import CategoryNames
 
 _MAX_OFFSET = 0.01  # distance in pixels between labels and image
 
@@ -290,13 +290,9 @@ def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) 
     if preset is not None and request.taxonomy is not None:
         raise SegdataError(f"{request.root}: got a taxonomy and the preset {preset!r}; give only one of them")
     taxonomy = request.taxonomy if preset is None else load_preset(str(preset))
-    table = (
-        None
-        if taxonomy is not None
-        else taxonomies.find_colour_table(request.root, heads[0].path.parent if heads else None)
-    )
+    table = None if taxonomy is not None else find_colour_table(request.root, heads[0].path.parent if heads else None)
     if table is not None:
-        taxonomy = taxonomies.load_colour_table(table)
+        taxonomy = load_colour_table(table)
     if taxonomy is not None:
         return taxonomy, True
     named: dict[int, Category] = {}

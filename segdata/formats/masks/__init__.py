@@ -49,8 +49,8 @@ def list_readable(root: Path) -> list[Path]:
     """
     from segdata.formats.masks.mask_values import count_values
     from segdata.formats.masks.provisional import are_ids, propose_taxonomy
+    from segdata.formats.shared.colour_tables import find_taxonomy
     from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
-    from segdata.formats.shared.taxonomies import find_taxonomy
 
     try:
         layouts = find_layouts(root)
@@ -79,13 +79,13 @@ def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]")
 
 def _probe_image_files(root: Path) -> MaskProbe | None:
     """Probe the masks below `root` by their layout and the headers of some files."""
+    from segdata.formats.shared.colour_tables import find_colour_table
     from segdata.formats.shared.image_index import INDEX_FILE, has_index
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_families import is_called_labels
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
     from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
     from segdata.formats.shared.pairing import split_masks_from_images
-    from segdata.formats.shared.taxonomies import find_colour_table
 
     settings = root / "segdata.yaml"
     config = load_config(settings) if settings.is_file() else Config()
@@ -132,7 +132,7 @@ def _are_categories(root: Path, paths: list[Path]) -> bool:
     """Whether the values of masks with more than 8 bits are categories; decodes some of them."""
     from segdata.formats.masks.mask_values import count_values
     from segdata.formats.masks.provisional import are_categories
-    from segdata.formats.shared.taxonomies import find_taxonomy
+    from segdata.formats.shared.colour_tables import find_taxonomy
 
     return are_categories(count_values(spread_sample(paths, _N_SAMPLED)), find_taxonomy(root, paths))
 

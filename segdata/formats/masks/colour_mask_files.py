@@ -23,6 +23,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import colour_masks, most_of
 from segdata.formats.masks.instance_id_files import open_provisional_ids, provisional_reading
 from segdata.formats.shared import writing
+from segdata.formats.shared.colour_tables import find_taxonomy, load_preset, outside_preset, preset_from_names
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.mask_files import (
@@ -48,14 +49,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import (
-    CategoryNames,
-    find_taxonomy,
-    load_preset,
-    outside_preset,
-    preset_from_names,
-    write_sidecars,
-)
+from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 from segdata.formats.shared.writing import MaskPalette, mask_palette
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from segdata.core.lazy_loading import ImportedOnCall
 from segdata.core.losses import LossKind
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-from segdata.formats.shared.taxonomies import preset_names
+from segdata.formats.shared.colour_tables import preset_names
 
 ALIASES = ("masks", "mask", "png", "semantic", "semantic-masks", "color-masks", "camvid")
 NAMES = FILE_NAMES

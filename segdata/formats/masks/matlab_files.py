@@ -26,6 +26,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.mask_values import MAX_CATEGORIES, MaskValues, ValueCounts
 from segdata.formats.masks.provisional import propose_taxonomy
+from segdata.formats.shared.colour_tables import load_preset
 from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import (
@@ -45,7 +46,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolve_names
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 Variable = NDArray[Any]
 

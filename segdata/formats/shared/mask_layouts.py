@@ -13,6 +13,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.memo import memoize
 from segdata.core.paths import SPLIT_WORD, split_of_name, split_words, visible_folders
 from segdata.core.safe_text import shell_word
+from segdata.formats.shared.colour_tables import ultralytics_masks
 from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -34,7 +35,6 @@ from segdata.formats.shared.mask_families import (
     is_predicted,
 )
 from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
-from segdata.formats.shared.taxonomies import ultralytics_masks
 
 _NOT_CATEGORY_MASKS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})  # VOC's numbers of objects are no categories
 _PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")

@@ -19,7 +19,7 @@ import numpy as np
 from segdata.core.guideline import rgb_to_cielab
 from segdata.core.paths import dataset_folder
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
-from segdata.formats.shared.taxonomies import load_colour_table
+from segdata.formats.shared.colour_tables import load_colour_table
 
 _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
 UNLABELLED = 0

@@ -26,6 +26,7 @@ from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
+from segdata.formats.shared.colour_tables import load_preset
 from segdata.formats.shared.file_names import spread_sample
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -39,7 +40,7 @@ from segdata.formats.shared.mask_files import (
     pack_color,
     unpack_color,
 )
-from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
+from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, resolve_names
 from segdata.formats.shared.writing import voc_color
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects

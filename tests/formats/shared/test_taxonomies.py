@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata import read, validate
 from segdata.core.errors import SegdataError
-from segdata.formats.shared.taxonomies import (
+from segdata.formats.shared.colour_tables import (
     find_colour_table,
     load_colour_table,
     load_preset,
