@@ -8,11 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import msgspec
 
-from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError, list_names
+from segdata.core.errors import (
+    AmbiguousFormatError,
+    SegdataError,
+    UnknownFormatError,
+    UnreadableError,
+    count_noun,
+    list_names,
+)
 from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.memo import keep_results
 from segdata.core.paths import SPLIT_WORD, split_of_name, visible_folders
@@ -38,50 +46,58 @@ _ARRAYS = "segdata reads no arrays: save each as PNG, for example Image.fromarra
 _MASKLETS = "segdata cannot read it: save the masklets of each frame as a mask, or as COCO"
 _RENDERED = "segdata cannot read it: give the folder of its masks as DATA"
 _ON_MAPS = "segdata cannot read it: burn the features into masks, as gdal_rasterize does"
+_POLYGONS = f"polygons without SegmentationClass, {_UNREAD}"
 _BOXES = "boxes only, and segdata reads segments"
 _UNLABELLED = "they hold no labels: open the project there, choose Export, then JSON"
 _WHOLE = "it lacks what segdata reads: open the project there, choose Export, then JSON"
+_LABELBOX = rb'"data_row"\s*:\s*\{|"(DataRow ID|Labeled Data)"\s*:'
+_JSON_MIN = rb'\A\s*\[\s*\{.*"label"\s*:\s*\[\s*\{.*"original_width"\s*:'
 _TASKS = rb'\A\s*\[\s*\{\s*("id"\s*:\s*\d+\s*,\s*)?"data"\s*:\s*\{[^{}]*"image"\s*:'
-# Formats that segdata recognises but cannot read: name, pattern of paths, pattern of a file's first bytes, reason.
-_FOREIGN = (
-    ("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
-    ("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
-    ("V7 Darwin JSON", r"\.json$", rb'darwin_json|"slot_names"\s*:', _EXPORT),
-    ("Scalabel JSON, as of BDD100K", r"\.json$", rb'"(poly2d|box2d)"\s*:', _EXPORT),
-    (
-        "an export of Labelbox",
-        r"\.(json|ndjson|jsonl)$",
-        rb'"data_row"\s*:\s*\{|"(DataRow ID|Labeled Data)"\s*:',
-        _EXPORT,
-    ),
-    ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
-    ("tasks of Label Studio without annotations", r"\.json$", _TASKS, _UNLABELLED),
-    (
-        "the JSON-MIN export of Label Studio",
-        r"\.json$",
-        rb'\A\s*\[\s*\{.*"label"\s*:\s*\[\s*\{.*"original_width"\s*:',
-        _WHOLE,
-    ),
-    ("a project of VIA 3", r"\.json$", rb'"data_format_version"\s*:\s*"3|"__VIA_PROJECT_ID__"', _UNREAD),
-    ("masklets of SA-V", r"\.json$", rb'"masklet"\s*:', _MASKLETS),
-    ("captures of Unity Perception", r"\.json$", rb'"(captures|annotation_definitions)"\s*:\s*\[', _RENDERED),
-    ("GeoJSON in map coordinates", r"\.(geo)?json$", rb'"FeatureCollection"', _ON_MAPS),
-    ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
-    ("MATLAB files of version 4, or damaged ones", r"\.mat$", None, "segdata reads those that -v7 saves"),
-    ("regions of ImageJ", r"\.roi$", None, _ROIS),
-    ("regions of ImageJ", r"\.zip$", rb"\APK.{28}[^/]{1,80}\.roi", _ROIS),
-    ("NumPy arrays", r"\.npy$", None, _ARRAYS),
-    ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
-    ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
-    ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
-    ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
-    ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
-    ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
-    ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
-)
-_EXPORTS = (_EXPORT, _UNLABELLED, _WHOLE, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels
 _HIDDEN = "."
 _DOCUMENTS = (".json", ".geojson")  # one file may hold the labels of many images
+
+
+class _Foreign(NamedTuple):
+    """A format that segdata recognises but cannot read."""
+
+    title: str
+    path: str  # pattern of the paths of its files
+    text: bytes | None  # pattern of the first bytes of such a file; None: any file of such a path
+    why: str  # it cannot be read
+
+    def __str__(self) -> str:
+        return f"{self.title}, {self.why}" if self.why == _UNREAD else f"{self.title} ({self.why})"
+
+
+_FOREIGN = (
+    _Foreign("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
+    _Foreign("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
+    _Foreign("V7 Darwin JSON", r"\.json$", rb'darwin_json|"slot_names"\s*:', _EXPORT),
+    _Foreign("Scalabel JSON, as of BDD100K", r"\.json$", rb'"(poly2d|box2d)"\s*:', _EXPORT),
+    _Foreign("an export of Labelbox", r"\.(json|ndjson|jsonl)$", _LABELBOX, _EXPORT),
+    _Foreign("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
+    _Foreign("tasks of Label Studio without annotations", r"\.json$", _TASKS, _UNLABELLED),
+    _Foreign("the JSON-MIN export of Label Studio", r"\.json$", _JSON_MIN, _WHOLE),
+    _Foreign("a project of VIA 3", r"\.json$", rb'"data_format_version"\s*:\s*"3|"__VIA_PROJECT_ID__"', _UNREAD),
+    _Foreign("masklets of SA-V", r"\.json$", rb'"masklet"\s*:', _MASKLETS),
+    _Foreign("captures of Unity Perception", r"\.json$", rb'"(captures|annotation_definitions)"\s*:\s*\[', _RENDERED),
+    _Foreign("GeoJSON in map coordinates", r"\.(geo)?json$", rb'"FeatureCollection"', _ON_MAPS),
+    _Foreign("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
+    _Foreign("MATLAB files of version 4, or damaged ones", r"\.mat$", None, "segdata reads those that -v7 saves"),
+    _Foreign("regions of ImageJ", r"\.roi$", None, _ROIS),
+    _Foreign("regions of ImageJ", r"\.zip$", rb"\APK.{28}[^/]{1,80}\.roi", _ROIS),
+    _Foreign("NumPy arrays", r"\.npy$", None, _ARRAYS),
+    _Foreign("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
+    _Foreign("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
+    _Foreign("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
+    _Foreign(
+        "Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD
+    ),
+    _Foreign("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
+    _Foreign("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
+    _Foreign("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
+)
+_EXPORTS = (_EXPORT, _UNLABELLED, _WHOLE, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels
 
 
 @keep_results()
@@ -93,47 +109,68 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     seen = seen or FileProbe(root)
     try:
         name = detect(root, seen)
-        several = list(_apart(seen) if name in PLAIN_FORMATS else _apart_volumes(seen) if name == "nifti" else ())
-        if several:
-            all_of_it = "images as masks" if name in PLAIN_FORMATS else "volumes as one dataset"
-            raise UnreadableError(
-                f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
-                f"give one as DATA; or --from {name} reads all of its {all_of_it}"
-            )
-        return name
     except AmbiguousFormatError as error:
-        inside = list_datasets_inside(root, structured=True)
+        inside = _datasets_inside(root, structured=True)
         if len(inside) < 2:
             raise
         raise AmbiguousFormatError(
-            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(inside, _MAX_NAMED)}; "
+            f"{root}: holds several datasets; give one of its folders as DATA: "
+            f"{list_names(_with_formats(root, inside), _MAX_NAMED)}; "
             f"or choose a format for all of it: {', '.join(f'--from {name}' for name in error.formats)}"
         ) from error
     except UnknownFormatError as error:
-        names = list(islice(_names(root), _MAX_FILES))
-        foreign = _foreign(root, names)
-        if not names:
-            raise UnreadableError(f"{root}: holds no files") from error
-        inside = [name for name in list_datasets_inside(root) if not (foreign and _are_doubtful_masks(root, name))]
-        contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
-        if inside:
-            first = shell_word(str(_place_to_name(root / inside[0].rpartition(" (")[0])))
-            remedy = f"you can read {list_names(inside, _MAX_NAMED)} in it; give the one that you mean as DATA: {first}"
-        elif foreign and _BOXES in foreign:
-            remedy = "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
-        elif foreign and any(why in foreign for why in (*_EXPORTS, _ARRAYS, _ROIS)):
-            remedy = "`segdata formats` lists the formats that it reads"
-        elif not foreign and (archive := next(_archives_of_data(root, names), None)) is not None:
-            remedy = f"an archive is read as its folder; give one as DATA: {shell_word(str(archive))}"
-        elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
-            remedy = "no labels are beside these images: name the file or folder that has them"
-        else:
-            remedy = (
-                "give a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical dataset; "
-                "or name a format with --from (`segdata formats` lists them)"
-            )
-        # The caller can still draft a taxonomy from the masks of an unknown format, hence UnreadableError.
-        raise (SegdataError if foreign else UnreadableError)(f"{error}: {contents}; {remedy}") from error
+        raise _unknown_format_error(root, error) from error
+    several = _apart(seen) if name in PLAIN_FORMATS else _apart_volumes(seen) if name == "nifti" else {}
+    if several:
+        all_of_it = "images as masks" if name in PLAIN_FORMATS else "volumes as one dataset"
+        raise UnreadableError(
+            f"{root}: holds {count_noun(len(several), 'dataset')}, {', '.join(_with_formats(root, several))}: "
+            f"give one as DATA; or --from {name} reads all of its {all_of_it}"
+        )
+    return name
+
+
+def _with_formats(root: Path, datasets: Mapping[Path, str | None]) -> list[str]:
+    """The paths below `root` of datasets with their formats: "lemons (supervisely)"."""
+    return [f"{folder.relative_to(root).as_posix()} ({name})" for folder, name in datasets.items()]
+
+
+def _unknown_format_error(root: Path, error: UnknownFormatError) -> SegdataError:
+    """The error for a dataset of no format: what it holds, and what the user can do.
+
+    The caller can still draft a taxonomy from the masks of an unknown format, hence UnreadableError for all but
+    formats that segdata recognises.
+    """
+    names = list(islice(_names(root), _MAX_FILES))
+    if not names:
+        return UnreadableError(f"{root}: holds no files")
+    foreign = _foreign(root, names)
+    contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
+    message = f"{error}: {contents}; {_remedy(root, names, foreign)}"
+    return SegdataError(message) if foreign else UnreadableError(message)
+
+
+def _remedy(root: Path, names: list[str], foreign: _Foreign | None) -> str:
+    """What to do with a dataset of no format, which holds files of these names."""
+    inside = _datasets_inside(root)
+    if foreign:
+        inside = {folder: name for folder, name in inside.items() if not _are_doubtful_masks(folder, name)}
+    if inside:
+        first = shell_word(str(_place_to_name(next(iter(inside)))))
+        listed = list_names(_with_formats(root, inside), _MAX_NAMED)
+        return f"you can read {listed} in it; give the one that you mean as DATA: {first}"
+    if foreign and foreign.why == _BOXES:
+        return "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
+    if foreign and foreign.why in (*_EXPORTS, _ARRAYS, _ROIS):
+        return "`segdata formats` lists the formats that it reads"
+    if not foreign and (archive := next(_archives_of_data(root, names), None)) is not None:
+        return f"an archive is read as its folder; give one as DATA: {shell_word(str(archive))}"
+    if not foreign and all(_IMAGE_FILE.search(name) for name in names):
+        return "no labels are beside these images: name the file or folder that has them"
+    return (
+        "give a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical dataset; "
+        "or name a format with --from (`segdata formats` lists them)"
+    )
 
 
 def _names(root: Path) -> Iterator[str]:
@@ -148,28 +185,27 @@ def _names(root: Path) -> Iterator[str]:
 def describe_unread_documents(root: Path) -> str | None:
     """The unreadable format of label documents in a folder, and why it cannot be read; None if there are none."""
     names = [name for name in islice(_names(root), _MAX_FILES) if name.lower().endswith((*_DOCUMENTS, ".xml"))]
-    return _foreign(root, names, _EXPORTS) if root.is_dir() else None
+    foreign = _foreign(root, names, _EXPORTS) if root.is_dir() else None
+    return None if foreign is None else str(foreign)
 
 
-def _foreign(root: Path, names: list[str], reasons: Sequence[str] = ()) -> str | None:
-    """The unreadable format that files look like, and why it cannot be read; None if they look like none.
+def _foreign(root: Path, names: list[str], reasons: Sequence[str] = ()) -> _Foreign | None:
+    """The unreadable format that files look like; None if they look like none.
 
     `reasons`: consider only formats that cannot be read for one of these reasons.
     """
     heads: dict[str, bytes] = {}
-    for title, path, text, why in _FOREIGN:
-        if reasons and why not in reasons:
-            continue
-        matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
-        if text is None and matching:
-            return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
-        for name in matching[:_MAX_HEADS] if text else []:
+    for foreign in _FOREIGN if not reasons else [foreign for foreign in _FOREIGN if foreign.why in reasons]:
+        matching = [name for name in names if re.search(foreign.path, name, re.IGNORECASE)]
+        if foreign.text is None and matching:
+            return foreign
+        for name in matching[:_MAX_HEADS] if foreign.text else []:
             if name not in heads:
                 heads[name] = b""
                 with suppress(OSError), (root if root.is_file() else root / name).open("rb") as file:
                     heads[name] = file.read(_HEAD_BYTES)
-            if text and re.search(text, heads[name], re.DOTALL):
-                return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
+            if foreign.text and re.search(foreign.text, heads[name], re.DOTALL):
+                return foreign
     return None
 
 
@@ -187,30 +223,29 @@ def _content_summary(root: Path, names: list[str]) -> str:
     return ", ".join(held) or "no files"
 
 
-def _apart(seen: FileProbe) -> Iterator[str]:
-    """The subfolders of an unstructured folder of images, if each is a structured dataset by itself."""
+def _apart(seen: FileProbe) -> dict[Path, str]:
+    """The subfolders of an unstructured folder of images with their formats, if each is a structured dataset."""
     root, clue = seen.root, probe_masks(seen.root)
     if root.is_file() or clue is None or clue.is_declared:
-        return
-    datasets = []
+        return {}
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
+    formats = {}
     for folder in folders if len(folders) <= _MAX_FOLDERS else []:
         try:
-            name = detect(folder)
+            formats[folder] = detect(folder)
         except SegdataError:
-            return
-        inner = probe_masks(folder) if name in PLAIN_FORMATS else None
+            return {}
+        inner = probe_masks(folder) if formats[folder] in PLAIN_FORMATS else None
         if inner is not None and not inner.is_declared:
-            return
-        datasets.append(f"{folder.name} ({name})")
-    yield from datasets
+            return {}
+    return formats
 
 
-def _apart_volumes(seen: FileProbe) -> list[str]:
+def _apart_volumes(seen: FileProbe) -> dict[Path, str]:
     """The subfolders of a folder of volumes that are nnU-Net datasets by themselves, if there are several."""
     folders = [seen.root / name.partition("/")[0] for name in seen.matching(r"^[^/]+/dataset\.json$")]
-    datasets = [f"{folder.name} (nnunet)" for folder in folders if _format_beyond_images(folder) == "nnunet"]
-    return datasets if len(datasets) > 1 else []
+    datasets = {folder: "nnunet" for folder in folders if _format_beyond_images(folder) == "nnunet"}
+    return datasets if len(datasets) > 1 else {}
 
 
 def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str, str]]:
@@ -244,16 +279,16 @@ def _format_beyond_images(folder: Path) -> str | None:
     return None
 
 
-def _are_doubtful_masks(root: Path, name: str) -> bool:
-    """Whether a dataset inside, as "noise (colour-masks)", is pictures whose few values alone suggest masks."""
-    place, _, of_format = name.rpartition(" (")
-    if of_format != "colour-masks)":
+def _are_doubtful_masks(folder: Path, format: str) -> bool:
+    """Whether a dataset inside is pictures whose few values alone suggest masks."""
+    if format != "colour-masks":
         return False
-    from segdata.formats.shared.mask_layouts import find_layouts, is_called_labels  # seldom needed
+    from segdata.formats.shared.mask_families import is_called_labels  # seldom needed, as the next one
+    from segdata.formats.shared.mask_layouts import find_layouts
 
     return not any(
         layout.images is not None or layout.family is not None or is_called_labels(layout.masks.as_posix())
-        for layout in find_layouts(root / place)
+        for layout in find_layouts(folder)
     )
 
 
@@ -270,12 +305,16 @@ def _archives_of_data(root: Path, names: Iterable[str]) -> Iterator[Path]:
             yield path
 
 
-def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
+def list_datasets_inside(root: Path) -> list[str]:
     """The folders up to two levels below `root` that are datasets, with their formats: "lemons (supervisely)".
 
-    Those with the most images come first, not the tests of a library. `structured`: leave out folders that merely
-    hold images.
+    Those with the most images come first, not the tests of a library.
     """
+    return _with_formats(root, _datasets_inside(root))
+
+
+def _datasets_inside(root: Path, *, structured: bool = False) -> dict[Path, str]:
+    """Folder -> format as in `list_datasets_inside`; `structured`: leave out folders that merely hold images."""
     places = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
     folders = sorted(path for path in places if _HIDDEN not in {part[0] for part in path.relative_to(root).parts})
     datasets: dict[Path, str] = {}
@@ -286,11 +325,10 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
                 plain = name == "colour-masks" and not structured
                 readable = [path for path in list_readable(folder) if probe_masks(path)] if plain else [folder]
                 datasets |= dict.fromkeys(readable, name)
-    return [
-        f"{folder.relative_to(root).as_posix()} ({name})"
-        for folder, name in sorted(datasets.items(), key=lambda item: -_count_images(item[0]))
-        if not (structured and name in PLAIN_FORMATS)
-    ]
+    largest_first = sorted(datasets, key=_count_images, reverse=True)
+    return {
+        folder: datasets[folder] for folder in largest_first if not (structured and datasets[folder] in PLAIN_FORMATS)
+    }
 
 
 def _place_to_name(folder: Path) -> Path:
@@ -311,10 +349,10 @@ def only_dataset_inside(root: Path) -> Path | None:
     """
     if not root.is_dir() or _foreign(root, list(islice(_names(root), _MAX_FILES))) is not None:
         return None
-    inside = list_datasets_inside(root)
-    if len(inside) != 1 or inside[0].endswith(tuple(f" ({name})" for name in PLAIN_FORMATS)):
+    inside = _datasets_inside(root)
+    if len(inside) != 1 or set(inside.values()) & set(PLAIN_FORMATS):
         return None
-    folder = root / inside[0].rpartition(" (")[0]
+    (folder,) = inside
     return folder if _place_to_name(folder) == folder else None
 
 
@@ -397,9 +435,9 @@ def detect_layout(root: Path) -> SplitLayout:
 def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -> None:
     """Raise AmbiguousFormatError if several folders are datasets with labels beside images."""
     if len(datasets) > 1:
-        listed = [f"{path.relative_to(root).as_posix()} ({name})" for path, name in datasets.items()]
+        listed = list_names(_with_formats(root, datasets), _MAX_NAMED)
         raise AmbiguousFormatError(
-            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(listed, _MAX_NAMED)}; "
+            f"{root}: holds several datasets; give one of its folders as DATA: {listed}; "
             f"or --from {format} reads all of that format as one",
             (format,),
         )
