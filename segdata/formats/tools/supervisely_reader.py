@@ -135,13 +135,13 @@ def _as_raw(value: object) -> Raw:
 
 
 def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
-    """The values of tags by name: true for a tag without value, a list for a repeated name; None for other values.
+    """The values of tags by name: true for a tag without value, a list for a repeated name; None for what is no list.
 
     >>> _tag_attributes([{"name": "ripe"}, {"name": "spots", "value": 3}, {"name": "spots", "value": 4}])
     {'ripe': True, 'spots': [3, 4]}
     """
     if not isinstance(tags, list):
-        return None
+        return {} if tags is msgspec.UNSET else None
     values: dict[str, list[Any]] = {}
     for tag in tags:
         if not isinstance(tag, dict) or not isinstance(tag.get("name"), str):
@@ -151,66 +151,74 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
     return {name: tag_values[0] if len(tag_values) == 1 else tag_values for name, tag_values in values.items()}
 
 
+class _Classes(msgspec.Struct, frozen=True):
+    """The classes of a project, by title, as meta.json has them."""
+
+    taxonomy: Taxonomy = Taxonomy()
+    titles: dict[int, str] = {}  # class id -> title
+    shapes: dict[str, str] = {}  # title -> the shape of its objects, if it is one of `_DRAWN`
+
+
 @dataclass(slots=True)
 class _ImageObjects:
     """The objects of a file read so far, and the defects."""
 
     size: tuple[int, int]  # height and width of the image in pixels
-    classes: Mapping[str, int]  # the category ids by titles
-    titles: Mapping[int, str]  # the titles by the ids in meta.json
-    shapes: Mapping[str, str]  # the shape that meta.json has for objects, by title
+    ids: Mapping[str, int]  # the category ids by titles
+    classes: _Classes
     drawn: list[_ProjectObject] = field(default_factory=list)  # one for each shape
     without_pixels: Counter[str] = field(default_factory=Counter)  # geometry type -> number of objects without pixels
     misnumbered: Counter[tuple[str, str]] = field(default_factory=Counter)  # title, and the title of its classId -> n
     misshapen: Counter[tuple[str, str]] = field(default_factory=Counter)  # title, and shape -> n
     defects: list[Defect] = field(default_factory=list)
 
+    def report_counts(self) -> None:
+        """Report the objects without pixels, and those that differ from meta.json, one defect for all of a kind."""
+        for kind, count in self.without_pixels.items():
+            message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
+            self.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
+        for (title, other), count in self.misnumbered.items():
+            verb = "has" if count == 1 else "have"
+            message = f"{count_noun(count, 'object')} {verb} the classTitle {title!r:.80} and the classId of "
+            self._report_class(title, f"{message}{other!r:.80}, by {META}; the title is taken")
+        for (title, kind), count in self.misshapen.items():
+            verb, shape = "is" if count == 1 else "are", self.classes.shapes[title]
+            message = f"{count_noun(count, 'object')} of {title!r:.80} {verb} a {kind}, and {META} has {shape} for "
+            self._report_class(title, f"{message}that class: Supervisely refuses to import them")
 
-def read_image(
-    root: Path,
-    classes: Mapping[str, int],
-    titles: Mapping[int, str],
-    drawn_as: Mapping[str, str],
-    entry: ImageEntry,
-    head: ImageHeader | None,
+    def _report_class(self, title: str, message: str) -> None:
+        self.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
+
+
+def _read_image(
+    root: Path, ids: Mapping[str, int], classes: _Classes, entry: ImageEntry, head: ImageHeader | None
 ) -> list[ShapeAnnotation]:
-    """The shapes on one image; raises BrokenLabelsError if its file is not the annotation of an image.
-
-    `classes` are the category ids by titles, `titles` those by the ids of meta.json, `drawn_as` their shapes by titles.
-    """
+    """The shapes on one image; raises BrokenLabelsError if its file is not the annotation of an image."""
     file = relative_path(root, entry.files[0])
     defects: list[Defect] = []
     document = _read_annotation_file(entry.files[0], file, defects)
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageObjects(_size(document.size, file), classes, titles, drawn_as, defects=defects)
+    reading = _ImageObjects(_size(document.size, file), ids, classes, defects=defects)
     objects = ((f"/objects/{row}", item) for row, item in enumerate(document.objects))
     shapes = read_shapes(objects, partial(_tool_shape, reading), reading.defects)
-    for kind, count in reading.without_pixels.items():
-        message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
-        reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
-    for (title, other), count in reading.misnumbered.items():
-        verb = "has" if count == 1 else "have"
-        message = f"{count_noun(count, 'object')} {verb} the classTitle {title!r:.80} and the classId of {other!r:.80}"
-        message += f", by {META}; the title is taken"
-        reading.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
-    for (title, kind), count in reading.misshapen.items():
-        message = (
-            f"{count_noun(count, 'object')} of {title!r:.80} {'is' if count == 1 else 'are'} a {kind}, and {META} "
-        )
-        message += f"has {reading.shapes[title]} for that class: Supervisely refuses to import them"
-        reading.defects.append(Defect("SEG202", message, place="/objects", category=title, severity="warning"))
-    tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
-    if tags is None:
-        reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
-    if isinstance(document.description, str) and document.description:
-        tags = {**(tags or {}), "description": document.description}
-    attributes = [(name, encode_json(value)) for name, value in (tags or {}).items()]
-    created = [item.createdAt for item in reading.drawn if isinstance(item.createdAt, str)]
-    annotation = {"created": min(created, default=None), "attributes": attributes or None}
+    reading.report_counts()
+    attributes = _image_attributes(document, reading.defects)
+    created = min((item.createdAt for item in reading.drawn if isinstance(item.createdAt, str)), default=None)
+    annotation = {"created": created, "attributes": attributes}
     annotator = _shared_annotator(shapes, reading.drawn)
     return [ShapeAnnotation(reading.size, shapes, annotator, annotation, defects=reading.defects)]
+
+
+def _image_attributes(document: _AnnotationFile, defects: list[Defect]) -> list[tuple[str, str]] | None:
+    """The tags and the description of an image as attributes, None if it has neither."""
+    tags = _tag_attributes(document.tags)
+    if tags is None:
+        defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
+    if isinstance(document.description, str) and document.description:
+        tags = {**(tags or {}), "description": document.description}
+    return [(name, encode_json(value)) for name, value in (tags or {}).items()] or None
 
 
 def _shared_annotator(shapes: Sequence[ToolShape], objects: Sequence[_ProjectObject]) -> str | None:
@@ -228,22 +236,23 @@ def _tool_shape(reading: _ImageObjects, item: _ProjectObject | None, place: str)
     """The shape of an object, None if it has no pixels; raises BrokenShapeError."""
     if item is None or not isinstance(item.classTitle, str):
         raise BrokenShapeError("SEG004", "an object without classTitle")
-    if type(item.classId) is int and reading.titles.get(item.classId, item.classTitle) != item.classTitle:
-        reading.misnumbered[item.classTitle, reading.titles[item.classId]] += 1
-    if reading.shapes.get(item.classTitle, item.geometryType) != item.geometryType in _DRAWN:
+    classes = reading.classes
+    if type(item.classId) is int and classes.titles.get(item.classId, item.classTitle) != item.classTitle:
+        reading.misnumbered[item.classTitle, classes.titles[item.classId]] += 1
+    if classes.shapes.get(item.classTitle, item.geometryType) != item.geometryType in _DRAWN:
         reading.misshapen[item.classTitle, str(item.geometryType)] += 1
-    shape = _plain_shape(item, reading.classes, place) or _described_shape(reading, item, item.classTitle, place)
+    shape = _plain_shape(item, reading.ids, place) or _described_shape(reading, item, item.classTitle, place)
     if shape is not None:
         reading.drawn.append(item)
     return shape
 
 
-def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -> ToolShape | None:
+def _plain_shape(item: _ProjectObject, ids: Mapping[str, int], place: str) -> ToolShape | None:
     """Fast path: the shape of a polygon with class and id only; None for other objects."""
     if item.geometryType != "polygon" or item.points is None or item.description:
         return None
     points, title, number = item.points, item.classTitle, item.id
-    if type(title) is not str or title not in classes or not (item.tags is msgspec.UNSET or item.tags == []):
+    if type(title) is not str or title not in ids or not (item.tags is msgspec.UNSET or item.tags == []):
         return None
     if not (number is None or type(number) is int) or not bytes(points.exterior).startswith(b"["):
         return None
@@ -262,7 +271,7 @@ def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -
 
 def _described_shape(reading: _ImageObjects, item: _ProjectObject, title: str, place: str) -> ToolShape | None:
     """The shape of any object; counts objects without pixels and returns None for them."""
-    if title not in reading.classes:
+    if title not in reading.ids:
         raise BrokenShapeError("SEG007", f"class {title!r:.80} is not in meta.json", "/classTitle")
     kind = item.geometryType or item.shape
     if kind is None:  # the key in old files
@@ -396,7 +405,7 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
     """The columns of an object, and the attributes in its tags and description."""
     if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
         return _DEFAULT_COLUMNS, _NO_ATTRIBUTES
-    values = _tag_attributes([] if item.tags is msgspec.UNSET else item.tags)
+    values = _tag_attributes(item.tags)
     if values is None:
         defects.append(Defect("SEG004", "tags are not a list of names and values", place=f"{place}/tags"))
         values = {}
@@ -414,14 +423,14 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
     root = dataset_folder(request.root)
     meta = _find_meta(root)
-    taxonomy, own_titles, shapes, defects = _read_classes(meta, relative_path(root, meta))
+    classes, defects = _read_classes(meta, relative_path(root, meta))
     entries, image_defects = _images(root, images_folder(request))
-    titles = [category.name for category in taxonomy.categories]
-    categories = resolve_names(titles, request.taxonomy, taxonomy)
-    ids = {title: categories.to[title] for title in titles}
-    read = partial(read_image, root, ids, own_titles, shapes)
-    defects += image_defects
-    return ToolSource.from_request(request, _SUPERVISELY, categories, entries, defects, read, root=root)
+    titles = [category.name for category in classes.taxonomy.categories]
+    categories = resolve_names(titles, request.taxonomy, classes.taxonomy)
+    read = partial(_read_image, root, {title: categories.to[title] for title in titles}, classes)
+    return ToolSource.from_request(
+        request, _SUPERVISELY, categories, entries, [*defects, *image_defects], read, root=root
+    )
 
 
 def _find_meta(root: Path) -> Path:
@@ -502,18 +511,15 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
             folders[:] = [name for name in folders if name not in ("ann", "img")]
 
 
-def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], dict[str, str], list[Defect]]:
-    """Read the classes in meta.json, also their titles by id and the shape of their objects by title, if it is one.
-
-    Raises UnreadableError for projects not of images.
-    """
+def _read_classes(path: Path, file: str) -> tuple[_Classes, list[Defect]]:
+    """Read the classes in meta.json; raises UnreadableError for projects not of images."""
     defects: list[Defect] = []
     try:
         meta = read_json(path, file, defects)
     except BrokenLabelsError as error:
-        return Taxonomy(), {}, {}, list(error.defects)
+        return _Classes(), list(error.defects)
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
-        return Taxonomy(), {}, {}, [Defect("SEG004", "no list of classes", file, "/classes")]
+        return _Classes(), [Defect("SEG004", "no list of classes", file, "/classes")]
     if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHER_PROJECT_TYPES:
         kind = f"a project of {meta['projectType']}"
         raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
@@ -523,15 +529,14 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, dict[int, str], dict
         if not isinstance(title, str):
             defects.append(Defect("SEG004", "a class without a title", file, f"/classes/{i}"))
         elif title in classes:
-            defects.append(
-                Defect("SEG008", f"a second class {title!r}; the first is read", file, f"/classes/{i}/title")
-            )
+            message = f"a second class {title!r}; the first is read"
+            defects.append(Defect("SEG008", message, file, f"/classes/{i}/title"))
         else:
             classes[title] = item | {"at": i}
     taxonomy = Taxonomy(categories=tuple(_categories(classes, file, defects)))
-    own_titles = {item["id"]: title for title, item in classes.items() if type(item.get("id")) is int}
+    titles = {item["id"]: title for title, item in classes.items() if type(item.get("id")) is int}
     shapes = {title: shape for title, item in classes.items() if (shape := item.get("shape")) in _DRAWN}
-    return taxonomy, own_titles, shapes, defects
+    return _Classes(taxonomy, titles, shapes), defects
 
 
 def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Defect]) -> Iterator[Category]:
