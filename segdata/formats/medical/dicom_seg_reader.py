@@ -117,11 +117,26 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MAX_FRAMES:
         raise OSError(f"claims {n_frames:,} frames of {size[1]}x{size[0]} pixels")
-    defects: list[Defect] = []
-    segments = _parse_segments(dataset, defects, name)
+    segments: dict[int, _SegSegment] = {}
+    for item in dataset.get("SegmentSequence") or []:
+        number = int(item.SegmentNumber)
+        if number not in segments:
+            segments[number] = _parse_segment(number, item)
+    defects = [*_segment_defects(dataset, kind, name)]
     if kind == "LABELMAP" and 0 in segments and _is_background(segments[0]):
         del segments[0]
-    frames = _parse_frames(dataset, n_frames, kind, segments, defects, name)
+    groups = _frame_groups(dataset, n_frames)
+    frames = [_parse_frame(index, kind, of_frame) for index, of_frame in enumerate(groups)]
+    for frame in frames:
+        if frame.segment is not None and frame.segment not in segments:
+            number = groups[frame.index].segment_number
+            what = (
+                "names no segment" if number is None else f"refers to segment {frame.segment}, which is not described"
+            )
+            place = f"frame {frame.index + 1}"
+            defects.append(Defect("SEG007", f"{place} {what}", name, place))
+    frames = [frame for frame in frames if frame.segment is None or frame.segment in segments]
+    defects += _geometry_defects(groups[0], frames, name)
     _check_length(path, dataset, n_frames, size)
     series = dataset.get("ReferencedSeriesSequence") or []
     images = [
@@ -146,46 +161,47 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     )
 
 
-def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int, _SegSegment]:  # Any: as above
-    segments: dict[int, _SegSegment] = {}
+def _parse_segment(number: int, item: Any) -> _SegSegment:  # Any: as above
+    codes = {
+        "property_category": _parse_code(item.get("SegmentedPropertyCategoryCodeSequence")),
+        "property_type": _parse_code(item.get("SegmentedPropertyTypeCodeSequence")),
+        "anatomic_region": _parse_code(item.get("AnatomicRegionSequence")),
+    }
+    return _SegSegment(
+        number,
+        label=_text(item, "SegmentLabel").strip() or f"segment {number}",
+        algorithm=(_text(item, "SegmentAlgorithmType"), _text(item, "SegmentAlgorithmName")),
+        tracking=(_text(item, "TrackingID"), _text(item, "TrackingUID")),
+        codes={attribute: code for attribute, code in codes.items() if code is not None},
+        color=_parse_color(item.get("RecommendedDisplayCIELabValue")),
+    )
+
+
+def _text(item: Any, keyword: str) -> str:  # Any: as above
+    return str(item.get(keyword) or "")
+
+
+def _segment_defects(dataset: Any, kind: str, name: str) -> Iterator[Defect]:  # Any: as above
+    """What is wrong with the numbers and labels of segments."""
+    numbers: set[int] = set()
     for row, item in enumerate(dataset.get("SegmentSequence") or []):
-        number = int(item.SegmentNumber)
-        place = f"SegmentSequence[{row}]"
-        if number in segments:
-            defects.append(Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,)))
+        number, place = int(item.SegmentNumber), f"SegmentSequence[{row}]"
+        if number in numbers:
+            yield Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,))
             continue
-        if number < 1 and dataset.get("SegmentationType") != "LABELMAP":  # of a label map, 0 is the background
+        numbers.add(number)
+        if number < 1 and kind != "LABELMAP":  # of a label map, 0 is the background
             message = f"segment {number}: DICOM counts segments from 1, and programs take 0 for the background"
-            defects.append(Defect("SEG004", message, name, place, severity="warning", lost=False, segments=(number,)))
-        label = str(item.get("SegmentLabel") or "").strip()
-        if not label:
+            yield Defect("SEG004", message, name, place, severity="warning", lost=False, segments=(number,))
+        if not _text(item, "SegmentLabel").strip():
             message = f"segment {number} has no SegmentLabel, which DICOM requires; read as 'segment {number}'"
-            defects.append(Defect("SEG004", message, name, place, severity="warning", segments=(number,)))
-        algorithm = str(item.get("SegmentAlgorithmType") or ""), str(item.get("SegmentAlgorithmName") or "")
-        segments[number] = _SegSegment(
-            number,
-            label or f"segment {number}",
-            algorithm,
-            (str(item.get("TrackingID") or ""), str(item.get("TrackingUID") or "")),
-            {
-                attribute: code
-                for attribute, keyword in (
-                    ("property_category", "SegmentedPropertyCategoryCodeSequence"),
-                    ("property_type", "SegmentedPropertyTypeCodeSequence"),
-                    ("anatomic_region", "AnatomicRegionSequence"),
-                )
-                if (code := _parse_code(item.get(keyword))) is not None
-            },
-            _parse_color(item.get("RecommendedDisplayCIELabValue")),
-        )
-    numbers = sorted(segments)
-    if numbers[:1] > [0] and numbers != [*range(1, len(numbers) + 1)] and dataset.get("SegmentationType") != "LABELMAP":
+            yield Defect("SEG004", message, name, place, severity="warning", segments=(number,))
+    if numbers and min(numbers) > 0 and max(numbers) != len(numbers) and kind != "LABELMAP":
         message = (
-            f"segment numbers are {list_names(list(map(str, numbers)))}: DICOM asks for 1, 2, 3 … without a gap, and "
-            "programs that count them take one for another"
+            f"segment numbers are {list_names(list(map(str, sorted(numbers))))}: DICOM asks for 1, 2, 3 … without a "
+            "gap, and programs that count them take one for another"
         )
-        defects.append(Defect("SEG004", message, name, "SegmentSequence", severity="warning", lost=False))
-    return segments
+        yield Defect("SEG004", message, name, "SegmentSequence", severity="warning", lost=False)
 
 
 def _parse_code(sequence: Any) -> dict[str, str] | None:  # Any: as above
@@ -208,45 +224,67 @@ def _parse_color(values: Any) -> Color | None:  # Any: as above
     return int(red), int(green), int(blue)
 
 
-def _parse_frames(
-    dataset: Any, n_frames: int, kind: str, segments: dict[int, _SegSegment], defects: list[Defect], name: str
-) -> list[_SegFrame]:  # Any: as above
+@dataclass(frozen=True, slots=True)
+class _FrameGroups:
+    """The functional groups that describe a frame."""
+
+    groups: list[Any]  # Any: as above; its own, then those that all frames share
+
+    def value(self, sequence: str, keyword: str) -> Any:  # Any: as above
+        items = next((items for group in self.groups if (items := group.get(sequence))), None)
+        return items and items[0].get(keyword)
+
+    @property
+    def segment_number(self) -> Any:  # Any: as above
+        return self.value("SegmentIdentificationSequence", "ReferencedSegmentNumber")
+
+    @property
+    def orientation(self) -> Any:  # Any: as above
+        return self.value("PlaneOrientationSequence", "ImageOrientationPatient")
+
+    @property
+    def source_image(self) -> str:
+        """UID of the image that a frame is derived from; empty if it names none."""
+        for group in self.groups:
+            for derivation in group.get("DerivationImageSequence") or []:
+                for image in derivation.get("SourceImageSequence") or []:
+                    return str(image.get("ReferencedSOPInstanceUID", ""))
+        return ""
+
+
+def _frame_groups(dataset: Any, n_frames: int) -> list[_FrameGroups]:  # Any: as above
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if len(groups) != n_frames and not (n_frames == 1 and not groups):
         raise OSError(f"{n_frames} frames, but {len(groups)} frame descriptions")
-    frames = []
-    for index in range(n_frames):
-        both = [groups[index] if groups else None, shared]
-        number = _group_value(both, "SegmentIdentificationSequence", "ReferencedSegmentNumber")
-        segment = None if kind == "LABELMAP" else int(number) if number is not None else 0
-        if segment is not None and segment not in segments:
-            what = "names no segment" if number is None else f"refers to segment {segment}, which is not described"
-            defects.append(Defect("SEG007", f"frame {index + 1} {what}", name, f"frame {index + 1}"))
-            continue
-        plane = parse_plane(
-            _group_value(both, "PlanePositionSequence", "ImagePositionPatient"),
-            _group_value(both, "PlaneOrientationSequence", "ImageOrientationPatient"),
-            _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
-        )
-        frames.append(_SegFrame(index, segment, plane, _source_image(both)))
-    first = [*groups[:1], shared]
-    is_volume = _group_value(first, "PlaneOrientationSequence", "ImageOrientationPatient") is not None
-    if frames and is_volume and all(frame.plane is None for frame in frames):
+    return [_FrameGroups([group for group in (own, shared) if group is not None]) for own in groups or [None]]
+
+
+def _parse_frame(index: int, kind: str, groups: _FrameGroups) -> _SegFrame:
+    plane = parse_plane(
+        groups.value("PlanePositionSequence", "ImagePositionPatient"),
+        groups.orientation,
+        groups.value("PixelMeasuresSequence", "PixelSpacing"),
+    )
+    return _SegFrame(index, None if kind == "LABELMAP" else int(groups.segment_number or 0), plane, groups.source_image)
+
+
+def _geometry_defects(first: _FrameGroups, frames: Sequence[_SegFrame], name: str) -> Iterator[Defect]:
+    """What is wrong with the places of frames; `first` describes the first one."""
+    if frames and first.orientation is not None and all(frame.plane is None for frame in frames):
         message = (
             "no frame has a place (position, orientation and pixel spacing): which slice each shows is known from the "
             "images that it refers to alone, and most programs refuse it"
         )
-        defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
-    between = _group_value(first, "PixelMeasuresSequence", "SpacingBetweenSlices")
+        yield Defect("SEG004", message, name, severity="warning", lost=False)
+    between = first.value("PixelMeasuresSequence", "SpacingBetweenSlices")
     nearest = _nearest_slices([frame.plane for frame in frames if frame.plane is not None])
     if between and nearest is not None and not _is_multiple(nearest, abs(float(between))):
         message = (
             f"SpacingBetweenSlices is {float(between):g} mm, and the nearest two frames lie {nearest:g} mm apart: "
             "programs that take the former stretch the volume; places are read"
         )
-        defects.append(Defect("SEG004", message, name, severity="warning", lost=False))
-    return frames
+        yield Defect("SEG004", message, name, severity="warning", lost=False)
 
 
 def _nearest_slices(planes: Sequence[Plane]) -> float | None:
@@ -266,23 +304,6 @@ def _is_multiple(distance: float, spacing: float) -> bool:
     """
     times = round(distance / spacing) if spacing > 0 else 0
     return times >= 1 and abs(distance - times * spacing) <= _SPACING_TOLERANCE * spacing
-
-
-def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # Any: as above
-    """A value in a frame's functional groups, or in the shared ones."""
-    for group in groups:
-        items = None if group is None else group.get(sequence)
-        if items:
-            return items[0].get(keyword)
-    return None
-
-
-def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
-    for group in groups:
-        for derivation in (group.get("DerivationImageSequence") or []) if group is not None else []:
-            for image in derivation.get("SourceImageSequence") or []:
-                return str(image.get("ReferencedSOPInstanceUID", ""))
-    return ""
 
 
 def _check_length(path: Path, dataset: Any, n_frames: int, size: tuple[int, int]) -> None:  # Any: as above
