@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.cluster import Cluster, connect
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError, check_choice, count_noun
+from segdata.core.errors import SegdataError, check_choice, count_noun, reworded_errors
 from segdata.core.executor import Progress, default_jobs, no_progress
 from segdata.core.finding import Defect
 from segdata.core.format import Format, find_format
@@ -298,15 +298,14 @@ class _Plan:
         with TemporaryDirectory(prefix="segdata-") as scratch:
             local = Path(scratch).resolve() / name
             try:
-                done = self.write(local, url)
-                if local.is_dir():
-                    upload(local, url, "dataset.yaml" if self.format.name in _LOSS_KEEPING_FORMATS else LOSSES_FILE)
-                else:
-                    upload(local.parent, parent, local.name)
-            except BaseException as error:
+                with reworded_errors(lambda message: message.replace(str(local), url)):
+                    done = self.write(local, url)
+                    if local.is_dir():
+                        upload(local, url, "dataset.yaml" if self.format.name in _LOSS_KEEPING_FORMATS else LOSSES_FILE)
+                    else:
+                        upload(local.parent, parent, local.name)
+            except BaseException:
                 delete_below(url)
-                if isinstance(error, SegdataError):
-                    error.args = (str(error).replace(str(local), url), *error.args[1:])
                 raise
             folder = url if local.is_dir() else parent
         certificate = None if done.certificate is None else join_url(folder, done.certificate.name)

@@ -15,7 +15,7 @@ import numpy as np
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
-from segdata.core.errors import SegdataError, SettingError, UnreadableError, count_noun
+from segdata.core.errors import SegdataError, SettingError, UnreadableError, count_noun, reworded_errors
 from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.memo import keep_results
@@ -30,12 +30,13 @@ from segdata.dataset import Dataset
 from segdata.formats.dataset_folders import (
     PLAIN_FORMATS,
     SplitLayout,
+    datasets_inside,
     describe_unread_documents,
     detect_layout,
-    list_datasets_inside,
     list_unread_datasets,
     named_layout,
     only_dataset_inside,
+    with_formats,
 )
 from segdata.formats.shared.derived_sources import (
     AlteredSource,
@@ -272,11 +273,8 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
     named = re.fullmatch(r"(.*)@(r\d+)", url)
     copied = mirror(named[1] if named else url)
     root = copied.root.with_name(f"{copied.root.name}@{named[2]}") if named else copied.root
-    try:
+    with reworded_errors(lambda message: message.replace(str(copied.root), url)):
         local = read(root, **opening)
-    except SegdataError as error:
-        error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
-        raise
     mirrored = mirrors()
     rename = partial(_named_by_url, mirrored)
     altered = AlteredSource(local.source, partial(_with_urls, mirrors=mirrored))
@@ -307,11 +305,8 @@ def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: A
             opening[option] = archive.parent / name
     if opening["images"] is None and (archive.parent / "images").is_dir() and not has_images(dataset_folder(root)):
         opening["images"] = archive.parent / "images"
-    try:
+    with reworded_errors(rename):
         local = read(root, **opening)
-    except SegdataError as error:
-        error.args = (rename(str(error.args[0])), *error.args[1:])
-        raise
     if local.profile.format == "canonical":
         raise SegdataError(f"{archive}: holds a canonical dataset, whose revisions need a folder; unzip it")
     profile = _renamed_profile(local.profile, rename)
@@ -453,39 +448,43 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
 
 @contextmanager
 def _doubted_format(root: Path, format: str | None, configured: str | None) -> Iterator[None]:
-    """Extend the error of an unreadable dataset by the format that it looks like.
+    """Extend the error of an unreadable dataset by what can be read there, or by the format that it looks like.
 
-    `format` is the caller's, `configured` that of segdata.yaml; without either, the error names readable folders in
-    `root`.
+    `format` is the caller's, `configured` that of segdata.yaml.
     """
     try:
         yield
     except SettingError:
         raise
     except SegdataError as error:
-        named, looks_like = format or configured, None
-        inside = [] if named or isinstance(error, UnclearMasksError) else list_datasets_inside(root)
-        inside = [name for name in inside if _may_open(root / name.rpartition(" (")[0])]
-        if len(inside) > 1:
-            error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
-        elif not named and (place := only_dataset_inside(root)) is not None and _may_open(place):
-            error.args = (
-                f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read",
-                *error.args[1:],
-            )
-        elif not named and (foreign := describe_unread_documents(root)) is not None:
-            error.args = (f"{root}: it looks like {foreign}; its image files alone: {error}", *error.args[1:])
+        named = format or configured
+        if not named:
+            error.args = (_with_alternatives(root, error),)
+            raise
+        looks_like = None
         with suppress(SegdataError):
-            looks_like = detect_layout(root).format if named else None
-        if looks_like is None or looks_like == find_format(str(named)).name:
+            looks_like = detect_layout(root).format
+        own = find_format(named).name
+        if looks_like in (None, own) or (format is not None and {looks_like, own} <= {*PLAIN_FORMATS, "layers"}):
             raise
-        if format is not None and {looks_like, find_format(format).name} <= {*PLAIN_FORMATS, "layers"}:
-            raise
-        if format is not None:
-            error.args = (f"{error}; it looks like {looks_like}: read it as that, or without --from", *error.args[1:])
-            raise
-        message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
-        raise SettingError(message, "format") from error
+        if format is None:
+            message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
+            raise SettingError(message, "format") from error
+        error.args = (f"{error}; it looks like {looks_like}: read it as that, or without --from",)
+        raise
+
+
+def _with_alternatives(root: Path, error: SegdataError) -> str:
+    """The message of an error, with the folders in `root` that can be read, or what its documents look like."""
+    inside = {} if isinstance(error, UnclearMasksError) else datasets_inside(root)
+    inside = {folder: name for folder, name in inside.items() if _may_open(folder)}
+    if len(inside) > 1:
+        return f"{error}; you can read these folders in it: {', '.join(with_formats(root, inside))}"
+    if (place := only_dataset_inside(root)) is not None and _may_open(place):
+        return f"{error}; or give {shell_word(str(place))} as DATA, whose labels can be read"
+    if (foreign := describe_unread_documents(root)) is not None:
+        return f"{root}: it looks like {foreign}; its image files alone: {error}"
+    return str(error)
 
 
 def _may_open(folder: Path) -> bool:

@@ -1,11 +1,9 @@
 """Errors: misuse of segdata or a broken environment. Defects in the data are findings, never exceptions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 class SegdataError(Exception):
@@ -41,6 +39,16 @@ class AmbiguousFormatError(SegdataError):
 
 class InvalidDatasetError(SegdataError):
     """`assert_valid` found something at or above the given severity."""
+
+
+@contextmanager
+def reworded_errors(reword: Callable[[str], str]) -> Iterator[None]:
+    """Change the message of a SegdataError that the block raises."""
+    try:
+        yield
+    except SegdataError as error:
+        error.args = (reword(str(error)),)
+        raise
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

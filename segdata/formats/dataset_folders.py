@@ -110,12 +110,12 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     try:
         name = detect(root, seen)
     except AmbiguousFormatError as error:
-        inside = _datasets_inside(root, structured=True)
+        inside = datasets_inside(root, structured=True)
         if len(inside) < 2:
             raise
         raise AmbiguousFormatError(
             f"{root}: holds several datasets; give one of its folders as DATA: "
-            f"{list_names(_with_formats(root, inside), _MAX_NAMED)}; "
+            f"{list_names(with_formats(root, inside), _MAX_NAMED)}; "
             f"or choose a format for all of it: {', '.join(f'--from {name}' for name in error.formats)}"
         ) from error
     except UnknownFormatError as error:
@@ -124,13 +124,13 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     if several:
         all_of_it = "images as masks" if name in PLAIN_FORMATS else "volumes as one dataset"
         raise UnreadableError(
-            f"{root}: holds {count_noun(len(several), 'dataset')}, {', '.join(_with_formats(root, several))}: "
+            f"{root}: holds {count_noun(len(several), 'dataset')}, {', '.join(with_formats(root, several))}: "
             f"give one as DATA; or --from {name} reads all of its {all_of_it}"
         )
     return name
 
 
-def _with_formats(root: Path, datasets: Mapping[Path, str | None]) -> list[str]:
+def with_formats(root: Path, datasets: Mapping[Path, str | None]) -> list[str]:
     """The paths below `root` of datasets with their formats: "lemons (supervisely)"."""
     return [f"{folder.relative_to(root).as_posix()} ({name})" for folder, name in datasets.items()]
 
@@ -152,12 +152,12 @@ def _unknown_format_error(root: Path, error: UnknownFormatError) -> SegdataError
 
 def _remedy(root: Path, names: list[str], foreign: _Foreign | None) -> str:
     """What to do with a dataset of no format, which holds files of these names."""
-    inside = _datasets_inside(root)
+    inside = datasets_inside(root)
     if foreign:
         inside = {folder: name for folder, name in inside.items() if not _are_doubtful_masks(folder, name)}
     if inside:
         first = shell_word(str(_place_to_name(next(iter(inside)))))
-        listed = list_names(_with_formats(root, inside), _MAX_NAMED)
+        listed = list_names(with_formats(root, inside), _MAX_NAMED)
         return f"you can read {listed} in it; give the one that you mean as DATA: {first}"
     if foreign and foreign.why == _BOXES:
         return "boxes have no outlines to check: export polygons or masks, if the tool that drew them has any"
@@ -305,16 +305,12 @@ def _archives_of_data(root: Path, names: Iterable[str]) -> Iterator[Path]:
             yield path
 
 
-def list_datasets_inside(root: Path) -> list[str]:
-    """The folders up to two levels below `root` that are datasets, with their formats: "lemons (supervisely)".
+def datasets_inside(root: Path, *, structured: bool = False) -> dict[Path, str]:
+    """The folders up to two levels below `root` that are datasets, with their formats.
 
-    Those with the most images come first, not the tests of a library.
+    Those with the most images come first, not the tests of a library. `structured`: leave out folders that merely
+    hold images.
     """
-    return _with_formats(root, _datasets_inside(root))
-
-
-def _datasets_inside(root: Path, *, structured: bool = False) -> dict[Path, str]:
-    """Folder -> format as in `list_datasets_inside`; `structured`: leave out folders that merely hold images."""
     places = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
     folders = sorted(path for path in places if _HIDDEN not in {part[0] for part in path.relative_to(root).parts})
     datasets: dict[Path, str] = {}
@@ -349,7 +345,7 @@ def only_dataset_inside(root: Path) -> Path | None:
     """
     if not root.is_dir() or _foreign(root, list(islice(_names(root), _MAX_FILES))) is not None:
         return None
-    inside = _datasets_inside(root)
+    inside = datasets_inside(root)
     if len(inside) != 1 or set(inside.values()) & set(PLAIN_FORMATS):
         return None
     (folder,) = inside
@@ -435,7 +431,7 @@ def detect_layout(root: Path) -> SplitLayout:
 def _check_apart(root: Path, datasets: Mapping[Path, str | None], format: str) -> None:
     """Raise AmbiguousFormatError if several folders are datasets with labels beside images."""
     if len(datasets) > 1:
-        listed = list_names(_with_formats(root, datasets), _MAX_NAMED)
+        listed = list_names(with_formats(root, datasets), _MAX_NAMED)
         raise AmbiguousFormatError(
             f"{root}: holds several datasets; give one of its folders as DATA: {listed}; "
             f"or --from {format} reads all of that format as one",
