@@ -186,7 +186,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     """
     if counts.has_colors:
         is_grey = np.ptp(_channels(counts.value), axis=1) <= _MAX_TINGE
-        has_white = bool((counts.value[-1:] == counts.value[-1:] // 0x010101 * 0x010101).all())
+        has_white = bool((counts.value[-1:] % 0x010101 == 0).all())
         return binary_level(counts.as_grey()) if is_grey.all() and has_white else None
     if len(counts.value) < 2 or counts.value[0] != 0:
         return None
@@ -204,6 +204,11 @@ def binary_level(counts: ValueCounts) -> int | None:
         return 1  # one mask is stored as 0 to 255
     if 0 < 2 * n_bits < len(drawn):
         return binary_level(ValueCounts.count(stretched))
+    return _level_among_greys(counts)
+
+
+def _level_among_greys(counts: ValueCounts) -> int | None:
+    """The foreground's value in masks of more than two values, which are smoothed, compressed or of several whites."""
     high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
     if len(high) == 0 or counts.value[-1] > 255:
         return None
@@ -213,9 +218,8 @@ def binary_level(counts: ValueCounts) -> int | None:
         near = (counts.value <= _MAX_DISTANCE) | (counts.value >= level - _MAX_DISTANCE)
         short = others.pixels.sum() < _MAX_TRANSITION * others.runs.sum()
         return level if short and counts.pixels[near].sum() > 0.8 * counts.n_pixels else None
-    if (np.abs(others.value - level) <= _MAX_DISTANCE).all() and others.pixels.sum() < _MAX_WHITES * counts.pixels[
-        high
-    ].sum():
+    n_white = counts.pixels[high].sum()
+    if (np.abs(others.value - level) <= _MAX_DISTANCE).all() and others.pixels.sum() < _MAX_WHITES * n_white:
         return level
     n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
     between = bool((others.value < level).all())

@@ -331,18 +331,8 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
     if variable is not None and variable not in variables:
         raise UnreadableMatError(f"has no variable {variable!r}; it has {', '.join(variables) or 'none'}")
     selected = variables if variable is None else {variable: variables[variable]}
-    for name, value in selected.items():
-        structs = [item for item in _elements(value) if _is_struct(item)]
-        matrices = tuple(matrix for item in structs if (matrix := _label_matrix(item[_FIELD])) is not None)
-        if not matrices:
-            continue
-        if value.dtype == object and len(matrices) > 1:
-            return LabelMatrices("regions", matrices)
-        if name == "GTinst":
-            classes = structs[0]["Categories"] if "Categories" in (structs[0].dtype.names or ()) else np.zeros(0)
-            numbers = np.ravel(classes.item() if classes.dtype == object and classes.size == 1 else classes)
-            return LabelMatrices("instances", matrices[:1], tuple(int(number) for number in numbers))
-        return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
+    if (in_structs := _matrices_in_structs(selected)) is not None:
+        return in_structs
     plain = {name: matrix for name, value in selected.items() if (matrix := _label_matrix(value)) is not None}
     if variable is None:
         plain = {name: matrix for name, matrix in plain.items() if not _is_table(matrix.shape)}
@@ -354,6 +344,23 @@ def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
         which = "has several matrices; choose with --read-option variable=NAME" if plain else "has no label matrix"
         raise UnreadableMatError(f"{which}: {held[:200] or 'no variable'}")
     return LabelMatrices("values", tuple(plain.values()))
+
+
+def _matrices_in_structs(variables: Mapping[str, Any]) -> LabelMatrices | None:  # Any: as SciPy gives them
+    """The labels in the first variable whose structs have any; None if there is none."""
+    for name, value in variables.items():
+        structs = [item for item in _elements(value) if _is_struct(item)]
+        matrices = tuple(matrix for item in structs if (matrix := _label_matrix(item[_FIELD])) is not None)
+        if not matrices:
+            continue
+        if value.dtype == object and len(matrices) > 1:
+            return LabelMatrices("regions", matrices)
+        if name != "GTinst":
+            return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
+        classes = structs[0]["Categories"] if "Categories" in (structs[0].dtype.names or ()) else np.zeros(0)
+        numbers = np.ravel(classes.item() if classes.dtype == object and classes.size == 1 else classes)
+        return LabelMatrices("instances", matrices[:1], tuple(int(number) for number in numbers))
+    return None
 
 
 def _load(path: Path) -> dict[str, Variable]:

@@ -478,49 +478,56 @@ class _RegionAttributes:
 def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str, ...], set[str]]:
     """Choose the attributes that name categories, and collect the names; reports a doubtful choice."""
     census = CategoryCensus()
-    without = Counter[str]()
-    by_others = Counter[str]()
     regions = _RegionAttributes.from_entries(list(dataset.entries.values()))
     census.add(regions.attributes)
     category_attributes, others = census.choose_attributes(wanted)
     attribute = category_attributes[0] if category_attributes else None
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
     names = {value for value in values if type(value) is str and is_value(value)}
-    plain, first = frozenset(names), None
-    is_empty = False  # attributes that are no object are told where they are
+    plain, without = frozenset(names), list[int]()  # rows of regions without a category
+    by_others = Counter[str]()
     for row, value in enumerate(values):
         if type(value) is str and value in plain:
             continue
         used, categories = categories_of(regions.attributes[row], category_attributes)
         names.update(categories or [NO_CATEGORY])
         by_others.update([] if used in (None, attribute) else [str(used)])
-        if not categories:
-            without[regions.entry(row).image_id] += 1
-            first = row if first is None else first
-            is_empty |= isinstance(regions.attributes[row], dict)
-    doubtful = attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others
-    if doubtful:
-        dataset.defects.append(Defect("SEG004", ambiguity_message(str(attribute), others), severity="info"))
+        without += [] if categories else [row]
+    if attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others:
+        dataset.defects.append(Defect("SEG004", ambiguity_message(attribute, others), severity="info"))
     for name, count in by_others.items():
         message = (
             f"the category of {count_noun(count, 'region')} is in the attribute {name!r}, that of the others in "
             f"{attribute!r}: read from both; keep one"
         )
         dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
-    if first is not None:
-        which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
-        # Without any value nobody meant to name categories: all regions are of one.
-        severity: Severity | None = "info" if attribute is None else None if is_empty else "warning"
-        message = (
-            f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
-            f"({which}), read as {NO_CATEGORY!r}"
-        )
-        entry = regions.entry(first)
-        place = entry.record.place_of(regions.keys[first])
-        dataset.defects.append(
-            Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity=severity)
-        )
+    if without:
+        dataset.defects.append(_no_category_defect(dataset.root, regions, without, attribute))
     dataset.defects += left_out_defects("regions without area", regions.others)
+    dataset.defects += _open_lines_defects(regions, category_attributes, names)
+    return category_attributes, names
+
+
+def _no_category_defect(root: Path, regions: _RegionAttributes, rows: list[int], attribute: str | None) -> Defect:
+    which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
+    # Without any value nobody meant to name categories: all regions are of one.
+    severity: Severity | None = "info" if attribute is None else "warning"
+    if attribute is not None and any(isinstance(regions.attributes[row], dict) for row in rows):
+        severity = None  # attributes that are no object are told where they are
+    n_images = len({regions.entry(row).image_id for row in rows})
+    message = (
+        f"{count_noun(len(rows), 'region')} of {count_noun(n_images, 'image')} without a category "
+        f"({which}), read as {NO_CATEGORY!r}"
+    )
+    entry = regions.entry(rows[0])
+    place = entry.record.place_of(regions.keys[rows[0]])
+    return Defect("SEG004", message, relative_path(root, entry.files[0]), place, severity=severity)
+
+
+def _open_lines_defects(
+    regions: _RegionAttributes, category_attributes: tuple[str, ...], names: set[str]
+) -> Iterator[Defect]:
+    """SEG004 if many lines are of categories that have polygons elsewhere."""
     open_lines = Counter(
         category for attributes in regions.lines for category in categories_of(attributes, category_attributes)[1][:1]
     )
@@ -530,8 +537,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
             f"{count_noun(sum(closed.values()), 'region')} of categories that have polygons elsewhere are lines, and "
             f"left out: {list_names(sorted(closed))}; draw them as polygons"
         )
-        dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
-    return category_attributes, names
+        yield Defect("SEG004", message, severity="warning", lost=False)
 
 
 # The settings of a new project of VIA 2.0.12, which does not open projects without them.
