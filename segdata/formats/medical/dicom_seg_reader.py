@@ -620,15 +620,10 @@ class _SegSliceReader:
     ) -> ImageAnnotation:
         runs: dict[int, Runs] = {}
         frame_of: dict[int, int] = {}
-        defects = (
-            [
-                *_soft_pixel_defects(seg, pixels),
-                *_bit_order_defects(seg, pixels),
-                *remark_defects({text: [seg.name] for text in pixels.remarks}),
-            ]
-            if is_first
-            else []
-        )
+        defects: list[Defect] = []
+        if is_first:
+            defects += [*_soft_pixel_defects(seg, pixels), *_bit_order_defects(seg, pixels)]
+            defects += remark_defects({text: [seg.name] for text in pixels.remarks})
         for frame in frames:
             for number, part in pixels.runs.get(frame.index, {}).items():
                 place = f"frame {frame.index + 1}"
