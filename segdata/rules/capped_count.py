@@ -28,7 +28,7 @@ def capped_count(
     that a limit has cut the rest off. Datasets in which nearly all images have the same number of objects are not
     judged.
 
-    The rule also looks at the highest id of each image. If it is 31, 63, 127, 255 … in several images, and higher in
+    The rule also looks at the highest id of each image of masks. If it is 31, 63, 127, 255 … in several images, and higher in
     none, ids were cut to a few bits, and objects share them; or, if these images have no low ids, they were stretched.
 
     Why: an interface that returns a page of 100 annotations, or a model that keeps its 100 best, loses the rest
@@ -49,9 +49,10 @@ def capped_count(
     np.minimum.at(lowest, tables.segments["annotation"][rows], tables.segments["segment_id"][rows].astype(np.int64))
     tables, images = gather(tables, {"counts": counts, "highest": highest, "lowest": lowest})
     names, annotator = number_names(tables.annotations.texts("annotator"))
+    are_values = tables.profile.raster_rule == "mask-native"  # of pixels; polygons are numbered line by line in YOLO
     for number in np.unique(annotator).tolist():
         mine, name = annotator == number, names[number] if number >= 0 else None
-        cut_ids = _cut_ids(images["highest"][mine], images["lowest"][mine], min_share)
+        cut_ids = _cut_ids(images["highest"][mine], images["lowest"][mine], min_share) if are_values else None
         capped = _cap_message(images["counts"][mine], min_images, min_count, min_share, min_ratio)
         yield from (RowFinding(message, annotator=name) for message in (cut_ids, capped) if message is not None)
 

@@ -690,3 +690,16 @@ def test_points_that_were_cut_to_whole_numbers(tmp_path: Path, cut: Callable[[An
         one |= {"bbox": [*low, *(high - low)], "segmentation": [cut(ring).reshape(-1).tolist()]}
     path.write_text(json.dumps(content))
     assert [one.message[:29] for one in found(tmp_path, "SEG030")] == ["20 of 20 declared boxes have "] * is_told
+
+
+def test_numbers_of_lines_are_no_ids(tmp_path: Path) -> None:
+    """Each picture has 31 teeth, one line of YOLO's each; their numbers were not cut to five bits."""
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    corners = "{0} 0.1 {1} 0.1 {1} 0.9 {0} 0.9"
+    lines = "".join(f"0 {corners.format((k + 0.2) / 40, (k + 0.8) / 40)}\n" for k in range(31))
+    for number in range(10):
+        Image.new("L", (400, 20), number).save(tmp_path / f"images/{number}.png")
+        (tmp_path / f"labels/{number}.txt").write_text(lines)
+    (tmp_path / "data.yaml").write_text("names: [tooth]\ntrain: images\n")
+    assert not [one for one in found(tmp_path, "SEG316") if "bits" in one.message]
