@@ -28,8 +28,9 @@ def capped_count(
     that a limit has cut the rest off. Datasets in which nearly all images have the same number of objects are not
     judged.
 
-    The rule also looks at the highest id of each image of masks. If it is 31, 63, 127, 255 … in several images, and higher in
-    none, ids were cut to a few bits, and objects share them; or, if these images have no low ids, they were stretched.
+    The rule also looks at the highest id of each image of masks. If it is 31, 63, 127, 255 … in several images, and
+    higher in none, ids were cut to a few bits, and objects share them; or, if these images have no low ids, they were
+    stretched.
 
     Why: an interface that returns a page of 100 annotations, or a model that keeps its 100 best, loses the rest
     silently, and always in the most crowded images.
