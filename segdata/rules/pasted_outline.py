@@ -199,7 +199,8 @@ def _outlines_of_two_splits(tables: Tables, twins: Table, least: float, most: fl
     """A finding for two splits of which at least `least` segments have the same outlines, at other places."""
     if len(twins) == 0:
         return
-    key = name_keys(pa.array(image_splits(tables), pa.string()))
+    split_of = image_splits(tables)
+    key = name_keys(pa.array(split_of, pa.string()))
     splits, n_images = np.unique(key[key >= 0], return_counts=True)
     by_size = splits[np.argsort(n_images, kind="stable")].tolist()  # the smallest first
     pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -212,11 +213,11 @@ def _outlines_of_two_splits(tables: Tables, twins: Table, least: float, most: fl
         if not least <= len(several) <= most:
             continue
         images = twins["image"][np.array(several)]
-        splits_ = [image_splits(tables)[int(image)] for image in images[0]]
+        one, other = split_of[images[0]]
         names = [list_names(tables.images["image_id"][np.unique(images[:, side])].tolist()) for side in (0, 1)]
         yield RowFinding(
-            f"{len(several):,} segments of {splits_[0]!r} ({names[0]}) have the very outlines of segments of "
-            f"{splits_[1]!r} ({names[1]}), at other places: were objects pasted, or pictures altered before they were "
+            f"{len(several):,} segments of {one!r} ({names[0]}) have the very outlines of segments of "
+            f"{other!r} ({names[1]}), at other places: were objects pasted, or pictures altered before they were "
             "divided?",
             severity="warning",
         )

@@ -210,9 +210,9 @@ def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> tuple[Pa
     images in its name, or no word for pictures that a program made: `rust_pictures/` beside `processed_pictures/`.
     Second: the one that would be, if no mask had other proportions than its photograph, as of another view; or None.
     """
-    others = [folder for folder in folders.values() if folder != masks and _holds_photographs(folder)]
     if len(folders) > _MAX_FOLDERS:
         return None, None
+    others = [folder for folder in folders.values() if folder != masks and _holds_photographs(folder)]
     fitting = [folder for folder in others if _fit(masks, folder)]
     words = {folder: set(re.split("[ _-]", folder.name.lower())) for folder in fitting}
     called = [folder for folder in fitting if words[folder] & set(IMAGE_FOLDERS)]
