@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, leading, name_keys, sum_by, total
+from segdata.core.reductions import gather_each, leading, name_keys, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import joint_codes
@@ -156,7 +156,6 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     )
     is_guess = profile.task == "semantic" or profile.provisional is not None
     numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
-    yield from _numbered_objects(tables, numbered) if len(numbered) >= _MIN_NUMBERED_NAMES else ()
     digits = [
         category.id
         for category in profile.taxonomy.categories
@@ -164,7 +163,10 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     ]
     if digits and not is_guess:
         yield from _numbers_for_names(tables, names, digits, n_segments)
-    whole, stated = gather(tables, _stated_values(tables), {"row": "spellings"})
+    numbered = numbered if len(numbered) >= _MIN_NUMBERED_NAMES else {}
+    kinds = (_segments_of(tables, numbered), _stated_values(tables))
+    whole, (of_numbered, stated) = gather_each(tables, kinds, {"annotation": "annotations", "row": "spellings"})
+    yield from _numbered_objects(of_numbered, numbered) if numbered else ()
     parents = {category.parent for category in profile.taxonomy.categories if category.parent != category.name}
     counted = ((n_segments.get(id_, 0), name) for id_, name in names.items())
     # A parent without segments is a heading: Roboflow's first category has the name of the project.
@@ -355,11 +357,17 @@ def _background_first(listed: Sequence[tuple[str, int]]) -> Findings:
         yield RowFinding(message, category=first, severity="info")
 
 
-def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:
-    """Names whose numbers count the objects of an image: those of one word, or all together."""
-    rows = np.flatnonzero(np.isin(tables.segments["category_id"], list(numbered)))
-    columns = {name: tables.segments[name][rows] for name in ("annotation", "category_id")}
-    _, table = gather(tables, columns, {"annotation": "annotations"})
+def _segments_of(tables: Tables, category_ids: Collection[int]) -> dict[str, Column]:
+    """Annotation and category of the segments of some categories."""
+    rows = np.flatnonzero(np.isin(tables.segments["category_id"], list(category_ids)))
+    return {name: tables.segments[name][rows] for name in ("annotation", "category_id")}
+
+
+def _numbered_objects(table: Table, numbered: Mapping[int, re.Match[str]]) -> Findings:
+    """Names whose numbers count the objects of an image: those of one word, or all together.
+
+    `table`: annotation and category of the segments that have such a name.
+    """
     used: dict[str, list[int]] = {"": np.unique(table["category_id"]).tolist()}  # word -> ids with segments
     for id_ in used[""].copy():
         if numbered[id_][1]:

@@ -85,6 +85,16 @@ def test_a_generated_street(tmp_path: Path, shift: float) -> None:
     assert check_all(data, (1, 7)) >= {"SEG102", "SEG112", "SEG204", "SEG215"} | ({"SEG030"} if shift else set())
 
 
+@pytest.mark.parametrize("names", [("car 1", "car 2", "car 3", "sky", "7"), ("1", "2", "3", "Car", "car")])
+def test_names_with_numbers(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """What SEG215 asks of the parts depends on the names."""
+    path = write_street(tmp_path / "coco.json")
+    content = json.loads(path.read_text())
+    content["categories"] = [{"id": k, "name": name} for k, name in enumerate(names, 1)]
+    path.write_text(json.dumps(content))
+    check_all(segdata.read(path), (1, 7), frozenset({"SEG215"}))
+
+
 @pytest.mark.parametrize("name", ["semantic", "panoptic"])
 def test_sample_data(name: str) -> None:
     check_all(segdata.read(ROOT / "sample_data" / name), (1, 3))
