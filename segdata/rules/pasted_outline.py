@@ -10,7 +10,7 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import gather_each, name_keys, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Ints, unique_inverse
 from segdata.core.strata import image_splits, independent_units, is_example, joint_codes
 from segdata.core.table import Column, Table
 from segdata.rules.shared import free_outlines, goes_in_and_out, occur_often, segments_finding, shape_keys
@@ -202,25 +202,29 @@ def _outlines_of_two_splits(tables: Tables, twins: Table, least: float, most: fl
     split_of = image_splits(tables)
     key = name_keys(pa.array(split_of, pa.string()))
     splits, n_images = np.unique(key[key >= 0], return_counts=True)
-    by_size = splits[np.argsort(n_images, kind="stable")].tolist()  # the smallest first
-    pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for group in twins.groups("key"):
-        place = [by_size.index(split) for split in twins["split"][group].tolist()]
-        first, last = int(group[np.argmin(place)]), int(group[np.argmax(place)])
-        if min(place) < max(place) and (twins["x"][first], twins["y"][first]) != (twins["x"][last], twins["y"][last]):
-            pairs.setdefault((min(place), max(place)), []).append((first, last))
-    for several in pairs.values():
-        if not least <= len(several) <= most:
+    rank = np.argsort(np.argsort(n_images, kind="stable"))  # of each split, the smallest first
+    place, (_, outline) = rank[np.searchsorted(splits, twins["split"])], unique_inverse(twins["key"])
+    first, last = (_first_of_each(outline, by) for by in (place, -place))  # of the smallest split, and of the largest
+    is_pair = (place[first] < place[last]) & np.logical_or(*(twins[axis][first] != twins[axis][last] for axis in "xy"))
+    first, last = first[is_pair], last[is_pair]
+    for pair in Table({"one": place[first], "other": place[last]}).groups("one", "other"):
+        if not least <= len(pair) <= most:
             continue
-        images = twins["image"][np.array(several)]
+        images = np.stack([twins["image"][first[pair]], twins["image"][last[pair]]], axis=1)
         one, other = split_of[images[0]]
         names = [list_names(tables.images["image_id"][np.unique(images[:, side])].tolist()) for side in (0, 1)]
         yield RowFinding(
-            f"{len(several):,} segments of {one!r} ({names[0]}) have the very outlines of segments of "
+            f"{len(pair):,} segments of {one!r} ({names[0]}) have the very outlines of segments of "
             f"{other!r} ({names[1]}), at other places: were objects pasted, or pictures altered before they were "
             "divided?",
             severity="warning",
         )
+
+
+def _first_of_each(group: Ints, by: Ints) -> Ints:
+    """The row of each group (n,) with the least of `by` (n,), the first one of several."""
+    order = np.lexsort((by, group))
+    return order[np.flatnonzero(np.diff(group[order], prepend=-1))]
 
 
 def _severity_of(shapes: Table) -> Severity | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -178,8 +179,8 @@ class _FileWriter:
             detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.least_area)
             instances = StoredInstances(detections.runs, detections.category, detections.score)
         content = encode_prediction(planes[:n], layout, size, instances)
-        with replace_whole(prediction_path(self.folder, number), durable=False) as partial:  # else slow disks wait
-            partial.write_bytes(content)
+        with replace_whole(prediction_path(self.folder, number), durable=False) as file:  # else slow disks wait
+            file.write_bytes(content)
 
 
 @dataclass
@@ -196,7 +197,6 @@ class _ImagePredictor:
     numbers: Ints  # (n_images,) by which files are named
     layout: PlaneLayout = field(init=False)
     write: _FileWriter = field(init=False)
-    _pool: Executor | None = None  # of processes that write files
     _streams: "tuple[torch.cuda.Stream | None, torch.cuda.Stream | None]" = (None, None)  # there and back
     _lock: Lock = field(default_factory=Lock)
 
@@ -221,10 +221,10 @@ class _ImagePredictor:
         """
         n_done, several = 0, threads > _FEW_THREADS
         threads = max(threads, 2)
-        with process_pool(threads) if several else nullcontext() as self._pool:
+        with process_pool(threads) if several else nullcontext() as pool:
             cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
             packed = run_ordered(self._pack, _batches(cut), threads)
-            for n_whole in run_ordered(self._keep, map(self._begin, packed), threads):
+            for n_whole in run_ordered(partial(self._keep, pool=pool), map(self._begin, packed), threads):
                 n_done += n_whole
                 yield from itertools.repeat(None, n_whole)
         yield from itertools.repeat(None, len(rows) - n_done)  # images that could not be read
@@ -233,16 +233,19 @@ class _ImagePredictor:
         """Start the computation of some tiles on the device, without waiting."""
         return _OnDevice(packed.tiles, self._codes(self._inputs(packed)), self._streams[1])
 
-    def _keep(self, computed: "_OnDevice") -> int:
-        """Write computed tiles into their images, and the files of complete images; returns the number of files."""
+    def _keep(self, computed: "_OnDevice", pool: Executor | None = None) -> int:
+        """Write computed tiles into their images, and the files of complete images; returns the number of files.
+
+        The processes of `pool` write the files; None: this thread does.
+        """
         tiles = zip(computed.tiles, computed.codes(), strict=True)
         whole = [cut.image for cut, codes in tiles if self._keep_tile(cut, codes)]
         own = [(int(self.numbers[image.row]), image.size, image.planes) for image in whole]
-        if self._pool is None:
+        if pool is None:
             for image in own:
                 self.write(*image)
         else:
-            for future in [self._pool.submit(self.write, *image) for image in own]:
+            for future in [pool.submit(self.write, *image) for image in own]:
                 future.result()
         return len(own)
 
