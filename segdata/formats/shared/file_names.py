@@ -1,4 +1,17 @@
-"""File names: which files are images or masks, and which belong together."""
+"""File names: which files are images or masks, and which belong together.
+
+The law that the readers of all formats follow:
+
+- The label files of a dataset are those of one format below one folder. If folders of splits lie there, they are the
+  dataset, and labels in other folders beside them are not.
+- Folders called as predictions or copies (`results/`, `backup/`) hold none of its labels as long as others have as
+  many. Nor do those of previews and boundaries.
+- The images are those that documents name, else those whose paths have the same words without those for masks, the
+  nearest first.
+- Images without labels count where others in their folder have labels. Elsewhere they belong to a program or a page.
+
+What is left out is told, with what to type to read it (SEG011).
+"""
 
 import os
 import re
@@ -10,6 +23,8 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote
 
+from segdata.core.errors import list_names
+from segdata.core.finding import Defect
 from segdata.core.paths import visible_folders, without_extension
 
 T = TypeVar("T")
@@ -21,6 +36,16 @@ MASK_FOLDERS = (
 _ZARR_FILES = (".zgroup", ".zattrs", "zarr.json")
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs", "img_dir", "rgbleft",
                  "rgbright")  # fmt: skip
+
+PREDICTED_WORDS = frozenset({
+    "result", "results", "pred", "preds", "predict", "prediction", "predictions", "predicted", "output", "outputs",
+    "inference",
+})  # fmt: skip
+# Folders of labels that somebody keeps beside the dataset's own.
+_APART_WORDS = PREDICTED_WORDS | frozenset(
+    {"copy", "copies", "backup", "backups", "bak", "copia", "kopie", "コピー", "副本"}
+)
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def is_image_name(name: str) -> bool:
@@ -55,6 +80,42 @@ def walk_nearest(level: Sequence[Path], limit: int) -> Iterator[tuple[Path, list
             below += [folder / name for name in visible_folders(folders)]
             yield folder, names
         level = [folder for folder in below if not folder.is_symlink()]
+
+
+def divide_labels(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Divide the paths of label files: those of the dataset, and the folders of predictions or copies beside them.
+
+    All are the dataset's if most of them lie in such folders, so that these are what somebody labelled.
+
+    >>> divide_labels(["a.json", "b.json", "old/results 2/a.json"]), divide_labels(["results/a.json"])
+    ((['a.json', 'b.json'], ['old/results 2']), (['results/a.json'], []))
+    """
+    of_folder: dict[str, str | None] = {}
+    folders = {}
+    for name in names:
+        folder = name.rpartition("/")[0]
+        if folder not in of_folder:
+            of_folder[folder] = _folder_apart(folder)
+        folders[name] = of_folder[folder]
+    own = [name for name, folder in folders.items() if folder is None]
+    if 2 * len(own) < len(folders):
+        return list(folders), []
+    return own, sorted({folder for folder in folders.values() if folder is not None})
+
+
+def _folder_apart(folder: str) -> str | None:
+    """The outermost folder on the way to a folder that is called as one of predictions or copies."""
+    parts = folder.split("/")
+    for depth, part in enumerate(parts, 1):
+        if not _APART_WORDS.isdisjoint(_LETTERS.findall(part.lower())):
+            return "/".join(parts[:depth])
+    return None
+
+
+def apart_defects(folders: Sequence[str]) -> list[Defect]:
+    """SEG011 of severity info for the folders whose labels are not read with those of the dataset; none without any."""
+    message = f"labels beside those of this dataset are not read with them: {list_names(folders)}; give one as DATA"
+    return [Defect("SEG011", message, severity="info", lost=False)] if folders else []
 
 
 def is_zarr_folder(folder: Path) -> bool:

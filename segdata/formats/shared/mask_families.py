@@ -19,7 +19,14 @@ import msgspec
 import numpy as np
 
 from segdata.core.runs import Flags
-from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name, spread_sample, walk_files
+from segdata.formats.shared.file_names import (
+    BAND_WORDS,
+    PREDICTED_WORDS,
+    folder_and_stem,
+    is_image_name,
+    spread_sample,
+    walk_files,
+)
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.mask_files import MaskFile, MaskHeader, decode_mask, mask_headers, run_shares
 
@@ -44,9 +51,6 @@ _NO_LABEL_WORDS = frozenset({
     "edge", "edges", "boundary", "boundaries", "contour", "contours", "border", "borders", "center", "centers",
     "centre", "centres", "roi", "rois", "fov", "valid", "depth", "skeleton", "weight", "weights", "overlay",
     "overlays", "preview", "previews", "visualization", "visualizations", "visualisation", "visualisations",
-})  # fmt: skip
-_PREDICTED_WORDS = frozenset({
-    "result", "results", "pred", "preds", "prediction", "predictions", "predicted", "output", "outputs", "inference",
 })  # fmt: skip
 # Folders of visualizations, which are neither labels nor images.
 _PICTURE_WORDS = frozenset({word for word in _NO_LABEL_WORDS if word.startswith(("overlay", "preview", "visuali"))})
@@ -85,13 +89,13 @@ def is_picture_folder(name: str) -> bool:
 def is_predicted(name: str) -> bool:
     """Whether a folder in a path is named as one of predictions, and no word as one of labels: ``results/a.png``."""
     folders, words = (set(_WORD.findall(text.lower())) for text in (name.rpartition("/")[0], name))
-    return bool(folders & _PREDICTED_WORDS) and not words & _MASK_WORDS
+    return bool(folders & PREDICTED_WORDS) and not words & _MASK_WORDS
 
 
 def is_called_no_labels(folder: str) -> bool:
     """Whether a word in a folder's name says that it holds no labels: ``DepthLeft``, ``masks_predicted``."""
     words = {word.lower() for word in _WORD_PART.findall(folder)}
-    return not (_NO_LABEL_WORDS | _PREDICTED_WORDS).isdisjoint(words)
+    return not (_NO_LABEL_WORDS | PREDICTED_WORDS).isdisjoint(words)
 
 
 class MaskFamily(msgspec.Struct, frozen=True):

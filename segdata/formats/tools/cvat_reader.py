@@ -22,7 +22,7 @@ from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
-from segdata.formats.shared.file_names import walk_files
+from segdata.formats.shared.file_names import apart_defects, divide_labels, walk_files
 from segdata.formats.shared.image_index import INDEX_FILE, has_index, read_index
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
@@ -334,8 +334,11 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     """Open the XML files at or below a path; raises UnreadableError if none is CVAT's."""
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
-    paths = _find_documents(request.root)
+    documents = {relative_path(request.root, path): path for path in _find_documents(request.root)}
+    own, apart = (list(documents), []) if request.explicit else divide_labels(documents)
+    paths = [documents[name] for name in own]
     dataset = _CvatDataset.from_request(request)
+    dataset.defects += apart_defects(apart)
     first_of: dict[bytes, Path] = {}
     for path in paths:
         first = first_of.setdefault(sha256(path.read_bytes()).digest(), path) if len(paths) > 1 else path

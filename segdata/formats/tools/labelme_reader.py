@@ -27,7 +27,7 @@ from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
-from segdata.formats.shared.file_names import IMAGE_SUFFIXES, MASK_FOLDERS
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, MASK_FOLDERS, apart_defects, divide_labels
 from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.json_files import Json, read_small_file, repeated_key_defects
@@ -466,11 +466,12 @@ def open_labelme(request: ReadRequest) -> ToolSource:
     census = _scan_files(files)
     if not census.image:
         raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
-    entries, defects = _list_entries(
-        root, {name: files[name] for name in census.image}, census.image, images_folder(request)
-    )
+    own, apart = (list(census.image), list[str]()) if request.explicit else divide_labels(census.image)
+    if apart:
+        census = _scan_files({name: files[name] for name in own})
+    entries, defects = _list_entries(root, {name: files[name] for name in own}, census.image, images_folder(request))
     categories = resolve_names(census.labels, request.taxonomy)
-    defects += _census_defects(census)
+    defects += [*_census_defects(census), *apart_defects(apart)]
     return ToolSource.from_request(request, LABELME, categories, entries, defects, partial(read_image, root))
 
 

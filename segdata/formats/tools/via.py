@@ -13,8 +13,9 @@ others are secondary categories. ``not_defined``, which VIA writes into new regi
 value gets the category `region`, and that is reported (as an info if no region has one: then all are of one class).
 Other attributes are kept, also those of files. VIA keeps no sizes, so you need the images, unless the files'
 attributes have `width` and `height`. A folder ``train``, ``val`` … is a split, and the images of ``via_train.json``
-may be in ``train``. If the folder has two splits, and so has a folder in it, as the example of a program has, that is
-another dataset, which is named and not read; with ``--from via`` all is one.
+may be in ``train``. If one folder has two splits, they are the dataset: folders beside it, as the example of a program,
+are named and not read, nor are those of predictions and copies (``results/``, ``backup/``); with ``--from via`` all is
+one.
 
 Written: ``via_project.json``, which VIA opens, with a polygon for each segment: the source's if there is one and it is
 exact, else the outlines of its pixels, parts and holes joined to one ring (exact by COCO's even-odd rule). Region

@@ -23,7 +23,14 @@ from segdata.core.errors import UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
-from segdata.core.paths import SPLIT_WORD, check_path_name, is_unsafe_path, split_from_path, split_words
+from segdata.core.paths import (
+    SPLIT_WORD,
+    check_path_name,
+    is_unsafe_path,
+    split_from_path,
+    split_of_folder,
+    split_words,
+)
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -31,6 +38,7 @@ from segdata.formats.coco.document import raw_json
 from segdata.formats.shapes.geometry import Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.derived_sources import ORIGINS
+from segdata.formats.shared.file_names import apart_defects, divide_labels
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
@@ -280,10 +288,7 @@ def open_via(request: ReadRequest) -> ToolSource:
     dataset = ListedImages.from_request(request)
     if not request.explicit:
         paths, apart = _own_documents(root, paths)
-        if apart:
-            others = list_names([relative_path(root, folder) for folder in apart])
-            message = f"labels beside the splits of this dataset are not read with them: {others}; give one as DATA"
-            dataset.defects.append(Defect("SEG011", message, severity="info", lost=False))
+        dataset.defects += apart_defects(apart)
     repetitions: _Repetitions = defaultdict(_Repetition)
     for path in paths:
         images, defects = read_via(path, relative_path(root, path))
@@ -325,24 +330,36 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _own_documents(root: Path, paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """The documents in the folders of the dataset's own splits, and the folders of the others.
+def _own_documents(root: Path, paths: list[Path]) -> tuple[list[Path], list[str]]:
+    """The documents of the dataset, and the folders of the others (see `divide_labels`).
 
-    All documents, and no folders, unless `root` has two splits or more, and so has a folder below it: the example of a
-    program, say, that lies beside your own data.
+    If one folder, the first being `root`, has two folders of splits or more with documents, those elsewhere are the
+    example of a program, say, that lies beside your own data. A document in `root` itself is always the dataset's.
     """
-    splits: defaultdict[Path, set[Path]] = defaultdict(set)  # the folder of splits -> those with documents
-    for path in paths:
-        inside = [folder for folder in path.parents if folder.is_relative_to(root) and folder != root]
-        for folder in (folder for folder in inside if SPLIT_WORD.fullmatch(folder.name)):
+    documents = {relative_path(root, path): path for path in paths}
+    own, apart = divide_labels(documents)
+    splits: defaultdict[PurePosixPath, set[PurePosixPath]] = defaultdict(set)  # a folder -> those of its splits
+    for folder in {above for name in own for above in PurePosixPath(name).parents}:
+        if split_of_folder(folder.name) is not None:
             splits[folder.parent].add(folder)
-    apart = {folder for folder, names in splits.items() if folder != root and len(names) > 1}
-    if len(splits[root]) < 2 or not apart:
-        return paths, []
-    own = [path for path in paths if path.parent == root or any(map(path.is_relative_to, splits[root]))]
-    others = {path.parent for path in paths} - {path.parent for path in own}
-    whole = {next((above for above in apart if folder.is_relative_to(above)), folder) for folder in others}
-    return own, sorted(whole)
+    homes = [folder for folder, inside in splits.items() if len(inside) > 1]
+    home = next((folder for folder in homes if folder.name == "" or len(homes) == 1), None)
+    if home is not None:
+        ours = {PurePosixPath(), *splits[home]}
+        others = [name for name in own if ours.isdisjoint(PurePosixPath(name).parents[:-1]) and "/" in name]
+        own = [name for name in own if name not in others]
+        apart = sorted({*apart, *map(_folder_of_splits, others)})
+    return [documents[name] for name in own], apart
+
+
+def _folder_of_splits(name: str) -> str:
+    """The folder of a document, or the folder around it that holds splits.
+
+    >>> _folder_of_splits("example/train/via.json"), _folder_of_splits("data/api/via.json")
+    ('example', 'data/api')
+    """
+    folder = PurePosixPath(name).parent
+    return (folder.parent if SPLIT_WORD.fullmatch(folder.name) else folder).as_posix()
 
 
 @dataclass(slots=True)
@@ -510,15 +527,16 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str
 
 def _no_category_defect(root: Path, regions: _RegionAttributes, rows: list[int], attribute: str | None) -> Defect:
     which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
-    # Without any value nobody meant to name categories: all regions are of one.
-    severity: Severity | None = "info" if attribute is None else "warning"
-    if attribute is not None and any(isinstance(regions.attributes[row], dict) for row in rows):
-        severity = None  # attributes that are no object are told where they are
-    n_images = len({regions.entry(row).image_id for row in rows})
-    message = (
-        f"{count_noun(len(rows), 'region')} of {count_noun(n_images, 'image')} without a category "
-        f"({which}), read as {NO_CATEGORY!r}"
-    )
+    n_all, n_images = len(regions.attributes), len({regions.entry(row).image_id for row in rows})
+    # Without any value nobody meant to name categories: all regions are of one. Few values are rather the slip.
+    are_most = 2 * len(rows) > n_all
+    severity: Severity | None = "info" if attribute is None else "warning" if are_most else None
+    if severity is None and not any(isinstance(regions.attributes[row], dict) for row in rows):
+        severity = "warning"  # attributes that are no object are told where they are
+    count = count_noun(n_all, "region") if len(rows) == n_all else f"{len(rows):,} of {count_noun(n_all, 'region')}"
+    message = f"{count}, in {count_noun(n_images, 'image')}, without a category ({which}), read as {NO_CATEGORY!r}"
+    if attribute is not None and are_most:
+        message += "; name all of them, or none"
     entry = regions.entry(rows[0])
     place = entry.record.place_of(regions.keys[rows[0]])
     return Defect("SEG004", message, relative_path(root, entry.files[0]), place, severity=severity)

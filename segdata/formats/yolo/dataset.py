@@ -37,7 +37,7 @@ from segdata.formats.shapes.geometry import Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shared import writing
-from segdata.formats.shared.file_names import Namesakes, walk_files
+from segdata.formats.shared.file_names import Namesakes, apart_defects, divide_labels, walk_files
 from segdata.formats.shared.image_index import Cell, has_index, pair_by_index, write_index
 from segdata.formats.shared.image_names import images_folder
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
@@ -250,7 +250,7 @@ def _list_images(
     """
     if has_index(root):
         return pair_by_index(root, images)
-    labels = _find_labels(root)
+    labels, apart = _find_labels(root)
     pictures = ImageFolder.below(images or root)
     if not labels:
         raise UnreadableError(f"{root}: no label files; they are in a folder labels, or beside the images")
@@ -258,7 +258,8 @@ def _list_images(
         folder = images or root
         message = "labels are shares of the image's width and height, so the image files are needed; give --images"
         raise UnreadableError(f"{folder}: none of the images of {len(labels):,} label files is here: {message}")
-    return _pair_files(root, _beside_images(root, labels, pictures), pictures, split_of, missing)
+    entries, defects = _pair_files(root, _beside_images(root, labels, pictures), pictures, split_of, missing)
+    return entries, [*defects, *apart_defects(apart)]
 
 
 def _pair_files(
@@ -315,19 +316,23 @@ def _without_images_of_no_split(
     )
 
 
-def _find_labels(root: Path) -> dict[str, Path]:
-    """Image name without extension -> label file, in folders `labels`, else anywhere."""
+def _find_labels(root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Image name without extension -> label file, in folders `labels`, else anywhere; and folders that are left out."""
+    texts = {
+        place: path
+        for place, path in walk_files(root)
+        if path.suffix.lower() == ".txt" and path.name.lower() != "classes.txt" and not path.name.startswith(".")
+    }
     inside: dict[str, Path] = {}
     outside: dict[str, Path] = {}
-    for place, path in walk_files(root):
-        if path.suffix.lower() != ".txt" or path.name.lower() == "classes.txt" or path.name.startswith("."):
-            continue
-        check_path_name(path)
+    own, apart = divide_labels(texts)
+    for place in own:
+        check_path_name(texts[place])
         if any(part == "labels" or _is_numbered(root, part, place) for part in PurePosixPath(place).parts[:-1]):
-            inside[_key(place, "labels")] = path
-        elif not path.name.lower().startswith(_OTHER_TEXTS):
-            outside[_key(place, "labels")] = path
-    return inside or outside
+            inside[_key(place, "labels")] = texts[place]
+        elif not texts[place].name.lower().startswith(_OTHER_TEXTS):
+            outside[_key(place, "labels")] = texts[place]
+    return inside or outside, apart
 
 
 def _is_numbered(root: Path, folder: str, place: str) -> bool:
@@ -431,7 +436,7 @@ def _find_root(folder: Path) -> Path:
     if has_index(folder) or _yaml_file(folder) is not None or any((folder / name).is_file() for name in _NAMES_FILES):
         return folder
     below = [path.parent for _, path in walk_files(folder) if path.name == "data.yaml"]
-    if len(below) != 1 or not all(path.is_relative_to(below[0]) for path in _find_labels(folder).values()):
+    if len(below) != 1 or not all(path.is_relative_to(below[0]) for path in _find_labels(folder)[0].values()):
         return folder
     return below[0]
 

@@ -395,3 +395,13 @@ def test_two_files_that_are_the_same_are_read_once(tmp_path: Path) -> None:
     assert opened.image_ids == ["a.png"]
     (twice,) = [defect for defect in opened.source.defects if defect.code == "SEG008"]
     assert (twice.file, twice.severity) == ("masks/annotations.xml", "warning")
+
+
+def test_a_backup_beside_the_labels_is_not_read_with_them(tmp_path: Path) -> None:
+    box = '<box label="car" xtl="1" ytl="1" xbr="9" ybr="9" occluded="0"/>'
+    save(tmp_path, image(box))
+    save(tmp_path / "backup", image(box.replace('"9"', '"8"'), "b.png"))
+    opened = read(tmp_path)
+    assert list(opened.image_ids) == ["a.png"]
+    assert any(told.code == "SEG011" and "backup" in told.message for told in opened.source.defects)
+    assert len(read(tmp_path, format="cvat")) == 2

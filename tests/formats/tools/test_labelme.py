@@ -457,3 +457,16 @@ def test_a_mask_that_is_called_a_polygon_is_told(tmp_path: Path) -> None:
     assert told == [
         ("SEG004", "the shape has a mask, but its shape_type is 'polygon'; write 'mask'; left out"),
     ]
+
+
+def test_predictions_beside_labels_are_not_read_with_them(tmp_path: Path) -> None:
+    for name in ("a", "b", "results/a", "results/b"):
+        path = save(tmp_path / f"{name}.json", shape("car" if "/" not in name else "guess", SQUARE))
+        Image.new("RGB", (30, 20)).save(path.with_suffix(".png"))
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["a.png", "b.png"]
+    assert [category.name for category in dataset.profile.taxonomy.categories] == ["car"]
+    assert [(told.code, told.severity) for told in dataset.source.defects] == 2 * [("SEG011", "info")]
+    assert len(read(tmp_path, format="labelme")) == 4
+    save(tmp_path / "results/c.json", shape("guess", SQUARE))
+    assert len(read(tmp_path)) == 5  # most lie there: it is where somebody saves labels

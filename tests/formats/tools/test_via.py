@@ -75,7 +75,7 @@ def test_regions_without_category_are_kept_and_told(real_data: Path) -> None:
     dataset = read(real_data / "via_kudzu/val")
     (told,) = dataset.source.defects
     assert (told.code, told.severity, told.file) == ("SEG004", "info", "via_region_data.json")
-    assert told.message.startswith("349 regions of 16 images without a category")
+    assert told.message.startswith("349 regions, in 16 images, without a category")
     batch = loaded(dataset)
     assert (batch.n_segments, set(names(dataset, batch))) == (349, {"region"})
     assert [category.definition for category in dataset.profile.taxonomy.categories] == [STAND_IN]
@@ -161,7 +161,7 @@ def test_another_attribute_with_the_same_values_names_the_category_where_the_fir
     assert messages[0] == (
         "the category of 1 region is in the attribute 'Vehicle', that of the others in 'type': read from both; keep one"
     )
-    assert "1 region of 1 image without a category" in messages[1]
+    assert "1 of 3 regions, in 1 image, without a category" in messages[1]
     chosen = read(tmp_path, options={"attribute": "type"})
     assert names(chosen, loaded(chosen)) == ["car", "region", "region"]
 
@@ -172,7 +172,7 @@ def test_one_class_without_values_is_an_info(tmp_path: Path, attributes: dict[st
     save(tmp_path / "via.json", region(POLYGON, **attributes), region(POLYGON, **attributes))
     (told,) = read(tmp_path).source.defects
     assert (told.code, told.severity) == ("SEG004", "info")
-    assert "2 regions of 1 image without a category" in told.message
+    assert "2 regions, in 1 image, without a category" in told.message
 
 
 def test_the_default_of_a_new_region_is_no_category(tmp_path: Path) -> None:
@@ -193,6 +193,15 @@ def test_lines_of_a_category_of_polygons_are_a_warning(tmp_path: Path, category:
     assert [told.message[:45] for told in warnings] == n * ["5 regions of categories that have polygons els"[:45]]
 
 
+@pytest.mark.parametrize(("n_empty", "severity"), [(2, None), (3, "warning")])
+def test_most_regions_without_a_category_are_of_one_kind(tmp_path: Path, n_empty: int, severity: str | None) -> None:
+    image(tmp_path)
+    save(tmp_path / "via.json", *2 * [region(POLYGON, name="leaf")], *n_empty * [region(POLYGON, name="")])
+    (told,) = read(tmp_path).source.defects
+    assert (told.severity, "or none" in told.message) == (severity, severity == "warning")
+    assert told.message.startswith(f"{n_empty} of {n_empty + 2} regions, in 1 image, without a category")
+
+
 def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> None:
     """Repositories that were copied from a program keep its balloons."""
     for place in ("train", "val", "example/train", "example/val", "api"):
@@ -205,7 +214,36 @@ def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> 
     assert len(read(tmp_path, format="via")) == 5
     assert len(read(tmp_path / "example")) == 2
     (tmp_path / "example/val/via.json").unlink()
-    assert len(read(tmp_path)) == 4  # one folder more of the same dataset, as far as anybody can tell
+    assert len(read(tmp_path)) == 2
+    (tmp_path / "val/via.json").unlink()
+    assert len(read(tmp_path)) == 3  # folders of one dataset, as far as anybody can tell
+
+
+def test_labels_beside_the_folder_of_the_splits(tmp_path: Path) -> None:
+    """Several documents of one kind of word in `data/`, and a control beside it: what is in `data/` is the dataset."""
+    for place in ("data/train_images", "data/test_images", "control/a", "control/b"):
+        image(tmp_path / place)
+        save(tmp_path / place / "via.json", region(POLYGON, c="word"))
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["data/test_images/a.png", "data/train_images/a.png"]
+    (told,) = dataset.source.defects
+    assert (told.code, told.message.partition(":")[2]) == ("SEG011", " control/a, control/b; give one as DATA")
+
+
+@pytest.mark.parametrize("folder", ["results/27 June", "masks_predicted", "backup", "train - コピー", "train copy (2)"])
+def test_predictions_and_copies_are_not_read_with_the_labels(tmp_path: Path, folder: str) -> None:
+    for place in (".", folder):
+        image(tmp_path / place)
+        save(tmp_path / place / "via.json", region(POLYGON, c="apple"))
+    dataset = read(tmp_path)
+    assert list(dataset.image_ids) == ["a.png"]
+    (told,) = dataset.source.defects
+    assert told.code == "SEG011"
+    assert told.severity == "info"
+    assert folder.partition("/")[0] in told.message
+    assert len(read(tmp_path, format="via")) == 2
+    (tmp_path / "via.json").unlink()
+    assert list(read(tmp_path).image_ids) == [f"{folder}/a.png"]  # nothing else was labelled
 
 
 def test_a_refusal_names_no_folder_that_needs_images_which_are_not_here(tmp_path: Path) -> None:

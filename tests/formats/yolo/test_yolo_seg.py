@@ -499,3 +499,17 @@ def test_infinite_coordinates_are_told(tmp_path: Path, line: str) -> None:
     opened = segdata.read(dataset(tmp_path, {"a": line.format(points)}), format="yolo-seg")
     (defect,) = [defect for batch in opened for defect in batch.defects]
     assert defect.code == "SEG006"
+
+
+def test_what_a_network_predicted_is_not_read_with_the_labels(tmp_path: Path) -> None:
+    """Ultralytics saves its results in the folder in which somebody works."""
+    root = dataset(tmp_path, {"a": "0 0.1 0.1 0.9 0.1 0.9 0.9\n"})
+    predicted = root / "runs/segment/predict2/labels/a.txt"
+    predicted.parent.mkdir(parents=True)
+    predicted.write_text("0 0.1 0.1 0.9 0.1 0.9 0.5 0.87\n")
+    opened = segdata.read(root)
+    assert list(opened.image_ids) == ["a.png"]
+    assert len(masks(opened)) == 1
+    assert [defect.severity for defect in opened.source.defects if "runs/segment/predict2" in defect.message] == [
+        "info"
+    ]
