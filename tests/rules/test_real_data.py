@@ -109,4 +109,4 @@ def test_kudzu_lost_its_class_in_val(real_data: Path) -> None:
     findings = validate(real_data / "via_kudzu", select=["SEG004", "SEG303", "SEG306"]).findings
     (lacking,) = (each for each in findings if each.severity != "info")
     assert (lacking.code, lacking.severity) == ("SEG004", "error")
-    assert lacking.message.startswith("349 regions, in 16 images, without a category")
+    assert lacking.message.startswith("349 of 869 regions, in 16 images, without a category")

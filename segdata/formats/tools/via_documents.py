@@ -1,4 +1,4 @@
-"""VIA documents: images with undecoded regions, and the choice of the region attribute that names categories."""
+"""VIA documents: which are the dataset's, images with undecoded regions, and the attribute that names categories."""
 
 import csv
 import io
@@ -6,15 +6,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 from msgspec import UNSET
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
+from segdata.core.paths import SPLIT_WORD, split_of_folder
 from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
+from segdata.formats.shared.file_names import divide_labels
 from segdata.formats.shared.json_files import Json
+from segdata.formats.shared.per_image import relative_path
 
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT_KEY = "_via_img_metadata"
@@ -318,3 +321,35 @@ def ambiguity_message(attribute: str, others: Iterable[str]) -> str:
     """The message that reports a choice among several attributes."""
     shown = ", ".join(repr(name) for name in others)
     return f"categories are the values of the region attribute {attribute!r}; --read-option attribute=… takes {shown}"
+
+
+def own_documents(root: Path, paths: list[Path]) -> tuple[list[Path], list[str]]:
+    """The documents of the dataset, and the folders of the others (see `divide_labels`).
+
+    If one folder, the first being `root`, has two folders of splits or more with documents, those elsewhere are the
+    example of a program, say, that lies beside your own data. A document in `root` itself is always the dataset's.
+    """
+    documents = {relative_path(root, path): path for path in paths}
+    own, apart = divide_labels(documents)
+    splits: defaultdict[PurePosixPath, set[PurePosixPath]] = defaultdict(set)  # a folder -> those of its splits
+    for folder in {above for name in own for above in PurePosixPath(name).parents}:
+        if split_of_folder(folder.name) is not None:
+            splits[folder.parent].add(folder)
+    homes = [folder for folder, inside in splits.items() if len(inside) > 1]
+    home = next((folder for folder in homes if folder.name == "" or len(homes) == 1), None)
+    if home is not None:
+        ours = {PurePosixPath(), *splits[home]}
+        others = [name for name in own if ours.isdisjoint(PurePosixPath(name).parents[:-1]) and "/" in name]
+        own = [name for name in own if name not in others]
+        apart = sorted({*apart, *map(_folder_of_splits, others)})
+    return [documents[name] for name in own], apart
+
+
+def _folder_of_splits(name: str) -> str:
+    """The folder of a document, or the folder around it that holds splits.
+
+    >>> _folder_of_splits("example/train/via.json"), _folder_of_splits("data/api/via.json")
+    ('example', 'data/api')
+    """
+    folder = PurePosixPath(name).parent
+    return (folder.parent if SPLIT_WORD.fullmatch(folder.name) else folder).as_posix()

@@ -24,11 +24,9 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.paths import (
-    SPLIT_WORD,
     check_path_name,
     is_unsafe_path,
     split_from_path,
-    split_of_folder,
     split_words,
 )
 from segdata.core.polygons import keyhole, trace_outlines
@@ -38,7 +36,7 @@ from segdata.formats.coco.document import raw_json
 from segdata.formats.shapes.geometry import Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.derived_sources import ORIGINS
-from segdata.formats.shared.file_names import apart_defects, divide_labels
+from segdata.formats.shared.file_names import apart_defects
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
@@ -80,6 +78,7 @@ from segdata.formats.tools.via_documents import (
     ambiguity_message,
     categories_of,
     is_value,
+    own_documents,
     read_via,
 )
 
@@ -287,7 +286,7 @@ def open_via(request: ReadRequest) -> ToolSource:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     dataset = ListedImages.from_request(request)
     if not request.explicit:
-        paths, apart = _own_documents(root, paths)
+        paths, apart = own_documents(root, paths)
         dataset.defects += apart_defects(apart)
     repetitions: _Repetitions = defaultdict(_Repetition)
     for path in paths:
@@ -328,38 +327,6 @@ def _find_documents(root: Path) -> list[Path]:
     for path in documents:
         check_path_name(path)
     return documents
-
-
-def _own_documents(root: Path, paths: list[Path]) -> tuple[list[Path], list[str]]:
-    """The documents of the dataset, and the folders of the others (see `divide_labels`).
-
-    If one folder, the first being `root`, has two folders of splits or more with documents, those elsewhere are the
-    example of a program, say, that lies beside your own data. A document in `root` itself is always the dataset's.
-    """
-    documents = {relative_path(root, path): path for path in paths}
-    own, apart = divide_labels(documents)
-    splits: defaultdict[PurePosixPath, set[PurePosixPath]] = defaultdict(set)  # a folder -> those of its splits
-    for folder in {above for name in own for above in PurePosixPath(name).parents}:
-        if split_of_folder(folder.name) is not None:
-            splits[folder.parent].add(folder)
-    homes = [folder for folder, inside in splits.items() if len(inside) > 1]
-    home = next((folder for folder in homes if folder.name == "" or len(homes) == 1), None)
-    if home is not None:
-        ours = {PurePosixPath(), *splits[home]}
-        others = [name for name in own if ours.isdisjoint(PurePosixPath(name).parents[:-1]) and "/" in name]
-        own = [name for name in own if name not in others]
-        apart = sorted({*apart, *map(_folder_of_splits, others)})
-    return [documents[name] for name in own], apart
-
-
-def _folder_of_splits(name: str) -> str:
-    """The folder of a document, or the folder around it that holds splits.
-
-    >>> _folder_of_splits("example/train/via.json"), _folder_of_splits("data/api/via.json")
-    ('example', 'data/api')
-    """
-    folder = PurePosixPath(name).parent
-    return (folder.parent if SPLIT_WORD.fullmatch(folder.name) else folder).as_posix()
 
 
 @dataclass(slots=True)
