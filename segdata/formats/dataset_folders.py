@@ -27,7 +27,7 @@ from segdata.core.paths import SPLIT_WORD, split_of_name, visible_folders
 from segdata.core.safe_text import shell_word
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import list_readable, probe_masks
-from segdata.formats.shared.file_names import MASK_FOLDERS, has_images
+from segdata.formats.shared.file_names import MASK_FOLDERS, divide_labels, has_images
 
 _MAX_FILES = 5_000  # files listed
 _MAX_HEADS = 8  # files opened of each suffix
@@ -72,6 +72,7 @@ class _Foreign(NamedTuple):
 _FOREIGN = (
     _Foreign("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
     _Foreign("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
+    _Foreign("CreateML JSON", r"\.json$", rb'"coordinates"\s*:\s*\{\s*"(x|y|width|height)"\s*:', _BOXES),
     _Foreign("V7 Darwin JSON", r"\.json$", rb'darwin_json|"slot_names"\s*:', _EXPORT),
     _Foreign("Scalabel JSON, as of BDD100K", r"\.json$", rb'"(poly2d|box2d)"\s*:', _EXPORT),
     _Foreign("an export of Labelbox", r"\.(json|ndjson|jsonl)$", _LABELBOX, _EXPORT),
@@ -110,7 +111,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     try:
         name = detect(root, seen)
     except AmbiguousFormatError as error:
-        inside = datasets_inside(root, structured=True)
+        inside = _without_apart(root, datasets_inside(root, structured=True))
         if len(inside) < 2:
             raise
         raise AmbiguousFormatError(
@@ -128,6 +129,13 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
             f"give one as DATA; or --from {name} reads all of its {all_of_it}"
         )
     return name
+
+
+def _without_apart(root: Path, datasets: dict[Path, str]) -> dict[Path, str]:
+    """The datasets that do not lie in folders of predictions or copies beside the others."""
+    names = {f"{path.relative_to(root).as_posix()}/": path for path in datasets}
+    own, _ = divide_labels(names)
+    return {names[name]: datasets[names[name]] for name in own}
 
 
 def with_formats(root: Path, datasets: Mapping[Path, str | None]) -> list[str]:
@@ -521,7 +529,7 @@ def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
     several = {key: group for key, group in groups.items() if len(group) > 1}
     word = format.rpartition("-")[2]
     chosen = [group for key, group in several.items() if word in Path(key).name] or list(several.values())
-    if len(chosen) != 1 or (len(several) == 1 and None in splits.values()):
+    if len(chosen) != 1:
         return SplitLayout(format)
     parts = _sorted_parts(chosen[0].items())
     used = {part.path for part in parts}

@@ -24,6 +24,7 @@ from segdata.core.taxonomy import STAND_IN
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
+_MIN_SINGLE_NAMES = 8
 _SEPARATING_COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 _MIN_SPREAD = 0.2  # of the logarithm of area
 _MIN_SOLIDITY_SPREAD = 0.02  # of the spread of solidity, or
@@ -120,15 +121,29 @@ def plain_name(name: str) -> str:
 def improper_categories(profile: Profile, category: Ints, n: Ints) -> Ints:
     """Categories that are none by themselves, and too rare or too frequent in no sense: other findings speak of them.
 
-    They have the name of a more frequent one but for case and separators (SEG215), or stand in for the labels that name
-    none. `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
+    They have the name of a more frequent one but for case and separators (SEG215), stand in for the labels that name
+    none, or name single things. `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
     """
     stand_ins = [category.id for category in profile.taxonomy.categories if category.definition == STAND_IN]
     order = np.argsort(-n, kind="stable")
     names = [plain_name(profile.name_of(id_)) for id_ in category[order].tolist()]
     first = {name: row for row, name in reversed([*enumerate(names)])}
     misspelt = category[order][[row for row, name in enumerate(names) if first[name] != row]]
-    return np.concatenate([misspelt, np.array(stand_ins, np.int64)])
+    return np.concatenate([misspelt, np.array(stand_ins, np.int64), single_names(profile, category, n)])
+
+
+def single_names(profile: Profile, category: Ints, n: Ints) -> Ints:
+    """Categories that name single things in place of kinds, as the texts of number plates do; none if they are few.
+
+    Those with two digits or more in their names, if three quarters of all categories are such and occur once or twice.
+    `category` (k,) are ids of the whole dataset, `n` (k,) how often they occur.
+    """
+    if profile.provisional is not None:  # `category_14` is our name
+        return np.zeros(0, np.int64)
+    is_numbered = np.array([sum(map(str.isdigit, profile.name_of(id_))) > 1 for id_ in category.tolist()], bool)
+    n_rare = int((is_numbered & (n <= 2)).sum())
+    are_most = n_rare >= _MIN_SINGLE_NAMES and 4 * n_rare >= 3 * len(category)
+    return category[is_numbered & are_most]
 
 
 def separating_column(tables: Tables, usual: Ints, odd: Ints, words: str) -> str:

@@ -10,9 +10,9 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import annotation_strata, annotation_strata_if_any, image_splits, joint_codes, number_names
 from segdata.core.table import Table
-from segdata.rules.shared import improper_categories
+from segdata.rules.shared import improper_categories, join_first, single_names
 
-_MAX_STRATA_SHOWN = 5  # in a finding
+_MAX_STRATA_SHOWN, _MAX_NAMES_SHOWN = 5, 3  # in a finding
 
 
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True, by_part=True, habit="category")
@@ -62,7 +62,9 @@ def too_few(
     You get one finding for each category. If you set `by: COLUMN` in the configuration, each stratum of that column
     needs min_per_stratum images of each category; otherwise each split does. A split without any is SEG303. The rule
     ignores void; a category that never occurs is SEG204, one whose segments
-    all lack pixels SEG105, one that is another in another spelling SEG215.
+    all lack pixels SEG105, one that is another in another spelling SEG215. If three quarters of the categories,
+    eight or more, have two digits or more in their names and one or two segments each, as the texts of number plates
+    do, they are one finding.
 
     Why: a category in one or two images cannot be in your training, validation and test data, and its score depends on
     which image fell where.
@@ -97,6 +99,14 @@ def too_few(
     names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
     place = {key: number for number, key in enumerate(name_keys(pa.array(names, pa.string())).tolist())}
     improper = improper_categories(tables.profile, amounts["category"], amounts["segments"])
+    single = single_names(tables.profile, amounts["category"], amounts["segments"])
+    if len(single):
+        listed = join_first(map(taxonomy.name_of, single.tolist()), _MAX_NAMES_SHOWN)
+        message = (
+            f"{len(single):,} of {len(amounts):,} categories name single things, with numbers in their names and "
+            f"mostly one segment or two: {listed}; keep texts and ids as attributes, and name kinds"
+        )
+        yield RowFinding(message, severity=severity)
     judged = ~np.isin(amounts["category"], improper) & (amounts["px"] > 0)
     for id_, *counts in amounts.take(judged).lines("category", *sums):
         short = [

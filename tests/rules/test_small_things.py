@@ -178,6 +178,18 @@ def test_a_semantic_image_has_one_segment_of_each_category(judged: Judged) -> No
     assert finding.message == "1 segment, 3 are required"
 
 
+def test_categories_that_name_single_things_are_one_finding(judged: Judged) -> None:
+    """The texts of number plates: neither too rare, nor in imbalance, nor missing in a split."""
+    plates = "".join(f"{letter}: KA01 {number}\n" for number, letter in enumerate("bcdefghi"))
+    scene = f"aabbaa\n\naaccaa\n\naaddaa\n\naaeeaa\n\naaffaa\n\naaggaa\n\naahhaa\n\naaiiaa\n\na: car\n{plates}"
+    (finding,) = judged("SEG302", scene, min_pixels=1)
+    assert finding.message.startswith("8 of 9 categories name single things, with numbers in their names")
+    assert "KA01 0, KA01 1, KA01 2, …" in finding.message
+    assert not judged("SEG301", scene, min_effective=0.9, max_ratio=1.5)
+    one_kind = scene.replace("i: KA01 7", "i: bus")
+    assert len(judged("SEG302", one_kind, min_pixels=1)) == 8
+
+
 def test_many_empty_images_are_one_info(judged: Judged) -> None:
     pictures = ["aa"] * 8 + [".."] * 4
     (finding,) = judged("SEG312", "\n\n".join(pictures))

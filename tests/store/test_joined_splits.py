@@ -119,6 +119,15 @@ def test_captions_and_keypoints_beside_instances_are_left_out_and_named(tmp_path
     assert len(unread) == 4
 
 
+def test_a_document_of_all_beside_those_of_splits_is_named_and_not_read(tmp_path: Path) -> None:
+    coco(tmp_path / "train_annotations.json", TRAIN, {"car": 1, "bus": 2})
+    coco(tmp_path / "test_annotations.json", VAL, {"car": 1, "bus": 2})
+    coco(tmp_path / "project_coco.json", {**TRAIN, **VAL}, {"car": 1, "bus": 2})
+    data = segdata.read(tmp_path)
+    assert [split for _, split, *_ in rows(data)] == ["train", "train", "train", "test"]
+    assert [defect.file for defect in data.source.defects if defect.code == "SEG011"] == ["project_coco.json"]
+
+
 @pytest.mark.parametrize("names", [("a", "b"), ("train", "train_old"), ("old_train", "new_val"), ("v1", "v2", "v3")])
 def test_documents_that_are_no_splits_are_not_joined(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
