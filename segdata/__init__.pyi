@@ -100,8 +100,8 @@ from segdata.core.validation import Validation as Validation
 from segdata.dataset import Dataset as Dataset
 from segdata.dataset import DatasetReview as DatasetReview
 from segdata.noise.networks.plan import Settings as Settings
+from segdata.store.diff.changes import DatasetChange as DatasetChange
 from segdata.store.diff.compare import ConversionProof as ConversionProof
-from segdata.store.diff.difference import DatasetChange as DatasetChange
 from segdata.store.remap import TaxonomyMap as TaxonomyMap
 from segdata.store.revisions import PruneResult as PruneResult
 from segdata.store.revisions import RevisionInfo as RevisionInfo

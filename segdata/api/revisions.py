@@ -31,8 +31,8 @@ from segdata.report.diff import diff_json
 from segdata.report.edits import history_json
 from segdata.store import manifest as manifests
 from segdata.store import revisions
+from segdata.store.diff.changes import DatasetChange, Difference
 from segdata.store.diff.compare import compare_datasets
-from segdata.store.diff.difference import DatasetChange, Difference
 from segdata.store.fixes import change_log, fixed_dataset, fixed_images, write_fixes
 from segdata.store.merge import SplitSource
 from segdata.store.output import StagedOutput

@@ -31,7 +31,7 @@ from segdata.core.safe_text import shell_word
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
     from segdata.core.dataset import OpenDataset
-    from segdata.store.diff.difference import Difference
+    from segdata.store.diff.changes import Difference
 
 
 # The folder below the target in which the programs of a format, or of a layout of masks, look for images.

@@ -23,10 +23,10 @@ from segdata.core.taxonomy import Taxonomy as Taxonomy
 from segdata.formats.shapes.geometry import Polygon as Polygon
 from segdata.formats.shapes.geometry import PolygonArrays as PolygonArrays
 from segdata.formats.shapes.geometry import check_ring as check_ring
+from segdata.formats.shapes.geometry import rasterise_polygons as rasterise_polygons
+from segdata.formats.shapes.geometry import unite_owners as unite_owners
 from segdata.formats.shapes.polygons import TracedPolygons as TracedPolygons
 from segdata.formats.shapes.polygons import trace_polygons as trace_polygons
-from segdata.formats.shapes.raster import rasterise_polygons as rasterise_polygons
-from segdata.formats.shapes.raster import unite_owners as unite_owners
 from segdata.formats.shared import CATEGORY_MASK_LOSSES as CATEGORY_MASK_LOSSES
 from segdata.formats.shared import MASK_LOSSES as MASK_LOSSES
 from segdata.formats.shared import TOOL_LOSSES as TOOL_LOSSES

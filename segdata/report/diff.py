@@ -15,7 +15,7 @@ from segdata.core.paths import PairByName
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result, format_json
 from segdata.report.findings import command_lines, place_lines
-from segdata.store.diff.difference import (
+from segdata.store.diff.changes import (
     KIND_SUMMARIES,
     DatasetChange,
     DatasetSide,

@@ -17,7 +17,7 @@ from segdata.core.config import Config, Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.agreement.copying import copied_pairs
+from segdata.report.agreement.tables import copied_pairs
 
 Discs = list[tuple[NDArray[np.bool_], str]]
 N_IMAGES = 10

@@ -6,7 +6,7 @@ import pytest
 
 from segdata.report.console import Console
 from segdata.report.diff import diff_json, diff_text
-from segdata.store.diff.difference import (
+from segdata.store.diff.changes import (
     DIFFERENCE_KINDS,
     KIND_SUMMARIES,
     DatasetChange,

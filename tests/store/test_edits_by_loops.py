@@ -15,7 +15,7 @@ from segdata.core.finding import Defect, Finding
 from segdata.core.finding_location import Annotation, FindingLocation
 from segdata.core.losses import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.diff.difference import DatasetChange, DifferenceCounter, KindCount
+from segdata.store.diff.changes import DatasetChange, DifferenceCounter, KindCount
 from segdata.store.fixes import _claimed_once, assign_to_nearest, finding_masks, join_annotations
 from segdata.store.output import ImageCopies, StagedOutput, WindowCrops, _write_picture, check_free
 from segdata.store.remap import Remap, TaxonomyMap, resolve_map

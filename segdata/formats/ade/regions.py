@@ -25,8 +25,7 @@ from segdata.core.runs import Flags, Floats, Ints, Runs
 from segdata.core.safe_text import stored_json
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.formats.ade.documents import COLUMNS, AdeObject
-from segdata.formats.shapes.geometry import Polygon, check_ring
-from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.geometry import Polygon, check_ring, rasterise
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask, unpack_color
 from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 

@@ -38,8 +38,7 @@ from segdata.formats.medical.dicom_objects import (
     SegmentMeanings,
     name_categories,
 )
-from segdata.formats.shapes.geometry import PolygonArrays, check_ring
-from segdata.formats.shapes.raster import fill_centres
+from segdata.formats.shapes.geometry import PolygonArrays, check_ring, fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 
 _CLOSED_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")

@@ -37,8 +37,7 @@ from segdata.formats.medical.dicom_objects import (
     write_objects,
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres
-from segdata.formats.shapes.geometry import PolygonArrays, check_ring
-from segdata.formats.shapes.raster import fill_centres
+from segdata.formats.shapes.geometry import PolygonArrays, check_ring, fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
 _CONTOUR_DATA = 0x30060050  # Contour Data

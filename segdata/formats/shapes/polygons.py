@@ -19,8 +19,11 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.polygons import trace_outlines
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, group_offsets
-from segdata.formats.shapes.geometry import MAX_COORDINATE, Polygon, PolygonArrays, Ring
-from segdata.formats.shapes.raster import (
+from segdata.formats.shapes.geometry import (
+    MAX_COORDINATE,
+    Polygon,
+    PolygonArrays,
+    Ring,
     Rounding,
     count_differing_pixels,
     crop_bitmaps,

@@ -30,8 +30,7 @@ from segdata.core.losses import LossCounter
 from segdata.core.paths import check_path_name, dataset_folder
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shapes.geometry import Polygon, Ring, check_ring
-from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.geometry import Polygon, Ring, check_ring, rasterise
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.image_index import has_index
 from segdata.formats.shared.image_names import images_folder

@@ -24,8 +24,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.safe_text import stored_json, whole_number
 from segdata.core.taxonomy import Category
-from segdata.formats.shapes.geometry import Bitmap
-from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shapes.geometry import Bitmap, crop_bitmaps
 from segdata.formats.shared import CVAT_LOSSES, writing
 from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.json_files import Json, attribute_value

@@ -27,9 +27,9 @@ from segdata.formats.shapes.geometry import (
     box,
     check_numbers,
     check_ring,
+    draw_ellipse,
     scale_points,
 )
-from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.json_files import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently

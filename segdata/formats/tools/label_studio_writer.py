@@ -15,9 +15,15 @@ from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Polygon,
+    count_differing_pixels,
+    crop_bitmaps,
+    rasterise,
+    scale_points,
+)
 from segdata.formats.shapes.polygons import SourcePolygons
-from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 from segdata.formats.shared.json_files import Json, attribute_value, encode_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.shared.writing import count_losses, count_spatial_losses, segment_examples

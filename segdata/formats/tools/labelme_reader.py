@@ -24,8 +24,17 @@ from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding
 from segdata.core.runs import Flags, Floats, fill_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
-from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Ellipse,
+    Polygon,
+    Ring,
+    Shape,
+    box,
+    check_numbers,
+    check_ring,
+    rasterise,
+)
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, MASK_FOLDERS, apart_defects, divide_labels
 from segdata.formats.shared.image_names import images_folder, no_images_defect

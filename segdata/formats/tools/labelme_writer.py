@@ -17,9 +17,8 @@ from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
-from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
+from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, crop_bitmaps
 from segdata.formats.shapes.polygons import trace_polygons
-from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import LABELME_LOSSES
 from segdata.formats.shared.json_files import Json
 from segdata.formats.shared.writing import count_losses, count_segments, count_unannotated_images, start_folder

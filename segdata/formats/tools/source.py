@@ -26,9 +26,17 @@ from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.segments import Polygons, flat_rings
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Ellipse,
+    Polygon,
+    PolygonArrays,
+    Shape,
+    rasterise,
+    rasterise_polygons,
+    unite_owners,
+)
 from segdata.formats.shapes.polygons import SourcePolygons
-from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.file_names import misnamed_hint, misnamed_images
 from segdata.formats.shared.image_names import images_folder, missing_images
 from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint

@@ -13,7 +13,7 @@ from segdata.core.losses import AffectedItems, LossCounter
 from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shapes.geometry import crop_bitmaps
 from segdata.formats.shared import writing
 from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.json_files import Json, attribute_value, encode_json, is_long_number

@@ -33,9 +33,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs, positions_in
 from segdata.core.safe_text import quote_path
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shapes.geometry import Polygon, scale_points
+from segdata.formats.shapes.geometry import Polygon, count_differing_pixels, rasterise, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
-from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shared import writing
 from segdata.formats.shared.file_names import Namesakes, apart_defects, divide_labels, walk_files
 from segdata.formats.shared.image_index import Cell, has_index, pair_by_index, write_index

@@ -15,9 +15,17 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings
 from segdata.core.runs import Floats, Ints, Runs
-from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, scale_points
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Polygon,
+    PolygonArrays,
+    Ring,
+    Shape,
+    crop_bitmaps,
+    fill_rings,
+    scale_points,
+)
 from segdata.formats.shapes.polygons import bridge_rings
-from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
 from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.json_files import BOM
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged

@@ -16,8 +16,7 @@ from segdata.core.guideline import Chapter, chapter_text
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.charts import UNLABELLED, Confusion
-from segdata.report.agreement.copying import copied_pairs
-from segdata.report.agreement.tables import compared_categories
+from segdata.report.agreement.tables import compared_categories, copied_pairs
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
     SHORT_NAMES,

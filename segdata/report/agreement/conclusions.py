@@ -9,6 +9,7 @@ from pathlib import PurePath
 import numpy as np
 
 from segdata.agreement.contrasts import PairContrast
+from segdata.agreement.copying import COMMON_DRAFT, IdenticalWork
 from segdata.agreement.inference import MIN_CLUSTERS
 from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance
@@ -27,9 +28,16 @@ from segdata.report.agreement.annotators import (
     model_conclusions,
     unclear_conclusions,
 )
-from segdata.report.agreement.copying import copying_conclusions, names_of_copies, unranked_pairs
 from segdata.report.agreement.drift import drift_conclusions
-from segdata.report.agreement.tables import better_first, causes_in_words, compared_scores, pair_in_words
+from segdata.report.agreement.tables import (
+    better_first,
+    causes_in_words,
+    compared_scores,
+    copied_pairs,
+    names_of_copies,
+    pair_in_words,
+    unranked_pairs,
+)
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
     SHORT_NAMES,
@@ -198,7 +206,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
         *misplaced_conclusions(result, tables),
         *_file_conclusions(result.findings),
         *skipped_conclusions(result, tables),
-        *copying_conclusions(result),
+        *_copying_conclusions(result),
         *_overall_conclusion(result, tables),
         *annotator_conclusions(result, tables),
         *drift_conclusions(result, tables),
@@ -212,6 +220,43 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
         *_plan_conclusions(result),
         *_limit_conclusions(result),
     ]
+
+
+def _copying_conclusions(result: Agreement) -> Iterator[Conclusion]:
+    """Conclusions on pairs with identical segments, or on all annotators if all share them."""
+    copies = copied_pairs(result)
+    for work in copies:
+        yield _copy_conclusion(work, result)
+    persons = [work for work in result.identical if not work.model]
+    if len(persons) > 1 and not copies and all(work.usual >= COMMON_DRAFT for work in persons):
+        middle = float(np.median([work.alike.value for work in persons]))
+        head = f"All annotators share their segments: {format_percent(middle)} are the same in a typical pair"
+        details = "Annotators who draw independently do not: they began with the same labels, or a tool snaps alike."
+        act = "Compare these labels as one more annotator, with --model: the report then leaves out what is theirs. "
+        act += "Until then high agreement says little."
+        yield Conclusion("model", "warning", head, details, act)
+
+
+def _copy_conclusion(work: IdenticalWork, result: Agreement) -> Conclusion:
+    share = score_with_interval("missed", work.identical)
+    head = f"{work.a} and {work.b}: {share} of their segments are identical, pixel for pixel"
+    nearly = ""
+    if work.alike.value - work.identical.value >= 0.005:
+        nearly = f"{score_with_interval('missed', work.alike)} are alike but for single pixels. "
+    alone = sum(not other.model for other in result.identical) == 1
+    usual = "Two annotators who draw independently seldom reach" if alone else "Other pairs of this campaign reach"
+    details = f"{nearly}{usual} {format_percent(work.usual)}. "
+    if len(result.annotators) == 2:
+        details += "One is a copy or a correction of the other, or both kept the same draft, so their agreement does "
+        details += "not show what two independent annotators would reach."
+    else:
+        details += f"In {count_noun(work.one_voice, 'image')} of {work.images:,} the two count as one annotator, in "
+        details += "majorities and in the agreement of all: it is not known who has the other's work."
+    if len(result.annotators) == 3:
+        details += " One other annotator is left there, so nobody can be tested."
+    act = f"Ask {work.a} and {work.b} how these images were made. If both kept a draft, compare it with --model; "
+    act += "otherwise have some of the images drawn again."
+    return Conclusion("repair", "warning", head, details, act, ("SEG414",))
 
 
 def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:

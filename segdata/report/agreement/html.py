@@ -28,9 +28,8 @@ from segdata.report.agreement.charts import (
     shares_chart,
 )
 from segdata.report.agreement.conclusions import conclusions, reference_name
-from segdata.report.agreement.copying import unranked_pairs
 from segdata.report.agreement.drift import drift_charts
-from segdata.report.agreement.tables import agreement_tables, compared_categories
+from segdata.report.agreement.tables import agreement_tables, compared_categories, unranked_pairs
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,

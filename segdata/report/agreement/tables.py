@@ -6,18 +6,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from segdata.agreement.contrasts import PairContrast
+from segdata.agreement.copying import COMMON_DRAFT, IdenticalWork
 from segdata.agreement.plugin import find_metric
 from segdata.agreement.scores import PooledScoresWithAccuracy, Score
 from segdata.agreement.summary import Agreement, CategoryAgreement, DisagreementCauses
 from segdata.agreement.volumes import VolumePair
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
-from segdata.report.agreement.copying import identical_rows
 from segdata.report.agreement.drift import drift_rows
-from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
+from segdata.report.agreement.wording import (
+    DASH,
+    SHORT_NAMES,
+    format_percent,
+    format_score,
+    join_words,
+    score_with_interval,
+)
 
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
 _MM3_PER_ML = 1000  # mm3
+_MIN_SHARE_IDENTICAL = 0.05  # of a pair's segments, from which its row is listed
 _MAX_RANGES_EXPLAINED = 3  # numbers of volumes for which a note explains the range
 
 
@@ -56,6 +64,22 @@ def compared_scores(result: Agreement) -> PooledScoresWithAccuracy:
 def compared_categories(result: Agreement) -> tuple[CategoryAgreement, ...]:
     """The scores by category, over the pairs of `compared_scores`."""
     return result.categories if result.reference is None else result.reference.categories
+
+
+def copied_pairs(result: Agreement) -> list[IdenticalWork]:
+    """The pairs of persons whose work counts as one annotator's, the most similar first."""
+    copied = [work for work in result.identical if work.stands and not work.model]
+    return sorted(copied, key=lambda work: -work.alike.value)
+
+
+def unranked_pairs(result: Agreement) -> set[tuple[str, str]]:
+    """The pairs that are left out of rankings, because copies raise their agreement."""
+    return {(work.a, work.b) for work in copied_pairs(result)} if len(result.pairs) > 1 else set()
+
+
+def names_of_copies(result: Agreement) -> str:
+    """The copied pairs in words; empty if there are none."""
+    return join_words(f"{a} and {b}" for a, b in sorted(unranked_pairs(result)))
 
 
 def compared_causes(result: Agreement) -> list[DisagreementCauses]:
@@ -345,7 +369,7 @@ def months_table(result: Agreement) -> ReportTable | None:
 
 def identical_table(result: Agreement) -> ReportTable | None:
     """Identical segments by pair; None if there are hardly any."""
-    rows = tuple(identical_rows(result))
+    rows = tuple(_identical_rows(result))
     if not rows:
         return None
     heads = ("pair", "", "images", "identical", "alike", "usual", "as one")
@@ -355,3 +379,22 @@ def identical_table(result: Agreement) -> ReportTable | None:
         "as one annotator."
     )
     return ReportTable("identical segments, by pair", heads, rows, (0, 1), note)
+
+
+def _identical_rows(result: Agreement) -> list[tuple[str, ...]]:
+    """The rows of the table of identical segments, the largest shares first; empty if all shares are small."""
+    if not any(work.stands or (work.usual >= COMMON_DRAFT and not work.model) for work in result.identical):
+        return []
+    shown = [work for work in result.identical if work.stands or work.alike.value >= _MIN_SHARE_IDENTICAL]
+    return [
+        (
+            work.a,
+            work.b,
+            f"{work.images:,}",
+            score_with_interval("missed", work.identical),
+            score_with_interval("missed", work.alike),
+            format_percent(work.usual),
+            f"{work.one_voice:,}" if work.stands else "",
+        )
+        for work in sorted(shown, key=lambda work: (not work.stands, -work.alike.value))
+    ]

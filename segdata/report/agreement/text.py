@@ -16,8 +16,7 @@ from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
-from segdata.report.agreement.copying import unranked_pairs
-from segdata.report.agreement.tables import ReportTable, agreement_tables, compared_categories
+from segdata.report.agreement.tables import ReportTable, agreement_tables, compared_categories, unranked_pairs
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,

@@ -18,12 +18,6 @@ from segdata.core.runs import Ints, positions_in
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.store.diff.changes import (
-    add_annotations,
-    add_images,
-    add_moved,
-    add_segments,
-)
-from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
     QUIET_KINDS,
     DatasetChange,
@@ -31,6 +25,10 @@ from segdata.store.diff.difference import (
     Difference,
     DifferenceCounter,
     DifferenceKind,
+    add_annotations,
+    add_images,
+    add_moved,
+    add_segments,
     kind_unit,
 )
 from segdata.store.diff.matching import (

@@ -10,8 +10,7 @@ import msgspec
 from segdata.core.guideline import chapter_text
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.diff.changes import cell_text
-from segdata.store.diff.difference import DatasetChange
+from segdata.store.diff.changes import DatasetChange, cell_text
 
 TaxonomyChangeKind = Literal[
     "added",

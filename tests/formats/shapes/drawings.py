@@ -14,8 +14,7 @@ from segdata.core.batch import Batch
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
-from segdata.formats.shapes.geometry import Polygon, Ring, Shape
-from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.geometry import Polygon, Ring, Shape, rasterise
 from segdata.testing.pictures import masks_of_runs
 
 Mask = NDArray[np.bool_]

@@ -11,8 +11,17 @@ from skimage.measure import points_in_poly
 
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Runs
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, box
-from segdata.formats.shapes.raster import crop_bitmaps, fill_bitmaps, fill_centres, rasterise
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Ellipse,
+    Polygon,
+    PolygonArrays,
+    box,
+    crop_bitmaps,
+    fill_bitmaps,
+    fill_centres,
+    rasterise,
+)
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from tests.formats.shapes.drawings import RULES, draw_masks, full_canvas, polygons, rings, sizes
 

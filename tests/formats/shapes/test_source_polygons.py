@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.profile import RasterRule
-from segdata.formats.shapes.geometry import Polygon, box
+from segdata.formats.shapes.geometry import Polygon, box, count_differing_pixels, rasterise
 from segdata.formats.shapes.polygons import RasterDisagreement, SourcePolygons, raster_disagreement
-from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from tests.formats.shapes.drawings import RULES, batch_of, draw_masks, polygons
 
 FRAME = Polygon(box(2, 2, 30, 30).exterior, (box(5, 5, 12, 12).exterior, box(15.5, 15, 25, 25.25).exterior))

@@ -14,8 +14,8 @@ from PIL import Image
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, find_format
+from segdata.formats.shapes.geometry import rasterise
 from segdata.formats.shapes.polygons import bridge_rings
-from segdata.formats.shapes.raster import rasterise
 from segdata.formats.yolo.lines import ring_shapes, shares_to_pixels, single_rings
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip

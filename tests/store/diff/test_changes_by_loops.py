@@ -10,8 +10,8 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.store.diff.changes import DatasetChange
 from segdata.store.diff.compare import compare_datasets
-from segdata.store.diff.difference import DatasetChange
 from segdata.store.diff.taxonomies import compare_taxonomies
 from segdata.store.fixes import FIXES
 from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally

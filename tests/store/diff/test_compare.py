@@ -18,8 +18,7 @@ from segdata.core.losses import LOSS_KINDS as LOSS_KINDS
 from segdata.core.losses import Loss
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.diff.compare import EXPLAINS, check_losses, compare_datasets
-from segdata.store.diff.difference import (
+from segdata.store.diff.changes import (
     DIFFERENCE_KINDS,
     KIND_SUMMARIES,
     QUIET_KINDS,
@@ -30,6 +29,7 @@ from segdata.store.diff.difference import (
     KindCount,
     kind_unit,
 )
+from segdata.store.diff.compare import EXPLAINS, check_losses, compare_datasets
 from segdata.testing.pictures import Mask, draw_picture, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 from tests.memory import SMALL, TAXONOMY, dataset, memberships, profile_of, small, with_cell, with_masks

@@ -8,4 +8,3 @@ from segdata.core.kernels._reference.outlines import *
 from segdata.core.kernels._reference.overlay import *
 from segdata.core.kernels._reference.polygons import *
 from segdata.core.kernels._reference.sweep import *
-from segdata.core.kernels._reference.walk import *
