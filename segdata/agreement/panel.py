@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
+from segdata.agreement.joint_taxonomy import TAXONOMY_CODE, JointTaxonomy, join_taxonomies, profile_categories
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.config import Config, parse_coverage
 from segdata.core.dataset import EmptySource, OpenDataset
@@ -20,137 +20,11 @@ from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
 from segdata.core.runs import Flags, Ints, positions_in
 from segdata.core.table import Table
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.taxonomy import Taxonomy
 
-TAXONOMY_CODE = "SEG412"
-_LEFT_OUT = "left out of the comparison"
-
-
-@dataclass(frozen=True, slots=True)
-class JointTaxonomy:
-    """One taxonomy for several datasets."""
-
-    taxonomy: Taxonomy  # ids count from 1; what a person left out is void
-    codes: tuple[Mapping[int, int], ...]  # for each dataset its category ids -> ids of the taxonomy
-    asked: Flags  # (n_datasets, n_categories) whether the dataset's annotators were asked for the category
-    defects: tuple[Defect, ...]  # differences between the datasets' taxonomies
-
-    def to_panel(self, dataset: int, ids: Ints) -> Ints:
-        """Map category ids (n,) of a dataset to ids (n,) of the joint taxonomy; SegdataError if one is unknown."""
-        own_ids, inverse = np.unique(ids, return_inverse=True)
-        codes = self.codes[dataset]
-        for id_ in own_ids.tolist():
-            if id_ not in codes:
-                raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
-        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
-
-    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> Flags:
-        """(n_categories,) the categories that an annotation covers if it was asked for `names`; void always."""
-        ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
-        return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
-
-
-def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -> JointTaxonomy:
-    """Join the categories of all profiles by name, by aliases, and by ids whose name only one side knows.
-
-    `renamed`: old name -> the name under which it is compared; None: left out, as void.
-    """
-    names: dict[str, Category] = {}
-    codes: list[dict[int, str]] = []
-    for profile in profiles:
-        mine: dict[int, str] = {}
-        for id_, category in _profile_categories(profile).items():
-            target = renamed.get(category.name, category.name)
-            name = _LEFT_OUT if target is None else _panel_name(target, category, names, profile)
-            kind = "void" if target is None else category.kind
-            names.setdefault(name, msgspec.structs.replace(category, name=name, kind=kind))
-            mine[id_] = name
-        codes.append(mine)
-    number = {name: k + 1 for k, name in enumerate(names)}
-    categories = tuple(msgspec.structs.replace(category, id=number[name]) for name, category in names.items())
-    groups = {name: parent for profile in reversed(profiles) for name, parent in profile.taxonomy.groups.items()}
-    asked = np.array(
-        [
-            [_is_task_category(profile, name, set(mine.values())) or names[name].kind == "void" for name in names]
-            for profile, mine in zip(profiles, codes, strict=True)
-        ],
-        bool,
-    ).reshape(len(profiles), len(names))
-    return JointTaxonomy(
-        Taxonomy(categories=categories, groups=groups),
-        tuple({id_: number[name] for id_, name in mine.items()} for mine in codes),
-        asked,
-        tuple(_differences(profiles, codes, names)),
-    )
-
-
-def _profile_categories(profile: Profile) -> dict[int, Category]:
-    """The first category of each id, and categories of the source that the taxonomy lacks."""
-    first = profile.taxonomy.by_id()
-    unknown = {id_: Category(id=id_, name=name) for id_, name in profile.unknown_names.items()}
-    return {category.id: first[category.id] for category in profile.taxonomy.categories} | unknown
-
-
-def _panel_name(target: str, category: Category, names: Mapping[str, Category], profile: Profile) -> str:
-    """The name of a category in the panel so far; its own name if it is new."""
-    if target in names:
-        return target
-    for name, other in names.items():
-        if target in other.aliases or name in category.aliases:
-            return name
-    own = {category.name for category in profile.taxonomy.categories}
-    same_id = [name for name, other in names.items() if other.id == category.id and name not in own]
-    return same_id[0] if same_id else target
-
-
-def _is_task_category(profile: Profile, name: str, mine: set[str]) -> bool:
-    """Whether a dataset's annotators were asked for a category.
-
-    A taxonomy that is inferred from the data does not show that others were not asked for, unless files name its
-    categories.
-    """
-    if name not in mine:
-        return not _names_all(profile)
-    coverage = profile.coverage.value
-    return not isinstance(coverage, dict) or coverage.get(name) == "exhaustive"
-
-
-def _names_all(profile: Profile) -> bool:
-    """Whether a dataset's taxonomy names all categories that its annotators were asked for."""
-    return profile.taxonomy_declared or profile.named_by_files
-
-
-def _differences(
-    profiles: Sequence[Profile], codes: Sequence[Mapping[int, str]], names: Mapping[str, Category]
-) -> list[Defect]:
-    """Defects about categories that a dataset lacks, or that have another name or meaning there."""
-    defects = []
-    for profile, mine in zip(profiles, codes, strict=True):
-        missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
-        if missing:
-            pronoun = "it" if len(missing) == 1 else "them"
-            becomes = (
-                f"its annotators were not asked for {pronoun}, and what others drew there is left out"
-                if _names_all(profile)
-                else "it is taken that its annotators saw none"
-            )
-            by_files = profile.named_by_files and not profile.taxonomy_declared
-            entries = "files, or values in their tables, of" if by_files else "category"
-            message = f"no {entries} {list_names(missing, 5)}: {becomes}"
-            defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
-        for id_, category in _profile_categories(profile).items():
-            name = mine[id_]
-            if name not in (category.name, _LEFT_OUT) and name not in category.aliases:
-                message = f"{category.name} (id {id_}) is compared as {name}"
-                defects.append(Defect(TAXONOMY_CODE, message, file=profile.files, category=name))
-            if name != _LEFT_OUT and names[name].kind != category.kind:
-                message = f"{category.name} is {category.kind} here and {names[name].kind} in another dataset"
-                defects.append(Defect(TAXONOMY_CODE, message, file=profile.files, category=name))
-    return defects
-
-
-UNPAIRED_CODE = "SEG410"
+UNPAIRED_CODE, SIZES_CODE = "SEG410", "SEG411"
 ImageRows = dict[PairingKey, list[tuple[int, int]]]
+_NONE = np.empty(0, np.int64)
 _TRIED: tuple[PairBy, ...] = ("id", "stem", "name", "varying")
 
 
@@ -171,6 +45,11 @@ class PanelMember:
     @property
     def _path(self) -> Path:
         return Path(self.dataset.profile.files or self.dataset.profile.name)
+
+    def without_data(self) -> "PanelMember":
+        """The member for another process, which gets its images from a reader."""
+        empty = EmptySource(self.dataset.profile)
+        return replace(self, dataset=replace(self.dataset, source=empty, config=Config(), rows=None, recipe=None))
 
     def own_defects(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
         """The defects of its files, with the annotator."""
@@ -228,32 +107,6 @@ def _file_hash(uri: str | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
-    """Defects about categories of all datasets that an annotator judged in no image, by the annotations' coverage.
-
-    `annotations` has the columns `annotator` and `coverage`. Categories that a dataset lacks are reported elsewhere.
-    """
-    taxonomies = panel.taxonomies
-    name_of = {category.id: category.name for category in taxonomies.taxonomy.categories if category.kind != "void"}
-    shared = set(name_of).intersection(*(mine.values() for mine in taxonomies.codes))
-    ids = {
-        own.name: mine[id_]
-        for member, mine in zip(panel.members, taxonomies.codes, strict=True)
-        for id_, own in _profile_categories(member.dataset.profile).items()
-    }
-    judged: dict[str, set[int]] = {}
-    for annotator, text in set(zip(annotations["annotator"].tolist(), annotations["coverage"].tolist(), strict=True)):
-        coverage = parse_coverage(text)
-        of_names = coverage if isinstance(coverage, dict) else dict.fromkeys(ids, "exhaustive")
-        names = (name for name, how in of_names.items() if how == "exhaustive" and name in ids)
-        judged.setdefault(annotator, set()).update(ids[name] for name in names)
-    for annotator, own in sorted(judged.items()):
-        missing = [name_of[id_] for id_ in sorted(shared - own)]
-        if missing:
-            message = f"{annotator} judged no {list_names(missing, 5)}, and what others drew there is left out"
-            yield Defect(TAXONOMY_CODE, message, annotator=annotator, severity="info")
-
-
 def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[Defect]:
     """Defects about images that could not be paired, one per dataset."""
     if len(members) == 1:
@@ -273,9 +126,6 @@ def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[
         )
         for k, names in sorted(alone.items())
     ]
-
-
-SIZES_CODE = "SEG411"
 
 
 @dataclass(frozen=True)
@@ -327,19 +177,7 @@ class Panel:
         present = [piece for piece in pieces if piece is not None]
         if len(present) < len(pieces):
             return None
-        members = tuple(
-            replace(
-                member,
-                dataset=replace(
-                    member.dataset,
-                    source=EmptySource(member.dataset.profile),
-                    config=Config(),
-                    rows=None,
-                    recipe=None,
-                ),
-            )
-            for member in self.members
-        )
+        members = tuple(member.without_data() for member in self.members)
         bare = replace(
             self, members=members, image=_NONE, member=_NONE, row=_NONE, image_ids=(), defects=(), case=_NONE
         )
@@ -442,18 +280,6 @@ def build_panel(
     place = positions_in(by_case, len(by_case))
     image = place[image]
     sorted_links = np.lexsort((row, member, image))
-    first = members[0].dataset.profile
-    sequences = {
-        sequence.name: sequence for member_ in reversed(members) for sequence in member_.dataset.profile.sequences
-    }
-    profile = replace(
-        first,
-        name=", ".join(member_.display_name for member_ in members),
-        files=", ".join(member_.dataset.profile.files for member_ in members),
-        taxonomy=taxonomies.taxonomy,
-        sequences=tuple(sequences.values()),
-        metadata={},
-    )
     defects = [
         defect
         for own in members
@@ -468,13 +294,24 @@ def build_panel(
         member=member[sorted_links],
         row=row[sorted_links],
         image_ids=[ids[k] for k in by_case.tolist()],
-        profile=profile,
+        profile=_joint_profile(members, taxonomies.taxonomy),
         defects=[*defects, *taxonomies.defects, *unmatched_images(members, images)],
         case=case[by_case],
     )
 
 
-_NONE = np.empty(0, np.int64)
+def _joint_profile(members: Sequence[PanelMember], taxonomy: Taxonomy) -> Profile:
+    """The profile of the whole: the first member's, with the names, files and sequences of all."""
+    profiles = [member.dataset.profile for member in members]
+    sequences = {sequence.name: sequence for profile in reversed(profiles) for sequence in profile.sequences}
+    return replace(
+        profiles[0],
+        name=", ".join(member.display_name for member in members),
+        files=", ".join(profile.files for profile in profiles),
+        taxonomy=taxonomy,
+        sequences=tuple(sequences.values()),
+        metadata={},
+    )
 
 
 def _image_ids(members: Sequence[PanelMember], images: ImageRows) -> list[str]:
@@ -570,3 +407,29 @@ def check_sizes(panel: Panel, defects: Iterable[Defect]) -> None:
     if first is not None:
         problem = "no image has the same size in two datasets"
         raise SegdataError(f"{panel.profile.files}: {problem}; {first.image}: {first.message}")
+
+
+def never_judged(panel: Panel, annotations: Table) -> Iterator[Defect]:
+    """Defects about categories of all datasets that an annotator judged in no image, by the annotations' coverage.
+
+    `annotations` has the columns `annotator` and `coverage`. Categories that a dataset lacks are reported elsewhere.
+    """
+    taxonomies = panel.taxonomies
+    name_of = {category.id: category.name for category in taxonomies.taxonomy.categories if category.kind != "void"}
+    shared = set(name_of).intersection(*(mine.values() for mine in taxonomies.codes))
+    ids = {
+        own.name: mine[id_]
+        for member, mine in zip(panel.members, taxonomies.codes, strict=True)
+        for id_, own in profile_categories(member.dataset.profile).items()
+    }
+    judged: dict[str, set[int]] = {}
+    for annotator, text in set(zip(annotations["annotator"].tolist(), annotations["coverage"].tolist(), strict=True)):
+        coverage = parse_coverage(text)
+        of_names = coverage if isinstance(coverage, dict) else dict.fromkeys(ids, "exhaustive")
+        names = (name for name, how in of_names.items() if how == "exhaustive" and name in ids)
+        judged.setdefault(annotator, set()).update(ids[name] for name in names)
+    for annotator, own in sorted(judged.items()):
+        missing = [name_of[id_] for id_ in sorted(shared - own)]
+        if missing:
+            message = f"{annotator} judged no {list_names(missing, 5)}, and what others drew there is left out"
+            yield Defect(TAXONOMY_CODE, message, annotator=annotator, severity="info")

@@ -153,71 +153,78 @@ def read(
 @keep_results()
 def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[ReadOptions]) -> Dataset:
     """Open the dataset in a file or folder of this machine; `given` has all options of `read`."""
-    format, config, taxonomy, options = given["format"], given["config"], given["taxonomy"], given["options"]
+    config = given["config"]
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
+    is_detected = given["format"] is None and settings.format is None
     try:
         with locate_config_errors(file):
-            data_format, layout = _choose_format(root, format, settings, config)
+            data_format, layout = _choose_format(root, given["format"], settings, config)
     except UnreadableError:
-        inner = only_dataset_inside(root) if format is None and settings.format is None else None
+        inner = only_dataset_inside(root) if is_detected else None
         if inner is None:
             raise
         if config is None and lexists(root / CONFIG):
             given["config"] = root / CONFIG
-        if taxonomy is None and lexists(root / TAXONOMY):
+        if given["taxonomy"] is None and lexists(root / TAXONOMY):
             given["taxonomy"] = root / TAXONOMY
         return _read_files(inner, recipe, **given)
-    data_format.check_options(options or {}, "read")
+    data_format.check_options(given["options"] or {}, "read")
     with locate_config_errors(file):
-        categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
-        folder = _find_images(given["images"], settings.images)
-    request = ReadRequest(
-        root=root,
-        taxonomy=categories,
-        images=folder,
-        config=settings,
-        annotator=given["annotator"],
-        explicit=(format or settings.format) is not None,
-        options={**settings.options, **(options or {})},
-    )
+        request = _request(root, settings, given)
 
-    def opened_now() -> Source:
-        with locate_config_errors(file), image_limits(), _doubted_format(root, format, settings.format):
+    def open_now() -> Source:
+        with locate_config_errors(file), image_limits(), _doubted_format(root, given["format"], settings.format):
             return _open_source(data_format, request, layout, given["source"], given["roi"])
 
-    more = {"source": given["source"], "roi": given["roi"], "max_pixels": max_pixels()}
-    cache, only = given["cache"], given["only"]
-    opened = opened_now() if cache is None else cached_source(request, data_format.name, more, opened_now, Path(cache))
-    clashes = _name_clashes(opened.image_ids)
-    if clashes:
-        opened = AlteredSource(opened, keep_batch, clashes)
-    if format is None and settings.format is None and not layout.parts and root.is_dir():
+    if given["cache"] is None:
+        opened = open_now()
+    else:
+        more = {"source": given["source"], "roi": given["roi"], "max_pixels": max_pixels()}
+        opened = cached_source(request, data_format.name, more, open_now, Path(given["cache"]))
+    opened = _with_name_clashes(opened)
+    if is_detected and not layout.parts and root.is_dir():
         opened = _with_unread_datasets(opened, root, layout.unread)
     with locate_config_errors(file):
         check_config_categories(settings, opened.profile)
-    names = [only] if isinstance(only, str) else only
+    names = [given["only"]] if isinstance(given["only"], str) else given["only"]
     rows = None if names is None else _select_images(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
 
 
-def _name_clashes(names: Sequence[str]) -> tuple[Defect, ...]:
-    """SEG008 if names of images are one name to Windows and macOS, which ignore case and how accents are composed."""
+def _request(root: Path, settings: Config, given: ReadOptions) -> ReadRequest:
+    """What the reader is asked for: the options of `read`, else those of the configuration."""
+    taxonomy = given["taxonomy"]
+    return ReadRequest(
+        root=root,
+        taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy),
+        images=_find_images(given["images"], settings.images),
+        config=settings,
+        annotator=given["annotator"],
+        explicit=(given["format"] or settings.format) is not None,
+        options={**settings.options, **(given["options"] or {})},
+    )
+
+
+def _with_name_clashes(opened: Source) -> Source:
+    """Add SEG008 if names of images are one name to Windows and macOS, which ignore case and composed accents."""
+    names = opened.image_ids
     composed = names if all(map(str.isascii, names)) else [unicodedata.normalize("NFC", name) for name in names]
     folded = [*map(str.lower, composed)]
     if len(set(folded)) == len(names):
-        return ()
+        return opened
     spellings: dict[str, list[str]] = {}
     for name, key in zip(names, folded, strict=True):
         spellings.setdefault(key, []).append(name)
     clashing = [different for alike in spellings.values() if len(different := sorted(set(alike))) > 1]
     if not clashing:
-        return ()
+        return opened
     first, second = clashing[0][:2]
     n = count_noun(sum(map(len, clashing)), "image")
     message = f"{n} have names that differ in case or accents alone, such as {first!a} and {second!a}"
     message += ": Windows and macOS keep one file of such names"
-    return (Defect("SEG008", message, image=second, severity="warning", lost=False),)
+    clash = Defect("SEG008", message, image=second, severity="warning", lost=False)
+    return AlteredSource(opened, keep_batch, (clash,))
 
 
 def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:

@@ -36,7 +36,7 @@ def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() 
     done = subprocess.run(
         [sys.executable, "-c", program], env=asked_for_none, capture_output=True, text=True, check=True
     )
-    kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("reference.walk", "compiled.sweep"))
+    kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("reference.labels", "compiled.sweep"))
     assert (
         done.stdout.strip()
         == f"{kinds} False compiled kernels but for even_steps, measure_segments, parts (slower: build them again)"

@@ -1,7 +1,7 @@
 """Probe: the masks of a folder, judged by names and headers, for the detection of mask formats."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,11 +79,9 @@ def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]")
 
 def _probe_image_files(root: Path) -> MaskProbe | None:
     """Probe the masks below `root` by their layout and the headers of some files."""
-    from segdata.formats.shared.colour_tables import find_colour_table
     from segdata.formats.shared.image_index import INDEX_FILE, has_index
     from segdata.formats.shared.images import ImageFolder
-    from segdata.formats.shared.mask_families import is_called_labels
-    from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
+    from segdata.formats.shared.mask_files import mask_headers
     from segdata.formats.shared.mask_layouts import UnclearMasksError, find_layouts
     from segdata.formats.shared.pairing import split_masks_from_images
 
@@ -96,35 +94,52 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
         return MaskProbe(config, heads, "several folders that may be masks", True)
     if not layouts:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
-    alone = layouts[0].masks == root and root.is_dir() and layouts[0].family is None
-    every = ImageFolder.below(root).paths if alone else {}
-    if every and all(name.lower().endswith((".jpg", ".jpeg")) for name in every):
-        return None  # photographs
-    masks, images = split_masks_from_images(every)
-    mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
-    is_declared = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(spread_sample(mask_paths, _N_SAMPLED))
-    n_jpeg = sum(path.suffix.lower() in (".jpg", ".jpeg") for path in mask_paths)
-    lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
-    if alone and (lossy or (not is_declared and looks_like_photograph(spread_sample(mask_paths, 3)))):
+    is_alone = layouts[0].masks == root and root.is_dir() and layouts[0].family is None
+    files = ImageFolder.below(root).paths if is_alone else {}
+    if files and all(map(_is_jpeg, files)):
         return None
-    if alone and not is_declared and not any(map(is_called_labels, (root.name, *every))) and _are_pictures(mask_paths):
+    masks, images = split_masks_from_images(files)
+    paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
+    is_declared = not is_alone or bool(images) or _has_taxonomy(root)
+    heads = mask_headers(spread_sample(paths, _N_SAMPLED))
+    if is_alone and (_are_lossy(paths, heads) or (not is_declared and _are_pictures(root, files, paths))):
         return None
-    wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
-    are_categories = wide and not config.instance_ids and _are_categories(root, mask_paths)
-    return MaskProbe(
-        config, heads, layouts[0].evidence, is_declared, _numbers_objects(mask_paths, heads), are_categories
-    )
+    is_wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
+    are_categories = is_wide and not config.instance_ids and _are_categories(root, paths)
+    return MaskProbe(config, heads, layouts[0].evidence, is_declared, _numbers_objects(paths, heads), are_categories)
 
 
-def _are_pictures(paths: list[Path]) -> bool:
-    """Whether image files have more colours than there are categories, as screenshots and GIF files have.
+def _has_taxonomy(root: Path) -> bool:
+    from segdata.formats.shared.colour_tables import find_colour_table
 
-    Decodes some of them.
+    return find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
+
+
+def _is_jpeg(name: str) -> bool:
+    return name.lower().endswith((".jpg", ".jpeg"))
+
+
+def _are_lossy(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
+    """Whether one in twenty files is a JPEG, or most headers are those of an encoding that changes values."""
+    n_jpeg = sum(_is_jpeg(path.name) for path in paths)
+    return 20 * n_jpeg > len(paths) or most_of(heads, lambda head: head.lossy is not None)
+
+
+def _are_pictures(root: Path, names: Iterable[str], paths: list[Path]) -> bool:
+    """Whether image files that nothing declares as masks are photographs, screenshots or GIF files.
+
+    These have more colours than there are categories. Decodes some of them.
     """
     from segdata.formats.masks.mask_values import MAX_CATEGORIES, count_values
+    from segdata.formats.shared.mask_families import is_called_labels
+    from segdata.formats.shared.mask_files import looks_like_photograph
 
-    counts = count_values(spread_sample(paths, 3))
+    sample = spread_sample(paths, 3)
+    if looks_like_photograph(sample):
+        return True
+    if any(map(is_called_labels, (root.name, *names))):
+        return False
+    counts = count_values(sample)
     return (counts.has_colors or counts.palette is not None) and len(counts.value) > MAX_CATEGORIES
 
 

@@ -122,39 +122,32 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
         number = int(item.SegmentNumber)
         if number not in segments:
             segments[number] = _parse_segment(number, item)
-    defects = [*_segment_defects(dataset, kind, name)]
     if kind == "LABELMAP" and 0 in segments and _is_background(segments[0]):
         del segments[0]
     groups = _frame_groups(dataset, n_frames)
     frames = [_parse_frame(index, kind, of_frame) for index, of_frame in enumerate(groups)]
-    for frame in frames:
-        if frame.segment is not None and frame.segment not in segments:
-            number = groups[frame.index].segment_number
-            what = (
-                "names no segment" if number is None else f"refers to segment {frame.segment}, which is not described"
-            )
-            place = f"frame {frame.index + 1}"
-            defects.append(Defect("SEG007", f"{place} {what}", name, place))
-    frames = [frame for frame in frames if frame.segment is None or frame.segment in segments]
-    defects += _geometry_defects(groups[0], frames, name)
+    described = [frame for frame in frames if frame.segment is None or frame.segment in segments]
+    others = [frame for frame in frames if frame.segment is not None and frame.segment not in segments]
+    defects = (
+        *_segment_defects(dataset, kind, name),
+        *(_frame_defect(frame, groups[frame.index], name) for frame in others),
+        *_geometry_defects(groups[0], described, name),
+    )
     _check_length(path, dataset, n_frames, size)
     series = dataset.get("ReferencedSeriesSequence") or []
-    images = [
-        str(reference.ReferencedSOPInstanceUID)
-        for series_item in series
-        for reference in series_item.get("ReferencedInstanceSequence") or []
-    ]
-    images += [frame.image for frame in frames if frame.image]
+    references = [image for item in series for image in item.get("ReferencedInstanceSequence") or []]
+    images = [str(image.ReferencedSOPInstanceUID) for image in references]
+    images += [frame.image for frame in described if frame.image]
     return SegObject(
         path=path,
         name=name,
         images=tuple(dict.fromkeys(images)),
-        defects=tuple(defects),
+        defects=defects,
         kind=kind,
         max_value=int(dataset.get("MaximumFractionalValue") or 255),
         size=size,
         segments=segments,
-        frames=frames,
+        frames=described,
         series=str(series[0].get("SeriesInstanceUID", "")) if series else "",
         reference=str(dataset.get("FrameOfReferenceUID", "")),
         creator=str(dataset.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
@@ -267,6 +260,14 @@ def _parse_frame(index: int, kind: str, groups: _FrameGroups) -> _SegFrame:
         groups.value("PixelMeasuresSequence", "PixelSpacing"),
     )
     return _SegFrame(index, None if kind == "LABELMAP" else int(groups.segment_number or 0), plane, groups.source_image)
+
+
+def _frame_defect(frame: _SegFrame, groups: _FrameGroups, name: str) -> Defect:
+    """A frame whose segment is not among those that the file describes."""
+    place, number = f"frame {frame.index + 1}", frame.segment
+    names_none = groups.segment_number is None
+    what = "names no segment" if names_none else f"refers to segment {number}, which is not described"
+    return Defect("SEG007", f"{place} {what}", name, place)
 
 
 def _geometry_defects(first: _FrameGroups, frames: Sequence[_SegFrame], name: str) -> Iterator[Defect]:

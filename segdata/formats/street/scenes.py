@@ -75,35 +75,47 @@ def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | 
     of images. Files without a partner are SEG011, if the split's other files have one. Raises UnreadableError if there
     are no labels, or none of that kind.
     """
+    available = [known for known in kinds if any(known in by_kind for by_kind in files.labels.values())]
     if not files.labels:
         raise UnreadableError(f"{root}: no labels in the places where this format keeps them; see `segdata formats`")
-    if kind is not None and not any(kind in of_key for of_key in files.labels.values()):
-        available = ", ".join(
-            candidate for candidate in kinds if any(candidate in of_key for of_key in files.labels.values())
-        )
-        raise UnreadableError(f"{root}: no labels of the kind {kind!r}; there are {available or 'none'}")
-    entries, defects = [], list(files.defects)
+    if kind is not None and kind not in available:
+        raise UnreadableError(f"{root}: no labels of the kind {kind!r}; there are {', '.join(available) or 'none'}")
+    wanted = kinds if kind is None else (kind,)
+    entries = {key: _entry(files, key, wanted) for key in sorted(files.labels.keys() | files.pictures.keys())}
+    defects = [*files.defects, *_pairing_defects(root, files, entries, kind)]
+    if entries and not files.pictures:
+        defects.append(no_images_defect(len(entries), root, images))
+    in_order = sorted(entries.values(), key=lambda entry: entry.image_id)
+    return Pairing(tuple(in_order), tuple(defects), not files.pictures, dict(files.places))
+
+
+def _entry(files: SceneFiles, key: str, wanted: Sequence[str]) -> ImageEntry:
+    """The image of a key with its labels of the first wanted kind, if it has any."""
+    image_id, image = files.pictures.get(key, (files.named(key), None))
+    labels = files.labels.get(key, {})
+    kind = next((kind for kind in wanted if kind in labels), None)
+    label_files = () if kind is None else (labels[kind],)
+    return ImageEntry(image_id, image, label_files, kind, split=_split(key) or None)
+
+
+def _pairing_defects(
+    root: Path, files: SceneFiles, entries: Mapping[str, ImageEntry], kind: str | None
+) -> Iterator[Defect]:
+    """SEG002 for labels of other kinds alone, and SEG011 for files without a partner; `kind` is the requested one."""
     labelled_splits = {_split(key) for key in files.labels}
     stray_images = Namesakes(key for key in files.pictures if key not in files.labels)
     stray_labels = Namesakes(key for key in files.labels if key not in files.pictures)
-    for key in sorted(files.labels.keys() | files.pictures.keys()):
-        of_key = files.labels.get(key, {})
-        image_id, image = files.pictures.get(key, (files.named(key), None))
-        wanted = (kind,) if kind is not None else kinds
-        read = next((candidate for candidate in wanted if candidate in of_key), None)
-        entries.append(ImageEntry(image_id, image, (of_key[read],) if read else (), read, split=_split(key) or None))
-        if of_key and read is None:
-            defects.append(_unreadable_defect(root, of_key, kind, image_id))
-        elif not of_key and _split(key) in labelled_splits:
+    for key, entry in entries.items():
+        if key in files.labels and not entry.files:
+            message = f"no labels of the kind {kind!r} here" if kind else "colours cannot be turned back into labels"
+            path = next(iter(files.labels[key].values()))
+            yield Defect("SEG002", message, relative_path(root, path), image=entry.image_id)
+        elif key not in files.labels and _split(key) in labelled_splits:
             message = f"an image without labels{stray_labels.hint(key, 'a label file')}"
-            defects.append(Defect("SEG011", message, _file_name(root, image), image=image_id))
-        elif of_key and image is None and files.pictures:
+            yield Defect("SEG011", message, relative_path(root, files.pictures[key][1]), image=entry.image_id)
+        elif key in files.labels and entry.image is None and files.pictures:
             message = f"labels without an image{stray_images.hint(key, 'an image')}"
-            defects.append(Defect("SEG011", message, _file_name(root, of_key[str(read)]), image=image_id))
-    if entries and not files.pictures:
-        defects.append(no_images_defect(len(entries), root, images))
-    entries.sort(key=lambda entry: entry.image_id)
-    return Pairing(tuple(entries), tuple(defects), not files.pictures, dict(files.places))
+            yield Defect("SEG011", message, relative_path(root, entry.files[0]), image=entry.image_id)
 
 
 def pair_by_index(
@@ -127,20 +139,10 @@ def pair_by_index(
     return msgspec.structs.replace(pairing, entries=tuple(entries))
 
 
-def _unreadable_defect(root: Path, of_key: Mapping[str, Path], kind: str | None, image_id: str) -> Defect:
-    path = next(iter(of_key.values()))
-    message = f"no labels of the kind {kind!r} here" if kind else "colours cannot be turned back into labels"
-    return Defect("SEG002", message, relative_path(root, path), image=image_id)
-
-
 def _split(key: str) -> str:
     """The split of a key; "" for keys without one, and for the default folder."""
     folder = key.partition("/")[0] if "/" in key else ""
     return "" if folder == NO_SPLIT else folder
-
-
-def _file_name(root: Path, path: Path | None) -> str | None:
-    return None if path is None else relative_path(root, path)
 
 
 def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kinds: Mapping[str, str]) -> SceneFiles:

@@ -1,7 +1,7 @@
 """Compare taxonomies: for the diff of two datasets, and to draft a map from an old taxonomy to a new one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -93,28 +93,34 @@ class _Successors:
 
 
 def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Successors:
-    name, names_before, names_after = category.name, _by_name(old), _by_name(new)
+    """The successors of a category by its name, else by aliases, else by their parent, else by id and colour."""
+    names_before = _by_name(old).keys()
     added = {entry.name: entry for entry in new.categories if entry.name not in names_before}
-    children = tuple(entry.name for entry in added.values() if entry.parent == name)
-    if name in names_after:
-        had_children = any(entry.parent == name for entry in old.categories)
-        return (
-            _Successors((name, *children), "parent") if children and not had_children else _Successors((name,), "name")
-        )
-    by_alias = tuple(entry.name for entry in new.categories if name in entry.aliases)
-    by_alias = by_alias or tuple(other for other in category.aliases if other in added)
-    if by_alias or children:
-        return _Successors(tuple(dict.fromkeys(by_alias or children)), "alias" if by_alias else "parent")
-    free = [entry for entry in added.values() if not set(entry.aliases) & names_before.keys()]
-    by_id = next((entry for entry in free if entry.id == category.id), None)
-    by_color = next((entry for entry in free if category.rgb is not None and entry.rgb == category.rgb), None)
-    if by_id is not None and by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
-        names = [entry.name for entry in (by_id, by_color) if entry is not None]
-        return _Successors(tuple(names), "id and color apart")
-    match = by_id or by_color
-    return _Successors(
-        () if match is None else (match.name,), "nothing" if match is None else "id" if by_id else "color"
-    )
+    children = tuple(entry.name for entry in added.values() if entry.parent == category.name)
+    if category.name in _by_name(new):
+        had_children = any(entry.parent == category.name for entry in old.categories)
+        if children and not had_children:
+            return _Successors((category.name, *children), "parent")
+        return _Successors((category.name,), "name")
+    aliases = [entry.name for entry in new.categories if category.name in entry.aliases]
+    aliases = aliases or [alias for alias in category.aliases if alias in added]
+    if aliases:
+        return _Successors(tuple(dict.fromkeys(aliases)), "alias")
+    if children:
+        return _Successors(children, "parent")
+    return _same_id_or_color(category, [entry for entry in added.values() if names_before.isdisjoint(entry.aliases)])
+
+
+def _same_id_or_color(category: Category, added: Sequence[Category]) -> _Successors:
+    """The first new category with the id of one that is gone, else with its colour; both if they contradict it."""
+    by_id = next((entry for entry in added if entry.id == category.id), None)
+    by_color = next((entry for entry in added if category.rgb is not None and entry.rgb == category.rgb), None)
+    names = tuple(entry.name for entry in (by_id, by_color) if entry is not None)
+    if by_id is None:
+        return _Successors(names, "color" if names else "nothing")
+    if by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
+        return _Successors(names, "id and color apart")
+    return _Successors(names[:1], "id")
 
 
 def _category_changes(successors: Mapping[str, _Successors], new: Taxonomy) -> Iterator[TaxonomyChange]:
