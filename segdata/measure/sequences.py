@@ -20,7 +20,7 @@ from segdata.core.profile import Profile, SequenceKind
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, NumberLine, Runs, expand_ranges
 from segdata.core.strata import joint_codes
-from segdata.core.table import Table
+from segdata.core.table import Table, group_edges
 
 T = TypeVar("T")
 _MIN_WINDOW_FRAMES = 8  # that are loaded at once, beside one neighbour on either side
@@ -117,12 +117,7 @@ def things_by_frame(tables: Tables, kind: SequenceKind) -> Table:
     member, first = joint_codes(thing, place)
     columns = {"thing": thing[first], "sequence": sequence[first], "place": place[first], "segment": rows[first]}
     columns["area"] = np.bincount(member, segments["area"][rows], len(first)).astype(np.int64)
-    for low, high, start, size in (("left", "right", "x", "width"), ("top", "bottom", "y", "height")):
-        begin = segments[start][rows].astype(np.int64)
-        columns[low], columns[high] = np.full(len(first), 2**31), np.full(len(first), -1)
-        np.minimum.at(columns[low], member, begin)
-        np.maximum.at(columns[high], member, begin + segments[size][rows])
-    return Table(columns)
+    return Table(columns | group_edges(segments.take(rows), member, len(first)))
 
 
 def between_frames(things: Table, lag: int) -> Ints:

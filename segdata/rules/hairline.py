@@ -6,12 +6,11 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.strata import joint_codes
-from segdata.core.table import Table
+from segdata.core.table import Table, group_edges
 from segdata.rules.shared import (
     SUM_COLUMNS,
     background_is_declared,
     forbidden_overlaps,
-    group_edges,
     leaves_background_unlabelled,
     requires_full_coverage,
     sum_by_owner,

@@ -12,9 +12,9 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, expand_ranges
 from segdata.core.statistics import proves_rate
 from segdata.core.strata import is_example, joint_codes
-from segdata.core.table import Column, Table
+from segdata.core.table import Column, Table, group_edges
 from segdata.measure.sequences import is_frame_of
-from segdata.rules.shared import both_ways, group_edges, is_lossy
+from segdata.rules.shared import both_ways, is_lossy
 
 _MIN_INSIDE_RATE = 0.8  # of parts inside, which must be proven
 _INSIDE, _OUTSIDE = 0.9, 0.5  # of a segment's pixels, and of its box, are the outer category's: at least, and less

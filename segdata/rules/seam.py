@@ -6,7 +6,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
-from segdata.core.table import Table
+from segdata.core.table import Table, group_edges
 from segdata.rules.shared import both_ways, box_around, requires_full_coverage
 
 _FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
@@ -173,12 +173,10 @@ def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:
     segments, pairs, annotations = tables.segments, tables.pairs, tables.annotations
     owner, n = segments["annotation"].astype(np.int64), len(annotations)
     is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
-    low, high = np.full((n, 2), np.iinfo(np.int32).max, np.int64), np.full((n, 2), -1, np.int64)
     rows = np.flatnonzero(~is_void & (segments["area"] > 0))
     frame = np.stack([tables.images[name][annotations["image"]] for name in ("width", "height")], axis=1)
-    for axis, (start, size) in enumerate((("x", "width"), ("y", "height"))):
-        np.minimum.at(low[:, axis], owner[rows], segments[start][rows])
-        np.maximum.at(high[:, axis], owner[rows], (segments[start] + segments[size])[rows])
+    edges = group_edges(segments.take(rows), owner[rows], n)
+    low, high = np.stack([edges["left"], edges["top"]], axis=1), np.stack([edges["right"], edges["bottom"]], axis=1)
     filled = np.bincount(owner[rows], segments["area"][rows], n)
     filled -= np.bincount(owner[pairs["a"]], pairs["shared"], n)
     dense = filled >= _FILLED * np.maximum(high - low, 0).prod(axis=1)

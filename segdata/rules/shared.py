@@ -67,19 +67,6 @@ def box_around(tables: Tables, rows: Ints | Sequence[int]) -> Box:
     return left, top, int((x + width).max()) - left, int((y + height).max()) - top
 
 
-def group_edges(boxes: Table, group: Ints, n: int) -> dict[str, Ints]:
-    """(n,) `left`, `top`, `right` and `bottom`, in pixels, of what encloses the boxes of each of n groups.
-
-    `group` (n_boxes,) is that of each box, from 0; without one, left and top are the greatest number, the others 0.
-    """
-    edges = {name: np.full(n, np.iinfo(np.int64).max) for name in ("left", "top")}
-    edges |= {name: np.zeros(n, np.int64) for name in ("right", "bottom")}
-    for start, size, low, high in (("x", "width", "left", "right"), ("y", "height", "top", "bottom")):
-        np.minimum.at(edges[low], group, boxes[start])
-        np.maximum.at(edges[high], group, boxes[start] + boxes[size])
-    return edges
-
-
 def picture_of_copy(name: str) -> str | None:
     """The picture that an image is an altered copy of, by the name that Roboflow gives it; None for other names.
 

@@ -8,6 +8,7 @@ from segdata.core.reductions import gather, medians, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import is_example
+from segdata.core.table import group_edges
 from segdata.rules.shared import image_names
 
 _MIN_LABELLED_SHARE = 0.5  # of the pixels of most images, or the rule has nothing to judge
@@ -94,14 +95,10 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     rows = np.flatnonzero(is_example(tables))
     segments, annotations = tables.segments.take(rows), tables.annotations
     owner, n = segments["annotation"].astype(np.int64), len(annotations)
-    far = np.iinfo(np.int64).max // 2
-    low = np.full((2, n), far)
-    high = np.full((2, n), -far)
-    for axis, (start, size) in enumerate((("x", "width"), ("y", "height"))):
-        np.minimum.at(low[axis], owner, segments[start].astype(np.int64))
-        np.maximum.at(high[axis], owner, (segments[start] + segments[size]).astype(np.int64))
+    edges = group_edges(segments, owner, n)
+    low, high = np.stack([edges["left"], edges["top"]]), np.stack([edges["right"], edges["bottom"]])
     frame = np.stack([tables.images[name][annotations["image"]].astype(np.int64) for name in ("width", "height")])
-    has_some = (low[0] < far) & (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= _MIN_SEGMENTS)
+    has_some = (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= _MIN_SEGMENTS)
     margins = np.concatenate([low, frame - high]).T  # (n, 4)
     filled = annotations["labelled"] - annotations["void"]
     is_dense = has_some & (filled >= min_filled * np.where(has_some, (high - low).prod(axis=0), 1))
