@@ -1,6 +1,5 @@
-"""Shapes of CVAT's XML: those of images, and those of tracks in the frames of a video."""
+"""CVAT's files: their labels, images, videos and jobs."""
 
-import json
 import posixpath
 import re
 import zipfile
@@ -13,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 import msgspec
-import numpy as np
 
 from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun, list_names
 from segdata.core.finding import Defect
@@ -21,24 +19,25 @@ from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.file_names import apart_defects, divide_labels, walk_files
 from segdata.formats.shared.image_index import INDEX_FILE, has_index, read_index
-from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
-from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.shared.xml_files import XmlError, read_xml
 from segdata.formats.tools.cvat import CVAT_HEAD
-from segdata.formats.tools.cvat_tracks import AREAS, CvatElement, CvatVideo, parse_digits, read_videos
-from segdata.formats.tools.shapes import (
-    BrokenShapeError,
-    PolygonNotation,
-    PolygonText,
-    ShapeAnnotation,
-    ToolShape,
-    json_text,
-    read_shapes,
+from segdata.formats.tools.cvat_shapes import (
+    AREAS,
+    MAX_ID,
+    NO_AREA,
+    CvatElement,
+    CvatImage,
+    CvatVideo,
+    parse_digits,
+    parse_points_leniently,
+    read_image,
+    read_videos,
 )
+from segdata.formats.tools.shapes import PolygonNotation, json_text
 from segdata.formats.tools.source import (
     ListedImages,
     Tool,
@@ -50,192 +49,9 @@ from segdata.formats.tools.source import (
     repeated_image_defects,
 )
 
-NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
-SOURCES = {"manual": "human", "semi-auto": "human", "auto": "model", "consensus": "consensus"}
-SEMI_AUTO = "semi-auto"
-COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that become columns
-_MAX_ID = 2**62  # of ids and groups
-Types = Mapping[tuple[str, str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class CvatImage:
-    """An image of a file: its shapes, and its tags."""
-
-    shapes: tuple[CvatElement, ...]
-    tags: tuple[Element, ...] = ()
-
-
-def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """The shapes of an image; raises BrokenLabelsError if its size is unknown."""
-    record: CvatImage = entry.record
-    size = entry.size
-    if 0 in size and head is not None:
-        size = (head.height, head.width)
-    if 0 in size or size[0] * size[1] > MAX_PIXELS:
-        problem = (
-            f"the size is {size[1]:,} x {size[0]:,}, which no image has" if any(size) else "the file gives no size"
-        )
-        raise BrokenLabelsError(Defect("SEG004", f"{problem}: its shapes cannot be drawn"))
-    defects: list[Defect] = []
-    shapes = read_shapes(((item.place, item) for item in record.shapes), partial(_tool_shape, types, size), defects)
-    tags = [_read_tag(item, types) for item in record.tags]
-    metadata = {"tags": json_text(tags)} if tags else {}
-    return [ShapeAnnotation(size, shapes, metadata=metadata, defects=defects)]
-
-
-def _read_tag(element: Element, types: Types) -> object:
-    """The value of a tag: its label, or an object with label and attributes."""
-    label = element.get("label", "")
-    attributes = _attributes(element, label, types)
-    return {"label": label, **{key: json.loads(value) for key, value in attributes.items()}} if attributes else label
-
-
-def _tool_shape(types: Types, size: tuple[int, int], item: CvatElement, place: str) -> ToolShape:
-    if not item.label:
-        raise BrokenShapeError("SEG004", f"the {item.element.tag} has no label")
-    shape = _read_shape(item, size)
-    group = _parse_integer(item.group, "group_id") or None
-    attributes = _attributes(item.element, item.label, types)
-    columns = _columns(item, attributes, types)
-    return ToolShape(item.label, shape, place, group, None, attributes, columns)
-
-
-def _columns(item: CvatElement, attributes: dict[str, str], types: Types) -> dict[str, object]:
-    """The columns of a shape; moves attributes to columns, and fields to attributes, where they belong."""
-    element = item.element
-    columns: dict[str, object] = {"track_id": item.track}
-    if attributes.get("is_crowd") in ("true", '"true"'):
-        del attributes["is_crowd"]
-        columns["iscrowd"] = True
-    for key, convert in (("score", float), ("track_id", int)):
-        text = attributes.get(key, "").strip('"')
-        try:
-            value = convert(text) if text else None
-        except ValueError:
-            continue
-        if value is not None and abs(value) <= _MAX_ID and columns.get(key) is None:
-            del attributes[key]
-            columns[key] = value
-    source = item.source or element.get("source")
-    columns["source"] = SOURCES.get(source or "")
-    if source == SEMI_AUTO:
-        attributes.setdefault("source", json_text(SEMI_AUTO))
-    if element.get("occluded") == "1":
-        # Labels that declare an attribute of this name have values of their own for it, `yes` and `no`.
-        declared = any(name == "occluded" for _, name in types)
-        attributes.setdefault("is_occluded" if declared else "occluded", "true")
-    z_order = _parse_integer(element.get("z_order"), "z_order")
-    if z_order:
-        attributes.setdefault("z_order", str(z_order))
-    return columns
-
-
-def _attributes(element: Element, label: str, types: Types) -> dict[str, str]:
-    """The attributes of an element as JSON texts, typed as the label declares."""
-    values = {}
-    for child in element.iterfind("attribute"):
-        name, text = child.get("name", ""), child.text or ""
-        kind = types.get((label, name), "text")
-        if kind == "checkbox" and text.lower() in ("true", "false"):
-            values[name] = text.lower()
-        elif kind == "number" and _is_number(text):
-            values[name] = text
-        else:
-            values[name] = json_text(text)
-    return values
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return not isinstance(json.loads(text, parse_constant=lambda name: None), (str, bool, list, dict, type(None)))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _parse_integer(text: str | None, what: str) -> int:
-    """An integer, 0 for a missing text; raises BrokenShapeError for other texts."""
-    digits = (text or "0").strip().removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 18):
-        raise BrokenShapeError("SEG004", f"{what} is {text!r:.40}, a whole number is expected")
-    return int(text or 0)
-
-
-def _read_shape(item: CvatElement, size: tuple[int, int]) -> Shape | PolygonText:
-    element = item.element
-    if element.tag == "polygon":
-        text = element.get("points", "")
-        if "[" in text:
-            raise BrokenShapeError("SEG006", _misspelt_points(text))
-        return PolygonText((f"[[{text}]]".replace(";", "],[").encode(),), "the polygon", item.place)
-    if element.tag == "mask":
-        return _read_mask(element, size)
-    keys = ("xtl", "ytl", "xbr", "ybr") if element.tag == "box" else ("cx", "cy", "rx", "ry")
-    a, b, c, d = (_parse_number(element, key) for key in keys)
-    degrees = _parse_number(element, "rotation") if "rotation" in element.attrib else 0.0
-    problem = check_numbers(a, b, c, d, degrees)
-    if problem is not None or (element.tag == "ellipse" and min(c, d) < 0):
-        raise BrokenShapeError("SEG006", f"the {element.tag} {problem or 'has a radius below 0'}")
-    if element.tag == "ellipse":
-        return Ellipse(a, b, c, d, degrees)
-    upright = box(a, b, c, d)
-    return upright.rotate(degrees, (a + c) / 2, (b + d) / 2) if degrees else upright
-
-
-def _parse_number(element: Element, key: str) -> float:
-    try:
-        return float(element.attrib[key])
-    except KeyError:
-        raise BrokenShapeError("SEG004", f"the {element.tag} has no {key}") from None
-    except ValueError:
-        raise BrokenShapeError("SEG004", f"{key} is {element.attrib[key]!r:.40}, a number is expected") from None
-
-
-def _misspelt_points(text: str) -> str:
-    return f"the polygon's points are {text!r:.40}, x,y;x,y;… is expected"
-
-
-def _parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon whose numbers are not JSON, or its defect."""
-    text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
-    pairs = text.rstrip("; ").split(";")
-    try:
-        if any(pair.count(",") != 1 for pair in pairs):
-            raise ValueError
-        numbers = np.array([float(number) for pair in pairs for number in pair.split(",")])
-    except ValueError:
-        return Defect("SEG006", f"{_misspelt_points(text)}; left out", place=shape.place)
-    problem = check_ring(numbers)
-    return [numbers.reshape(-1, 2)] if problem is None else shape.refusal(problem)
-
-
-def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
-    """A mask: alternating run lengths of background and mask, row by row through its box."""
-    sides = {}
-    for key in ("left", "top", "width", "height"):
-        if key not in element.attrib:
-            raise BrokenShapeError("SEG004", f"the mask has no {key}")
-        sides[key] = _parse_integer(element.attrib[key], key)
-    width, height = sides["width"], sides["height"]
-    if not (0 < width <= size[1] and 0 < height <= size[0]):
-        raise BrokenShapeError("SEG005", f"the mask is {width:,} x {height:,} px, the image {size[1]:,} x {size[0]:,}")
-    text = element.get("rle", "")
-    try:
-        counts = np.array([int(count) for count in text.split(",")], np.int64)
-    except (ValueError, OverflowError):
-        raise BrokenShapeError("SEG005", f"rle is {text!r:.40}, whole numbers are expected") from None
-    if (counts < 0).any() or (counts > width * height).any() or counts.sum() != width * height:
-        shown = f"{min(counts.min(), 0):,} px" if (counts < 0).any() else f"{sum(counts.tolist()):,} px in sum"
-        raise BrokenShapeError(
-            "SEG005", f"the counts have {shown}, the mask has {width} x {height} = {width * height:,}"
-        )
-    values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return Bitmap(sides["left"], sides["top"], values.reshape(height, width))
-
-
 # The types of labels whose shapes may have an area.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
-_CVAT = Tool("cvat", "coco", PolygonNotation(mend=_parse_points_leniently))
+_CVAT = Tool("cvat", "coco", PolygonNotation(mend=parse_points_leniently))
 _MAX_NAMED = 8  # labels in a message
 _ANSWERS = ("yes", "no", "true", "false")
 
@@ -302,6 +118,10 @@ class _CvatDataset(ListedImages):
     other_names: set[str] = field(default_factory=set)  # their labels
     sequences: list[ImageSequence] = field(default_factory=list)
     repeated: dict[tuple[Path, Path], list[Defect]] = field(default_factory=dict)  # as for `repeated_image_defects`
+
+    def add_names(self, shapes: Iterable[CvatElement]) -> None:
+        """Add the labels of an image's shapes."""
+        self.names.update(shape.label for shape in shapes if shape.label)
 
     def count_other(self, tag: str, label: str) -> None:
         """Count a shape without area."""
@@ -377,36 +197,6 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
-    file = relative_path(dataset.root, path)
-    try:
-        document = read_xml(path)
-    except (XmlError, OSError) as error:
-        line = error.line if isinstance(error, XmlError) else None
-        dataset.defects.append(Defect("SEG001", f"the XML {error}", file, line=line))
-        return
-    if document.tag != "annotations":
-        message = f"the root element is {document.tag!r:.40}, CVAT's is 'annotations'"
-        dataset.defects.append(Defect("SEG004", message, file))
-        return
-    dataset.labels.add(document)
-    jobs = CvatJobs.from_document(document)
-    for row, image in enumerate(document.iterfind("image"), 1):
-        _add_image(dataset, path, image, f"/annotations/image[{row}]", jobs)
-    problems: list[tuple[str, str]] = []
-    for track in document.iterfind("track"):
-        for shape in track:
-            if shape.tag in NO_AREA:
-                dataset.count_other(shape.tag, track.get("label", ""))
-    videos = read_videos(document, problems, interpolate=interpolate)
-    for video in videos:
-        if len(videos) == 1 and _names_frames(path.parent):
-            _add_named_video(dataset, path, video)
-        else:
-            _add_video(dataset, path, video, jobs)
-    dataset.defects += [Defect("SEG004", message, file, place) for message, place in problems]
-
-
 @dataclass(frozen=True, slots=True)
 class CvatJobs:
     """Task id -> jobs (first frame, last frame, id) of a file."""
@@ -427,7 +217,7 @@ class CvatJobs:
                     jobs.append((first, last, id_))
         for job in document.iterfind("./meta/job"):
             id_ = (job.findtext("id") or "").strip()
-            tasks.setdefault("", []).extend([(0, _MAX_ID, id_)] if id_ else [])
+            tasks.setdefault("", []).extend([(0, MAX_ID, id_)] if id_ else [])
         return CvatJobs(tasks)
 
     def metadata(self, task: str | None, frame: str | None) -> dict[str, str]:
@@ -438,120 +228,176 @@ class CvatJobs:
         return {key: json_text(value) for key, value in (("task", id_), ("job", job)) if value}
 
 
-def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jobs: CvatJobs) -> None:
+def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
+    """Add the labels, images and videos of a file to the dataset, or what is wrong with it."""
     file = relative_path(dataset.root, path)
-    name = image.get("name", "").replace("\\", "/")
-    if not name:
-        dataset.defects.append(Defect("SEG004", "an image without name; left out", file, place))
+    try:
+        document = read_xml(path)
+    except (XmlError, OSError) as error:
+        line = error.line if isinstance(error, XmlError) else None
+        dataset.defects.append(Defect("SEG001", f"the XML {error}", file, line=line))
         return
-    if is_unsafe_path(name):
-        dataset.defects.append(outside_path_defect(name, file, place))
-        name = PurePosixPath(name).name or "image"
-    split = image.get("subset") or None
-    folder = dataset.id_folder(path)
-    image_id = posixpath.join(folder, name)
-    if image_id in dataset.entries and split:
-        image_id = posixpath.join(folder, split, name)
-    if image_id in dataset.entries:
-        message = f"image {image_id!r} is listed twice; the first one is read"
-        again = Defect("SEG008", message, file, place, image=image_id)
-        dataset.repeated.setdefault((path, dataset.entries[image_id].files[0]), []).append(again)
+    if document.tag != "annotations":
+        message = f"the root element is {document.tag!r:.40}, CVAT's is 'annotations'"
+        dataset.defects.append(Defect("SEG004", message, file))
         return
-    shapes = tuple(_shapes(dataset, image, place))
-    dataset.names.update(shape.label for shape in shapes if shape.label)
-    size = parse_digits(image.get("height")) or 0, parse_digits(image.get("width")) or 0
-    image_file = first_image(dataset.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
-    record = CvatImage(shapes, tuple(image.iterfind("tag")))
-    metadata = jobs.metadata(image.get("task_id"), image.get("id"))
-    dataset.entries[image_id] = ImageEntry(
-        image_id, image_file, (path,), record, size=size, source_id=image.get("id"), split=split, metadata=metadata
-    )
+    dataset.labels.add(document)
+    content = _CvatFile(dataset, path, file, document, CvatJobs.from_document(document))
+    content.add_images()
+    content.add_videos(interpolate=interpolate)
 
 
-def _shapes(dataset: _CvatDataset, image: Element, place: str) -> Iterator[CvatElement]:
-    """The shapes with an area, each with its place."""
-    count = Counter[str]()
-    for shape in image:
-        count[shape.tag] += 1
-        if shape.tag in AREAS:
-            shape_place = f"{place}/{shape.tag}[{count[shape.tag]}]"
-            yield CvatElement(shape, shape_place, shape.get("label", ""), shape.get("group_id"), shape.get("source"))
-        elif shape.tag in NO_AREA:
-            dataset.count_other(shape.tag, shape.get("label", ""))
-        elif shape.tag != "tag":
-            message = f"CVAT has no shape {shape.tag!r:.40}; left out"
-            dataset.defects.append(Defect("SEG004", message, place=f"{place}/{shape.tag}"))
+@dataclass(frozen=True, slots=True)
+class _CvatFile:
+    """A file whose images and videos are added to the dataset."""
 
+    dataset: _CvatDataset
+    path: Path
+    file: str  # its name in findings
+    document: Element
+    jobs: CvatJobs
 
-def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
-    """Add the frames of a video, named `frame_000000.png` and so on as in CVAT."""
-    file = relative_path(dataset.root, path)
-    folder = dataset.id_folder(path)
-    bare = video.name.replace("\\", "/").rpartition("/")[2]
-    name = bare if bare not in ("", ".", "..") else path.stem
-    sequence = posixpath.join(folder, name)
-    while any(other.name == sequence for other in dataset.sequences):
-        sequence += "_"
-    alone = posixpath.join(folder, "frame_")
-    share_names = any(image_id.startswith(alone) for image_id in dataset.entries)
-    prefix = f"{sequence}/frame_" if share_names else alone
-    dataset.sequences.append(ImageSequence(sequence))
-    annotated = video.annotated_frames
-    for frame in sorted(video.frames):
-        image_id = f"{prefix}{frame:06d}.png"
-        stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
-        names = [near for stem in stems for pictures in dataset.folders if (near := pictures.similar_name(stem))]
-        image_file = first_image(dataset.folders, names)
-        image_id = image_id.removesuffix(".png") + (image_file.suffix if image_file else ".png")
-        shapes = tuple(video.shapes.get(frame, ()))
-        dataset.names.update(shape.label for shape in shapes if shape.label)
-        record = CvatImage(shapes) if frame in annotated else None
-        files = (path,) if record else ()
+    def add_images(self) -> None:
+        """Add the images of the file, each with its shapes and tags."""
+        for row, image in enumerate(self.document.iterfind("image"), 1):
+            self._add_image(image, f"/annotations/image[{row}]")
+
+    def add_videos(self, *, interpolate: bool) -> None:
+        """Add the frames of the file's videos, each with the shapes of its tracks."""
+        for track in self.document.iterfind("track"):
+            for shape in track:
+                if shape.tag in NO_AREA:
+                    self.dataset.count_other(shape.tag, track.get("label", ""))
+        problems: list[tuple[str, str]] = []
+        videos = read_videos(self.document, problems, interpolate=interpolate)
+        for video in videos:
+            if len(videos) == 1 and _names_frames(self.path.parent):
+                self._add_named_frames(video)
+            else:
+                self._add_frames(video)
+        for message, place in problems:
+            self._report("SEG004", message, place)
+
+    def _report(self, code: str, message: str, place: str) -> None:
+        self.dataset.defects.append(Defect(code, message, self.file, place))
+
+    def _add_image(self, image: Element, place: str) -> None:
+        dataset, name = self.dataset, image.get("name", "").replace("\\", "/")
+        if not name:
+            self._report("SEG004", "an image without name; left out", place)
+            return
+        if is_unsafe_path(name):
+            dataset.defects.append(outside_path_defect(name, self.file, place))
+            name = PurePosixPath(name).name or "image"
+        split = image.get("subset") or None
+        folder = dataset.id_folder(self.path)
+        image_id = posixpath.join(folder, name)
+        if image_id in dataset.entries and split:
+            image_id = posixpath.join(folder, split, name)
+        if image_id in dataset.entries:
+            message = f"image {image_id!r} is listed twice; the first one is read"
+            again = Defect("SEG008", message, self.file, place, image=image_id)
+            dataset.repeated.setdefault((self.path, dataset.entries[image_id].files[0]), []).append(again)
+            return
+        record = CvatImage(tuple(self._shapes(image, place)), tuple(image.iterfind("tag")))
+        dataset.add_names(record.shapes)
         dataset.entries[image_id] = ImageEntry(
             image_id,
-            image_file,
-            files,
+            first_image(dataset.folders, [image_id, name, *([f"{split}/{name}"] if split else [])]),
+            (self.path,),
             record,
-            size=video.size,
-            source_id=str(frame),
-            sequence=sequence,
-            frame=frame,
-            split=video.split,
-            metadata=jobs.metadata(None, str(frame)),
+            size=(parse_digits(image.get("height")) or 0, parse_digits(image.get("width")) or 0),
+            source_id=image.get("id"),
+            split=split,
+            metadata=self.jobs.metadata(image.get("task_id"), image.get("id")),
         )
-    if video.unknown:
-        n_frames = len(video.frames - annotated)
-        message = (
-            f"tracks have {count_noun(video.unknown, 'frame')} between keyframes without a shape "
-            f"({count_noun(n_frames, 'frame')} without any annotation); "
-            "--read-option interpolate=yes interpolates the shapes"
-        )
-        dataset.defects.append(Defect("SEG004", message, file, "/annotations/track", severity="warning"))
+
+    def _shapes(self, image: Element, place: str) -> Iterator[CvatElement]:
+        """The shapes with an area, each with its place."""
+        count = Counter[str]()
+        for shape in image:
+            count[shape.tag] += 1
+            label = shape.get("label", "")
+            if shape.tag in AREAS:
+                shape_place = f"{place}/{shape.tag}[{count[shape.tag]}]"
+                yield CvatElement(shape, shape_place, label, shape.get("group_id"), shape.get("source"))
+            elif shape.tag in NO_AREA:
+                self.dataset.count_other(shape.tag, label)
+            elif shape.tag != "tag":
+                message = f"CVAT has no shape {shape.tag!r:.40}; left out"
+                self.dataset.defects.append(Defect("SEG004", message, place=f"{place}/{shape.tag}"))
+
+    def _add_frames(self, video: CvatVideo) -> None:
+        """Add the frames of a video, named `frame_000000.png` and so on as in CVAT."""
+        dataset, sequence = self.dataset, self._sequence_name(video)
+        alone = posixpath.join(dataset.id_folder(self.path), "frame_")
+        share_names = any(image_id.startswith(alone) for image_id in dataset.entries)
+        prefix = f"{sequence}/frame_" if share_names else alone
+        dataset.sequences.append(ImageSequence(sequence))
+        annotated = video.annotated_frames
+        for frame in sorted(video.frames):
+            stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
+            names = [near for stem in stems for pictures in dataset.folders if (near := pictures.similar_name(stem))]
+            image_file = first_image(dataset.folders, names)
+            image_id = f"{prefix}{frame:06d}" + (image_file.suffix if image_file else ".png")
+            shapes = tuple(video.shapes.get(frame, ()))
+            dataset.add_names(shapes)
+            is_annotated = frame in annotated
+            dataset.entries[image_id] = ImageEntry(
+                image_id,
+                image_file,
+                (self.path,) if is_annotated else (),
+                CvatImage(shapes) if is_annotated else None,
+                size=video.size,
+                source_id=str(frame),
+                sequence=sequence,
+                frame=frame,
+                split=video.split,
+                metadata=self.jobs.metadata(None, str(frame)),
+            )
+        if video.unknown:
+            n_frames = len(video.frames - annotated)
+            message = (
+                f"tracks have {count_noun(video.unknown, 'frame')} between keyframes without a shape "
+                f"({count_noun(n_frames, 'frame')} without any annotation); "
+                "--read-option interpolate=yes interpolates the shapes"
+            )
+            dataset.defects.append(Defect("SEG004", message, self.file, "/annotations/track", severity="warning"))
+
+    def _sequence_name(self, video: CvatVideo) -> str:
+        """The name of the task, or else of the file, below the file's folder; one that no other sequence has."""
+        bare = video.name.replace("\\", "/").rpartition("/")[2]
+        name = bare if bare not in ("", ".", "..") else self.path.stem
+        sequence = posixpath.join(self.dataset.id_folder(self.path), name)
+        while any(other.name == sequence for other in self.dataset.sequences):
+            sequence += "_"
+        return sequence
+
+    def _add_named_frames(self, video: CvatVideo) -> None:
+        """Add the frames that the lines of `images.csv` name, in the order of their numbers in the XML."""
+        dataset = self.dataset
+        entries, defects = read_index(self.path.parent, dataset.images or dataset.folder / "images")
+        dataset.defects += defects
+        beyond = sorted(frame for frame in video.frames if frame >= len(entries))
+        if beyond:
+            n = count_noun(len(entries), "image")
+            message = f"frame {beyond[0]} and later ones are not in {INDEX_FILE}, which has {n}"
+            self._report("SEG007", message, "/annotations/track")
+        for number, entry in enumerate(entries):
+            shapes = tuple(video.shapes.get(number, ()))
+            dataset.add_names(shapes)
+            if entry.sequence is not None and not any(known.name == entry.sequence for known in dataset.sequences):
+                dataset.sequences.append(ImageSequence(entry.sequence))
+            is_annotated = bool(entry.files or shapes)
+            dataset.entries[entry.image_id] = replace(
+                entry,
+                image=entry.image or first_image(dataset.folders, [entry.image_id]),
+                files=(self.path,) if is_annotated else (),
+                record=CvatImage(shapes) if is_annotated else None,
+                source_id=str(number),
+            )
 
 
 def _names_frames(folder: Path) -> bool:
     """Whether segdata wrote an `images.csv` in a folder."""
     return has_index(folder) and read_head(folder / INDEX_FILE).startswith(b"image,mask,width,height,uri,sequence,")
-
-
-def _add_named_video(dataset: _CvatDataset, path: Path, video: CvatVideo) -> None:
-    """Add the frames that the lines of `images.csv` name, in the order of their numbers in the XML."""
-    entries, defects = read_index(path.parent, dataset.images or dataset.folder / "images")
-    file = relative_path(dataset.root, path)
-    dataset.defects += defects
-    beyond = sorted(frame for frame in video.frames if frame >= len(entries))
-    if beyond:
-        message = (
-            f"frame {beyond[0]} and later ones are not in {INDEX_FILE}, which has {count_noun(len(entries), 'image')}"
-        )
-        dataset.defects.append(Defect("SEG007", message, file, "/annotations/track"))
-    for number, entry in enumerate(entries):
-        shapes = tuple(video.shapes.get(number, ()))
-        dataset.names.update(shape.label for shape in shapes if shape.label)
-        if entry.sequence is not None and not any(known.name == entry.sequence for known in dataset.sequences):
-            dataset.sequences.append(ImageSequence(entry.sequence))
-        is_annotated = bool(entry.files or shapes)
-        image = entry.image or first_image(dataset.folders, [entry.image_id])
-        record = CvatImage(shapes) if is_annotated else None
-        files = (path,) if is_annotated else ()
-        dataset.entries[entry.image_id] = replace(entry, image=image, files=files, record=record, source_id=str(number))

@@ -29,7 +29,7 @@ from segdata.formats.shared import CVAT_LOSSES, writing
 from segdata.formats.shared.image_index import Cell, write_index
 from segdata.formats.shared.json_files import Json, attribute_value
 from segdata.formats.shared.xml_files import is_xml_text
-from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
+from segdata.formats.tools.cvat_shapes import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (
     assign_groups,
