@@ -89,6 +89,10 @@ class Document:
     # scanned lists with their keys; other lists are decoded item by item
     scanned: Mapping[str, tuple[ScannedList, ListKeys]] = field(default_factory=dict)
 
+    def report(self, code: str, message: str, place: str | None = None, **details: Any) -> None:  # Any: as in Defect
+        """Add a defect of the file."""
+        self.defects.append(Defect(code, message, self.name, place, **details))
+
     def pointer(self, key: str) -> str:
         """The JSON pointer of a top-level key."""
         return "" if self.is_list else f"/{key}"
@@ -103,7 +107,7 @@ class Document:
         raw = self.parts.get(key)
         if raw is None:
             message = f"{key!r} is missing: {self.kind.name} has a list of them{self.kind.remedy}"
-            self.defects.append(Defect("SEG004", message, self.name, "/"))
+            self.report("SEG004", message, "/")
             return []
         try:
             return msgspec.json.decode(raw, type=list[Raw])
@@ -111,10 +115,10 @@ class Document:
             with suppress(msgspec.ValidationError):
                 if "id" in msgspec.json.decode(raw, type=dict[str, Raw]):
                     message = f"{key!r} is one object, not a list; read as a list of it: write [ ] around the object"
-                    self.defects.append(Defect("SEG004", message, self.name, self.pointer(key), lost=False))
+                    self.report("SEG004", message, self.pointer(key), lost=False)
                     return [raw]
             start = bytes(memoryview(raw)[:20]).decode("utf-8", "replace")
-            self.defects.append(Defect("SEG004", f"{key!r} is not a list: {start}…", self.name, self.pointer(key)))
+            self.report("SEG004", f"{key!r} is not a list: {start}…", self.pointer(key))
             return []
 
     def small(self, key: str, limit: int = 65_536) -> str | None:
@@ -436,7 +440,7 @@ def _report_broken(document: Document, pointer: str, broken: "Mapping[int, Decod
     """SEG004 for items, by row, that cannot be decoded."""
     for row, problem in broken.items():
         place = f"{pointer}/{row}{problem.place}"
-        document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
+        document.report("SEG004", f"{problem.message}; left out", place)
 
 
 def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]) -> Items[T]:

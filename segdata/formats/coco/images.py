@@ -87,7 +87,7 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
             message = (
                 f"category id {item.id} occurs twice ({first_name!r} and {_category_name(item)!r}); the first counts"
             )
-            document.defects.append(Defect("SEG008", message, document.name, place, category=first_name))
+            document.report("SEG008", message, place, category=first_name)
             continue
         first[item.id] = item
         if extra:
@@ -134,7 +134,7 @@ def _report_swapped_ids(document: Document, first: dict[int, _CategoryItem], use
     if swapped:
         more = f" (and {len(swapped) - 3} more)" if len(swapped) > 3 else ""
         message = f"category ids are swapped: {', '.join(swapped[:3])}{more}; segdata goes by name"
-        document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
+        document.report("SEG202", message, "/categories", severity="warning")
 
 
 def _map_categories(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
@@ -164,22 +164,18 @@ def _category_name(item: _CategoryItem) -> str:
 def _category(item: _CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
     if item.name is None:
         message = f"category {item.id} has no name; its name becomes {_category_name(item)!r}"
-        document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))
+        document.report("SEG004", message, f"{place}/name")
     color = None
     if item.color is not None:
         try:
             color = as_rgb(tuple(item.color) if isinstance(item.color, list) else str(item.color))
         except (SegdataError, TypeError):
             message = f"colour {item.color!r} is not [r, g, b] from 0 to 255; ignored"
-            document.defects.append(
-                Defect("SEG004", message, document.name, f"{place}/color", category=_category_name(item))
-            )
+            document.report("SEG004", message, f"{place}/color", category=_category_name(item))
     if item.isthing not in (None, 0, 1):
         message = f"isthing is {item.isthing!r:.40}, not 0 or 1; the category counts as a thing"
         place = f"{place}/isthing"
-        document.defects.append(
-            Defect("SEG004", message, document.name, place, category=_category_name(item), lost=False)
-        )
+        document.report("SEG004", message, place, category=_category_name(item), lost=False)
     parent = item.supercategory if isinstance(item.supercategory, str) else None
     return Category(
         id=item.id,
@@ -357,61 +353,49 @@ def report_odd_ids(document: Document, key: str, ids: Sequence[Id] | Ints) -> No
             message = f"{len(odd):,} of {count_noun(len(ids), 'id')} of {key} is {what} (the first is {odd[0]!r:.40})"
             message = message if len(odd) == 1 else message.replace(" is ", " are ", 1).replace("a number", "numbers")
             place = document.pointer(key)
-            document.defects.append(Defect("SEG004", message, document.name, place, severity=severity, lost=False))
+            document.report("SEG004", message, place, severity=severity, lost=False)
 
 
 def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
     """List the images of the entries, and report their defects."""
     if isinstance(items, ScannedItems) and (plain := _list_plain_images(document, items)) is not None:
         return plain
-    positions: list[int] = []
-    listing = ImageList(
-        document=document,
-        items=items,
-        image_ids=[],
-        width=np.empty(0, np.int64),
-        height=np.empty(0, np.int64),
-        row_of={},
-        positions=positions,
-    )
+    names: list[str] = []
     sizes: list[tuple[int, int]] = []
+    positions: list[int] = []
+    row_of: dict[Id, int] = {}
     row_of_name: dict[str, int] = {}
     for i, item in enumerate(items.items):
         name = _name(item, document, items.place(i, "/file_name"))
         if name is None:
-            listing.row_of.setdefault(item.id, SKIPPED_IMAGE)
+            row_of.setdefault(item.id, SKIPPED_IMAGE)
             continue
         size = _side(item.width), _side(item.height)
-        if item.id in listing.row_of:
+        if item.id in row_of:
             message = f"image id {item.id!r} occurs twice; the first counts, {name!r} is left out"
-            document.defects.append(
-                Defect("SEG008", message, document.name, items.place(i, "/id"), image=name, lost=True)
-            )
-            continue
-        if name in row_of_name:
+            document.report("SEG008", message, items.place(i, "/id"), image=name, lost=True)
+        elif name in row_of_name:
             row = row_of_name[name]
             same = sizes[row] == size
             what = (
                 "their annotations are joined" if same else "it has another size and is left out with its annotations"
             )
             message = f"file name {name!r} occurs twice, the second time with image id {item.id!r}; {what}"
-            place = items.place(i, "/file_name")
-            document.defects.append(Defect("SEG008", message, document.name, place, image=name, lost=not same))
-            listing.row_of[item.id] = row if same else SKIPPED_IMAGE
-            continue
-        if 0 in size:
-            message = (
-                f"the image's size is {item.width} x {item.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
-            )
-            document.defects.append(Defect("SEG004", message, document.name, items.place(i), image=name))
-            size = (0, 0)
-        listing.row_of[item.id] = row_of_name[name] = len(sizes)
-        listing.image_ids.append(name)
-        positions.append(i)
-        sizes.append(size)
-    report_odd_ids(document, "images", list(listing.row_of))
+            document.report("SEG008", message, items.place(i, "/file_name"), image=name, lost=not same)
+            row_of[item.id] = row if same else SKIPPED_IMAGE
+        else:
+            if 0 in size:
+                expected = f"sides of 1 to {MAX_SIDE:,} pixels are expected"
+                message = f"the image's size is {item.width} x {item.height}; {expected}"
+                document.report("SEG004", message, items.place(i), image=name)
+                size = (0, 0)
+            row_of[item.id] = row_of_name[name] = len(names)
+            names.append(name)
+            sizes.append(size)
+            positions.append(i)
+    report_odd_ids(document, "images", list(row_of))
     width, height = np.array(sizes, np.int64).reshape(-1, 2).T
-    return replace(listing, width=width, height=height)
+    return ImageList(document, items, names, width, height, row_of, positions)
 
 
 _ODD_NAME_PARTS = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names joined by line feeds
@@ -442,7 +426,7 @@ def _name(item: AnyImageItem, document: Document, place: str) -> str | None:
     if isinstance(item.coco_url, str) and item.coco_url:
         return _image_id("/".join(item.coco_url.split("/")[-2:]), document, place)
     message = "'file_name' is missing; left out"
-    document.defects.append(Defect("SEG004", message, document.name, place.removesuffix("/file_name")))
+    document.report("SEG004", message, place.removesuffix("/file_name"))
     return None
 
 
@@ -461,11 +445,11 @@ def _image_id(name: str, document: Document, place: str) -> str | None:
         path = PurePosixPath(*filter(None, (_DRIVE.sub("", part) for part in kept)))
     if not path.name:
         message = f"file name {name!r} names no file; the image is left out with its annotations"
-        document.defects.append(Defect("SEG004", message, document.name, place))
+        document.report("SEG004", message, place)
         return None
     if is_unsafe:
         message = f"path {quote_path(name)} leaves the dataset's root; it is read as {path.as_posix()!r}"
-        document.defects.append(Defect("SEG015", message, document.name, place, image=path.as_posix()))
+        document.report("SEG015", message, place, image=path.as_posix())
     return path.as_posix()
 
 

@@ -242,11 +242,7 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
     _report_unevaluable(document, items, sort)
     if _are_boxes(items):
         source = replace(source, positions=_NO_ROWS, offset=np.zeros_like(source.offset))
-        document.defects.append(
-            Defect(
-                "SEG004", _BOXES_ONLY.format(count_noun(len(items.ids("id")), "annotation")), document.name, lost=True
-            )
-        )
+        document.report("SEG004", _BOXES_ONLY.format(count_noun(len(items.ids("id")), "annotation")), lost=True)
     report_odd_ids(document, "annotations", items.ids("id"))
     images = (document.parts or {}).get("images")
     if len(items.ids("id")) == 0 and images is not None and b'"annotations"' in bytes(images):
@@ -254,7 +250,7 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
             "the annotations stand within their images, and COCO has them in the list 'annotations' beside 'images', "
             "each with its image_id; left out"
         )
-        document.defects.append(Defect("SEG004", message, document.name, document.pointer("images"), lost=True))
+        document.report("SEG004", message, document.pointer("images"), lost=True)
     return source
 
 
@@ -341,14 +337,12 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
         ids = tuple(items.items[i].id for i in skipped)
         message = f"{count_noun(len(ids), 'annotation')} of images that are left out; left out, too"
         place = items.place(skipped[0], "/image_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
+        document.report("SEG007", message, place, segments=ids, lost=True)
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
     if rows and not listing.row_of and document.defects:  # they say why no image has an id
         message = f"{count_noun(len(rows), 'annotation')} of images without a readable id; left out, too"
         ids = tuple(items.items[i].id for i in rows)
-        document.defects.append(
-            Defect("SEG007", message, document.name, items.place(rows[0], "/image_id"), segments=ids, lost=True)
-        )
+        document.report("SEG007", message, items.place(rows[0], "/image_id"), segments=ids, lost=True)
         return
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
     file_names = set(listing.image_ids) if rows else set()
@@ -361,7 +355,7 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
             hint = ": it is the file name of an image, not its id"
         message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
         place = items.place(i, "/image_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+        document.report("SEG007", message, place, segments=(item.id,))
 
 
 def _join_unnamed(document: Document) -> None:
@@ -377,7 +371,7 @@ def _join_unnamed(document: Document) -> None:
         "again; or list one category, and write its id into each annotation"
     )
     document.defects[:] = others
-    document.defects.append(Defect("SEG004", message, document.name, document.pointer("annotations"), lost=True))
+    document.report("SEG004", message, document.pointer("annotations"), lost=True)
 
 
 def _known_categories(
@@ -394,21 +388,21 @@ def _known_categories(
     if not categories.listed:  # the missing or empty list has been reported
         if "categories" in (document.parts or {}) and len(used) > np.count_nonzero(has_category):
             message = "the list of categories is empty: nothing says what category ids mean; give --taxonomy"
-            document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
+            document.report("SEG004", message, document.pointer("categories"), lost=True)
         _join_unnamed(document)
         return has_category
     if not categories.to and len(used):  # what was reported about the list left none of its categories
         message = f"{count_noun(len(used), 'annotation')} of categories that cannot be read; left out, too"
         ids = tuple(items.items[i].id for i in range(len(used)))
         place = items.place(0, "/category_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
+        document.report("SEG007", message, place, segments=ids, lost=True)
         return has_category
     hint = "" if has_category.all() else _position_hint(used, categories.to, "categories")
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
         item = items.items[i]
         message = f"category_id {item.category_id} is not among the categories{hint}; left out"
         place, image_id = items.place(i, "/category_id"), listing.image_ids[image[i]] if image[i] >= 0 else None
-        document.defects.append(Defect("SEG007", message, document.name, place, image=image_id, segments=(item.id,)))
+        document.report("SEG007", message, place, image=image_id, segments=(item.id,))
     return has_category
 
 
@@ -439,7 +433,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         message = f"annotation id {id_!r} occurs {len(positions)} times {location}; all are read{rounded}"
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
         place = items.place(positions[1], "/id")
-        document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
+        document.report("SEG008", message, place, image=first, segments=(id_,))
 
 
 def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: CocoSort) -> None:
@@ -458,7 +452,7 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
             "always counts as missed; number annotations from 1 (`segdata convert` does)"
         )
         place = items.place(zero[0], "/id")
-        document.defects.append(Defect("SEG004", message, document.name, place, severity="warning", lost=False))
+        document.report("SEG004", message, place, severity="warning", lost=False)
     words = [] if isinstance(ids, np.ndarray) else [id_ for id_ in ids if isinstance(id_, str) and not id_.isdecimal()]
     if words:
         message = (
@@ -466,7 +460,7 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
             f"{words[0]!r:.40}: pycocotools and lvis-api keep the ids of matched annotations as numbers, and stop when "
             "they evaluate; number annotations (`segdata convert` does)"
         )
-        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+        document.report("SEG004", message, severity="warning", lost=False)
     block = items.block(_spread_rows(n))
     absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
     lacking = [key for key, count in absent.items() if count and sort == "instances"]
@@ -481,7 +475,7 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
             f"{which} {' and '.join(lacking)}: pycocotools and what is built on it stop there when they evaluate "
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
         )
-        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+        document.report("SEG004", message, severity="warning", lost=False)
     n_boxless, tried = int((block.column("bbox").first < 0).sum()), len(block)
     if 0 < n_boxless < tried and sort == "instances":
         do = "does" if n_boxless == 1 else "do"
@@ -489,7 +483,7 @@ def _report_unevaluable(document: Document, items: Items[AnnotationItem], sort: 
             f"{n_boxless:,} of {tried:,} annotations {do} not have bbox, which the others have: programs for training "
             "stop there (KeyError: 'bbox'); `segdata convert` writes it"
         )
-        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+        document.report("SEG004", message, severity="warning", lost=False)
 
 
 def _spread_rows(n: int) -> Ints:
@@ -579,4 +573,4 @@ def _report_scoreless(document: Document, results: Items[_ResultItem]) -> None:
         first = results.place(without[0])
         have = "has" if len(without) == 1 else "have"
         message = f"{len(without):,} of {len(items):,} results {have} no score, the first at {first}"
-        document.defects.append(Defect("SEG004", message, document.name, f"{first}/score"))
+        document.report("SEG004", message, f"{first}/score")

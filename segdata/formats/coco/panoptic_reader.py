@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -150,7 +150,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
     for i, name in enumerate(names):
         if is_unsafe_path(name):
             message = f"path {name!r} leaves the dataset's root; name masks below it"
-            document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
+            document.report("SEG015", message, f"/annotations/{i}/file_name")
     own = document.path.with_suffix("")
     first = ImageFolder.below(own)
     for place in _mask_folders(own):
@@ -161,7 +161,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
     if names:
         none = "its only mask was not" if len(names) == 1 else f"none of the {len(names):,} masks was"
         message = f"{none} found in {own.as_posix()} or {own.parent.as_posix()}"
-        document.defects.append(Defect("SEG002", message, document.name))
+        document.report("SEG002", message)
     return ImageFolder(None)
 
 
@@ -184,17 +184,6 @@ class _StrictInfoItem(SegmentItem, gc=False, kw_only=True, forbid_unknown_fields
     """An entry of `segments_info` without further keys."""
 
 
-@dataclass(slots=True)
-class JoinedMask:
-    """The segments of one image that are in its mask and in `segments_info`."""
-
-    items: list[SegmentItem] = field(default_factory=list)  # (n,) entries of the document
-    places: list[str] = field(default_factory=list)  # (n,) their JSON pointers
-    extras: list[dict[str, str]] = field(default_factory=list)  # (n,) their further keys
-    runs: Runs = field(default_factory=Runs.empty)  # the pixels; `runs.owner` is the position in `items`
-    defects: list[Defect] = field(default_factory=list)  # disagreements of mask and document
-
-
 @dataclass(frozen=True, slots=True)
 class MaskPlace:
     """The origin of an image's labels: image_id, document, JSON pointer of the entry, and mask file."""
@@ -205,6 +194,23 @@ class MaskPlace:
     mask: str
 
 
+@dataclass(slots=True)
+class JoinedMask:
+    """The segments of one image that are in its mask and in `segments_info`."""
+
+    where: MaskPlace
+    items: list[SegmentItem] = field(default_factory=list)  # (n,) entries of the document
+    places: list[str] = field(default_factory=list)  # (n,) their JSON pointers
+    extras: list[dict[str, str]] = field(default_factory=list)  # (n,) their further keys
+    runs: Runs = field(default_factory=Runs.empty)  # the pixels; `runs.owner` is the position in `items`
+    defects: list[Defect] = field(default_factory=list)  # disagreements of mask and document
+
+    def report(self, code: str, message: str, place: str | None = None, **details: Any) -> None:  # Any: as in Defect
+        """Add a defect of the document, or of another `file`."""
+        file = details.pop("file", self.where.document)
+        self.defects.append(Defect(code, message, file, place, image=self.where.image, **details))
+
+
 def join_mask(
     mask: PanopticMask, raw: Raw, categories: Categories, where: MaskPlace, nothing_listed: bool = False
 ) -> JoinedMask:
@@ -212,13 +218,13 @@ def join_mask(
 
     `nothing_listed`: all lists of the document are empty, which has been reported.
     """
-    joined = JoinedMask()
+    joined = JoinedMask(where)
     if raw == _EMPTY and nothing_listed:
         return joined
-    info = _decode_segments_info(raw, joined, where)
-    kept = _first_of_each_id(info, joined, where)
+    info = _decode_segments_info(raw, joined)
+    kept = _first_of_each_id(info, joined)
     declared = np.array([_mask_id(info.items[i]) for i in kept], np.int64)
-    ids = _trusted_ids(mask, declared, joined, where)
+    ids = _trusted_ids(mask, declared, joined)
     position_of = {int(id_): k for k, id_ in enumerate(ids)}
     by_id = categories.taxonomy.by_id()
     owners, taken = [], []
@@ -231,15 +237,11 @@ def join_mask(
             message = f"segment {item.id} of segments_info{area} has no pixel in {where.mask}; left out"
             category = by_id.get(categories.to.get(item.category_id, -1))
             name = category.name if category else None
-            joined.defects.append(
-                Defect("SEG014", message, where.document, place, image=where.image, segments=(item.id,), category=name)
-            )
+            joined.report("SEG014", message, place, segments=(item.id,), category=name)
         elif item.category_id not in categories.to:
             pixels, place = int(mask.areas[owner]), f"{place}/category_id"
             message = f"category_id {item.category_id} is not among the categories; left out"
-            joined.defects.append(
-                Defect("SEG007", message, where.document, place, image=where.image, segments=(item.id,), pixels=pixels)
-            )
+            joined.report("SEG007", message, place, segments=(item.id,), pixels=pixels)
         else:
             owners.append(owner)
             taken.append(i)
@@ -248,19 +250,17 @@ def join_mask(
     if texts:
         message = f"{count_noun(len(texts), 'id')} of segments_info ({texts[0]!r} …) are texts; read as numbers"
         place = f"{where.place}/segments_info"
-        joined.defects.append(
-            Defect("SEG004", message, where.document, place, image=where.image, severity="warning", lost=False)
-        )
-    _report_unlisted(mask, ids, declared, joined, where)
+        joined.report("SEG004", message, place, severity="warning", lost=False)
+    _report_unlisted(mask, ids, declared, joined)
     joined.items = [info.items[i] for i in taken]
     joined.extras = info.extras(taken, SEGMENT_KEYS)
     joined.runs = mask.runs.take(np.array(owners, np.int64), len(ids))
     return joined
 
 
-def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Items[SegmentItem]:
+def _decode_segments_info(raw: Raw, joined: JoinedMask) -> Items[SegmentItem]:
     """The entries of `segments_info`; broken ones are SEG004."""
-    place = f"{where.place}/segments_info"
+    place = f"{joined.where.place}/segments_info"
     try:
         strict = msgspec.json.decode(raw, type=list[_StrictInfoItem])
         return Items(list[SegmentItem](strict), range(len(strict)))
@@ -269,17 +269,17 @@ def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Ite
     try:
         raws = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
-        joined.defects.append(Defect("SEG004", "segments_info is not a list", where.document, place, image=where.image))
+        joined.report("SEG004", "segments_info is not a list", place)
         return Items()
     items, broken = decode_each(raws, SegmentItem)
     for row, why in broken.items():
         message = f"{why.message}; left out"
-        joined.defects.append(Defect("SEG004", message, where.document, f"{place}/{row}{why.place}", image=where.image))
+        joined.report("SEG004", message, f"{place}/{row}{why.place}")
     rows = [row for row in range(len(raws)) if row not in broken]
     return Items([item for item in items if item is not None], rows, raws)
 
 
-def _first_of_each_id(info: Items[SegmentItem], joined: JoinedMask, where: MaskPlace) -> list[int]:
+def _first_of_each_id(info: Items[SegmentItem], joined: JoinedMask) -> list[int]:
     """Positions of the first entry of each id; a second one cannot have pixels of its own: SEG008."""
     first: dict[int | str, int] = {}
     for i, item in enumerate(info.items):
@@ -290,8 +290,8 @@ def _first_of_each_id(info: Items[SegmentItem], joined: JoinedMask, where: MaskP
             f"segment id {item.id} occurs twice, with the categories {first_item.category_id} and {item.category_id}; "
             "the pixels go to the first"
         )
-        place = f"{where.place}/segments_info/{info.rows[i]}/id"
-        joined.defects.append(Defect("SEG008", message, where.document, place, image=where.image, segments=(item.id,)))
+        place = f"{joined.where.place}/segments_info/{info.rows[i]}/id"
+        joined.report("SEG008", message, place, segments=(item.id,))
     return list(first.values())
 
 
@@ -301,7 +301,7 @@ def _mask_id(item: SegmentItem) -> int:
     return id_ if id_ is not None and 0 < id_ < 2**24 else -1
 
 
-def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: MaskPlace) -> Ints:
+def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask) -> Ints:
     """(n,) the mask's ids, with red and blue swapped if only that gives exactly the declared ids."""
     if len(declared) == 0 or np.array_equal(mask.ids, np.sort(declared)):
         return mask.ids
@@ -310,18 +310,16 @@ def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: 
         return mask.ids
     message = "the ids fit only as B + 256 G + 65536 R: the mask was saved with red and blue swapped and is read so"
     pixels = int(mask.runs.length.sum())
-    joined.defects.append(Defect("SEG014", message, where.mask, image=where.image, pixels=pixels))
+    joined.report("SEG014", message, file=joined.where.mask, pixels=pixels)
     return swapped
 
 
-def _report_unlisted(mask: PanopticMask, ids: Ints, declared: Ints, joined: JoinedMask, where: MaskPlace) -> None:
+def _report_unlisted(mask: PanopticMask, ids: Ints, declared: Ints, joined: JoinedMask) -> None:
     areas = mask.areas
     for k in np.flatnonzero(~np.isin(ids, declared)).tolist():
         id_, area = int(ids[k]), int(areas[k])
-        message = f"id {id_} has {area:,} px in the mask and is not in segments_info of {where.document}"
-        joined.defects.append(
-            Defect("SEG014", message, where.mask, mask.pixel(k), image=where.image, segments=(id_,), pixels=area)
-        )
+        message = f"id {id_} has {area:,} px in the mask and is not in segments_info of {joined.where.document}"
+        joined.report("SEG014", message, mask.pixel(k), file=joined.where.mask, segments=(id_,), pixels=area)
 
 
 _PANOPTIC_DOCUMENT = DocumentKind(
@@ -475,17 +473,17 @@ def open_panoptic(request: ReadRequest) -> Source:
             f"segments_info is empty in all {len(entries.items):,} entries, so that the pixels of the masks have no "
             "category; list id and category_id of each id in a mask"
         )
-        document.defects.append(Defect("SEG014", message, document.name, "/annotations/0/segments_info"))
+        document.report("SEG014", message, "/annotations/0/segments_info")
     if truth is document and (lacking := _lacking_keys(entries.items)):
         message = (
             f"no segment has {' and '.join(lacking)}: panopticapi stops there when it evaluates "
             f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
         )
-        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
+        document.report("SEG004", message, severity="warning", lost=False)
     if truth is document and categories.to and b'"isthing"' not in bytes((document.parts or {})["categories"]):
         message = "no category has isthing, which evaluation needs; all are read as things"
         place = document.pointer("categories")
-        document.defects.append(Defect("SEG004", message, document.name, place, severity="info", lost=False))
+        document.report("SEG004", message, place, severity="info", lost=False)
     profile = document_profile(request, document, categories, "coco-panoptic")
     source = PanopticSource(
         profile=profile,
@@ -523,11 +521,11 @@ def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryI
         row = listing.row_of.get(item.image_id)
         if row is None and "images" in (listing.document.parts or {}):
             message = f"image_id {item.image_id!r} is not among the images; left out"
-            document.defects.append(Defect("SEG007", message, document.name, place))
+            document.report("SEG007", message, place)
         elif row is not None and row >= 0 and entry.setdefault(row, i) != i:
             image = listing.image_ids[row]
             message = f"image_id {item.image_id!r} has two entries; the second ({item.file_name}) is left out"
-            document.defects.append(Defect("SEG008", message, document.name, place, image=image))
+            document.report("SEG008", message, place, image=image)
     for row, image in enumerate(listing.image_ids):
         if row not in entry and document.parts is not None:
             message = "image without an entry in annotations"

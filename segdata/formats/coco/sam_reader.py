@@ -131,7 +131,7 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):
         place, id_ = masks.place(fault.row, fault.place), masks.items[fault.row].id
-        document.defects.append(Defect(fault.code, fault.message, document.name, place, segments=(id_,)))
+        document.report(fault.code, fault.message, place, segments=(id_,))
     columns |= {"score": scores, "file": [document.name] * n_masks, "place": list(map(masks.place, range(n_masks)))}
     columns = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in columns.items()}
     sound = np.flatnonzero(shapes.sound).tolist()
@@ -171,13 +171,13 @@ def _info(document: Document) -> _ImageInfo:
         info = msgspec.json.decode(raw, type=_ImageInfo)
     except msgspec.ValidationError as error:
         why = explain_validation_error(error)
-        document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
+        document.report("SEG004", why.message, f"/image{why.place}")
         return _ImageInfo()
     if info.file_name is not None and is_unsafe_path(info.file_name):
         message = (
             f"path {info.file_name!r} leaves the dataset's root; segdata looks for an image with the name of this file"
         )
-        document.defects.append(Defect("SEG015", message, document.name, "/image/file_name"))
+        document.report("SEG015", message, "/image/file_name")
     return info
 
 
@@ -195,7 +195,7 @@ def _report_duplicates(document: Document, masks: Items[_SamItem]) -> None:
     for id_, times in Counter(item.id for item in masks.items if item.id != "").items():
         if times > 1:
             message, place = f"id {id_!r} occurs {times} times; all masks are read", masks.place(last[id_], "/id")
-            document.defects.append(Defect("SEG008", message, document.name, place, segments=(id_,)))
+            document.report("SEG008", message, place, segments=(id_,))
 
 
 def _number_masks(masks: Items[_SamItem]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError, count_noun
-from segdata.core.finding import Defect, Severity
+from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
@@ -146,7 +146,7 @@ def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem
         paths = count_noun(len(outside), "image path")
         message = f"{paths} outside the folder of images, such as {name!r}, read as {image!r}"
         place = items.place(i, "/image/path")
-        document.defects.append(Defect("SEG015", message, document.name, place, image=image))
+        document.report("SEG015", message, place, image=image)
     return entries
 
 
@@ -182,7 +182,7 @@ class SegmentCollector:
             parts = [first] if len(group) == 1 else [shapes[k] for k in group]
             if len({bytes(part.attributes) for part in parts}) > 1:
                 message = f"parts of group {first.group} have different attributes; those of the first are kept"
-                self._report("SEG004", message, f"{place}/{group[-1]}/attributes", "warning")
+                self.document.report("SEG004", message, f"{place}/{group[-1]}/attributes", severity="warning")
             self.segments.append(_as_segment(id_, parts, shared[first.group or 0] > 1))
         self.rows.extend([item] * len(groups))
         self.parts.extend(groups)
@@ -210,10 +210,10 @@ class SegmentCollector:
             if annotation.type not in _SEGMENT_TYPES:
                 self.others[annotation.type] += 1
             elif annotation.label_id is None:
-                self._report("SEG004", "the annotation has no label; left out", f"{place}/{k}")
+                self.document.report("SEG004", "the annotation has no label; left out", f"{place}/{k}")
             elif not 0 <= annotation.label_id < self.n_labels:
                 message = f"label_id {annotation.label_id} is not among the {self.n_labels} labels; left out"
-                self._report("SEG007", message, f"{place}/{k}/label_id")
+                self.document.report("SEG007", message, f"{place}/{k}/label_id")
             elif annotation.type != "ellipse" or self._outline_ellipse(annotation, f"{place}/{k}/points"):
                 sound[k] = annotation
         return sound
@@ -223,11 +223,11 @@ class SegmentCollector:
         try:
             raws = msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
-            self._report("SEG004", "annotations is not a list", place)
+            self.document.report("SEG004", "annotations is not a list", place)
             return []
         annotations, broken = decode_each(raws, _DatumAnnotation)
         for k, why in broken.items():
-            self._report("SEG004", f"{why.message}; left out", f"{place}/{k}{why.place}")
+            self.document.report("SEG004", f"{why.message}; left out", f"{place}/{k}{why.place}")
         return annotations
 
     def _outline_ellipse(self, ellipse: _DatumAnnotation, place: str) -> bool:
@@ -235,7 +235,7 @@ class SegmentCollector:
         try:
             x0, y0, x1, y1 = msgspec.json.decode(ellipse.points, type=_Four)
         except msgspec.MsgspecError:
-            self._report("SEG004", "an ellipse has 4 numbers, the corners of its box; left out", place)
+            self.document.report("SEG004", "an ellipse has 4 numbers, the corners of its box; left out", place)
             return False
         angle = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS)
         x, y = (x0 + x1) / 2 + (x1 - x0) / 2 * np.cos(angle), (y0 + y1) / 2 + (y1 - y0) / 2 * np.sin(angle)
@@ -250,12 +250,9 @@ class SegmentCollector:
         duplicates = {id_: count for id_, count in Counter(ids).items() if id_ and count > 1}
         for id_, count in duplicates.items():
             message = f"annotation id {id_} is in the item {count} times; all are read"
-            self._report("SEG008", message, f"{place}/{groups[ids.index(id_)][0]}/id")
+            self.document.report("SEG008", message, f"{place}/{groups[ids.index(id_)][0]}/id")
         free = itertools.count(max(0, *ids) + 1)
         return [id_ or next(free) for id_ in ids]
-
-    def _report(self, code: str, message: str, place: str, severity: Severity | None = None) -> None:
-        self.document.defects.append(Defect(code, message, self.document.name, place, severity=severity))
 
 
 def _group_parts(shapes: Mapping[int, _DatumAnnotation]) -> list[list[int]]:
@@ -341,13 +338,13 @@ def _read_labels(document: Document) -> tuple[Category, ...]:
     raw = (document.parts or {}).get("categories")
     if raw is None:
         if document.parts is not None:
-            document.defects.append(Defect("SEG004", "'categories' is missing", document.name, "/"))
+            document.report("SEG004", "'categories' is missing", "/")
         return ()
     try:
         decoded = msgspec.json.decode(raw, type=_CategoriesItem)
     except msgspec.ValidationError as error:
         why = explain_validation_error(error)
-        document.defects.append(Defect("SEG004", why.message, document.name, f"/categories{why.place}"))
+        document.report("SEG004", why.message, f"/categories{why.place}")
         return ()
     rgb_of = {color.label_id: (color.r, color.g, color.b) for color in decoded.mask.colormap}
     colors = {id_: rgb for id_, rgb in rgb_of.items() if all(0 <= value <= 255 for value in rgb)}
@@ -458,7 +455,7 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
     if drawing.others:
         listed_types = ", ".join(f"{count:,} {name}" for name, count in sorted(drawing.others.items()))
         message = f"annotations that are not segmentations are left out: {listed_types}"
-        document.defects.append(Defect("SEG004", message, document.name, "/items", severity="info"))
+        document.report("SEG004", message, "/items", severity="info")
     row_of = dict(zip(items.rows, image_of, strict=True))
     files_by_image = {name: path for name, path in files.items() if path is not None}
     return _Subset(document, listing, drawing.items(), [row_of[row] for row in drawing.rows], files_by_image)

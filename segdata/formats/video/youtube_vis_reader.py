@@ -134,7 +134,7 @@ def read_videos(document: Document) -> Videos:
     for i, video in enumerate(items.items):
         if video.id in row_of:
             message = f"video id {video.id!r} occurs twice; the first counts"
-            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id")))
+            document.report("SEG008", message, items.place(i, "/id"))
             continue
         row_of[video.id] = i if _is_sound(video, items.place(i), document) else None
         if row_of[video.id] is not None:
@@ -152,11 +152,11 @@ def _is_sound(video: _VideoItem, place: str, document: Document) -> bool:
     """Whether the frames of a video can be read; SEG004 for an invalid size or length."""
     if not all(1 <= side <= MAX_SIDE and side == int(side) for side in (video.width, video.height)):
         message = f"the video's size is {video.width} x {video.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
-        document.defects.append(Defect("SEG004", f"{message}; left out", document.name, place))
+        document.report("SEG004", f"{message}; left out", place)
         return False
     if video.length not in (None, len(video.file_names)):
         message = f"length is {video.length!r}, but there are {len(video.file_names)} file names, which count"
-        document.defects.append(Defect("SEG004", message, document.name, f"{place}/length", severity="warning"))
+        document.report("SEG004", message, f"{place}/length", severity="warning")
     return True
 
 
@@ -192,11 +192,11 @@ def _segdata_video(video: _VideoItem, place: str, document: Document) -> Segdata
     try:
         kept = msgspec.json.decode(video.segdata, type=SegdataVideo)
     except msgspec.ValidationError as error:
-        document.defects.append(Defect("SEG004", f"{error}; ignored", document.name, f"{place}/{SEGDATA_KEY}"))
+        document.report("SEG004", f"{error}; ignored", f"{place}/{SEGDATA_KEY}")
         return None
     if kept.frames is not None and len(kept.frames) != len(video.file_names):
         message = f"{len(kept.frames)} frame numbers for {len(video.file_names)} frames; ignored"
-        document.defects.append(Defect("SEG004", message, document.name, f"{place}/{SEGDATA_KEY}/frames"))
+        document.report("SEG004", message, f"{place}/{SEGDATA_KEY}/frames")
         return None
     return kept
 
@@ -337,7 +337,7 @@ def _report_duplicates(document: Document, tracks: Items[_TrackItem]) -> None:
     for i, track in enumerate(tracks.items):
         if count[track.id] > 1 and track.id in ids_seen:
             message = f"annotation id {track.id!r} occurs {count[track.id]} times; all are read"
-            document.defects.append(Defect("SEG008", message, document.name, tracks.place(i, "/id")))
+            document.report("SEG008", message, tracks.place(i, "/id"))
             count[track.id] = 0
         ids_seen.add(track.id)
 
@@ -359,7 +359,7 @@ def _belongs(i: int, tracks: Items[_TrackItem], document: Document, videos: Vide
     else:
         return True
     ids = () if track.id is None else (track.id,)
-    document.defects.append(Defect(code, f"{message}; left out", document.name, tracks.place(i, place), segments=ids))
+    document.report(code, f"{message}; left out", tracks.place(i, place), segments=ids)
     return False
 
 
@@ -382,9 +382,7 @@ def _segments(
         if 0 < len(lacking) < len(drawn):
             place = tracks.place(i, f"/{key}/{lacking[0]}")
             message = f"{key} are null in {len(lacking)} of {count_noun(len(drawn), 'frame')} with an outline"
-            document.defects.append(
-                Defect("SEG004", f"{message}; compute them anew", document.name, place, severity="warning")
-            )
+            document.report("SEG004", f"{message}; compute them anew", place, severity="warning")
     return [
         StrictAnnotationItem(
             id=identity,
@@ -447,13 +445,11 @@ def _list(raw: Raw, n: int, place: str, document: Document) -> list[Raw]:
     try:
         values = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
-        document.defects.append(
-            Defect("SEG004", "is not a list with a value for each frame; ignored", document.name, place)
-        )
+        document.report("SEG004", "is not a list with a value for each frame; ignored", place)
         return []
     if len(values) != n:
         message = f"{len(values)} values for {n} frames; ignored"
-        document.defects.append(Defect("SEG004", message, document.name, place))
+        document.report("SEG004", message, place)
         return []
     return values
 
