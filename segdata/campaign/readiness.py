@@ -7,13 +7,7 @@ from typing import Literal, get_args
 import msgspec
 import numpy as np
 
-from segdata.agreement.estimates import (
-    DEFAULT_RESAMPLING,
-    PairAmounts,
-    between_persons,
-    category_scores,
-    count_images,
-)
+from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, between_persons, category_scores, count_images
 from segdata.agreement.inference import MIN_CLUSTERS
 from segdata.agreement.scores import Count, Number, column_of
 from segdata.agreement.summary import unclear_categories

@@ -9,12 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from segdata.cli.options import RenamedOption, example
-from segdata.cli.process import (
-    NO_COLOR,
-    QUIET,
-    exit_code,
-    use_one_blas_thread,
-)
+from segdata.cli.process import NO_COLOR, QUIET, exit_code, use_one_blas_thread
 from segdata.core.executor import keep_freed_memory
 
 SECTIONS = {

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from segdata.core import yaml_files
-from segdata.core.config import (
-    DISTANCES,
-    Config,
-    Metric,
-    Override,
-    Suppression,
-    did_you_mean,
-    registered_metrics,
-)
+from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression, did_you_mean, registered_metrics
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Severity
 from segdata.core.lazy_loading import entry_points, loading_plugin

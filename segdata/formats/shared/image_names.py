@@ -12,13 +12,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_file
 from segdata.core.safe_text import whole_number
-from segdata.formats.shared.file_names import (
-    fold_name,
-    is_image_name,
-    misnamed_hint,
-    misnamed_images,
-    walk_nearest,
-)
+from segdata.formats.shared.file_names import fold_name, is_image_name, misnamed_hint, misnamed_images, walk_nearest
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 from segdata.formats.shared.per_image import ImageEntry

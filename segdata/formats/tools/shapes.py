@@ -15,15 +15,7 @@ from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
 from segdata.core.runs import Flags, Floats, Ints, expand_ranges, group_offsets
-from segdata.formats.shapes.geometry import (
-    MAX_COORDINATE,
-    Bitmap,
-    Polygon,
-    PolygonArrays,
-    Ring,
-    Shape,
-    check_ring,
-)
+from segdata.formats.shapes.geometry import MAX_COORDINATE, Bitmap, Polygon, PolygonArrays, Ring, Shape, check_ring
 
 GROUP = "group_id"  # the key in LabelMe and CVAT, and the attribute
 _Item = TypeVar("_Item")

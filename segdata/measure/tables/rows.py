@@ -11,16 +11,7 @@ import pyarrow.compute as pc
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, find_contacts, first_identical, union_by_frame
-from segdata.core.runs import (
-    Components,
-    Flags,
-    Ints,
-    Runs,
-    find_holes,
-    label_parts,
-    run_columns,
-    segment_shapes,
-)
+from segdata.core.runs import Components, Flags, Ints, Runs, find_holes, label_parts, run_columns, segment_shapes
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import are_among, matches_ring
