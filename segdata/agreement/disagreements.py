@@ -8,6 +8,7 @@ With a reference (gold), each annotator is compared with it alone, and the refer
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -267,6 +268,27 @@ class ThingClusters:
         return ThingClusters(annotation_rows(comparison)[members["case"][first]], says, segment, category, within)
 
 
+class _OtherViews(NamedTuple):
+    """What others say about n things."""
+
+    n: Ints  # (n,) others who annotated the image
+    support: Ints  # (n,) those of them with a segment there
+    called: Ints  # (n,) the category that most of these give it
+    often: Ints  # (n,) how many of them do
+    shown: Ints  # (n,) the first segment of that category; -1 for none
+
+    @staticmethod
+    def from_clusters(clusters: ThingClusters, others: Flags) -> "_OtherViews":
+        """`others` (n, n_annotators): who is asked about each thing."""
+        drawn = others & (clusters.segment >= 0)
+        group, annotator = np.nonzero(drawn)
+        called, often = group_mode(group, clusters.category[group, annotator], len(others))
+        shown = np.full(len(others), -1, np.int64)
+        agrees = clusters.category[group, annotator] == called[group]
+        shown[group[agrees][::-1]] = clusters.segment[group[agrees], annotator[agrees]][::-1]
+        return _OtherViews(others.sum(axis=1), drawn.sum(axis=1), called, often, shown)
+
+
 def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
     """Things that are missed, extra or of another category, except split and merged ones.
 
@@ -277,49 +299,43 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         return []
     clusters, result = ThingClusters.from_pairs(comparison), []
     in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
-    has_segment, no_segment = clusters.segment >= 0, np.full(len(clusters.segment), -1)
+    no_segment = np.full(len(clusters.segment), -1)
     numbers = _thing_numbers(comparison)
     for i in range(len(comparison.annotators)):
         if i == gold:
             continue
         others = clusters.says & others_of(i, clusters.says.shape[1], gold)
-        n, support = others.sum(axis=1), (others & has_segment).sum(axis=1)
-        group, annotator = np.nonzero(others & has_segment)
-        called, often = group_mode(group, clusters.category[group, annotator], len(n))
-        shown = np.full(len(n), -1, np.int64)
-        agrees = clusters.category[group, annotator] == called[group]
-        shown[group[agrees][::-1]] = clusters.segment[group[agrees], annotator[agrees]][::-1]
-        mine = clusters.says[:, i] & (n > 0)
-        divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
-        lacking = mine & ~has_segment[:, i] & (2 * support > n) & ~divided
-        reported = np.zeros(len(n), bool)
+        views = _OtherViews.from_clusters(clusters, others)
+        has_segment, within, own = clusters.segment[:, i] >= 0, clusters.within[:, i], clusters.segment[:, i]
+        mine = clusters.says[:, i] & (views.n > 0)
+        is_judged = (views.n > 1) | (gold is not None)  # with two annotators, a difference is reported once
+        divided = np.isin(np.arange(len(own)), groups.place[groups.maker == i])
+        lacking = mine & ~has_segment & (2 * views.support > views.n) & ~divided
+        reported = np.zeros(len(own), bool)
         of_merges = numbers[groups.pieces_in_merges(i, gold)]
         reported[of_merges[of_merges >= 0]] = True  # segments in no cluster are not counted
-        extra = mine & has_segment[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
-        extra &= ~np.isin(clusters.segment[:, i], in_groups)
-        parted = 2 * (others & clusters.within).sum(axis=1) > n
-        other = mine & has_segment[:, i] & (2 * often > n) & (called != clusters.category[:, i])
-        # with two annotators it is reported once
-        other &= (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)
-        annotation = clusters.annotation[:, i]
+        extra = mine & has_segment & (2 * views.support < views.n) & is_judged & ~np.isin(own, in_groups)
+        parted = 2 * (others & clusters.within).sum(axis=1) > views.n
+        other = mine & has_segment & (2 * views.often > views.n) & (views.called != clusters.category[:, i])
+        other &= is_judged | ((clusters.segment >= 0).argmax(axis=1) == i)
         for kind, rows, segment, opposite, count in (
-            ("missed", np.flatnonzero(lacking & ~clusters.within[:, i]), shown, no_segment, support),
-            ("joined", np.flatnonzero(lacking & clusters.within[:, i] & ~reported), shown, no_segment, support),
-            ("extra", np.flatnonzero(extra & ~parted), clusters.segment[:, i], no_segment, support),
-            ("parted", np.flatnonzero(extra & parted), clusters.segment[:, i], no_segment, support),
-            ("category", np.flatnonzero(other), clusters.segment[:, i], shown, often),
+            ("missed", np.flatnonzero(lacking & ~within), views.shown, no_segment, views.support),
+            ("joined", np.flatnonzero(lacking & within & ~reported), views.shown, no_segment, views.support),
+            ("extra", np.flatnonzero(extra & ~parted), own, no_segment, views.support),
+            ("parted", np.flatnonzero(extra & parted), own, no_segment, views.support),
+            ("category", np.flatnonzero(other), own, views.shown, views.often),
         ):
-            category = clusters.category[:, i] if kind in ("extra", "parted") else called
+            category = views.called if kind in ("missed", "joined") else clusters.category[:, i]
             result.append(
                 _disagreement_rows(
                     kind,
-                    annotation[rows],
+                    clusters.annotation[rows, i],
                     segment[rows],
                     other=opposite[rows],
-                    category=category[rows] if kind != "category" else clusters.category[rows, i],
-                    called=called[rows],
+                    category=category[rows],
+                    called=views.called[rows],
                     support=count[rows],
-                    others=n[rows],
+                    others=views.n[rows],
                 )
             )
     return result

@@ -1,7 +1,7 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -320,17 +320,12 @@ class _Plan:
         stream = ConversionStream(dataset, LossCounter(), self.progress, self.remap)
         self.left_out(stream.losses)
         certificate: Path | None = None
-        copies: ImageCopies | None = None
         with nullcontext() if self.client is None else connect(self.client) as cluster, StagedOutput(path) as placing:
             batches = stream.batches(self.jobs, None if cluster is None else _load_on_cluster(cluster, dataset))
-            if self.copy_images:
-                beside = format.is_file(path)
-                folder = (
-                    placing.sibling(check_free(path.with_name("images")).name) if beside else placing.made / "images"
-                )
-                copies = self.copy_images(folder) if callable(self.copy_images) else ImageCopies(folder)
+            copies = self._image_copies(placing, path)
+            if copies is not None:
                 batches = (copies.batch(batch) for batch in batches)
-            try:
+            with _explained_errors(placing, path, stream, to):
                 with image_limits():
                     if cluster is not None and to == "canonical" and copies is None:
                         _write_on_cluster(cluster, dataset, placing.made, stream, options, parts_url)
@@ -340,23 +335,9 @@ class _Plan:
                 losses = stream.check(self.on_loss)
                 self.announce(losses)
                 if to not in _LOSS_KEEPING_FORMATS:
-                    is_folder = placing.made.is_dir()
-                    certificate = path / LOSSES_FILE if is_folder else path.with_suffix(f".{LOSSES_FILE}")
-                    file = placing.made / LOSSES_FILE if is_folder else placing.sibling(certificate.name, replace=True)
-                    file.write_text(
-                        _write_certificate(stream, dataset.profile, path, to), encoding="utf-8", newline="\n"
-                    )
+                    text = _write_certificate(stream, dataset.profile, path, to)
+                    certificate = _place_certificate(placing, path, text)
                 placing.commit()
-            except SegdataError as error:
-                error.args = (placing.with_known_names(str(error)),)
-                raise
-            except MemoryError as error:
-                raise stream.out_of_memory(to) from error
-            except OSError as error:
-                reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-                raise SegdataError(
-                    placing.with_known_names(f"{path}: cannot be written: {reason}; nothing is left behind")
-                ) from error
         return Conversion(
             target=path,
             format=to,
@@ -371,6 +352,40 @@ class _Plan:
             apart=stream.apart,
             not_copied=remarks,
         )
+
+    def _image_copies(self, placing: StagedOutput, path: Path) -> ImageCopies | None:
+        """Where image files are copied to: `images` in the folder, or beside the file; None if they are not copied."""
+        if not self.copy_images:
+            return None
+        is_file = self.format.is_file(path)
+        folder = placing.sibling(check_free(path.with_name("images")).name) if is_file else placing.made / "images"
+        return self.copy_images(folder) if callable(self.copy_images) else ImageCopies(folder)
+
+
+def _place_certificate(placing: StagedOutput, path: Path, text: str) -> Path:
+    """Write the certificate of losses into the folder, or beside the file; returns where it will be."""
+    is_folder = placing.made.is_dir()
+    certificate = path / LOSSES_FILE if is_folder else path.with_suffix(f".{LOSSES_FILE}")
+    file = placing.made / LOSSES_FILE if is_folder else placing.sibling(certificate.name, replace=True)
+    file.write_text(text, encoding="utf-8", newline="\n")
+    return certificate
+
+
+@contextmanager
+def _explained_errors(placing: StagedOutput, path: Path, stream: "ConversionStream", to: str) -> Iterator[None]:
+    """Say in errors what the user named, and that nothing is left behind."""
+    try:
+        yield
+    except SegdataError as error:
+        error.args = (placing.with_known_names(str(error)),)
+        raise
+    except MemoryError as error:
+        raise stream.out_of_memory(to) from error
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+        raise SegdataError(
+            placing.with_known_names(f"{path}: cannot be written: {reason}; nothing is left behind")
+        ) from error
 
 
 def _load_on_cluster(cluster: Cluster, dataset: OpenDataset) -> Iterator[Batch]:

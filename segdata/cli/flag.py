@@ -180,6 +180,9 @@ def command(
     review. --predictions takes the results of another model: COCO results,
     panoptic PNG and JSON, .npz probabilities, SAM masks.
 
+    The command chooses what has no default below, such as --steps, for your
+    images, and prints each choice with its reason.
+
     Exits with 0 unless a finding is at or above --fail-on.
     """
     from segdata.api.flag import flag

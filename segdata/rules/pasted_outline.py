@@ -52,13 +52,13 @@ def pasted_outline(
     convex outlines are infos: a tool draws them, and things of one make are alike.
 
     A segment of one split that has the outline of one of another split, at another place, was pasted there, or its
-    picture was mirrored, moved or cut before the dataset was divided. You get one finding if at least `min_segments`
-    are, and ten times as many as would have another's outline if they had a pixel or two more or fewer. Boxes and discs
-    do not count, nor do outlines shorter than twice `min_outline`.
+    picture was mirrored, moved or cut before the dataset was divided. You get one finding if there are at least
+    `min_segments` of them, and ten times as many as match by chance, which the rule counts with a pixel or two more or
+    fewer. Boxes and discs do not count, nor do outlines shorter than twice `min_outline`.
 
-    Over all images it compares width, height, area and length of the outline, of boxes too. An outline stands out if
-    it is in many images (frames of one sequence are one), in far more than the third most frequent one of its length,
-    but is not how most objects are labelled.
+    Over all images, the rule compares boxes as well. An outline stands out if it is in many images (frames of one
+    sequence are one), in far more than the third most frequent one of its length, unless most objects are labelled
+    with it.
 
     Why: an annotator copied one object and pasted it on the others, or clicked and left the square or disc that the
     tool puts there. The labels say where objects are, but not their shape.

@@ -75,11 +75,11 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     elsewhere in the image, or they are the mirror image of those before them, up to half of the image. At least four
     segments must cross them.
 
-    Such a line is not reported if one segment beyond it has an end as long as all of them together: the line is that
-    segment's edge. Nor does a segment count that shares pixels with another, less than half as long across the line,
-    that ends there, too (2 px): a rail before windows. Segments of which one lies mostly under another (half of its
-    pixels) count once. Left out are crowds, void, exact rectangles, masks that were enlarged (SEG118), and lines beyond
-    which nothing of a full picture is labelled (SEG130).
+    The rule does not report such a line if one segment beyond it has an end as long as all of them together: the line
+    is that segment's edge. Nor does a segment count that shares pixels with another, less than half as long across the
+    line, that ends there, too (2 px): a rail before windows. Segments of which one lies mostly under another (half of
+    its pixels) count once. The rule leaves out crowds, void, exact rectangles, masks that were enlarged (SEG118), and
+    lines beyond which a full picture has no labels (SEG130).
 
     A segment in which one hole is an exact rectangle, min_length wide and high, with nothing in it, is an info: a
     network's window, or an augmentation, erased it. Segments that are rectangles around it are frames, and fine.
