@@ -12,7 +12,7 @@ from segdata.core.config import Config, load_config
 from segdata.core.errors import UnreadableError
 from segdata.core.memo import memoize
 from segdata.core.paths import split_of_name
-from segdata.formats.shared.file_names import has_images, is_image_name, spread_sample
+from segdata.formats.shared.file_names import has_images, is_image_name, is_jpeg, spread_sample
 
 if TYPE_CHECKING:
     from segdata.formats.shared.mask_files import MaskHeader
@@ -96,7 +96,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
     is_alone = layouts[0].masks == root and root.is_dir() and layouts[0].family is None
     files = ImageFolder.below(root).paths if is_alone else {}
-    if files and all(map(_is_jpeg, files)):
+    if files and all(map(is_jpeg, files)):
         return None
     masks, images = split_masks_from_images(files)
     paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
@@ -115,13 +115,9 @@ def _has_taxonomy(root: Path) -> bool:
     return find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
 
 
-def _is_jpeg(name: str) -> bool:
-    return name.lower().endswith((".jpg", ".jpeg"))
-
-
 def _are_lossy(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
     """Whether one in twenty files is a JPEG, or most headers are those of an encoding that changes values."""
-    n_jpeg = sum(_is_jpeg(path.name) for path in paths)
+    n_jpeg = sum(is_jpeg(path.name) for path in paths)
     return 20 * n_jpeg > len(paths) or most_of(heads, lambda head: head.lossy is not None)
 
 

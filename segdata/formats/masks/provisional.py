@@ -30,7 +30,7 @@ from segdata.formats.masks.mask_values import (
     nearest_levels,
     shown_counts,
 )
-from segdata.formats.shared.file_names import spread_sample
+from segdata.formats.shared.file_names import is_jpeg, spread_sample
 from segdata.formats.shared.mask_files import (
     UNLABELLED,
     Legend,
@@ -219,7 +219,7 @@ def _category_text(category: Category, coloured: bool) -> str:
 def _check_number(counts: ValueCounts) -> None:
     """Raise UnreadableError if there are too many values for categories."""
     if len(counts.value) > MAX_CATEGORIES:
-        n_jpeg = sum(mask.path.suffix.lower() in (".jpg", ".jpeg") for mask in counts.masks)
+        n_jpeg = sum(is_jpeg(mask.path.name) for mask in counts.masks)
         if 2 * n_jpeg > len(counts.masks):
             raise UnreadableError(
                 f"the masks are JPEG files, whose compression made {len(counts.value):,} different values: save "

@@ -54,6 +54,11 @@ def is_image_name(name: str) -> bool:
     return start < dot and name[dot:].lower() in IMAGE_SUFFIXES and not name.startswith("._", start)
 
 
+def is_jpeg(name: str) -> bool:
+    """Whether the suffix is that of a JPEG, which photographs have and masks should not."""
+    return name.lower().endswith((".jpg", ".jpeg"))
+
+
 def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Relative POSIX path -> file for the files below a folder, sorted within each folder.
 

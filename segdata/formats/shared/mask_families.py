@@ -24,6 +24,7 @@ from segdata.formats.shared.file_names import (
     PREDICTED_WORDS,
     folder_and_stem,
     is_image_name,
+    is_jpeg,
     spread_sample,
     walk_files,
 )
@@ -205,20 +206,16 @@ def _masks_and_photographs(
         shares = run_shares(sample)
         held[key] = {share < _MAX_OF_MASK for share in shares if not _MAX_OF_MASK <= share < _MIN_OF_PHOTOGRAPH}
     # Beside masks in files without loss, JPEG files are photographs, however blurred.
-    has_lossless = any(held[key] == {True} and not _is_jpeg(members[0]) for key, members in groups.items())
+    has_lossless = any(held[key] == {True} and not is_jpeg(members[0]) for key, members in groups.items())
     masks: list[str] = []
     photographs: list[str] = []
     for key, members in groups.items():
-        is_photograph = has_lossless and _is_jpeg(members[0])
+        is_photograph = has_lossless and is_jpeg(members[0])
         if len(held[key]) != 1 and not is_photograph:
             return None
         (photographs if is_photograph or False in held[key] else masks).extend(members)
     photographs = [name for name in photographs if not is_picture_folder(name)] or photographs
     return (masks, photographs) if masks and photographs else None
-
-
-def _is_jpeg(name: str) -> bool:
-    return name.lower().endswith((".jpg", ".jpeg"))
 
 
 def _group(name: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from segdata.formats.shared.file_names import (
     group_bands,
     has_images,
     is_image_name,
+    is_jpeg,
     match_names,
     spread_sample,
     walk_files,
@@ -614,7 +615,7 @@ def _holds_masks(folder: Path) -> bool | None:
     """Whether the image files of a folder are masks; None if only some are, or if none can be read."""
     below = (path for name, path in walk_files(folder) if is_image_name(name))
     paths = list(islice(below, _MAX_LISTED))
-    if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
+    if all(is_jpeg(path.name) for path in paths):
         return False if paths else None
     are_masks = {share < _MAX_MASK_RUNS for share in run_shares(spread_sample(paths, _N_SAMPLED))}
     return are_masks.pop() if len(are_masks) == 1 else None
