@@ -267,9 +267,8 @@ def consensus_command(
     datasets = _open_named(data, options, output)
     with options.working("consensus", _most_images(datasets)) as work:
         result = consensus(datasets, out, **given, **work)
-    emit(consensus_json(result) if report == "json" else consensus_text(result, make_console(output)), output)
-    if output is not None:
-        say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {place_name(output)}")
+    text = consensus_json(result) if report == "json" else consensus_text(result, make_console(output))
+    emit(text, output, f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}")
     return FOUND if result.n_errors else 0
 
 

@@ -22,7 +22,7 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, place_name, protect_inputs, report_written
+from segdata.cli.output import emit, make_console, protect_inputs, report_written
 from segdata.cli.process import FOUND, progress_bar, say
 from segdata.core.errors import count_noun
 from segdata.core.losses import Loss, LossError
@@ -221,11 +221,10 @@ def diff_command(
     with options.working("diff", max(len(data_a), len(data_b))) as work:
         result = diff(data_a, data_b, ignore=split_codes(ignore), only=only, strict=strict, limit=limit, **work)
     if report == "json":
-        emit(diff_json(result), output)
+        text = diff_json(result)
     else:
-        emit(diff_text(result, _typed_command(options, a, b, of_b, ignore, strict), make_console(output)), output)
-    if output is not None:
-        say(f"{_verdict(result)}, see {place_name(output)}")
+        text = diff_text(result, _typed_command(options, a, b, of_b, ignore, strict), make_console(output))
+    emit(text, output, _verdict(result))
     return 0 if result.same else FOUND
 
 

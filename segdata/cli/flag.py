@@ -29,11 +29,10 @@ from segdata.cli.output import (
     emit,
     format_findings,
     make_console,
-    place_name,
     protect_folder,
     protect_inputs,
 )
-from segdata.cli.process import FOUND, print_plan, say, stage_bars
+from segdata.cli.process import FOUND, print_plan, stage_bars
 from segdata.core.config import Architecture, Loss, Training
 from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn
@@ -209,9 +208,8 @@ def command(
     typed = {"--predictions": predictions, "--work-dir": work_dir, "--budget": budget, "--evaluate": truth}
     again = [*training.words, *(option_text(name, value) for name, value in typed.items() if value is not None)]
     context = _report_context(dataset, result, [*options.command_words(data)], again, fail_on, max_findings)
-    emit(_report(report, result, context, data, dataset, output, options.jobs), output)
-    if output is not None:
-        say(f"{count_noun(len(result.validation.findings), 'finding')}, see {place_name(output)}")
+    text = _report(report, result, context, data, dataset, output, options.jobs)
+    emit(text, output, count_noun(len(result.validation.findings), "finding"))
     if overlays is not None:
         draw_overlays(dataset, result.validation, overlays)
     return FOUND if result.validation.fails(fail_on) else 0

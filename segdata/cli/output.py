@@ -47,8 +47,8 @@ def make_console(output: Path | None = None) -> Console:
     return Console(width, colour=is_terminal and not plain, quiet=has_flag(QUIET))
 
 
-def emit(text: str, output: Path | None = None) -> None:
-    """Write a report to stdout, or to a file, completely or not at all.
+def emit(text: str, output: Path | None = None, summary: str = "") -> None:
+    """Write a report to stdout, or to a file, completely or not at all; then say the `summary`, and where the file is.
 
     The encoding is always UTF-8; names that UTF-8 cannot hold are escaped as in JSON, and so are control characters,
     which could steer a terminal. A closed pipe is not an error; other failures raise SegdataError.
@@ -57,6 +57,8 @@ def emit(text: str, output: Path | None = None) -> None:
     data = text.encode("utf-8")
     if output is not None:
         _write_file(output, data)
+        if summary:
+            say(f"{summary}, see {place_name(output)}")
         return
     try:
         sys.stdout.flush()

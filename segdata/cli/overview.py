@@ -22,7 +22,7 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, place_name, protect_inputs
+from segdata.cli.output import emit, make_console, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Finding
@@ -322,9 +322,8 @@ def pilot_command(
     dataset = options.read(data)
     with options.working("pilot", len(dataset)) as work:
         result = pilot(dataset, ignore=split_codes(ignore), **given, **work)
-    emit(pilot_json(result) if report == "json" else pilot_text(result, make_console(output)), output)
-    if output is not None:
-        say(f"{'ready' if result.ready else 'not ready'}, see {place_name(output)}")
+    text = pilot_json(result) if report == "json" else pilot_text(result, make_console(output))
+    emit(text, output, "ready" if result.ready else "not ready")
     return 0 if result.ready else FOUND
 
 

@@ -30,7 +30,6 @@ from segdata.cli.output import (
     emit,
     format_findings,
     make_console,
-    place_name,
     protect_folder,
     protect_inputs,
 )
@@ -173,17 +172,10 @@ def command(
         text = draw_findings_page(dataset, result, context, thumbnails, options.jobs)
     else:
         text = format_findings("statistics" if statistics else report, result, context, data, output)
-    _emit_report(text, result, output)
+    emit(text, output, count_noun(len(result.findings), "finding"))
     if overlays is not None:
         draw_overlays(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
-
-
-def _emit_report(text: str, result: Validation, output: Path | None) -> None:
-    """Print the report, or write it and say where it is."""
-    emit(text, output)
-    if output is not None:
-        say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
 
 
 def _write_baseline(result: Validation, path: Path) -> None:
