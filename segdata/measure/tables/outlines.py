@@ -34,6 +34,8 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
 
     `regions` has the columns segment, area, x, y, width, height; sizes (n_segments,) are of the images, in pixels.
     """
+    if not len(rings.segment):
+        return np.zeros(regions.num_rows, bool)
     ring_owner = rings.segment[rings.ring_segment]
     single = np.arange(len(ring_owner) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[ring_owner], width[ring_owner]))

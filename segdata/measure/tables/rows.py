@@ -166,7 +166,7 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     columns = {"labelled": labelled, "void": void, "multiple": multiple}
     if "gaps" not in view.families and limits is None:
         return {"annotations": pa.table({"unlabelled": line.height * line.width - labelled, **columns})}
-    empty = complement(union_by_frame(view.sweep, line).runs, line.height, line.width)
+    empty = _unclaimed_runs(view, np.arange(len(line.base)))
     if limits is not None:
         empty = clip_runs(empty, np.arange(len(line.base)), limits, line, len(line.base))
     shapes = segment_shapes(empty, line.height, len(line.base))
@@ -259,6 +259,14 @@ def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
 
 def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     """Annotation, area, x, y, width, height (n,) of the 8-connected unclaimed regions of some annotations."""
+    runs, height = _unclaimed_runs(view, annotations), view.line.height
+    x, top = run_columns(runs, height)
+    region, annotation = label_parts(runs, height, corners=True)
+    return [annotation, *kernels.extents(region, x, top, top + runs.length, len(annotation))]
+
+
+def _unclaimed_runs(view: BatchView, annotations: Ints) -> Runs:
+    """The pixels of some annotations, given by ascending row, that no segment claims; owned by annotations."""
     side, line = view.sweep, view.line
     open_ = annotations[view.cover[0][annotations] < (line.height * line.width)[annotations]]
     height, width = line.height[open_], line.width[open_]
@@ -266,10 +274,7 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     begin, end = (np.searchsorted(side.start, line.base[open_] + room) for room in (0, (height + 1) * (width + 1)))
     claimed = union_by_frame(side.take_ranges(begin, end - begin), line)
     runs = complement(claimed.runs.take(open_, len(line.base)), height, width)
-    x, top = run_columns(runs, height)
-    region, frame = label_parts(runs, height, corners=True)
-    extents = kernels.extents(region, x, top, top + runs.length, len(frame))
-    return [open_[frame], *extents]
+    return Runs(runs.start, runs.length, open_[runs.owner].astype(np.int32))
 
 
 @measure("shapes", "parts", "holes", tables={"parts": {"segment": "segments"}, "holes": {"segment": "segments"}})
@@ -392,7 +397,8 @@ def _thin_runs(view: BatchView) -> tuple[Ints, Ints, Ints, Ints]:
     category = batch.segment_category.astype(np.int64)
     unlabelled = int(category.min()) - 1
     void = np.isin(category, view.taxonomy.void_ids)
-    thin = np.flatnonzero((side.end - side.start <= THINNEST) & ~void[side.owner])
+    thin = np.flatnonzero(side.end - side.start <= THINNEST)
+    thin = thin[~void[side.owner[thin]]]
     frame, _, top = line.lower(side.start[thin])
     inside = (top > 0) & (top + side.end[thin] - side.start[thin] < line.height[frame])
     thin, frame = thin[inside], frame[inside]

@@ -191,7 +191,8 @@ def _limits(pixels: ChannelArray) -> tuple[Floats32, Floats32]:
     flat = pixels.reshape(len(pixels), -1)
     sample = flat[:, :: max(flat.shape[1] // _PERCENTILE_PIXELS, 1)].astype(np.float32)
     if len(sample) <= _PHOTO:
-        sample = np.broadcast_to(sample.reshape(1, -1), (len(pixels), sample.size))
+        sample = sample.reshape(1, -1)
     finite = np.where(np.isfinite(sample), sample, 0)
     low, high = np.percentile(finite, [_DARK, _BRIGHT], axis=1).astype(np.float32)
+    low, high = (np.resize(each, len(pixels)) for each in (low, high))
     return low, np.maximum(high, low + 1e-6)

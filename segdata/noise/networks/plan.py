@@ -379,7 +379,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     crop = settings.crop or int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))  # to cover an image
     batch = settings.batch or ((32 if crop <= 256 else 8) if on_gpu else 8 if crop <= 128 else 4)
     epochs, least_steps, most_steps = (
-        (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
+        (3, 120, 160) if settings.quick else (30, 1000, 8_000) if on_gpu else (12, 300, 1200)
     )
     folds, why_folds = _folds(facts, settings)
     crops = max(facts.n_images, 1) * (1 - 1 / folds) * height * width / crop**2
