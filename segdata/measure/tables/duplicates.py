@@ -20,7 +20,7 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
 from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
-from segdata.core.strata import number_names
+from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
 from segdata.measure.registry import measure_dataset, measure_images
@@ -222,9 +222,9 @@ def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, in
 
 def single_image_rows(images: Table) -> list[int]:
     """The rows of images whose file is on this machine and holds no further image."""
-    uris = images["uri"].tolist()
-    shared = Counter(uris)
-    return [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
+    local = {row: uri for row, uri in enumerate(images["uri"].tolist()) if uri is not None and "://" not in uri}
+    shared = Counter(local.values())
+    return [row for row, uri in local.items() if shared[uri] == 1]
 
 
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
@@ -282,12 +282,12 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     annotations, images = view.tables["annotations"], view.tables["images"]
     rows = np.flatnonzero(annotations["n_segments"] > 0)
     imprint = annotations.take(rows).texts("imprint").dictionary_encode().indices.to_numpy()
-    _, first, inverse = np.unique(imprint, return_index=True, return_inverse=True)
-    of, image = rows[first[inverse]], annotations["image"]
+    same, first = joint_codes(imprint)
+    of, image = rows[first[same]], annotations["image"]
     columns = np.stack([rows, of], axis=1)[image[rows] != image[of]]
     pairs = columns.tolist()
     bits = np.full(len(pairs), -1, np.int64)
-    if len(pairs) <= _MAX_REPEATED_PAIRS:
+    if 0 < len(pairs) <= _MAX_REPEATED_PAIRS:
         single_rows = set(single_image_rows(images))
         uris = images["uri"].tolist()
         for k, (row, of) in enumerate(pairs):

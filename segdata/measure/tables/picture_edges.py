@@ -130,6 +130,8 @@ def _outlined(view: DatasetView, most: int, rows: Ints) -> Ints:
     """
     if len(rows) > most:
         rows = np.random.default_rng(0).permutation(rows)[: 2 * most]
+    if not len(rows):
+        return rows  # without pictures no column of all segments is decoded
     return np.sort(rows[~_are_dots(view, rows)][:most])
 
 
