@@ -96,6 +96,7 @@ _FOREIGN = (
     ),
     _Foreign("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
     _Foreign("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
+    _Foreign("boxes of tracks, as in MOTChallenge", r"\.txt$", rb"\A\d+( -?[\d.]+){5,6} -1 -1 -1\b", _BOXES),
     _Foreign("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
 _EXPORTS = (_EXPORT, _UNLABELLED, _WHOLE, _MASKLETS, _RENDERED, _ON_MAPS)  # reasons for documents with labels

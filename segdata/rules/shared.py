@@ -111,12 +111,16 @@ def improper_categories(profile: Profile, category: Ints, n: Ints) -> Ints:
     They have the name of a more frequent one but for case and separators (SEG215), stand in for the labels that name
     none, or name single things. `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
     """
-    stand_ins = [category.id for category in profile.taxonomy.categories if category.definition == STAND_IN]
     order = np.argsort(-n, kind="stable")
     names = [plain_name(profile.name_of(id_)) for id_ in category[order].tolist()]
     first = {name: row for row, name in reversed([*enumerate(names)])}
     misspelt = category[order][[row for row, name in enumerate(names) if first[name] != row]]
-    return np.concatenate([misspelt, np.array(stand_ins, np.int64), single_names(profile, category, n)])
+    return np.concatenate([misspelt, stand_ins(profile), single_names(profile, category, n)])
+
+
+def stand_ins(profile: Profile) -> Ints:
+    """The ids of categories that stand in for labels without one."""
+    return np.array([entry.id for entry in profile.taxonomy.categories if entry.definition == STAND_IN], np.int64)
 
 
 def single_names(profile: Profile, category: Ints, n: Ints) -> Ints:

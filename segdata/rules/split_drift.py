@@ -10,6 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
+from segdata.rules.shared import stand_ins
 
 
 @rule("SEG306", "split-drift", severity="warning", needs=(), whole=True, by_part=True)
@@ -64,7 +65,7 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     variation) is the share that would have to change category to make them equal. It must be min_distance more than
     random divisions into splits of these sizes have on average, and at most a share `rate` of them may be as far apart
     (999 permutations, Benjamini-Hochberg over the splits). Images of one sequence or group move together. The rule
-    leaves out void and crowds.
+    leaves out void, crowds, and labels without a category.
 
     Why: scores on such a split say little about what your model learned in the other, and a threshold that you tune
     there does not fit here.
@@ -96,6 +97,7 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
         return
     amounts = np.bincount(row * len(ids) + category, used["amount"], len(row_split) * len(ids)).astype(np.float64)
     amounts = amounts.reshape(len(row_split), len(ids))
+    amounts[:, np.isin(ids, stand_ins(tables.profile))] = 0  # labels without a category, which SEG004 tells
     is_usable = (row_split >= 0) & (amounts.sum(axis=1) > 0)
     amounts, row_split = amounts[is_usable], row_split[is_usable]
     present = np.unique(row_split).tolist()

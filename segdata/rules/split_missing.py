@@ -89,10 +89,9 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     place = np.stack(every)[:, joint_codes(*every)[1]]  # each category once for each unit
     size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(split_names))
     improper = improper_categories(tables.profile, *np.unique(place[2], return_counts=True))
+    proper = np.unique(place[0][~np.isin(place[2], improper)])  # the others have no names at all, which SEG004 says
+    place, size[np.setdiff1d(np.arange(len(size)), proper)] = place[:, np.isin(place[0], proper)], 0
     for number in _apart(place, size, max_chance):
-        if np.isin(place[2][place[0] == number], improper).all():  # no names at all, which SEG004 says
-            place, size[number] = place[:, place[0] != number], 0
-            continue
         is_own = place[0] == number
         own, others = (
             list_names([tables.profile.name_of(id_) for id_ in np.unique(place[2][rows]).tolist()], _FEW_NAMED)

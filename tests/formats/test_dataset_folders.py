@@ -50,6 +50,11 @@ def said(root: Path) -> str:
         ("a.json", '{"project": {"pid": "__VIA_PROJECT_ID__"}, "metadata": {}}', "a project of VIA 3, which"),
         ("a.geojson", '{"type": "FeatureCollection", "features": []}', "GeoJSON in map coordinates"),
         ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
+        (
+            "labels/a.txt",
+            "3 1 508 345 54 38 -1 -1 -1 0 \n3 2 267 356 57 21 -1 -1 -1 0 \n",
+            "boxes of tracks, as in MOT",
+        ),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
         (
             "a.xml",

@@ -41,15 +41,16 @@ def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
     lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
     if b'"segments_info"' in text:
         return "panoptic" if lists else None
-    has_segmentations = b'"segmentation"' in text and b'"image_id"' in text
+    # The samples of a large file hold keys of its annotations, but perhaps not that of their list.
+    has_annotations = b'"image_id"' in text and (b'"segmentation"' in text or b'"bbox"' in text)
     if lists == {b"annotations"} and b'"predicted_iou"' in text:
         return None  # SAM's file of one image
     federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
     if lists and (federated or (b'"synset"' in text and b'"frequency"' in text)):  # its categories are WordNet's
         return "lvis"
-    if len(lists) >= 2 and (b"annotations" in lists or has_segmentations):
+    if len(lists) >= 2 and (b"annotations" in lists or has_annotations):
         return "instances"
-    return "instances" if lists and has_segmentations else None
+    return "instances" if lists and has_annotations else None
 
 
 def _samples(path: Path) -> bytes:

@@ -47,7 +47,8 @@ CHECKED = (
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POINTS, _END = rb"([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}", rb"[ \t]*(\r|#|$)"  # what follows # is reported
-_POLYGON = rb"(?m)^\d+(\.0*(e[+-]?\d+)?)?" + _POINTS + _END
+_TRACK = rb"(?![^\n]* -1 -1 -1\b)"  # the end of a line that a tracker wrote: MOT's frame, track and box
+_POLYGON = rb"(?m)^" + _TRACK + rb"\d+(\.0*(e[+-]?\d+)?)?" + _POINTS + _END
 _NAMED_POLYGON = rb"(?m)^(?!-?[\d.]+([eE][+-]?\d+)?\s)\S[^\n\t]*?" + _POINTS + _END  # which is reported
 _COMMA_POLYGON = rb"(?m)^\d+([ \t]+-?\d+,\d+){6,}" + _END  # decimal commas, which are reported
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"

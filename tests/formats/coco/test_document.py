@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.formats.coco import instances, panoptic
+from segdata.formats.coco import _samples, document_sort, instances, panoptic
 from segdata.formats.coco.document import Items, decode_boxes, decode_numbers
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
@@ -193,3 +193,12 @@ def test_the_text_of_a_python_dictionary_in_a_folder_is_a_broken_document(tmp_pa
     (tmp_path / "instances.json").write_text(str(content))
     findings = segdata.validate(tmp_path, select=["SEG001"], jobs=1).findings
     assert ["with json.dumps(), not with str()" in one.message for one in findings] == [True]
+
+
+def test_a_large_document_of_boxes_is_one_though_its_samples_miss_the_key_of_their_list(tmp_path: Path) -> None:
+    images = [{"id": k, "file_name": f"{k}.jpg", "width": 500, "height": 375} for k in range(9_000)]
+    boxes = [{"id": k, "image_id": k, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12} for k in range(9_000)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "dog"}]}
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    assert b'"annotations"' not in _samples(tmp_path / "train.json")
+    assert document_sort(tmp_path / "train.json") == "instances"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from segdata import Dataset, convert, read
+from segdata import Dataset, convert, read, validate
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
@@ -200,6 +200,16 @@ def test_most_regions_without_a_category_are_of_one_kind(tmp_path: Path, n_empty
     (told,) = read(tmp_path).source.defects
     assert (told.severity, "or none" in told.message) == (severity, severity == "warning")
     assert told.message.startswith(f"{n_empty} of {n_empty + 2} regions, in 1 image, without a category")
+
+
+def test_a_split_without_names_lacks_no_category(tmp_path: Path) -> None:
+    """SEG004 tells what is wrong, SEG303 and SEG306 only what follows from it."""
+    for split, names_of in (("train", ["scratch"] * 13 + [""] * 2), ("val", [""] * 9)):
+        for number, name in enumerate(names_of):
+            image(tmp_path / split / str(number))
+            save(tmp_path / split / str(number) / "via.json", region(POLYGON, damage=name))
+    findings = validate(tmp_path, select=["SEG004", "SEG303", "SEG306"]).findings
+    assert [finding.code for finding in findings if finding.severity != "info"] == ["SEG004"]
 
 
 def test_an_example_beside_the_own_splits_is_another_dataset(tmp_path: Path) -> None:
