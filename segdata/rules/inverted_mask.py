@@ -4,17 +4,25 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import gather, sum_by, total
+from segdata.core.reductions import gather, leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.rules.shared import image_names, is_thing, segments_finding
+from segdata.rules.shared import both_ways, image_names, is_thing, segments_finding
 
 _HALF = 0.5
 _MIN_IMAGES = 2  # in which background has an id
+_MIN_LAYERS, _MIN_WITHIN = 0.9, 0.9  # of the masks of a category; of the pixels of the others, where it is inverted
 _MIN_CORNERS = 0.9  # of the pixels of an inverted bitmap that are the four corners of its box
 
 
-@rule("SEG132", "inverted-mask", severity="warning", needs=("shapes", "parts", "holes"), whole=True, by_part=True)
+@rule(
+    "SEG132",
+    "inverted-mask",
+    severity="warning",
+    needs=("shapes", "parts", "holes", "pairs"),
+    whole=True,
+    by_part=True,
+)
 def inverted_mask(
     tables: Tables,
     *,
@@ -57,7 +65,9 @@ def inverted_mask(
     covers more than half of each; or if nearly all images of the dataset have it. The third is about single things of
     instances: one that covers half of its image and reaches all four sides has one hole, in which nothing is labelled.
     The fourth is about bitmaps that are cut to the box of their thing: nine in ten pixels of a thing are parts in the
-    four corners of its box.
+    four corners of its box. The fifth, an info, is about masks of a category each that share pixels: in nearly all
+    images a category covers more than half and reaches all four sides, the others lie within it, and its holes are
+    empty.
 
     Why: some tools store foreground as black, others as white. A model that sees both learns neither; and a background
     with an id is counted as an object in every image.
@@ -76,7 +86,9 @@ def inverted_mask(
     whole = (segments["width"] == width) & (segments["height"] == height) & (frame > 0)
     counts = ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0) & (frame > 0)
     yield from _corners_alone(tables, min_hole)
-    yield from _everything_but(tables, counts & whole & (segments["area"] > _HALF * frame), min_hole)
+    is_large = counts & whole & (segments["area"] > _HALF * frame)
+    yield from _everything_but(tables, is_large, min_hole)
+    yield from _inverted_layers(tables, is_large, min_images)
     annotation = segments["annotation"]
     covered = np.where(counts, segments["area"] / np.maximum(frame, 1), 0.0)
     share: Floats = np.bincount(annotation, covered, len(tables.annotations)).astype(np.float64)
@@ -140,6 +152,36 @@ def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:
     for segment, pixels, *box in empty.lines("segment", "area", "x", "y", "width", "height"):
         message = f"everything but {pixels:,} px that nothing else has: are the inside and the outside exchanged?"
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
+
+
+def _inverted_layers(tables: Tables, is_large: Flags, min_images: int) -> Findings:
+    """One info for each category that is all of its images but empty holes, with what other categories have."""
+    segments, holes, pairs = tables.segments, tables.holes, both_ways(tables.pairs)
+    n_holes = np.bincount(holes["segment"], holes["empty"] != 0, len(segments))
+    is_layer = is_large & (n_holes > 0) & (n_holes == segments["holes"])
+    annotation, category = segments["annotation"], segments["category_id"]
+    if not total(tables, layers=int(is_layer.sum()))["layers"]:
+        return
+    own = pairs.take(is_layer[pairs["one"]] & (category[pairs["one"]] != category[pairs["other"]]))
+    shared = np.bincount(own["one"], own["shared"], len(segments))
+    labelled = np.bincount(annotation, segments["area"], len(tables.annotations))
+    others = labelled[annotation] - segments["area"]
+    holds = is_layer & (others > 0) & (shared >= _MIN_WITHIN * others)
+    sums = sum_by(
+        tables,
+        {"category": category},
+        {"n": segments["area"] > 0, "layers": is_layer, "holds": holds, "pixels": segments["area"].astype(np.int64)},
+    )
+    if leading(tables) is None:
+        return
+    for number, n, n_layers, n_holds, pixels in sums.lines("category", "n", "layers", "holds", "pixels"):
+        if n >= min_images and n_layers >= _MIN_LAYERS * n and 2 * n_holds >= n:
+            name = tables.profile.name_of(number)
+            message = (
+                f"{name} is all but empty holes in {n_layers:,} of {count_noun(n, 'mask')}, and other categories lie "
+                "within it: are foreground and background exchanged?"
+            )
+            yield RowFinding(message, category=name, pixels=pixels, severity="info")
 
 
 def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float) -> Findings:

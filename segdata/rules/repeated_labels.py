@@ -35,6 +35,7 @@ _NEAR = 2  # such parts
 _MIN_TURNED = 0.6  # of the segments of both images
 _MIN_PIXELS = 20  # of a part: smaller ones are at one place by chance, unless most images have them
 _MIN_IMAGES, _MIN_IMAGE_SHARE = 4, 0.1  # that have it, and of all that are labelled
+_MIN_ALIKE = 0.9  # of the labelled images, where one image's labels were exported for all
 _MIN_DOT_IMAGES, _MIN_DOT_SHARE = 6, 0.5  # the same for smaller ones
 _MAX_PARTS = 30  # that many images have: with more the scene stands still
 _MAX_SHARE = 0.25  # of the pixels of its segment, unless it is a rectangle
@@ -68,7 +69,8 @@ def repeated_labels(
     not (split-leak and conflicting-duplicates judge these), or altered by Roboflow, by their names; and neighbouring
     frames or slices of one sequence, in which things may stand still (frame-order and frozen-labels judge these). If
     many images share their labels, as with a fixed stencil, or two pictures of each scene, only those are reported that
-    lie on the edges of the other picture and not on those of their own, as displaced-labels counts them. It also
+    lie on the edges of the other picture and not on those of their own, as displaced-labels counts them; and one info
+    says so where nearly all images have the same min_segments labels or more. It also
     compares single segments, by box, area and length of the outline: several that are on two or three images, and on no
     more, are no accident either, whatever their categories: a picture that was saved again, and labelled by another
     list. Nor is it one that most labels of an image are those of another, mirrored or turned by 90 or 180 degrees.
@@ -109,6 +111,7 @@ def repeated_labels(
     copied = copied.take(_are_different(tables, np.stack([copied["annotation"], copied["of"]], axis=1)))
     is_design = len(copied) > max(1, max_alike * len(rows))
     if is_design:
+        yield from _same_everywhere(tables, copied, min_segments)
         copied = _misplaced(tables, copied)
     for row, other, bits in copied.lines("annotation", "of", "bits"):
         message = f"these labels are a copy of those of {_image_name(tables, other)}, to the pixel"
@@ -125,6 +128,21 @@ def repeated_labels(
             renamed = f", {n_renamed} of them under another category" if n_renamed else ""
             severity = "warning" if n_winding >= min_segments else None
             yield RowFinding(message + renamed, annotation=row, severity=severity)
+
+
+def _same_everywhere(tables: Tables, copied: Table, min_segments: int) -> Findings:
+    """One finding if nearly all labelled images have the labels of one, several segments each."""
+    annotations = tables.annotations
+    of = int(np.bincount(copied["of"]).argmax())
+    n_alike, n = int((copied["of"] == of).sum()) + 1, int((annotations["n_segments"] > 0).sum())
+    n_segments = int(annotations["n_segments"][of])
+    if n_alike < max(_MIN_IMAGES, _MIN_ALIKE * n) or n_segments < min_segments:
+        return
+    yield RowFinding(
+        f"{n_alike:,} of {n:,} labelled images have the same {n_segments:,} segments, those of "
+        f"{_image_name(tables, of)}: is it a stencil, or were the labels of one image exported for all?",
+        severity="info",
+    )
 
 
 def _winding_edges(tables: Tables, is_shape: Flags) -> Ints:

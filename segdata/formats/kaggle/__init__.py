@@ -35,13 +35,14 @@ READ_OPTIONS = {
 }
 _HEAD = rb"\A\W{0,3}(image_?id|id|img|image|image_label|image_?id_classid|filename|id_code)\W[^\n]*"
 _PIXELS = rb"(encoded_?pixels|rle(_mask)?|rle_encoded|predicted|annotation|segmentation)\b"
+_RUNS_FIRST = rb"\A\W{0,3}" + _PIXELS + rb"\W+(image_?id|id|img|image|filename|id_code)\b"
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """A CSV file with a column of images and one of run lengths."""
-    names = files.heads(
-        r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n[^\n]*[,;]"?(\d+ \d+[ \d]*)?"?([,;]|\s)'
-    )
+    tables, runs = r"^[^/]*\.csv$", rb'"?(\d+ \d+[ \d]*)?"?([,;]|\s)'
+    names = files.heads(tables, rb"(?i)" + _HEAD + _PIXELS + rb"[^\n]*\n[^\n]*[,;]" + runs)
+    names = names or files.heads(tables, rb"(?i)" + _RUNS_FIRST + rb"[^\n]*\n(?=[^\n,;]*\d \d)" + runs)
     return FormatMatch(0.95, f"{names[0]} has run lengths") if names else None
 
 

@@ -215,9 +215,18 @@ def _polygons(geometry: Json) -> list[list[bytes]] | None:
     """The rings of a geometry's polygons, each as JSON; None if it has no polygons."""
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" else coordinates if kind == "MultiPolygon" else None
+    if kind == "Polygon" and _is_ring(coordinates):  # one level too flat: it can only mean its outer ring
+        polygons = [[coordinates]]
     if not isinstance(polygons, list) or not all(isinstance(rings, list) and rings for rings in polygons):
         return None
     return [[msgspec.json.encode(_open_ring(ring)) for ring in rings] for rings in polygons]
+
+
+def _is_ring(coordinates: object) -> bool:
+    """Whether these are points, as a ring has, and no rings."""
+    points = coordinates if isinstance(coordinates, list) else []
+    numbers = [value for point in points if isinstance(point, list) and len(point) in (2, 3) for value in point]
+    return len(numbers) >= 2 * len(points) > 0 and all(isinstance(value, int | float) for value in numbers)
 
 
 def _open_ring(ring: object) -> object:

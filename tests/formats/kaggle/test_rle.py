@@ -95,6 +95,14 @@ def test_classes_behind_the_name(tmp_path: Path) -> None:
     assert [each.name for each in dataset.taxonomy.categories] == ["Fish", "Sugar"]
 
 
+def test_the_runs_may_stand_before_the_image(tmp_path: Path) -> None:
+    text = "EncodedPixels,ImageId\n1 3 9 2,a.png\n,b.png\n"
+    table(tmp_path, text)
+    first = masks(segdata.read(tmp_path, options={"size": "4x5"}))
+    table(tmp_path, "ImageId,EncodedPixels\na.png,1 3 9 2\nb.png,\n")
+    np.testing.assert_array_equal(first, masks(segdata.read(tmp_path, options={"size": "4x5"})))
+
+
 def test_semicolons_between_columns(tmp_path: Path) -> None:
     text = "ImageId,EncodedPixels,Height,Width\na,1 3 5 1,4,3\nb,,4,3\n"
     commas = masks(segdata.read(table(tmp_path, text)))

@@ -96,6 +96,12 @@ def test_heights_of_points_are_left_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first, second)
 
 
+def test_points_without_a_list_of_rings_are_the_ring(tmp_path: Path) -> None:
+    written(tmp_path, feature({"type": "Polygon", "coordinates": SQUARE}), feature(polygon(SQUARE)))
+    first, second = masks(segdata.read(tmp_path, options={"size": "40x40"}))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_parts_holes_classes_and_attributes(tmp_path: Path) -> None:
     hole = [[4, 4], [6, 4], [6, 6], [4, 6], [4, 4]]
     far = [[[20, 20], [24, 20], [24, 22], [20, 22], [20, 20]]]
