@@ -23,6 +23,7 @@ _UNITS: dict[str, Callable[[Floats], Floats]] = {  # how far coordinates reach i
 }
 _SAME_END, _MIN_ENDS = 0.01, 5  # of a side: ends that count as one, and in how many images
 _BEGIN, _END = 0.02, 0.98  # of a side: labels that begin, and end, at the sides of their image
+_MIN_FILLING = 0.9  # of the things, where each reaches all four sides of its image
 _MIN_REACH, _UNIT_TOLERANCE = 0.85, 0.01  # of these lengths that coordinates reach, and may lie outside
 _MIN_PERCENT_SIDE = 200  # pixels: in smaller images labels may well lie in the first hundred
 _MIN_UNIT_IMAGES, _MIN_UNIT_OUTLINES = 2, 12
@@ -41,6 +42,8 @@ def cornered_labels(
             coordinates those of smaller images?
         the labels of 10 of 40 images (04.png, 08.png, 12.png, …) end at 80% of both sides, those of 29 at all of it:
             are the coordinates those of smaller images?
+        206 of 210 objects reach all four sides of their images, of which there are 42: were points divided by the size
+            of their object, not of the image?
         26 of 26 objects begin at x = 0, y = 0, in 6 images: did they lose their place?
         the 319 outlines of 45 images (a.jpg, b.jpg, c.jpg, …) lie in their images if coordinates are read as
             thousandths of the width and height
@@ -51,8 +54,9 @@ def cornered_labels(
     the height. The second needs `min_segments` images more than four times those whose labels all lie in another
     quarter, whichever has most; the frames of a sequence count as one image. The third needs five images whose labels
     begin at the left and upper side and end at one share of the width and of the height, to a hundredth, and as many
-    whose labels reach all sides. The fourth is about things that are less
-    than half as wide and high as their image; a pixel more or less is the same corner.
+    whose labels reach all sides. The fourth needs nine in ten things,
+    min_segments at least, and two an image. The fifth is about things that are less than half as wide and high as their
+    image; a pixel more or less is the same corner.
 
     Units are judged by the outlines of images most of whose outlines leave the frame, or all of whose outlines lie in
     the first hundredth of it, or, if all outlines of the dataset do, in the first hundred pixels: at least twelve
@@ -86,7 +90,12 @@ def cornered_labels(
         return
     yield from _reduced_images(tables, rows, min_segments)
     yield from _common_ends(tables, rows)
-    n_things, n_first = int(rows["things"].sum()), int(rows["first"].sum())
+    n_things, n_first, n_filling = (int(rows[name].sum()) for name in ("things", "first", "filling"))
+    if n_filling >= max(min_segments, _MIN_FILLING * n_things, 2 * n_images) and n_images >= min_images:
+        yield RowFinding(
+            f"{n_filling:,} of {count_noun(n_things, 'object')} reach all four sides of their images, of which there "
+            f"are {n_images:,}: were points divided by the size of their object, not of the image?"
+        )
     there = rows["annotation"][rows["first"] > 0]
     if n_first >= max(least, min_share * n_things) and len(there) >= min_images:
         yield RowFinding(
@@ -99,8 +108,8 @@ def cornered_labels(
 def _extents(tables: Tables) -> dict[str, Column]:
     """One row for each annotation with pixels: how far its segments reach, as shares of the image, and its things.
 
-    segments, things; first: things that are less than half as wide and high as the image and begin in its corner, and
-    their pixels.
+    segments, things; filling: things that reach all four sides of the image; first: things that are less than half as
+    wide and high as it and begin in its corner, and their pixels.
     """
     segments, images = tables.segments, tables.images
     is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
@@ -118,7 +127,9 @@ def _extents(tables: Tables) -> dict[str, Column]:
     thing = np.isin(segments["category_id"][drawn], tables.profile.taxonomy.thing_ids)
     first = thing & (2 * segments["width"][drawn] < width) & (2 * segments["height"][drawn] < height)
     first &= (segments["x"][drawn] <= 1) & (segments["y"][drawn] <= 1)
-    columns["things"], columns["first"] = (np.bincount(place[some], minlength=len(own)) for some in (thing, first))
+    fills = thing & (segments["width"][drawn] >= width - 2) & (segments["height"][drawn] >= height - 2)
+    for name, some in (("things", thing), ("first", first), ("filling", fills)):
+        columns[name] = np.bincount(place[some], minlength=len(own))
     pixels = np.bincount(place[first], segments["area"][drawn[first]], len(own))
     return columns | {"pixels": pixels.astype(np.int64)}
 

@@ -383,7 +383,8 @@ def a_giant_and_a_dwarf() -> Tables:
 @scene("SEG316")
 def never_more_than_seven_objects() -> Tables:
     n = np.minimum(np.maximum(np.random.default_rng(3).poisson(9, 40), 1), 7)
-    return complete(counts([[int(each), 0, 0, 0] for each in n]))
+    tables = complete(counts([[int(each), 0, 0, 0] for each in n]))
+    return replace(tables, segments=tables.segments.beside(parts=np.ones(len(tables.segments), np.int64)))
 
 
 @scene("SEG317")

@@ -11,6 +11,7 @@ import segdata
 from segdata.core.config import Config, InstanceIds, Layers
 from segdata.core.finding import Finding
 from tests.rules.test_by_part import check_all
+from tests.rules.test_copied_and_cut import SIDE, coco, stones
 
 CELLS = Config(instance_ids=InstanceIds(category="cell"))
 
@@ -105,3 +106,15 @@ def test_annotations_that_took_long_and_are_empty(tmp_path: Path, seconds: float
     messages = [one.message for one in data.validate(select=["SEG312"]).findings if "took" in one.message]
     assert [message[-39:] for message in messages] == ["onger: 2.jpg, 5.jpg; was the work lost?"] * is_told
     assert check_all(data, (1, 3), frozenset({"SEG312"})) == {"SEG312"}
+
+
+@pytest.mark.parametrize(("filling", "is_told"), [(24, True), (8, False)])
+def test_points_as_shares_of_their_objects_box(tmp_path: Path, filling: int, is_told: bool) -> None:
+    rng = np.random.default_rng(4)
+    images = [stones(rng, 3) for _ in range(8)]
+    for rings in [rings for image in images for rings in image][:filling]:
+        points = np.reshape(rings[0], (-1, 2))
+        low, high = points.min(0), points.max(0)
+        rings[0] = ((points - low) / (high - low) * SIDE).reshape(-1).tolist()
+    findings = segdata.validate(coco(tmp_path, images), select="SEG317").findings
+    assert [one.message[:43] for one in findings] == ["24 of 24 objects reach all four sides of th"] * is_told
