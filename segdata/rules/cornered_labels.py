@@ -23,6 +23,7 @@ _UNITS: dict[str, Callable[[Floats], Floats]] = {  # how far coordinates reach i
 }
 _SAME_END, _MIN_ENDS = 0.01, 5  # of a side: ends that count as one, and in how many images
 _BEGIN, _END = 0.02, 0.98  # of a side: labels that begin, and end, at the sides of their image
+_REDUCED = 0.95  # of a side: labels that end nearer to it end where their things do
 _MIN_FILLING = 0.9  # of the things, where each reaches all four sides of its image
 _MIN_REACH, _UNIT_TOLERANCE = 0.85, 0.01  # of these lengths that coordinates reach, and may lie outside
 _MIN_PERCENT_SIDE = 200  # pixels: in smaller images labels may well lie in the first hundred
@@ -53,8 +54,8 @@ def cornered_labels(
     The first needs `min_segments` segments in `min_images` images, none of which reaches beyond 55% of the width or of
     the height. The second needs `min_segments` images more than four times those whose labels all lie in another
     quarter, whichever has most; the frames of a sequence count as one image. The third needs five images whose labels
-    begin at the left and upper side and end at one share of the width and of the height, to a hundredth, and as many
-    whose labels reach all sides. The fourth needs nine in ten things,
+    begin at the left and upper side and end at one share of the width and of the height, below 95 % and to a hundredth,
+    and as many whose labels reach all sides. The fourth needs nine in ten things,
     min_segments at least, and two an image. The fifth is about things that are less than half as wide and high as their
     image; a pixel more or less is the same corner.
 
@@ -81,7 +82,7 @@ def cornered_labels(
     n_segments, right, lower = int(rows["segments"].sum()), rows["right"], rows["lower"]
     if n_segments < least:
         return
-    n_images = np.count_nonzero(np.bincount(tables.annotations["image"][rows["annotation"]]))
+    n_images = len(np.unique(tables.annotations["image"][rows["annotation"]]))
     if n_segments >= min_segments and n_images >= min_images and max(right.max(), lower.max()) <= _CORNER_SHARE:
         yield RowFinding(
             f"all {n_segments:,} segments end within {right.max():.0%} of the width and {lower.max():.0%} of the "
@@ -91,7 +92,7 @@ def cornered_labels(
     yield from _reduced_images(tables, rows, min_segments)
     yield from _common_ends(tables, rows)
     n_things, n_first, n_filling = (int(rows[name].sum()) for name in ("things", "first", "filling"))
-    if n_filling >= max(min_segments, _MIN_FILLING * n_things, 2 * n_images) and n_images >= min_images:
+    if n_filling >= max(min_segments, 2 * n_images) and n_filling >= _MIN_FILLING * n_things and n_images >= min_images:
         yield RowFinding(
             f"{n_filling:,} of {count_noun(n_things, 'object')} reach all four sides of their images, of which there "
             f"are {n_images:,}: were points divided by the size of their object, not of the image?"
@@ -191,7 +192,7 @@ def _common_ends(tables: Tables, rows: Table) -> Findings:
     """One finding if the labels of some images end at one share of both sides, those of others at the sides."""
     begins = (rows["left"] <= _BEGIN) & (rows["upper"] <= _BEGIN)
     n_whole = int((begins & (np.minimum(rows["right"], rows["lower"]) >= _END)).sum())
-    ends = begins & (np.abs(rows["right"] - rows["lower"]) <= _SAME_END) & (rows["right"] < _END)
+    ends = begins & (np.abs(rows["right"] - rows["lower"]) <= _SAME_END) & (rows["right"] < _REDUCED)
     share = np.sort(rows["right"][ends])
     if len(share) < _MIN_ENDS or n_whole < _MIN_ENDS:
         return

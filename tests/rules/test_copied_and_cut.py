@@ -523,6 +523,8 @@ def test_labels_that_end_at_one_share_of_both_sides(tmp_path: Path) -> None:
     assert finding.message.startswith("the labels of 6 of 18 images (")
     assert "end at 80% of both sides, those of 12 at all of it" in finding.message
     assert found(coco(tmp_path / "few", mixed[:12]), "SEG317") == []
+    short = [[(0.97 * np.array(ring)).tolist() for ring in rings] for rings in whole]
+    assert found(coco(tmp_path / "short", [short if n % 3 == 0 else whole for n in range(18)]), "SEG317") == []
     tall = [[(np.tile([0.8, 0.7], 3) * np.array(ring)).tolist() for ring in rings] for rings in whole]
     other = [tall if n % 3 == 0 else whole for n in range(18)]
     assert found(coco(tmp_path / "tall", other), "SEG317") == []
