@@ -162,8 +162,12 @@ def _unknown_format_error(root: Path, error: UnknownFormatError) -> SegdataError
 def _remedy(root: Path, names: list[str], foreign: _Foreign | None) -> str:
     """What to do with a dataset of no format, which holds files of these names."""
     inside = datasets_inside(root)
-    if foreign:
-        inside = {folder: name for folder, name in inside.items() if not _are_doubtful_masks(folder, name)}
+    n_images = sum(_IMAGE_FILE.search(name) is not None for name in names)
+    inside = {
+        folder: name
+        for folder, name in inside.items()
+        if (not foreign and 2 * _count_images(folder) >= n_images) or not _are_doubtful_masks(folder, name)
+    }
     if inside:
         first = shell_word(str(_place_to_name(next(iter(inside)))))
         listed = list_names(with_formats(root, inside), _MAX_NAMED)

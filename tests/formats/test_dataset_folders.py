@@ -233,6 +233,23 @@ def test_a_folder_with_the_word_of_a_split_hides_no_split(tmp_path: Path) -> Non
     assert [*segdata.read(tmp_path).images["split"]] == ["train", "val", "test"]
 
 
+def test_icons_of_a_program_among_photographs_are_not_offered_as_masks(tmp_path: Path) -> None:
+    photograph = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
+    for place in ("app/data/first", "app/data/second", "app/icon"):
+        (tmp_path / place).mkdir(parents=True)
+    for k in range(12):
+        Image.fromarray(photograph + k).save(tmp_path / f"app/data/{'first' if k % 2 else 'second'}/{k}.jpg")
+    icon = np.zeros((60, 60), np.uint8)
+    icon[10:40, 10:40] = 255
+    for k in range(4):
+        Image.fromarray(icon).save(tmp_path / f"app/icon/logo-{'abcd'[k]}.png")
+    (tmp_path / "main.py").write_text("pass")
+    assert "app/icon" not in said(tmp_path)
+    for k in range(12):
+        Image.fromarray(icon).save(tmp_path / f"app/icon/more-{'abcdefghijkl'[k]}.png")
+    assert "you can read app/icon (colour-masks) in it" in said(tmp_path)
+
+
 def test_of_several_documents_a_refusal_names_one(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("pass")
     for name in ("attention", "segmentation-of-cells"):
