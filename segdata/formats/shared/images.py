@@ -463,6 +463,12 @@ def size_defects(
     if same and header.orientation == 1:
         return []
     stored = f"the image file is {header.width}x{header.height}"
+    if same and swapped and header.is_rotated:
+        message = (
+            f"EXIF orientation {header.orientation}: viewers turn the image, and a square of {width}x{height} does not "
+            "tell whether its labels are turned"
+        )
+        return [Defect("SEG012", message, image, image=image)]
     if same:
         message = (
             f"EXIF orientation {header.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"

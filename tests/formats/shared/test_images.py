@@ -18,6 +18,7 @@ from segdata.formats.shared.images import (
     index_entry_defect,
     jpeg_header,
     read_header,
+    size_defects,
 )
 from segdata.formats.shared.per_image import ImageEntry, entry_header
 from segdata.formats.shared.png_files import png_header
@@ -282,3 +283,18 @@ def test_entries_of_an_index_that_do_not_count(image: str, path: str, invalid: s
     defect = index_entry_defect("volumes.json", "/volumes/3", image, {"a.png"}, (path,), invalid)
     assert (defect and defect.code) == code
     assert defect is None or (defect.file, defect.place) == ("volumes.json", "/volumes/3")
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "words"),
+    [
+        (ImageHeader(40, 30, 6), (40, 30), "the mask 40x30 is not turned"),
+        (ImageHeader(40, 30, 6), (30, 40), "the mask 30x40 is turned as EXIF orientation 6 says"),
+        (ImageHeader(40, 40, 6), (40, 40), "a square of 40x40 does not tell whether its labels are turned"),
+        (ImageHeader(40, 40, 3), (40, 40), "the mask 40x40 is not turned"),
+    ],
+)
+def test_exif_orientation_and_sizes(header: ImageHeader, size: tuple[int, int], words: str) -> None:
+    (told,) = size_defects("a.jpg", header, *size, "mask", None, None)
+    assert told.code == "SEG012"
+    assert words in told.message
