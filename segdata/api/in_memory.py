@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
-from segdata.core import kernels
 from segdata.core.batch import integer_column
 from segdata.core.config import Config
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile, Task
-from segdata.core.runs import Flags, Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs, mask_to_runs
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, make_table, runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
@@ -184,17 +183,10 @@ def _segments_of_masks(
                 f"image {image_id!r}: a mask has the shape {array.shape}, not {size or '(height, width)'}"
             )
         size = (array.shape[0], array.shape[1])
-        pieces.append(_mask_runs(array))
+        pieces.append(mask_to_runs(array))
     of_segment = np.array([_category(image_id, category, taxonomy) for _, category in masks], np.int64)
     ids = np.arange(1, len(masks) + 1, dtype=np.int64)
     return size, ids, of_segment, Runs.concatenate(pieces, [1] * len(pieces)), []
-
-
-def _mask_runs(mask: Flags) -> Runs:
-    """The pixels of a mask (height, width) as runs of owner 0."""
-    start, length, value = kernels.label_runs(mask.view(np.uint8))
-    inside = value > 0
-    return Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32))
 
 
 def _check_array(image_id: str, labels: object) -> Values:
@@ -421,7 +413,7 @@ def _mask_counts(masks: Iterable[Any], keys: pa.Table, height: Ints, width: Ints
             problem = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
             raise SegdataError(f"image {keys['image_id'][row].as_py()!r}: {problem}")
         height[row], width[row] = mask.shape
-        pieces.append(_mask_runs(mask))
+        pieces.append(mask_to_runs(mask))
     return runs_to_rle(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
 
 

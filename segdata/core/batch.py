@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.finding import Defect
@@ -199,9 +198,6 @@ def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
     return joined, order
 
 
-BoolMask = NDArray[np.bool_]
-
-
 def replace_runs(batch: Batch, rows: Ints, new_runs: Runs) -> Batch:
     """The batch with other pixels for some segments, whose polygons are removed.
 
@@ -222,23 +218,6 @@ def clear_declared(segments: pa.Table, rows: Ints, *more: str) -> pa.Table:
         column = segments[name].combine_chunks()
         segments = replace_column(segments, name, pc.if_else(pa.array(gone), pa.scalar(None, column.type), column))
     return segments
-
-
-def runs_to_mask(runs: Runs, height: int, width: int) -> BoolMask:
-    """Runs of one image as a mask (height, width)."""
-    change = np.zeros(height * width + 1, np.int64)
-    np.add.at(change, runs.start, 1)
-    np.add.at(change, runs.start + runs.length, -1)
-    return (np.cumsum(change[:-1]) > 0).reshape(width, height).T
-
-
-def mask_to_runs(picture: BoolMask) -> Runs:
-    """A mask (height, width) as runs of owner 0."""
-    columns = np.pad(picture.T, ((0, 0), (1, 1))).astype(np.int8)
-    step = np.diff(columns, axis=1)
-    x, top = np.nonzero(step == 1)
-    _, bottom = np.nonzero(step == -1)
-    return Runs(x * picture.shape[0] + top, bottom - top, np.zeros(len(x), np.int32))
 
 
 def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:

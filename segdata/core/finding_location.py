@@ -13,7 +13,7 @@ from segdata.core.batch import Batch, clip_runs, clip_to_roi, replace_column
 from segdata.core.finding import Box, Finding
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.rule import rules
-from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, mask_to_runs, runs_to_mask
 from segdata.core.schema import rle_to_runs
 
 Points = NDArray[np.float64]
@@ -293,13 +293,8 @@ def _proposed_location(annotation: Annotation, finding: Finding, rows: Ints) -> 
     counts = pa.array([counts.encode() for counts in correction.counts], pa.binary())
     sides = (np.full(len(counts), side, np.int64) for side in (height, width))
     proposed, _ = rle_to_runs(counts, *sides)
-    canvas = np.zeros((2, width * height), bool)
-    for layer, runs in enumerate((proposed, before)):
-        canvas[layer, expand_ranges(runs.start, runs.length)] = True
-    differs = (canvas[0] != canvas[1]).reshape(width, height).T
-    start, length, value = kernels.label_runs(np.ascontiguousarray(differs, np.uint8))
-    inside = value > 0
-    return FindingLocation(rows, Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+    differs = runs_to_mask(proposed, height, width) != runs_to_mask(before, height, width)
+    return FindingLocation(rows, mask_to_runs(differs))
 
 
 def _box(runs: Runs, height: int) -> Box | None:

@@ -330,3 +330,22 @@ def _components(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left
     area, *box = kernels.extents(label, x, top, bottom, n_regions)
     perimeter = 2 * (np.bincount(label, minlength=n_regions) + area - kernels.sums(label, left, n_regions))
     return Components(region_owner, area, box[0], box[1], box[2], box[3], perimeter)
+
+
+def mask_to_runs(mask: Flags) -> Runs:
+    """The pixels of a mask (height, width) as runs of owner 0.
+
+    >>> runs = mask_to_runs(np.array([[True, False], [True, True]]))
+    >>> runs.start.tolist(), runs.length.tolist()
+    ([0, 3], [2, 1])
+    """
+    start, length, value = kernels.label_runs(mask.view(np.uint8))
+    inside = value > 0
+    return Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32))
+
+
+def runs_to_mask(runs: Runs, height: int, width: int) -> Flags:
+    """Runs of one image as a mask (height, width)."""
+    pixels = np.zeros(height * width, bool)
+    fill_ranges(pixels, runs.start, runs.length, True)
+    return pixels.reshape(width, height).T

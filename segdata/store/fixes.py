@@ -10,13 +10,10 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import (
     Batch,
-    BoolMask,
     clear_declared,
     concatenate_batches,
-    mask_to_runs,
     replace_column,
     replace_runs,
-    runs_to_mask,
 )
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
@@ -25,7 +22,7 @@ from segdata.core.finding import Finding
 from segdata.core.finding_location import Annotation, FindingLocation, locate_finding
 from segdata.core.overlay import first_identical
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges, mask_to_runs, runs_to_mask
 from segdata.core.validation import FixedFinding, FixedImage
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
@@ -55,21 +52,21 @@ def named_segments(findings: Sequence[FindingLocation]) -> Ints:
     return np.unique(np.concatenate([np.empty(0, np.int64), *(finding.segments for finding in findings)]))
 
 
-def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> BoolMask:
+def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> Flags:
     """The pixels of one segment, (height, width)."""
     return runs_to_mask(batch.runs.take(np.array([row]), batch.n_segments), *size)
 
 
-def replace_pixels(batch: Batch, pictures: dict[int, BoolMask]) -> Batch:
+def replace_pixels(batch: Batch, pictures: dict[int, Flags]) -> Batch:
     """The batch with new pixels (height, width) for some segments, by row."""
     rows = sorted(pictures)
     pieces = [mask_to_runs(pictures[row]) for row in rows]
     return replace_runs(batch, np.array(rows, np.int64), Runs.concatenate(pieces, [1] * len(rows))) if rows else batch
 
 
-def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -> dict[int, BoolMask]:
+def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -> dict[int, Flags]:
     """Row of a segment -> the pixels that its findings concern."""
-    masks: dict[int, BoolMask] = {}
+    masks: dict[int, Flags] = {}
     for finding in evidence:
         if len(finding.segments) == 1 and len(finding.runs):
             row, pixels = int(finding.segments[0]), runs_to_mask(finding.runs, *annotation.size)
@@ -77,7 +74,7 @@ def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -
     return masks
 
 
-def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile) -> Batch:
+def assign_to_nearest(annotation: Annotation, pixels: Flags, profile: Profile) -> Batch:
     """Assign `pixels` of an annotation to the surrounding segments, from the border inwards.
 
     A pixel goes to a segment that owns one of its four neighbours, so that parts stay connected. Void and crowds get
@@ -97,7 +94,7 @@ def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile
 _NOBODY, _WAITING = -2, -1
 
 
-def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: BoolMask) -> Ints:
+def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: Flags) -> Ints:
     """The owner of each pixel among these segments, and of the pixels to be assigned."""
     owners, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
     x, y = np.divmod(expand_ranges(runs.start, runs.length), owner.shape[0])
@@ -171,7 +168,7 @@ def filled_hole(annotation: Annotation, findings: Sequence[FindingLocation], pro
     return replace_pixels(batch, masks)
 
 
-def _ring_masks(annotation: Annotation, row: int) -> list[BoolMask]:
+def _ring_masks(annotation: Annotation, row: int) -> list[Flags]:
     """The pixels of each ring of a segment's polygon, by COCO's rule."""
     masks, (height, width) = [], annotation.size
     for ring in annotation.rings(np.array([row])):
@@ -181,7 +178,7 @@ def _ring_masks(annotation: Annotation, row: int) -> list[BoolMask]:
     return masks
 
 
-def _is_within(ring: BoolMask, rings: list[BoolMask]) -> bool:
+def _is_within(ring: Flags, rings: list[Flags]) -> bool:
     """Whether the pixels of a ring are a proper subset of another ring's."""
     return any(other.sum() > ring.sum() and not (ring & ~other).any() for other in rings)
 
@@ -232,7 +229,7 @@ def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profil
     return assign_to_nearest(Annotation(batch), np.logical_or.reduce(gaps), profile) if gaps else batch
 
 
-def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
+def _claimed_once(batch: Batch, pixels: Flags) -> dict[int, Flags]:
     """Row -> remaining pixels, for segments that lose some of `pixels` to a smaller one."""
     free, shrunk = pixels.copy(), {}
     for row in np.argsort(batch.runs.areas(batch.n_segments), kind="stable").tolist():

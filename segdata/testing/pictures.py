@@ -51,7 +51,7 @@ from segdata.core.guideline import Relation
 from segdata.core.profile import ImageSequence, Policy, Profile, SequenceKind, Task
 from segdata.core.rule import Rule, Tables
 from segdata.core.rule_runner import Answers, FoundInPart, run_rules
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, mask_to_runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
 from segdata.measure.measure import MeasuredTables, measure_batch, measure_source
@@ -384,9 +384,7 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
 def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: numpy has no short name for text arrays
     """The pixels of a letter, alone or shared."""
     claims = [letter, *(other for other, letters in shared.items() if letter in letters)]
-    start, length, value = kernels.label_runs(np.isin(pixels, claims).astype(np.uint8))
-    set_ = value == 1
-    return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
+    return mask_to_runs(np.isin(pixels, claims))
 
 
 def _polygon(letter: str, rings: list[list[float]], pixels: Any) -> Runs:  # Any: as in `_runs`

@@ -13,13 +13,13 @@ import segdata.api
 from segdata import Decision, Finding, SegdataError
 from segdata.api.agreement import agree
 from segdata.api.decisions import label_hashes
-from segdata.core.batch import mask_to_runs
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Correction, Verdict
 from segdata.core.finding_location import Annotation
 from segdata.core.label_hash import hash_segments
 from segdata.core.paths import DECISION_LOG
+from segdata.core.runs import mask_to_runs
 from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation

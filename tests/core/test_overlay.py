@@ -7,10 +7,9 @@ from hypothesis.extra import numpy as arrays
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from segdata.core.batch import mask_to_runs, runs_to_mask
 from segdata.core.finding import Box
 from segdata.core.overlay import count_pixels, crop_to_box, difference, first_identical, intersection, union
-from segdata.core.runs import Runs
+from segdata.core.runs import Runs, mask_to_runs, runs_to_mask
 from segdata.testing.pictures import runs_of_masks
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, mask_to_runs, runs_to_mask
+from segdata.core.batch import Batch
 from segdata.core.finding import Action, Box, Correction, Decision, Finding, Verdict
 from segdata.core.finding_location import Annotation
+from segdata.core.runs import mask_to_runs, runs_to_mask
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.review.apply import AnnotationResult, apply_to_annotation
 from segdata.testing.pictures import PictureDataset, draw_picture

@@ -7,11 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from segdata.core.batch import mask_to_runs, replace_column
+from segdata.core.batch import replace_column
 from segdata.core.config import Config
 from segdata.core.finding import Defect, Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
+from segdata.core.runs import mask_to_runs
 from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.measure import measure_source

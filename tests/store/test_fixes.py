@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 
 import segdata
 from segdata.cli.main import main
-from segdata.core.batch import mask_to_runs, runs_to_mask
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
 from segdata.core.rule_runner import run_rules
-from segdata.core.runs import Runs
+from segdata.core.runs import Runs, mask_to_runs, runs_to_mask
 from segdata.measure.measure import measure_source
 from segdata.store.fixes import FIXES, fixed_images, write_fixes
 from segdata.testing.pictures import PictureDataset, draw_picture, read_pictures

@@ -21,7 +21,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.losses import LossCounter
 from segdata.core.paths import is_unsafe_path, without_extension
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, expand_ranges, mask_to_runs
 from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.kaggle import LOSSES, find_table
@@ -326,10 +326,7 @@ def _along_rows(pairs: Runs, height: int, width: int) -> Runs:
     edges = np.zeros(height * width + 1, np.int8)
     edges[pairs.start] += 1
     edges[pairs.start + pairs.length] -= 1
-    mask = np.cumsum(edges[:-1], dtype=np.int8).reshape(height, width).view(np.uint8)
-    begins, lengths, value = kernels.label_runs(mask)
-    inside = value > 0
-    return Runs(begins[inside], lengths[inside], np.zeros(int(inside.sum()), np.int32))
+    return mask_to_runs(np.cumsum(edges[:-1], dtype=np.int8).reshape(height, width) > 0)
 
 
 def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[int]:

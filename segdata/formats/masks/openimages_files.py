@@ -10,12 +10,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from segdata.core import kernels
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
-from segdata.core.runs import Flags, Runs
+from segdata.core.runs import Flags, Runs, mask_to_runs
 from segdata.formats.shared.file_names import is_image_name
 from segdata.formats.shared.image_names import images_folder, no_images_defect
 from segdata.formats.shared.images import ImageFolder, read_header
@@ -184,9 +183,7 @@ def read_image(ids: dict[str, int], root: Path, entry: ImageEntry) -> list[Image
                 defects.append(Defect("SEG003", message, row.file, line=row.line))
             scaled = Image.fromarray(mask.view(np.uint8)).resize((size[1], size[0]), Image.Resampling.NEAREST)
             mask = np.asarray(scaled).astype(bool)
-        start, length, value = kernels.label_runs(np.ascontiguousarray(mask, np.uint8))
-        inside = value > 0
-        pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+        pieces.append(mask_to_runs(mask))
     rows = [row for row, _ in decoded]
     columns: dict[str, list[object]] = {
         "file": [row.file for row in rows],

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.paths import dataset_folder, without_extension
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, mask_to_runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
@@ -239,9 +238,7 @@ def _segments_above(p: Probabilities, category: Sequence[int], threshold: float)
     for of_class, id_ in zip(p, category, strict=True):
         mask = of_class > threshold
         if id_ != _UNLABELLED_CLASS and mask.any():
-            start, length, value = kernels.label_runs(np.ascontiguousarray(mask, np.uint8))
-            in_mask = np.flatnonzero(value)
-            pieces.append(Runs(start[in_mask], length[in_mask], np.zeros(len(in_mask), np.int32)))
+            pieces.append(mask_to_runs(mask))
             scores.append(float(of_class[mask].mean(dtype=np.float64)))
             ids.append(id_)
     return np.array(ids, np.int64), Runs.concatenate(pieces, [1] * len(pieces)), scores

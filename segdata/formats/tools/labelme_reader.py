@@ -22,7 +22,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, decoding
-from segdata.core.runs import Flags, Floats, fill_ranges
+from segdata.core.runs import Flags, Floats, runs_to_mask
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import (
     Bitmap,
@@ -342,10 +342,7 @@ def _draw(geometry: Shape | PolygonText, height: int, width: int) -> Flags:
             return np.zeros((height, width), bool)
         if check_ring(geometry.exterior) is not None:
             return np.zeros((height, width), bool)
-    runs = rasterise([[geometry]], "pil", height, width)
-    flat = np.zeros(height * width, bool)
-    fill_ranges(flat, runs.start, runs.length, True)
-    return flat.reshape(width, height).T
+    return runs_to_mask(rasterise([[geometry]], "pil", height, width), height, width)
 
 
 def _integer_at(shape: Json, key: str) -> int | None:
