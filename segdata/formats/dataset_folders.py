@@ -112,9 +112,10 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
     try:
         name = detect(root, seen)
     except AmbiguousFormatError as error:
-        inside = _without_apart(root, datasets_inside(root, structured=True))
+        inside = datasets_inside(root, structured=True)
         if len(inside) < 2:
             raise
+        inside = _without_apart(root, inside)
         raise AmbiguousFormatError(
             f"{root}: holds several datasets; give one of its folders as DATA: "
             f"{list_names(with_formats(root, inside), _MAX_NAMED)}; "

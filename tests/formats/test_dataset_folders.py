@@ -233,6 +233,19 @@ def test_a_folder_with_the_word_of_a_split_hides_no_split(tmp_path: Path) -> Non
     assert [*segdata.read(tmp_path).images["split"]] == ["train", "val", "test"]
 
 
+def test_predictions_in_another_format_are_not_offered(tmp_path: Path) -> None:
+    label_me = {"shapes": [], "imagePath": "a.png", "imageData": None, "imageHeight": 20, "imageWidth": 20}
+    for place, text in (("data/a.json", label_me), ("result/b.json", label_me)):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text(json.dumps(text))
+    _via(tmp_path / "words")
+    _via(tmp_path / "data2")
+    message = said(tmp_path)
+    assert "give one of its folders as DATA: " in message
+    assert "words (via)" in message
+    assert "result" not in message.removeprefix(str(tmp_path))
+
+
 def test_icons_of_a_program_among_photographs_are_not_offered_as_masks(tmp_path: Path) -> None:
     photograph = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
     for place in ("app/data/first", "app/data/second", "app/icon"):
