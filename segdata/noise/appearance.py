@@ -41,13 +41,19 @@ def read_picture(maps: LabelMaps, row: int) -> ChannelArray | None:
     return pixels if pixels.shape[1:] == size else None
 
 
+def _real_values(pixels: ChannelArray) -> PixelValues:
+    """The same in floats of 32 bits, without NaN and infinity, which whole numbers cannot be."""
+    values = pixels.astype(np.float32)
+    return values if pixels.dtype.kind in "iub" else np.nan_to_num(values)
+
+
 def grey_values(pixels: ChannelArray) -> PixelValues:
     """(width, height) grey values of an image (C, height, width), mostly from 0 to 1: the mean of up to three channels.
 
     >>> [[round(float(value), 1) for value in column] for column in grey_values(np.array([[[0, 50], [100, 100]]]))]
     [[-0.0, 1.0], [0.5, 1.0]]
     """
-    grey = np.nan_to_num(pixels[:3].astype(np.float32)).mean(axis=0)
+    grey = _real_values(pixels[:3]).mean(axis=0)
     low, high = np.percentile(grey[:: max(grey.shape[0] // 300, 1), :: max(grey.shape[1] // 300, 1)], _PERCENTILES)
     return np.ascontiguousarray(((grey - low) / max(float(high - low), 1e-6)).T, np.float32)
 
@@ -81,7 +87,7 @@ def describe_appearance(pixels: ChannelArray) -> Floats:
     from scipy.ndimage import gaussian_filter
 
     step = max(max(pixels.shape[1:]) // 512, 1)
-    shown = np.nan_to_num(pixels[:3, ::step, ::step].astype(np.float32))
+    shown = _real_values(pixels[:3, ::step, ::step])
     full = float(np.iinfo(pixels.dtype.str).max) if pixels.dtype.kind in "iu" else max(float(np.abs(shown).max()), 1e-9)
     shown /= full
     grey = shown.mean(axis=0)
@@ -113,7 +119,7 @@ class CoarseColours:
         """Quantise an image (C, height, width): its first three channels, or one if they are equal."""
         from scipy.ndimage import uniform_filter
 
-        shown = np.nan_to_num(pixels[:3].astype(np.float32))
+        shown = _real_values(pixels[:3])
         grey = len(shown) < 3 or not np.ptp(shown, axis=0).any()
         n_levels, code = _GREY_LEVELS if grey else _LEVELS, np.zeros(shown.shape[1:], np.int64)
         channels = shown[:1] if grey else shown

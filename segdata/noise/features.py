@@ -26,9 +26,7 @@ VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category s
 
 def agreement(given: SegmentSet, prediction: ImagePrediction) -> tuple[Ints, Ints]:
     """(K,) pixels where a category is labelled and predicted, and (K,) where it is either; void is left out."""
-    label, n = given.categories(), len(prediction.probability)
-    is_labelled = label != VOID
-    confusion = np.bincount(label[is_labelled] * n + prediction.best[is_labelled], minlength=n * n).reshape(n, n)
+    confusion = prediction.confusion(given)
     shared = np.diag(confusion)
     return shared, confusion.sum(axis=0) + confusion.sum(axis=1) - shared
 
@@ -39,10 +37,11 @@ def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
     Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
     """
     label = given.categories()
-    labelled = np.flatnonzero(label != VOID)
-    if not len(labelled):
+    labelled = label != VOID
+    if not labelled.any():
         return float("nan")
-    p = prediction.probability_at(label[labelled], labelled).astype(float)
+    own = prediction.probability_at(np.maximum(label, 0), np.arange(len(label)))
+    p = (own if labelled.all() else own[labelled]).astype(float)
     weight = np.exp((p.min() - p) / TEMPERATURE)
     return float((p * weight).sum() / weight.sum())
 

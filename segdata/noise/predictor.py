@@ -23,7 +23,7 @@ from segdata.core.paths import without_extension
 from segdata.core.runs import Flags, Floats, Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.segments import UNLABELLED, SegmentSet, distances_to, segments_of_map
+from segdata.noise.segments import UNLABELLED, VOID, SegmentSet, distances_to, segments_of_map
 
 PixelValues = NDArray[np.float32]
 
@@ -94,6 +94,12 @@ class ImagePrediction:
     def distance(self) -> Floats:
         """(width * height,) pixels to the nearest predicted border; the image's diagonal where there is none."""
         return distances_to(self.border.reshape(self.width, self.height)).astype(np.float64).ravel()
+
+    def confusion(self, given: SegmentSet) -> Ints:
+        """(K, K) pixels by their labelled category and the most probable one; void is left out."""
+        n = len(self.probability)
+        of_label = np.bincount((given.categories() - VOID) * n + self.best, minlength=(n + 1) * n).reshape(n + 1, n)
+        return of_label[1:]
 
     def probability_at(self, category: Ints, pixel: Ints) -> PixelValues:
         """(p,) the probability of a category at a pixel, for each."""

@@ -133,7 +133,7 @@ def paint_order(areas: Ints, void: Flags) -> Ints:
     return np.lexsort((-areas, void))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentSet:
     """The segments of one image."""
 
@@ -161,7 +161,7 @@ class SegmentSet:
         """(n,) the image's width, for each segment."""
         return np.full(len(self), self.width, np.int64)
 
-    @property
+    @cached_property
     def areas(self) -> Ints:
         """(n,) the number of pixels of each segment."""
         return self.runs.areas(len(self))
@@ -223,9 +223,18 @@ class SegmentSet:
         return canvas
 
     def categories(self) -> Ints:
-        """(width * height,) the category of each pixel, `UNLABELLED` where no segment is; see `paint_order`."""
+        """(width * height,) the category of each pixel, `UNLABELLED` where no segment is; see `paint_order`.
+
+        Not to be written to: it is painted once for all who ask.
+        """
+        return self._painted
+
+    @cached_property
+    def _painted(self) -> Ints:
         order = paint_order(self.areas, self.category == VOID)
-        return self.take(order).paint(self.category[order], UNLABELLED)
+        painted = self.take(order).paint(self.category[order], UNLABELLED)
+        painted.flags.writeable = False
+        return painted
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from segdata.core.split_assignment import group_images
 from segdata.core.statistics import linked_groups
 from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import UNLABELLED, VOID, SegmentSet
+from segdata.noise.segments import UNLABELLED, SegmentSet
 
 MIN_INFORMED = 0.4  # informedness of a model, from 0 (chance) to 1, below which it does not know an image
 _OWN_WEIGHT = 5.0  # segments of an image that count as much as all images that are like it
@@ -76,9 +76,7 @@ def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
     Unlike the IoU it does not depend on whether most of the things in an image are labelled.
     Source: Powers (2011), Journal of Machine Learning Technologies 2(1), 37-63.
     """
-    label, n = given.categories(), len(prediction.probability)
-    judged = label != VOID
-    confusion = np.bincount(label[judged] * n + prediction.best[judged], minlength=n * n).reshape(n, n).astype(float)
+    confusion = prediction.confusion(given).astype(float)
     pixels = confusion.sum(axis=1)
     rows = np.flatnonzero(pixels[1:] > 0) + 1
     n_segments = int((given.category > UNLABELLED).sum())
