@@ -258,6 +258,8 @@ class RankedCandidates:
     colours: Floats | None = None
     alone: Floats | None = None  # (n,) log odds of labels as learnt without any model; -inf: not annotated
     oddest: Column | None = None  # (n,) what is rarest about each label, in words; "": nothing, or not annotated
+    # (n,) how much the image differs across the new outlines of a region, see `region_contrast`; 0: annotated
+    distinct: Floats | None = None
 
     @property
     def base_odds(self) -> float:
@@ -409,6 +411,7 @@ def rank_candidates(
         related=related,
         alone=scores["alone"] - excess,
         oddest=scores["oddest"],
+        distinct=_distinctness(images),
         **_noted_rows(images),
     )
     return replace(ranked, probability=logistic(ranked.reported_odds))
@@ -468,6 +471,12 @@ def _colours_of(images: Sequence[ImageFeatures]) -> Floats:
         for item in images
     ]
     return np.concatenate([np.empty(0), *sorts])
+
+
+def _distinctness(images: Sequence[ImageFeatures]) -> Floats:
+    """(n,) `RankedCandidates.distinct`: annotated candidates first."""
+    none = np.zeros(sum(len(item.candidates.annotated) for item in images))
+    return np.concatenate([none, *(item.given[1].x[:, item.names[1].index("new_distinct")] for item in images)])
 
 
 # Pixels of the longer side, up to which what may be a crumb is not worth a look. Of 10 such findings on DRIVE, nerve

@@ -21,6 +21,7 @@ from segdata.noise.causes import (
     image_sizes,
     lack_labels,
     left_out_along_border,
+    surest_missing,
 )
 from segdata.noise.error_types import CODES, SELDOM_REASONS, TYPES, ErrorType, SeldomReason
 from segdata.noise.neighbours import NEAR
@@ -522,6 +523,8 @@ def _select_above(shortlist: _Shortlist, things: Flags, n_done: int) -> Selectio
     above = above[~_fits_its_label(ranked, above, types, things)]
     above = above[~_beside_another(ranked, above, things)]
     separate = things | countable_categories(ranked, things)
+    missing = _are_missing_things(ranked, above, separate) & ~ranked.left_out[above]
+    above[missing] = surest_missing(ranked, above[missing])
     reason = _seldom_right(ranked, above, types, things, separate, shortlist.along)
     # what is chosen does not depend on "kind", which is about the order; also of few parts, other kinds come after
     is_left = (reason < 0) | (reason == SELDOM_REASONS.index("kind"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segdata.core.finding import Box, Decision, Finding, Verdict
 from segdata.core.runs import Ints
 from segdata.noise.candidates import ImageCandidates
-from segdata.noise.causes import candidate_boxes, group_causes, left_out_along_border
+from segdata.noise.causes import candidate_boxes, group_causes, left_out_along_border, surest_missing
 from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
@@ -444,6 +444,45 @@ def test_what_a_set_leaves_out_along_the_border_is_one_question_and_comes_last()
     assert found.reasons == ("short-list",) * 2 + ("border",) * 21
     some_labelled = beside_borders([*inside, *[(of, 0) for of in (0, 1, 2)] * 2], [(of, 0) for of in (0, 1, 2)] * 7)
     assert not left_out_along_border(some_labelled).any()
+
+
+def test_what_is_sure_and_stands_out_comes_first_whatever_its_p() -> None:
+    """A clear cell before a faint one that the model is as sure of, and before a clump that it is less sure of."""
+    ranked = beside_borders([(0, 20)], [(0, 20)] * 4)
+    score, distinct = np.array([0.9, 0.9, 0.5, 0.4]), np.array([0.1, 2.0, 1.0, 0.2])
+    regions = replace(ranked.candidates[0].regions, score=score)
+    ranked = replace(
+        ranked, candidates=(replace(ranked.candidates[0], regions=regions),), distinct=np.append(0, distinct)
+    )
+    ranked = replace(ranked, probability=np.array([0.0, 0.9, 0.4, 0.5, 0.95]))
+    rows = np.arange(1, 5)
+    assert surest_missing(ranked, rows).tolist() == [2, 1, 3, 4]
+    assert surest_missing(replace(ranked, distinct=None), rows).tolist() == rows.tolist()  # nothing is known of them
+    assert surest_missing(ranked, rows[:0]).tolist() == []
+
+
+@pytest.mark.parametrize(("n_labelled", "last"), [(12, False), (10, True), (2, True)])
+def test_what_the_border_cuts_comes_last_where_most_has_no_label_there(n_labelled: int, last: bool) -> None:
+    """Twelve clear places at the border beside labels there, and a dull one inside, which comes first or last."""
+    at_border = [(at % 3, at // 6) for at in range(12)]
+    ranked = beside_borders([*[(0, 20)] * 60, *[(1, 3)] * n_labelled], [*at_border, (2, 30)])
+    is_inside = np.append(
+        np.zeros(60 + n_labelled, bool), np.array([away for _, away in sorted([*at_border, (2, 30)])]) > 3
+    )
+    ranked = replace(ranked, distinct=np.where(is_inside, 0.1, 2.0))
+    ordered = surest_missing(ranked, ranked.bare)
+    expected = n_labelled + 12 >= 20 and last
+    assert is_inside[ordered].tolist() == ([True] + [False] * 12 if expected else [False] * 12 + [True])
+
+
+def test_the_list_begins_with_the_surest_places_and_nothing_is_dropped() -> None:
+    ranked = beside_borders([(0, 20)] * 80, [(0, 30)] * 4)
+    ranked = replace(ranked, probability=np.where(ranked.row >= 0, 0.01, 0.9), prior=0.01)
+    ranked = replace(ranked, odds=np.log(ranked.probability) - np.log1p(-ranked.probability))
+    ranked = replace(ranked, distinct=np.append(np.zeros(80), [0.1, 0.3, 0.2, 0.4]))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    found = select_candidates(ranked, trust, np.full(2, 0.5), np.array([False, True]), None, 0)
+    assert found.rows.tolist() == [83, 81, 82, 80]
 
 
 def test_labels_that_fit_badly_do_not_grow() -> None:
