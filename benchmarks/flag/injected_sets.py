@@ -151,7 +151,7 @@ def main() -> None:
         given, seen = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
         rows = np.flatnonzero(found.usable)
         counted = np.array(
-            [agreement(given.image_segments(row), seen.predict(row)) for row in rows.tolist()]
+            [agreement(seen.predict(row).confusion(given.image_segments(row))) for row in rows.tolist()]
         )  # (n, 2, K)
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]
     for of, mine in (("first fold", counted[found.fold[rows] == 0]), ("all", counted)):

@@ -33,7 +33,7 @@ def main() -> None:
             given, seen = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
             wrong, unsure, features = [], [], []
             for row in np.flatnonzero(found.usable).tolist():
-                both, either = agreement(given.image_segments(row), seen.predict(row))
+                both, either = agreement(seen.predict(row).confusion(given.image_segments(row)))
                 wrong.append(1 - float(np.mean(both[either > 0] / either[either > 0])))
                 said = found.probabilities(row)
                 unsure.append(mean_entropy(said))

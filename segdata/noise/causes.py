@@ -112,7 +112,7 @@ def _away_from_border(ranked: RankedCandidates) -> Ints:
     x, y, width, height = candidate_boxes(ranked).T
     down, across = image_sizes(ranked)[ranked.image].T
     away = np.minimum(np.minimum(x, y), np.minimum(across - x - width, down - y - height))
-    return np.maximum(away - _DRAWN_SHORT, 0)
+    return np.asarray(np.maximum(away - _DRAWN_SHORT, 0))
 
 
 # The share of what touches the border that must have a label, for a place there that lacks one to be as good as others.
@@ -134,8 +134,9 @@ def surest_missing(ranked: RankedCandidates, rows: Ints) -> Ints:
         return rows
     regions = [item.regions.score for item in ranked.candidates]
     score = np.concatenate([np.zeros(int((ranked.row >= 0).sum())), *regions])
-    n_below = [np.searchsorted(np.sort(x[rows]), x[rows], "right") for x in (score, ranked.distinct)]
-    return rows[np.lexsort((-ranked.probability[rows], -sum(n_below), _seldom_labelled_at_border(ranked, rows)))]
+    surer, clearer = (np.searchsorted(np.sort(x[rows]), x[rows], "right") for x in (score, ranked.distinct))
+    last = _seldom_labelled_at_border(ranked, rows)
+    return rows[np.lexsort((-ranked.probability[rows], -(surer + clearer), last))]
 
 
 def _seldom_labelled_at_border(ranked: RankedCandidates, rows: Ints) -> Flags:

@@ -24,9 +24,8 @@ MIN_IOU = 0.5  # with the given labels, from which on the model knows a category
 VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category somewhere
 
 
-def agreement(given: SegmentSet, prediction: ImagePrediction) -> tuple[Ints, Ints]:
-    """(K,) pixels where a category is labelled and predicted, and (K,) where it is either; void is left out."""
-    confusion = prediction.confusion(given)
+def agreement(confusion: Ints) -> tuple[Ints, Ints]:
+    """(K,) pixels where a category is labelled and predicted, and (K,) where it is either, of `confusion` (K, K)."""
     shared = np.diag(confusion)
     return shared, confusion.sum(axis=0) + confusion.sum(axis=1) - shared
 

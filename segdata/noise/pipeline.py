@@ -276,7 +276,8 @@ class _Evidence:
         given, prediction = GivenLabels(maps, self.channel).image_segments(row), self.predictor.predict(image)
         rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
         rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, row)
-        brief = not self.complete and not known_images(np.array([image_fit(given, prediction).informed]))[0]
+        fit = image_fit(given, prediction.confusion(given))
+        brief = not self.complete and not known_images(np.array([fit.informed]))[0]
         return image_features(
             given, prediction, self.predictor.things, rng, rates, picture, brief=brief, max_copies=self.max_copies
         )

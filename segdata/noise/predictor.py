@@ -145,8 +145,9 @@ class NetworkPredictor:
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction of the network that was trained without this image."""
-        probability, edge = self._predictions.probabilities(row), self._predictions.edges(row)
-        predicted = self._predictions.instances(row)
+        stored = self._predictions.load(row)
+        probability, edge = self._predictions.probabilities(row, stored), self._predictions.edges(row, stored)
+        predicted = self._predictions.instances(row, stored)
         if predicted is None:
             return replace(ImagePrediction.from_probabilities(probability), grain=self._grain)
         height, width = probability.shape[1:]

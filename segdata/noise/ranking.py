@@ -142,7 +142,8 @@ def image_features(
         numbers = _renumber_corruptions(annotated, len(kinds)), _renumber_corruptions(regions, len(kinds))
         copies.append(_feature_tables(corrupted, new, prediction, numbers, grey)[1])
         kinds += [KINDS.index(kind) for kind in truth.kinds]
-    shared, either = agreement(given, prediction)
+    confusion = prediction.confusion(given)
+    shared, either = agreement(confusion)
     parts = replace(prediction, predicted=prediction.predicted.take(none[0][:0])) if brief else prediction
     return ImageFeatures(
         candidates=candidates,
@@ -158,7 +159,7 @@ def image_features(
         names=names,
         believed=predicted_category(candidates.annotated, prediction),
         alignment=align_labels(given, prediction, None if grey is None else grey.values),
-        fit=image_fit(given, prediction),
+        fit=image_fit(given, confusion),
         seen=describe_seen_parts(parts, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
         colours=None if picture is None or brief else _colour_evidence(candidates, given, picture),

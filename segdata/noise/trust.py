@@ -16,7 +16,6 @@ from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.split_assignment import group_images
 from segdata.core.statistics import linked_groups
 from segdata.measure.tables.duplicates import find_lookalikes
-from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, SegmentSet
 
 MIN_INFORMED = 0.4  # informedness of a model, from 0 (chance) to 1, below which it does not know an image
@@ -68,15 +67,15 @@ class ImageFit:
     n_segments: int  # how many labelled segments say so
 
 
-def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
-    """Measure how much better than chance a model predicts the labels of an image.
+def image_fit(given: SegmentSet, confusion: Ints) -> ImageFit:
+    """Measure how much better than chance a model predicts the labels of an image, of `ImagePrediction.confusion`.
 
     This is the informedness (Youden's J): the share of a category's pixels in which the model predicts it, minus the
     share of all other pixels in which it does. Labelled categories are weighted by the square root of their pixels.
     Unlike the IoU it does not depend on whether most of the things in an image are labelled.
     Source: Powers (2011), Journal of Machine Learning Technologies 2(1), 37-63.
     """
-    confusion = prediction.confusion(given).astype(float)
+    confusion = confusion.astype(float)
     pixels = confusion.sum(axis=1)
     rows = np.flatnonzero(pixels[1:] > 0) + 1
     n_segments = int((given.category > UNLABELLED).sum())

@@ -48,18 +48,19 @@ def picture(seed: int, bright: bool) -> ChannelArray:
 def test_what_is_left_out_does_not_count_against_the_model(seed: int, share: float) -> None:
     drawn, prediction = page(seed)
     kept = np.flatnonzero(np.random.default_rng(seed).random(len(drawn)) < share)
-    assert image_fit(drawn.take(np.append(kept, 0)), prediction).informed > 0.5
+    some = drawn.take(np.append(kept, 0))
+    assert image_fit(some, prediction.confusion(some)).informed > 0.5
 
 
 def test_a_model_that_sees_everything_everywhere_is_as_good_as_chance() -> None:
     drawn, _ = page(0)
     everywhere = np.stack([np.full((130, 180), 0.1), np.full((130, 180), 0.9)])
-    assert image_fit(drawn, ImagePrediction.from_probabilities(everywhere)).informed == 0
+    assert image_fit(drawn, ImagePrediction.from_probabilities(everywhere).confusion(drawn)).informed == 0
     nothing = SegmentSet.from_runs(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
-    assert np.isnan(image_fit(nothing, ImagePrediction.from_probabilities(everywhere)).informed)
+    assert np.isnan(image_fit(nothing, ImagePrediction.from_probabilities(everywhere).confusion(nothing)).informed)
     stuff = patches(np.random.default_rng(0), height=130)
     chance = np.random.default_rng(0).dirichlet(np.ones(4), (130, 180)).transpose(2, 0, 1)
-    assert abs(image_fit(stuff, ImagePrediction.from_probabilities(chance)).informed) < 0.03
+    assert abs(image_fit(stuff, ImagePrediction.from_probabilities(chance).confusion(stuff)).informed) < 0.03
 
 
 def test_images_that_are_alike_vouch_for_each_other() -> None:

@@ -7,6 +7,7 @@ together, and the probability of an edge. Shares are stored as their square root
 """
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def encode_prediction(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredPrediction:
     """The content of a file."""
 
@@ -134,8 +135,7 @@ class StoredPrediction:
     def probabilities(self) -> NDArray[np.float32]:
         """(K, width, height) of the image; all categories but the two best share the rest equally."""
         image, layout = self._image, self._layout
-        planes = self._planes()
-        return enlarge(shares_of(planes, layout, image.levels, second=image.second), image.size[::-1])
+        return enlarge(shares_of(self._planes, layout, image.levels, second=image.second), image.size[::-1])
 
     def edges(self) -> NDArray[np.float32] | None:
         """(width, height) the probability that an instance ends in a pixel; None if networks do not predict it."""
@@ -144,7 +144,7 @@ class StoredPrediction:
             return None
         if not image.second:
             return np.zeros(image.size[::-1], np.float32)
-        edge = self._planes()[-1:].astype(np.float32)
+        edge = self._planes[-1:].astype(np.float32)
         whole: NDArray[np.float32] = enlarge(edge / np.float32(image.levels), image.size[::-1])[0]
         return whole
 
@@ -164,6 +164,7 @@ class StoredPrediction:
     def _layout(self) -> PlaneLayout:
         return PlaneLayout(self._image.n_categories, self._image.edges)
 
+    @cached_property
     def _planes(self) -> Codes:
         image, layout = self._image, self._layout
         n = layout.n_planes if image.second else layout.bytes_per_number
@@ -283,16 +284,16 @@ class Predictions:
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the predictions") from None
 
-    def probabilities(self, row: int) -> Probabilities:
-        """(K, height, width) float32 of an image; they sum to 1.
+    def probabilities(self, row: int, stored: StoredPrediction | None = None) -> Probabilities:
+        """(K, height, width) float32 of an image; they sum to 1. `stored`: what `load` returns, to open the file once.
 
         The two most probable categories of a pixel have their own, to about 0.002; all others share what is left.
         """
         if self.version == _FIRST_VERSION:
             return self._array("probabilities", row).astype(np.float32)
-        return self._load(row).probabilities().transpose(0, 2, 1)
+        return (stored or self._load(row)).probabilities().transpose(0, 2, 1)
 
-    def edges(self, row: int) -> Probabilities | None:
+    def edges(self, row: int, stored: StoredPrediction | None = None) -> Probabilities | None:
         """(height, width) float32 the probability that an instance ends here; None if it is not predicted."""
         if not self.plan.instances:
             return None
@@ -300,11 +301,11 @@ class Predictions:
             contours = self._array("contours", row)
             edge = contours[EDGE].astype(np.float32) if contours.any() else None
         else:
-            stored = self._load(row).edges()
-            edge = None if stored is None else stored.T
+            found = (stored or self._load(row)).edges()
+            edge = None if found is None else found.T
         return edge if edge is not None and edge.any() else None
 
-    def instances(self, row: int) -> PredictedInstances | None:
+    def instances(self, row: int, stored: StoredPrediction | None = None) -> PredictedInstances | None:
         """The instances of an image; None if the dataset has no instances."""
         if not self.plan.instances:
             return None
@@ -313,8 +314,12 @@ class Predictions:
             with np.load(self.folder / "instances" / f"{row:06d}.npz") as file:
                 runs = Runs(file["start"], file["length"], file["owner"])
                 return PredictedInstances(runs, file["category"], file["score"])
-        stored = self._load(row).instances()
-        return None if stored is None else PredictedInstances(stored.runs, stored.category, stored.score)
+        found = (stored or self._load(row)).instances()
+        return None if found is None else PredictedInstances(found.runs, found.category, found.score)
+
+    def load(self, row: int) -> StoredPrediction | None:
+        """What is stored of an image; None where each kind has a file of its own, as first versions do."""
+        return None if self.version == _FIRST_VERSION else self._load(row)
 
     def _load(self, row: int) -> StoredPrediction:
         self._check(row)
