@@ -203,7 +203,7 @@ def test_regions_of_whole_labels_and_without_images_have_no_contrast() -> None:
 @any_of(st.integers(0, 10_000), st.integers(1, 4))
 def test_contrasts_are_finite_and_the_same_in_any_order(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
-    label = patches(rng, height=50, width=50).categories().reshape(50, 50)
+    label = patches(rng, height=50, width=50).categories().reshape(50, 50).copy()
     corners = [np.s_[x : x + 12, y : y + 12] for x, y in ((2, 2), (2, 30), (30, 2), (30, 30))][:n]
     picture = rng.random((50, 50)) * rng.integers(0, 2)
     found = regions_on(picture, label, corners, 3)
@@ -218,7 +218,7 @@ def test_a_wrong_label_counts_for_more_than_an_error_of_the_model_on_even_ground
     looks, place = [], np.s_[25:50, 25:50]
     for row in range(6):
         rng = np.random.default_rng(row)
-        label = patches(rng, height=70, width=70).categories().reshape(70, 70)
+        label = patches(rng, height=70, width=70).categories().reshape(70, 70).copy()
         label[15:60, 15:60] = 1
         seen, shown = label.copy(), label.copy()
         seen[place] = 3
