@@ -39,6 +39,13 @@ from tests.rules.test_rules_by_loops import (
 from tests.rules.test_tracks_by_loops import overlap
 
 
+def _no_holes_and_pairs() -> dict[str, Table]:
+    """Measured tables without a row, for segments that have no hole and do not meet."""
+    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
+    pairs = {name: np.zeros(0, int) for name in ("a", "b", "shared")}
+    return {"holes": Table(holes), "parts": Table(holes), "pairs": Table(pairs)}
+
+
 def changed(tables: Tables, **columns: Any) -> Tables:  # Any: columns of all types
     """The tables with columns of the segments."""
     return replace(tables, segments=tables.segments.beside(**columns))
@@ -58,7 +65,7 @@ def test_a_mask_that_is_what_the_others_leave(seed: int) -> None:
     segments |= {"category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
     full = turned[rows] ^ (rng.random(len(rows)) < 0.1)
     segments |= {"width": np.where(full, 10, 9), "height": mostly(rng, len(rows), [10], 9)}
-    tables = replace(tables, segments=Table(segments))
+    tables = replace(tables, segments=Table({**segments, "holes": np.zeros(len(segments["area"]), int)}))
     inverted = [k for k, row in enumerate(rows) if full[k] and segments["height"][k] == 10 and share[row] > 50]
     others = [share[row] / 100 for row in rows if share[row] < 50]
     found = check("SEG132", tables, min_images=6, min_gap=1.5, max_share=0.25)
@@ -80,7 +87,14 @@ def test_a_mask_that_does_not_reach_all_sides_is_not_inverted(width: int, n_foun
     rows, area = np.arange(10), np.array([5] * 9 + [89])
     segments = {"annotation": rows, "image": rows, "area": area, "category_id": np.full(10, CAR)}
     segments |= {"iscrowd": np.zeros(10, bool), "width": np.full(10, width), "height": np.full(10, 10)}
-    assert len(check("SEG132", replace(tables, segments=Table(segments)))) == n_found
+    assert (
+        len(
+            check(
+                "SEG132", replace(tables, segments=Table({**segments, "holes": np.zeros(len(segments["area"]), int)}))
+            )
+        )
+        == n_found
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +113,16 @@ def test_an_inverted_mask_is_far_from_all_others(shares: list[int], min_gap: flo
     segments = {"annotation": rows, "image": rows, "area": np.array([*shares, 0])}
     segments |= {"category_id": np.array([CAR] * 10 + [PERSON]), "iscrowd": np.zeros(11, bool)}
     segments |= {"width": np.full(11, 10), "height": np.full(11, 10)}
-    assert len(check("SEG132", replace(tables, segments=Table(segments)), min_gap=min_gap)) == n_found
+    assert (
+        len(
+            check(
+                "SEG132",
+                replace(tables, segments=Table({**segments, "holes": np.zeros(len(segments["area"]), int)})),
+                min_gap=min_gap,
+            )
+        )
+        == n_found
+    )
 
 
 def test_an_id_around_all_others_that_is_not_the_largest_is_no_background() -> None:
@@ -108,13 +131,10 @@ def test_an_id_around_all_others_that_is_not_the_largest_is_no_background() -> N
     columns |= {"area": np.tile([30, 70], 6), "width": np.tile([10, 8], 6), "height": np.tile([10, 8], 6)}
     columns |= {"category_id": np.full(12, CAR), "iscrowd": np.zeros(12, bool)}
     columns |= {"parts": np.ones(12, int), "holes": np.zeros(12, int), "x": annotation, "y": annotation}
-    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
     assert (
         check(
             "SEG132",
-            replace(
-                images(6, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
-            ),
+            replace(images(6, 10, 10), segments=Table(columns), measured=_no_holes_and_pairs()),
         )
         == []
     )
@@ -145,10 +165,7 @@ def test_an_id_that_is_all_that_others_leave_in_some_images(
     columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
     columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
     columns |= {"x": columns["annotation"], "y": columns["annotation"]}
-    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
-    tables = replace(
-        images(10, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
-    )
+    tables = replace(images(10, 10, 10), segments=Table(columns), measured=_no_holes_and_pairs())
     found = check("SEG132", tables, min_images=6)
     assert len(found) == n_found
     for one in found:
@@ -180,10 +197,7 @@ def test_an_id_that_is_all_that_others_leave(seed: int) -> None:
     columns |= {"height": side, "category_id": np.full(len(rows), CAR), "iscrowd": np.zeros(len(rows), bool)}
     columns |= {"parts": np.ones(len(rows), int), "holes": np.zeros(len(rows), int)}
     columns |= {"x": columns["annotation"], "y": columns["annotation"]}
-    holes = {name: np.zeros(0, int) for name in ("segment", "area", "x", "y", "width", "height", "empty")}
-    tables = replace(
-        images(n, 10, 10), segments=Table(columns), measured={name: Table(holes) for name in ("holes", "parts")}
-    )
+    tables = replace(images(n, 10, 10), segments=Table(columns), measured=_no_holes_and_pairs())
     found = check("SEG132", tables, min_images=6, min_filled=0.75)
     best = max(expected.values(), key=len, default=[])
     among = sum(map(len, expected.values())) if best and min(best) > 50 else n
