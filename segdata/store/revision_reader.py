@@ -512,7 +512,7 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
 
 def _read_row_group(place: Path | str, number: int, metadata: "FileMetaData | None") -> pa.Table:
     """Read the rows of a group; `metadata` is the file's, if it was parsed before."""
-    return conform(_open_parquet(place, metadata).read_row_group(number), SEGMENTS)
+    return conform(_open_parquet(place, metadata).read_row_group(number, use_threads=False), SEGMENTS)
 
 
 def free_id(folder: Path) -> int:
