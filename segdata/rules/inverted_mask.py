@@ -156,12 +156,13 @@ def _everything_but(tables: Tables, is_large: Flags, min_hole: int) -> Findings:
 
 def _inverted_layers(tables: Tables, is_large: Flags, min_images: int) -> Findings:
     """One info for each category that is all of its images but empty holes, with what other categories have."""
-    segments, holes, pairs = tables.segments, tables.holes, both_ways(tables.pairs)
+    segments, holes = tables.segments, tables.holes
     n_holes = np.bincount(holes["segment"], holes["empty"] != 0, len(segments))
     is_layer = is_large & (n_holes > 0) & (n_holes == segments["holes"])
     annotation, category = segments["annotation"], segments["category_id"]
     if not total(tables, layers=int(is_layer.sum()))["layers"]:
         return
+    pairs = both_ways(tables.pairs)
     own = pairs.take(is_layer[pairs["one"]] & (category[pairs["one"]] != category[pairs["other"]]))
     shared = np.bincount(own["one"], own["shared"], len(segments))
     labelled = np.bincount(annotation, segments["area"], len(tables.annotations))
