@@ -393,14 +393,14 @@ cdef Side side_in_frames(
 cdef check_frames(const int64_t[::1] start, const int64_t[::1] base):
     """Refuse runs that are not sorted, and such as lie before all frames."""
     cdef Py_ssize_t n = start.shape[0], i
-    cdef bint is_sorted = True
-    with nogil:
-        for i in range(1, n):
-            is_sorted &= start[i - 1] <= start[i]  # without a branch
-    if not is_sorted:
-        raise ValueError("runs are not sorted by where they start")
-    if n > 0 and (base.shape[0] == 0 or start[0] < base[0]):
+    cdef int64_t signs = 0
+    if n > 0 and (base.shape[0] == 0 or start[0] < max(base[0], 0)):
         raise ValueError(f"place {start[0]} lies before all {base.shape[0]} frames")
+    with nogil:
+        for i in range(1, n):  # without a branch; steps between places that are not below 0 do not overflow
+            signs |= start[i] | (start[i] - start[i - 1])
+    if signs < 0:
+        raise ValueError("runs are not sorted by where they start")
 
 
 cdef check_owners(const int32_t[::1] owner, Py_ssize_t n_owners):

@@ -185,7 +185,7 @@ def _check_side(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int
 
 def _check_frames(start: Int64, base: Int64) -> None:
     """Refuse runs that are not sorted, and such as lie before all frames."""
+    if len(start) and (len(base) == 0 or start[0] < max(base[0], 0)):
+        raise ValueError(f"place {start[0]} lies before all {len(base)} frames")
     if (start[1:] < start[:-1]).any():
         raise ValueError("runs are not sorted by where they start")
-    if len(start) and (len(base) == 0 or start[0] < base[0]):
-        raise ValueError(f"place {start[0]} lies before all {len(base)} frames")
