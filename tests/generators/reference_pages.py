@@ -58,11 +58,10 @@ def markdown_page(rule: Rule) -> str:
         name, default = next(iter(rule.options.items()))
         setting = f"rules: {{{rule.code}: {{{name}: {yaml_value(default)}}}}}"
         lines += ["", f"You can set options in `segdata.yaml`, for example `{setting}`."]
-    others = " or ".join(f"`{severity}`" for severity in (*SEVERITIES, "off") if severity != rule.severity)
-    setting = f"severity: {{{rule.code}: {rule.severity}}}"
-    lines += ["", f"You change the severity there, too: in `{setting}` write {others} instead."]
-    if not rule.options:
-        lines[-1] = f"You can change the severity in `segdata.yaml`: in `{setting}` write {others} instead."
+    another, *others = (severity for severity in (*SEVERITIES, "off") if severity != rule.severity)
+    change = f"`severity: {{{rule.code}: {another}}}`, or {' or '.join(f'`{severity}`' for severity in others)}."
+    where = "You change the severity there, too" if rule.options else "You can change the severity in `segdata.yaml`"
+    lines += ["", f"{where}: {change}"]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
