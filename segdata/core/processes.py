@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -32,6 +33,8 @@ def process_pool(n: int) -> Iterator[Executor]:
     import loky  # starts processes that do not run the caller's script again
     from loky.process_executor import TerminatedWorkerError
 
+    # One that ended because it had nothing to do, just when work came: loky starts another, and nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     try:
         yield loky.get_reusable_executor(n, timeout=30)
     except TerminatedWorkerError as error:

@@ -1,7 +1,9 @@
+import inspect
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from segdata.api.in_memory import from_arrays
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
 from segdata.core.pixel_limit import max_pixels, pixel_limit
-from segdata.core.processes import ImageProcesses
+from segdata.core.processes import ImageProcesses, process_pool
 from segdata.core.runs import Ints
 
 
@@ -102,3 +104,17 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     )
     assert done.stdout.split() == ["started", "1"]
     assert done.stderr == ""
+
+
+def test_a_process_that_had_nothing_to_do_and_is_replaced_is_no_warning() -> None:
+    import loky.process_executor
+
+    text = "A worker stopped while some jobs were given"
+    assert text in inspect.getsource(loky.process_executor)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("error")
+        with process_pool(2):
+            warnings.warn(f"{text} to the executor.", UserWarning, stacklevel=1)
+            with pytest.raises(UserWarning):
+                warnings.warn("something else", UserWarning, stacklevel=1)
+    assert told == []
