@@ -113,13 +113,6 @@ def all_crowd(one: Json) -> None:
     one["iscrowd"] = 1
 
 
-@annotation_defect("ids as decimals: 3.0", "exporter", "files", "coco", "taco")
-def decimal_ids(one: Json) -> None:
-    """Ids went through a table with gaps, and are 3.0 in the annotations; read as meant, or named."""
-    for key in ("id", "image_id", "category_id"):
-        one[key] = float(one[key])
-
-
 @annotation_defect("boxes and areas as text", "exporter", "files", "coco", "gbm")
 def numbers_as_text(one: Json) -> None:
     """Boxes and areas are text, which pycocotools cannot compare; named as that."""
